@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+
+package thumb
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// option is one of a transform's options in URIs.
+type option struct {
+	name string
+	// set parses the value and reports whether it is one, in its one spelling
+	// and not the off value.
+	set func(t *Thumb, value string) bool
+	// get returns the value, or "" where it is off.
+	get func(t Thumb) string
+}
+
+// options are in the alphabetical order in which URIs must have them.
+var options = []option{
+	{
+		"dpr",
+		func(t *Thumb, v string) (ok bool) { t.Spec.DPR, ok = parseWhole(v, 2, 4); return ok },
+		func(t Thumb) string { return formatWhole(t.Spec.DPR) },
+	},
+	{
+		"gravity",
+		func(t *Thumb, v string) bool {
+			return v != "" && t.Spec.Gravity.UnmarshalText([]byte(v)) == nil && t.Spec.Method == Crop
+		},
+		func(t Thumb) string { return t.Spec.Gravity.String() },
+	},
+	{
+		"q",
+		func(t *Thumb, v string) (ok bool) { t.Spec.Quality, ok = parseWhole(v, 1, 100); return ok },
+		func(t Thumb) string { return formatWhole(t.Spec.Quality) },
+	},
+	{
+		"v",
+		func(t *Thumb, v string) bool { t.Version = v; return isVersion(v) },
+		func(t Thumb) string { return t.Version },
+	},
+}
+
+// parseOptions parses NAME=VALUE_NAME=VALUE…, each at most once.
+func (t *Thumb) parseOptions(s string) error {
+	next := 0
+	for field := range strings.SplitSeq(s, "_") {
+		name, value, ok := strings.Cut(field, "=")
+		for next < len(options) && options[next].name != name {
+			next++
+		}
+		if !ok || next == len(options) || !options[next].set(t, value) {
+			return fmt.Errorf("%w: option %q", ErrMalformed, field)
+		}
+		next++
+	}
+	return nil
+}
+
+// formatOptions returns what parseOptions parses, each option after a _.
+func (t Thumb) formatOptions() string {
+	var b strings.Builder
+	for _, o := range options {
+		if v := o.get(t); v != "" {
+			b.WriteString("_" + o.name + "=" + v)
+		}
+	}
+	return b.String()
+}
+
+func isVersion(v string) bool {
+	for i := range len(v) {
+		if !isLetter(v[i]) && (v[i] < '0' || v[i] > '9') {
+			return false
+		}
+	}
+	return len(v) >= 1 && len(v) <= 32
+}
+
+// formatWhole returns n, or nothing for 0.
+func formatWhole(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
+}

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: MIT
+
+package thumb
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Lengths of signatures in characters: base64url of 21 bytes, and the
+// hexadecimal SHA-1 of django-rest-thumbnails.
+const (
+	signatureLength = 28
+	secretLength    = 40
+)
+
+// Parse returns what the decoded URI uri, which is below s.Prefix, names. It
+// checks everything but the signature's truth: that is package sign's. What it
+// accepts, Thumb.URI gives back to the letter.
+func (s *Site) Parse(uri string) (Thumb, error) {
+	if err := s.CheckName(uri); err != nil {
+		return Thumb{}, err
+	}
+	rest := strings.TrimPrefix(uri, s.Prefix)
+	t := Thumb{Site: s}
+	var err error
+	switch s.Scheme {
+	case Signed:
+		err = t.parseSigned(rest)
+	case RestThumbnails:
+		err = t.parseRestThumbnails(rest)
+	case PresetScheme:
+		err = t.parsePreset(rest)
+	}
+	if err != nil {
+		return Thumb{}, err
+	}
+	return t, nil
+}
+
+// parseSigned parses ORIGINAL/SPEC_SIGNATURE.EXT.
+func (t *Thumb) parseSigned(rest string) error {
+	original, last := cutLast(rest, '/')
+	stem, ext := cutLast(last, '.')
+	if err := t.Spec.Format.UnmarshalText([]byte(ext)); err != nil || !t.Site.hasFormat(t.Spec.Format) {
+		return fmt.Errorf("%w: %q", ErrExtension, ext)
+	}
+	t.Ext = ext
+	at := len(stem) - signatureLength
+	if at < 1 || stem[at-1] != '_' {
+		return ErrNoSignature
+	}
+	t.Signature = stem[at:]
+	if err := t.parseSpec(stem[:at-1]); err != nil {
+		return err
+	}
+	return t.setOriginal(original)
+}
+
+// parseSpec parses SIZE_METHOD and options, or a preset's name.
+func (t *Thumb) parseSpec(spec string) error {
+	size, rest, ok := strings.Cut(spec, "_")
+	if !ok && spec != "" && isLetter(spec[0]) {
+		return t.parsePresetName(spec)
+	}
+	if !ok {
+		return fmt.Errorf("%w: %q has no method", ErrMalformed, spec)
+	}
+	if err := t.parseSize(size, false); err != nil {
+		return err
+	}
+	method, rest, more := strings.Cut(rest, "_")
+	if err := t.parseMethod(method, Scale, Crop, Smart, Attention, Fit); err != nil {
+		return err
+	}
+	if more {
+		if err := t.parseOptions(rest); err != nil {
+			return err
+		}
+	}
+	if t.Site.tooLarge(t.Spec) {
+		return fmt.Errorf("%w: %q", ErrTooLarge, spec)
+	}
+	return nil
+}
+
+// parseSize parses WxH, Wx or xH; with zero also the Wx0 and 0xH that mean
+// the same to the old template tag.
+func (t *Thumb) parseSize(size string, zero bool) error {
+	w, h, ok := strings.Cut(size, "x")
+	width, okWidth := parseDimension(w, zero)
+	height, okHeight := parseDimension(h, zero)
+	if !ok || !okWidth || !okHeight || width == 0 && height == 0 {
+		return fmt.Errorf("%w: size %q", ErrMalformed, size)
+	}
+	t.Spec.Width, t.Spec.Height = width, height
+	return nil
+}
+
+func parseDimension(s string, zero bool) (int, bool) {
+	if s == "" || zero && s == "0" {
+		return 0, true
+	}
+	return parseWhole(s, 1, 999_999)
+}
+
+// parseWhole parses a whole number without sign or leading zeros.
+func parseWhole(s string, least, most int) (int, bool) {
+	n, err := strconv.Atoi(s)
+	return n, err == nil && n >= least && n <= most && strconv.Itoa(n) == s
+}
+
+func (t *Thumb) parseMethod(name string, allowed ...Method) error {
+	if err := t.Spec.Method.UnmarshalText([]byte(name)); err != nil || !slices.Contains(allowed, t.Spec.Method) {
+		return fmt.Errorf("%w: method %q", ErrMalformed, name)
+	}
+	return nil
+}
+
+// parseRestThumbnails parses ORIGINAL/SIZE/METHOD/SECRET.EXT, as the template
+// tag of django-rest-thumbnails writes it.
+func (t *Thumb) parseRestThumbnails(rest string) error {
+	folder, last := cutLast(rest, '/')
+	secret, ext := cutLast(last, '.')
+	t.Spec.Format = extensions[strings.ToLower(ext)]
+	if !t.Site.hasFormat(t.Spec.Format) {
+		return fmt.Errorf("%w: %q", ErrExtension, ext)
+	}
+	t.Ext = ext
+	if len(secret) != secretLength || strings.Trim(secret, "0123456789abcdef") != "" {
+		return ErrNoSignature
+	}
+	t.Signature = secret
+	folder, method := cutLast(folder, '/')
+	original, size := cutLast(folder, '/')
+	if err := t.parseSize(size, true); err != nil {
+		return err
+	}
+	t.Size = size
+	if err := t.parseMethod(method, Crop, Scale, Smart); err != nil {
+		return err
+	}
+	if t.Site.tooLarge(t.Spec) {
+		return fmt.Errorf("%w: %q", ErrTooLarge, size)
+	}
+	return t.setOriginal(original)
+}
+
+// parsePreset parses PRESET[@Nx]/ORIGINAL[.EXT], or with factors
+// PRESET/FACTOR/ORIGINAL[.EXT].
+func (t *Thumb) parsePreset(rest string) error {
+	name, original, _ := strings.Cut(rest, "/")
+	if len(t.Site.Factors) > 0 {
+		var factor string
+		factor, original, _ = strings.Cut(original, "/")
+		n, ok := parseWhole(factor, 1, 1000)
+		if !ok || !slices.Contains(t.Site.Factors, n) {
+			return fmt.Errorf("%w: factor %q", ErrUnknownPreset, factor)
+		}
+		t.Factor = n
+	}
+	stem, ext := cutLast(original, '.')
+	t.Spec.Format = extensions[strings.ToLower(ext)]
+	if !t.Spec.Format.Thumbnail() {
+		return fmt.Errorf("%w: %q", ErrExtension, ext)
+	}
+	t.Ext = ext
+	own := t.Spec.Format
+	if f, ok := formatOfName(stem); ok {
+		original, own, t.Appended = stem, f, true
+	}
+	if err := t.parsePresetName(name); err != nil {
+		return err
+	}
+	asOwn := t.Spec.Format == own && t.Site.hasFormat(own)
+	if !asOwn && !slices.Contains(t.Site.Presets[t.Preset].Formats, t.Spec.Format) {
+		return fmt.Errorf("%w: %q", ErrExtension, ext)
+	}
+	return t.setOriginal(original)
+}
+
+// formatOfName returns the format that a file name's extension tells.
+func formatOfName(name string) (Format, bool) {
+	_, ext := cutLast(name[strings.LastIndexByte(name, '/')+1:], '.')
+	f, ok := extensions[strings.ToLower(ext)]
+	return f, ok
+}
+
+// parsePresetName parses NAME or NAME@Nx.
+func (t *Thumb) parsePresetName(s string) error {
+	name, scale, scaled := strings.Cut(s, "@")
+	preset, ok := t.Site.Presets[name]
+	if !ok {
+		return fmt.Errorf("%w: %q", ErrUnknownPreset, s)
+	}
+	if scaled {
+		n, ok := parseWhole(strings.TrimSuffix(scale, "x"), 2, 4)
+		if !ok || !strings.HasSuffix(scale, "x") || !slices.Contains(preset.DPR, n) {
+			return fmt.Errorf("%w: %q", ErrUnknownPreset, s)
+		}
+		t.Spec.DPR = n
+	}
+	t.Preset = name
+	return nil
+}
+
+func (t *Thumb) setOriginal(name string) error {
+	if name == "" {
+		return ErrNoOriginal
+	}
+	t.Original = name
+	return nil
+}
+
+// cutLast splits s at its last sep. Without one, all of s is after for a
+// slash, and before for a dot.
+func cutLast(s string, sep byte) (before, after string) {
+	i := strings.LastIndexByte(s, sep)
+	switch {
+	case i >= 0:
+		return s[:i], s[i+1:]
+	case sep == '/':
+		return "", s
+	}
+	return s, ""
+}
+
+func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }

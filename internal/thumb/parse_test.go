@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: MIT
+
+package thumb_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"thumbd/internal/thumb"
+)
+
+const (
+	sig = "_AAAAAAAAAAAAAAAAAAAAAAAAAAAA" // 28 characters after the _
+	sha = "0123456789abcdef0123456789abcdef01234567"
+)
+
+var all = []thumb.Format{thumb.JPEG, thumb.PNG, thumb.WebP, thumb.AVIF, thumb.GIF}
+
+func signedSite() *thumb.Site {
+	return &thumb.Site{
+		Name: "gallery", Prefix: "/thumbs/", DocumentRoot: "/srv", Scheme: thumb.Signed, Formats: all,
+		MaxWidth: 4096, MaxHeight: 2048, Quality: map[thumb.Format]int{thumb.JPEG: 82, thumb.WebP: 80},
+		Presets: map[string]thumb.Preset{"card": {
+			Transform: thumb.Transform{Width: 400, Height: 300, Method: thumb.Crop, Gravity: thumb.North, Quality: 60},
+			DPR:       []int{2},
+		}},
+	}
+}
+
+func presetSite() *thumb.Site {
+	s := signedSite()
+	s.Scheme, s.Prefix = thumb.PresetScheme, "/p/"
+	s.Presets = thumb.DefaultPresets()
+	s.Presets["modern"] = thumb.Preset{
+		Transform: thumb.Transform{Width: 64, Height: 48, Method: thumb.Crop},
+		Formats:   []thumb.Format{thumb.WebP, thumb.JPEG}, DPR: []int{2, 3},
+	}
+	s.Formats = []thumb.Format{thumb.JPEG, thumb.PNG}
+	return s
+}
+
+func factorSite() *thumb.Site {
+	s := presetSite()
+	s.Factors = []int{100, 75}
+	return s
+}
+
+func restSite() *thumb.Site {
+	s := signedSite()
+	s.Scheme, s.Prefix, s.Enlarge = thumb.RestThumbnails, "/thumbnails/", true
+	return s
+}
+
+func TestParseTransform(t *testing.T) {
+	for _, tt := range []struct {
+		uri      string
+		site     *thumb.Site
+		original string
+		want     thumb.Transform
+	}{
+		{
+			"/thumbs/animals/kitten.jpg/400x300_crop" + sig + ".webp", signedSite(), "animals/kitten.jpg",
+			thumb.Transform{Width: 400, Height: 300, Method: thumb.Crop, Quality: 80, Format: thumb.WebP},
+		},
+		{
+			"/thumbs/a_b/c_d/400x_scale_dpr=3_q=7_v=aZ9" + sig + ".jpg", signedSite(), "a_b/c_d",
+			thumb.Transform{Width: 400, Method: thumb.Scale, DPR: 3, Quality: 7, Format: thumb.JPEG},
+		},
+		{
+			"/thumbs/a/x300_crop_gravity=southwest_q=7" + sig + ".png", signedSite(), "a",
+			thumb.Transform{Height: 300, Method: thumb.Crop, Gravity: thumb.SouthWest, Format: thumb.PNG},
+		},
+		{
+			"/thumbs/a/card@2x" + sig + ".jpg", signedSite(), "a",
+			thumb.Transform{Width: 400, Height: 300, DPR: 2, Method: thumb.Crop, Gravity: thumb.North, Quality: 60, Format: thumb.JPEG},
+		},
+		{
+			"/p/small/tests/image.PNG", presetSite(), "tests/image.PNG",
+			thumb.Transform{Width: 50, Height: 50, Method: thumb.Fit, Format: thumb.PNG},
+		},
+		{
+			"/p/small/a.jpg.jpeg", presetSite(), "a.jpg",
+			thumb.Transform{Width: 50, Height: 50, Method: thumb.Fit, Quality: 82, Format: thumb.JPEG},
+		},
+		{
+			"/p/modern@3x/a.png.webp", presetSite(), "a.png",
+			thumb.Transform{Width: 64, Height: 48, DPR: 3, Method: thumb.Crop, Quality: 80, Format: thumb.WebP},
+		},
+		{
+			"/p/modern/a.HEIC.jpg", presetSite(), "a.HEIC",
+			thumb.Transform{Width: 64, Height: 48, Method: thumb.Crop, Quality: 82, Format: thumb.JPEG},
+		},
+		{
+			"/p/modern/a.webp.webp", presetSite(), "a.webp",
+			thumb.Transform{Width: 64, Height: 48, Method: thumb.Crop, Quality: 80, Format: thumb.WebP},
+		},
+		{
+			"/p/modern/a.png.webp.webp", presetSite(), "a.png.webp",
+			thumb.Transform{Width: 64, Height: 48, Method: thumb.Crop, Quality: 80, Format: thumb.WebP},
+		},
+		{
+			"/p/icon/75/a.b/c.png", factorSite(), "a.b/c.png",
+			thumb.Transform{Width: 12, Height: 12, Method: thumb.Fit, Format: thumb.PNG},
+		},
+		{
+			"/p/small/75/c.png", factorSite(), "c.png",
+			thumb.Transform{Width: 38, Height: 38, Method: thumb.Fit, Format: thumb.PNG},
+		},
+		{
+			"/thumbnails/animals/kitten.jpg/500x0/scale/" + sha + ".jpg", restSite(), "animals/kitten.jpg",
+			thumb.Transform{Width: 500, Method: thumb.Scale, Quality: 82, Format: thumb.JPEG, Enlarge: true},
+		},
+		{
+			"/thumbnails/a/x20/smart/" + sha + ".JPEG", restSite(), "a",
+			thumb.Transform{Height: 20, Method: thumb.Smart, Quality: 82, Format: thumb.JPEG, Enlarge: true},
+		},
+	} {
+		got, err := tt.site.Parse(tt.uri)
+		if err != nil {
+			t.Errorf("Parse(%q): %v", tt.uri, err)
+			continue
+		}
+		if diff := cmp.Diff(tt.want, got.Transform()); diff != "" || got.Original != tt.original {
+			t.Errorf("Parse(%q): original %q, transform (-want +got):\n%s", tt.uri, got.Original, diff)
+		}
+		if uri := got.URI(); uri != tt.uri {
+			t.Errorf("Parse(%q).URI() = %q", tt.uri, uri)
+		}
+	}
+}
+
+func TestParseSignedRefuses(t *testing.T) {
+	for name, want := range map[string]error{
+		"a/":                                                      thumb.ErrName,
+		"a/.b/10x_fit" + sig + ".jpg":                             thumb.ErrName,
+		"a/10x_fit" + sig:                                         thumb.ErrExtension,
+		"a/10x_fit" + sig + ".JPG":                                thumb.ErrExtension,
+		"a/10x_fit" + sig + ".jpeg":                               thumb.ErrExtension,
+		"a/10x_fit" + sig + ".heic":                               thumb.ErrExtension,
+		"a/10x_fit" + sig + ".":                                   thumb.ErrExtension,
+		"a/favicon.ico":                                           thumb.ErrExtension,
+		"a/10x_fit.jpg":                                           thumb.ErrNoSignature,
+		"a/nonsense.jpg":                                          thumb.ErrNoSignature,
+		"a/" + sig[1:] + ".jpg":                                   thumb.ErrNoSignature,
+		"a/" + sig + ".jpg":                                       thumb.ErrMalformed,
+		"a/10x" + sig + ".jpg":                                    thumb.ErrMalformed,
+		"a/10_fit" + sig + ".jpg":                                 thumb.ErrMalformed,
+		"a/x_fit" + sig + ".jpg":                                  thumb.ErrMalformed,
+		"a/0x10_fit" + sig + ".jpg":                               thumb.ErrMalformed,
+		"a/010x10_fit" + sig + ".jpg":                             thumb.ErrMalformed,
+		"a/+1x10_fit" + sig + ".jpg":                              thumb.ErrMalformed,
+		"a/10x10x10_fit" + sig + ".jpg":                           thumb.ErrMalformed,
+		"a/9999999x_fit" + sig + ".jpg":                           thumb.ErrMalformed,
+		"a/10X10_fit" + sig + ".jpg":                              thumb.ErrMalformed,
+		"a/10x10_Fit" + sig + ".jpg":                              thumb.ErrMalformed,
+		"a/10x10_original" + sig + ".jpg":                         thumb.ErrMalformed,
+		"a/10x10_pad" + sig + ".jpg":                              thumb.ErrMalformed,
+		"a/10x10_" + sig + ".jpg":                                 thumb.ErrMalformed,
+		"a/10x10_fit_" + sig + ".jpg":                             thumb.ErrMalformed,
+		"a/10x10_fit_q=07" + sig + ".jpg":                         thumb.ErrMalformed,
+		"a/10x10_fit_q=0" + sig + ".jpg":                          thumb.ErrMalformed,
+		"a/10x10_fit_q=101" + sig + ".jpg":                        thumb.ErrMalformed,
+		"a/10x10_fit_q" + sig + ".jpg":                            thumb.ErrMalformed,
+		"a/10x10_fit_q=" + sig + ".jpg":                           thumb.ErrMalformed,
+		"a/10x10_fit_q=7_q=7" + sig + ".jpg":                      thumb.ErrMalformed,
+		"a/10x10_fit_v=1_q=7" + sig + ".jpg":                      thumb.ErrMalformed,
+		"a/10x10_fit_dpr=1" + sig + ".jpg":                        thumb.ErrMalformed,
+		"a/10x10_fit_dpr=5" + sig + ".jpg":                        thumb.ErrMalformed,
+		"a/10x10_fit_dpr=1.5" + sig + ".jpg":                      thumb.ErrMalformed,
+		"a/10x10_fit_lossless=1" + sig + ".jpg":                   thumb.ErrMalformed,
+		"a/10x10_fit_gravity=north" + sig + ".jpg":                thumb.ErrMalformed,
+		"a/10x10_crop_gravity=center" + sig + ".jpg":              thumb.ErrMalformed,
+		"a/10x10_crop_gravity=" + sig + ".jpg":                    thumb.ErrMalformed,
+		"a/10x10_fit_v=" + sig + ".jpg":                           thumb.ErrMalformed,
+		"a/10x10_fit_v=a-b" + sig + ".jpg":                        thumb.ErrMalformed,
+		"a/10x10_fit_v=" + strings.Repeat("a", 33) + sig + ".jpg": thumb.ErrMalformed,
+		"a/4097x_fit" + sig + ".jpg":                              thumb.ErrTooLarge,
+		"a/x2049_fit" + sig + ".jpg":                              thumb.ErrTooLarge,
+		"a/1025x_fit_dpr=4" + sig + ".jpg":                        thumb.ErrTooLarge,
+		"a/hero" + sig + ".jpg":                                   thumb.ErrUnknownPreset,
+		"a/Card" + sig + ".jpg":                                   thumb.ErrUnknownPreset,
+		"a/card@3x" + sig + ".jpg":                                thumb.ErrUnknownPreset,
+		"a/card@2" + sig + ".jpg":                                 thumb.ErrUnknownPreset,
+		"a/card@02x" + sig + ".jpg":                               thumb.ErrUnknownPreset,
+		"a/card@" + sig + ".jpg":                                  thumb.ErrUnknownPreset,
+		"a/x300" + sig + ".jpg":                                   thumb.ErrUnknownPreset,
+		"a/card_q=70" + sig + ".jpg":                              thumb.ErrMalformed,
+		"10x10_fit" + sig + ".jpg":                                thumb.ErrNoOriginal,
+	} {
+		if got, err := signedSite().Parse("/thumbs/" + name); !errors.Is(err, want) {
+			t.Errorf("Parse(%q) = %+v, %v; want %v", name, got, err, want)
+		}
+	}
+}
+
+func TestParsePresetRefuses(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		site *thumb.Site
+		want error
+	}{
+		{"small", presetSite(), thumb.ErrExtension},
+		{"small/a", presetSite(), thumb.ErrExtension},
+		{"small/a.tif", presetSite(), thumb.ErrExtension},
+		{"small/a.heic", presetSite(), thumb.ErrExtension},
+		{"small/a.gif", presetSite(), thumb.ErrExtension},
+		{"small/a.png.webp", presetSite(), thumb.ErrExtension},
+		{"small/a.webp", presetSite(), thumb.ErrExtension},
+		{"tiny/a.png", presetSite(), thumb.ErrUnknownPreset},
+		{"small@2x/a.png", presetSite(), thumb.ErrUnknownPreset},
+		{"modern@4x/a.png", presetSite(), thumb.ErrUnknownPreset},
+		{"small/100/a.png", presetSite(), nil},
+		{"small/a.png", factorSite(), thumb.ErrUnknownPreset},
+		{"small/50/a.png", factorSite(), thumb.ErrUnknownPreset},
+		{"small/075/a.png", factorSite(), thumb.ErrUnknownPreset},
+	} {
+		if got, err := tt.site.Parse("/p/" + tt.name); !errors.Is(err, tt.want) {
+			t.Errorf("Parse(%q) = %+v, %v; want %v", tt.name, got, err, tt.want)
+		}
+	}
+}
+
+func TestParseRestThumbnailsRefuses(t *testing.T) {
+	for name, want := range map[string]error{
+		"a/10x10/crop/" + sha + ".bmp":                  thumb.ErrExtension,
+		"a/10x10/crop/" + sha:                           thumb.ErrExtension,
+		"a/10x10/crop/" + sha[1:] + ".jpg":              thumb.ErrNoSignature,
+		"a/10x10/crop/" + strings.ToUpper(sha) + ".jpg": thumb.ErrNoSignature,
+		"a/10x10/fit/" + sha + ".jpg":                   thumb.ErrMalformed,
+		"a/10x10/" + sha + ".jpg":                       thumb.ErrMalformed,
+		"a/0x0/crop/" + sha + ".jpg":                    thumb.ErrMalformed,
+		"a/x/crop/" + sha + ".jpg":                      thumb.ErrMalformed,
+		"a/00x10/crop/" + sha + ".jpg":                  thumb.ErrMalformed,
+		"a/5000x0/crop/" + sha + ".jpg":                 thumb.ErrTooLarge,
+		"10x10/crop/" + sha + ".jpg":                    thumb.ErrNoOriginal,
+	} {
+		if got, err := restSite().Parse("/thumbnails/" + name); !errors.Is(err, want) {
+			t.Errorf("Parse(%q) = %+v, %v; want %v", name, got, err, want)
+		}
+	}
+}
+
+func TestFindMostSpecificHost(t *testing.T) {
+	site := func(name, prefix string, hosts ...string) *thumb.Site {
+		return &thumb.Site{Name: name, Prefix: prefix, Hosts: hosts}
+	}
+	sites := thumb.Sites{
+		site("any", "/t/"),
+		site("wild", "/t/", "*.example"),
+		site("wilder", "/t/", "*.b.example"),
+		site("exact", "/t/", "x.example", "a.b.example"),
+		site("other", "/o/", "x.example"),
+	}
+	for _, tt := range []struct{ host, uri, want string }{
+		{"", "/t/a", "any"},
+		{"y.test", "/t/a", "any"},
+		{"y.example", "/t/a", "wild"},
+		{"example", "/t/a", "any"},
+		{"c.b.example", "/t/a", "wilder"},
+		{"d.c.b.example", "/t/a", "wilder"},
+		{"A.B.example:8080", "/t/a", "exact"},
+		{"x.example.", "/t/a", "exact"},
+		{"[::1]:80", "/t/a", "any"},
+		{"x.example", "/o/a", "other"},
+		{"y.example", "/o/a", ""},
+		{"y.example", "/tt/a", ""},
+	} {
+		got, err := sites.Find(tt.host, tt.uri)
+		switch {
+		case tt.want == "" && !errors.Is(err, thumb.ErrNoSite):
+			t.Errorf("Find(%q, %q): %v, %v; want ErrNoSite", tt.host, tt.uri, got, err)
+		case tt.want != "" && (err != nil || got.Name != tt.want):
+			t.Errorf("Find(%q, %q) = %v, %v; want %s", tt.host, tt.uri, got, err, tt.want)
+		}
+	}
+}
+
+func TestWithFormat(t *testing.T) {
+	parsed, err := signedSite().Parse("/thumbs/a/10x_fit" + sig + ".jpg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := thumb.Transform{Width: 10, Method: thumb.Fit, Format: thumb.WebP, Quality: 80}
+	if got := parsed.WithFormat(thumb.WebP); got != want {
+		t.Errorf("WithFormat(webp) = %+v; want %+v", got, want)
+	}
+}
+
+// FuzzParse holds that what parses formats back to itself, and that nothing
+// climbs or hides.
+func FuzzParse(f *testing.F) {
+	for _, seed := range []string{
+		"/thumbs/a.jpg/400x300_crop_gravity=north_q=70" + sig + ".avif", "/thumbs/a/card@2x" + sig + ".jpg",
+		"/p/small/a.png", "/p/modern@2x/a.png.webp", "/p/small/75/a.JPG",
+		"/thumbnails/a/500x0/scale/" + sha + ".jpg", "/thumbs/.a/10x_fit" + sig + ".jpg", "/thumbs/a%2F..//b\x00",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		uri, err := thumb.Normalize(raw)
+		if err != nil {
+			return
+		}
+		for _, site := range []*thumb.Site{signedSite(), presetSite(), factorSite(), restSite()} {
+			found, err := thumb.Sites{site}.Find("", uri)
+			if err != nil {
+				continue
+			}
+			parsed, err := found.Parse(uri)
+			if err != nil {
+				continue
+			}
+			if got := parsed.URI(); got != uri {
+				t.Fatalf("Parse(%q).URI() = %q", uri, got)
+			}
+			for segment := range strings.SplitSeq(parsed.Original, "/") {
+				if segment == "" || segment[0] == '.' || strings.IndexByte(segment, 0) >= 0 {
+					t.Fatalf("Parse(%q): original %q", uri, parsed.Original)
+				}
+			}
+			if w, h := parsed.Transform().Box(); w > site.MaxWidth || h > site.MaxHeight || w+h == 0 {
+				t.Fatalf("Parse(%q): box %dx%d", uri, w, h)
+			}
+		}
+	})
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+
+// Package thumb turns a request's URI into the thumbnail that it names, site,
+// original and transform, and back, without I/O.
+package thumb
+
+import (
+	"errors"
+	"slices"
+)
+
+// What can be wrong with a URI, in the order in which it is answered.
+var (
+	ErrNoSite        = errors.New("no site serves this URI")
+	ErrName          = errors.New("no published file can have this name")
+	ErrExtension     = errors.New("the extension is none of the site's formats")
+	ErrNoSignature   = errors.New("the signature is missing")
+	ErrMalformed     = errors.New("the transform is malformed")
+	ErrTooLarge      = errors.New("the size is over the site's limit")
+	ErrUnknownPreset = errors.New("the preset is unknown")
+	ErrNoOriginal    = errors.New("the URI names no original")
+)
+
+// Transform is what is done to an original. It is comparable: equal transforms
+// of one original give the same thumbnail.
+type Transform struct {
+	// Width x Height is the box as stated, in pixels before DPR. One of them
+	// may be 0, free; both only with Original.
+	Width   int     `json:"width,omitempty"`
+	Height  int     `json:"height,omitempty"`
+	Method  Method  `json:"method"`
+	Gravity Gravity `json:"gravity,omitzero"`
+	// DPR multiplies Width and Height before every other rule; 0 is 1.
+	DPR int `json:"dpr,omitempty"`
+	// Quality is 1 to 100; 0 leaves it to the site, and once resolved means
+	// that Format has no use for it.
+	Quality  int      `json:"quality,omitempty"`
+	Format   Format   `json:"format"`
+	Enlarge  bool     `json:"enlarge,omitempty"`
+	Metadata Metadata `json:"metadata,omitzero"`
+}
+
+// Box returns the stated box in pixels of the thumbnail, DPR included.
+func (t Transform) Box() (width, height int) {
+	n := max(t.DPR, 1)
+	return t.Width * n, t.Height * n
+}
+
+// Preset is a transform that the configuration has given a name.
+type Preset struct {
+	Transform Transform // without Format, and DPR 0
+	DPR       []int     // the N of NAME@Nx that exist too, each 2 to 4
+	Formats   []Format  // preset scheme: asked for beside the original's own
+}
+
+// DefaultPresets are those of a site of the preset scheme that names none.
+func DefaultPresets() map[string]Preset {
+	presets := make(map[string]Preset)
+	for name, side := range map[string]int{
+		"icon": 16, "small": 50, "thumb": 100, "medium": 300, "large": 500, "xlarge": 800,
+	} {
+		presets[name] = Preset{Transform: Transform{Width: side, Height: side, Method: Fit}}
+	}
+	return presets
+}
+
+// Site is what the URIs of a site depend on. It is not changed once in use.
+type Site struct {
+	Name         string
+	Prefix       string   // begins and ends with /
+	Hosts        []string // lower case, exact or *.suffix; none: any host
+	DocumentRoot string   // absolute; document root + URI is the file
+	Scheme       Scheme
+	Keys         [][]byte // the first signs, all verify
+	Formats      []Format // of thumbnails
+	Presets      map[string]Preset
+	Factors      []int // preset scheme: wsgithumb's percentages; none: no factor in URIs
+	Enlarge      bool
+	Quality      map[Format]int
+	Metadata     Metadata
+	MaxWidth     int // of a thumbnail, DPR included
+	MaxHeight    int
+}
+
+// Thumb is what a URI names. Its exported fields hold what is written in the
+// URI and nothing else, so that URI gives it back to the letter.
+type Thumb struct {
+	Site     *Site
+	Original string // below the site's originals, segments joined by /
+	Preset   string // its name, or "" where Spec says it all
+	// Spec is the transform as written: Format and, where Preset is empty, all
+	// but Enlarge and Metadata; where it is not, at most DPR.
+	Spec      Transform
+	Version   string // of v=, without effect
+	Factor    int    // percent, where the site has factors
+	Size      string // restthumbnails: SIZE as written
+	Ext       string // the thumbnail's extension as written, without dot
+	Appended  bool   // preset scheme: Ext follows the original's own extension
+	Signature string // as written
+}
+
+// Transform returns what is to be done to the original, with all that the URI
+// left to the preset and the site.
+func (t Thumb) Transform() Transform {
+	r := t.Spec
+	if t.Preset != "" {
+		r = t.Site.Presets[t.Preset].Transform
+		r.DPR, r.Format = t.Spec.DPR, t.Spec.Format
+	}
+	if t.Factor != 0 {
+		r.Width, r.Height = percent(r.Width, t.Factor), percent(r.Height, t.Factor)
+	}
+	if r.Quality == 0 {
+		r.Quality = t.Site.Quality[r.Format]
+	}
+	if r.Format == PNG || r.Format == GIF || r.Method == Original {
+		r.Quality = 0
+	}
+	r.Enlarge, r.Metadata = t.Site.Enlarge, t.Site.Metadata
+	return r
+}
+
+// percent returns the percentage of a dimension, rounded half up and at least
+// 1; a free dimension stays free.
+func percent(dimension, factor int) int {
+	if dimension == 0 {
+		return 0
+	}
+	return max((dimension*factor+50)/100, 1)
+}
+
+// WithFormat returns t's transform in another format: that of a negotiated
+// sibling, whose name is the URI and the format's extension.
+func (t Thumb) WithFormat(f Format) Transform {
+	t.Spec.Format = f
+	return t.Transform()
+}
+
+// tooLarge reports whether a stated dimension, DPR included, is over the
+// site's limits.
+func (s *Site) tooLarge(t Transform) bool {
+	w, h := t.Box()
+	return w > s.MaxWidth || h > s.MaxHeight
+}
+
+func (s *Site) hasFormat(f Format) bool { return slices.Contains(s.Formats, f) }

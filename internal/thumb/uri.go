@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+
+package thumb
+
+import (
+	"fmt"
+	"strings"
+)
+
+// URI returns t's decoded URI, as Parse accepts it.
+func (t Thumb) URI() string {
+	switch t.Site.Scheme {
+	case RestThumbnails:
+		return t.Site.Prefix + t.Original + "/" + t.Size + "/" + t.Spec.Method.String() + "/" + t.Signature + "." + t.Ext
+	case PresetScheme:
+		return t.Site.Prefix + t.presetURI()
+	default:
+		return t.signedURI(t.Signature)
+	}
+}
+
+// SignedText returns what t's signature covers: in the signed scheme the
+// decoded URI without the signature, in restthumbnails the text of
+// django-rest-thumbnails, ORIGINAL-SIZE-METHOD-.EXT with 0 for a free
+// dimension. In the preset scheme there is none.
+func (t Thumb) SignedText() string {
+	switch t.Site.Scheme {
+	case RestThumbnails:
+		return fmt.Sprintf("%s-%dx%d-%s-.%s", t.Original, t.Spec.Width, t.Spec.Height, t.Spec.Method, t.Ext)
+	case PresetScheme:
+		return ""
+	default:
+		return t.signedURI("")
+	}
+}
+
+func (t Thumb) signedURI(signature string) string {
+	return t.Site.Prefix + t.Original + "/" + t.specText() + "_" + signature + "." + t.Ext
+}
+
+func (t Thumb) specText() string {
+	if t.Preset != "" {
+		return t.presetText()
+	}
+	return formatWhole(t.Spec.Width) + "x" + formatWhole(t.Spec.Height) + "_" + t.Spec.Method.String() + t.formatOptions()
+}
+
+func (t Thumb) presetText() string {
+	if t.Spec.DPR == 0 {
+		return t.Preset
+	}
+	return fmt.Sprintf("%s@%dx", t.Preset, t.Spec.DPR)
+}
+
+func (t Thumb) presetURI() string {
+	var b strings.Builder
+	b.WriteString(t.presetText() + "/")
+	if t.Factor != 0 {
+		b.WriteString(formatWhole(t.Factor) + "/")
+	}
+	b.WriteString(t.Original)
+	if t.Appended {
+		b.WriteString("." + t.Ext)
+	}
+	return b.String()
+}
+
+// String returns t as a URI of the signed scheme would have it, for logs:
+// 400x300_crop_q=82.webp.
+func (t Transform) String() string {
+	return Thumb{Spec: t}.specText() + "." + t.Format.String()
+}
+
+// Wanted is a thumbnail that somebody wants a URI for.
+type Wanted struct {
+	Original string
+	Size     string // as in URIs: 400x300
+	Method   string // and options, as in URIs: crop_q=70
+	Preset   string // NAME or NAME@Nx, in place of Size and Method
+	Ext      string // or "" for the original's own where it can be that, else jpg
+}
+
+// New returns the Thumb that is wanted of s, without its signature. It is
+// checked as Parse checks a URI, with Parse's errors.
+func (s *Site) New(w Wanted) (Thumb, error) {
+	ext := w.Ext
+	if ext == "" {
+		ext = s.defaultExt(w.Original)
+	}
+	spec := w.Size + "_" + w.Method
+	if w.Preset != "" {
+		spec = w.Preset
+	}
+	var uri string
+	switch s.Scheme {
+	case Signed:
+		uri = w.Original + "/" + spec + "_" + strings.Repeat("0", signatureLength) + "." + ext
+	case RestThumbnails:
+		uri = w.Original + "/" + w.Size + "/" + w.Method + "/" + strings.Repeat("0", secretLength) + "." + ext
+	case PresetScheme:
+		uri = w.Preset + "/" + w.Original
+		// As short as it can be: the original's own name, where that is not
+		// taken for another format of another original.
+		if t, err := s.Parse(s.Prefix + uri); err != nil || t.Original != w.Original || w.Ext != "" && t.Spec.Format != extensions[w.Ext] {
+			uri += "." + ext
+		}
+	}
+	t, err := s.Parse(s.Prefix + uri)
+	if err == nil && t.Original != w.Original {
+		err = fmt.Errorf("%w: %q would be taken for %q", ErrNoOriginal, w.Original, t.Original)
+	}
+	t.Signature = ""
+	return t, err
+}
+
+// defaultExt returns the extension of a thumbnail for which none is asked.
+func (s *Site) defaultExt(original string) string {
+	if f, ok := formatOfName(original); ok && s.hasFormat(f) {
+		return f.String()
+	}
+	return JPEG.String()
+}
