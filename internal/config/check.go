@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT
+
+package config
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+
+	"thumbd/internal/thumb"
+)
+
+// A URI's name is at most this long, and so is each of its segments.
+const (
+	maxPath    = 4095
+	maxSegment = 255
+)
+
+// checkPrefix accepts the prefixes that nginx's normalisation and the names of
+// published files leave possible.
+func checkPrefix(s string) error {
+	switch {
+	case s == "/":
+		return errors.New(`want a folder of its own, e.g. "/thumbs/"`)
+	case !strings.HasPrefix(s, "/") || !strings.HasSuffix(s, "/"):
+		return fmt.Errorf(`want a path that begins and ends with /, e.g. "/thumbs/", have %q`, s)
+	case strings.HasPrefix(s, "/_thumbd/"):
+		return errors.New("/_thumbd/ is the daemon's own; choose another")
+	case strings.ContainsAny(s, "%?#"):
+		return fmt.Errorf("%q has one of %%, ? and #; write the characters as they are once decoded, and none of these", s)
+	case strings.ContainsFunc(s, unicode.IsControl):
+		return fmt.Errorf("%q has a control character; remove it", s)
+	case len(s) > maxPath:
+		return fmt.Errorf("is %d bytes long, over %d; shorten it", len(s), maxPath)
+	}
+	for segment := range strings.SplitSeq(s[1:len(s)-1], "/") {
+		switch {
+		case segment == "":
+			return fmt.Errorf("%q has //, which nginx merges; write /", s)
+		case segment[0] == '.':
+			return fmt.Errorf("%q has a segment that begins with a dot, which is never published; rename it", s)
+		case len(segment) > maxSegment:
+			return fmt.Errorf("has a segment of %d bytes, over %d; shorten it", len(segment), maxSegment)
+		}
+	}
+	return nil
+}
+
+// folder takes an absolute path, and leaves out slashes that are too many.
+func folder(dst *string) setter {
+	return func(v any) error {
+		var s string
+		if err := text(&s, checkFolder)(v); err != nil {
+			return err
+		}
+		*dst = filepath.Clean(s)
+		return nil
+	}
+}
+
+func checkFolder(s string) error {
+	switch {
+	case !filepath.IsAbs(s):
+		return fmt.Errorf("want an absolute path, have %q", s)
+	case strings.ContainsFunc(s, unicode.IsControl):
+		return fmt.Errorf("%q has a control character; remove it", s)
+	case slices.Contains(strings.Split(s, "/"), ".."):
+		// Where links are followed, what .. means depends on the disk.
+		return fmt.Errorf("%q has ..; write the path without", s)
+	case len(s) > maxPath:
+		return fmt.Errorf("is %d bytes long, over %d; shorten it", len(s), maxPath)
+	}
+	return nil
+}
+
+var hostPattern = regexp.MustCompile(`^(\*\.)?[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*$`)
+
+// host returns a host name in lower case, in which the daemon compares them.
+func host(v any) (string, error) {
+	s, _ := v.(string)
+	s = strings.ToLower(s)
+	if !hostPattern.MatchString(s) || len(s) > 255 {
+		return "", fmt.Errorf(`want a host name in ASCII without a port, "a.example" or "*.a.example", have %s`, have(v))
+	}
+	return s, nil
+}
+
+func (r *reader) checkFormats(d *draft) {
+	const empty = "is empty; name a format, or remove it for the default"
+	if len(d.OriginalFormats) == 0 {
+		r.mistake(d.table.at("original_formats"), empty)
+	}
+	if len(d.Thumb.Formats) == 0 {
+		r.mistake(d.table.at("formats"), empty)
+	}
+	key := d.table.at("negotiate")
+	switch {
+	case !r.sound(d.table, "negotiate") || len(d.Negotiate) == 0:
+		return
+	case !slices.Equal(d.Negotiate, []thumb.Format{thumb.WebP}) &&
+		!slices.Equal(d.Negotiate, []thumb.Format{thumb.AVIF, thumb.WebP}):
+		r.mistake(key, `want [], ["webp"] or ["avif", "webp"]`)
+	case r.bad[d.table.at("formats")]:
+		return
+	}
+	for _, f := range d.Negotiate {
+		if !slices.Contains(d.Thumb.Formats, f) {
+			r.mistake(key, "%v is not in formats; add it there, or remove it here", f)
+		}
+	}
+}
+
+// resolve sets where the tree and the originals of d really are.
+func (r *reader) resolve(d *draft) {
+	resolved := func(name, path string) string {
+		p, err := r.env.Resolve(path)
+		if err != nil {
+			r.warn(d.table.at(name), "%v; whether it shares files with other folders is not known", err)
+			return path
+		}
+		return p
+	}
+	if r.sound(d.table, "document_root", "prefix") {
+		d.tree = resolved("document_root", filepath.Join(d.Thumb.DocumentRoot, d.Thumb.Prefix))
+		if n := len(d.Thumb.DocumentRoot) + len(d.Thumb.Prefix); n > maxPath {
+			r.mistake(d.table.at("document_root"), "is %d bytes long with the prefix, over %d; shorten it", n, maxPath)
+		}
+	}
+	if r.sound(d.table, "originals") {
+		d.originals = resolved("originals", d.Originals)
+	}
+}
+
+// compare notes the contradictions of sites with one another, at the later
+// line, and of originals with trees. The drafts are in the order of lines.
+func (r *reader) compare(drafts []*draft) {
+	for i, b := range drafts {
+		if within(b.originals, b.tree) || within(b.tree, b.originals) {
+			r.mistake(b.table.at("originals"), "%s and the tree, %s, contain each other; keep what is published apart from the originals", b.originals, b.tree)
+		}
+		for _, a := range drafts[:i] {
+			r.comparePrefixes(a, b)
+			r.compareTrees(a, b)
+			if within(b.originals, a.tree) || within(a.tree, b.originals) {
+				r.mistake(b.table.at("originals"), "%s and the tree of %s, %s, contain each other; choose another folder", b.originals, r.ref(a), a.tree)
+			}
+			if within(a.originals, b.tree) || within(b.tree, a.originals) {
+				r.mistake(b.table.at("document_root"), "the tree, %s, and the originals of %s, %s, contain each other; choose another folder", b.tree, r.ref(a), a.originals)
+			}
+		}
+	}
+}
+
+// ref names a site that another one contradicts.
+func (r *reader) ref(d *draft) string {
+	return fmt.Sprintf("%s (line %d)", d.table.key, r.lines[d.table.key])
+}
+
+func (r *reader) comparePrefixes(a, b *draft) {
+	x, y := a.Thumb.Prefix, b.Thumb.Prefix
+	if x == "" || y == "" || !strings.HasPrefix(x, y) && !strings.HasPrefix(y, x) {
+		return
+	}
+	if x == y {
+		r.compareKeys(a, b)
+	}
+	if r.bad[a.table.at("hosts")] || r.bad[b.table.at("hosts")] {
+		return
+	}
+	if len(a.Thumb.Hosts) == 0 && len(b.Thumb.Hosts) == 0 {
+		r.mistake(b.table.at("prefix"), "%q and %q of %s overlap, and neither site has hosts; choose another prefix, or name hosts", y, x, r.ref(a))
+	}
+	for _, h := range b.Thumb.Hosts {
+		if slices.Contains(a.Thumb.Hosts, h) {
+			r.mistake(b.table.at("prefix"), "%q and %q of %s overlap, and both sites have the host %s; choose another prefix, or other hosts", y, x, r.ref(a), h)
+		}
+	}
+}
+
+// compareTrees notes trees that share files: the thumbnails of one site would
+// be served by the other.
+func (r *reader) compareTrees(a, b *draft) {
+	switch {
+	case a.tree == "" || b.tree == "":
+	case a.tree == b.tree:
+		r.mistake(b.table.at("document_root"), "the tree, %s, is that of %s too; choose another folder", b.tree, r.ref(a))
+	case within(a.tree, b.tree) || within(b.tree, a.tree):
+		r.mistake(b.table.at("document_root"), "the tree, %s, and that of %s, %s, contain each other; choose another folder", b.tree, r.ref(a), a.tree)
+	}
+}
+
+// within reports whether path is folder or below it. Neither is, if empty.
+func within(path, folder string) bool {
+	if path == "" || folder == "" {
+		return false
+	}
+	return path == folder || strings.HasPrefix(path, strings.TrimSuffix(folder, "/")+"/")
+}

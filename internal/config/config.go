@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MIT
+
+// Package config makes of the configuration file a checked, immutable Config,
+// or tells every mistake in it, each with its line. It never writes to disk.
+package config
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"time"
+
+	"thumbd/internal/thumb"
+)
+
+// maxFile is the most bytes of a configuration file.
+const maxFile = 1 << 20
+
+// Config is a configuration without mistakes, as thumbd.toml(5) describes it.
+// It is not changed once made, so any number of goroutines may read it.
+type Config struct {
+	Workers       int           // renders at once, at least 1
+	WorkerRenders int           // outputs after which a worker is replaced; 0: never
+	WorkerMemory  int64         // bytes, RLIMIT_DATA of one worker
+	IdleExit      time.Duration // without a request; 0: never
+	LogLevel      slog.Level
+
+	OriginalBytes   int64
+	OriginalPixels  int64 // width x height x frames
+	OriginalFrames  int
+	ThumbnailWidth  int // pixels, DPR included
+	ThumbnailHeight int
+	ThumbnailBytes  int64
+	RenderTime      time.Duration // wall time of a job from hand-over, a retry included
+	Queue           int           // outputs that may wait
+	QueueTime       time.Duration // longest wait for a worker
+
+	Sites []Site // at least one, sorted by name
+
+	file  string
+	lines map[string]int // of tables and values, by dotted key
+}
+
+// Site is what the configuration says of one site.
+type Site struct {
+	Thumb           thumb.Site
+	Originals       string         // absolute path of the folder
+	OriginalFormats []thumb.Format // at least one
+	// Negotiate is empty, WebP, or AVIF and WebP; all are in Thumb.Formats.
+	Negotiate []thumb.Format
+}
+
+// Mistake is one thing that is wrong in a configuration file.
+type Mistake struct {
+	File string // as it was given to Load or Parse
+	Line int    // from 1; 0: the file as a whole
+	Key  string // dotted, as TOML writes it; empty where the syntax is wrong
+	Text string // what is wrong, and often what to do about it
+}
+
+// Error returns m in one line, as "thumbd.toml:12: site.a.prefix: text".
+func (m Mistake) Error() string {
+	s := m.File
+	if m.Line > 0 {
+		s = fmt.Sprintf("%s:%d", s, m.Line)
+	}
+	if m.Key != "" {
+		s += ": " + m.Key
+	}
+	return s + ": " + m.Text
+}
+
+// Environment is all that a configuration depends on beside its own text.
+type Environment struct {
+	// CPUs is what workers = 0 stands for.
+	CPUs int
+	// Key returns the key of a name in the configuration: the content of a
+	// file without one trailing newline.
+	Key func(name string) ([]byte, error)
+	// Resolve returns an absolute path with its links resolved. It is no error
+	// that a part of it does not exist yet.
+	Resolve func(path string) (string, error)
+}
+
+// Load reads the configuration file at path and the keys that it names: those
+// with relative names from the folder credentials, which is
+// $CREDENTIALS_DIRECTORY or empty, then from keys/ beside the file. It returns
+// the mistakes as Parse does.
+func Load(path, credentials string) (*Config, []Mistake, error) {
+	data, err := readFile(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("configuration: %w", err)
+	}
+	store := keyStore{credentials: credentials, keys: filepath.Join(filepath.Dir(path), "keys")}
+	return Parse(path, data, Environment{
+		CPUs:    runtime.GOMAXPROCS(0),
+		Key:     store.read,
+		Resolve: resolve,
+	})
+}
+
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(data) > maxFile {
+		err = fmt.Errorf("%s is larger than %s", path, sizeText(maxFile))
+	}
+	return data, err
+}
+
+// Parse makes a Config of the text data; name is what messages call its file.
+// The error joins every mistake of the text as a Mistake, in the order of
+// lines, those without a line last; of mistakes in TOML's syntax it tells the
+// first. Mistakes with which thumbd can work are warnings, which are returned
+// beside an error too.
+func Parse(name string, data []byte, env Environment) (*Config, []Mistake, error) {
+	c := &Config{
+		WorkerRenders:   1000,
+		WorkerMemory:    1 << 30,
+		IdleExit:        10 * time.Minute,
+		LogLevel:        slog.LevelInfo,
+		OriginalBytes:   64 << 20,
+		OriginalPixels:  100_000_000,
+		OriginalFrames:  200,
+		ThumbnailWidth:  4096,
+		ThumbnailHeight: 4096,
+		ThumbnailBytes:  32 << 20,
+		RenderTime:      20 * time.Second,
+		Queue:           256,
+		QueueTime:       30 * time.Second,
+		file:            name,
+	}
+	r := reader{file: name, env: env, lines: make(map[string]int), bad: make(map[string]bool)}
+	r.config(c, string(data))
+	c.lines = r.lines
+	slices.SortStableFunc(r.mistakes, byLine)
+	slices.SortStableFunc(r.warnings, byLine)
+	if err := join(r.mistakes); err != nil {
+		return nil, r.warnings, err
+	}
+	return c, r.warnings, nil
+}
+
+func (r *reader) config(c *Config, data string) {
+	top, ok := r.decode(data)
+	if !ok {
+		return
+	}
+	r.read(top, fields{"daemon": nil, "limits": nil, "site": nil})
+	if t, ok := r.table(top, "daemon"); ok {
+		r.read(t, daemonFields(c))
+	}
+	if c.Workers == 0 {
+		c.Workers = max(r.env.CPUs, 1)
+	}
+	if t, ok := r.table(top, "limits"); ok {
+		r.read(t, limitsFields(c))
+	}
+	r.checkWaits(c)
+	r.sites(c, top)
+}
+
+func daemonFields(c *Config) fields {
+	return fields{
+		"workers":        whole(&c.Workers, 0, 4096),
+		"worker_renders": whole(&c.WorkerRenders, 0, math.MaxInt32),
+		// Go and libvips do not start in less than 150 MB.
+		"worker_memory": size(&c.WorkerMemory, 160<<20, 1<<40),
+		"idle_exit":     duration(&c.IdleExit, 0, 10_000*time.Hour),
+		"log_level":     level(&c.LogLevel),
+	}
+}
+
+func limitsFields(c *Config) fields {
+	return fields{
+		"original_bytes":  size(&c.OriginalBytes, 1, 1<<40),
+		"original_pixels": whole(&c.OriginalPixels, 1, 1<<40),
+		"original_frames": whole(&c.OriginalFrames, 1, math.MaxInt32),
+		// WebP has no larger pictures.
+		"thumbnail_width":  whole(&c.ThumbnailWidth, 1, 16383),
+		"thumbnail_height": whole(&c.ThumbnailHeight, 1, 16383),
+		"thumbnail_bytes":  size(&c.ThumbnailBytes, 1, 1<<40),
+		"render_time":      duration(&c.RenderTime, time.Millisecond, time.Hour),
+		"queue":            whole(&c.Queue, 1, math.MaxInt32),
+		"queue_time":       duration(&c.QueueTime, time.Millisecond, time.Hour),
+	}
+}
+
+// checkWaits warns of an answer for which nginx would not wait.
+func (r *reader) checkWaits(c *Config) {
+	const readTimeout = 300 * time.Second // proxy_read_timeout of the snippet
+	sum := c.QueueTime + 2*c.RenderTime
+	if sum <= readTimeout {
+		return
+	}
+	key := "limits.queue_time"
+	if r.lines[key] == 0 {
+		key = "limits.render_time"
+	}
+	r.warn(key, "queue_time and two render_time are %s, and nginx waits %s (proxy_read_timeout); lower one of them",
+		durationText(sum), durationText(readTimeout))
+}
+
+func byLine(a, b Mistake) int {
+	if (a.Line == 0) != (b.Line == 0) {
+		return cmp.Compare(b.Line, a.Line)
+	}
+	return cmp.Compare(a.Line, b.Line)
+}
+
+func join(mistakes []Mistake) error {
+	var errs []error
+	for _, m := range mistakes {
+		errs = append(errs, m)
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: MIT
+
+package config
+
+import (
+	"log/slog"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"thumbd/internal/thumb"
+)
+
+// parse returns the configuration of a text without mistakes, and its
+// warnings.
+func parse(t *testing.T, text string) (*Config, []Mistake) {
+	t.Helper()
+	c, warnings, err := Parse("thumbd.toml", []byte(text), testEnvironment())
+	if err != nil {
+		t.Fatalf("Parse(%q): %v", text, err)
+	}
+	return c, warnings
+}
+
+func messages(mistakes []Mistake) []string {
+	var s []string
+	for _, m := range mistakes {
+		s = append(s, m.Error())
+	}
+	return s
+}
+
+func diff(want, got *Config) string {
+	return cmp.Diff(want, got, cmpopts.IgnoreUnexported(Config{}), cmpopts.EquateEmpty())
+}
+
+// defaults is the configuration of site("a").
+func defaults() *Config {
+	return &Config{
+		Workers:         3,
+		WorkerRenders:   1000,
+		WorkerMemory:    1 << 30,
+		IdleExit:        10 * time.Minute,
+		LogLevel:        slog.LevelInfo,
+		OriginalBytes:   64 << 20,
+		OriginalPixels:  100_000_000,
+		OriginalFrames:  200,
+		ThumbnailWidth:  4096,
+		ThumbnailHeight: 4096,
+		ThumbnailBytes:  32 << 20,
+		RenderTime:      20 * time.Second,
+		Queue:           256,
+		QueueTime:       30 * time.Second,
+		Sites: []Site{{
+			Originals: "/srv/a",
+			OriginalFormats: []thumb.Format{
+				thumb.JPEG, thumb.PNG, thumb.WebP, thumb.AVIF, thumb.GIF, thumb.HEIC, thumb.TIFF,
+			},
+			Thumb: thumb.Site{
+				Name:         "a",
+				Prefix:       "/a/",
+				DocumentRoot: "/var/a",
+				Scheme:       thumb.Signed,
+				Keys:         [][]byte{keyA},
+				Formats:      []thumb.Format{thumb.JPEG, thumb.PNG, thumb.WebP, thumb.AVIF, thumb.GIF},
+				Quality:      map[thumb.Format]int{thumb.JPEG: 82, thumb.WebP: 80, thumb.AVIF: 55},
+				MaxWidth:     4096,
+				MaxHeight:    4096,
+			},
+		}},
+	}
+}
+
+func TestParseDefaults(t *testing.T) {
+	c, warnings := parse(t, site("a"))
+	if d := diff(defaults(), c); d != "" {
+		t.Errorf("defaults (-want +got):\n%s", d)
+	}
+	if warnings != nil {
+		t.Errorf("warnings: %v", warnings)
+	}
+}
+
+const everything = `
+[daemon]
+workers = 2
+worker_renders = 0
+worker_memory = "512MiB"
+idle_exit = "0"
+log_level = "debug"
+[limits]
+original_bytes = 4096
+original_pixels = 1_000
+original_frames = 1
+thumbnail_width = 1600
+thumbnail_height = 900
+thumbnail_bytes = "8KiB"
+render_time = "1m30s"
+queue = 1
+queue_time = "250ms"
+[site.zoo]
+prefix = "/zoo thumbs/"
+hosts = ["Zoo.example", "*.zoo.example"]
+document_root = "/var//www/"
+originals = "/srv/zoo/"
+scheme = "preset"
+enlarge = true
+original_formats = ["svg", "jpg"]
+formats = ["jpg", "webp"]
+quality.jpg = 70
+metadata = "copyright"
+negotiate = ["webp"]
+factors = [100, 75]
+preset.bytes.method = "original"
+[site.zoo.preset.card]
+size = "400x300"
+method = "crop"
+dpr = [2, 3]
+quality = 60
+gravity = "southeast"
+formats = ["avif"]
+`
+
+func TestParseTakesEveryKey(t *testing.T) {
+	want := &Config{
+		Workers:         2,
+		WorkerMemory:    512 << 20,
+		LogLevel:        slog.LevelDebug,
+		OriginalBytes:   4096,
+		OriginalPixels:  1000,
+		OriginalFrames:  1,
+		ThumbnailWidth:  1600,
+		ThumbnailHeight: 900,
+		ThumbnailBytes:  8 << 10,
+		RenderTime:      90 * time.Second,
+		Queue:           1,
+		QueueTime:       250 * time.Millisecond,
+		Sites: []Site{{
+			Originals:       "/srv/zoo",
+			OriginalFormats: []thumb.Format{thumb.SVG, thumb.JPEG},
+			Negotiate:       []thumb.Format{thumb.WebP},
+			Thumb: thumb.Site{
+				Name:         "zoo",
+				Prefix:       "/zoo thumbs/",
+				Hosts:        []string{"zoo.example", "*.zoo.example"},
+				DocumentRoot: "/var/www",
+				Scheme:       thumb.PresetScheme,
+				Formats:      []thumb.Format{thumb.JPEG, thumb.WebP},
+				Factors:      []int{100, 75},
+				Enlarge:      true,
+				Quality:      map[thumb.Format]int{thumb.JPEG: 70, thumb.WebP: 80, thumb.AVIF: 55},
+				Metadata:     thumb.CopyrightMetadata,
+				MaxWidth:     1600,
+				MaxHeight:    900,
+				Presets: map[string]thumb.Preset{
+					"bytes": {Transform: thumb.Transform{Method: thumb.Original}},
+					"card": {
+						Transform: thumb.Transform{
+							Width: 400, Height: 300, Method: thumb.Crop, Quality: 60, Gravity: thumb.SouthEast,
+						},
+						DPR:     []int{2, 3},
+						Formats: []thumb.Format{thumb.AVIF},
+					},
+				},
+			},
+		}},
+	}
+	c, _ := parse(t, everything)
+	if d := diff(want, c); d != "" {
+		t.Errorf("configuration (-want +got):\n%s", d)
+	}
+}
+
+// The keys of the text above are all that there are.
+func TestEverythingIsEveryKey(t *testing.T) {
+	for _, known := range []fields{
+		daemonFields(&Config{}), limitsFields(&Config{}), siteFields(&draft{}), presetFields(&thumb.Preset{}),
+	} {
+		for _, key := range slices.Sorted(maps.Keys(known)) {
+			// Sites of the scheme preset have no keys.
+			if key != "keys" && !regexp.MustCompile(`(?m)\b`+key+`\b.* = |\[.*\b`+key+`\b`).MatchString(everything) {
+				t.Errorf("%s is not in the text", key)
+			}
+		}
+	}
+}
+
+func TestParseAccepts(t *testing.T) {
+	sites := func(c *Config) (names []string) {
+		for _, s := range c.Sites {
+			names = append(names, s.Thumb.Name)
+		}
+		return names
+	}
+	first := func(c *Config) thumb.Site { return c.Sites[0].Thumb }
+	tests := []struct {
+		name string
+		text string
+		get  func(*Config) any
+		want any
+	}{
+		{"sites in any order, sorted by name", site("b") + site("a"), func(c *Config) any { return sites(c) }, []string{"a", "b"}},
+		{"several keys, the first signs", site("a", `keys = ["b.key", "a.key"]`),
+			func(c *Config) any { return first(c).Keys }, [][]byte{keyB, keyA}},
+		{"restthumbnails enlarges", site("a", `scheme = "restthumbnails"`), func(c *Config) any { return first(c).Enlarge }, true},
+		{"restthumbnails that does not enlarge", site("a", `scheme = "restthumbnails"`, "enlarge = false"),
+			func(c *Config) any { return first(c).Enlarge }, false},
+		{"preset without presets has the default ones", site("a", `scheme = "preset"`, "keys"),
+			func(c *Config) any { return first(c).Presets }, thumb.DefaultPresets()},
+		{"preset with empty keys", site("a", `scheme = "preset"`, "keys = []"), func(c *Config) any { return len(first(c).Keys) }, 0},
+		{"a preset at the limits", signedPreset(`size = "1024x1024"`, `method = "smart"`, "dpr = [4]"),
+			func(c *Config) any { return first(c).Presets["card"].DPR }, []int{4}},
+		{"a free height", signedPreset(`size = "400x"`, `method = "scale"`),
+			func(c *Config) any { return first(c).Presets["card"].Transform }, thumb.Transform{Width: 400, Method: thumb.Scale}},
+		{"a free width", signedPreset(`size = "x300"`, `method = "attention"`),
+			func(c *Config) any { return first(c).Presets["card"].Transform }, thumb.Transform{Height: 300, Method: thumb.Attention}},
+		{"AVIF and WebP to negotiate", site("a", `negotiate = ["avif", "webp"]`),
+			func(c *Config) any { return c.Sites[0].Negotiate }, []thumb.Format{thumb.AVIF, thumb.WebP}},
+		{"overlapping prefixes on an exact host and its wildcard",
+			site("a", `hosts = ["x.example"]`) + site("b", `prefix = "/a/"`, `hosts = ["*.example"]`),
+			func(c *Config) any { return sites(c) }, []string{"a", "b"}},
+		{"overlapping prefixes on a host and any", site("a") + site("b", `prefix = "/a/b/"`, `hosts = ["x.example"]`),
+			func(c *Config) any { return sites(c) }, []string{"a", "b"}},
+		{"one prefix begins like the other", site("a") + site("b", `prefix = "/ab/"`),
+			func(c *Config) any { return sites(c) }, []string{"a", "b"}},
+		{"one tree begins like the other", site("a", `prefix = "/x/t/"`, `document_root = "/v"`) + site("b", `prefix = "/x/t2/"`, `document_root = "/v"`),
+			func(c *Config) any { return sites(c) }, []string{"a", "b"}},
+		{"one key for different prefixes", site("a") + site("b", `keys = ["a.key"]`),
+			func(c *Config) any { return sites(c) }, []string{"a", "b"}},
+		{"the originals of two sites in one folder", site("a") + site("b", `originals = "/srv/a"`),
+			func(c *Config) any { return c.Sites[1].Originals }, "/srv/a"},
+		{"originals beside the tree", site("a", `originals = "/var/a/originals"`),
+			func(c *Config) any { return c.Sites[0].Originals }, "/var/a/originals"},
+		{"a document root of /", site("a", `document_root = "/"`), func(c *Config) any { return first(c).DocumentRoot }, "/"},
+		{"only warnings in the log", site("a") + "[daemon]\nlog_level = \"warn\"", func(c *Config) any { return c.LogLevel }, slog.LevelWarn},
+		{"only errors in the log", site("a") + "[daemon]\nlog_level = \"error\"", func(c *Config) any { return c.LogLevel }, slog.LevelError},
+		{"CRLF at the ends of lines", strings.ReplaceAll(site("a"), "\n", "\r\n"), func(c *Config) any { return sites(c) }, []string{"a"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c, warnings := parse(t, tt.text)
+			if d := cmp.Diff(tt.want, tt.get(c)); d != "" {
+				t.Errorf("Parse(%q) (-want +got):\n%s", tt.text, d)
+			}
+			if warnings != nil {
+				t.Errorf("Parse(%q): warnings %v", tt.text, warnings)
+			}
+		})
+	}
+}
+
+func TestParseWarns(t *testing.T) {
+	tests := []struct {
+		name string
+		text string
+		want []string
+	}{
+		{"of a short key of restthumbnails", site("a", `scheme = "restthumbnails"`, `keys = ["a.key", "short.key"]`), []string{
+			"thumbd.toml:6: site.a.keys: short.key is 15 bytes long, and under 16 can be guessed; change it with the next change of URLs",
+		}},
+		{"of waits over nginx's", site("a") + "[limits]\nrender_time = \"100s\"\nqueue_time = \"101s\"\n", []string{
+			"thumbd.toml:9: limits.queue_time: queue_time and two render_time are 5m1s, and nginx waits 5m (proxy_read_timeout); lower one of them",
+		}},
+		{"of renders that take nearly all of it", site("a") + "[limits]\nrender_time = \"2m30s\"\n", []string{
+			"thumbd.toml:8: limits.render_time: queue_time and two render_time are 5m30s, and nginx waits 5m (proxy_read_timeout); lower one of them",
+		}},
+		{"of links that can't be resolved", site("a", `originals = "/loop"`), []string{
+			"thumbd.toml:4: site.a.originals: /loop: too many links; whether it shares files with other folders is not known",
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, warnings := parse(t, tt.text)
+			if d := cmp.Diff(tt.want, messages(warnings)); d != "" {
+				t.Errorf("Parse(%q): warnings (-want +got):\n%s", tt.text, d)
+			}
+		})
+	}
+}
+
+func TestParseWarnsBesideMistakes(t *testing.T) {
+	_, warnings, err := Parse("thumbd.toml", []byte(site("a", `originals = "/loop"`, `prefix = "/"`)), testEnvironment())
+	if err == nil {
+		t.Fatal("no mistake")
+	}
+	if len(warnings) != 1 {
+		t.Errorf("got warnings %v, want one", warnings)
+	}
+}
+
+// commented matches what the packaged file has as a key or a section.
+var commented = regexp.MustCompile(`(?m)^#([a-z_]+ = .*|\[.*\])$`)
+
+func TestPackagedFile(t *testing.T) {
+	b, err := os.ReadFile("../../packaging/thumbd.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := testEnvironment()
+	env.Key = func(string) ([]byte, error) { return keyA, nil }
+
+	_, _, err = Parse("thumbd.toml", b, env)
+	if err == nil || err.Error() != "thumbd.toml: no [site.NAME] section; add one, e.g. [site.gallery]" {
+		t.Errorf("as installed: got %v, want only that there is no site", err)
+	}
+
+	text := commented.ReplaceAll(b, []byte("$1"))
+	got, warnings, err := Parse("thumbd.toml", text, env)
+	if err != nil || warnings != nil {
+		t.Fatalf("all of it: %v %v", err, warnings)
+	}
+	want := defaults()
+	s := &want.Sites[0]
+	s.Originals = "/srv/gallery/media"
+	s.Thumb.Name = "gallery"
+	s.Thumb.Prefix = "/thumbs/"
+	s.Thumb.DocumentRoot = "/var/cache/thumbd/gallery"
+	s.Thumb.Presets = map[string]thumb.Preset{"card": {
+		Transform: thumb.Transform{Width: 400, Height: 300, Method: thumb.Crop, Quality: 75, Gravity: thumb.North},
+		DPR:       []int{2},
+	}}
+	if d := diff(want, got); d != "" {
+		t.Errorf("all of it (-want +got):\n%s", d)
+	}
+
+	for _, known := range []fields{
+		daemonFields(got), limitsFields(got), siteFields(&draft{}), presetFields(&thumb.Preset{}),
+	} {
+		for _, key := range slices.Sorted(maps.Keys(known)) {
+			if key != "preset" && !strings.Contains(string(b), "\n#"+key+" = ") {
+				t.Errorf("%s is not in the packaged file", key)
+			}
+		}
+	}
+}

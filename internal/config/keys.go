@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"unicode"
+
+	"thumbd/internal/thumb"
+)
+
+// Bytes of a key: fewer than shortKey can be guessed.
+const (
+	shortKey = 16
+	longKey  = 64 << 10
+)
+
+const keyRemedy = "make one with: openssl rand -base64 32"
+
+// keyName accepts the name of a key's file.
+func keyName(v any) (string, error) {
+	s, ok := v.(string)
+	if !ok || strings.ContainsFunc(s, unicode.IsControl) || !filepath.IsAbs(s) && !filepath.IsLocal(s) || s == "." {
+		return "", fmt.Errorf(`want the name of a file in keys/ or an absolute path, have %s`, have(v))
+	}
+	return s, nil
+}
+
+// checkKeys reads the keys of a site.
+func (r *reader) checkKeys(d *draft) {
+	key := d.table.at("keys")
+	scheme := d.Thumb.Scheme
+	switch {
+	case r.bad[key]:
+		return
+	case scheme == thumb.PresetScheme && len(d.keys) > 0:
+		r.mistake(key, "URLs of the scheme %v are not signed; remove it", scheme)
+		return
+	case scheme.HasKeys() && !d.table.has("keys"):
+		r.missing(d.table, "keys", `["`+d.Thumb.Name+`.key"]`)
+	case scheme.HasKeys() && len(d.keys) == 0:
+		r.mistake(key, "is empty; URLs of the scheme %v are signed: name a key", scheme)
+	}
+	for _, name := range d.keys {
+		content, err := r.env.Key(name)
+		switch {
+		case err != nil:
+			r.mistake(key, "%v", err)
+		case len(content) == 0:
+			r.mistake(key, "%s is empty; %s", name, keyRemedy)
+		case len(content) < shortKey && scheme == thumb.RestThumbnails:
+			r.warn(key, "%s is %d bytes long, and under %d can be guessed; change it with the next change of URLs", name, len(content), shortKey)
+		case len(content) < shortKey && scheme == thumb.Signed:
+			r.mistake(key, "%s is %d bytes long, and under %d can be guessed; %s", name, len(content), shortKey, keyRemedy)
+		}
+		// One for each name: compareKeys goes by their places.
+		d.Thumb.Keys = append(d.Thumb.Keys, content)
+	}
+}
+
+// compareKeys notes a key that makes the URLs of one site good for another of
+// the same prefix.
+func (r *reader) compareKeys(a, b *draft) {
+	for i, x := range b.Thumb.Keys {
+		for _, y := range a.Thumb.Keys {
+			if len(x) > 0 && bytes.Equal(x, y) {
+				r.mistake(b.table.at("keys"), "%s is a key of %s too, which has the same prefix; each needs its own", b.keys[i], r.ref(a))
+			}
+		}
+	}
+}
+
+// keyStore finds keys by name, in credentials before keys.
+type keyStore struct{ credentials, keys string }
+
+func (s keyStore) read(name string) ([]byte, error) {
+	if filepath.IsAbs(name) {
+		return readKey(name)
+	}
+	if s.credentials != "" {
+		key, err := readKey(filepath.Join(s.credentials, name))
+		if !errors.Is(err, fs.ErrNotExist) {
+			return key, err
+		}
+	}
+	return readKey(filepath.Join(s.keys, name))
+}
+
+// readKey returns the content of a file without one trailing newline.
+func readKey(path string) ([]byte, error) {
+	// A FIFO would block until somebody writes to it.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%w; %s", err, keyRemedy)
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("%w; let the daemon's user read it", err)
+	case err != nil:
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is no regular file; name a file with the key in it", path)
+	case info.Mode()&0o007 != 0:
+		return nil, fmt.Errorf("%s can be used by every user; chmod o= %[1]s", path)
+	case info.Size() > longKey:
+		return nil, fmt.Errorf("%s is larger than %s; %s", path, sizeText(longKey), keyRemedy)
+	}
+	b, err := io.ReadAll(io.LimitReader(f, longKey))
+	return bytes.TrimSuffix(b, []byte("\n")), err
+}
+
+// resolve returns path with its links resolved, as far as it exists.
+func resolve(path string) (string, error) {
+	resolved, err := filepath.EvalSymlinks(path)
+	if !errors.Is(err, fs.ErrNotExist) || path == "/" {
+		return resolved, err
+	}
+	parent, err := resolve(filepath.Dir(path))
+	if err != nil {
+		return "", err
+	}
+	path = filepath.Join(parent, filepath.Base(path))
+	if target, err := os.Readlink(path); err == nil {
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(parent, target)
+		}
+		return resolve(target)
+	}
+	return path, nil
+}

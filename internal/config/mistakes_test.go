@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: MIT
+
+package config
+
+import (
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var (
+	keyA = []byte("the key of site a")
+	keyB = []byte("the key of site b")
+)
+
+// testEnvironment has a few keys and links and no disk.
+func testEnvironment() Environment {
+	keys := map[string][]byte{
+		"a.key": keyA, "b.key": keyB, "copy-of-a.key": keyA, "t.key": []byte("the key of site t"),
+		"short.key": []byte("fifteen bytes.."), "empty.key": {},
+	}
+	links := map[string]string{"/link/t": "/var/t/t", "/srv/link": "/srv/b"}
+	return Environment{
+		CPUs: 3,
+		Key: func(name string) ([]byte, error) {
+			key, ok := keys[name]
+			if !ok {
+				return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+			}
+			return key, nil
+		},
+		Resolve: func(path string) (string, error) {
+			if path == "/loop" {
+				return "", errors.New("/loop: too many links")
+			}
+			if to, ok := links[path]; ok {
+				return to, nil
+			}
+			return path, nil
+		},
+	}
+}
+
+// site returns the text of a site, five lines after its header in the order of
+// base and then others. A line in place of one of the five replaces it; one
+// with a key alone removes it, leaving it blank.
+func site(name string, lines ...string) string {
+	text := []string{
+		"[site." + name + "]",
+		`prefix = "/` + name + `/"`,
+		`document_root = "/var/` + name + `"`,
+		`originals = "/srv/` + name + `"`,
+		`scheme = "signed"`,
+		`keys = ["` + name + `.key"]`,
+	}
+	for _, line := range lines {
+		key, _, given := strings.Cut(line, " = ")
+		i := slices.IndexFunc(text, func(l string) bool { return strings.HasPrefix(l, key+" = ") })
+		switch {
+		case i < 0:
+			text = append(text, line)
+		case given:
+			text[i] = line
+		default:
+			text[i] = ""
+		}
+	}
+	return strings.Join(text, "\n") + "\n"
+}
+
+func preset(lines ...string) string {
+	return site("a", `scheme = "preset"`, "keys") + "[site.a.preset.card]\n" + strings.Join(lines, "\n") + "\n"
+}
+
+func signedPreset(lines ...string) string {
+	return site("a") + "[site.a.preset.card]\n" + strings.Join(lines, "\n") + "\n"
+}
+
+var mistakes = []struct {
+	name string
+	text string
+	want string // without the file's name before each line
+}{
+	{"syntax", site("a") + "enlarge = maybe\n", ":7: expected value but found \"maybe\" instead"},
+	{"a control character in a message", "x = 0x", ":1: not a hexadecimal number: '0x\ufffd'"},
+	{"a key twice", site("a", `a = 1`) + "a = 2\n", ":8: Key 'site.a.a' has already been defined."},
+	{"an empty file", "", ": no [site.NAME] section; add one, e.g. [site.gallery]"},
+	{"no site beside others", "[daemon]\nworkers = -1\n", `:2: daemon.workers: want a whole number from 0 to 4096, have -1
+: no [site.NAME] section; add one, e.g. [site.gallery]`},
+	{"no site", "[site]\n", ": no [site.NAME] section; add one, e.g. [site.gallery]"},
+	{"a value for the sites", "site = 1\n", ":1: site: want a table, have 1"},
+	{"a list of sites", "[[site]]\n", ":1: site: want a table, have a list of tables"},
+	{"a value for a site", "site.a = \"/t/\"\n", ":1: site.a: want a table, have \"/t/\""},
+	{"an unknown section", "[demon]\n" + site("a"), ":1: demon: unknown key; did you mean daemon?"},
+	{"an unknown top key", "x = 1\n" + site("a"), ":1: x: unknown key; want daemon, limits or site"},
+	{"an unknown key of the daemon", "[daemon]\nworker = 1\n" + site("a"), ":2: daemon.worker: unknown key; did you mean workers?"},
+	{"an unknown key of a site", site("a", `focus = 1`), ":7: site.a.focus: unknown key"},
+	{"a section of a later issue", site("a") + "[site.a.watermark.logo]\n", ":7: site.a.watermark: unknown key"},
+	{"an odd unknown key", site("a", `"we\nird" = 1`), `:7: site.a."we\nird": unknown key`},
+	{"an unknown key of a preset", signedPreset(`size = "1x1"`, `method = "fit"`, `blur = 1`),
+		":10: site.a.preset.card.blur: unknown key; want dpr, formats, gravity, method, quality or size"},
+	{"an unknown dotted key", site("a") + "x.y.z = 1\n", ":7: site.a.x: unknown key"},
+
+	{"workers", "[daemon]\nworkers = -1\n" + site("a"), ":2: daemon.workers: want a whole number from 0 to 4096, have -1"},
+	{"workers as text", "[daemon]\nworkers = \"2\"\n" + site("a"), ":2: daemon.workers: want a whole number from 0 to 4096, have \"2\""},
+	{"worker_renders", "[daemon]\nworker_renders = 1.5\n" + site("a"), ":2: daemon.worker_renders: want a whole number from 0 to 2147483647, have 1.5"},
+	{"worker_memory", "[daemon]\nworker_memory = \"100MiB\"\n" + site("a"),
+		`:2: daemon.worker_memory: want a size from 160MiB to 1TiB such as "64MiB", "1GiB" or 65536, have "100MiB"`},
+	{"idle_exit", "[daemon]\nidle_exit = 10\n" + site("a"), `:2: daemon.idle_exit: want a time from 0 to 10000h such as "90s" or "10m", have 10`},
+	{"log_level", "[daemon]\nlog_level = \"INFO\"\n" + site("a"), `:2: daemon.log_level: want debug, info, warn or error, have "INFO"`},
+	{"a list for log_level", "[daemon]\nlog_level = [\"info\"]\n" + site("a"), `:2: daemon.log_level: want debug, info, warn or error, have a list`},
+	{"the daemon is no table", "daemon = true\n" + site("a"), ":1: daemon: want a table, have true"},
+
+	{"original_bytes in a wrong unit", "[limits]\noriginal_bytes = \"64MB\"\n" + site("a"),
+		`:2: limits.original_bytes: want a size from 1 to 1TiB such as "64MiB", "1GiB" or 65536, have "64MB"`},
+	{"original_bytes beyond 64 bits", "[limits]\noriginal_bytes = \"16777217TiB\"\n" + site("a"),
+		`:2: limits.original_bytes: want a size from 1 to 1TiB such as "64MiB", "1GiB" or 65536, have "16777217TiB"`},
+	{"original_pixels", "[limits]\noriginal_pixels = 0\n" + site("a"), ":2: limits.original_pixels: want a whole number from 1 to 1099511627776, have 0"},
+	{"original_frames", "[limits]\noriginal_frames = 0\n" + site("a"), ":2: limits.original_frames: want a whole number from 1 to 2147483647, have 0"},
+	{"thumbnail_width", "[limits]\nthumbnail_width = 16384\n" + site("a"), ":2: limits.thumbnail_width: want a whole number from 1 to 16383, have 16384"},
+	{"thumbnail_height", "[limits]\nthumbnail_height = 0\n" + site("a"), ":2: limits.thumbnail_height: want a whole number from 1 to 16383, have 0"},
+	{"thumbnail_bytes", "[limits]\nthumbnail_bytes = \"MiB\"\n" + site("a"),
+		`:2: limits.thumbnail_bytes: want a size from 1 to 1TiB such as "64MiB", "1GiB" or 65536, have "MiB"`},
+	{"render_time", "[limits]\nrender_time = \"0\"\n" + site("a"), `:2: limits.render_time: want a time from 1ms to 1h such as "90s" or "10m", have "0"`},
+	{"queue", "[limits]\nqueue = 0\n" + site("a"), ":2: limits.queue: want a whole number from 1 to 2147483647, have 0"},
+	{"queue_time", "[limits]\nqueue_time = \"2h\"\n" + site("a"), `:2: limits.queue_time: want a time from 1ms to 1h such as "90s" or "10m", have "2h"`},
+
+	{"a site's name", site("Gallery", `keys = ["a.key"]`), ":1: site.Gallery: want a name of at most 63 letters a to z, digits and -, beginning with a letter"},
+	{"a site's odd name", strings.Replace(site("a"), "site.a", `site."b c"`, 1),
+		`:1: site."b c": want a name of at most 63 letters a to z, digits and -, beginning with a letter`},
+	{"everything missing", "\n[site.gallery]\n", `:2: site.gallery.prefix: missing; e.g. prefix = "/thumbs/"
+:2: site.gallery.document_root: missing; e.g. document_root = "/var/cache/thumbd/gallery"
+:2: site.gallery.originals: missing; e.g. originals = "/srv/gallery/media"
+:2: site.gallery.scheme: missing; e.g. scheme = "signed"`},
+	{"missing in a site without header", "[site.a.preset.b]\nmethod = \"fit\"\nsize = \"1x1\"", `:1: site.a.prefix: missing; e.g. prefix = "/thumbs/"
+:1: site.a.document_root: missing; e.g. document_root = "/var/cache/thumbd/a"
+:1: site.a.originals: missing; e.g. originals = "/srv/a/media"
+:1: site.a.scheme: missing; e.g. scheme = "signed"`},
+
+	{"prefix is the root", site("a", `prefix = "/"`), `:2: site.a.prefix: want a folder of its own, e.g. "/thumbs/"`},
+	{"prefix does not begin with a slash", site("a", `prefix = "t/"`), `:2: site.a.prefix: want a path that begins and ends with /, e.g. "/thumbs/", have "t/"`},
+	{"prefix does not end with a slash", site("a", `prefix = "/t"`), `:2: site.a.prefix: want a path that begins and ends with /, e.g. "/thumbs/", have "/t"`},
+	{"prefix is empty", site("a", `prefix = ""`), `:2: site.a.prefix: want a path that begins and ends with /, e.g. "/thumbs/", have ""`},
+	{"prefix is no text", site("a", `prefix = 1979-05-27T07:32:00Z`), `:2: site.a.prefix: want text in quotes, have 1979-05-27 07:32:00 +0000 UTC`},
+	{"prefix below the daemon's own", site("a", `prefix = "/_thumbd/x/"`), ":2: site.a.prefix: /_thumbd/ is the daemon's own; choose another"},
+	{"prefix with two slashes", site("a", `prefix = "/a//b/"`), `:2: site.a.prefix: "/a//b/" has //, which nginx merges; write /`},
+	{"prefix of slashes", site("a", `prefix = "//"`), `:2: site.a.prefix: "//" has //, which nginx merges; write /`},
+	{"prefix with a dot segment", site("a", `prefix = "/a/../b/"`),
+		`:2: site.a.prefix: "/a/../b/" has a segment that begins with a dot, which is never published; rename it`},
+	{"prefix with a hidden segment", site("a", `prefix = "/a/.b/"`),
+		`:2: site.a.prefix: "/a/.b/" has a segment that begins with a dot, which is never published; rename it`},
+	{"prefix percent-encoded", site("a", `prefix = "/a%20b/"`),
+		`:2: site.a.prefix: "/a%20b/" has one of %, ? and #; write the characters as they are once decoded, and none of these`},
+	{"prefix with NUL", site("a", `prefix = "/a\u0000b/"`), `:2: site.a.prefix: "/a\x00b/" has a control character; remove it`},
+	{"prefix with a long segment", site("a", `prefix = "/`+strings.Repeat("a", 256)+`/"`), ":2: site.a.prefix: has a segment of 256 bytes, over 255; shorten it"},
+	{"prefix too long", site("a", `prefix = "`+strings.Repeat("/a", 2048)+`/"`), ":2: site.a.prefix: is 4097 bytes long, over 4095; shorten it"},
+
+	{"host with a port", site("a", `hosts = ["a.example:8080"]`),
+		`:7: site.a.hosts: want a host name in ASCII without a port, "a.example" or "*.a.example", have "a.example:8080"`},
+	{"hosts, two of them wrong", site("a", `hosts = ["a.example", "*", 5]`),
+		`:7: site.a.hosts: want a host name in ASCII without a port, "a.example" or "*.a.example", have "*"
+:7: site.a.hosts: want a host name in ASCII without a port, "a.example" or "*.a.example", have 5`},
+	{"a host twice", site("a", `hosts = ["a.example", "A.example"]`), `:7: site.a.hosts: "A.example" is there twice`},
+	{"hosts are no list", site("a", `hosts = "a.example"`), `:7: site.a.hosts: want a list in brackets, have "a.example"`},
+
+	{"document_root is relative", site("a", `document_root = "var/t"`), `:3: site.a.document_root: want an absolute path, have "var/t"`},
+	{"document_root with dots", site("a", `document_root = "/var/../t"`), `:3: site.a.document_root: "/var/../t" has ..; write the path without`},
+	{"document_root with NUL", site("a", `document_root = "/var/\u0000"`), `:3: site.a.document_root: "/var/\x00" has a control character; remove it`},
+	{"document_root too long", site("a", `document_root = "`+strings.Repeat("/a", 2048)+`"`), ":3: site.a.document_root: is 4096 bytes long, over 4095; shorten it"},
+	{"document_root too long with the prefix", site("a", `document_root = "`+strings.Repeat("/a", 2047)+`"`),
+		":3: site.a.document_root: is 4097 bytes long with the prefix, over 4095; shorten it"},
+	{"originals is relative", site("a", `originals = "media"`), `:4: site.a.originals: want an absolute path, have "media"`},
+
+	{"scheme", site("a", `scheme = "sign"`), `:5: site.a.scheme: want signed, preset or restthumbnails, have "sign"`},
+	{"scheme is no text", site("a", `scheme = 1`), `:5: site.a.scheme: want a word in quotes, have 1`},
+	{"enlarge", site("a", `enlarge = "yes"`), `:7: site.a.enlarge: want true or false, have "yes"`},
+	{"metadata", site("a", `metadata = "some"`), `:7: site.a.metadata: want none, copyright or all, have "some"`},
+	{"original_formats", site("a", `original_formats = ["jpeg"]`),
+		`:7: site.a.original_formats: want jpg, png, webp, avif, gif, heic, tiff, svg or jxl, have "jpeg"`},
+	{"no original_formats", site("a", `original_formats = []`), ":7: site.a.original_formats: is empty; name a format, or remove it for the default"},
+	{"formats", site("a", `formats = ["jpg", "heic", "jpg"]`), `:7: site.a.formats: want jpg, png, webp, avif or gif, have "heic"
+:7: site.a.formats: "jpg" is there twice`},
+	{"no formats", site("a", `formats = []`), ":7: site.a.formats: is empty; name a format, or remove it for the default"},
+	{"quality", site("a", `quality = { jpg = 101, webp = 0 }`), `:7: site.a.quality.jpg: want a whole number from 1 to 100, have 101
+:7: site.a.quality.webp: want a whole number from 1 to 100, have 0`},
+	{"quality is no table", site("a", `quality = 82`), ":7: site.a.quality: want a table, have 82"},
+	{"quality of a format without", site("a", `quality = { png = 9 }`), ":7: site.a.quality.png: unknown key; want avif, jpg or webp"},
+	{"negotiate in another order", site("a", `negotiate = ["webp", "avif"]`), `:7: site.a.negotiate: want [], ["webp"] or ["avif", "webp"]`},
+	{"negotiate avif alone", site("a", `negotiate = ["avif"]`), `:7: site.a.negotiate: want [], ["webp"] or ["avif", "webp"]`},
+	{"negotiate what formats lacks", site("a", `formats = ["jpg", "avif"]`, `negotiate = ["avif", "webp"]`),
+		":8: site.a.negotiate: webp is not in formats; add it there, or remove it here"},
+	{"negotiate beside no formats", site("a", `formats = []`, `negotiate = ["webp"]`),
+		":7: site.a.formats: is empty; name a format, or remove it for the default"},
+	{"negotiate beside wrong formats", site("a", `formats = ["jpg", "wepb"]`, `negotiate = ["webp"]`),
+		`:7: site.a.formats: want jpg, png, webp, avif or gif, have "wepb"`},
+	{"factors", site("a", `scheme = "preset"`, "keys", `factors = [100, 0, 401]`), `:7: site.a.factors: want a whole number from 1 to 400, have 0
+:7: site.a.factors: want a whole number from 1 to 400, have 401`},
+	{"factors of another scheme", site("a", `factors = [100]`), ":7: site.a.factors: is for the scheme preset; remove it"},
+
+	{"keys are missing", site("a", "keys"), `:1: site.a.keys: missing; e.g. keys = ["a.key"]`},
+	{"keys are empty", site("a", "keys = []"), ":6: site.a.keys: is empty; URLs of the scheme signed are signed: name a key"},
+	{"keys of restthumbnails are empty", site("a", `scheme = "restthumbnails"`, "keys = []"),
+		":6: site.a.keys: is empty; URLs of the scheme restthumbnails are signed: name a key"},
+	{"keys of a scheme without", site("a", `scheme = "preset"`), ":6: site.a.keys: URLs of the scheme preset are not signed; remove it"},
+	{"a key outside of keys/", site("a", `keys = ["../a.key"]`), `:6: site.a.keys: want the name of a file in keys/ or an absolute path, have "../a.key"`},
+	{"an unreadable key", site("a", `keys = ["a.key", "x.key"]`), ":6: site.a.keys: open x.key: file does not exist"},
+	{"a short key", site("a", `keys = ["short.key"]`),
+		":6: site.a.keys: short.key is 15 bytes long, and under 16 can be guessed; make one with: openssl rand -base64 32"},
+	{"an empty key", site("a", `scheme = "restthumbnails"`, `keys = ["empty.key"]`),
+		":6: site.a.keys: empty.key is empty; make one with: openssl rand -base64 32"},
+
+	{"a preset's name", strings.Replace(signedPreset(`size = "1x1"`, `method = "fit"`), "card", "Card", 1),
+		":7: site.a.preset.Card: want a name of at most 63 letters a to z, digits and -, beginning with a letter"},
+	{"a preset's long name", strings.Replace(signedPreset(`size = "1x1"`, `method = "fit"`), "card", strings.Repeat("a", 64), 1),
+		":7: site.a.preset." + strings.Repeat("a", 64) + ": want a name of at most 63 letters a to z, digits and -, beginning with a letter"},
+	{"a preset is no table", site("a", `preset.card = "400x300"`), `:7: site.a.preset.card: want a table, have "400x300"`},
+	{"presets are no table", site("a", `preset = "card"`), `:7: site.a.preset: want a table, have "card"`},
+	{"an empty preset", signedPreset(), `:7: site.a.preset.card.method: missing; e.g. method = "crop"
+:7: site.a.preset.card.size: missing; e.g. size = "400x300"`},
+	{"a preset's size", signedPreset(`method = "fit"`, `size = "0400x300"`),
+		`:9: site.a.preset.card.size: want a size such as "400x300", "400x" or "x300", have "0400x300"`},
+	{"a preset's free size", signedPreset(`method = "fit"`, `size = "x"`),
+		`:9: site.a.preset.card.size: want a size such as "400x300", "400x" or "x300", have "x"`},
+	{"a preset's method", signedPreset(`size = "1x1"`, `method = "cut"`),
+		`:9: site.a.preset.card.method: want scale, crop, smart, attention, fit or original, have "cut"`},
+	{"a preset's dpr", signedPreset(`size = "1x1"`, `method = "fit"`, `dpr = [1, 5]`), `:10: site.a.preset.card.dpr: want a whole number from 2 to 4, have 1
+:10: site.a.preset.card.dpr: want a whole number from 2 to 4, have 5`},
+	{"a preset's quality", signedPreset(`size = "1x1"`, `method = "fit"`, `quality = 0`), ":10: site.a.preset.card.quality: want a whole number from 1 to 100, have 0"},
+	{"a preset's gravity", signedPreset(`size = "1x1"`, `method = "crop"`, `gravity = "up"`),
+		`:10: site.a.preset.card.gravity: want north, northeast, east, southeast, south, southwest, west or northwest, have "up"`},
+	{"gravity of another method", signedPreset(`size = "1x1"`, `method = "fit"`, `gravity = "north"`),
+		`:10: site.a.preset.card.gravity: is for the method crop; remove it, or choose method = "crop"`},
+	{"a preset's formats", preset(`size = "1x1"`, `method = "fit"`, `formats = ["tiff"]`),
+		`:10: site.a.preset.card.formats: want jpg, png, webp, avif or gif, have "tiff"`},
+	{"formats of a preset in another scheme", signedPreset(`size = "1x1"`, `method = "fit"`, `formats = ["webp"]`),
+		":10: site.a.preset.card.formats: is for the scheme preset; remove it: the URL says the format"},
+	{"a preset over the limits", signedPreset(`size = "4097x300"`, `method = "fit"`),
+		":8: site.a.preset.card.size: is up to 4097x300, over thumbnail_width x thumbnail_height, 4096x4096; lower it, or raise those in [limits]"},
+	{"a preset over the limits by its dpr", signedPreset(`size = "x1400"`, `method = "fit"`, `dpr = [2, 3]`),
+		":8: site.a.preset.card.size: is up to 0x4200, over thumbnail_width x thumbnail_height, 4096x4096; lower it, or raise those in [limits]"},
+	{"a preset over the limits by dpr and factor", site("a", `scheme = "preset"`, "keys", "factors = [150]") + "[site.a.preset.card]\nsize = \"700x10\"\nmethod = \"fit\"\ndpr = [4]\n",
+		":9: site.a.preset.card.size: is up to 4200x60, over thumbnail_width x thumbnail_height, 4096x4096; lower it, or raise those in [limits]"},
+	{"a default preset over the limits", "[limits]\nthumbnail_width = 799\n" + site("a", `scheme = "preset"`, "keys"),
+		":3: site.a: its default preset xlarge is up to 800x800, over thumbnail_width x thumbnail_height, 799x4096; name presets, or raise those in [limits]"},
+	{"a default preset over the limits by a factor", site("a", `scheme = "preset"`, "keys", "factors = [400]", "enlarge = true") + "[limits]\nthumbnail_height = 3199",
+		":1: site.a: its default preset xlarge is up to 3200x3200, over thumbnail_width x thumbnail_height, 4096x3199; name presets, or raise those in [limits]"},
+	{"original in a signed site", signedPreset(`method = "original"`), ":8: site.a.preset.card.method: original is for the scheme preset; choose another"},
+	{"original with a size", preset(`method = "original"`, `size = "1x1"`), `:9: site.a.preset.card.size: has no effect with method = "original"; remove it`},
+	{"presets of restthumbnails", site("a", `scheme = "restthumbnails"`) + "[site.a.preset.card]\nsize = 5\n",
+		":7: site.a.preset: URLs of the scheme restthumbnails name no preset; remove it"},
+
+	{"prefixes overlap on any host", site("a") + site("b", `prefix = "/a/b/"`),
+		`:8: site.b.prefix: "/a/b/" and "/a/" of site.a (line 1) overlap, and neither site has hosts; choose another prefix, or name hosts`},
+	{"prefixes overlap, the shorter one later", site("a", `prefix = "/t/x/"`) + site("b", `prefix = "/t/"`),
+		`:8: site.b.prefix: "/t/" and "/t/x/" of site.a (line 1) overlap, and neither site has hosts; choose another prefix, or name hosts`},
+	{"prefixes overlap on a host", site("a", `hosts = ["x.example", "a.example"]`) + site("b", `prefix = "/a/"`, `hosts = ["A.EXAMPLE"]`),
+		`:9: site.b.prefix: "/a/" and "/a/" of site.a (line 1) overlap, and both sites have the host a.example; choose another prefix, or other hosts`},
+	{"prefixes overlap on a wildcard", site("a", `hosts = ["*.a.example"]`) + site("b", `prefix = "/a/"`, `hosts = ["*.a.example"]`),
+		`:9: site.b.prefix: "/a/" and "/a/" of site.a (line 1) overlap, and both sites have the host *.a.example; choose another prefix, or other hosts`},
+	{"one prefix beside wrong hosts", site("a") + site("b", `prefix = "/a/"`, `hosts = [""]`),
+		`:13: site.b.hosts: want a host name in ASCII without a port, "a.example" or "*.a.example", have ""`},
+	{"one key in two sites with one prefix", site("a", `hosts = ["a.example"]`) + site("b", `prefix = "/a/"`, `keys = ["b.key", "copy-of-a.key"]`),
+		`:13: site.b.keys: copy-of-a.key is a key of site.a (line 1) too, which has the same prefix; each needs its own`},
+	{"one key beside an unreadable one", site("a", `hosts = ["a.example"]`) + site("b", `prefix = "/a/"`, `keys = ["x.key", "copy-of-a.key"]`),
+		`:13: site.b.keys: open x.key: file does not exist
+:13: site.b.keys: copy-of-a.key is a key of site.a (line 1) too, which has the same prefix; each needs its own`},
+	{"one tree", site("a") + site("b", `document_root = "/var/a/"`, `prefix = "/a/"`, `hosts = ["b.example"]`),
+		`:9: site.b.document_root: the tree, /var/a/a, is that of site.a (line 1) too; choose another folder`},
+	{"two trees that are not known", site("a", `prefix = "/"`) + site("b", `prefix = "/"`), `:2: site.a.prefix: want a folder of its own, e.g. "/thumbs/"
+:8: site.b.prefix: want a folder of its own, e.g. "/thumbs/"`},
+	{"a tree in another one", site("a") + site("b", `document_root = "/var/a/a"`),
+		`:9: site.b.document_root: the tree, /var/a/a/b, and that of site.a (line 1), /var/a/a, contain each other; choose another folder`},
+	{"one tree through a link", site("t") + site("b", `document_root = "/link"`, `prefix = "/t/"`, `hosts = ["b.example"]`),
+		`:9: site.b.document_root: the tree, /var/t/t, is that of site.t (line 1) too; choose another folder`},
+	{"originals below the tree", site("a", `originals = "/var/a/a/media"`),
+		`:4: site.a.originals: /var/a/a/media and the tree, /var/a/a, contain each other; keep what is published apart from the originals`},
+	{"the tree below originals", site("a", `originals = "/var/"`),
+		`:4: site.a.originals: /var and the tree, /var/a/a, contain each other; keep what is published apart from the originals`},
+	{"everything below originals", site("a", `originals = "/"`),
+		`:4: site.a.originals: / and the tree, /var/a/a, contain each other; keep what is published apart from the originals`},
+	{"originals below another site's tree", site("a") + site("b", `originals = "/var/a/a/x.jpg"`),
+		`:10: site.b.originals: /var/a/a/x.jpg and the tree of site.a (line 1), /var/a/a, contain each other; choose another folder`},
+	{"a tree below another site's originals, through a link", site("a", `originals = "/srv/link"`) + site("b", `document_root = "/srv"`, `originals = "/x"`),
+		`:9: site.b.document_root: the tree, /srv/b, and the originals of site.a (line 1), /srv/b, contain each other; choose another folder`},
+
+	{"several, in the order of lines", "limit = 1\n[daemon]\nworkers = true\n" + site("b", "scheme") + site("a", `prefix = ""`, "formats = 1"),
+		`:1: limit: unknown key; did you mean limits?
+:3: daemon.workers: want a whole number from 0 to 4096, have true
+:4: site.b.scheme: missing; e.g. scheme = "signed"
+:11: site.a.prefix: want a path that begins and ends with /, e.g. "/thumbs/", have ""
+:16: site.a.formats: want a list in brackets, have 1`},
+}
+
+func TestParseReportsEveryMistake(t *testing.T) {
+	for _, tt := range mistakes {
+		t.Run(tt.name, func(t *testing.T) {
+			c, _, err := Parse("thumbd.toml", []byte(tt.text), testEnvironment())
+			if err == nil || c != nil {
+				t.Fatalf("Parse(%q) = %v, %v, want no configuration and an error", tt.text, c, err)
+			}
+			want := "thumbd.toml" + strings.ReplaceAll(tt.want, "\n:", "\nthumbd.toml:")
+			if diff := cmp.Diff(want, err.Error()); diff != "" {
+				t.Errorf("Parse(%q): mistakes (-want +got):\n%s", tt.text, diff)
+			}
+		})
+	}
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+
+package config
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"thumbd/internal/thumb"
+)
+
+// ability is what the worker can do with formats.
+type ability struct {
+	verb     string
+	formats  []thumb.Format
+	packages map[thumb.Format]string // that bring it, where libvips alone does not
+}
+
+// The packages have Debian's names.
+var (
+	decoders = map[thumb.Format]string{thumb.AVIF: "libheif-plugin-dav1d", thumb.HEIC: "libheif-plugin-libde265"}
+	encoders = map[thumb.Format]string{thumb.AVIF: "libheif-plugin-aomenc"}
+)
+
+// Restrict returns c without the formats that the worker can't read or write,
+// each with a warning. A format to negotiate that it can't write is a mistake,
+// and so is a site that is left without any; the mistakes are joined as Parse
+// joins them. It leaves c as it is.
+func (c *Config) Restrict(read, write []thumb.Format) (*Config, []Mistake, error) {
+	r := reader{file: c.file, lines: c.lines, bad: make(map[string]bool)}
+	restricted := *c
+	restricted.Sites = slices.Clone(c.Sites)
+	for i := range restricted.Sites {
+		r.restrict(&restricted.Sites[i], ability{"read", read, decoders}, ability{"written", write, encoders})
+	}
+	slices.SortStableFunc(r.mistakes, byLine)
+	slices.SortStableFunc(r.warnings, byLine)
+	if err := join(r.mistakes); err != nil {
+		return nil, r.warnings, err
+	}
+	return &restricted, r.warnings, nil
+}
+
+func (r *reader) restrict(s *Site, readable, writable ability) {
+	site := "site." + s.Thumb.Name
+	for _, f := range s.Negotiate {
+		if !writable.has(f) {
+			r.mistake(site+".negotiate", "%v %s, or remove it", f, writable.remedy(f))
+		}
+	}
+	s.OriginalFormats = r.keep(readable, site+".original_formats", s.OriginalFormats)
+	s.Thumb.Formats = r.keep(writable, site+".formats", s.Thumb.Formats)
+	if len(s.OriginalFormats) == 0 {
+		r.mistake(site+".original_formats", "the installed libvips can read none of them; name another")
+	}
+	if len(s.Thumb.Formats) == 0 {
+		r.mistake(site+".formats", "the installed libvips can write none of them; name another")
+	}
+	s.Thumb.Presets = maps.Clone(s.Thumb.Presets)
+	for _, name := range slices.Sorted(maps.Keys(s.Thumb.Presets)) {
+		p := s.Thumb.Presets[name]
+		p.Formats = r.keep(writable, site+".preset."+name+".formats", p.Formats)
+		s.Thumb.Presets[name] = p
+	}
+}
+
+// keep returns those of formats with which the worker is able to deal.
+func (r *reader) keep(a ability, key string, formats []thumb.Format) []thumb.Format {
+	var kept []thumb.Format
+	for _, f := range formats {
+		if a.has(f) {
+			kept = append(kept, f)
+		} else {
+			r.warn(key, "%v %s; until then it is left out", f, a.remedy(f))
+		}
+	}
+	return kept
+}
+
+func (a ability) has(f thumb.Format) bool { return slices.Contains(a.formats, f) }
+
+func (a ability) remedy(f thumb.Format) string {
+	if p, ok := a.packages[f]; ok {
+		return fmt.Sprintf("can't be %s by the installed libvips; install %s", a.verb, p)
+	}
+	return fmt.Sprintf("can't be %s by the installed libvips; install one that can", a.verb)
+}
