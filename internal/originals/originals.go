@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: MIT
+
+// Package originals opens originals below a root: regular files only, none
+// outside, and never one that blocks.
+package originals
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"thumbd/internal/root"
+)
+
+// What can be wrong with an original, beside [fs.ErrNotExist], which also
+// stands for a name that no file can have and for a loop of links.
+var (
+	ErrNotRegular = errors.New("not a regular file")
+	ErrOutside    = errors.New("not below the originals")
+	ErrTooLarge   = errors.New("more than original_bytes")
+	// ErrUnreadable is no fault of the request: permission, I/O, or originals
+	// that are not there at all. Its text has the full path and the user.
+	ErrUnreadable = errors.New("original unreadable")
+)
+
+// Dir is a site's originals. Its methods may be called at the same time. It
+// follows its path: a directory that was removed and made again, or mounted
+// over, is found without a restart.
+type Dir struct {
+	dir      *root.Dir
+	maxBytes int64
+}
+
+// Info is what an original was when it was opened. Mtime and Size, with the
+// original's name, tell one version of it from another.
+type Info struct {
+	Mtime time.Time
+	Size  int64 // bytes
+	Ctime time.Time
+	Dev   uint64
+	Ino   uint64
+}
+
+// New returns the originals below path, an absolute one, and opens nothing.
+// Files of more than maxBytes are refused.
+func New(path string, maxBytes int64) *Dir {
+	return &Dir{dir: root.New(path), maxBytes: maxBytes}
+}
+
+// Close lets go of the directory. Files that Open has returned stay open.
+func (d *Dir) Close() error { return d.dir.Close() }
+
+// Open opens the original of that name, segments joined by /, for reading from
+// offset 0. The caller closes the file. Links are followed, eight at most and
+// relative ones that stay below the originals; an absolute link counts as
+// leading out. Every folder on the way must be readable, not merely
+// searchable. With ErrTooLarge Info is set as well.
+//
+// A name that passes through one folder twice, which only a link to a folder
+// above can make, does not exist: such a link would give every original names
+// without end.
+func (d *Dir) Open(name string) (*os.File, Info, error) {
+	r, release, err := d.acquire()
+	if err != nil {
+		return nil, Info{}, err
+	}
+	defer release()
+	f, info, err := d.open(r, name)
+	if err != nil {
+		return nil, info, d.explain(name, err)
+	}
+	return f, info, nil
+}
+
+// Path returns the full path of the original of that name, for the log.
+func (d *Dir) Path(name string) string { return filepath.Join(d.dir.Path(), name) }
+
+// Exists reports whether Open would find a regular file of that name, of
+// whatever size. With an error that is not known.
+func (d *Dir) Exists(name string) (bool, error) {
+	r, release, err := d.acquire()
+	if err != nil {
+		return false, err
+	}
+	defer release()
+	err = d.explain(name, check(r, name))
+	if errors.Is(err, ErrUnreadable) {
+		return false, err
+	}
+	return err == nil, nil
+}
+
+// Probe opens the directory and reads one name from it. Its error names the
+// path and the user, and says what to do.
+func (d *Dir) Probe() error {
+	r, release, err := d.acquire()
+	if err != nil {
+		return fmt.Errorf("%w: give the user read and search permission on it and search permission on all folders above; "+
+			"below /home, also a drop-in of thumbd.service with ProtectHome=read-only", err)
+	}
+	defer release()
+	f, err := r.Open(".")
+	if err != nil {
+		return d.explain(".", err)
+	}
+	defer f.Close()
+	if _, err := f.Readdirnames(1); err != nil && err != io.EOF {
+		return d.explain(".", err)
+	}
+	return nil
+}
+
+// Changed reports whether f, which Open returned with info, has been written,
+// replaced or removed since. A change of its permissions or links counts too.
+func Changed(f *os.File, info Info) (bool, error) {
+	fi, err := f.Stat()
+	if err != nil {
+		return false, fmt.Errorf("%w: %w", ErrUnreadable, err)
+	}
+	return infoOf(fi) != info, nil
+}
+
+// acquire hides fs.ErrNotExist: originals that are not mounted must not make
+// every thumbnail look as if it had never been.
+func (d *Dir) acquire() (*os.Root, func(), error) {
+	r, release, err := d.dir.Acquire()
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: originals as user %s: %s", ErrUnreadable, root.User(), err.Error())
+	}
+	return r, release, nil
+}
+
+func (d *Dir) open(r *os.Root, name string) (*os.File, Info, error) {
+	if err := check(r, name); err != nil {
+		return nil, Info{}, err
+	}
+	// What check saw may have been replaced: O_NONBLOCK so that a FIFO does
+	// not wait for a writer, O_NOCTTY so that a terminal stays nobody's.
+	f, err := r.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, Info{}, err
+	}
+	fi, err := f.Stat()
+	if err == nil {
+		err = regular(fi)
+	}
+	if err != nil {
+		f.Close()
+		return nil, Info{}, err
+	}
+	info := infoOf(fi)
+	if info.Size > d.maxBytes {
+		f.Close()
+		return nil, info, fmt.Errorf("%w: %d bytes", ErrTooLarge, info.Size)
+	}
+	return f, info, nil
+}
+
+// check finds a regular file without opening it: opening a device can do more
+// than open it.
+func check(r *os.Root, name string) error {
+	if !filepath.IsLocal(name) {
+		return ErrOutside
+	}
+	fi, err := r.Stat(name)
+	if err != nil {
+		return err
+	}
+	if err := regular(fi); err != nil {
+		return err
+	}
+	return checkFolders(r, name)
+}
+
+// checkFolders refuses a name that passes through one folder twice, so also
+// one that is spelled with //, /./ or /../.
+func checkFolders(r *os.Root, name string) error {
+	if !strings.Contains(name, "/") {
+		return nil
+	}
+	top, err := r.Stat(".")
+	if err != nil {
+		return err
+	}
+	passed := []os.FileInfo{top}
+	for i, c := range name {
+		if c != '/' {
+			continue
+		}
+		fi, err := r.Stat(name[:i])
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(passed, func(p os.FileInfo) bool { return os.SameFile(p, fi) }) {
+			return fmt.Errorf("link to a folder above: %w", fs.ErrNotExist)
+		}
+		passed = append(passed, fi)
+	}
+	return nil
+}
+
+func regular(fi os.FileInfo) error {
+	if !fi.Mode().IsRegular() {
+		return fmt.Errorf("%w but %v", ErrNotRegular, fi.Mode().Type())
+	}
+	return nil
+}
+
+// explain gives err, of whatever kind, its sentinel and the original's name.
+func (d *Dir) explain(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	errno, isErrno := errors.AsType[syscall.Errno](err)
+	_, isPath := errors.AsType[*fs.PathError](err)
+	switch {
+	case isErrno && noSuchName(errno):
+		return fmt.Errorf("original %q: %w: %w", name, fs.ErrNotExist, errno)
+	case isErrno:
+		return fmt.Errorf("%w: %q as user %s: %w", ErrUnreadable, filepath.Join(d.dir.Path(), name), root.User(), errno)
+	case isPath:
+		// os.Root has no sentinel for a path that leads out of it, and no
+		// other error of its own without a cause in the kernel.
+		return fmt.Errorf("original %q: %w", name, ErrOutside)
+	}
+	return fmt.Errorf("original %q: %w", name, err)
+}
+
+// noSuchName reports whether the kernel has said that no file can have been
+// meant: a file where a folder must be, a loop of links, a name that is too
+// long or that this file system refuses.
+func noSuchName(errno syscall.Errno) bool {
+	return slices.Contains([]syscall.Errno{
+		syscall.ENOENT, syscall.ENOTDIR, syscall.ELOOP,
+		syscall.ENAMETOOLONG, syscall.EINVAL, syscall.EILSEQ,
+	}, errno)
+}
+
+func infoOf(fi os.FileInfo) Info {
+	info := Info{Mtime: fi.ModTime(), Size: fi.Size()}
+	if st, ok := fi.Sys().(*syscall.Stat_t); ok {
+		info.Ctime = time.Unix(st.Ctim.Unix())
+		info.Dev, info.Ino = st.Dev, st.Ino
+	}
+	return info
+}
