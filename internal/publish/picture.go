@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+
+package publish
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"image"
+	"image/gif"
+	"image/jpeg"
+	"image/png"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/image/webp"
+	"golang.org/x/sys/unix"
+
+	"thumbd/internal/thumb"
+)
+
+// seal takes from every process, the worker that was handed picture included,
+// the means to change it, and returns its bytes.
+func seal(picture *os.File) (*io.SectionReader, error) {
+	const seals = unix.F_SEAL_WRITE | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_SEAL
+	fd := picture.Fd()
+	_, err := unix.FcntlInt(fd, unix.F_ADD_SEALS, seals)
+	if errors.Is(err, unix.EPERM) {
+		// Sealed before: by an earlier Publish, or by a worker against us.
+		have, getErr := unix.FcntlInt(fd, unix.F_GET_SEALS, 0)
+		if getErr == nil && have&seals == seals {
+			err = nil
+		}
+	}
+	// EBUSY: the worker keeps it mapped for writing.
+	if err != nil {
+		return nil, fmt.Errorf("%w: it can't be sealed: %w", ErrPicture, err)
+	}
+	fi, err := picture.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrPicture, err)
+	}
+	return io.NewSectionReader(picture, 0, fi.Size()), nil
+}
+
+// verify reads the header of a picture and compares it with want. What differs
+// is ErrPicture, a read that fails is not.
+func verify(picture *io.SectionReader, want Want) error {
+	in := &faultReader{r: io.NewSectionReader(picture, 0, picture.Size())}
+	got, err := decodeHeader(bufio.NewReader(in), want)
+	switch {
+	case in.err != nil:
+		return in.err
+	case err != nil:
+		return fmt.Errorf("%w: %v of %d bytes: %w", ErrPicture, want.Format, picture.Size(), err)
+	case want.Width == 0 && want.Height == 0:
+		return nil
+	case got.Width != want.Width || got.Height != want.Height:
+		return fmt.Errorf("%w: %dx%d for %dx%d", ErrPicture, got.Width, got.Height, want.Width, want.Height)
+	}
+	return nil
+}
+
+// decodeHeader reads a header of want's format and no other. Without
+// dimensions to compare it goes no further than the signature: an original's
+// own bytes may use what the decoders of the standard library lack.
+func decodeHeader(in *bufio.Reader, want Want) (image.Config, error) {
+	head, err := in.Peek(12)
+	if err != nil && err != io.EOF {
+		return image.Config{}, err
+	}
+	if !hasSignature(string(head), want.Format) {
+		return image.Config{}, fmt.Errorf("it begins with %q", head)
+	}
+	if want.Format == thumb.AVIF {
+		if err := readBrand(in); err != nil {
+			return image.Config{}, err
+		}
+	}
+	if want.Width == 0 && want.Height == 0 {
+		return image.Config{}, nil
+	}
+	switch want.Format {
+	case thumb.AVIF:
+		return decodeAVIF(in)
+	case thumb.JPEG:
+		return jpeg.DecodeConfig(in)
+	case thumb.PNG:
+		return png.DecodeConfig(in)
+	case thumb.GIF:
+		return gif.DecodeConfig(in)
+	default:
+		return webp.DecodeConfig(in)
+	}
+}
+
+func hasSignature(head string, format thumb.Format) bool {
+	switch format {
+	case thumb.JPEG:
+		return strings.HasPrefix(head, "\xff\xd8\xff")
+	case thumb.PNG:
+		return strings.HasPrefix(head, "\x89PNG\r\n\x1a\n")
+	case thumb.GIF:
+		return strings.HasPrefix(head, "GIF87a") || strings.HasPrefix(head, "GIF89a")
+	case thumb.WebP:
+		return len(head) == 12 && strings.HasPrefix(head, "RIFF") && head[8:] == "WEBP"
+	case thumb.AVIF:
+		return len(head) == 12 && head[4:8] == "ftyp"
+	}
+	return false
+}
+
+// faultReader keeps an error of the disk apart from those that decoders make
+// of it.
+type faultReader struct {
+	r   io.Reader
+	err error
+}
+
+func (f *faultReader) Read(p []byte) (int, error) {
+	n, err := f.r.Read(p)
+	if err != nil && err != io.EOF {
+		f.err = err
+	}
+	return n, err
+}

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+
+package publish
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"syscall"
+)
+
+// acquire returns the tree's directory, made if it is missing.
+func (t *Tree) acquire() (r *os.Root, release func(), err error) {
+	for range attempts {
+		r, release, err = t.dir.Acquire()
+		if !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		if err := makeAll(t.dir.Path()); err != nil {
+			return nil, nil, err
+		}
+	}
+	return r, release, err
+}
+
+// makeAll makes the folder at an absolute path and those above it.
+func makeAll(dir string) error {
+	err := os.Mkdir(dir, 0o755)
+	if errors.Is(err, fs.ErrNotExist) && dir != "/" {
+		if err := makeAll(filepath.Dir(dir)); err != nil {
+			return err
+		}
+		err = os.Mkdir(dir, 0o755)
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return os.Chmod(dir, 0o755)
+}
+
+// place renames the temp file to rel. The folders above it are taken to be
+// there until the rename says otherwise: they mostly are.
+func (t *Tree) place(r *os.Root, tmp, rel string) error {
+	for range attempts {
+		err := r.Rename(tmp, rel)
+		var remedy error
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, syscall.ENOENT):
+			remedy = makeParents(r, rel)
+		case errors.Is(err, syscall.ENOTDIR):
+			remedy = t.clearFile(r, rel)
+		case errors.Is(err, syscall.EISDIR), errors.Is(err, fs.ErrExist):
+			remedy = t.clearFolder(r, rel)
+		default:
+			return err
+		}
+		// What came or went meanwhile is looked at again.
+		if remedy != nil && !errors.Is(remedy, fs.ErrNotExist) && !errors.Is(remedy, fs.ErrExist) {
+			return remedy
+		}
+	}
+	return fmt.Errorf("%s: taken away again and again: %w", path.Dir(rel), fs.ErrNotExist)
+}
+
+// makeParents makes the folders above rel. A file in the way is left to the
+// next rename to find.
+func makeParents(r *os.Root, rel string) error {
+	for i, c := range rel {
+		if c != '/' {
+			continue
+		}
+		err := r.Mkdir(rel[:i], 0o755)
+		if err == nil {
+			err = chmodFolder(r, rel[:i])
+		}
+		if errors.Is(err, syscall.ENOTDIR) {
+			return nil
+		}
+		if err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// chmodFolder lets everybody in, whatever the umask. Root.Chmod would use
+// fchmodat2, which the system call filters of older systemd do not know; their
+// EPERM is not what it falls back for.
+func chmodFolder(r *os.Root, name string) error {
+	f, err := r.OpenFile(name, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return f.Chmod(0o755)
+}
+
+// clearFile removes the file that stands where a folder above rel must be.
+func (t *Tree) clearFile(r *os.Root, rel string) error {
+	for i, c := range rel {
+		if c != '/' {
+			continue
+		}
+		// Stat, for a link to a folder is not in the way.
+		fi, err := r.Stat(rel[:i])
+		if err != nil {
+			return err
+		}
+		if fi.IsDir() {
+			continue
+		}
+		if !t.gone(t.prefix + rel[:i]) {
+			return fmt.Errorf("%w: %q", ErrInTheWay, t.prefix+rel[:i])
+		}
+		return r.Remove(rel[:i])
+	}
+	return nil
+}
+
+// clearFolder removes the folder that stands where the file rel must be.
+func (t *Tree) clearFolder(r *os.Root, rel string) error {
+	used, err := t.findUsed(r, rel)
+	if err != nil {
+		return err
+	}
+	if used != "" {
+		return fmt.Errorf("%w: %q", ErrInTheWay, t.prefix+used)
+	}
+	return r.RemoveAll(rel)
+}
+
+// findUsed returns a file below dir whose original may exist, or "" where all
+// are gone.
+func (t *Tree) findUsed(r *os.Root, dir string) (string, error) {
+	f, err := r.Open(dir)
+	if err != nil {
+		return "", err
+	}
+	entries, err := f.ReadDir(-1)
+	f.Close()
+	if err != nil {
+		return "", err
+	}
+	for _, e := range entries {
+		name := path.Join(dir, e.Name())
+		if !e.IsDir() {
+			if !t.gone(t.prefix + name) {
+				return name, nil
+			}
+			continue
+		}
+		used, err := t.findUsed(r, name)
+		if used != "" || err != nil {
+			return used, err
+		}
+	}
+	return "", nil
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+
+package publish
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"thumbd/internal/root"
+)
+
+// probeName is in the tree's own folder, where published names begin too, so
+// that the probe finds what hinders a rename from tempDir to there.
+const probeName = ".thumbd-probe"
+
+// Probe makes the tree if it is missing, and creates, renames and removes a
+// file in it. Its error names the path and the user, and says what to do.
+func (t *Tree) Probe() error {
+	var err error
+	for range attempts {
+		if err = t.probe(); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	return t.advise(err)
+}
+
+func (t *Tree) probe() error {
+	r, release, err := t.acquire()
+	if err != nil {
+		return err
+	}
+	defer release()
+	tmp, name, err := newTemp(r)
+	if err != nil {
+		return err
+	}
+	defer tmp.Close()
+	if err := r.Rename(name, probeName); err != nil {
+		_ = r.Remove(name)
+		return err
+	}
+	// Another daemon's probe may have been first.
+	if err := r.Remove(probeName); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// Check tells as well as can be told without making anything whether Probe
+// would succeed for the calling user. Its errors are like those of Probe.
+func (t *Tree) Check() error {
+	dir := t.dir.Path()
+	err := access(dir, unix.R_OK|unix.W_OK|unix.X_OK)
+	if err == nil {
+		err = access(filepath.Join(dir, tempDir), unix.R_OK|unix.W_OK|unix.X_OK)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+	}
+	// Where the tree is missing, the folder in which it will be made counts.
+	for errors.Is(err, fs.ErrNotExist) && dir != "/" {
+		dir = filepath.Dir(dir)
+		err = access(dir, unix.W_OK|unix.X_OK)
+	}
+	return t.advise(err)
+}
+
+// access asks the kernel whether the user may use a folder in that mode.
+func access(dir string, mode uint32) error {
+	fi, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	if !fi.IsDir() {
+		return &fs.PathError{Op: "open", Path: dir, Err: syscall.ENOTDIR}
+	}
+	if err := unix.Faccessat(unix.AT_FDCWD, dir, mode, unix.AT_EACCESS); err != nil {
+		return &fs.PathError{Op: "access", Path: dir, Err: err}
+	}
+	return nil
+}
+
+// advise wraps what Probe and Check have met.
+func (t *Tree) advise(err error) error {
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("tree %s as user %s: %w", t.dir.Path(), root.User(), err)
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		return fmt.Errorf("%w: the user must be able to create, rename and remove files there; "+
+			"outside /var/cache/thumbd that takes, beside the folder's owner, a drop-in of thumbd.service (systemctl edit thumbd) "+
+			"with [Service] and ReadWritePaths=%s, a folder that exists", err, t.documentRoot)
+	}
+	return err
+}

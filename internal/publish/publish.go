@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: MIT
+
+// Package publish makes a file appear whole or not at all, and never outside
+// its tree.
+//
+// Publishing is these system calls, in this order; a fault in any of them
+// leaves nothing behind:
+//
+//	fcntl(F_ADD_SEALS)   the worker can no longer change its picture
+//	openat(O_EXCL)       a temp file with a random name in .thumbd/
+//	flock                its owner is alive: Sweep leaves it alone
+//	pread64, write       the copy
+//	pread64              the copy's header: format and dimensions
+//	fchmod               0644, whatever the umask
+//	utimensat            the original's mtime
+//	fsync                the data, before it has a name
+//	renameat             the name
+//
+// between them the openat, fstat and close that [os.Root] needs to find its
+// way, and mkdirat with fchmod where a folder is missing.
+//
+// The folder is not synced after the rename: a name that a power cut takes
+// away is rendered again on the next miss, and the sync would cost every
+// thumbnail as much as its data's. The data's sync can't be spared: a name
+// without its data would be served for ever.
+package publish
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"thumbd/internal/root"
+	"thumbd/internal/thumb"
+)
+
+// What Publish tells apart from trouble with the disk.
+var (
+	// ErrPicture is the worker's fault: it keeps a hand on the picture, or the
+	// picture is not what was asked for.
+	ErrPicture = errors.New("the worker's picture is not what was asked for")
+	// ErrInTheWay is a file where a folder must be, or the reverse, whose
+	// original still exists.
+	ErrInTheWay = errors.New("something published stands in the way")
+	// ErrName is a name that is not below the tree, or has an empty segment or
+	// one with a leading dot.
+	ErrName = errors.New("not a name below the tree")
+)
+
+// attempts bounds how often something that a purge has taken away is made
+// again for one thumbnail. A purge passes each folder once; ten meet each other
+// only where something is wrong.
+const attempts = 10
+
+// Tree is where a site publishes: all that lies below its document root and
+// prefix. Names are URIs, decoded and normalized, and begin with the prefix.
+// Its methods may be called at the same time, by several processes too.
+type Tree struct {
+	documentRoot string
+	prefix       string
+	dir          *root.Dir
+	gone         func(name string) bool
+}
+
+// Want is what a picture must be.
+type Want struct {
+	Format thumb.Format
+	// Width x Height in pixels; 0 x 0 asks for the format alone.
+	Width, Height int
+	Mtime         time.Time // the original's
+}
+
+// New returns the tree of documentRoot, an absolute path, and prefix, which
+// begins and ends with a slash. It touches no disk.
+//
+// gone reports whether the original of a published name is known not to exist;
+// only then is what stands in the way of another name removed. It is called
+// for whatever lies in the tree, so for names too that no URI has. It may be
+// nil: then nothing is removed.
+func New(documentRoot, prefix string, gone func(name string) bool) *Tree {
+	if gone == nil {
+		gone = func(string) bool { return false }
+	}
+	return &Tree{
+		documentRoot: documentRoot,
+		prefix:       prefix,
+		dir:          root.New(filepath.Join(documentRoot, prefix)),
+		gone:         gone,
+	}
+}
+
+// Close lets go of the tree's directory once running calls have returned.
+// Files that Open has returned stay open.
+func (t *Tree) Close() error { return t.dir.Close() }
+
+// Publish copies picture, a memfd that allows sealing, to name: readers see
+// what was there before, or all of the new file. Folders that are missing,
+// the tree's own included, are made. It seals picture for good and does not
+// use its offset.
+//
+// An error other than ErrName wraps the cause and leaves no file behind, and
+// one that is not ErrPicture either means that picture is sealed and is what
+// was wanted: it may be served from memory.
+func (t *Tree) Publish(name string, picture *os.File, want Want) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("publish %q: %w", name, err)
+		}
+	}()
+	rel, err := t.relative(name)
+	if err != nil {
+		return err
+	}
+	sealed, err := seal(picture)
+	if err != nil {
+		return err
+	}
+	for range attempts {
+		// Whatever does not exist, and has been made on the way here, was
+		// taken away meanwhile.
+		if err = t.publish(rel, sealed, want); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	if err != nil && !errors.Is(err, ErrPicture) {
+		// The disk may have failed before the copy was looked at.
+		if lie := verify(sealed, want); lie != nil {
+			return lie
+		}
+	}
+	return err
+}
+
+// publish makes one attempt, in one opening of the tree.
+func (t *Tree) publish(rel string, sealed *io.SectionReader, want Want) (err error) {
+	r, release, err := t.acquire()
+	if err != nil {
+		return err
+	}
+	defer release()
+	tmp, name, err := newTemp(r)
+	if err != nil {
+		return err
+	}
+	// Closed last: until then the lock keeps Sweep away.
+	defer tmp.Close()
+	defer func() {
+		if err != nil {
+			// What can't be removed is swept at the next start.
+			_ = r.Remove(name)
+		}
+	}()
+	size := sealed.Size()
+	if _, err := io.Copy(tmp, io.NewSectionReader(sealed, 0, size)); err != nil {
+		return err
+	}
+	if err := verify(io.NewSectionReader(tmp, 0, size), want); err != nil {
+		return err
+	}
+	if err := tmp.Chmod(0o644); err != nil {
+		return err
+	}
+	if err := r.Chtimes(name, time.Time{}, want.Mtime); err != nil {
+		return err
+	}
+	if err := tmp.Sync(); err != nil {
+		return err
+	}
+	return t.place(r, name, rel)
+}
+
+// Stat returns the mtime and the size of the published file of that name. ok
+// is false where there is none, or no regular file.
+func (t *Tree) Stat(name string) (mtime time.Time, size int64, ok bool) {
+	rel, err := t.relative(name)
+	if err != nil {
+		return time.Time{}, 0, false
+	}
+	r, release, err := t.dir.Acquire()
+	if err != nil {
+		return time.Time{}, 0, false
+	}
+	defer release()
+	fi, err := r.Lstat(rel)
+	if err != nil || !fi.Mode().IsRegular() {
+		return time.Time{}, 0, false
+	}
+	return fi.ModTime(), fi.Size(), true
+}
+
+// Open opens the published file of that name for reading; the caller closes
+// it. The error wraps [fs.ErrNotExist] where Stat would not find the file.
+func (t *Tree) Open(name string) (*os.File, error) {
+	rel, err := t.relative(name)
+	if err != nil {
+		return nil, err
+	}
+	r, release, err := t.dir.Acquire()
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	fi, err := r.Lstat(rel)
+	if err != nil {
+		return nil, err
+	}
+	notRegular := &fs.PathError{Op: "open regular file", Path: name, Err: fs.ErrNotExist}
+	if !fi.Mode().IsRegular() {
+		return nil, notRegular
+	}
+	f, err := r.OpenFile(rel, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	// OpenFile follows links, and the file may have become one.
+	opened, err := f.Stat()
+	if err == nil && !os.SameFile(fi, opened) {
+		err = notRegular
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// relative returns name below the tree's directory.
+func (t *Tree) relative(name string) (string, error) {
+	rel, ok := strings.CutPrefix(name, t.prefix)
+	if !ok {
+		return "", fmt.Errorf("%w: %q", ErrName, name)
+	}
+	for segment := range strings.SplitSeq(rel, "/") {
+		// Neither .. nor the tree's own files, which begin with a dot.
+		if segment == "" || segment[0] == '.' {
+			return "", fmt.Errorf("%w: %q", ErrName, name)
+		}
+	}
+	return rel, nil
+}
