@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+
+package render
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"thumbd/internal/render/wire"
+	"thumbd/internal/thumb"
+)
+
+// fakeName is the name under which the test binary is a worker: one that does
+// what the text of its original says, as no real worker can be made to.
+const fakeName = "fake-worker"
+
+func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == fakeName {
+		os.Exit(fakeWorker())
+	}
+	os.Exit(m.Run())
+}
+
+func fakeWorker() int {
+	f := os.NewFile(3, "daemon")
+	c, err := net.FileConn(f)
+	if err != nil {
+		return 1
+	}
+	f.Close()
+	conn := c.(*net.UnixConn)
+	formats := []thumb.Format{thumb.JPEG}
+	say(conn, &wire.Hello{Version: wire.Version, Vips: "fake", Read: formats, Write: formats})
+	for {
+		b := make([]byte, wire.MaxMessage)
+		oob := make([]byte, 4096)
+		n, oobn, _, _, err := conn.ReadMsgUnix(b, oob)
+		if err != nil || n == 0 {
+			return 0
+		}
+		var job wire.Job
+		if err := wire.Decode(b[:n], &job); err != nil {
+			return 1
+		}
+		messages, _ := unix.ParseSocketControlMessage(oob[:oobn])
+		fds, _ := unix.ParseUnixRights(&messages[0])
+		files := make([]*os.File, len(fds))
+		for i, fd := range fds {
+			files[i] = os.NewFile(uintptr(fd), fmt.Sprint(i))
+		}
+		obey(conn, job, files)
+		for _, f := range files {
+			f.Close()
+		}
+	}
+}
+
+func say(conn *net.UnixConn, m wire.Message) {
+	b, err := wire.Encode(m)
+	if err != nil {
+		os.Exit(1)
+	}
+	conn.Write(b)
+}
+
+// obey does what the original says.
+func obey(conn *net.UnixConn, job wire.Job, files []*os.File) {
+	text, _ := io.ReadAll(files[0])
+	path, _ := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", files[0].Fd()))
+	reply := wire.Reply{ID: job.ID}
+	for i, t := range job.Outputs {
+		// Pictures tell which process made them, and in what company.
+		fmt.Fprintf(files[i+1], "%d %d %s", os.Getpid(), len(job.Outputs), text)
+		at, _ := files[i+1].Seek(0, io.SeekCurrent)
+		files[i+1].Truncate(at)
+		reply.Results = append(reply.Results, wire.Result{Width: t.Width, Height: t.Height})
+	}
+	switch order := string(text); order {
+	case "crash":
+		os.Exit(1)
+	case "crash once":
+		if _, err := os.OpenFile(path+".crashed", os.O_CREATE|os.O_EXCL, 0o600); err == nil {
+			os.Exit(1)
+		}
+	case "crash over 13":
+		for _, t := range job.Outputs {
+			if t.Width == 13 {
+				os.Exit(1)
+			}
+		}
+	case "hang", "hang over 13":
+		for _, t := range job.Outputs {
+			if order == "hang" || t.Width == 13 {
+				time.Sleep(time.Hour)
+			}
+		}
+	case "wait":
+		os.WriteFile(path+".running", nil, 0o600)
+		for !exists(path + ".go") {
+			time.Sleep(time.Millisecond)
+		}
+	case "another id":
+		reply.ID++
+	case "two results":
+		reply.Results = append(reply.Results, reply.Results...)
+	case "empty":
+		files[1].Truncate(0)
+	case "too many bytes":
+		files[1].Truncate(job.Bytes + 1) // Sealed: it stays as it is.
+		reply.Results[0].Failure = wire.ThumbnailBytes
+	case "garbage":
+		conn.Write([]byte("garbage"))
+		return
+	case "long":
+		conn.Write(bytes.Repeat([]byte("a"), wire.MaxMessage+1))
+		return
+	case "descriptors":
+		b, _ := json.Marshal(reply)
+		conn.WriteMsgUnix(b, unix.UnixRights(0, 1, 2), nil)
+		return
+	case "twice":
+		say(conn, &reply)
+	case "stderr":
+		fmt.Fprint(os.Stderr, strings.Repeat("the worker's last words ", 1<<12))
+		os.Exit(1)
+	case "damaged", "unsupported", "too-many-pixels", "thumbnail-too-large", "internal":
+		reply.Results[0] = wire.Result{Failure: wire.Failure(order), Detail: "why"}
+	}
+	say(conn, &reply)
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// fake returns the path of the test binary as a worker.
+func fake(t *testing.T) string {
+	t.Helper()
+	own, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), fakeName)
+	if err := os.Symlink(own, path); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MIT
+
+package render
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"thumbd/internal/render/wire"
+	"thumbd/internal/thumb"
+)
+
+// job has w make outputs, which are of one original, and finishes or queues
+// again each of them. It returns the worker to go on with, which may be
+// another, or nil.
+func (p *Pool) job(w *worker, outputs []*output) *worker {
+	deadline := time.Now().Add(p.options.RenderTime)
+	if reason := w.unfit(); reason != "" {
+		p.drop(w, reason)
+		w = p.fresh(deadline)
+	}
+	err := p.attempt(w, outputs, deadline)
+	if isCrash(err) && w != nil && len(outputs) == 1 {
+		p.drop(w, fmt.Sprintf("crashed: %v", err))
+		w = p.fresh(deadline)
+		err = p.attempt(w, outputs, deadline)
+	}
+	switch {
+	case err == nil || errors.Is(err, ErrInternal):
+		finishAll(outputs, err)
+	case len(outputs) > 1:
+		p.queue.again(outputs)
+	case isCrash(err):
+		finishAll(outputs, &Refusal{Err: ErrCrashed, Detail: err.Error()})
+	default:
+		finishAll(outputs, &Refusal{Err: ErrDeadline})
+	}
+	if w == nil {
+		return nil
+	}
+	if reason := p.worn(w, outputs, err); reason != "" {
+		p.drop(w, reason)
+		return nil
+	}
+	return w
+}
+
+// isCrash reports whether err of attempt means that the worker died or lied.
+func isCrash(err error) bool {
+	return err != nil && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, ErrInternal)
+}
+
+// finishAll hands every output its end: what attempt has set, or err.
+func finishAll(outputs []*output, err error) {
+	for _, o := range outputs {
+		if err != nil {
+			o.picture, o.err = nil, err
+		}
+		o.finish()
+	}
+}
+
+// worn returns why w is not to be used again after a job, or "".
+func (p *Pool) worn(w *worker, outputs []*output, err error) string {
+	switch {
+	case isCrash(err):
+		return fmt.Sprintf("crashed: %v", err)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return "killed at the deadline"
+	case p.options.WorkerRenders > 0 && w.outputs >= p.options.WorkerRenders:
+		return fmt.Sprintf("made %d outputs", w.outputs)
+	}
+	for _, o := range outputs {
+		if errors.Is(o.err, ErrDamaged) {
+			return "read a damaged original"
+		}
+	}
+	return ""
+}
+
+// attempt hands outputs to w and sets what becomes of each. An error is the
+// whole job's, and nothing is set: os.ErrDeadlineExceeded, ErrInternal where it
+// is not the worker's doing, or else that the worker died or lied.
+func (p *Pool) attempt(w *worker, outputs []*output, deadline time.Time) (err error) {
+	if w == nil {
+		return fmt.Errorf("%w: no worker could be started in time", ErrInternal)
+	}
+	original := outputs[0].Original
+	// The worker before may have read some of it: the offset is shared.
+	if _, err := original.Seek(0, io.SeekStart); err != nil {
+		return fmt.Errorf("%w: %w", ErrInternal, err)
+	}
+	files := []*os.File{original}
+	defer func() {
+		for i, f := range files[1:] {
+			if err != nil || outputs[i].picture == nil {
+				f.Close()
+			}
+		}
+	}()
+	for range outputs {
+		f, err := memfd(p.options.Limits.ThumbnailBytes)
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrInternal, err)
+		}
+		files = append(files, f)
+	}
+	results, err := w.do(p.message(outputs), files, deadline)
+	if err != nil {
+		return err
+	}
+	for i, o := range outputs {
+		if err := p.accept(w, o, results[i], files[i+1]); err != nil {
+			for _, o := range outputs {
+				o.picture, o.err = nil, nil
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Pool) message(outputs []*output) *wire.Job {
+	l := p.options.Limits
+	job := &wire.Job{
+		// Not to be guessed: an answer that comes early is no answer.
+		ID:      rand.Uint64(),
+		Formats: outputs[0].Formats,
+		Pixels:  l.OriginalPixels, Frames: l.OriginalFrames,
+		Width: l.ThumbnailWidth, Height: l.ThumbnailHeight, Bytes: l.ThumbnailBytes,
+		Outputs: make([]thumb.Transform, len(outputs)),
+	}
+	for i, o := range outputs {
+		job.Outputs[i] = o.Transform
+	}
+	return job
+}
+
+// accept sets o's end from what w says of it and from what is in its memfd.
+func (p *Pool) accept(w *worker, o *output, r wire.Result, f *os.File) error {
+	if r.Failure != "" {
+		if err, ok := failures[r.Failure]; ok {
+			o.err = &Refusal{Err: err, Detail: r.Detail}
+		} else {
+			o.err = fmt.Errorf("%w: %s", ErrInternal, r.Detail)
+		}
+		return nil
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrInternal, err)
+	}
+	if info.Size() == 0 || info.Size() > p.options.Limits.ThumbnailBytes {
+		return fmt.Errorf("%w: a picture of %d bytes", errLie, info.Size())
+	}
+	o.picture = NewPicture(f, r.Width, r.Height, func() { w.distrusted.Store(true) })
+	return nil
+}
+
+// memfd returns an anonymous file of size bytes that can't grow: the kernel
+// holds whoever writes it to that, memfd_create(2).
+func memfd(size int64) (*os.File, error) {
+	fd, err := unix.MemfdCreate("thumbnail", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	if err != nil {
+		return nil, os.NewSyscallError("memfd_create", err)
+	}
+	f := os.NewFile(uintptr(fd), "memfd:thumbnail")
+	if err := f.Truncate(size); err != nil {
+		f.Close()
+		return nil, err
+	}
+	if _, err := unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, unix.F_SEAL_GROW); err != nil {
+		f.Close()
+		return nil, os.NewSyscallError("fcntl F_ADD_SEALS", err)
+	}
+	return f, nil
+}

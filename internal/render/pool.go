@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: MIT
+
+package render
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"thumbd/internal/render/wire"
+)
+
+// Pause between two starts of a worker that failed: the first, and the most.
+const (
+	firstPause = 100 * time.Millisecond
+	mostPause  = 5 * time.Second
+)
+
+// Pool renders in worker processes while Run runs. Its methods are safe for
+// concurrent use.
+type Pool struct {
+	options  Options
+	queue    *queue
+	refusals *refusals
+	// warm hands each new worker to the place that needs one. There is always
+	// one more worker than places, so that a replacement is there at once.
+	warm    chan *worker
+	first   chan struct{} // closed once hello or failed is set
+	once    sync.Once
+	hello   wire.Hello
+	failed  error
+	placed  atomic.Int64
+	mu      sync.Mutex
+	running map[*worker]time.Time // since when each has its job
+}
+
+// New returns a Pool that has started nothing yet.
+func New(o Options) *Pool {
+	if o.Report == nil {
+		o.Report = func(Event) {}
+	}
+	return &Pool{
+		options: o, queue: newQueue(o.Queue), refusals: newRefusals(),
+		warm: make(chan *worker), first: make(chan struct{}), running: make(map[*worker]time.Time),
+	}
+}
+
+// Run keeps the workers until ctx is done. Then it refuses what waits with
+// ErrShutdown, lets what runs finish, and returns when all workers are gone.
+func (p *Pool) Run(ctx context.Context) {
+	var places, starter sync.WaitGroup
+	starting, stop := context.WithCancel(context.WithoutCancel(ctx))
+	starter.Go(func() { p.start(starting) })
+	for range p.options.Workers {
+		places.Go(func() { p.place(ctx) })
+	}
+	<-ctx.Done()
+	p.queue.close()
+	// The starter outlives the places: a job that crashes now still gets its
+	// retry.
+	places.Wait()
+	stop()
+	starter.Wait()
+}
+
+// Hello waits for the first worker and returns what it can do, or why it
+// could not start.
+func (p *Pool) Hello(ctx context.Context) (wire.Hello, error) {
+	select {
+	case <-ctx.Done():
+		return wire.Hello{}, ctx.Err()
+	case <-p.first:
+		return p.hello, p.failed
+	}
+}
+
+// State returns what the pool is doing now.
+func (p *Pool) State() State {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return State{Workers: int(p.placed.Load()), Running: len(p.running), Queued: p.queue.len()}
+}
+
+// Alive returns nil while jobs are handed out as they must be, or what is
+// stuck. It waits for the same locks as they do.
+func (p *Pool) Alive() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.queue.len()
+	// At its deadline a job's worker is killed, which takes the kernel a while.
+	limit := p.options.RenderTime + time.Minute
+	for w, since := range p.running {
+		if time.Since(since) > limit {
+			return fmt.Errorf("the job of worker %d runs since %s, past its deadline", w.pid(), time.Since(since).Round(time.Second))
+		}
+	}
+	return nil
+}
+
+// Forget forgets all refusals: the configuration that they were made under
+// has changed.
+func (p *Pool) Forget() { p.refusals.forget() }
+
+// start keeps one warm worker at hand until ctx is done.
+func (p *Pool) start(ctx context.Context) {
+	pause := firstPause
+	for ctx.Err() == nil {
+		w, err := startWorker(ctx, p.options)
+		p.once.Do(func() {
+			if err == nil {
+				p.hello = w.hello
+			}
+			p.failed = err
+			close(p.first)
+		})
+		if err != nil {
+			if ctx.Err() == nil {
+				p.options.Report(Event{Text: "worker did not start", Err: err})
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(pause):
+			}
+			pause = min(2*pause, mostPause)
+			continue
+		}
+		pause = firstPause
+		select {
+		case p.warm <- w:
+			p.options.Report(Event{Text: "worker started", PID: w.pid()})
+		case <-ctx.Done():
+			w.kill()
+		}
+	}
+}
+
+// place has one worker after the other do jobs, until ctx is done.
+func (p *Pool) place(ctx context.Context) {
+	var w *worker
+	for {
+		if w == nil {
+			select {
+			case <-ctx.Done():
+				return
+			case w = <-p.warm:
+				p.placed.Add(1)
+			}
+		}
+		outputs, err := p.queue.next(ctx, w.gone)
+		switch {
+		case err != nil:
+			p.drop(w, "")
+			return
+		case outputs == nil:
+			p.drop(w, "died while idle")
+			w = nil
+		default:
+			end := p.begin(w)
+			w = p.job(w, outputs)
+			end()
+		}
+	}
+}
+
+// begin notes that w has a job, until end is called.
+func (p *Pool) begin(w *worker) (end func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.running[w] = time.Now()
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.running, w)
+	}
+}
+
+// fresh waits for another worker until deadline; nil if there is none.
+func (p *Pool) fresh(deadline time.Time) *worker {
+	timer := time.NewTimer(time.Until(deadline))
+	defer timer.Stop()
+	select {
+	case w := <-p.warm:
+		p.placed.Add(1)
+		return w
+	case <-timer.C:
+		return nil
+	}
+}
+
+// drop kills w and reports why, unless the reason is "".
+func (p *Pool) drop(w *worker, reason string) {
+	p.placed.Add(-1)
+	w.kill()
+	if reason != "" {
+		p.options.Report(Event{Text: "worker replaced", PID: w.pid(), Detail: reason + w.log.quote()})
+	}
+}
+
+// Render makes one output, with others of the same original where they wait
+// together. A ctx that is done takes it out of the queue; once it is being
+// rendered it is finished all the same. Errors are those of this package.
+func (p *Pool) Render(ctx context.Context, r Request) (*Picture, error) {
+	if err := p.refusals.get(r); err != nil {
+		return nil, err
+	}
+	o := &output{Request: r, done: make(chan struct{})}
+	if err := p.queue.add(o); err != nil {
+		return nil, err
+	}
+	timer := time.NewTimer(p.options.QueueTime)
+	defer timer.Stop()
+	gone := ctx.Done()
+	for {
+		select {
+		case <-o.done:
+			p.refusals.add(r, o.err)
+			return o.picture, o.err
+		case <-gone:
+			if p.queue.abandon(o) {
+				return nil, ctx.Err()
+			}
+			gone = nil
+		case <-timer.C:
+			if p.queue.withdraw(o) {
+				return nil, ErrQueueTime
+			}
+			// It runs; should it be queued again, it waits anew.
+			timer.Reset(p.options.QueueTime)
+		}
+	}
+}

@@ -1,0 +1,463 @@
+// SPDX-License-Identifier: MIT
+
+package render
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"thumbd/internal/thumb"
+)
+
+// bench is a pool of fake workers with what a test needs around it.
+type bench struct {
+	*Pool
+	t      *testing.T
+	dir    string
+	stop   context.CancelFunc
+	done   chan struct{}
+	mu     sync.Mutex
+	events []Event
+}
+
+func newBench(t *testing.T, change func(*Options)) *bench {
+	t.Helper()
+	b := &bench{t: t, dir: t.TempDir(), done: make(chan struct{})}
+	o := Options{
+		Program: fake(t), Workers: 1, WorkerMemory: 1 << 30, StartTime: time.Minute,
+		RenderTime: time.Minute, Queue: 16, QueueTime: time.Minute,
+		Limits: Limits{OriginalPixels: 1000, OriginalFrames: 10, ThumbnailWidth: 100, ThumbnailHeight: 100, ThumbnailBytes: 1 << 20},
+		Report: func(e Event) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.events = append(b.events, e)
+		},
+	}
+	if change != nil {
+		change(&o)
+	}
+	b.Pool = New(o)
+	ctx, stop := context.WithCancel(context.Background())
+	b.stop = stop
+	go func() {
+		defer close(b.done)
+		b.Run(ctx)
+	}()
+	t.Cleanup(func() { stop(); <-b.done })
+	if _, err := b.Hello(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// request is for an output of an original that tells the worker what to do.
+func (b *bench) request(order string, width int) Request {
+	b.t.Helper()
+	path := filepath.Join(b.dir, order)
+	if !exists(path) {
+		if err := os.WriteFile(path, []byte(order), 0o600); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() { f.Close() })
+	return Request{
+		Original: f, Identity: Identity{Site: "s", Name: order}, Formats: []thumb.Format{thumb.JPEG},
+		Transform: thumb.Transform{Width: width, Method: thumb.Scale, Format: thumb.JPEG},
+	}
+}
+
+// render returns the process that made the picture and how many were made in
+// the same job.
+func (b *bench) render(order string, width int) (pid, company int, err error) {
+	b.t.Helper()
+	p, err := b.Render(context.Background(), b.request(order, width))
+	if err != nil {
+		return 0, 0, err
+	}
+	defer p.File.Close()
+	if _, err := p.File.Seek(0, io.SeekStart); err != nil {
+		b.t.Fatal(err)
+	}
+	if _, err := fmt.Fscan(p.File, &pid, &company); err != nil {
+		b.t.Fatal(err)
+	}
+	if p.Width != width {
+		b.t.Errorf("a picture %d wide; want %d", p.Width, width)
+	}
+	return pid, company, nil
+}
+
+// background renders and sends the error.
+func (b *bench) background(ctx context.Context, r Request) <-chan error {
+	done := make(chan error, 1)
+	go func() {
+		p, err := b.Render(ctx, r)
+		if err == nil {
+			p.File.Close()
+		}
+		done <- err
+	}()
+	return done
+}
+
+// block has the only worker busy until the function that it returns is called.
+func (b *bench) block() (release func() error) {
+	b.t.Helper()
+	done := b.background(context.Background(), b.request("wait", 1))
+	path := filepath.Join(b.dir, "wait")
+	await(b.t, func() bool { return exists(path + ".running") })
+	return func() error {
+		if err := os.WriteFile(path+".go", nil, 0o600); err != nil {
+			b.t.Fatal(err)
+		}
+		return <-done
+	}
+}
+
+// await returns when it is so.
+func await(t *testing.T, so func() bool) {
+	t.Helper()
+	for !so() {
+		if t.Context().Err() != nil {
+			t.Fatal("it never was")
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func (b *bench) awaitQueued(n int) {
+	b.t.Helper()
+	await(b.t, func() bool { return b.State().Queued == n })
+}
+
+func TestRenderMakesPictures(t *testing.T) {
+	b := newBench(t, nil)
+	first, _, err := b.render("plain", 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if second, _, err := b.render("plain", 8); err != nil || second != first {
+		t.Errorf("the second picture is of worker %d, %v; want %d", second, err, first)
+	}
+}
+
+func TestRenderReadsTheOriginalFromItsStart(t *testing.T) {
+	b := newBench(t, nil)
+	if _, _, err := b.render("crash once", 7); err != nil {
+		t.Errorf("a render that crashed once: %v", err)
+	}
+}
+
+func TestFailures(t *testing.T) {
+	b := newBench(t, func(o *Options) { o.RenderTime = time.Second })
+	for _, tt := range []struct {
+		order string
+		first error
+		again error // remembered; nil: tried again
+	}{
+		{"damaged", ErrDamaged, ErrDamaged},
+		{"unsupported", ErrUnsupported, ErrUnsupported},
+		{"too-many-pixels", ErrTooManyPixels, ErrTooManyPixels},
+		{"thumbnail-too-large", ErrThumbnailTooLarge, ErrThumbnailTooLarge},
+		{"too many bytes", ErrThumbnailBytes, ErrThumbnailBytes},
+		{"internal", ErrInternal, nil},
+		{"hang", ErrDeadline, ErrDeadline},
+		{"crash", ErrCrashed, ErrQuarantined},
+		{"another id", ErrCrashed, ErrQuarantined},
+		{"two results", ErrCrashed, ErrQuarantined},
+		{"empty", ErrCrashed, ErrQuarantined},
+		{"garbage", ErrCrashed, ErrQuarantined},
+		{"long", ErrCrashed, ErrQuarantined},
+		{"descriptors", ErrCrashed, ErrQuarantined},
+		{"stderr", ErrCrashed, ErrQuarantined},
+	} {
+		if _, _, err := b.render(tt.order, 7); !errors.Is(err, tt.first) {
+			t.Errorf("%s: %v; want %v", tt.order, err, tt.first)
+		}
+		_, _, err := b.render(tt.order, 7)
+		refusal, refused := errors.AsType[*Refusal](err)
+		if tt.again != nil && (!errors.Is(err, tt.again) || !refused || !refusal.Remembered) {
+			t.Errorf("%s again: %v; want %v, remembered", tt.order, err, tt.again)
+		}
+		if _, _, err := b.render("plain", 7); err != nil {
+			t.Errorf("after %s: %v", tt.order, err)
+		}
+	}
+}
+
+func TestRefusalsOfOneThumbnailLeaveTheOthers(t *testing.T) {
+	b := newBench(t, func(o *Options) { o.RenderTime = time.Second })
+	if _, _, err := b.render("hang over 13", 13); !errors.Is(err, ErrDeadline) {
+		t.Errorf("%v; want %v", err, ErrDeadline)
+	}
+	if _, _, err := b.render("hang over 13", 12); err != nil {
+		t.Errorf("another size of an original that passed its deadline: %v", err)
+	}
+}
+
+func TestForgetForgetsRefusals(t *testing.T) {
+	b := newBench(t, nil)
+	b.render("damaged", 7)
+	b.Forget()
+	_, _, err := b.render("damaged", 7)
+	if refusal, ok := errors.AsType[*Refusal](err); !ok || refusal.Remembered {
+		t.Errorf("%v; want a refusal that is not remembered", err)
+	}
+}
+
+func TestRefusalsEnd(t *testing.T) {
+	b := newBench(t, nil)
+	b.render("damaged", 7)
+	b.refusals.now = func() time.Time { return time.Now().Add(refusalTime) }
+	_, _, err := b.render("damaged", 7)
+	if refusal, ok := errors.AsType[*Refusal](err); !ok || refusal.Remembered {
+		t.Errorf("%v; want a refusal that is not remembered", err)
+	}
+}
+
+func TestWaitingOutputsOfAnOriginalAreOneJob(t *testing.T) {
+	b := newBench(t, nil)
+	release := b.block()
+	var done []<-chan error
+	for width := range 3 {
+		done = append(done, b.background(context.Background(), b.request("plain", width+1)))
+	}
+	b.awaitQueued(3)
+	company := make(chan int, 1)
+	go func() {
+		_, n, err := b.render("plain", 4)
+		if err != nil {
+			t.Error(err)
+		}
+		company <- n
+	}()
+	b.awaitQueued(4)
+	if err := release(); err != nil {
+		t.Fatal(err)
+	}
+	if n := <-company; n != 4 {
+		t.Errorf("made in a job of %d; want 4", n)
+	}
+	for _, d := range done {
+		if err := <-d; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestOutputsOfAFailedJobAreTriedAlone(t *testing.T) {
+	for order, want := range map[string]error{"crash over 13": ErrCrashed, "hang over 13": ErrDeadline} {
+		b := newBench(t, func(o *Options) { o.RenderTime = time.Second })
+		release := b.block()
+		good := b.background(context.Background(), b.request(order, 12))
+		bad := b.background(context.Background(), b.request(order, 13))
+		b.awaitQueued(2)
+		release()
+		if err := <-good; err != nil {
+			t.Errorf("%s: the good one: %v", order, err)
+		}
+		if err := <-bad; !errors.Is(err, want) {
+			t.Errorf("%s: the bad one: %v; want %v", order, err, want)
+		}
+	}
+}
+
+func TestForegroundGoesFirst(t *testing.T) {
+	b := newBench(t, func(o *Options) { o.WorkerRenders = 0 })
+	release := b.block()
+	var order []string
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for _, name := range []string{"background", "foreground"} {
+		r := b.request(name, 1)
+		r.Background = name == "background"
+		wg.Go(func() {
+			p, err := b.Render(context.Background(), r)
+			mu.Lock()
+			defer mu.Unlock()
+			order = append(order, name)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			p.File.Close()
+		})
+		b.awaitQueued(1 + map[string]int{"foreground": 1}[name])
+	}
+	if got := b.queue.take(); got[0].Background {
+		t.Error("the background's output was taken first")
+	} else {
+		b.queue.again(got)
+	}
+	release()
+	wg.Wait()
+}
+
+func TestQueueLimits(t *testing.T) {
+	b := newBench(t, func(o *Options) { o.Queue, o.QueueTime = 1, 50*time.Millisecond })
+	release := b.block()
+	waiting := b.background(context.Background(), b.request("plain", 1))
+	b.awaitQueued(1)
+	if _, _, err := b.render("other", 1); !errors.Is(err, ErrQueueFull) {
+		t.Errorf("one too many: %v; want %v", err, ErrQueueFull)
+	}
+	if err := <-waiting; !errors.Is(err, ErrQueueTime) {
+		t.Errorf("one that waited: %v; want %v", err, ErrQueueTime)
+	}
+	if err := release(); err != nil {
+		t.Errorf("the one that ran meanwhile: %v", err)
+	}
+}
+
+func TestNobodyWaits(t *testing.T) {
+	b := newBench(t, nil)
+	ctx, cancel := context.WithCancel(context.Background())
+	release := b.block()
+	queued := b.background(ctx, b.request("plain", 1))
+	b.awaitQueued(1)
+	cancel()
+	if err := <-queued; !errors.Is(err, context.Canceled) {
+		t.Errorf("a queued one: %v; want %v", err, context.Canceled)
+	}
+	b.awaitQueued(0)
+	if err := release(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestARunningOneIsFinishedThoughNobodyWaits(t *testing.T) {
+	b := newBench(t, nil)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := b.background(ctx, b.request("wait", 1))
+	path := filepath.Join(b.dir, "wait")
+	await(t, func() bool { return exists(path + ".running") })
+	cancel()
+	os.WriteFile(path+".go", nil, 0o600)
+	if err := <-done; err != nil {
+		t.Errorf("%v; want its picture", err)
+	}
+}
+
+func TestStopFinishesWhatRuns(t *testing.T) {
+	b := newBench(t, nil)
+	release := b.block()
+	queued := b.background(context.Background(), b.request("plain", 1))
+	b.awaitQueued(1)
+	b.stop()
+	if err := <-queued; !errors.Is(err, ErrShutdown) {
+		t.Errorf("a queued one: %v; want %v", err, ErrShutdown)
+	}
+	if _, _, err := b.render("late", 1); !errors.Is(err, ErrShutdown) {
+		t.Errorf("a late one: %v; want %v", err, ErrShutdown)
+	}
+	if err := release(); err != nil {
+		t.Errorf("the running one: %v", err)
+	}
+	<-b.done
+}
+
+func TestWorkersAreReplaced(t *testing.T) {
+	b := newBench(t, func(o *Options) { o.WorkerRenders = 2 })
+	var pids []int
+	for i := range 4 {
+		pid, _, err := b.render("plain", i+1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pids = append(pids, pid)
+	}
+	if pids[0] != pids[1] || pids[1] == pids[2] || pids[2] != pids[3] {
+		t.Errorf("workers %v; want another one after two outputs", pids)
+	}
+}
+
+func TestADeadIdleWorkerCostsNothing(t *testing.T) {
+	b := newBench(t, nil)
+	pid, _, err := b.render("plain", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := os.FindProcess(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Kill()
+	await(t, func() bool { return syscall.Kill(pid, 0) != nil })
+	if again, _, err := b.render("plain", 2); err != nil || again == pid {
+		t.Errorf("worker %d, %v; want another than %d", again, err, pid)
+	}
+	if b.reported("crashed") {
+		t.Error("it counts as a crash")
+	}
+}
+
+func TestADistrustedWorkerIsReplaced(t *testing.T) {
+	b := newBench(t, nil)
+	p, err := b.Render(context.Background(), b.request("plain", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Distrust()
+	p.File.Close()
+	if _, _, err := b.render("plain", 2); err != nil {
+		t.Error(err)
+	}
+	if !b.reported("another picture") {
+		t.Errorf("no word of it in %+v", b.events)
+	}
+}
+
+func TestAWorkerThatSpeaksUnaskedIsReplaced(t *testing.T) {
+	b := newBench(t, nil)
+	first, _, err := b.render("twice", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if second, _, err := b.render("plain", 2); err != nil || second == first {
+		t.Errorf("worker %d, %v; want another than %d", second, err, first)
+	}
+}
+
+func TestLastWordsReachTheLog(t *testing.T) {
+	b := newBench(t, nil)
+	b.render("stderr", 1)
+	if !b.reported("the worker's last words") {
+		t.Errorf("no last words in %+v", b.events)
+	}
+}
+
+func (b *bench) reported(text string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, e := range b.events {
+		if strings.Contains(e.Detail, text) {
+			return true
+		}
+	}
+	return false
+}
+
+func TestAMissingProgramIsAnError(t *testing.T) {
+	p := New(Options{Program: filepath.Join(t.TempDir(), "none"), Workers: 1, StartTime: time.Minute})
+	ctx, stop := context.WithCancel(t.Context())
+	var done sync.WaitGroup
+	done.Go(func() { p.Run(ctx) })
+	defer done.Wait()
+	defer stop()
+	if _, err := p.Hello(ctx); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%v; want %v", err, os.ErrNotExist)
+	}
+}

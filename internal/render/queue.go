@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT
+
+package render
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"thumbd/internal/render/wire"
+)
+
+// output is a Request on its way. It is held by the queue, then by a job.
+type output struct {
+	Request
+	// alone outputs came back from a job of several that failed: each is tried
+	// by itself.
+	alone     bool
+	abandoned bool          // nobody waits for it; under the queue's lock
+	done      chan struct{} // closed once picture or err is set
+	picture   *Picture
+	err       error
+}
+
+// finish lets Render return picture and err, which are set.
+func (o *output) finish() { close(o.done) }
+
+func (o *output) fail(err error) {
+	o.err = err
+	o.finish()
+}
+
+// queue holds the outputs that wait, foreground before background, each first
+// in first out. Safe for concurrent use.
+type queue struct {
+	limit int
+
+	mu      sync.Mutex
+	closed  bool
+	waiting []*output
+	// ready has a token while waiting may not be empty.
+	ready chan struct{}
+}
+
+func newQueue(limit int) *queue {
+	return &queue{limit: limit, ready: make(chan struct{}, 1)}
+}
+
+// add queues o, or returns ErrQueueFull or ErrShutdown.
+func (q *queue) add(o *output) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case q.closed:
+		return ErrShutdown
+	case len(q.waiting) >= q.limit:
+		return ErrQueueFull
+	}
+	q.waiting = append(q.waiting, o)
+	q.wake()
+	return nil
+}
+
+// again queues outputs that a failed job of several left, in front, each to
+// be tried alone. Those that nobody waits for end here.
+func (q *queue) again(outputs []*output) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var kept []*output
+	for _, o := range outputs {
+		switch {
+		case q.closed:
+			o.fail(ErrShutdown)
+		case o.abandoned:
+			o.fail(context.Canceled)
+		default:
+			o.alone = true
+			kept = append(kept, o)
+		}
+	}
+	q.waiting = append(kept, q.waiting...)
+	q.wake()
+}
+
+// withdraw takes o out again and reports whether it was still waiting. If it
+// was not, it is being rendered or done.
+func (q *queue) withdraw(o *output) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	i := slices.Index(q.waiting, o)
+	if i < 0 {
+		return false
+	}
+	q.waiting = slices.Delete(q.waiting, i, i+1)
+	return true
+}
+
+// abandon withdraws o, or where it is being rendered notes that nobody waits.
+func (q *queue) abandon(o *output) bool {
+	if q.withdraw(o) {
+		return true
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	o.abandoned = true
+	return false
+}
+
+// next waits for outputs of one original and takes them out: the first in
+// line and all others of its original, at most wire.MaxOutputs, or one alone.
+// It returns nil when stop is closed.
+func (q *queue) next(ctx context.Context, stop <-chan struct{}) ([]*output, error) {
+	for {
+		if job := q.take(); job != nil {
+			return job, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-stop:
+			return nil, nil
+		case <-q.ready:
+		}
+	}
+}
+
+func (q *queue) take() []*output {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.waiting) == 0 {
+		return nil
+	}
+	first := q.waiting[max(slices.IndexFunc(q.waiting, func(o *output) bool { return !o.Background }), 0)]
+	job := []*output{first}
+	for _, o := range q.waiting {
+		if o != first && !o.alone && !first.alone && o.Identity == first.Identity && len(job) < wire.MaxOutputs {
+			job = append(job, o)
+		}
+	}
+	q.waiting = slices.DeleteFunc(q.waiting, func(o *output) bool { return slices.Contains(job, o) })
+	if len(q.waiting) > 0 {
+		q.wake()
+	}
+	return job
+}
+
+// wake lets one waiting next look again. q.mu is held.
+func (q *queue) wake() {
+	select {
+	case q.ready <- struct{}{}:
+	default:
+	}
+}
+
+// close refuses all that waits and all that comes, with ErrShutdown.
+func (q *queue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = true
+	for _, o := range q.waiting {
+		o.fail(ErrShutdown)
+	}
+	q.waiting = nil
+}
+
+func (q *queue) len() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.waiting)
+}

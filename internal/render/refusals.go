@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+
+package render
+
+import (
+	"errors"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"thumbd/internal/thumb"
+)
+
+const (
+	refusalsKept = 4096
+	refusalTime  = 10 * time.Minute
+)
+
+// refusals remembers what could not be rendered. Safe for concurrent use.
+type refusals struct {
+	cache *lru.Cache[refusalKey, refused]
+	now   func() time.Time
+}
+
+// refusalKey names an original, or with a transform one thumbnail of it.
+type refusalKey struct {
+	identity  Identity
+	transform thumb.Transform
+}
+
+type refused struct {
+	refusal Refusal
+	until   time.Time
+}
+
+func newRefusals() *refusals {
+	cache, err := lru.New[refusalKey, refused](refusalsKept)
+	if err != nil {
+		panic(err) // The size is a constant above zero.
+	}
+	return &refusals{cache: cache, now: time.Now}
+}
+
+// get returns the refusal that r would meet again, or nil.
+func (m *refusals) get(r Request) error {
+	for _, key := range []refusalKey{{r.Identity, thumb.Transform{}}, {r.Identity, r.Transform}} {
+		if x, ok := m.cache.Get(key); ok && m.now().Before(x.until) {
+			refusal := x.refusal
+			return &refusal
+		}
+	}
+	return nil
+}
+
+// add remembers err for r where it is a *Refusal, and for all of the original
+// where that is what it is about.
+func (m *refusals) add(r Request, err error) {
+	refusal, ok := errors.AsType[*Refusal](err)
+	if !ok {
+		return
+	}
+	key := refusalKey{identity: r.Identity}
+	kept := Refusal{Err: refusal.Err, Detail: refusal.Detail, Remembered: true}
+	switch refusal.Err {
+	case ErrDeadline, ErrThumbnailTooLarge, ErrThumbnailBytes:
+		key.transform = r.Transform
+	case ErrCrashed:
+		kept.Err = ErrQuarantined
+	}
+	m.cache.Add(key, refused{kept, m.now().Add(refusalTime)})
+}
+
+func (m *refusals) forget() { m.cache.Purge() }

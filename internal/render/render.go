@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+
+// Package render makes thumbnails in worker processes: it queues outputs,
+// hands them to workers in jobs, kills what passes its deadline, replaces what
+// died, and remembers what can't be rendered.
+package render
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"thumbd/internal/render/wire"
+	"thumbd/internal/thumb"
+)
+
+// Why an output was not made. All but the last four are the original's fault,
+// come in a *Refusal and are remembered.
+var (
+	ErrUnsupported       = errors.New("the original is no image of a format that is allowed here")
+	ErrDamaged           = errors.New("the original is damaged or cut off")
+	ErrTooManyPixels     = errors.New("the original has more pixels than original_pixels")
+	ErrTooManyFrames     = errors.New("the original has more frames than original_frames")
+	ErrThumbnailTooLarge = errors.New("the thumbnail would be larger than thumbnail_width x thumbnail_height")
+	ErrThumbnailBytes    = errors.New("the thumbnail has more bytes than thumbnail_bytes")
+	ErrDeadline          = errors.New("the render passed render_time")
+	ErrCrashed           = errors.New("the worker crashed twice over this original")
+	ErrQuarantined       = errors.New("the original is quarantined: workers crashed over it")
+
+	ErrInternal  = errors.New("the worker could not make the thumbnail")
+	ErrQueueFull = errors.New("the queue is full")
+	ErrQueueTime = errors.New("no worker was free within queue_time")
+	ErrShutdown  = errors.New("thumbd is stopping")
+)
+
+// failures are the errors for what workers say. A failure that is missing
+// here is ErrInternal.
+var failures = map[wire.Failure]error{
+	wire.Unsupported:       ErrUnsupported,
+	wire.Damaged:           ErrDamaged,
+	wire.TooManyPixels:     ErrTooManyPixels,
+	wire.TooManyFrames:     ErrTooManyFrames,
+	wire.ThumbnailTooLarge: ErrThumbnailTooLarge,
+	wire.ThumbnailBytes:    ErrThumbnailBytes,
+}
+
+// Refusal is an output that was not made because of its original. Err is one
+// of the errors of this package.
+type Refusal struct {
+	Err        error
+	Detail     string // what the worker said, for the log
+	Remembered bool   // answered from memory: logged before
+}
+
+// Error returns Err's text and the detail.
+func (r *Refusal) Error() string {
+	if r.Detail == "" {
+		return r.Err.Error()
+	}
+	return fmt.Sprintf("%v: %s", r.Err, r.Detail)
+}
+
+// Unwrap returns Err.
+func (r *Refusal) Unwrap() error { return r.Err }
+
+// Identity is what makes an original the same one as before.
+type Identity struct {
+	Site  string
+	Name  string // below the site's originals
+	Mtime int64  // nanoseconds since 1970
+	Size  int64  // bytes
+}
+
+// Request is one output that is asked for.
+type Request struct {
+	Original  *os.File // read-only; stays the caller's, who closes it after Render
+	Identity  Identity
+	Formats   []thumb.Format // that the original may be of; the same for all of a site
+	Transform thumb.Transform
+	// Background outputs are made when no other waits.
+	Background bool
+}
+
+// Picture is a thumbnail in memory. The caller closes File.
+type Picture struct {
+	File          *os.File // a memfd; its offset is anywhere
+	Width, Height int      // pixels, as the worker says
+	distrust      func()
+}
+
+// NewPicture returns a Picture of file whose maker is replaced by distrust.
+func NewPicture(file *os.File, width, height int, distrust func()) *Picture {
+	return &Picture{File: file, Width: width, Height: height, distrust: distrust}
+}
+
+// Distrust has the worker that made p replaced: p is not what was asked for.
+func (p *Picture) Distrust() { p.distrust() }
+
+// Limits are those of DESIGN, [limits], that workers keep.
+type Limits struct {
+	OriginalPixels  int64 // width x height x frames
+	OriginalFrames  int
+	ThumbnailWidth  int // pixels
+	ThumbnailHeight int
+	ThumbnailBytes  int64
+}
+
+// Options are a Pool's. All but Report must be set.
+type Options struct {
+	Program       string        // path of thumbd-render
+	Workers       int           // processes that render at once
+	WorkerRenders int           // outputs after which one is replaced; 0: never
+	WorkerMemory  int64         // RLIMIT_DATA of one, bytes
+	StartTime     time.Duration // longest from a worker's exec to its Hello
+	RenderTime    time.Duration // longest from hand-over to answer, retry included
+	Queue         int           // most outputs that wait
+	QueueTime     time.Duration // longest wait for a worker
+	Limits        Limits
+	Report        func(Event) // called from any goroutine
+}
+
+// Event is something in the life of a worker that an administrator may want
+// to know.
+type Event struct {
+	Text   string // constant: "worker started"
+	PID    int
+	Detail string
+	Err    error // nil unless something went wrong
+}
+
+// State is what a Pool is doing.
+type State struct {
+	Workers int // warm ones that have a place
+	Running int // jobs
+	Queued  int // outputs that wait
+}

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MIT
+
+package render
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"thumbd/internal/render/wire"
+)
+
+const (
+	workerNice   = 10
+	maxWorkerLog = 16 << 10 // bytes of a worker's standard error that are kept
+)
+
+// errLie is an answer that no honest worker gives.
+var errLie = errors.New("the worker broke the protocol")
+
+// worker is one warm thumbd-render process. It is used by one goroutine at a
+// time, except distrusted.
+type worker struct {
+	cmd        *exec.Cmd
+	conn       *net.UnixConn
+	hello      wire.Hello
+	log        *tail
+	gone       chan struct{} // closed when the process has ended
+	outputs    int           // made so far
+	distrusted atomic.Bool
+}
+
+// startWorker starts a worker and waits until it is warm, or ctx or
+// Options.StartTime is over.
+func startWorker(ctx context.Context, o Options) (w *worker, err error) {
+	ours, theirs, err := socketpair()
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", o.Program, err)
+	}
+	w = &worker{conn: ours, log: &tail{}, gone: make(chan struct{})}
+	w.cmd = exec.Command(o.Program, "--memory", strconv.FormatInt(o.WorkerMemory, 10))
+	w.cmd.ExtraFiles = []*os.File{theirs}
+	w.cmd.Dir = "/"
+	w.cmd.Env = workerEnv(o)
+	w.cmd.Stderr = w.log
+	// A group of its own: a ctrl-C in a terminal is the daemon's to handle.
+	w.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	err = w.cmd.Start()
+	theirs.Close()
+	if err != nil {
+		ours.Close()
+		return nil, fmt.Errorf("start worker: %w", err)
+	}
+	go func() {
+		// Killed, crashed or at the end of its socket: whoever talks to it
+		// finds out there.
+		_ = w.cmd.Wait()
+		close(w.gone)
+	}()
+	// By group, as it has all of the process's threads and by pid is the first.
+	if err := unix.Setpriority(unix.PRIO_PGRP, w.pid(), workerNice); err != nil {
+		o.Report(Event{Text: "worker keeps its priority", PID: w.pid(), Err: err})
+	}
+	if err := w.greet(ctx, o.StartTime); err != nil {
+		w.kill()
+		return nil, fmt.Errorf("start worker %s: %w%s", o.Program, err, w.log.quote())
+	}
+	return w, nil
+}
+
+func workerEnv(o Options) []string {
+	return []string{
+		"LANG=C.UTF-8",
+		"HOME=/nonexistent",
+		"PATH=",
+		// Two arenas keep resident memory flat.
+		"MALLOC_ARENA_MAX=2",
+		"VIPS_WARNING=1",
+		"VIPS_BLOCK_UNTRUSTED=1",
+		"VIPS_CONCURRENCY=1",
+		// A sandboxed worker can't make libvips' temp files, so no image may
+		// be large enough for one: at most 16 bytes a pixel.
+		"VIPS_DISC_THRESHOLD=" + strconv.FormatInt(16*o.Limits.OriginalPixels+1, 10),
+	}
+}
+
+func socketpair() (*net.UnixConn, *os.File, error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, os.NewSyscallError("socketpair", err)
+	}
+	theirs := os.NewFile(uintptr(fds[1]), "worker")
+	f := os.NewFile(uintptr(fds[0]), "daemon")
+	defer f.Close()
+	conn, err := net.FileConn(f)
+	if err != nil {
+		theirs.Close()
+		return nil, nil, err
+	}
+	return conn.(*net.UnixConn), theirs, nil
+}
+
+func (w *worker) pid() int { return w.cmd.Process.Pid }
+
+// greet waits for the worker's Hello.
+func (w *worker) greet(ctx context.Context, limit time.Duration) error {
+	stop := context.AfterFunc(ctx, func() { w.conn.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
+	if err := w.conn.SetReadDeadline(time.Now().Add(limit)); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return w.receive(&w.hello)
+}
+
+// do has the worker make job from original into outputs and returns what it
+// says of each. Any error means that the worker is to be killed:
+// os.ErrDeadlineExceeded past deadline, errLie, or that it is gone.
+func (w *worker) do(job *wire.Job, files []*os.File, deadline time.Time) ([]wire.Result, error) {
+	message, err := wire.Encode(job)
+	if err != nil {
+		return nil, err
+	}
+	fds := make([]int, len(files))
+	for i, f := range files {
+		fds[i] = int(f.Fd())
+	}
+	if err := w.conn.SetDeadline(deadline); err != nil {
+		return nil, err
+	}
+	if _, _, err := w.conn.WriteMsgUnix(message, unix.UnixRights(fds...), nil); err != nil {
+		return nil, err
+	}
+	var reply wire.Reply
+	if err := w.receive(&reply); err != nil {
+		return nil, err
+	}
+	if reply.ID != job.ID || len(reply.Results) != len(job.Outputs) {
+		return nil, fmt.Errorf("%w: a reply of %d results to another job", errLie, len(reply.Results))
+	}
+	w.outputs += len(job.Outputs)
+	return reply.Results, nil
+}
+
+// receive reads one message. Descriptors that come with it are not taken.
+func (w *worker) receive(m wire.Message) error {
+	b := make([]byte, wire.MaxMessage+1)
+	n, _, flags, _, err := w.conn.ReadMsgUnix(b, nil)
+	switch {
+	case err != nil:
+		return err
+	case n == 0:
+		return errors.New("the worker closed its socket")
+	case flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) != 0:
+		return fmt.Errorf("%w: a message with descriptors or over %d bytes", errLie, wire.MaxMessage)
+	}
+	if err := wire.Decode(b[:n], m); err != nil {
+		return fmt.Errorf("%w: %w", errLie, err)
+	}
+	return nil
+}
+
+// unfit returns why w can't be given another job, or "".
+func (w *worker) unfit() string {
+	if w.distrusted.Load() {
+		return "made another picture than it was asked for"
+	}
+	raw, err := w.conn.SyscallConn()
+	if err != nil {
+		return err.Error()
+	}
+	silent := false
+	err = raw.Control(func(fd uintptr) {
+		_, _, err := unix.Recvfrom(int(fd), make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		silent = err == unix.EAGAIN
+	})
+	if err != nil || !silent {
+		return "spoke or ended without a job"
+	}
+	return ""
+}
+
+// kill ends the worker, whatever it does, and waits for it.
+func (w *worker) kill() {
+	w.conn.Close()
+	w.cmd.Process.Kill()
+	<-w.gone
+}
+
+// tail keeps the first bytes of a worker's standard error.
+type tail struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+// Write never fails, so that a worker that writes without end is not held.
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.b.Write(p[:min(len(p), maxWorkerLog-t.b.Len())])
+	return len(p), nil
+}
+
+// quote returns what was written since the last call as ": text", or nothing.
+func (t *tail) quote() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	text := bytes.TrimSpace(t.b.Bytes())
+	if len(text) == 0 {
+		return ""
+	}
+	quoted := fmt.Sprintf(": %q", text)
+	t.b.Reset()
+	return quoted
+}
