@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+
+package serve
+
+import (
+	"context"
+	"errors"
+	"sync"
+)
+
+// flights has each thumbnail made once, whoever asks and however often. Safe
+// for concurrent use.
+type flights struct {
+	mu      sync.Mutex
+	current map[string]*flight
+	running sync.WaitGroup
+}
+
+// flight is one making of a thumbnail and those who wait for it.
+type flight struct {
+	done    chan struct{} // closed once outcome and err are set
+	cancel  context.CancelFunc
+	waiters int // under flights' lock
+	outcome outcome
+	err     error
+}
+
+func newFlights() *flights { return &flights{current: make(map[string]*flight)} }
+
+// makeFunc makes a thumbnail. Its context is canceled when nobody waits for it.
+type makeFunc func(context.Context) (outcome, error)
+
+// do returns the outcome of one flight to all who ask for its key while it
+// runs. begin is called where a flight is to begin and returns what it
+// does. One whose ctx is done leaves without stopping it for the others. The
+// caller calls release when it is done with the outcome.
+func (f *flights) do(ctx context.Context, key string, begin func() makeFunc) (out outcome, release func(), err error) {
+	for {
+		fl := f.join(key, begin)
+		select {
+		case <-fl.done:
+		case <-ctx.Done():
+			f.leave(fl)
+			return outcome{}, func() {}, ctx.Err()
+		}
+		if !errors.Is(fl.err, context.Canceled) {
+			return fl.outcome, func() { f.leave(fl) }, fl.err
+		}
+		// All others had left before this one came: it is made anew.
+		f.leave(fl)
+	}
+}
+
+// join returns key's flight, a new one if there is none.
+func (f *flights) join(key string, begin func() makeFunc) *flight {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if fl, ok := f.current[key]; ok {
+		fl.waiters++
+		return fl
+	}
+	// Not of the first request: that may go away before the others.
+	ctx, cancel := context.WithCancel(context.Background())
+	fl := &flight{done: make(chan struct{}), cancel: cancel, waiters: 1}
+	f.current[key] = fl
+	run := begin()
+	f.running.Go(func() {
+		fl.outcome, fl.err = run(ctx)
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(f.current, key)
+		close(fl.done)
+		fl.closeUnused()
+	})
+	return fl
+}
+
+func (f *flights) leave(fl *flight) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	fl.waiters--
+	fl.closeUnused()
+}
+
+// closeUnused gives up a flight that nobody waits for. flights' lock is held.
+func (fl *flight) closeUnused() {
+	if fl.waiters > 0 {
+		return
+	}
+	fl.cancel()
+	select {
+	case <-fl.done:
+		fl.outcome.close()
+	default:
+	}
+}
+
+// wait returns when no flight is left.
+func (f *flights) wait() { f.running.Wait() }

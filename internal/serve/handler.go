@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: MIT
+
+// Package serve answers nginx: it leads each request through the stages from
+// its URI to the published thumbnail. It is the only package that knows HTTP.
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"thumbd/internal/sign"
+	"thumbd/internal/thumb"
+)
+
+// Prefix of the URIs of thumbd's own, matched on the raw request line.
+const internalPrefix = "/_thumbd/"
+
+// retryAfter is how many seconds a client is told to wait after a 503.
+const retryAfter = "5"
+
+// Options are a Handler's. All must be set.
+type Options struct {
+	Log *slog.Logger
+	// Health returns nil, or why thumbd is not well, in one line for whoever
+	// asks /_thumbd/health.
+	Health func() error
+}
+
+// Handler is the http.Handler behind nginx. Its methods are safe for
+// concurrent use.
+type Handler struct {
+	options Options
+	sites   holder
+	flights *flights
+	loops   *loops
+	// Requests that are being answered, and when the last one was.
+	active atomic.Int64
+	last   atomic.Int64 // nanoseconds since 1970
+}
+
+// New returns a Handler without sites, which answers 503 until it has some.
+func New(o Options) *Handler {
+	h := &Handler{options: o, flights: newFlights(), loops: newLoops()}
+	h.last.Store(time.Now().UnixNano())
+	return h
+}
+
+// Idle returns for how long nobody has asked for a thumbnail.
+func (h *Handler) Idle() time.Duration {
+	if h.active.Load() > 0 {
+		return 0
+	}
+	return time.Since(time.Unix(0, h.last.Load()))
+}
+
+// SetSites has later requests go to these sites; nil for none, because the
+// configuration has mistakes. The function that it returns waits until nothing
+// uses the sites of before any more.
+func (h *Handler) SetSites(s *Sites) (wait func()) {
+	if old := h.sites.swap(s); old != nil {
+		return old.users.Wait
+	}
+	return func() {}
+}
+
+// ServeHTTP answers one request.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var err error
+	switch {
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		w.Header().Set("Allow", "GET, HEAD")
+		err = errMethod
+	case strings.HasPrefix(r.RequestURI, internalPrefix):
+		err = h.internal(w, r)
+	default:
+		err = h.thumbnail(w, r)
+	}
+	if err != nil {
+		h.refuse(w, r, err)
+	}
+}
+
+func (h *Handler) internal(w http.ResponseWriter, r *http.Request) error {
+	if r.RequestURI != internalPrefix+"health" {
+		return errNoService
+	}
+	text, code := "ok", http.StatusOK
+	if err := h.options.Health(); err != nil {
+		text, code = err.Error(), http.StatusServiceUnavailable
+	}
+	body(w, code, text)
+	return nil
+}
+
+// asked is a request for a thumbnail that may be answered.
+type asked struct {
+	*Site
+	thumb     thumb.Thumb
+	transform thumb.Transform
+	uri       string // decoded, as nginx's $uri
+	name      string // what is published: uri and the negotiated suffix
+}
+
+// parse leads r through the stages that need no file.
+func (sites *Sites) parse(r *http.Request) (asked, error) {
+	uri, err := thumb.Normalize(r.RequestURI)
+	if err != nil {
+		return asked{}, err
+	}
+	found, err := sites.thumbs.Find(r.Host, uri)
+	if err != nil {
+		return asked{}, err
+	}
+	t, err := found.Parse(uri)
+	if err != nil {
+		return asked{}, err
+	}
+	if err := sign.Verify(t); err != nil {
+		return asked{}, err
+	}
+	a := asked{Site: sites.byThumb[found], thumb: t, transform: t.Transform(), uri: uri, name: uri}
+	if f := a.variant(r.Header); f != 0 {
+		a.name, a.transform = uri+"."+f.String(), t.WithFormat(f)
+	}
+	return a, found.CheckName(a.name)
+}
+
+func (h *Handler) thumbnail(w http.ResponseWriter, r *http.Request) error {
+	h.active.Add(1)
+	defer func() {
+		h.last.Store(time.Now().UnixNano())
+		h.active.Add(-1)
+	}()
+	sites := h.sites.acquire()
+	if sites == nil {
+		return errConfiguration
+	}
+	defer sites.users.Done()
+	a, err := sites.parse(r)
+	if err != nil {
+		return err
+	}
+	// An error is that of a connection without deadlines, in a test.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(sites.longest + sendTime))
+	id := r.Header.Get("X-Request-Id")
+	if h.loops.has(id, a.uri) {
+		if h.answerPublished(w, r, a) {
+			return nil
+		}
+	}
+	out, release, err := h.flights.do(r.Context(), a.Thumb.Name+a.name, func() makeFunc {
+		sites.users.Add(1)
+		return func(ctx context.Context) (outcome, error) {
+			defer sites.users.Done()
+			return h.make(ctx, sites.renderer, a)
+		}
+	})
+	defer release()
+	switch {
+	case err != nil:
+		return err
+	case out.unpublished != nil:
+		h.answerPicture(w, r, a, out)
+	default:
+		h.loops.add(id, a.uri)
+		w.Header().Set("X-Accel-Redirect", (&url.URL{Path: a.uri}).EscapedPath())
+		w.Header().Set("Content-Length", "0")
+	}
+	return nil
+}
+
+// answerPublished answers with the published file itself, which nginx was
+// redirected to and did not find, and reports whether there was one.
+func (h *Handler) answerPublished(w http.ResponseWriter, r *http.Request, a asked) bool {
+	f, err := a.Tree.Open(a.name)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	if h.loops.warn(a.Thumb.Name) {
+		h.options.Log.Warn("nginx does not find what is published: "+
+			"its root for the site's prefix must be document_root and readable to it, its try_files must be as thumbd(8) says, "+
+			"and open_file_cache_errors and open_file_cache must be off there",
+			"site", a.Thumb.Name, "uri", a.uri, "document_root", a.Thumb.DocumentRoot)
+	}
+	a.header(w, info.Size())
+	send(w, r, f)
+	return true
+}
+
+// answerPicture answers with a picture that could not be published.
+func (h *Handler) answerPicture(w http.ResponseWriter, r *http.Request, a asked, out outcome) {
+	w.Header().Set("Cache-Control", "no-store")
+	a.header(w, out.size)
+	send(w, r, io.NewSectionReader(out.unpublished, 0, out.size))
+}
+
+func (a asked) header(w http.ResponseWriter, size int64) {
+	w.Header().Set("Content-Type", mediaTypes[a.transform.Format])
+	w.Header().Set("Content-Length", strconv.FormatInt(size, 10))
+}
+
+// mediaTypes are those that nginx's mime.types has.
+var mediaTypes = map[thumb.Format]string{
+	thumb.JPEG: "image/jpeg", thumb.PNG: "image/png", thumb.WebP: "image/webp",
+	thumb.AVIF: "image/avif", thumb.GIF: "image/gif",
+}
+
+func send(w http.ResponseWriter, r *http.Request, content io.Reader) {
+	if r.Method == http.MethodHead {
+		return
+	}
+	// An error is the client's going away, or shows as a short answer.
+	_, _ = io.Copy(w, content)
+}
+
+// refuse answers err. What is not logged where it happened is logged here.
+func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	s := statusOf(err)
+	level := slog.LevelDebug
+	if s.code == http.StatusInternalServerError && !errors.Is(err, errLogged) {
+		level = slog.LevelError
+	}
+	h.options.Log.Log(r.Context(), level, "refused", "uri", withoutQuery(r.RequestURI), "status", s.code, "reason", s.reason, "err", err)
+	header := w.Header()
+	header.Set("X-Thumbd-Reason", s.reason)
+	header.Set("Cache-Control", "no-store")
+	switch s.code {
+	case http.StatusUnauthorized:
+		header.Set("WWW-Authenticate", "thumbd")
+	case http.StatusServiceUnavailable:
+		header.Set("Retry-After", retryAfter)
+	}
+	body(w, s.code, fmt.Sprintf("%d %s: %s", s.code, http.StatusText(s.code), s.reason))
+}
+
+// withoutQuery returns a request line's URI as a log may have it.
+func withoutQuery(raw string) string {
+	path, _, _ := strings.Cut(raw, "?")
+	return path
+}
+
+// body writes a one-line answer.
+func body(w http.ResponseWriter, code int, line string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Content-Length", strconv.Itoa(len(line)+1))
+	w.WriteHeader(code)
+	// An error is the client's going away.
+	_, _ = io.WriteString(w, line+"\n")
+}

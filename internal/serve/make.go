@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"time"
+
+	"thumbd/internal/originals"
+	"thumbd/internal/publish"
+	"thumbd/internal/render"
+)
+
+// errLogged marks an error that has its line in the log.
+var errLogged = errors.New("logged")
+
+// outcome is a thumbnail that is there.
+type outcome struct {
+	// unpublished is the picture where it could not be published, size bytes;
+	// nil where it is in the tree.
+	unpublished *os.File
+	size        int64
+}
+
+func (o outcome) close() {
+	if o.unpublished != nil {
+		o.unpublished.Close()
+	}
+}
+
+// make has a's thumbnail published, by rendering it unless it is there.
+func (h *Handler) make(ctx context.Context, renderer Renderer, a asked) (outcome, error) {
+	start := time.Now()
+	for range 2 {
+		out, bytes, err := h.try(ctx, renderer, a)
+		switch {
+		case errors.Is(err, errChanged):
+			continue
+		case err != nil:
+			return outcome{}, h.logged(ctx, a, err)
+		case bytes > 0:
+			h.log(ctx, slog.LevelInfo, a, "rendered", "bytes", bytes, "ms", time.Since(start).Milliseconds())
+		}
+		return out, nil
+	}
+	return outcome{}, h.logged(ctx, a, errChanged)
+}
+
+// try renders and publishes once. bytes is the size of what was rendered, 0
+// where nothing was to do.
+func (h *Handler) try(ctx context.Context, renderer Renderer, a asked) (out outcome, bytes int64, err error) {
+	original, info, err := a.Originals.Open(a.thumb.Original)
+	if err != nil {
+		return outcome{}, 0, err
+	}
+	defer original.Close()
+	if mtime, _, ok := a.Tree.Stat(a.name); ok && mtime.Equal(info.Mtime) {
+		return outcome{}, 0, nil
+	}
+	picture, err := renderer.Render(ctx, render.Request{
+		Original: original,
+		Identity: render.Identity{
+			Site: a.Thumb.Name, Name: a.thumb.Original, Mtime: info.Mtime.UnixNano(), Size: info.Size,
+		},
+		Formats:   a.OriginalFormats,
+		Transform: a.transform,
+	})
+	// Whatever came of it came of two versions.
+	if changed, cerr := originals.Changed(original, info); cerr != nil || changed {
+		if picture != nil {
+			picture.File.Close()
+		}
+		return outcome{}, 0, errors.Join(errChanged, cerr)
+	}
+	if err != nil {
+		return outcome{}, 0, err
+	}
+	return h.publish(ctx, a, picture, info)
+}
+
+// publish publishes picture and closes it, unless it goes into the outcome.
+func (h *Handler) publish(ctx context.Context, a asked, picture *render.Picture, info originals.Info) (outcome, int64, error) {
+	keep := false
+	defer func() {
+		if !keep {
+			picture.File.Close()
+		}
+	}()
+	stat, err := picture.File.Stat()
+	if err != nil {
+		return outcome{}, 0, err
+	}
+	err = a.Tree.Publish(a.name, picture.File, publish.Want{
+		Format: a.transform.Format, Width: picture.Width, Height: picture.Height, Mtime: info.Mtime,
+	})
+	switch {
+	case errors.Is(err, publish.ErrPicture):
+		picture.Distrust()
+		return outcome{}, 0, err
+	case err != nil:
+		h.log(ctx, slog.LevelError, a, "not published, sent as it is: mend the cause, or every request for it is a render", "err", err)
+		keep = true
+		return outcome{unpublished: picture.File, size: stat.Size()}, stat.Size(), nil
+	}
+	return outcome{}, stat.Size(), nil
+}
+
+// logged logs err, once while it is remembered, where an administrator wants
+// to know it, and returns it.
+func (h *Handler) logged(ctx context.Context, a asked, err error) error {
+	s := statusOf(err)
+	level := slog.LevelInfo
+	refusal, refused := errors.AsType[*render.Refusal](err)
+	switch {
+	case refused && refusal.Remembered, errors.Is(err, context.Canceled), s.code == http.StatusNotFound:
+		level = slog.LevelDebug
+	case s.code == http.StatusInternalServerError:
+		level = slog.LevelError
+	}
+	h.log(ctx, level, a, "refused", "status", s.code, "reason", s.reason, "err", err)
+	return fmt.Errorf("%w: %w", errLogged, err)
+}
+
+func (h *Handler) log(ctx context.Context, level slog.Level, a asked, message string, args ...any) {
+	h.options.Log.Log(ctx, level, message, append([]any{
+		"site", a.Thumb.Name, "uri", a.name, "original", a.Originals.Path(a.thumb.Original), "transform", a.transform.String(),
+	}, args...)...)
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+
+package serve
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"thumbd/internal/originals"
+	"thumbd/internal/publish"
+	"thumbd/internal/render"
+	"thumbd/internal/thumb"
+)
+
+// Renderer makes pictures: render.Pool.
+type Renderer interface {
+	Render(ctx context.Context, r render.Request) (*render.Picture, error)
+}
+
+// Site is one site with what its requests go through.
+type Site struct {
+	Thumb           *thumb.Site
+	Originals       *originals.Dir
+	OriginalFormats []thumb.Format
+	Tree            *publish.Tree
+	Negotiate       []thumb.Format // empty, WebP, or AVIF and WebP
+}
+
+// Gone reports whether the original of a published name is known not to
+// exist. It is what publish.New asks for.
+func (s *Site) Gone(name string) bool {
+	t, err := s.Thumb.Parse(name)
+	for _, f := range s.Negotiate {
+		if uri, ok := strings.CutSuffix(name, "."+f.String()); ok && err != nil {
+			t, err = s.Thumb.Parse(uri)
+		}
+	}
+	if err != nil {
+		return false
+	}
+	exists, err := s.Originals.Exists(t.Original)
+	return err == nil && !exists
+}
+
+// Sites are what a configuration makes of a Handler. They are not changed
+// once in use.
+type Sites struct {
+	renderer Renderer
+	longest  time.Duration
+	byThumb  map[*thumb.Site]*Site
+	thumbs   thumb.Sites
+	users    sync.WaitGroup // requests and flights
+}
+
+// NewSites returns the set of sites whose thumbnails renderer makes, each in
+// longest at most.
+func NewSites(renderer Renderer, longest time.Duration, sites []*Site) *Sites {
+	s := &Sites{renderer: renderer, longest: longest, byThumb: make(map[*thumb.Site]*Site)}
+	for _, site := range sites {
+		s.byThumb[site.Thumb] = site
+		s.thumbs = append(s.thumbs, site.Thumb)
+	}
+	return s
+}
+
+// holder holds the sites that new requests go to.
+type holder struct {
+	mu      sync.Mutex
+	current *Sites
+}
+
+// acquire returns the sites, which the caller gives back by users.Done; or nil.
+func (h *holder) acquire() *Sites {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.current != nil {
+		h.current.users.Add(1)
+	}
+	return h.current
+}
+
+func (h *holder) swap(s *Sites) *Sites {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	old := h.current
+	h.current = s
+	return old
+}
+
+// variant returns the format that nginx's maps have negotiated, or 0. Each
+// site listens to the one of the two variables that its try_files has.
+func (s *Site) variant(h http.Header) thumb.Format {
+	suffix := ""
+	switch len(s.Negotiate) {
+	case 1:
+		suffix = h.Get("X-Thumbd-Webp")
+	case 2:
+		suffix = h.Get("X-Thumbd-Variant")
+	}
+	for _, f := range s.Negotiate {
+		if suffix == "."+f.String() {
+			return f
+		}
+	}
+	return 0
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+
+package serve
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net/http"
+
+	"thumbd/internal/originals"
+	"thumbd/internal/publish"
+	"thumbd/internal/render"
+	"thumbd/internal/sign"
+	"thumbd/internal/thumb"
+)
+
+// Errors of this package's own.
+var (
+	errConfiguration = errors.New("the configuration has mistakes: see thumbd check")
+	errChanged       = errors.New("the original changed while it was read, twice")
+	errMethod        = errors.New("only GET and HEAD are answered")
+	errNoService     = errors.New("there is nothing at this URI of thumbd's own")
+)
+
+// status is how an error is answered: an HTTP status (RFC 9110) and the word
+// of X-Thumbd-Reason.
+type status struct {
+	code   int
+	reason string
+}
+
+// statuses say how each error is answered; the first that matches counts.
+var statuses = []struct {
+	err error
+	status
+}{
+	{errMethod, status{http.StatusMethodNotAllowed, "method"}},
+	{errNoService, status{http.StatusNotFound, "no-service"}},
+	{errConfiguration, status{http.StatusServiceUnavailable, "configuration"}},
+
+	{thumb.ErrEscape, status{http.StatusBadRequest, "bad-escape"}},
+	{thumb.ErrName, status{http.StatusNotFound, "bad-name"}},
+	{thumb.ErrNoSite, status{http.StatusNotFound, "no-site"}},
+	{thumb.ErrExtension, status{http.StatusBadRequest, "extension"}},
+	{thumb.ErrNoSignature, status{http.StatusUnauthorized, "no-signature"}},
+	{thumb.ErrMalformed, status{http.StatusBadRequest, "malformed"}},
+	{thumb.ErrTooLarge, status{http.StatusBadRequest, "size"}},
+	{thumb.ErrUnknownPreset, status{http.StatusNotFound, "unknown-preset"}},
+	{thumb.ErrNoOriginal, status{http.StatusNotFound, "no-original"}},
+	{sign.ErrSignature, status{http.StatusUnauthorized, "signature"}},
+
+	{originals.ErrTooLarge, status{http.StatusUnprocessableEntity, "original-bytes"}},
+	{originals.ErrUnreadable, status{http.StatusInternalServerError, "original-unreadable"}},
+	{originals.ErrNotRegular, status{http.StatusNotFound, "no-original"}},
+	{originals.ErrOutside, status{http.StatusNotFound, "no-original"}},
+	{fs.ErrNotExist, status{http.StatusNotFound, "no-original"}},
+	{errChanged, status{http.StatusServiceUnavailable, "original-changed"}},
+
+	{render.ErrUnsupported, status{http.StatusUnsupportedMediaType, "unsupported"}},
+	{render.ErrDamaged, status{http.StatusUnprocessableEntity, "damaged"}},
+	{render.ErrTooManyPixels, status{http.StatusUnprocessableEntity, "original-pixels"}},
+	{render.ErrTooManyFrames, status{http.StatusUnprocessableEntity, "original-frames"}},
+	{render.ErrThumbnailTooLarge, status{http.StatusUnprocessableEntity, "thumbnail-too-large"}},
+	{render.ErrThumbnailBytes, status{http.StatusUnprocessableEntity, "thumbnail-bytes"}},
+	{render.ErrQuarantined, status{http.StatusUnprocessableEntity, "quarantined"}},
+	{render.ErrCrashed, status{http.StatusInternalServerError, "crashed"}},
+	{render.ErrDeadline, status{http.StatusGatewayTimeout, "deadline"}},
+	{render.ErrInternal, status{http.StatusInternalServerError, "render"}},
+	{publish.ErrPicture, status{http.StatusInternalServerError, "render"}},
+	{render.ErrQueueFull, status{http.StatusServiceUnavailable, "queue-full"}},
+	{render.ErrQueueTime, status{http.StatusServiceUnavailable, "queue-time"}},
+	{render.ErrShutdown, status{http.StatusServiceUnavailable, "shutdown"}},
+	// nginx has gone and reads no answer.
+	{context.Canceled, status{http.StatusServiceUnavailable, "canceled"}},
+}
+
+// statusOf returns how err is answered. What it does not know is our fault,
+// not the client's.
+func statusOf(err error) status {
+	for _, s := range statuses {
+		if errors.Is(err, s.err) {
+			return s.status
+		}
+	}
+	return status{http.StatusInternalServerError, "internal"}
+}

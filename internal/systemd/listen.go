@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+
+package systemd
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/user"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// Listen makes the unix socket that spec names, PATH[,mode=0660][,group=NAME],
+// where no service manager does it. The socket's file is removed when the
+// listener is closed. A file that a dead process left is replaced; one that is
+// listened on is an error.
+func Listen(spec string) (net.Listener, error) {
+	path, options, _ := strings.Cut(spec, ",")
+	mode, group, err := parseOptions(options)
+	if err != nil {
+		return nil, fmt.Errorf("--listen %s: %w", spec, err)
+	}
+	if err := removeStale(path); err != nil {
+		return nil, fmt.Errorf("--listen %s: %w", spec, err)
+	}
+	l, err := listen(path)
+	if err != nil {
+		return nil, fmt.Errorf("--listen %s: %w", spec, err)
+	}
+	if group >= 0 {
+		err = os.Chown(path, -1, group)
+	}
+	if err == nil {
+		err = os.Chmod(path, mode)
+	}
+	if err != nil {
+		l.Close()
+		return nil, fmt.Errorf("--listen %s: %w", spec, err)
+	}
+	return l, nil
+}
+
+// listen makes the socket so that nobody else can connect before it has its
+// mode and group.
+func listen(path string) (net.Listener, error) {
+	old := syscall.Umask(0o177)
+	defer syscall.Umask(old)
+	return net.Listen("unix", path)
+}
+
+func parseOptions(s string) (mode fs.FileMode, group int, err error) {
+	mode, group = 0o660, -1
+	if s == "" {
+		return mode, group, nil
+	}
+	for option := range strings.SplitSeq(s, ",") {
+		name, value, _ := strings.Cut(option, "=")
+		switch name {
+		case "mode":
+			n, err := strconv.ParseUint(value, 8, 9)
+			if err != nil {
+				return 0, 0, fmt.Errorf("mode %q is not octal, as 0660", value)
+			}
+			mode = fs.FileMode(n)
+		case "group":
+			g, err := user.LookupGroup(value)
+			if err != nil {
+				return 0, 0, err
+			}
+			if group, err = strconv.Atoi(g.Gid); err != nil {
+				return 0, 0, err
+			}
+		default:
+			return 0, 0, fmt.Errorf("unknown option %q: want mode or group", name)
+		}
+	}
+	return mode, group, nil
+}
+
+// removeStale removes a socket that nobody listens on.
+func removeStale(path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.Mode().Type() != fs.ModeSocket:
+		return fmt.Errorf("%s is there and is no socket: remove it", path)
+	}
+	conn, err := net.Dial("unix", path)
+	switch {
+	case err == nil:
+		conn.Close()
+		return fmt.Errorf("%s is in use by another process: stop it, or choose another path", path)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return os.Remove(path)
+	}
+	return err
+}
