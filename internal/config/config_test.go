@@ -118,7 +118,6 @@ quality.jpg = 70
 metadata = "copyright"
 negotiate = ["webp"]
 factors = [100, 75]
-preset.bytes.method = "original"
 [site.zoo.preset.card]
 size = "400x300"
 method = "crop"
@@ -127,6 +126,14 @@ quality = 60
 gravity = "southeast"
 formats = ["avif"]
 `
+
+func TestParseTakesThePresetOriginal(t *testing.T) {
+	c, _ := parse(t, site("a", `scheme = "preset"`, "keys")+"[site.a.preset.bytes]\nmethod = \"original\"\n")
+	want := map[string]thumb.Preset{"bytes": {Transform: thumb.Transform{Method: thumb.Original}}}
+	if d := cmp.Diff(want, c.Sites[0].Thumb.Presets); d != "" {
+		t.Errorf("presets (-want +got):\n%s", d)
+	}
+}
 
 func TestParseTakesEveryKey(t *testing.T) {
 	want := &Config{
@@ -160,7 +167,6 @@ func TestParseTakesEveryKey(t *testing.T) {
 				MaxWidth:     1600,
 				MaxHeight:    900,
 				Presets: map[string]thumb.Preset{
-					"bytes": {Transform: thumb.Transform{Method: thumb.Original}},
 					"card": {
 						Transform: thumb.Transform{
 							Width: 400, Height: 300, Method: thumb.Crop, Quality: 60, Gravity: thumb.SouthEast,

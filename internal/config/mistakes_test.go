@@ -250,6 +250,8 @@ var mistakes = []struct {
 		":1: site.a: its default preset xlarge is up to 3200x3200, over thumbnail_width x thumbnail_height, 4096x3199; name presets, or raise those in [limits]"},
 	{"original in a signed site", signedPreset(`method = "original"`), ":8: site.a.preset.card.method: original is for the scheme preset; choose another"},
 	{"original with a size", preset(`method = "original"`, `size = "1x1"`), `:9: site.a.preset.card.size: has no effect with method = "original"; remove it`},
+	{"original negotiated", site("a", `scheme = "preset"`, "keys", `negotiate = ["webp"]`) + "[site.a.preset.card]\nmethod = \"original\"\n",
+		":9: site.a.preset.card.method: original has no other format to negotiate; choose another, or remove the site's negotiate"},
 	{"presets of restthumbnails", site("a", `scheme = "restthumbnails"`) + "[site.a.preset.card]\nsize = 5\n",
 		":7: site.a.preset: URLs of the scheme restthumbnails name no preset; remove it"},
 

@@ -201,6 +201,9 @@ func (r *reader) checkOriginal(d *draft, t table) {
 	if !d.isScheme(thumb.PresetScheme) {
 		r.mistake(t.at("method"), "original is for the scheme preset; choose another")
 	}
+	if len(d.Negotiate) > 0 {
+		r.mistake(t.at("method"), "original has no other format to negotiate; choose another, or remove the site's negotiate")
+	}
 	for _, name := range []string{"size", "dpr", "quality", "gravity", "formats"} {
 		if t.has(name) {
 			r.mistake(t.at(name), `has no effect with method = "original"; remove it`)
