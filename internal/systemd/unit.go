@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+
+package systemd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+// ErrNoUnit says that the service manager does not know the unit, or that
+// there is no service manager.
+var ErrNoUnit = errors.New("no such unit")
+
+// StopTimeout returns TimeoutStopSec= of a unit, drop-ins included, or 0 for
+// infinity. The error is ErrNoUnit where nobody could tell.
+func StopTimeout(ctx context.Context, unit string) (time.Duration, error) {
+	out, err := exec.CommandContext(ctx, "systemctl", "show", "--property=LoadState,TimeoutStopUSec", unit).Output()
+	if err != nil {
+		return 0, ErrNoUnit
+	}
+	return parseStopTimeout(string(out))
+}
+
+func parseStopTimeout(properties string) (time.Duration, error) {
+	values := make(map[string]string)
+	for line := range strings.Lines(properties) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		values[name] = value
+	}
+	if values["LoadState"] != "loaded" {
+		return 0, ErrNoUnit
+	}
+	return parseSpan(values["TimeoutStopUSec"])
+}
+
+// parseSpan parses a time span as systemd prints it, systemd.time(7): 1min 30s.
+func parseSpan(span string) (time.Duration, error) {
+	if span == "infinity" {
+		return 0, nil
+	}
+	days := time.Duration(0)
+	text := strings.NewReplacer(" ", "", "min", "m").Replace(span)
+	if d, rest, ok := strings.Cut(text, "d"); ok {
+		n, err := time.ParseDuration(d + "h")
+		if err != nil {
+			return 0, fmt.Errorf("time span %q: %w", span, err)
+		}
+		days, text = 24*n, "0"+rest
+	}
+	rest, err := time.ParseDuration(text)
+	if err != nil {
+		return 0, fmt.Errorf("time span %q: %w", span, err)
+	}
+	return days + rest, nil
+}
