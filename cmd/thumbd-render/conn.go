@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"thumbd/internal/engine"
+	"thumbd/internal/render/wire"
+)
+
+// conn is the worker's end of its socketpair.
+type conn struct {
+	fd  int
+	buf []byte // of a message
+	oob []byte // of its descriptors
+}
+
+// newConn takes over fd, which must be a SOCK_SEQPACKET socket.
+func newConn(fd int) (*conn, error) {
+	unix.CloseOnExec(fd)
+	kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
+	if err != nil {
+		return nil, fmt.Errorf("descriptor %d: %w: thumbd starts this program", fd, err)
+	}
+	if kind != unix.SOCK_SEQPACKET {
+		return nil, fmt.Errorf("descriptor %d: not a SOCK_SEQPACKET socket", fd)
+	}
+	return &conn{
+		fd:  fd,
+		buf: make([]byte, wire.MaxMessage),
+		oob: make([]byte, unix.CmsgSpace(4*(1+wire.MaxOutputs))),
+	}, nil
+}
+
+func (c *conn) close() { _ = unix.Close(c.fd) }
+
+// serve says hello and renders job after job. It returns nil when the daemon
+// has closed its end.
+func (c *conn) serve(e *engine.Engine, hello *wire.Hello) error {
+	if err := c.send(hello); err != nil {
+		return err
+	}
+	for {
+		job, files, err := c.receive()
+		if err != nil || job == nil {
+			return err
+		}
+		results := e.Render(files[0], *job, files[1:])
+		closeAll(files)
+		if err := c.send(&wire.Reply{ID: job.ID, Results: results}); err != nil {
+			return err
+		}
+	}
+}
+
+func (c *conn) send(m wire.Message) error {
+	b, err := wire.Encode(m)
+	if err != nil {
+		return err
+	}
+	for {
+		err = unix.Send(c.fd, b, unix.MSG_NOSIGNAL)
+		if !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	if errors.Is(err, unix.EPIPE) {
+		return nil // the next receive sees the end, too
+	}
+	if err != nil {
+		return fmt.Errorf("send to the daemon: %w", err)
+	}
+	return nil
+}
+
+// receive returns the next job with its files, which the caller closes: the
+// original and one for each output. There is no job when there will be none.
+func (c *conn) receive() (*wire.Job, []*os.File, error) {
+	n, files, err := c.receiveMessage()
+	if err != nil || n == 0 {
+		closeAll(files)
+		return nil, nil, err
+	}
+	var job wire.Job
+	err = wire.Decode(c.buf[:n], &job)
+	if err == nil && len(files) != 1+len(job.Outputs) {
+		err = fmt.Errorf("job %d: %d descriptors for %d outputs", job.ID, len(files), len(job.Outputs))
+	}
+	if err != nil {
+		closeAll(files)
+		return nil, nil, fmt.Errorf("receive a job: %w", err)
+	}
+	return &job, files, nil
+}
+
+func (c *conn) receiveMessage() (n int, files []*os.File, err error) {
+	var oobn, flags int
+	for {
+		n, oobn, flags, _, err = unix.Recvmsg(c.fd, c.buf, c.oob, unix.MSG_CMSG_CLOEXEC)
+		if !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	if errors.Is(err, unix.ECONNRESET) {
+		return 0, nil, nil // closed with a reply unread
+	}
+	if err != nil {
+		return 0, nil, fmt.Errorf("receive from the daemon: %w", err)
+	}
+	files, err = filesIn(c.oob[:oobn])
+	if err == nil && flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) != 0 {
+		err = errors.New("receive from the daemon: the message is longer than the protocol allows")
+	}
+	return n, files, err
+}
+
+// filesIn returns the files whose descriptors came with a message.
+func filesIn(oob []byte) ([]*os.File, error) {
+	if len(oob) == 0 {
+		return nil, nil
+	}
+	messages, err := unix.ParseSocketControlMessage(oob)
+	if err != nil {
+		return nil, fmt.Errorf("receive descriptors: %w", err)
+	}
+	var files []*os.File
+	for _, m := range messages {
+		fds, err := unix.ParseUnixRights(&m)
+		if err != nil {
+			return files, fmt.Errorf("receive descriptors: %w", err)
+		}
+		for _, fd := range fds {
+			files = append(files, os.NewFile(uintptr(fd), "descriptor"))
+		}
+	}
+	return files, nil
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
+}

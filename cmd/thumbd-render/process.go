@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// limit takes from the process the memory beyond so many bytes, where that is
+// not 0, and the right to leave an original's pixels in a core file.
+func limit(memory uint64) error {
+	if memory > 0 {
+		// RLIMIT_AS would count what Go and libvips reserve and never use.
+		l := unix.Rlimit{Cur: memory, Max: memory}
+		if err := unix.Setrlimit(unix.RLIMIT_DATA, &l); err != nil {
+			return fmt.Errorf("limit memory to %d bytes: %w", memory, err)
+		}
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
+		return fmt.Errorf("forbid core files: %w", err)
+	}
+	return nil
+}
+
+// offer makes the process the first that the kernel's OOM killer takes, where
+// it is allowed to: a worker is replaced, the daemon is not.
+func offer() {
+	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0)
+}

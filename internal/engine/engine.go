@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+
+// Package engine renders thumbnails with libvips. It is the only package with
+// cgo, and only workers use it.
+//
+// The library has two ways in, each for what it does right. Through bimg goes
+// its life cycle, its settings, and the question which formats it was built
+// for. The picture itself goes through vips.c: bimg reads whole files into
+// memory, takes a file that is cut off for a picture, corrupts pictures that it
+// turns, leaves or drops color profiles without applying them, resizes colors
+// without their alpha, and stretches or cuts by its own arithmetic.
+//
+// A render is: probe the file in Go, open it with the one loader for its
+// format, compare the header with the limits, load reduced as far as the
+// decoder can and quality allows (package geometry), resize, and only then, on
+// few pixels, apply the profile, turn upright, seek what to keep, encode.
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/h2non/bimg"
+
+	"thumbd/internal/thumb"
+)
+
+// Engine is libvips, started. An Engine makes one thumbnail at a time.
+type Engine struct {
+	read, write []thumb.Format
+}
+
+// ErrNoFormats says that the installed libvips can read or write nothing.
+var ErrNoFormats = errors.New("libvips reads or writes none of the formats")
+
+// Start sets the library up and finds out what it can do by doing all of it
+// once. So what it loads, allocates or compiles at first use is there, and it
+// needs no file system afterwards. There is one Engine in a process.
+func Start() (*Engine, error) {
+	// A result that is asked for twice is in nginx's hands by then.
+	bimg.VipsCacheSetMax(0)
+	bimg.VipsCacheSetMaxMem(0)
+	settings()
+	e := &Engine{}
+	if err := e.warm(); err != nil {
+		return nil, fmt.Errorf("start libvips %s: %w", Version(), err)
+	}
+	return e, nil
+}
+
+// Version returns libvips' version.
+func Version() string { return bimg.VipsVersion }
+
+// Reads returns the formats of originals that the installed libvips reads.
+func (e *Engine) Reads() []thumb.Format { return slices.Clone(e.read) }
+
+// Writes returns the formats of thumbnails that the installed libvips writes.
+func (e *Engine) Writes() []thumb.Format { return slices.Clone(e.write) }
+
+// built maps the formats to bimg's names, to ask what libvips was built for.
+// One library reads AVIF and HEIC, by plugins that may be missing.
+var built = map[thumb.Format]bimg.ImageType{
+	thumb.JPEG: bimg.JPEG,
+	thumb.PNG:  bimg.PNG,
+	thumb.WebP: bimg.WEBP,
+	thumb.AVIF: bimg.AVIF,
+	thumb.GIF:  bimg.GIF,
+	thumb.HEIC: bimg.HEIF,
+	thumb.TIFF: bimg.TIFF,
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: MIT
+
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"image"
+	"io"
+	"os"
+	"slices"
+
+	"thumbd/internal/engine/probe"
+	"thumbd/internal/geometry"
+	"thumbd/internal/render/wire"
+	"thumbd/internal/thumb"
+)
+
+// profileUse is what is done with an embedded color profile.
+type profileUse uint8
+
+// The values are those of ThumbdProfile.
+const (
+	ignoreProfile profileUse = iota
+	relativeProfile
+	perceptualProfile
+)
+
+// failure is an error whose kind is known.
+type failure struct {
+	kind  wire.Failure
+	cause error
+}
+
+func (f *failure) Error() string { return f.cause.Error() }
+func (f *failure) Unwrap() error { return f.cause }
+
+func failed(kind wire.Failure, format string, args ...any) error {
+	return &failure{kind, fmt.Errorf(format, args...)}
+}
+
+// original is a file whose header is within the limits.
+type original struct {
+	file        *os.File
+	length      int64
+	format      thumb.Format
+	source      source
+	header      picture // unread, or none once it was taken
+	stored      image.Point
+	orientation int
+	profile     profileUse
+	reducible   bool  // by WebP's decoder
+	memory      int64 // that a render may take at once, about
+}
+
+// open checks a file against job, as far as it can without decoding.
+func (e *Engine) open(file *os.File, job wire.Job) (*original, error) {
+	o := &original{file: file}
+	if err := o.sniff(); err != nil {
+		return nil, err
+	}
+	if !slices.Contains(job.Formats, o.format) || !slices.Contains(e.read, o.format) {
+		return nil, failed(wire.Unsupported, "the format is %v", o.format)
+	}
+	frames, err := o.walk(job)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.readHeader(job, frames); err != nil {
+		o.close()
+		return nil, err
+	}
+	return o, nil
+}
+
+// sniff sets format and length.
+func (o *original) sniff() error {
+	info, err := o.file.Stat()
+	if err != nil {
+		return failed(wire.Internal, "%w", err)
+	}
+	o.length = info.Size()
+	head := make([]byte, probe.SniffLength)
+	n, err := o.file.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return failed(wire.Internal, "%w", err)
+	}
+	o.format = probe.Sniff(head[:n])
+	return nil
+}
+
+// walk returns the number of frames. What it finds is checked before libvips
+// sees the file: its loaders allocate a canvas or a list of frames at once.
+func (o *original) walk(job wire.Job) (frames int, err error) {
+	c, err := probe.Walk(o.format, o.file, o.length, job.Frames)
+	switch {
+	case errors.Is(err, probe.ErrFrames):
+		return 0, &failure{wire.TooManyFrames, err}
+	case errors.Is(err, probe.ErrTruncated), errors.Is(err, probe.ErrMalformed):
+		return 0, &failure{wire.Damaged, err}
+	case err != nil:
+		return 0, &failure{wire.Internal, err}
+	}
+	return c.Frames, checkPixels(c.Size, c.Frames, job)
+}
+
+func checkPixels(size image.Point, frames int, job wire.Job) error {
+	if int64(size.X)*int64(size.Y)*int64(frames) > job.Pixels {
+		return failed(wire.TooManyPixels, "%dx%d pixels in %d frames", size.X, size.Y, frames)
+	}
+	return nil
+}
+
+func (o *original) readHeader(job wire.Job, frames int) error {
+	// The descriptor may have been read before, by a worker that crashed.
+	if _, err := o.file.Seek(0, io.SeekStart); err != nil {
+		return failed(wire.Internal, "%w", err)
+	}
+	var err error
+	if o.source, err = newSource(o.file); err != nil {
+		return failed(wire.Internal, "open %v: %w", o.format, err)
+	}
+	if o.header, err = o.source.load(o.format, 1, 1); err != nil {
+		return o.damaged(err)
+	}
+	o.stored = o.header.size()
+	if err := checkPixels(o.stored, frames, job); err != nil {
+		return err
+	}
+	if o.header.bands() > 5 {
+		return failed(wire.Unsupported, "%v of %d bands", o.format, o.header.bands())
+	}
+	o.orientation = o.header.orientation()
+	o.profile = useOf(o.header)
+	o.memory = 2 * o.header.bytes()
+	// WebP's decoder would mix the colors of transparent pixels into others,
+	// and a frame of an animation may be smaller than the canvas.
+	o.reducible = o.format == thumb.WebP && !o.header.alpha() && frames == 1
+	return nil
+}
+
+// useOf returns what is to be done with the profile that is embedded in p. One
+// for another kind of picture is a mistake of the program that embedded it.
+func useOf(p picture) profileUse {
+	data := p.profile()
+	if data == nil {
+		return ignoreProfile
+	}
+	profile := probe.ReadProfile(data)
+	switch {
+	case profile.SRGB || profile.Space != p.space():
+		return ignoreProfile
+	case profile.Perceptual:
+		return perceptualProfile
+	}
+	return relativeProfile
+}
+
+func (o *original) close() {
+	o.header.close()
+	o.source.close()
+}
+
+// load opens the picture, reduced as far as its decoder can and a resize to
+// size, of the picture as it is stored, allows. The caller closes it.
+func (o *original) load(size image.Point) (picture, error) {
+	shrink, scale := 1, 1.0
+	switch {
+	case o.format == thumb.JPEG:
+		shrink = geometry.Shrink(o.stored, size)
+	case o.reducible:
+		scale = float64(geometry.Reduced(o.stored, size).X) / float64(o.stored.X)
+	}
+	if shrink == 1 && scale == 1 && o.header.p != nil {
+		p := o.header
+		o.header = picture{}
+		return p, nil
+	}
+	p, err := o.source.load(o.format, shrink, scale)
+	if err != nil {
+		return p, o.damaged(err)
+	}
+	return p, nil
+}
+
+// damaged is the error of a decoder. All that could be checked before was in
+// order, so it is the file's fault, unless memory ran out.
+func (o *original) damaged(err error) error {
+	if !room(o.memory) {
+		return failed(wire.Internal, "decode %v: no memory: %w", o.format, err)
+	}
+	return failed(wire.Damaged, "decode %v: %w", o.format, err)
+}

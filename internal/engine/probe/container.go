@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT
+
+package probe
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"image"
+	"io"
+
+	"thumbd/internal/thumb"
+)
+
+// What can be wrong with a file whose first bytes were right.
+var (
+	ErrTruncated = errors.New("the file ends inside the picture")
+	ErrMalformed = errors.New("the file is malformed")
+	ErrFrames    = errors.New("the file has more frames than allowed")
+)
+
+// Container is what a file says of itself without being decoded.
+type Container struct {
+	// Size is the canvas of a GIF or WebP in pixels, and 0x0 for others.
+	Size image.Point
+	// Frames is how many frames an animation has, and 1 for others.
+	Frames int
+}
+
+// Walk goes through the structure of a file of format f, size bytes long, to
+// where its picture ends, and returns ErrTruncated when the file ends before.
+// It gives up with ErrFrames after maxFrames frames. TIFF and what it does not
+// know have no such structure: of them it says nothing.
+func Walk(f thumb.Format, r io.ReaderAt, size int64, maxFrames int) (Container, error) {
+	s := &scanner{file: r, size: size, frames: maxFrames}
+	c := Container{Frames: 1}
+	switch f {
+	case thumb.JPEG:
+		s.jpeg()
+	case thumb.PNG:
+		s.png()
+	case thumb.GIF:
+		c = s.gif()
+	case thumb.WebP:
+		c = s.webp()
+	case thumb.AVIF, thumb.HEIC:
+		s.boxes()
+	}
+	if s.err == nil {
+		return c, nil
+	}
+	return Container{}, fmt.Errorf("%v at byte %d: %w", f, s.at, s.err)
+}
+
+// scanner reads a file from front to back. After an error every read is of
+// zeros, and more() is false.
+type scanner struct {
+	file   io.ReaderAt
+	size   int64
+	at     int64 // of the next byte
+	frames int   // that are allowed
+	err    error
+	ahead  *bufio.Reader // stands at at, while it is used
+	word   [30]byte
+}
+
+func (s *scanner) more() bool { return s.err == nil }
+
+func (s *scanner) fail(err error) {
+	if s.err == nil {
+		s.err = err
+	}
+}
+
+// next returns the n bytes that follow, at most 30, valid until the next call.
+func (s *scanner) next(n int) []byte {
+	b := s.word[:n]
+	clear(b)
+	if s.err != nil {
+		return b
+	}
+	var err error
+	if s.ahead != nil {
+		_, err = io.ReadFull(s.ahead, b)
+	} else if _, err = s.file.ReadAt(b, s.at); s.at+int64(n) <= s.size && errors.Is(err, io.EOF) {
+		err = nil
+	}
+	s.at += int64(n)
+	s.check(err)
+	return b
+}
+
+// skip passes over n bytes, which must be there.
+func (s *scanner) skip(n int64) {
+	if s.err != nil {
+		return
+	}
+	if n < 0 || n > s.size-s.at {
+		s.fail(ErrTruncated)
+		return
+	}
+	s.at += n
+	if s.ahead != nil {
+		_, err := io.CopyN(io.Discard, s.ahead, n)
+		s.check(err)
+	}
+}
+
+// buffered makes the reads that follow go through a buffer: for structures of
+// small pieces.
+func (s *scanner) buffered() {
+	s.ahead = bufio.NewReaderSize(io.NewSectionReader(s.file, s.at, s.size-s.at), 64<<10)
+}
+
+func (s *scanner) check(err error) {
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		s.fail(ErrTruncated)
+	case err != nil:
+		s.fail(err)
+	}
+}
+
+// png walks the chunks to IEND.
+func (s *scanner) png() {
+	s.skip(8)
+	for s.more() {
+		head := s.next(8)
+		last := string(head[4:8]) == "IEND"
+		s.skip(int64(binary.BigEndian.Uint32(head)) + 4)
+		if last {
+			return
+		}
+	}
+}
+
+// webp walks the chunks of the RIFF, whose length it says itself.
+func (s *scanner) webp() Container {
+	c := Container{Frames: 1}
+	end := int64(binary.LittleEndian.Uint32(s.next(12)[4:])) + 8
+	if end > s.size {
+		s.fail(ErrTruncated)
+	}
+	animated, count := false, 0
+	for s.more() && s.at+8 <= end {
+		head := s.next(8)
+		kind := string(head[:4])
+		length := int64(binary.LittleEndian.Uint32(head[4:]))
+		next := s.at + length + length%2
+		if c.Size == (image.Point{}) {
+			c.Size = s.webpSize(kind)
+			animated = kind == "VP8X" && s.word[0]&2 != 0
+		}
+		if kind == "ANMF" {
+			count++
+			s.countFrame(count)
+		}
+		s.skip(next - s.at)
+	}
+	if animated {
+		c.Frames = count
+	}
+	if s.err == nil && (c.Size == (image.Point{}) || c.Frames == 0) {
+		s.fail(ErrMalformed)
+	}
+	return c
+}
+
+// webpSize returns the size that the first chunk states.
+func (s *scanner) webpSize(kind string) image.Point {
+	switch kind {
+	case "VP8X":
+		b := s.next(10)
+		return image.Pt(1+uint24(b[4:]), 1+uint24(b[7:]))
+	case "VP8 ":
+		b := s.next(10)
+		return image.Pt(
+			int(binary.LittleEndian.Uint16(b[6:])&0x3fff),
+			int(binary.LittleEndian.Uint16(b[8:])&0x3fff))
+	case "VP8L":
+		bits := binary.LittleEndian.Uint32(s.next(5)[1:])
+		return image.Pt(1+int(bits&0x3fff), 1+int(bits>>14&0x3fff))
+	}
+	s.fail(ErrMalformed)
+	return image.Point{}
+}
+
+func uint24(b []byte) int { return int(b[0]) | int(b[1])<<8 | int(b[2])<<16 }
+
+// boxes walks the boxes of the file's top level.
+func (s *scanner) boxes() {
+	for s.more() && s.at < s.size {
+		head := s.next(8)
+		length := int64(binary.BigEndian.Uint32(head)) - 8
+		switch length + 8 {
+		case 0: // to the end of the file, wherever that is
+			return
+		case 1:
+			length = int64(binary.BigEndian.Uint64(s.next(8))) - 16
+		}
+		if length < 0 {
+			s.fail(ErrMalformed)
+		}
+		s.skip(length)
+	}
+}
+
+func (s *scanner) countFrame(n int) {
+	if n > s.frames {
+		s.fail(ErrFrames)
+	}
+}

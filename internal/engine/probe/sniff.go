@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+
+// Package probe tells from an original's bytes, in Go and without decoding a
+// picture, what it is, how large, and whether all of it is there.
+package probe
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"thumbd/internal/thumb"
+)
+
+// SniffLength is how much of a file Sniff needs to see.
+const SniffLength = 512
+
+// Sniff returns the format of the file that begins with head, or 0.
+func Sniff(head []byte) thumb.Format {
+	for _, m := range magic {
+		if bytes.HasPrefix(head, []byte(m.prefix)) {
+			return m.format
+		}
+	}
+	switch {
+	case len(head) >= 12 && string(head[:4]) == "RIFF" && string(head[8:12]) == "WEBP":
+		return thumb.WebP
+	case len(head) >= 12 && string(head[4:8]) == "ftyp":
+		return brand(head)
+	case isSVG(head):
+		return thumb.SVG
+	}
+	return 0
+}
+
+var magic = []struct {
+	prefix string
+	format thumb.Format
+}{
+	{"\xff\xd8\xff", thumb.JPEG},
+	{"\x89PNG\r\n\x1a\n", thumb.PNG},
+	{"GIF87a", thumb.GIF},
+	{"GIF89a", thumb.GIF},
+	{"II*\x00", thumb.TIFF},
+	{"MM\x00*", thumb.TIFF},
+	{"II+\x00", thumb.TIFF},
+	{"MM\x00+", thumb.TIFF},
+	{"\xff\x0a", thumb.JXL},
+	{"\x00\x00\x00\x0cJXL \r\n\x87\n", thumb.JXL},
+}
+
+// brands are those of ISO/IEC 23008-12 and of AVIF that name the codec. A
+// file's own brand may be the neutral mif1; then it lists one of these.
+var brands = map[string]thumb.Format{
+	"avif": thumb.AVIF, "avis": thumb.AVIF,
+	"heic": thumb.HEIC, "heix": thumb.HEIC, "heim": thumb.HEIC, "heis": thumb.HEIC,
+	"hevc": thumb.HEIC, "hevx": thumb.HEIC, "hevm": thumb.HEIC, "hevs": thumb.HEIC,
+}
+
+func brand(head []byte) thumb.Format {
+	if f := brands[string(head[8:12])]; f != 0 {
+		return f
+	}
+	end := min(int64(binary.BigEndian.Uint32(head)), int64(len(head)))
+	for i := int64(16); i+4 <= end; i += 4 {
+		if f := brands[string(head[i:i+4])]; f != 0 {
+			return f
+		}
+	}
+	return 0
+}
+
+// isSVG reports whether head is the beginning of an SVG document, after white
+// space, declarations and comments.
+func isSVG(head []byte) bool {
+	text := bytes.TrimPrefix(head, []byte("\xef\xbb\xbf"))
+	for {
+		text = bytes.TrimLeft(text, " \t\r\n")
+		var end string
+		switch {
+		case bytes.HasPrefix(text, []byte("<svg")):
+			return true
+		case bytes.HasPrefix(text, []byte("<?")):
+			end = "?>"
+		case bytes.HasPrefix(text, []byte("<!--")):
+			end = "-->"
+		case bytes.HasPrefix(text, []byte("<!")):
+			end = ">"
+		default:
+			return false
+		}
+		_, rest, found := bytes.Cut(text, []byte(end))
+		if !found {
+			return false
+		}
+		text = rest
+	}
+}

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: MIT
+
+package engine
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	"image/color"
+	"image/gif"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/h2non/bimg"
+
+	"thumbd/internal/render/wire"
+	"thumbd/internal/thumb"
+)
+
+func TestRefusals(t *testing.T) {
+	photo := originalFile(t, quadrants(400, 300), thumb.JPEG)
+	fit := thumb.Transform{Width: 100, Height: 100, Method: thumb.Fit, Format: thumb.PNG}
+	var animation bytes.Buffer
+	frame := image.NewPaletted(image.Rect(0, 0, 50, 40), color.Palette{red, blue})
+	if err := gif.EncodeAll(&animation, &gif.GIF{
+		Image: slices.Repeat([]*image.Paletted{frame}, 7), Delay: make([]int, 7),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name string
+		data []byte
+		job  func(*wire.Job)
+		t    thumb.Transform
+		want wire.Failure
+	}{
+		{"nothing", nil, nil, fit, wire.Unsupported},
+		{"text", []byte("just text, whatever its name says"), nil, fit, wire.Unsupported},
+		{"PDF", []byte("%PDF-1.4\n%\xe2\xe3\xcf\xd3\n1 0 obj"), nil, fit, wire.Unsupported},
+		{"SVG", []byte(`<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>`), func(j *wire.Job) {
+			j.Formats = append(j.Formats, thumb.SVG)
+		}, fit, wire.Unsupported},
+		{"MVG, for ImageMagick", []byte("push graphic-context\nviewbox 0 0 640 480\n"), nil, fit, wire.Unsupported},
+		{"format not allowed", photo, func(j *wire.Job) { j.Formats = []thumb.Format{thumb.PNG} }, fit, wire.Unsupported},
+		{"header alone", photo[:3], nil, fit, wire.Damaged},
+		{"pixels", photo, func(j *wire.Job) { j.Pixels = 400*300 - 1 }, fit, wire.TooManyPixels},
+		{"pixels at the limit", photo, func(j *wire.Job) { j.Pixels = 400 * 300 }, fit, ""},
+		{"frames", animation.Bytes(), func(j *wire.Job) { j.Frames = 6 }, fit, wire.TooManyFrames},
+		{"pixels of all frames", animation.Bytes(), func(j *wire.Job) { j.Pixels = 50*40*7 - 1 }, fit, wire.TooManyPixels},
+		{"animation at the limits", animation.Bytes(), func(j *wire.Job) { j.Frames, j.Pixels = 7, 50*40*7 }, fit, ""},
+		{"computed dimension", photo, func(j *wire.Job) { j.Width, j.Height = 100, 70 }, thumb.Transform{
+			Width: 100, Method: thumb.Fit, Format: thumb.PNG,
+		}, wire.ThumbnailTooLarge},
+		{"bytes", photo, func(j *wire.Job) { j.Bytes = 300 }, fit, wire.ThumbnailBytes},
+		{"another format's bytes", photo, nil, thumb.Transform{Method: thumb.Original, Format: thumb.PNG}, wire.Unsupported},
+		{"more of its own bytes than allowed", photo, func(j *wire.Job) { j.Bytes = 300 },
+			thumb.Transform{Method: thumb.Original, Format: thumb.JPEG}, wire.ThumbnailBytes},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			job := limits()
+			if c.job != nil {
+				c.job(&job)
+			}
+			_, results := render(t, c.data, job, c.t)
+			if r := results[0]; r.Failure != c.want {
+				t.Errorf("got %q (%s), want %q", r.Failure, r.Detail, c.want)
+			}
+		})
+	}
+}
+
+// detailed is a picture of which no part is empty.
+func detailed() image.Image {
+	m := image.NewNRGBA(image.Rect(0, 0, 801, 593))
+	for i := range m.Pix {
+		m.Pix[i] = byte(i*i>>7 ^ i>>5)
+		if i%4 == 3 {
+			m.Pix[i] = 255
+		}
+	}
+	return m
+}
+
+// cutOriginals are files of every kind that is read in a way of its own.
+func cutOriginals(t *testing.T) map[string][]byte {
+	t.Helper()
+	m := detailed()
+	files := map[string][]byte{}
+	for _, f := range everyFormat {
+		files[f.String()] = originalFile(t, m, f)
+	}
+	for name, o := range map[string]bimg.Options{
+		"progressive jpg": {Type: bimg.JPEG, Quality: 90, Interlace: true},
+		"interlaced png":  {Type: bimg.PNG, Interlace: true},
+		"lossless webp":   {Type: bimg.WEBP, Lossless: true},
+	} {
+		data, err := bimg.NewImage(files["png"]).Process(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[name] = data
+	}
+	still := files["webp"]
+	files["animated webp"] = animatedWebP(image.Pt(801, 593), still, still, still)
+	return files
+}
+
+// TestCutOffOriginals cuts every kind of file inside its picture. Whatever is
+// made of it, also where the lower part is not needed, is refused.
+func TestCutOffOriginals(t *testing.T) {
+	var outputs []thumb.Transform
+	for _, tr := range []thumb.Transform{
+		{Width: 40, Height: 30, Method: thumb.Fit},
+		{Width: 700, Height: 500, Method: thumb.Fit},
+		{Width: 300, Height: 30, Method: thumb.Crop, Gravity: thumb.North},
+		{Width: 90, Height: 30, Method: thumb.Smart},
+	} {
+		tr.Format, tr.Quality = thumb.JPEG, 80
+		outputs = append(outputs, tr)
+	}
+	for name, data := range cutOriginals(t) {
+		t.Run(name, func(t *testing.T) {
+			_, results := render(t, data, limits(), outputs...)
+			for _, r := range results {
+				if r.Failure != "" {
+					t.Fatalf("whole file: %s: %s", r.Failure, r.Detail)
+				}
+			}
+			for _, percent := range []int{25, 50, 90, 99} {
+				cut := data[:len(data)*percent/100]
+				_, results := render(t, cut, limits(), outputs...)
+				for i, r := range results {
+					if r.Failure != wire.Damaged {
+						t.Errorf("%d%%, %v: got %q (%s)", percent, outputs[i].Method, r.Failure, r.Detail)
+					}
+				}
+				original := thumb.Transform{Method: thumb.Original, Format: thumb.JPEG}
+				if strings.HasSuffix(name, "jpg") {
+					if _, r := render(t, cut, limits(), original); r[0].Failure != wire.Damaged {
+						t.Errorf("%d%%, original: got %q", percent, r[0].Failure)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestCutJPEGWithBytesAfterIt has what cameras append where the picture should
+// go on.
+func TestCutJPEGWithBytesAfterIt(t *testing.T) {
+	photo := originalFile(t, detailed(), thumb.JPEG)
+	trailer := bytes.Repeat([]byte("\x00trailer"), 100)
+	small := thumb.Transform{Width: 40, Method: thumb.Fit, Format: thumb.PNG}
+	if _, r := render(t, slices.Concat(photo, trailer), limits(), small); r[0].Failure != "" {
+		t.Errorf("whole: %s: %s", r[0].Failure, r[0].Detail)
+	}
+	cut := photo[:len(photo)*99/100]
+	if _, r := render(t, slices.Concat(cut, trailer), limits(), small); r[0].Failure != wire.Damaged {
+		t.Errorf("cut: got %q", r[0].Failure)
+	}
+}
+
+// TestDamagedInside has a file of the right length and structure whose picture
+// is not. Of the formats that are read, PNG has checksums.
+func TestDamagedInside(t *testing.T) {
+	data := originalFile(t, detailed(), thumb.PNG)
+	clear(data[len(data)/2:][:100])
+	_, results := render(t, data, limits(), thumb.Transform{Width: 700, Method: thumb.Fit, Format: thumb.PNG})
+	if r := results[0]; r.Failure != wire.Damaged {
+		t.Errorf("got %q (%s)", r.Failure, r.Detail)
+	}
+}
+
+func TestGarbageBetweenMarkersRenders(t *testing.T) {
+	photo := originalFile(t, quadrants(400, 300), thumb.JPEG)
+	at := bytes.Index(photo, []byte{0xff, 0xc4})
+	data := slices.Concat(photo[:at], []byte("\x00\x01garbage\x02"), photo[at:], []byte("more"))
+	m := thumbnail(t, data, thumb.Transform{Width: 100, Method: thumb.Fit, Format: thumb.PNG})
+	expectQuadrants(t, m, 8)
+}
+
+func TestOriginalsOwnBytes(t *testing.T) {
+	for _, f := range everyFormat[:5] {
+		data := originalFile(t, quadrants(400, 300), f)
+		files, results := render(t, data, limits(), thumb.Transform{Method: thumb.Original, Format: f})
+		if r := results[0]; r.Failure != "" || r.Width != 400 || r.Height != 300 || !bytes.Equal(files[0], data) {
+			t.Errorf("%v: got %+v and %d bytes of %d", f, r, len(files[0]), len(data))
+		}
+	}
+}
+
+func TestMetadata(t *testing.T) {
+	data := withEXIF(originalFile(t, quadrants(400, 300), thumb.JPEG), exif{
+		orientation: 3, artist: "Jane Artist", copyright: "Copyright Jane", gpsDate: "2001:02:03",
+	})
+	for _, f := range []thumb.Format{thumb.JPEG, thumb.PNG, thumb.WebP, thumb.AVIF} {
+		for keep, want := range map[thumb.Metadata][3]bool{
+			thumb.NoMetadata:        {false, false, false},
+			thumb.CopyrightMetadata: {true, true, false},
+			thumb.AllMetadata:       {true, true, true},
+		} {
+			t.Run(fmt.Sprintf("%v %v", f, keep), func(t *testing.T) {
+				file := thumbnailFile(t, data, thumb.Transform{
+					Width: 100, Method: thumb.Fit, Format: f, Quality: 80, Metadata: keep,
+				})
+				got := [3]bool{
+					bytes.Contains(file, []byte("Jane Artist")),
+					bytes.Contains(file, []byte("Copyright Jane")),
+					bytes.Contains(file, []byte("2001:02:03")),
+				}
+				if got != want {
+					t.Errorf("artist, copyright, GPS: got %v, want %v", got, want)
+				}
+				if turn := bytes.Index(file, []byte{0x12, 0x01, 3, 0}); turn >= 0 && file[turn+8] != 1 {
+					t.Errorf("turned once more: orientation %d", file[turn+8])
+				}
+				if keep == thumb.NoMetadata && (bytes.Contains(file, []byte("EXIF")) || bytes.Contains(file, []byte("Exif"))) {
+					t.Error("there is an EXIF block")
+				}
+				save(t, fmt.Sprintf("metadata-%v.%v", keep, f), file)
+			})
+		}
+	}
+}
+
+func TestSameBytesEveryTime(t *testing.T) {
+	data := originalFile(t, transparentDisc(false), thumb.PNG)
+	for _, f := range everyFormat[:5] {
+		tr := thumb.Transform{Width: 90, Height: 60, Method: thumb.Smart, Format: f, Quality: 80}
+		if !bytes.Equal(thumbnailFile(t, data, tr), thumbnailFile(t, data, tr)) {
+			t.Errorf("%v differs from one time to the next", f)
+		}
+	}
+}
+
+// TestReadFromTheMiddle renders a descriptor that was read before.
+func TestReadFromTheMiddle(t *testing.T) {
+	for _, f := range everyFormat {
+		in, out := fileOf(t, originalFile(t, quadrants(400, 300), f)), outputFile(t, 1<<20)
+		if _, err := in.Seek(500, 0); err != nil {
+			t.Fatal(err)
+		}
+		job := limits()
+		job.Bytes = 1 << 20
+		job.Outputs = []thumb.Transform{{Width: 50, Method: thumb.Fit, Format: thumb.PNG}}
+		if r := started(t).Render(in, job, []*os.File{out})[0]; r.Failure != "" {
+			t.Errorf("%v: %s: %s", f, r.Failure, r.Detail)
+		}
+		in.Close()
+		out.Close()
+	}
+}
+
+func TestOneFailureLeavesTheOthers(t *testing.T) {
+	good := thumb.Transform{Width: 100, Method: thumb.Fit, Format: thumb.PNG}
+	files, results := render(t, originalFile(t, quadrants(400, 300), thumb.JPEG), limits(),
+		good, thumb.Transform{Method: thumb.Original, Format: thumb.GIF}, good)
+	if results[0].Failure != "" || results[1].Failure != wire.Unsupported || results[2].Failure != "" {
+		t.Errorf("got %+v", results)
+	}
+	if !bytes.Equal(files[0], files[2]) {
+		t.Error("the outputs differ")
+	}
+}
+
+func TestDetailFitsAReply(t *testing.T) {
+	got := detail(strings.Repeat("a\x00\"<ü\n", 300))
+	if len(got) != 500 || strings.ContainsAny(got, "\x00\"<\nü") {
+		t.Errorf("got %d bytes: %q", len(got), got)
+	}
+	if _, err := wire.Encode(&wire.Reply{Results: slices.Repeat([]wire.Result{{Failure: wire.Damaged, Detail: got}}, wire.MaxOutputs)}); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "vips.h"
+
+#include <malloc.h>
+#include <sys/mman.h>
+
+static void
+quiet(const char *domain, GLogLevelFlags level, const char *message, void *data)
+{
+}
+
+void
+thumbd_settings(void)
+{
+	/* A damaged original would fill the log with its warnings; what matters
+	 * comes back as an error. */
+	g_log_set_handler("VIPS", G_LOG_LEVEL_WARNING, quiet, NULL);
+	vips_block_untrusted_set(TRUE);
+	vips_concurrency_set(1);
+	vips_leak_set(FALSE);
+#ifdef M_ARENA_MAX
+	/* Arenas for each of the library's threads would keep what they freed. */
+	mallopt(M_ARENA_MAX, 2);
+#endif
+}
+
+int
+thumbd_load(VipsSource *source, ThumbdFormat format, int shrink, double scale,
+	VipsImage **out)
+{
+	switch (format) {
+	case THUMBD_JPEG:
+		return vips_jpegload_source(source, out, "shrink", shrink,
+			"access", VIPS_ACCESS_SEQUENTIAL,
+			"fail_on", VIPS_FAIL_ON_ERROR, NULL);
+	case THUMBD_PNG:
+		return vips_pngload_source(source, out,
+			"access", VIPS_ACCESS_SEQUENTIAL,
+			"fail_on", VIPS_FAIL_ON_ERROR, NULL);
+	case THUMBD_WEBP:
+		return vips_webpload_source(source, out, "scale", scale,
+			"access", VIPS_ACCESS_SEQUENTIAL,
+			"fail_on", VIPS_FAIL_ON_ERROR, NULL);
+	case THUMBD_AVIF:
+	case THUMBD_HEIC:
+		return vips_heifload_source(source, out,
+			"access", VIPS_ACCESS_SEQUENTIAL,
+			"fail_on", VIPS_FAIL_ON_ERROR, NULL);
+	case THUMBD_GIF:
+		return vips_gifload_source(source, out,
+			"access", VIPS_ACCESS_SEQUENTIAL,
+			"fail_on", VIPS_FAIL_ON_ERROR, NULL);
+	case THUMBD_TIFF:
+		/* Strips lie anywhere in the file: decode all to know all is there. */
+		return vips_tiffload_source(source, out, "memory", TRUE,
+			"fail_on", VIPS_FAIL_ON_ERROR, NULL);
+	}
+	vips_error("thumbd", "no loader for format %d", format);
+	return -1;
+}
+
+static int
+extract(VipsImage *in, const ThumbdRect *r, VipsImage **out)
+{
+	if (r->width == in->Xsize && r->height == in->Ysize)
+		return vips_copy(in, out, NULL);
+	return vips_extract_area(in, out, r->left, r->top, r->width, r->height,
+		NULL);
+}
+
+/* Colors that alpha does not multiply would bleed from the transparent parts
+ * into the edges of the others. */
+static int
+resize(VipsImage *in, const ThumbdPlan *plan, VipsImage **out)
+{
+	VipsObject *scope = VIPS_OBJECT(vips_image_new());
+	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 6);
+	gboolean alpha = vips_image_hasalpha(in) &&
+		(plan->width != in->Xsize || plan->height != in->Ysize);
+	int result = -1;
+
+	if ((alpha ? vips_premultiply(in, &t[0], NULL) : vips_copy(in, &t[0], NULL)) ||
+		vips_resize(t[0], &t[1], (double) plan->width / in->Xsize,
+			"vscale", (double) plan->height / in->Ysize, NULL) ||
+		extract(t[1], &plan->cut, &t[2]))
+		goto done;
+	if (!alpha) {
+		*out = g_object_ref(t[2]);
+		result = 0;
+		goto done;
+	}
+	/* vips_cast truncates. */
+	if (vips_unpremultiply(t[2], &t[3], NULL) ||
+		vips_linear1(t[3], &t[4], 1.0,
+			vips_band_format_isint(in->BandFmt) ? 0.5 : 0.0, NULL) ||
+		vips_cast(t[4], out, in->BandFmt, NULL))
+		goto done;
+	result = 0;
+done:
+	g_object_unref(scope);
+	return result;
+}
+
+int
+thumbd_reduce(VipsImage *in, const ThumbdPlan *plan, VipsImage **out)
+{
+	VipsObject *scope = VIPS_OBJECT(vips_image_new());
+	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 2);
+	int result = -1;
+
+	if (!extract(in, &plan->source, &t[0]) &&
+		!resize(t[0], plan, &t[1]) &&
+		(*out = vips_image_copy_memory(t[1])))
+		result = 0;
+	g_object_unref(scope);
+	return result;
+}
+
+/* A profile that can't be used is as good as none: browsers show such pictures
+ * too. */
+static int
+transform(VipsImage *in, ThumbdProfile profile, VipsImage **out)
+{
+	gboolean cmyk = in->Type == VIPS_INTERPRETATION_CMYK;
+	const void *data;
+	size_t length;
+
+	if (profile != THUMBD_PROFILE_NONE &&
+		!vips_image_get_blob(in, VIPS_META_ICC_NAME, &data, &length) &&
+		vips_icc_is_compatible_profile(in, data, length) &&
+		!vips_icc_transform(in, out, "srgb", "embedded", TRUE, "depth", 8,
+			"intent", profile == THUMBD_PROFILE_PERCEPTUAL ?
+				VIPS_INTENT_PERCEPTUAL : VIPS_INTENT_RELATIVE,
+			"black_point_compensation", TRUE, NULL))
+		return 0;
+	vips_error_clear();
+	if (cmyk)
+		return vips_icc_transform(in, out, "srgb", "input_profile", "cmyk",
+			"depth", 8, "intent", VIPS_INTENT_RELATIVE,
+			"black_point_compensation", TRUE, NULL);
+	return vips_copy(in, out, NULL);
+}
+
+int
+thumbd_normalize(VipsImage *in, ThumbdProfile profile, VipsImage **out)
+{
+	VipsObject *scope = VIPS_OBJECT(vips_image_new());
+	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 2);
+	VipsInterpretation space = in->Bands < 3 ?
+		VIPS_INTERPRETATION_B_W : VIPS_INTERPRETATION_sRGB;
+	int result = -1;
+
+	if (!transform(in, profile, &t[0]) &&
+		!vips_colourspace(t[0], &t[1], space, NULL) &&
+		!vips_autorot(t[1], out, NULL))
+		result = 0;
+	g_object_unref(scope);
+	return result;
+}
+
+int
+thumbd_seek(VipsImage *in, int width, int height, VipsInteresting interesting,
+	VipsImage **out)
+{
+	VipsObject *scope = VIPS_OBJECT(vips_image_new());
+	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 3);
+	int result = -1;
+
+	/* libvips would flatten it to floats, and search those 20 times slower. */
+	if ((vips_image_hasalpha(in) ? vips_flatten(in, &t[0], NULL)
+								 : vips_copy(in, &t[0], NULL)) ||
+		!(t[1] = vips_image_copy_memory(t[0])) ||
+		vips_smartcrop(t[1], &t[2], width, height, "interesting", interesting, NULL))
+		goto done;
+	result = vips_extract_area(in, out, -t[2]->Xoffset, -t[2]->Yoffset, width, height,
+		NULL);
+done:
+	g_object_unref(scope);
+	return result;
+}
+
+int
+thumbd_drain(VipsImage *in)
+{
+	double *point;
+	int n;
+
+	if (vips_getpoint(in, &point, &n, 0, in->Ysize - 1, NULL))
+		return -1;
+	g_free(point);
+	return 0;
+}
+
+int
+thumbd_blob(VipsImage *in, const char *name, void **data, size_t *length)
+{
+	return vips_image_get_blob(in, name, (const void **) data, length);
+}
+
+size_t
+thumbd_bytes(VipsImage *in)
+{
+	return VIPS_IMAGE_SIZEOF_IMAGE(in);
+}
+
+gboolean
+thumbd_room(size_t n)
+{
+	void *p = mmap(NULL, n, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return FALSE;
+	munmap(p, n);
+	return TRUE;
+}

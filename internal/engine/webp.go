@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+
+package engine
+
+import "encoding/binary"
+
+// stripWebP takes the metadata out of a WebP file, in place, and returns what
+// is left of it. libvips 8.14 writes an EXIF block whatever it is told.
+func stripWebP(file []byte) []byte {
+	const head, chunkHead = 12, 8
+	const alphaAndAnimation = 0x12
+	if len(file) < head {
+		return file
+	}
+	to := head
+	for from := head; from+chunkHead <= len(file); {
+		size := int(binary.LittleEndian.Uint32(file[from+4:]))
+		end := min(from+chunkHead+size+size%2, len(file))
+		chunk := file[from:end]
+		from = end
+		switch string(chunk[:4]) {
+		case "EXIF", "XMP ", "ICCP":
+			continue
+		case "VP8X":
+			if len(chunk) == chunkHead || chunk[chunkHead]&alphaAndAnimation == 0 {
+				continue // the simple file format
+			}
+			chunk[chunkHead] &= alphaAndAnimation
+		}
+		to += copy(file[to:], chunk)
+	}
+	file = file[:to]
+	binary.LittleEndian.PutUint32(file[4:], uint32(to-8))
+	return file
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: MIT
+
+// Package geometry computes, from an original's size and a transform, which
+// part of the original is resized to what, and which part of that is the
+// thumbnail. It counts in whole pixels and exact ratios, never in floating
+// point, so no thumbnail is a pixel short.
+package geometry
+
+import (
+	"errors"
+	"image"
+
+	"thumbd/internal/thumb"
+)
+
+// ErrTooLarge says that a dimension that follows from the original's is over
+// the limit of a thumbnail's.
+var ErrTooLarge = errors.New("the thumbnail would be too large")
+
+// Plan is the way from an upright original to a thumbnail: Source is resized to
+// Size, and Cut of that is the thumbnail.
+type Plan struct {
+	// Source is the part of the original that is needed: all of it, unless it
+	// is enlarged and then cut. So no picture on the way is larger than the
+	// original and the thumbnail by more than a few pixels of the original.
+	Source image.Rectangle
+	Size   image.Point
+	Cut    image.Rectangle
+	// Seek is Smart or Attention where the picture decides what is kept, and 0
+	// otherwise. Where the original is enlarged, that is Source's place in the
+	// original, else Cut's in the resized picture; the sizes hold.
+	Seek thumb.Method
+}
+
+// New plans t for an original of the given size, as it is seen: turned. Neither
+// dimension of the thumbnail is over limit's. The transform has a box.
+func New(original image.Point, t thumb.Transform, limit image.Point) (Plan, error) {
+	w, h := t.Box()
+	box := image.Pt(w, h)
+	var p Plan
+	switch {
+	case box.X == 0 || box.Y == 0:
+		p = whole(original, along(original, box, t.Enlarge))
+	case t.Method == thumb.Scale:
+		p = whole(original, cover(original, box, t.Enlarge))
+	case t.Method == thumb.Fit:
+		p = whole(original, within(original, box, t.Enlarge))
+	default:
+		p = cut(original, box, t)
+	}
+	if size := p.Cut.Size(); size.X > limit.X || size.Y > limit.Y {
+		return Plan{}, ErrTooLarge
+	}
+	return p, nil
+}
+
+// Enlarges reports whether a dimension of the original grows.
+func (p Plan) Enlarges() bool {
+	from := p.Source.Size()
+	return p.Size.X > from.X || p.Size.Y > from.Y
+}
+
+func whole(original, size image.Point) Plan {
+	return Plan{
+		Source: image.Rectangle{Max: original},
+		Size:   size,
+		Cut:    image.Rectangle{Max: size},
+	}
+}
+
+// along returns the size with the one dimension that box states.
+func along(original, box image.Point, enlarge bool) image.Point {
+	if !enlarge {
+		box.X, box.Y = min(box.X, original.X), min(box.Y, original.Y)
+	}
+	if box.Y == 0 {
+		return byWidth(original, box.X)
+	}
+	return byHeight(original, box.Y)
+}
+
+// cover returns the smallest size that covers box.
+func cover(original, box image.Point, enlarge bool) image.Point {
+	if !enlarge && (original.X < box.X || original.Y < box.Y) {
+		return original
+	}
+	if wider(box, original) {
+		return byWidth(original, box.X)
+	}
+	return byHeight(original, box.Y)
+}
+
+// within returns the largest size that fits into box.
+func within(original, box image.Point, enlarge bool) image.Point {
+	if !enlarge && original.X <= box.X && original.Y <= box.Y {
+		return original
+	}
+	if wider(box, original) {
+		return byHeight(original, box.Y)
+	}
+	return byWidth(original, box.X)
+}
+
+// cut plans a picture of exactly the box, or of a smaller box of its ratio
+// where the original does not cover it.
+func cut(original, box image.Point, t thumb.Transform) Plan {
+	if !t.Enlarge && (original.X < box.X || original.Y < box.Y) {
+		box = within(box, original, false)
+	}
+	size := cover(original, box, true)
+	p := whole(original, size)
+	p.Cut = place(t.Gravity, size, box)
+	if t.Method == thumb.Smart || t.Method == thumb.Attention {
+		p.Seek = t.Method
+		p.Cut = place(thumb.Center, size, box)
+	}
+	if p.Enlarges() {
+		p.narrow()
+	}
+	return p
+}
+
+// narrow limits Source to what Cut is made of.
+func (p *Plan) narrow() {
+	x0, x1, w := span(p.Source.Max.X, p.Size.X, &p.Cut.Min.X, &p.Cut.Max.X)
+	y0, y1, h := span(p.Source.Max.Y, p.Size.Y, &p.Cut.Min.Y, &p.Cut.Max.Y)
+	p.Source = image.Rect(x0, y0, x1, y1)
+	p.Size = image.Pt(w, h)
+}
+
+// span returns the pixels from and to of an axis of length original that cover
+// the part from lo to hi of the axis resized, and their resized length. It
+// moves lo and hi to be counted from the resized start.
+func span(original, resized int, lo, hi *int) (from, to, length int) {
+	from = *lo * original / resized
+	to = min((*hi*original+resized-1)/resized, original)
+	length = max(scale(to-from, resized, original), *hi-*lo)
+	start := min(max(*lo-scale(from, resized, original), 0), length-(*hi-*lo))
+	*lo, *hi = start, start+*hi-*lo
+	return from, to, length
+}
+
+// place returns where a box of a picture lies by gravity g. Odd pixels are
+// left over to the right and below.
+func place(g thumb.Gravity, size, box image.Point) image.Rectangle {
+	room := size.Sub(box)
+	at := room.Div(2)
+	switch g {
+	case thumb.NorthWest, thumb.West, thumb.SouthWest:
+		at.X = 0
+	case thumb.NorthEast, thumb.East, thumb.SouthEast:
+		at.X = room.X
+	}
+	switch g {
+	case thumb.NorthWest, thumb.North, thumb.NorthEast:
+		at.Y = 0
+	case thumb.SouthWest, thumb.South, thumb.SouthEast:
+		at.Y = room.Y
+	}
+	return image.Rectangle{Min: at, Max: at.Add(box)}
+}
+
+// wider reports whether a is at least as wide as b for its height.
+func wider(a, b image.Point) bool { return a.X*b.Y >= b.X*a.Y }
+
+func byWidth(size image.Point, width int) image.Point {
+	return image.Pt(width, max(scale(size.Y, width, size.X), 1))
+}
+
+func byHeight(size image.Point, height int) image.Point {
+	return image.Pt(max(scale(size.X, height, size.Y), 1), height)
+}
+
+// scale returns n x to / from, rounded half up.
+func scale(n, to, from int) int { return (2*n*to + from) / (2 * from) }

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+
+package geometry
+
+import "image"
+
+// A decoder reduces cheaply and roughly. What is left to the last, fine
+// reduction is at least leftNum / leftDen: below that the decoder's filter
+// shows, above it time is lost.
+const leftNum, leftDen = 5, 4
+
+// Shrink returns by how much a JPEG decoder shall reduce a picture that is
+// resized to size: 1, 2, 4 or 8.
+func Shrink(picture, size image.Point) int {
+	for _, n := range []int{8, 4, 2} {
+		if enough(picture.Div(n), size) {
+			return n
+		}
+	}
+	return 1
+}
+
+// Reduced returns the size to which a decoder that can scale to any, WebP's,
+// shall reduce a picture that is resized to size.
+func Reduced(picture, size image.Point) image.Point {
+	if !enough(picture, size) {
+		return picture
+	}
+	least := image.Pt(
+		(size.X*leftNum+leftDen-1)/leftDen, (size.Y*leftNum+leftDen-1)/leftDen)
+	return cover(picture, least, false)
+}
+
+func enough(picture, size image.Point) bool {
+	return picture.X*leftDen >= size.X*leftNum && picture.Y*leftDen >= size.Y*leftNum
+}
