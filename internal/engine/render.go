@@ -36,6 +36,8 @@ func (e *Engine) Render(file *os.File, job wire.Job, outputs []*os.File) []wire.
 	defer o.close()
 	for i, t := range job.Outputs {
 		results[i] = resultOf(o.make(t, job, outputs[i]))
+		upright := geometry.Upright(o.stored, o.orientation)
+		results[i].OriginalWidth, results[i].OriginalHeight = upright.X, upright.Y
 	}
 	return results
 }

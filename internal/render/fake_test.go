@@ -83,7 +83,7 @@ func obey(conn *net.UnixConn, job wire.Job, files []*os.File) {
 		fmt.Fprintf(files[i+1], "%d %d %s", os.Getpid(), len(job.Outputs), text)
 		at, _ := files[i+1].Seek(0, io.SeekCurrent)
 		files[i+1].Truncate(at)
-		reply.Results = append(reply.Results, wire.Result{Width: t.Width, Height: t.Height})
+		reply.Results = append(reply.Results, wire.Result{Width: t.Width, Height: t.Width, OriginalWidth: 100, OriginalHeight: 100})
 	}
 	switch order := string(text); order {
 	case "crash":
@@ -111,6 +111,10 @@ func obey(conn *net.UnixConn, job wire.Job, files []*os.File) {
 		}
 	case "another id":
 		reply.ID++
+	case "wrong size":
+		reply.Results[0].Height++
+	case "no original":
+		reply.Results[0].OriginalWidth = 0
 	case "two results":
 		reply.Results = append(reply.Results, reply.Results...)
 	case "empty":

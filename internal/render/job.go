@@ -5,6 +5,7 @@ package render
 import (
 	"errors"
 	"fmt"
+	"image"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -12,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"thumbd/internal/geometry"
 	"thumbd/internal/render/wire"
 	"thumbd/internal/thumb"
 )
@@ -159,7 +161,30 @@ func (p *Pool) accept(w *worker, o *output, r wire.Result, f *os.File) error {
 	if info.Size() == 0 || info.Size() > p.options.Limits.ThumbnailBytes {
 		return fmt.Errorf("%w: a picture of %d bytes", errLie, info.Size())
 	}
+	if err := p.checkSize(o.Transform, r); err != nil {
+		return err
+	}
 	o.picture = NewPicture(f, r.Width, r.Height, func() { w.distrusted.Store(true) })
+	return nil
+}
+
+// checkSize returns an error unless the picture is as large as one of such an
+// original has to be.
+func (p *Pool) checkSize(t thumb.Transform, r wire.Result) error {
+	if t.Method == thumb.Original {
+		return nil
+	}
+	if r.OriginalWidth < 1 || r.OriginalHeight < 1 {
+		return fmt.Errorf("%w: an original of %dx%d", errLie, r.OriginalWidth, r.OriginalHeight)
+	}
+	limit := image.Pt(p.options.Limits.ThumbnailWidth, p.options.Limits.ThumbnailHeight)
+	plan, err := geometry.New(image.Pt(r.OriginalWidth, r.OriginalHeight), t, limit)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errLie, err)
+	}
+	if size := image.Pt(r.Width, r.Height); size != plan.Cut.Size() {
+		return fmt.Errorf("%w: a picture of %v where %v is due", errLie, size, plan.Cut.Size())
+	}
 	return nil
 }
 

@@ -177,6 +177,8 @@ func TestFailures(t *testing.T) {
 		{"hang", ErrDeadline, ErrDeadline},
 		{"crash", ErrCrashed, ErrQuarantined},
 		{"another id", ErrCrashed, ErrQuarantined},
+		{"wrong size", ErrCrashed, ErrQuarantined},
+		{"no original", ErrCrashed, ErrQuarantined},
 		{"two results", ErrCrashed, ErrQuarantined},
 		{"empty", ErrCrashed, ErrQuarantined},
 		{"garbage", ErrCrashed, ErrQuarantined},

@@ -14,6 +14,7 @@ import (
 	"thumbd/internal/originals"
 	"thumbd/internal/publish"
 	"thumbd/internal/render"
+	"thumbd/internal/thumb"
 )
 
 // errLogged marks an error that has its line in the log.
@@ -95,9 +96,12 @@ func (h *Handler) publish(ctx context.Context, a asked, picture *render.Picture,
 	if err != nil {
 		return outcome{}, 0, err
 	}
-	err = a.Tree.Publish(a.name, picture.File, publish.Want{
-		Format: a.transform.Format, Width: picture.Width, Height: picture.Height, Mtime: info.Mtime,
-	})
+	want := publish.Want{Format: a.transform.Format, Width: picture.Width, Height: picture.Height, Mtime: info.Mtime}
+	if a.transform.Method == thumb.Original {
+		// Its own bytes may use what the header's readers lack.
+		want.Width, want.Height = 0, 0
+	}
+	err = a.Tree.Publish(a.name, picture.File, want)
 	switch {
 	case errors.Is(err, publish.ErrPicture):
 		picture.Distrust()

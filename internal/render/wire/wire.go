@@ -67,6 +67,10 @@ type Result struct {
 	Detail  string  `json:"detail,omitempty"`  // for the log, at most 500 bytes
 	Width   int     `json:"width,omitempty"`   // of the picture made, pixels
 	Height  int     `json:"height,omitempty"`
+	// OriginalWidth x OriginalHeight are the original's as it is seen, turned:
+	// the picture's follow from them.
+	OriginalWidth  int `json:"original_width,omitempty"`
+	OriginalHeight int `json:"original_height,omitempty"`
 }
 
 // Failure is the kind of a failure, decided by the worker from what it checked
@@ -173,7 +177,8 @@ func (r *Reply) check() error {
 		return fmt.Errorf("%w: %d results", ErrMessage, len(r.Results))
 	}
 	for _, x := range r.Results {
-		if !x.Failure.known() || len(x.Detail) > 500 || x.Width < 0 || x.Height < 0 {
+		if !x.Failure.known() || len(x.Detail) > 500 || x.Width < 0 || x.Height < 0 ||
+			x.OriginalWidth < 0 || x.OriginalHeight < 0 || x.OriginalWidth > 1<<24 || x.OriginalHeight > 1<<24 {
 			return fmt.Errorf("%w: a result out of bounds", ErrMessage)
 		}
 	}
