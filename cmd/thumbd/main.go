@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+
+// Command thumbd makes thumbnails for nginx.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// defaultConfig is where the packages put the configuration.
+const defaultConfig = "/etc/thumbd/thumbd.toml"
+
+// Exit codes of thumbd(8).
+const (
+	exitOK      = 0
+	exitRuntime = 1
+	exitUsage   = 2
+)
+
+// errUsage marks errors of the command line and the configuration.
+var errUsage = errors.New("usage")
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run is main without the process's globals. It returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := rootCommand()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errUsage):
+		fmt.Fprintln(stderr, message(err))
+		return exitUsage
+	}
+	fmt.Fprintln(stderr, "thumbd:", err)
+	return exitRuntime
+}
+
+// usage wraps an error of the command line or the configuration, whose text
+// is printed as it is.
+type usage struct{ error }
+
+func (u usage) Is(target error) bool { return target == errUsage }
+func (u usage) Unwrap() error        { return u.error }
+
+func message(err error) string {
+	if u, ok := errors.AsType[usage](err); ok {
+		return u.Error()
+	}
+	return err.Error()
+}
+
+func rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "thumbd",
+		Short:         "Thumbnails for nginx",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return usage{errors.New("thumbd: no command; see thumbd --help")}
+		},
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(serveCommand(), checkCommand(), urlCommand(), versionCommand())
+	for _, c := range append(root.Commands(), root) {
+		args := c.Args
+		c.Args = func(cmd *cobra.Command, given []string) error { return asUsage(args(cmd, given)) }
+		c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return asUsage(err) })
+	}
+	return root
+}
+
+func asUsage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return usage{fmt.Errorf("thumbd: %w; see thumbd --help", err)}
+}
+
+func configFlag(cmd *cobra.Command, path *string) {
+	cmd.Flags().StringVarP(path, "config", "c", defaultConfig, "configuration `FILE`")
+}

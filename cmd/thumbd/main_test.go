@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"thumbd": main})
+}
+
+func TestScript(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			// keymode gives a key file the mode that txtar can't.
+			"keymode": func(ts *testscript.TestScript, _ bool, args []string) {
+				for _, name := range args {
+					ts.Check(os.Chmod(ts.MkAbs(name), 0o600))
+				}
+			},
+		},
+	})
+}
+
+func TestExitCodes(t *testing.T) {
+	dir := t.TempDir()
+	bad := filepath.Join(dir, "bad.toml")
+	if err := os.WriteFile(bad, []byte("x = 1\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	good := filepath.Join(dir, "good.toml")
+	site := "[site.a]\nprefix = \"/t/\"\nscheme = \"preset\"\n" +
+		"document_root = \"" + dir + "/root\"\noriginals = \"" + dir + "/media\"\n"
+	if err := os.WriteFile(good, []byte(site), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		args []string
+		want int
+	}{
+		{[]string{"version"}, 0},
+		{[]string{"--help"}, 0},
+		{[]string{}, 2},
+		{[]string{"nonsense"}, 2},
+		{[]string{"serve", "--nonsense"}, 2},
+		{[]string{"serve", "more"}, 2},
+		{[]string{"check", "-c", bad}, 2},
+		{[]string{"check", "-c", filepath.Join(dir, "none.toml")}, 2},
+		{[]string{"serve", "-c", bad, "--listen", filepath.Join(dir, "s")}, 2},
+		{[]string{"serve", "-c", good, "--listen", filepath.Join(dir, "none/s")}, 2},
+		{[]string{"serve", "-c", good}, 1}, // no socket from systemd
+		{[]string{"check", "-c", good}, 1}, // no worker
+		{[]string{"url", "-c", good, "b", "x.jpg", "--preset", "small"}, 2},
+		{[]string{"url", "-c", good, "a", "x.jpg", "--preset", "small"}, 0},
+	} {
+		t.Setenv("THUMBD_RENDER", filepath.Join(dir, "none"))
+		var stderr bytes.Buffer
+		if got := run(t.Context(), tt.args, &bytes.Buffer{}, &stderr); got != tt.want {
+			t.Errorf("thumbd %q: exit code %d; want %d: %s", tt.args, got, tt.want, &stderr)
+		} else if (got != 0) != (stderr.Len() > 0) {
+			t.Errorf("thumbd %q: exit code %d and %q", tt.args, got, &stderr)
+		}
+	}
+}
