@@ -1,0 +1,61 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Installs, with the system's package manager, what a make target needs and is
+# not there yet; says so first. As root, or through sudo.
+#
+# usage: setup.sh build|test|check
+set -eu
+
+# what a target needs: a command that proves that it is there, Debian's package,
+# Fedora's package. Each line ends with the targets that need it.
+needs() {
+	cat <<-'EOF'
+		command -v cc|gcc libc6-dev|gcc|build test check
+		command -v pkg-config|pkg-config|pkgconf-pkg-config|build test check
+		pkg-config --exists vips|libvips-dev|vips-devel|build test check
+		command -v nginx|nginx-light|nginx|test check
+		command -v systemd-socket-activate|systemd|systemd|test check
+		command -v strace|strace|strace|test
+		command -v systemd-analyze|systemd|systemd|check
+		command -v shellcheck|shellcheck|ShellCheck|check
+	EOF
+}
+
+# nginx and its like are not on every user's path.
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+
+target=$1
+debian=
+fedora=
+while IFS='|' read -r proof deb rpm targets; do
+	case " $targets " in *" $target "*) ;; *) continue ;; esac
+	# shellcheck disable=SC2086 # the proof is a command and its arguments
+	$proof >/dev/null 2>&1 && continue
+	debian="$debian $deb"
+	fedora="$fedora $rpm"
+done <<EOF
+$(needs)
+EOF
+[ -n "$debian" ] || exit 0
+
+sudo=
+if [ "$(id -u)" -ne 0 ]; then
+	if ! command -v sudo >/dev/null 2>&1; then
+		echo "thumbd: missing; install as root:$debian (Debian, Ubuntu) or$fedora (Fedora)" >&2
+		exit 1
+	fi
+	sudo=sudo
+fi
+
+# shellcheck disable=SC2086 # $sudo may be empty, the packages are many
+if command -v apt-get >/dev/null 2>&1; then
+	echo "thumbd: installing what is missing: ${sudo:+sudo }apt-get install$debian"
+	$sudo apt-get update -qq
+	$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $debian >/dev/null
+elif command -v dnf >/dev/null 2>&1; then
+	echo "thumbd: installing what is missing: ${sudo:+sudo }dnf install$fedora"
+	$sudo dnf install -y -q $fedora
+else
+	echo "thumbd: missing, and no apt-get or dnf to install it with:$debian (Debian's names)" >&2
+	exit 1
+fi
