@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: MIT
+
+package rig
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+)
+
+// StartDaemon starts thumbd with the held socket and returns when it says that
+// it is ready. Requests that came meanwhile are answered then.
+func (r *Rig) StartDaemon(ctx context.Context) error {
+	if r.daemon != nil {
+		return errors.New("thumbd runs already")
+	}
+	var err error
+	if r.options.SocketActivate {
+		r.daemon, err = r.startActivator()
+	} else {
+		r.daemon, err = r.startHeld()
+	}
+	if err != nil {
+		return err
+	}
+	return r.awaitReady(ctx)
+}
+
+func (r *Rig) awaitReady(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	p := r.daemon
+	go func() {
+		select {
+		case <-p.done:
+			cancel(errors.Join(errors.New("it has ended"), p.err))
+		case <-ctx.Done():
+		}
+	}()
+	if r.options.SocketActivate {
+		if err := r.Log.Wait(ctx, 1, "Listening on", r.socketPath()); err != nil {
+			return err
+		}
+		return os.Chmod(r.socketPath(), 0o666)
+	}
+	select {
+	case <-r.notify.ready:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("thumbd is not ready: %w\n%s", context.Cause(ctx), r.Log)
+	}
+}
+
+// StopDaemon stops thumbd as systemd does, and returns an error if it did not
+// end with success. The socket stays. It does nothing where none runs.
+func (r *Rig) StopDaemon() error { return r.endDaemon(syscall.SIGTERM) }
+
+// KillDaemon kills thumbd without a warning, and returns when it is gone.
+func (r *Rig) KillDaemon() {
+	// That it was killed is no news.
+	_ = r.endDaemon(syscall.SIGKILL)
+}
+
+// SignalDaemon sends thumbd a signal.
+func (r *Rig) SignalDaemon(sig syscall.Signal) error { return r.daemon.cmd.Process.Signal(sig) }
+
+// DaemonPID returns the process ID of the running thumbd.
+func (r *Rig) DaemonPID() int { return r.daemon.cmd.Process.Pid }
+
+// DaemonDone is closed when the running thumbd has ended, by itself or not.
+func (r *Rig) DaemonDone() <-chan struct{} { return r.daemon.done }
+
+// Status returns the STATUS= that thumbd has told last.
+func (r *Rig) Status() string { return r.notify.lastStatus() }
+
+func (r *Rig) endDaemon(sig syscall.Signal) error {
+	p := r.daemon
+	r.daemon = nil
+	if p == nil {
+		return nil
+	}
+	return p.stop(sig)
+}
+
+func (r *Rig) socketPath() string { return filepath.Join(r.Dir, "thumbd.sock") }
+func (r *Rig) configPath() string { return filepath.Join(r.Dir, "thumbd.toml") }
+
+// hold makes the sockets that systemd would make: the one that thumbd is
+// started with, and the one that it reports to.
+func (r *Rig) hold() (err error) {
+	if r.notify, err = newNotifySocket(filepath.Join(r.Dir, "notify.sock")); err != nil {
+		return err
+	}
+	if r.options.SocketActivate {
+		return nil
+	}
+	if r.held, err = listenUnix(r.socketPath()); err != nil {
+		return err
+	}
+	return os.Chmod(r.socketPath(), 0o666)
+}
+
+// startHeld starts thumbd through a shell, as LISTEN_PID is to be its own.
+func (r *Rig) startHeld() (*process, error) {
+	cmd := exec.Command("/bin/sh", "-c", `export LISTEN_PID=$$; exec "$0" "$@"`,
+		r.options.Programs.Thumbd, "serve", "-c", r.configPath())
+	cmd.Env = append(r.environment(),
+		"LISTEN_FDS=1", "LISTEN_FDNAMES=http", "NOTIFY_SOCKET="+r.notify.path)
+	cmd.ExtraFiles = []*os.File{r.held}
+	cmd.Stderr = r.Log
+	if r.options.Nobody && os.Geteuid() == 0 {
+		cred, err := nobody()
+		if err != nil {
+			return nil, err
+		}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: cred}
+	}
+	r.notify.expect()
+	return start(cmd)
+}
+
+func (r *Rig) startActivator() (*process, error) {
+	cmd := exec.Command("systemd-socket-activate", "-l", r.socketPath(), "--fdname=http",
+		r.options.Programs.Thumbd, "serve", "-c", r.configPath())
+	cmd.Env = r.environment()
+	cmd.Stderr = r.Log
+	return start(cmd)
+}
+
+// environment is ours without what a service manager may have told us, and
+// the options'.
+func (r *Rig) environment() []string {
+	env := slices.Clone(r.options.Env)
+	for _, v := range os.Environ() {
+		name, _, _ := strings.Cut(v, "=")
+		switch name {
+		case "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "JOURNAL_STREAM":
+		default:
+			env = append(env, v)
+		}
+	}
+	return env
+}
+
+// notifySocket hears what thumbd tells systemd: see sd_notify(3).
+type notifySocket struct {
+	path  string
+	conn  *net.UnixConn
+	ended chan struct{}
+	ready <-chan struct{} // closed at the next READY=1 after expect
+
+	mu     sync.Mutex
+	toTell chan struct{}
+	status string
+}
+
+func newNotifySocket(path string) (*notifySocket, error) {
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		return nil, err
+	}
+	n := &notifySocket{path: path, conn: conn, ended: make(chan struct{})}
+	n.expect()
+	go n.listen()
+	return n, nil
+}
+
+func (n *notifySocket) expect() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.toTell = make(chan struct{})
+	n.ready = n.toTell
+}
+
+func (n *notifySocket) listen() {
+	defer close(n.ended)
+	buf := make([]byte, 4096)
+	for {
+		size, err := n.conn.Read(buf)
+		if err != nil {
+			return
+		}
+		for line := range strings.SplitSeq(string(buf[:size]), "\n") {
+			n.hear(line)
+		}
+	}
+}
+
+func (n *notifySocket) hear(line string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if line == "READY=1" && n.toTell != nil {
+		close(n.toTell)
+		n.toTell = nil
+	}
+	if status, ok := strings.CutPrefix(line, "STATUS="); ok {
+		n.status = status
+	}
+}
+
+func (n *notifySocket) lastStatus() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.status
+}
+
+// Close returns when nothing is heard any more.
+func (n *notifySocket) Close() error {
+	err := n.conn.Close()
+	<-n.ended
+	return err
+}

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: MIT
+
+// Package rig runs thumbd as an installation does: the built programs behind a
+// real nginx that has the shipped files, and a socket that somebody else holds.
+// It is for the end-to-end tests, the demo and the benchmarks.
+package rig
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// Site is a site of thumbd.toml together with its location in nginx.
+type Site struct {
+	Name      string
+	Prefix    string
+	Scheme    string   // signed, preset or restthumbnails
+	Hosts     []string // none: nginx's default server
+	Originals string   // an absolute path
+	Key       string   // the key's text; none for the preset scheme
+	TOML      string   // lines that follow the site's own keys
+	TryFiles  string   // what nginx looks for; "": $uri
+	Root      string   // nginx's root; "": the document root
+	Location  string   // directives that follow the location's own
+}
+
+// Options say what a Rig is made of. The zero value of all but Programs and
+// Sites is a working default.
+type Options struct {
+	Programs Programs
+	Sites    []Site
+	Address  string // host:port of nginx; "": any free port of 127.0.0.1
+	TOML     string // the [daemon] and [limits] tables
+	HTTP     string // directives of nginx's http block
+	Server   string // directives of each of its server blocks
+	// WorkerConnections of each of two nginx processes; 0: 1024.
+	WorkerConnections int
+	// SocketActivate leaves the socket to systemd-socket-activate, which starts
+	// thumbd at the first connection and cannot start it again.
+	SocketActivate bool
+	// Stopped leaves thumbd to a later StartDaemon.
+	Stopped bool
+	// Nobody has thumbd run as the user nobody where we are root, so that file
+	// permissions hold for it. It must be able to read Programs and Originals.
+	Nobody bool
+	Env    []string  // of thumbd, beside ours
+	Log    io.Writer // gets thumbd's log too; nil: nobody
+}
+
+// Rig is a running nginx, a socket and a thumbd, which can be stopped and
+// started. Its methods are safe for concurrent use, except for those that
+// start and stop.
+type Rig struct {
+	// Dir has everything: thumbd.toml, nginx.conf, nginx's error.log, the
+	// document roots. It goes with Close.
+	Dir string
+	// Addr is where nginx listens, as host:port.
+	Addr string
+	// Log is the daemon's, over all its starts.
+	Log *Log
+
+	options Options
+	held    *os.File
+	notify  *notifySocket
+	daemon  *process
+	nginx   *process
+}
+
+// StopTime is the longest that Close and StopDaemon wait for a program that
+// was told to stop, before they kill it.
+const StopTime = 30 * time.Second
+
+// Start writes all files, starts nginx and thumbd and returns when both serve.
+// The caller closes the Rig. What was started is stopped if it fails.
+func Start(ctx context.Context, o Options) (_ *Rig, err error) {
+	r := &Rig{options: o, Log: newLog(o.Log)}
+	// Short, for the path of a unix socket ends after 107 bytes.
+	if r.Dir, err = os.MkdirTemp("", "thumbd-rig-"); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, r.Close())
+		}
+	}()
+	if err := r.hold(); err != nil {
+		return nil, err
+	}
+	sockets, err := r.listen(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.layOut(); err != nil {
+		return nil, errors.Join(err, closeAll(sockets))
+	}
+	if err := errors.Join(r.startNginx(ctx, sockets), closeAll(sockets)); err != nil {
+		return nil, err
+	}
+	if !o.Stopped {
+		if err := r.StartDaemon(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// Close stops what runs and removes Dir. It is called once.
+func (r *Rig) Close() error {
+	errs := []error{r.StopDaemon(), r.StopNginx()}
+	if r.notify != nil {
+		errs = append(errs, r.notify.Close())
+	}
+	if r.held != nil {
+		errs = append(errs, r.held.Close())
+	}
+	return errors.Join(append(errs, os.RemoveAll(r.Dir))...)
+}
+
+// URL returns the address of a request target, for those who need no raw ones.
+func (r *Rig) URL(target string) string { return "http://" + r.Addr + target }
+
+// Root returns the document root of a site.
+func (r *Rig) Root(site string) string { return filepath.Join(r.Dir, "root", site) }
+
+// File returns the file that a decoded URI of a site is published as.
+func (r *Rig) File(site, uri string) string { return r.Root(site) + uri }
+
+// NginxLog returns what nginx has written to its error log.
+func (r *Rig) NginxLog() (string, error) {
+	b, err := os.ReadFile(filepath.Join(r.Dir, "error.log"))
+	return string(b), err
+}
+
+// StopNginx stops nginx, at once. It does nothing where none runs.
+func (r *Rig) StopNginx() error {
+	p := r.nginx
+	r.nginx = nil
+	if p == nil {
+		return nil
+	}
+	return p.stop(syscall.SIGTERM)
+}
+
+// frontPath is a unix socket of nginx for Do, which would run out of ports in
+// a fuzz test.
+func (r *Rig) frontPath() string { return filepath.Join(r.Dir, "nginx.sock") }
+
+// listen opens the sockets of nginx: the one for browsers, and frontPath.
+func (r *Rig) listen(ctx context.Context) ([]*os.File, error) {
+	tcp, err := new(net.ListenConfig).Listen(ctx, "tcp4", cmp.Or(r.options.Address, "127.0.0.1:0"))
+	if err != nil {
+		return nil, err
+	}
+	r.Addr = tcp.Addr().String()
+	first, err := tcp.(*net.TCPListener).File()
+	if err := errors.Join(err, tcp.Close()); err != nil {
+		return nil, err
+	}
+	second, err := listenUnix(r.frontPath())
+	if err != nil {
+		return nil, errors.Join(err, first.Close())
+	}
+	return []*os.File{first, second}, nil
+}
+
+// listenUnix listens on path until the file is closed. The path stays.
+func listenUnix(path string) (*os.File, error) {
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	l.SetUnlinkOnClose(false)
+	f, err := l.File()
+	return f, errors.Join(err, l.Close())
+}
+
+func closeAll(files []*os.File) error {
+	var errs []error
+	for _, f := range files {
+		errs = append(errs, f.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// startNginx hands nginx its sockets the way in which nginx hands them to its
+// own successor, so that requests wait from now on and no port is lost in
+// between.
+func (r *Rig) startNginx(ctx context.Context, sockets []*os.File) error {
+	args := []string{"-p", r.Dir, "-c", filepath.Join(r.Dir, "nginx.conf"), "-e", filepath.Join(r.Dir, "error.log")}
+	test := exec.CommandContext(ctx, nginxPath(), append(args, "-t")...)
+	inherit(test, sockets)
+	if out, err := test.CombinedOutput(); err != nil {
+		return fmt.Errorf("nginx -t: %w\n%s", err, out)
+	}
+	cmd := exec.Command(nginxPath(), args...)
+	inherit(cmd, sockets)
+	p, err := start(cmd)
+	if err != nil {
+		return err
+	}
+	r.nginx = p
+	// os/exec has made them block, and nginx expects of its predecessor that
+	// they do not: a worker would be stuck in accept.
+	for _, socket := range sockets {
+		if err := syscall.SetNonblock(int(socket.Fd()), true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func inherit(cmd *exec.Cmd, sockets []*os.File) {
+	cmd.Env = append(os.Environ(), "NGINX=3;4;")
+	cmd.ExtraFiles = sockets
+}
+
+// nginxPath looks where distributions put nginx too, which the path of an
+// ordinary user lacks.
+func nginxPath() string {
+	if path, err := exec.LookPath("nginx"); err == nil {
+		return path
+	}
+	return "/usr/sbin/nginx"
+}
