@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: MIT
+
+GO         ?= go
+PREFIX     ?= /usr/local
+LIBEXECDIR ?= /usr/libexec
+SYSCONFDIR ?= /etc
+DESTDIR    ?=
+UNITDIR    ?= $(PREFIX)/lib/systemd/system
+# Of the nginx that connects to the socket.
+NGINX_GROUP ?= $(shell getent group www-data >/dev/null && echo www-data || echo nginx)
+# make test FUZZ=30s fuzzes each target for so long, beyond its seeds.
+FUZZ       ?=
+
+VERSION := $(shell git describe --tags --exact-match --match 'v[0-9]*' 2>/dev/null | sed 's/^v//')
+ifeq ($(VERSION),)
+VERSION := 0.0.0~git$(shell git log -1 --format=%cd.%h --date=format:%Y%m%d --abbrev=8 2>/dev/null || echo 0)
+endif
+
+# The linters' versions: changed here and nowhere else.
+STATICCHECK  := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOLANGCI     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+TOOLS        := $(CURDIR)/build/tools
+
+SETUP   := sh packaging/scripts/setup.sh
+SOURCES := $(shell find cmd internal -name '*.go' -o -name '*.[ch]' -o -name '*.html') go.mod go.sum
+# All but the packages with cgo and those that start whole programs.
+PURE     = $(shell CGO_ENABLED=0 $(GO) list ./... 2>/dev/null | grep -Ev '/(engine|thumbd-render|rig|demo|e2e|bench)(/|$$)')
+FUZZERS  = $(shell grep -rl '^func Fuzz' --include='*_test.go' internal | xargs -n1 dirname | sort -u)
+
+.PHONY: all demo test check bench install clean
+
+all: build/thumbd build/thumbd-render
+
+build/thumbd: $(SOURCES)
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/thumbd
+
+build/thumbd-render: $(SOURCES)
+	@$(SETUP) build
+	$(GO) build -trimpath -buildmode=pie -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/thumbd-render
+
+demo:
+	@$(SETUP) test
+	@$(MAKE) --no-print-directory all
+	@THUMBD_BUILD=$(CURDIR)/build PORT='$(PORT)' ORIGINALS='$(ORIGINALS)' $(GO) run ./internal/demo
+
+test:
+	@$(SETUP) test
+	@$(MAKE) --no-print-directory all
+	CGO_ENABLED=0 $(GO) test $(PURE)
+	$(GO) test -race $(PURE) ./internal/engine/... ./cmd/thumbd-render/...
+	THUMBD_BUILD=$(CURDIR)/build $(GO) test -count=1 ./internal/rig/... ./internal/demo/... ./internal/e2e/...
+ifneq ($(FUZZ),)
+	@set -e; for dir in $(FUZZERS); do \
+		for f in $$(grep -rhoE '^func Fuzz[A-Za-z0-9]+' $$dir/*_test.go | cut -c6-); do \
+			$(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZ) ./$$dir; \
+		done; done
+endif
+
+check: $(TOOLS)/staticcheck $(TOOLS)/golangci-lint
+	@$(SETUP) check
+	@$(MAKE) --no-print-directory all
+	@unformatted=$$(gofmt -l cmd internal); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
+	$(GO) mod tidy -diff
+	$(GO) vet ./...
+	$(TOOLS)/staticcheck ./...
+	$(TOOLS)/golangci-lint run
+	shellcheck packaging/scripts/*.sh testdata/*.sh .ci/run
+
+# A tool is built once for each version.
+$(TOOLS)/staticcheck $(TOOLS)/golangci-lint: Makefile
+	GOBIN=$(TOOLS) $(GO) install $(if $(findstring staticcheck,$@),$(STATICCHECK),$(GOLANGCI))
+	@touch $@
+
+bench:
+	@$(SETUP) test
+	@$(MAKE) --no-print-directory all
+	THUMBD_BUILD=$(CURDIR)/build $(GO) test -run '^$$' -bench . ./internal/bench
+
+install: all
+	install -D -m 0755 build/thumbd $(DESTDIR)$(PREFIX)/bin/thumbd
+	install -D -m 0755 build/thumbd-render $(DESTDIR)$(LIBEXECDIR)/thumbd/thumbd-render
+	install -D -m 0644 nginx/conf.d/thumbd.conf $(DESTDIR)$(SYSCONFDIR)/nginx/conf.d/thumbd.conf
+	install -D -m 0644 nginx/snippets/thumbd.conf $(DESTDIR)$(SYSCONFDIR)/nginx/snippets/thumbd.conf
+	install -d $(DESTDIR)$(UNITDIR)
+	sed 's,/usr/bin,$(PREFIX)/bin,' packaging/systemd/thumbd.service >$(DESTDIR)$(UNITDIR)/thumbd.service
+	sed 's,^SocketGroup=.*,SocketGroup=$(NGINX_GROUP),' packaging/systemd/thumbd.socket >$(DESTDIR)$(UNITDIR)/thumbd.socket
+
+clean:
+	rm -rf build dist
