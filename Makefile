@@ -48,11 +48,11 @@ test:
 	@$(MAKE) --no-print-directory all
 	CGO_ENABLED=0 $(GO) test $(PURE)
 	$(GO) test -race $(PURE) ./internal/engine/... ./cmd/thumbd-render/...
-	THUMBD_BUILD=$(CURDIR)/build $(GO) test -count=1 ./internal/rig/... ./internal/demo/... ./internal/e2e/...
+	THUMBD_BUILD=$(CURDIR)/build $(GO) test -race -count=1 ./internal/rig/... ./internal/demo/... ./internal/e2e/...
 ifneq ($(FUZZ),)
 	@set -e; for dir in $(FUZZERS); do \
 		for f in $$(grep -rhoE '^func Fuzz[A-Za-z0-9]+' $$dir/*_test.go | cut -c6-); do \
-			$(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZ) ./$$dir; \
+			$(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZ) -fuzzminimizetime 5x ./$$dir; \
 		done; done
 endif
 

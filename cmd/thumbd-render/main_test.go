@@ -174,7 +174,10 @@ func TestJobs(t *testing.T) {
 		)), original, crop, fit)
 		var reply wire.Reply
 		w.receive(t, &reply)
-		want := []wire.Result{{Width: 100, Height: 100}, {Width: 64, Height: 48}}
+		want := []wire.Result{
+			{Width: 100, Height: 100, OriginalWidth: 640, OriginalHeight: 480},
+			{Width: 64, Height: 48, OriginalWidth: 640, OriginalHeight: 480},
+		}
 		if reply.ID != id || !slices.Equal(reply.Results, want) {
 			t.Fatalf("got %+v", reply)
 		}
