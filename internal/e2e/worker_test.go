@@ -133,7 +133,7 @@ func answer(conn *net.UnixConn, job *wire.Job, files []*os.File) error {
 		if err := f.Truncate(int64(b.Len())); err != nil {
 			return err
 		}
-		reply.Results = append(reply.Results, wire.Result{Width: w, Height: h})
+		reply.Results = append(reply.Results, wire.Result{Width: w, Height: h, OriginalWidth: w, OriginalHeight: h})
 	}
 	for _, f := range files {
 		f.Close()
