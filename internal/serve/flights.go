@@ -13,7 +13,6 @@ import (
 type flights struct {
 	mu      sync.Mutex
 	current map[string]*flight
-	running sync.WaitGroup
 }
 
 // flight is one making of a thumbnail and those who wait for it.
@@ -64,14 +63,15 @@ func (f *flights) join(key string, begin func() makeFunc) *flight {
 	fl := &flight{done: make(chan struct{}), cancel: cancel, waiters: 1}
 	f.current[key] = fl
 	run := begin()
-	f.running.Go(func() {
+	// Waited for by whoever takes the sites away: see Sites.users.
+	go func() {
 		fl.outcome, fl.err = run(ctx)
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		delete(f.current, key)
 		close(fl.done)
 		fl.closeUnused()
-	})
+	}()
 	return fl
 }
 
@@ -94,6 +94,3 @@ func (fl *flight) closeUnused() {
 	default:
 	}
 }
-
-// wait returns when no flight is left.
-func (f *flights) wait() { f.running.Wait() }
