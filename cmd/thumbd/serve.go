@@ -118,7 +118,7 @@ func (d *daemon) wait(ctx context.Context, reload <-chan os.Signal, failed <-cha
 	// What is being loaded ends before the stop begins.
 	defer func() {
 		if loading {
-			<-loaded
+			_ = <-loaded // It has been told.
 		}
 	}()
 	beat := time.After(d.beat())
@@ -273,7 +273,8 @@ func (d *daemon) stop(server *http.Server) {
 		s.stop()
 	}
 	if !shutdown(server, 2*limit) {
-		server.Close()
+		// An error is a client's that did not take its answer.
+		_ = server.Close()
 	}
 	d.handler.SetSites(nil)()
 	if s != nil {

@@ -55,7 +55,7 @@ func New(path string, maxBytes int64) *Dir {
 }
 
 // Close lets go of the directory. Files that Open has returned stay open.
-func (d *Dir) Close() error { return d.dir.Close() }
+func (d *Dir) Close() { d.dir.Close() }
 
 // Open opens the original of that name, segments joined by /, for reading from
 // offset 0. The caller closes the file. Links are followed, eight at most and

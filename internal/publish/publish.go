@@ -97,7 +97,7 @@ func New(documentRoot, prefix string, gone func(name string) bool) *Tree {
 
 // Close lets go of the tree's directory once running calls have returned.
 // Files that Open has returned stay open.
-func (t *Tree) Close() error { return t.dir.Close() }
+func (t *Tree) Close() { t.dir.Close() }
 
 // Publish copies picture, a memfd that allows sealing, to name: readers see
 // what was there before, or all of the new file. Folders that are missing,

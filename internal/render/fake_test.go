@@ -67,11 +67,18 @@ func fakeWorker() int {
 
 func say(conn *net.UnixConn, m wire.Message) {
 	b, err := wire.Encode(m)
+	must(err)
+	must2(conn.Write(b))
+}
+
+// must ends the worker, as one that crashed.
+func must(err error) {
 	if err != nil {
 		os.Exit(1)
 	}
-	conn.Write(b)
 }
+
+func must2(_ int, err error) { must(err) }
 
 // obey does what the original says.
 func obey(conn *net.UnixConn, job wire.Job, files []*os.File) {
@@ -82,7 +89,7 @@ func obey(conn *net.UnixConn, job wire.Job, files []*os.File) {
 		// Pictures tell which process made them, and in what company.
 		fmt.Fprintf(files[i+1], "%d %d %s", os.Getpid(), len(job.Outputs), text)
 		at, _ := files[i+1].Seek(0, io.SeekCurrent)
-		files[i+1].Truncate(at)
+		must(files[i+1].Truncate(at))
 		reply.Results = append(reply.Results, wire.Result{Width: t.Width, Height: t.Width, OriginalWidth: 100, OriginalHeight: 100})
 	}
 	switch order := string(text); order {
@@ -105,7 +112,7 @@ func obey(conn *net.UnixConn, job wire.Job, files []*os.File) {
 			}
 		}
 	case "wait":
-		os.WriteFile(path+".running", nil, 0o600)
+		must(os.WriteFile(path+".running", nil, 0o600))
 		for !exists(path + ".go") {
 			time.Sleep(time.Millisecond)
 		}
@@ -118,19 +125,22 @@ func obey(conn *net.UnixConn, job wire.Job, files []*os.File) {
 	case "two results":
 		reply.Results = append(reply.Results, reply.Results...)
 	case "empty":
-		files[1].Truncate(0)
+		must(files[1].Truncate(0))
 	case "too many bytes":
-		files[1].Truncate(job.Bytes + 1) // Sealed: it stays as it is.
+		if files[1].Truncate(job.Bytes+1) == nil {
+			os.Exit(1) // It is sealed.
+		}
 		reply.Results[0].Failure = wire.ThumbnailBytes
 	case "garbage":
-		conn.Write([]byte("garbage"))
+		must2(conn.Write([]byte("garbage")))
 		return
 	case "long":
-		conn.Write(bytes.Repeat([]byte("a"), wire.MaxMessage+1))
+		must2(conn.Write(bytes.Repeat([]byte("a"), wire.MaxMessage+1)))
 		return
 	case "descriptors":
 		b, _ := json.Marshal(reply)
-		conn.WriteMsgUnix(b, unix.UnixRights(0, 1, 2), nil)
+		_, _, err := conn.WriteMsgUnix(b, unix.UnixRights(0, 1, 2), nil)
+		must(err)
 		return
 	case "twice":
 		say(conn, &reply)

@@ -100,6 +100,14 @@ func (b *bench) render(order string, width int) (pid, company int, err error) {
 	return pid, company, nil
 }
 
+// refuse renders what can't be.
+func (b *bench) refuse(order string) {
+	b.t.Helper()
+	if _, _, err := b.render(order, 7); err == nil {
+		b.t.Errorf("%s: a picture", order)
+	}
+}
+
 // background renders and sends the error.
 func (b *bench) background(ctx context.Context, r Request) <-chan error {
 	done := make(chan error, 1)
@@ -212,7 +220,7 @@ func TestRefusalsOfOneThumbnailLeaveTheOthers(t *testing.T) {
 
 func TestForgetForgetsRefusals(t *testing.T) {
 	b := newBench(t, nil)
-	b.render("damaged", 7)
+	b.refuse("damaged")
 	b.Forget()
 	_, _, err := b.render("damaged", 7)
 	if refusal, ok := errors.AsType[*Refusal](err); !ok || refusal.Remembered {
@@ -222,7 +230,7 @@ func TestForgetForgetsRefusals(t *testing.T) {
 
 func TestRefusalsEnd(t *testing.T) {
 	b := newBench(t, nil)
-	b.render("damaged", 7)
+	b.refuse("damaged")
 	b.refusals.now = func() time.Time { return time.Now().Add(refusalTime) }
 	_, _, err := b.render("damaged", 7)
 	if refusal, ok := errors.AsType[*Refusal](err); !ok || refusal.Remembered {
@@ -267,7 +275,9 @@ func TestOutputsOfAFailedJobAreTriedAlone(t *testing.T) {
 		good := b.background(context.Background(), b.request(order, 12))
 		bad := b.background(context.Background(), b.request(order, 13))
 		b.awaitQueued(2)
-		release()
+		if err := release(); err != nil {
+			t.Error(err)
+		}
 		if err := <-good; err != nil {
 			t.Errorf("%s: the good one: %v", order, err)
 		}
@@ -304,7 +314,9 @@ func TestForegroundGoesFirst(t *testing.T) {
 	} else {
 		b.queue.again(got)
 	}
-	release()
+	if err := release(); err != nil {
+		t.Error(err)
+	}
 	wg.Wait()
 }
 
@@ -347,7 +359,9 @@ func TestARunningOneIsFinishedThoughNobodyWaits(t *testing.T) {
 	path := filepath.Join(b.dir, "wait")
 	await(t, func() bool { return exists(path + ".running") })
 	cancel()
-	os.WriteFile(path+".go", nil, 0o600)
+	if err := os.WriteFile(path+".go", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	if err := <-done; err != nil {
 		t.Errorf("%v; want its picture", err)
 	}
@@ -396,7 +410,9 @@ func TestADeadIdleWorkerCostsNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Kill()
+	if err := p.Kill(); err != nil {
+		t.Fatal(err)
+	}
 	await(t, func() bool { return syscall.Kill(pid, 0) != nil })
 	if again, _, err := b.render("plain", 2); err != nil || again == pid {
 		t.Errorf("worker %d, %v; want another than %d", again, err, pid)
@@ -435,7 +451,7 @@ func TestAWorkerThatSpeaksUnaskedIsReplaced(t *testing.T) {
 
 func TestLastWordsReachTheLog(t *testing.T) {
 	b := newBench(t, nil)
-	b.render("stderr", 1)
+	b.refuse("stderr")
 	if !b.reported("the worker's last words") {
 		t.Errorf("no last words in %+v", b.events)
 	}

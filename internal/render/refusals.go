@@ -4,6 +4,7 @@ package render
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -61,13 +62,17 @@ func (m *refusals) add(r Request, err error) {
 	}
 	key := refusalKey{identity: r.Identity}
 	kept := Refusal{Err: refusal.Err, Detail: refusal.Detail, Remembered: true}
-	switch refusal.Err {
-	case ErrDeadline, ErrThumbnailTooLarge, ErrThumbnailBytes:
+	switch {
+	case isAny(err, ErrDeadline, ErrThumbnailTooLarge, ErrThumbnailBytes):
 		key.transform = r.Transform
-	case ErrCrashed:
+	case errors.Is(err, ErrCrashed):
 		kept.Err = ErrQuarantined
 	}
 	m.cache.Add(key, refused{kept, m.now().Add(refusalTime)})
+}
+
+func isAny(err error, targets ...error) bool {
+	return slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) })
 }
 
 func (m *refusals) forget() { m.cache.Purge() }

@@ -115,7 +115,10 @@ func (w *worker) pid() int { return w.cmd.Process.Pid }
 
 // greet waits for the worker's Hello.
 func (w *worker) greet(ctx context.Context, limit time.Duration) error {
-	stop := context.AfterFunc(ctx, func() { w.conn.SetReadDeadline(time.Unix(1, 0)) })
+	stop := context.AfterFunc(ctx, func() {
+		// An error is that of a closed socket, which reads no more either.
+		_ = w.conn.SetReadDeadline(time.Unix(1, 0))
+	})
 	defer stop()
 	if err := w.conn.SetReadDeadline(time.Now().Add(limit)); err != nil {
 		return err
@@ -196,7 +199,8 @@ func (w *worker) unfit() string {
 // kill ends the worker, whatever it does, and waits for it.
 func (w *worker) kill() {
 	w.conn.Close()
-	w.cmd.Process.Kill()
+	// An error is that it has ended already.
+	_ = w.cmd.Process.Kill()
 	<-w.gone
 }
 

@@ -69,12 +69,11 @@ func (d *Dir) Acquire() (r *os.Root, release func(), err error) {
 
 // Close makes every later Acquire fail. Who has acquired the directory before
 // keeps it until release.
-func (d *Dir) Close() error {
+func (d *Dir) Close() {
 	d.replace(nil)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.closed = true
-	return nil
 }
 
 // stat exists because os.OpenRoot opens whatever is there, and would wait for

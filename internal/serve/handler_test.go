@@ -511,7 +511,9 @@ func TestNegotiation(t *testing.T) {
 		b.get(b.url("a.jpg", "10x10"), tt.header...)
 		want := thumb.JPEG
 		if tt.want != "" {
-			want.UnmarshalText([]byte(tt.want[1:]))
+			if err := want.UnmarshalText([]byte(tt.want[1:])); err != nil {
+				t.Fatal(err)
+			}
 		}
 		if asked.Transform.Format != want {
 			t.Errorf("negotiate %v, %v: %v; want %v", tt.negotiate, tt.header, asked.Transform.Format, want)

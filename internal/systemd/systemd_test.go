@@ -4,6 +4,7 @@ package systemd
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"net"
@@ -27,7 +28,7 @@ func TestMain(m *testing.M) {
 func accept() int {
 	l, err := Listener()
 	if err != nil {
-		os.Stdout.WriteString(err.Error())
+		fmt.Println(err)
 		return 1
 	}
 	conn, err := l.Accept()
@@ -35,7 +36,7 @@ func accept() int {
 		return 1
 	}
 	defer conn.Close()
-	io.WriteString(conn, "hello")
+	fmt.Fprint(conn, "hello")
 	return 0
 }
 
