@@ -10,6 +10,8 @@ UNITDIR    ?= $(PREFIX)/lib/systemd/system
 NGINX_GROUP ?= $(shell getent group www-data >/dev/null && echo www-data || echo nginx)
 # make test FUZZ=30s fuzzes each target for so long, beyond its seeds.
 FUZZ       ?=
+# make bench BENCH=hits makes one measurement.
+BENCH      ?=
 
 VERSION := $(shell git describe --tags --exact-match --match 'v[0-9]*' 2>/dev/null | sed 's/^v//')
 ifeq ($(VERSION),)
@@ -74,7 +76,7 @@ $(TOOLS)/staticcheck $(TOOLS)/golangci-lint: Makefile
 bench:
 	@$(SETUP) test
 	@$(MAKE) --no-print-directory all
-	THUMBD_BUILD=$(CURDIR)/build $(GO) test -run '^$$' -bench . ./internal/bench
+	THUMBD_BUILD=$(CURDIR)/build $(GO) run ./internal/bench $(BENCH)
 
 install: all
 	install -D -m 0755 build/thumbd $(DESTDIR)$(PREFIX)/bin/thumbd

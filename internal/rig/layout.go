@@ -149,7 +149,7 @@ http {
     uwsgi_temp_path       {{.Dir}}/temp-uwsgi;
     scgi_temp_path        {{.Dir}}/temp-scgi;
 
-    include conf.d/*.conf;
+    {{if not .Plain}}include conf.d/*.conf;{{end}}
     {{.HTTP}}
 {{range .Servers}}
     server {
@@ -160,12 +160,12 @@ http {
 {{range .Sites}}
         location ^~ {{.Prefix}} {
             root      {{.Root}};
-            try_files {{.TryFiles}} @thumbd;
+            {{if not $.Plain}}try_files {{.TryFiles}} @thumbd;{{end}}
             expires   30d;
             {{.Location}}
         }
 {{end}}
-        include snippets/thumbd.conf;
+        {{if not $.Plain}}include snippets/thumbd.conf;{{end}}
     }
 {{end}}
 }
@@ -190,8 +190,9 @@ func (r *Rig) nginxConf() ([]byte, error) {
 	err = nginxTemplate.Execute(&b, struct {
 		User, Dir, Addr, Front, HTTP, Server string
 		WorkerConnections, Files             int
+		Plain                                bool
 		Servers                              []server
-	}{name, r.Dir, r.Addr, r.frontPath(), r.options.HTTP, r.options.Server, connections, 2 * connections, r.servers()})
+	}{name, r.Dir, r.Addr, r.frontPath(), r.options.HTTP, r.options.Server, connections, 2 * connections, r.options.Plain, r.servers()})
 	return b.Bytes(), err
 }
 

@@ -47,6 +47,9 @@ type Options struct {
 	// SocketActivate leaves the socket to systemd-socket-activate, which starts
 	// thumbd at the first connection and cannot start it again.
 	SocketActivate bool
+	// Plain leaves out thumbd and all of its files: nginx serves what is in the
+	// sites' document roots.
+	Plain bool
 	// Stopped leaves thumbd to a later StartDaemon.
 	Stopped bool
 	// Nobody has thumbd run as the user nobody where we are root, so that file
@@ -105,7 +108,7 @@ func Start(ctx context.Context, o Options) (_ *Rig, err error) {
 	if err := errors.Join(r.startNginx(ctx, sockets), closeAll(sockets)); err != nil {
 		return nil, err
 	}
-	if !o.Stopped {
+	if !o.Stopped && !o.Plain {
 		if err := r.StartDaemon(ctx); err != nil {
 			return nil, err
 		}
