@@ -66,6 +66,11 @@ check: $(TOOLS)/staticcheck $(TOOLS)/golangci-lint
 	$(GO) vet ./...
 	$(TOOLS)/staticcheck ./...
 	$(TOOLS)/golangci-lint run
+	mandoc -T lint -W warning packaging/man/*
+	@mkdir -p build/units && sed 's,/usr/bin/thumbd,$(CURDIR)/build/thumbd,' packaging/systemd/thumbd.service >build/units/thumbd.service && \
+		cp packaging/systemd/thumbd.socket build/units
+	systemd-analyze --recursive-errors=no --man=no verify build/units/thumbd.service build/units/thumbd.socket
+	systemd-analyze security --offline=true --threshold=8 build/units/thumbd.service >/dev/null
 	shellcheck packaging/scripts/*.sh testdata/*.sh .ci/run
 
 # A tool is built once for each version.
@@ -83,6 +88,8 @@ install: all
 	install -D -m 0755 build/thumbd-render $(DESTDIR)$(LIBEXECDIR)/thumbd/thumbd-render
 	install -D -m 0644 nginx/conf.d/thumbd.conf $(DESTDIR)$(SYSCONFDIR)/nginx/conf.d/thumbd.conf
 	install -D -m 0644 nginx/snippets/thumbd.conf $(DESTDIR)$(SYSCONFDIR)/nginx/snippets/thumbd.conf
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man8 packaging/man/thumbd.8 packaging/man/thumbd-render.8
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man5 packaging/man/thumbd.toml.5
 	install -d $(DESTDIR)$(UNITDIR)
 	sed 's,/usr/bin,$(PREFIX)/bin,' packaging/systemd/thumbd.service >$(DESTDIR)$(UNITDIR)/thumbd.service
 	sed 's,^SocketGroup=.*,SocketGroup=$(NGINX_GROUP),' packaging/systemd/thumbd.socket >$(DESTDIR)$(UNITDIR)/thumbd.socket

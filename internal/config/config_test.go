@@ -346,3 +346,20 @@ func TestPackagedFile(t *testing.T) {
 		}
 	}
 }
+
+func TestManualHasEveryKey(t *testing.T) {
+	page, err := os.ReadFile("../../packaging/man/thumbd.toml.5")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, known := range []fields{
+		daemonFields(&Config{}), limitsFields(&Config{}), siteFields(&draft{}), presetFields(&thumb.Preset{}),
+	} {
+		for key := range known {
+			item := regexp.MustCompile(`(?m)^\.(It Cm (.* , )?|Ss .*\.)` + key + `\b`)
+			if !item.Match(page) {
+				t.Errorf("%s is not in thumbd.toml(5)", key)
+			}
+		}
+	}
+}

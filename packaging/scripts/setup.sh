@@ -17,6 +17,7 @@ needs() {
 		command -v systemd-socket-activate|systemd|systemd|test check
 		command -v strace|strace|strace|test
 		command -v systemd-analyze|systemd|systemd|check
+		command -v mandoc|mandoc|mandoc|check
 		command -v shellcheck|shellcheck|ShellCheck|check
 	EOF
 }
