@@ -15,8 +15,11 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// card is the thumbnail of most measurements.
-var card = thumb.Transform{Width: 400, Height: 300, Method: thumb.Crop, Format: thumb.JPEG}
+// The thumbnails of the measurements.
+var (
+	card = thumb.Transform{Width: 400, Height: 300, Method: thumb.Crop, Format: thumb.JPEG}
+	icon = thumb.Transform{Width: 100, Height: 75, Method: thumb.Crop, Format: thumb.JPEG}
+)
 
 // photographs returns the folder of the test data's.
 func photographs() (string, error) { return rig.Testdata("originals/photos") }
@@ -24,7 +27,7 @@ func photographs() (string, error) { return rig.Testdata("originals/photos") }
 // hits compares an nginx with thumbd's files and one without, on a file that
 // both have, in turns.
 func hits(ctx context.Context, p rig.Programs) (f figure, err error) {
-	const rounds, clients, round = 12, 8, 700 * time.Millisecond
+	const rounds, clients, round = 40, 8, 300 * time.Millisecond
 	folder, err := photographs()
 	if err != nil {
 		return f, err
@@ -62,7 +65,8 @@ func hits(ctx context.Context, p rig.Programs) (f figure, err error) {
 		ratios = append(ratios, float64(n[0])/float64(n[1]))
 		rates = append(rates, float64(n[1])/round.Seconds())
 	}
-	return figure{quantile(ratios, 0.5), fmt.Sprintf("median of %d rounds, from %.2f to %.2f; %.0f a second without", rounds, ratios[0], ratios[rounds-1], quantile(rates, 0.5))}, nil
+	return figure{quantile(ratios, 0.5), fmt.Sprintf("median of %d rounds, half of them from %.2f to %.2f; %.0f a second without",
+		rounds, quantile(ratios, 0.25), quantile(ratios, 0.75), quantile(rates, 0.5))}, nil
 }
 
 func copyTree(from, to string) error {
