@@ -29,7 +29,7 @@ SOURCES := $(shell find cmd internal -name '*.go' -o -name '*.[ch]' -o -name '*.
 PURE     = $(shell CGO_ENABLED=0 $(GO) list ./... 2>/dev/null | grep -Ev '/(engine|thumbd-render|rig|demo|e2e|bench)(/|$$)')
 FUZZERS  = $(shell grep -rl '^func Fuzz' --include='*_test.go' internal | xargs -n1 dirname | sort -u)
 
-.PHONY: all demo test check bench install clean
+.PHONY: all demo test test-user check bench install clean
 
 all: build/thumbd build/thumbd-render
 
@@ -57,6 +57,12 @@ ifneq ($(FUZZ),)
 			$(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZ) -fuzzminimizetime 5x ./$$dir; \
 		done; done
 endif
+
+# The same as the user nobody, for root.
+test-user:
+	@$(SETUP) test
+	@$(MAKE) --no-print-directory all
+	sh packaging/scripts/test-user.sh $$($(GO) list -f '{{if .TestGoFiles}}{{.Dir}}{{else if .XTestGoFiles}}{{.Dir}}{{end}}' ./... | sed 's,^$(CURDIR)/,,')
 
 check: $(TOOLS)/staticcheck $(TOOLS)/golangci-lint
 	@$(SETUP) check
