@@ -99,10 +99,6 @@ func (p *Pool) Alive() error {
 	return nil
 }
 
-// Forget forgets all refusals: the configuration that they were made under
-// has changed.
-func (p *Pool) Forget() { p.refusals.forget() }
-
 // start keeps one warm worker at hand until ctx is done.
 func (p *Pool) start(ctx context.Context) {
 	pause := firstPause

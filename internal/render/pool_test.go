@@ -218,16 +218,6 @@ func TestRefusalsOfOneThumbnailLeaveTheOthers(t *testing.T) {
 	}
 }
 
-func TestForgetForgetsRefusals(t *testing.T) {
-	b := newBench(t, nil)
-	b.refuse("damaged")
-	b.Forget()
-	_, _, err := b.render("damaged", 7)
-	if refusal, ok := errors.AsType[*Refusal](err); !ok || refusal.Remembered {
-		t.Errorf("%v; want a refusal that is not remembered", err)
-	}
-}
-
 func TestRefusalsEnd(t *testing.T) {
 	b := newBench(t, nil)
 	b.refuse("damaged")

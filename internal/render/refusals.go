@@ -74,5 +74,3 @@ func (m *refusals) add(r Request, err error) {
 func isAny(err error, targets ...error) bool {
 	return slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) })
 }
-
-func (m *refusals) forget() { m.cache.Purge() }
