@@ -18,7 +18,7 @@ import (
 var ErrTooLarge = errors.New("the thumbnail would be too large")
 
 // Plan is the way from an upright original to a thumbnail: Source is resized to
-// Size, and Cut of that is the thumbnail.
+// Size, and Cut of that is laid on Canvas, the thumbnail.
 type Plan struct {
 	// Source is the part of the original that is needed: all of it, unless it
 	// is enlarged and then cut. So no picture on the way is larger than the
@@ -26,6 +26,8 @@ type Plan struct {
 	Source image.Rectangle
 	Size   image.Point
 	Cut    image.Rectangle
+	// Canvas is as large as Cut, unless the picture is padded.
+	Canvas image.Point
 	// Seek is Smart or Attention where the picture decides what is kept, and 0
 	// otherwise. Where the original is enlarged, that is Source's place in the
 	// original, else Cut's in the resized picture; the sizes hold.
@@ -45,14 +47,22 @@ func New(original image.Point, t thumb.Transform, limit image.Point) (Plan, erro
 		p = whole(original, cover(original, box, t.Enlarge))
 	case t.Method == thumb.Fit:
 		p = whole(original, within(original, box, t.Enlarge))
+	case t.Method == thumb.Pad:
+		p = whole(original, within(original, box, t.Enlarge))
+		p.Canvas = box
+	case t.Method == thumb.Stretch:
+		p = whole(original, box)
 	default:
 		p = cut(original, box, t)
 	}
-	if size := p.Cut.Size(); size.X > limit.X || size.Y > limit.Y {
+	if p.Canvas.X > limit.X || p.Canvas.Y > limit.Y {
 		return Plan{}, ErrTooLarge
 	}
 	return p, nil
 }
+
+// Place returns where on Canvas the picture lies: in the middle.
+func (p Plan) Place() image.Point { return place(thumb.Center, p.Canvas, p.Cut.Size()).Min }
 
 // Enlarges reports whether a dimension of the original grows.
 func (p Plan) Enlarges() bool {
@@ -65,6 +75,7 @@ func whole(original, size image.Point) Plan {
 		Source: image.Rectangle{Max: original},
 		Size:   size,
 		Cut:    image.Rectangle{Max: size},
+		Canvas: size,
 	}
 }
 
@@ -109,7 +120,11 @@ func cut(original, box image.Point, t thumb.Transform) Plan {
 	}
 	size := cover(original, box, true)
 	p := whole(original, size)
+	p.Canvas = box
 	p.Cut = place(t.Gravity, size, box)
+	if t.Focus != (thumb.Focus{}) {
+		p.Cut = around(t.Focus, size, box)
+	}
 	if t.Method == thumb.Smart || t.Method == thumb.Attention {
 		p.Seek = t.Method
 		p.Cut = place(thumb.Center, size, box)
@@ -140,6 +155,17 @@ func span(original, resized int, lo, hi *int) (from, to, length int) {
 	return from, to, length
 }
 
+// Overlay returns where on a thumbnail of the given size a watermark lies that
+// is of the size of. It is no larger than the thumbnail.
+func Overlay(thumbnail, of image.Point, w thumb.Watermark) image.Rectangle {
+	box := within(of, thumbnail, false)
+	if w.Scale != 0 {
+		width := max(scale(thumbnail.X, int(w.Scale), 100), 1)
+		box = within(byWidth(of, width), image.Pt(width, thumbnail.Y), false)
+	}
+	return place(w.Position, thumbnail, box)
+}
+
 // place returns where a box of a picture lies by gravity g. Odd pixels are
 // left over to the right and below.
 func place(g thumb.Gravity, size, box image.Point) image.Rectangle {
@@ -158,6 +184,20 @@ func place(g thumb.Gravity, size, box image.Point) image.Rectangle {
 		at.Y = room.Y
 	}
 	return image.Rectangle{Min: at, Max: at.Add(box)}
+}
+
+// around returns where a box of a picture lies that has the focus as near to
+// its middle as it can.
+func around(f thumb.Focus, size, box image.Point) image.Rectangle {
+	x, y := f.Point()
+	at := image.Pt(start(int(x), size.X, box.X), start(int(y), size.Y, box.Y))
+	return image.Rectangle{Min: at, Max: at.Add(box)}
+}
+
+// start returns where on an axis of length size a part of length part begins
+// whose middle is near to focus, in hundredths of a percent.
+func start(focus, size, part int) int {
+	return min(max(2*size*focus-10_000*part, 0)/20_000, size-part)
 }
 
 // wider reports whether a is at least as wide as b for its height.

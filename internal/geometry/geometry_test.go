@@ -38,6 +38,12 @@ func TestSizes(t *testing.T) {
 		{"width alone is not enlarged", image.Pt(40, 30), thumb.Transform{Method: thumb.Smart, Width: 500}, image.Pt(40, 30)},
 		{"half rounds up", image.Pt(200, 101), thumb.Transform{Method: thumb.Fit, Width: 100}, image.Pt(100, 51)},
 		{"under half rounds down", image.Pt(1000, 1014), thumb.Transform{Method: thumb.Fit, Width: 100}, image.Pt(100, 101)},
+		{"pad gives the box", image.Pt(4000, 3000), thumb.Transform{Method: thumb.Pad, Width: 100, Height: 100}, image.Pt(100, 100)},
+		{"pad gives it to a small original too", image.Pt(40, 30), thumb.Transform{Method: thumb.Pad, Width: 100, Height: 100}, image.Pt(100, 100)},
+		{"stretch gives the box", image.Pt(4000, 3000), thumb.Transform{Method: thumb.Stretch, Width: 100, Height: 100}, image.Pt(100, 100)},
+		{"stretch gives it to a small original too", image.Pt(40, 300), thumb.Transform{Method: thumb.Stretch, Width: 100, Height: 100, DPR: 2}, image.Pt(200, 200)},
+		{"width alone, pad", image.Pt(4000, 3000), thumb.Transform{Method: thumb.Pad, Width: 500}, image.Pt(500, 375)},
+		{"width alone, stretch", image.Pt(40, 30), thumb.Transform{Method: thumb.Stretch, Width: 500}, image.Pt(40, 30)},
 		{"nothing vanishes", image.Pt(10000, 3), thumb.Transform{Method: thumb.Fit, Width: 100, Height: 100}, image.Pt(100, 1)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -45,7 +51,7 @@ func TestSizes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := p.Cut.Size(); got != c.want {
+			if got := p.Canvas; got != c.want {
 				t.Errorf("got %v, want %v", got, c.want)
 			}
 		})
@@ -96,6 +102,48 @@ func TestGravity(t *testing.T) {
 	}
 }
 
+func TestFocus(t *testing.T) {
+	for _, c := range []struct {
+		x, y thumb.Decimal
+		want image.Rectangle // of 800x400, in a box of 200x200
+	}{
+		{0, 5000, image.Rect(0, 0, 200, 200)},
+		{2500, 0, image.Rect(0, 0, 200, 200)},
+		{2600, 100, image.Rect(4, 0, 204, 200)},
+		{4999, 5000, image.Rect(99, 0, 299, 200)},
+		{5000, 10000, image.Rect(100, 0, 300, 200)},
+		{7450, 0, image.Rect(198, 0, 398, 200)},
+		{7500, 0, image.Rect(200, 0, 400, 200)},
+		{10000, 0, image.Rect(200, 0, 400, 200)},
+	} {
+		p, err := New(image.Pt(800, 400), thumb.Transform{
+			Method: thumb.Crop, Width: 200, Height: 200, Focus: thumb.NewFocus(c.x, c.y),
+		}, wide)
+		if err != nil || p.Cut != c.want {
+			t.Errorf("%v:%v: got %v, %v, want %v", c.x, c.y, p.Cut, err, c.want)
+		}
+	}
+}
+
+func TestOverlay(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		of   image.Point
+		w    thumb.Watermark
+		want image.Rectangle // on 400x300
+	}{
+		{"its own size", image.Pt(50, 20), thumb.Watermark{Position: thumb.SouthEast}, image.Rect(350, 280, 400, 300)},
+		{"too large", image.Pt(800, 100), thumb.Watermark{Position: thumb.North}, image.Rect(0, 0, 400, 50)},
+		{"a share of the width", image.Pt(800, 100), thumb.Watermark{Position: thumb.SouthWest, Scale: 50}, image.Rect(0, 275, 200, 300)},
+		{"a share, enlarged", image.Pt(8, 1), thumb.Watermark{Scale: 50}, image.Rect(100, 137, 300, 162)},
+		{"too high for its share", image.Pt(10, 100), thumb.Watermark{Position: thumb.East, Scale: 50}, image.Rect(370, 0, 400, 300)},
+	} {
+		if got := Overlay(image.Pt(400, 300), c.of, c.w); got != c.want {
+			t.Errorf("%s: got %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
 // TestRules holds the rules of DESIGN's tables over random cases.
 func TestRules(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
@@ -116,7 +164,7 @@ func randomCase(r *rand.Rand) (image.Point, thumb.Transform) {
 	original := image.Pt(side(30000), side(30000))
 	tr := thumb.Transform{
 		Width: side(1024), Height: side(1024), DPR: r.IntN(5),
-		Method:  []thumb.Method{thumb.Scale, thumb.Crop, thumb.Smart, thumb.Attention, thumb.Fit}[r.IntN(5)],
+		Method:  []thumb.Method{thumb.Scale, thumb.Crop, thumb.Smart, thumb.Attention, thumb.Fit, thumb.Pad, thumb.Stretch}[r.IntN(7)],
 		Enlarge: r.IntN(2) == 0,
 	}
 	switch r.IntN(6) {
@@ -127,6 +175,9 @@ func randomCase(r *rand.Rand) (image.Point, thumb.Transform) {
 	}
 	if tr.Method == thumb.Crop {
 		tr.Gravity = thumb.Gravity(r.IntN(9))
+		if r.IntN(3) == 0 {
+			tr.Focus = thumb.NewFocus(thumb.Decimal(r.IntN(10001)), thumb.Decimal(r.IntN(10001)))
+		}
 	}
 	return original, tr
 }
@@ -140,8 +191,10 @@ func broken(p Plan, original image.Point, tr thumb.Transform) string {
 		return "source outside the original"
 	case !within(p.Cut, image.Rectangle{Max: p.Size}):
 		return "cut outside the resized picture"
-	case !tr.Enlarge && p.Enlarges():
+	case !tr.Enlarge && p.Enlarges() && (tr.Method != thumb.Stretch || w == 0 || h == 0):
 		return "enlarged"
+	case p.Canvas != got && (tr.Method != thumb.Pad || w == 0 || h == 0):
+		return "padded"
 	case (tr.Method == thumb.Smart || tr.Method == thumb.Attention) && w > 0 && h > 0 && p.Seek != tr.Method:
 		return "nothing sought"
 	}
@@ -152,6 +205,16 @@ func broken(p Plan, original image.Point, tr thumb.Transform) string {
 		return brokenScale(original, got, tr)
 	case tr.Method == thumb.Fit:
 		return brokenFit(original, got, tr)
+	case tr.Method == thumb.Pad:
+		if at := p.Place(); p.Canvas != image.Pt(w, h) || at.X != (w-got.X)/2 || at.Y != (h-got.Y)/2 {
+			return "not in the middle of the box"
+		}
+		return brokenFit(original, got, tr)
+	case tr.Method == thumb.Stretch:
+		if got != image.Pt(w, h) || p.Source.Max != original || p.Cut.Max != p.Size {
+			return "not all of it in the box"
+		}
+		return ""
 	}
 	return brokenCut(p, original, got, tr)
 }
@@ -268,7 +331,7 @@ func TestStored(t *testing.T) {
 		for x0 := range 5 {
 			for y0 := range 3 {
 				cut := image.Rect(x0, y0, min(x0+2, 5), min(y0+2, 3))
-				p := Plan{Source: cut, Size: upright, Cut: cut}.Stored(upright, o)
+				p := Plan{Source: cut, Size: upright, Cut: cut, Canvas: cut.Size()}.Stored(upright, o)
 				if p.Size != Upright(upright, o) || p.Cut != p.Source {
 					t.Fatalf("orientation %d: %+v", o, p)
 				}

@@ -14,12 +14,14 @@ func Upright(stored image.Point, orientation int) image.Point {
 }
 
 // Stored returns the plan for the picture as it is stored, before it is turned
-// upright. The original is of the given upright size.
+// upright. The original is of the given upright size. Canvas stays that of the
+// thumbnail.
 func (p Plan) Stored(original image.Point, orientation int) Plan {
 	return Plan{
 		Source: lay(p.Source, original, orientation),
 		Size:   Upright(p.Size, orientation),
 		Cut:    lay(p.Cut, p.Size, orientation),
+		Canvas: p.Canvas,
 		Seek:   p.Seek,
 	}
 }

@@ -58,20 +58,23 @@ type Method uint8
 
 // The methods. Scale covers the box and cuts nothing, Crop covers it and is
 // cut to it at its gravity, Smart keeps the area of highest entropy, Attention
-// what draws the eye, Fit is the largest that fits into the box. Original is
-// for presets of the preset scheme alone: the original's own bytes.
+// what draws the eye, Fit is the largest that fits into the box, Pad is Fit
+// extended to the box, Stretch is the box, whatever the ratio. Original is for
+// presets of the preset scheme alone: the original's own bytes.
 const (
 	Scale Method = iota + 1
 	Crop
 	Smart
 	Attention
 	Fit
+	Pad
+	Stretch
 	Original
 )
 
 var methodNames = [...]string{
 	Scale: "scale", Crop: "crop", Smart: "smart", Attention: "attention",
-	Fit: "fit", Original: "original",
+	Fit: "fit", Pad: "pad", Stretch: "stretch", Original: "original",
 }
 
 // String returns the method's name as URIs and TOML have it.

@@ -18,19 +18,54 @@ type option struct {
 	get func(t Thumb) string
 }
 
-// options are in the alphabetical order in which URIs must have them.
+// Limits of options, for URIs and presets alike.
+const (
+	LeastBlur, MostBlur       Decimal = 30, 5000
+	LeastSharpen, MostSharpen Decimal = 10, 1000
+)
+
+// options are in the alphabetical order in which URIs must have them. Those of
+// DESIGN that are reserved are missing.
 var options = []option{
+	{
+		"bg",
+		func(t *Thumb, v string) bool { return v != "" && t.Spec.Background.UnmarshalText([]byte(v)) == nil },
+		func(t Thumb) string { return t.Spec.Background.String() },
+	},
+	{
+		"blur",
+		func(t *Thumb, v string) (ok bool) { t.Spec.Blur, ok = ParseDecimal(v, LeastBlur, MostBlur); return ok },
+		func(t Thumb) string { return formatDecimal(t.Spec.Blur) },
+	},
 	{
 		"dpr",
 		func(t *Thumb, v string) (ok bool) { t.Spec.DPR, ok = parseWhole(v, 2, 4); return ok },
 		func(t Thumb) string { return formatWhole(t.Spec.DPR) },
 	},
 	{
+		"focus",
+		func(t *Thumb, v string) bool {
+			return v != "" && t.Spec.Focus.UnmarshalText([]byte(v)) == nil && t.Spec.Method == Crop
+		},
+		func(t Thumb) string { return t.Spec.Focus.String() },
+	},
+	{
+		"frames",
+		func(t *Thumb, v string) (ok bool) { t.Spec.Frames, ok = parseWhole(v, 1, 1); return ok },
+		func(t Thumb) string { return formatWhole(t.Spec.Frames) },
+	},
+	{
 		"gravity",
 		func(t *Thumb, v string) bool {
-			return v != "" && t.Spec.Gravity.UnmarshalText([]byte(v)) == nil && t.Spec.Method == Crop
+			return v != "" && t.Spec.Gravity.UnmarshalText([]byte(v)) == nil &&
+				t.Spec.Method == Crop && t.Spec.Focus == (Focus{})
 		},
 		func(t Thumb) string { return t.Spec.Gravity.String() },
+	},
+	{
+		"gray",
+		func(t *Thumb, v string) bool { t.Spec.Gray = true; return v == "1" },
+		func(t Thumb) string { return formatTruth(t.Spec.Gray) },
 	},
 	{
 		"q",
@@ -38,9 +73,26 @@ var options = []option{
 		func(t Thumb) string { return formatWhole(t.Spec.Quality) },
 	},
 	{
+		"sharpen",
+		func(t *Thumb, v string) (ok bool) {
+			t.Spec.Sharpen, ok = ParseDecimal(v, LeastSharpen, MostSharpen)
+			return ok
+		},
+		func(t Thumb) string { return formatDecimal(t.Spec.Sharpen) },
+	},
+	{
 		"v",
 		func(t *Thumb, v string) bool { t.Version = v; return isVersion(v) },
 		func(t Thumb) string { return t.Version },
+	},
+	{
+		"watermark",
+		func(t *Thumb, v string) (ok bool) {
+			t.Spec.Watermark.Name = v
+			_, ok = t.Site.Watermarks[v]
+			return ok
+		},
+		func(t Thumb) string { return t.Spec.Watermark.Name },
 	},
 }
 
@@ -86,4 +138,19 @@ func formatWhole(n int) string {
 		return ""
 	}
 	return strconv.Itoa(n)
+}
+
+// formatDecimal returns d, or nothing for 0.
+func formatDecimal(d Decimal) string {
+	if d == 0 {
+		return ""
+	}
+	return d.String()
+}
+
+func formatTruth(on bool) string {
+	if on {
+		return "1"
+	}
+	return ""
 }

@@ -72,7 +72,7 @@ func (t *Thumb) parseSpec(spec string) error {
 		return err
 	}
 	method, rest, more := strings.Cut(rest, "_")
-	if err := t.parseMethod(method, Scale, Crop, Smart, Attention, Fit); err != nil {
+	if err := t.parseMethod(method, Scale, Crop, Smart, Attention, Fit, Pad, Stretch); err != nil {
 		return err
 	}
 	if more {

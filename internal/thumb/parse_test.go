@@ -3,6 +3,7 @@
 package thumb_test
 
 import (
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -26,9 +27,14 @@ func signedSite() *thumb.Site {
 		Presets: map[string]thumb.Preset{"card": {
 			Transform: thumb.Transform{Width: 400, Height: 300, Method: thumb.Crop, Gravity: thumb.North, Quality: 60},
 			DPR:       []int{2},
+		}, "marked": {
+			Transform: thumb.Transform{Width: 40, Height: 30, Method: thumb.Pad, Watermark: thumb.Watermark{Name: "logo"}},
 		}},
+		Watermarks: map[string]thumb.Watermark{"logo": logo},
 	}
 }
+
+var logo = thumb.Watermark{Name: "logo", Opacity: 50, Position: thumb.SouthEast, Scale: 25}
 
 func presetSite() *thumb.Site {
 	s := signedSite()
@@ -76,6 +82,32 @@ func TestParseTransform(t *testing.T) {
 		{
 			"/thumbs/a/card@2x" + sig + ".jpg", signedSite(), "a",
 			thumb.Transform{Width: 400, Height: 300, DPR: 2, Method: thumb.Crop, Gravity: thumb.North, Quality: 60, Format: thumb.JPEG},
+		},
+		{
+			"/thumbs/a/40x30_crop_bg=000000_blur=0.3_dpr=2_focus=0:62.5_frames=1_gray=1_q=7_sharpen=10_v=1_watermark=logo" + sig + ".gif", signedSite(), "a",
+			thumb.Transform{
+				Width: 40, Height: 30, DPR: 2, Method: thumb.Crop, Focus: thumb.NewFocus(0, 6250), Background: thumb.NewColor(0, 0, 0),
+				Blur: 30, Frames: 1, Gray: true, Sharpen: 1000, Watermark: logo, Format: thumb.GIF,
+			},
+		},
+		{
+			"/thumbs/a/40x30_pad_bg=0a0b0c_blur=50_sharpen=0.1" + sig + ".jpg", signedSite(), "a",
+			thumb.Transform{
+				Width: 40, Height: 30, Method: thumb.Pad, Background: thumb.NewColor(10, 11, 12),
+				Blur: 5000, Sharpen: 10, Quality: 82, Format: thumb.JPEG,
+			},
+		},
+		{
+			"/thumbs/a/40x_stretch_blur=12.34" + sig + ".png", signedSite(), "a",
+			thumb.Transform{Width: 40, Method: thumb.Stretch, Blur: 1234, Format: thumb.PNG},
+		},
+		{
+			"/thumbs/a/40x_crop_gravity=north_gray=1" + sig + ".png", signedSite(), "a",
+			thumb.Transform{Width: 40, Method: thumb.Crop, Gravity: thumb.North, Gray: true, Format: thumb.PNG},
+		},
+		{
+			"/thumbs/a/marked" + sig + ".png", signedSite(), "a",
+			thumb.Transform{Width: 40, Height: 30, Method: thumb.Pad, Watermark: logo, Format: thumb.PNG},
 		},
 		{
 			"/p/small/tests/image.PNG", presetSite(), "tests/image.PNG",
@@ -157,7 +189,6 @@ func TestParseSignedRefuses(t *testing.T) {
 		"a/10X10_fit" + sig + ".jpg":                              thumb.ErrMalformed,
 		"a/10x10_Fit" + sig + ".jpg":                              thumb.ErrMalformed,
 		"a/10x10_original" + sig + ".jpg":                         thumb.ErrMalformed,
-		"a/10x10_pad" + sig + ".jpg":                              thumb.ErrMalformed,
 		"a/10x10_" + sig + ".jpg":                                 thumb.ErrMalformed,
 		"a/10x10_fit_" + sig + ".jpg":                             thumb.ErrMalformed,
 		"a/10x10_fit_q=07" + sig + ".jpg":                         thumb.ErrMalformed,
@@ -177,6 +208,66 @@ func TestParseSignedRefuses(t *testing.T) {
 		"a/10x10_fit_v=" + sig + ".jpg":                           thumb.ErrMalformed,
 		"a/10x10_fit_v=a-b" + sig + ".jpg":                        thumb.ErrMalformed,
 		"a/10x10_fit_v=" + strings.Repeat("a", 33) + sig + ".jpg": thumb.ErrMalformed,
+		"a/10x10_fit_region=1" + sig + ".jpg":                     thumb.ErrMalformed,
+		"a/10x10_fit_rotate=90" + sig + ".jpg":                    thumb.ErrMalformed,
+		"a/10x10_fit_trim=1" + sig + ".jpg":                       thumb.ErrMalformed,
+		"a/10x10_fit_bg=FFFFFF" + sig + ".jpg":                    thumb.ErrMalformed,
+		"a/10x10_fit_bg=fff" + sig + ".jpg":                       thumb.ErrMalformed,
+		"a/10x10_fit_bg=0xffff" + sig + ".jpg":                    thumb.ErrMalformed,
+		"a/10x10_fit_bg=+fffff" + sig + ".jpg":                    thumb.ErrMalformed,
+		"a/10x10_fit_bg=" + sig + ".jpg":                          thumb.ErrMalformed,
+		"a/10x10_fit_bg=1000000" + sig + ".jpg":                   thumb.ErrMalformed,
+		"a/10x10_fit_blur=0" + sig + ".jpg":                       thumb.ErrMalformed,
+		"a/10x10_fit_blur=0.2" + sig + ".jpg":                     thumb.ErrMalformed,
+		"a/10x10_fit_blur=0.29" + sig + ".jpg":                    thumb.ErrMalformed,
+		"a/10x10_fit_blur=50.01" + sig + ".jpg":                   thumb.ErrMalformed,
+		"a/10x10_fit_blur=51" + sig + ".jpg":                      thumb.ErrMalformed,
+		"a/10x10_fit_blur=.5" + sig + ".jpg":                      thumb.ErrMalformed,
+		"a/10x10_fit_blur=0.50" + sig + ".jpg":                    thumb.ErrMalformed,
+		"a/10x10_fit_blur=1.0" + sig + ".jpg":                     thumb.ErrMalformed,
+		"a/10x10_fit_blur=1." + sig + ".jpg":                      thumb.ErrMalformed,
+		"a/10x10_fit_blur=01" + sig + ".jpg":                      thumb.ErrMalformed,
+		"a/10x10_fit_blur=+1" + sig + ".jpg":                      thumb.ErrMalformed,
+		"a/10x10_fit_blur=1e1" + sig + ".jpg":                     thumb.ErrMalformed,
+		"a/10x10_fit_blur=1.234" + sig + ".jpg":                   thumb.ErrMalformed,
+		"a/10x10_fit_blur=" + sig + ".jpg":                        thumb.ErrMalformed,
+		"a/10x10_fit_blur=-1" + sig + ".jpg":                      thumb.ErrMalformed,
+		"a/10x10_fit_blur=1.-5" + sig + ".jpg":                    thumb.ErrMalformed,
+		"a/10x10_fit_blur=1.+5" + sig + ".jpg":                    thumb.ErrMalformed,
+		"a/10x10_fit_sharpen=0" + sig + ".jpg":                    thumb.ErrMalformed,
+		"a/10x10_fit_sharpen=0.09" + sig + ".jpg":                 thumb.ErrMalformed,
+		"a/10x10_fit_sharpen=10.01" + sig + ".jpg":                thumb.ErrMalformed,
+		"a/10x10_fit_sharpen=0.10" + sig + ".jpg":                 thumb.ErrMalformed,
+		"a/10x10_fit_sharpen=11" + sig + ".jpg":                   thumb.ErrMalformed,
+		"a/10x10_fit_gray=0" + sig + ".jpg":                       thumb.ErrMalformed,
+		"a/10x10_fit_gray=true" + sig + ".jpg":                    thumb.ErrMalformed,
+		"a/10x10_fit_gray=" + sig + ".jpg":                        thumb.ErrMalformed,
+		"a/10x10_fit_gray" + sig + ".jpg":                         thumb.ErrMalformed,
+		"a/10x10_fit_frames=0" + sig + ".jpg":                     thumb.ErrMalformed,
+		"a/10x10_fit_frames=2" + sig + ".jpg":                     thumb.ErrMalformed,
+		"a/10x10_fit_frames=" + sig + ".jpg":                      thumb.ErrMalformed,
+		"a/10x10_fit_focus=10:10" + sig + ".jpg":                  thumb.ErrMalformed,
+		"a/10x10_pad_focus=10:10" + sig + ".jpg":                  thumb.ErrMalformed,
+		"a/10x10_smart_focus=10:10" + sig + ".jpg":                thumb.ErrMalformed,
+		"a/10x10_crop_focus=50:50" + sig + ".jpg":                 thumb.ErrMalformed,
+		"a/10x10_crop_focus=10" + sig + ".jpg":                    thumb.ErrMalformed,
+		"a/10x10_crop_focus=10:" + sig + ".jpg":                   thumb.ErrMalformed,
+		"a/10x10_crop_focus=:10" + sig + ".jpg":                   thumb.ErrMalformed,
+		"a/10x10_crop_focus=10:10:10" + sig + ".jpg":              thumb.ErrMalformed,
+		"a/10x10_crop_focus=100.01:1" + sig + ".jpg":              thumb.ErrMalformed,
+		"a/10x10_crop_focus=101:1" + sig + ".jpg":                 thumb.ErrMalformed,
+		"a/10x10_crop_focus=-1:1" + sig + ".jpg":                  thumb.ErrMalformed,
+		"a/10x10_crop_focus=1.50:1" + sig + ".jpg":                thumb.ErrMalformed,
+		"a/10x10_crop_focus=" + sig + ".jpg":                      thumb.ErrMalformed,
+		"a/10x10_crop_focus=10:10_gravity=north" + sig + ".jpg":   thumb.ErrMalformed,
+		"a/10x10_pad_gravity=north" + sig + ".jpg":                thumb.ErrMalformed,
+		"a/10x10_stretch_gravity=north" + sig + ".jpg":            thumb.ErrMalformed,
+		"a/10x10_crop_gray=1_gravity=north" + sig + ".jpg":        thumb.ErrMalformed,
+		"a/10x10_fit_gray=1_frames=1" + sig + ".jpg":              thumb.ErrMalformed,
+		"a/10x10_fit_watermark=nologo" + sig + ".jpg":             thumb.ErrMalformed,
+		"a/10x10_fit_watermark=" + sig + ".jpg":                   thumb.ErrMalformed,
+		"a/10x10_fit_watermark=logo_v=1" + sig + ".jpg":           thumb.ErrMalformed,
+		"a/10x10_fit_watermark=Logo" + sig + ".jpg":               thumb.ErrMalformed,
 		"a/4097x_fit" + sig + ".jpg":                              thumb.ErrTooLarge,
 		"a/x2049_fit" + sig + ".jpg":                              thumb.ErrTooLarge,
 		"a/1025x_fit_dpr=4" + sig + ".jpg":                        thumb.ErrTooLarge,
@@ -295,6 +386,8 @@ func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		"/thumbs/a.jpg/400x300_crop_gravity=north_q=70" + sig + ".avif", "/thumbs/a/card@2x" + sig + ".jpg",
 		"/p/small/a.png", "/p/modern@2x/a.png.webp", "/p/small/75/a.JPG",
+		"/thumbs/a/9x9_crop_bg=000000_blur=0.3_dpr=2_focus=0:62.5_frames=1_gray=1_q=7_sharpen=10_v=1_watermark=logo" + sig + ".gif",
+		"/thumbs/a/9x9_pad_sharpen=1.05" + sig + ".gif", "/thumbs/a/9x_stretch" + sig + ".gif",
 		"/thumbnails/a/500x0/scale/" + sha + ".jpg", "/thumbs/.a/10x_fit" + sig + ".jpg", "/thumbs/a%2F..//b\x00",
 	} {
 		f.Add(seed)
@@ -326,4 +419,28 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestTransformAsJSON is how workers get it.
+func TestTransformAsJSON(t *testing.T) {
+	for _, want := range []thumb.Transform{
+		{Width: 4, Method: thumb.Fit, Format: thumb.PNG},
+		{
+			Width: 4, Height: 3, DPR: 2, Method: thumb.Crop, Focus: thumb.NewFocus(0, 10000), Background: thumb.NewColor(0, 0, 0),
+			Blur: 30, Sharpen: 5, Gray: true, Frames: 1, Watermark: logo, Format: thumb.JPEG, Quality: 1,
+		},
+		{Method: thumb.Pad, Watermark: thumb.Watermark{Name: "logo"}, Format: thumb.GIF},
+	} {
+		b, err := json.Marshal(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got thumb.Transform
+		if err := json.Unmarshal(b, &got); err != nil {
+			t.Fatalf("%s: %v", b, err)
+		}
+		if got != want {
+			t.Errorf("%s: got %+v, want %+v", b, got, want)
+		}
+	}
 }

@@ -30,14 +30,25 @@ type Transform struct {
 	Height  int     `json:"height,omitempty"`
 	Method  Method  `json:"method"`
 	Gravity Gravity `json:"gravity,omitzero"`
+	Focus   Focus   `json:"focus,omitzero"` // in place of Gravity
 	// DPR multiplies Width and Height before every other rule; 0 is 1.
 	DPR int `json:"dpr,omitempty"`
 	// Quality is 1 to 100; 0 leaves it to the site, and once resolved means
 	// that Format has no use for it.
-	Quality  int      `json:"quality,omitempty"`
-	Format   Format   `json:"format"`
-	Enlarge  bool     `json:"enlarge,omitempty"`
-	Metadata Metadata `json:"metadata,omitzero"`
+	Quality int    `json:"quality,omitempty"`
+	Format  Format `json:"format"`
+	// Background is what lies below what is transparent, and around what Pad
+	// pads. None: transparent, or white where Format has no alpha.
+	Background Color   `json:"background,omitzero"`
+	Blur       Decimal `json:"blur,omitempty"`    // sigma in pixels before DPR; 0: none
+	Sharpen    Decimal `json:"sharpen,omitempty"` // 0: none
+	Gray       bool    `json:"gray,omitempty"`
+	// Frames is 1 where an animation gives its first frame alone, else 0.
+	Frames int `json:"frames,omitempty"`
+	// Watermark is resolved by Thumb.Transform; before, it has its Name alone.
+	Watermark Watermark `json:"watermark,omitzero"`
+	Enlarge   bool      `json:"enlarge,omitempty"`
+	Metadata  Metadata  `json:"metadata,omitzero"`
 }
 
 // Box returns the stated box in pixels of the thumbnail, DPR included.
@@ -74,6 +85,7 @@ type Site struct {
 	Keys         [][]byte // the first signs, all verify
 	Formats      []Format // of thumbnails
 	Presets      map[string]Preset
+	Watermarks   map[string]Watermark
 	Factors      []int // preset scheme: wsgithumb's percentages; none: no factor in URIs
 	Enlarge      bool
 	Quality      map[Format]int
@@ -89,7 +101,8 @@ type Thumb struct {
 	Original string // below the site's originals, segments joined by /
 	Preset   string // its name, or "" where Spec says it all
 	// Spec is the transform as written: Format and, where Preset is empty, all
-	// but Enlarge and Metadata; where it is not, at most DPR.
+	// but Enlarge, Metadata and of Watermark more than its Name; where it is
+	// not, at most DPR.
 	Spec      Transform
 	Version   string // of v=, without effect
 	Factor    int    // percent, where the site has factors
@@ -115,6 +128,9 @@ func (t Thumb) Transform() Transform {
 	}
 	if r.Format == PNG || r.Format == GIF || r.Method == Original {
 		r.Quality = 0
+	}
+	if name := r.Watermark.Name; name != "" {
+		r.Watermark = t.Site.Watermarks[name]
 	}
 	r.Enlarge, r.Metadata = t.Site.Enlarge, t.Site.Metadata
 	return r
