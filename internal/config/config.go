@@ -55,6 +55,8 @@ type Site struct {
 	OriginalFormats []thumb.Format // at least one
 	// Negotiate is empty, WebP, or AVIF and WebP; all are in Thumb.Formats.
 	Negotiate []thumb.Format
+	// WatermarkImages are the absolute paths of the images of Thumb.Watermarks.
+	WatermarkImages map[string]string
 }
 
 // Mistake is one thing that is wrong in a configuration file.

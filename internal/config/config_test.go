@@ -125,6 +125,21 @@ dpr = [2, 3]
 quality = 60
 gravity = "southeast"
 formats = ["avif"]
+background = "00ff80"
+blur = 0.3
+sharpen = 1
+gray = true
+frames = 1
+watermark = "logo"
+[site.zoo.preset.detail]
+size = "40x30"
+method = "crop"
+focus = "0:62.5"
+[site.zoo.watermark.logo]
+image = "/etc//logo.png"
+opacity = 0.5
+position = "north"
+scale = 0.25
 `
 
 func TestParseTakesThePresetOriginal(t *testing.T) {
@@ -153,6 +168,7 @@ func TestParseTakesEveryKey(t *testing.T) {
 			Originals:       "/srv/zoo",
 			OriginalFormats: []thumb.Format{thumb.SVG, thumb.JPEG},
 			Negotiate:       []thumb.Format{thumb.WebP},
+			WatermarkImages: map[string]string{"logo": "/etc/logo.png"},
 			Thumb: thumb.Site{
 				Name:         "zoo",
 				Prefix:       "/zoo thumbs/",
@@ -170,11 +186,15 @@ func TestParseTakesEveryKey(t *testing.T) {
 					"card": {
 						Transform: thumb.Transform{
 							Width: 400, Height: 300, Method: thumb.Crop, Quality: 60, Gravity: thumb.SouthEast,
+							Background: thumb.NewColor(0, 255, 128), Blur: 30, Sharpen: 100, Gray: true, Frames: 1,
+							Watermark: thumb.Watermark{Name: "logo"},
 						},
 						DPR:     []int{2, 3},
 						Formats: []thumb.Format{thumb.AVIF},
 					},
+					"detail": {Transform: thumb.Transform{Width: 40, Height: 30, Method: thumb.Crop, Focus: thumb.NewFocus(0, 6250)}},
 				},
+				Watermarks: map[string]thumb.Watermark{"logo": {Name: "logo", Opacity: 50, Position: thumb.North, Scale: 25}},
 			},
 		}},
 	}
@@ -188,6 +208,7 @@ func TestParseTakesEveryKey(t *testing.T) {
 func TestEverythingIsEveryKey(t *testing.T) {
 	for _, known := range []fields{
 		daemonFields(&Config{}), limitsFields(&Config{}), siteFields(&draft{}), presetFields(&thumb.Preset{}),
+		watermarkFields(&thumb.Watermark{}, new(string)),
 	} {
 		for _, key := range slices.Sorted(maps.Keys(known)) {
 			// Sites of the scheme preset have no keys.
@@ -331,16 +352,24 @@ func TestPackagedFile(t *testing.T) {
 	s.Thumb.Presets = map[string]thumb.Preset{"card": {
 		Transform: thumb.Transform{Width: 400, Height: 300, Method: thumb.Crop, Quality: 75, Gravity: thumb.North},
 		DPR:       []int{2},
+	}, "banner": {
+		Transform: thumb.Transform{
+			Width: 1200, Height: 200, Method: thumb.Crop, Focus: thumb.NewFocus(3000, 6250), Background: thumb.NewColor(255, 255, 255),
+			Blur: 200, Sharpen: 50, Gray: true, Frames: 1, Watermark: thumb.Watermark{Name: "logo"},
+		},
 	}}
+	s.Thumb.Watermarks = map[string]thumb.Watermark{"logo": {Name: "logo", Opacity: 100, Position: thumb.SouthEast}}
+	s.WatermarkImages = map[string]string{"logo": "/etc/thumbd/logo.png"}
 	if d := diff(want, got); d != "" {
 		t.Errorf("all of it (-want +got):\n%s", d)
 	}
 
 	for _, known := range []fields{
 		daemonFields(got), limitsFields(got), siteFields(&draft{}), presetFields(&thumb.Preset{}),
+		watermarkFields(&thumb.Watermark{}, new(string)),
 	} {
 		for _, key := range slices.Sorted(maps.Keys(known)) {
-			if key != "preset" && !strings.Contains(string(b), "\n#"+key+" = ") {
+			if key != "preset" && (key != "watermark" || known["size"] != nil) && !strings.Contains(string(b), "\n#"+key+" = ") {
 				t.Errorf("%s is not in the packaged file", key)
 			}
 		}

@@ -63,12 +63,13 @@ func (r *reader) site(c *Config, t table, name string) *draft {
 			thumb.JPEG, thumb.PNG, thumb.WebP, thumb.AVIF, thumb.GIF, thumb.HEIC, thumb.TIFF,
 		},
 		Thumb: thumb.Site{
-			Name:      name,
-			Formats:   slices.Clone(thumbnailFormats),
-			Quality:   map[thumb.Format]int{thumb.JPEG: 82, thumb.WebP: 80, thumb.AVIF: 55},
-			Presets:   make(map[string]thumb.Preset),
-			MaxWidth:  c.ThumbnailWidth,
-			MaxHeight: c.ThumbnailHeight,
+			Name:       name,
+			Formats:    slices.Clone(thumbnailFormats),
+			Quality:    map[thumb.Format]int{thumb.JPEG: 82, thumb.WebP: 80, thumb.AVIF: 55},
+			Presets:    make(map[string]thumb.Preset),
+			Watermarks: make(map[string]thumb.Watermark),
+			MaxWidth:   c.ThumbnailWidth,
+			MaxHeight:  c.ThumbnailHeight,
 		},
 	}}
 	if !namePattern.MatchString(name) {
@@ -90,6 +91,7 @@ func (r *reader) site(c *Config, t table, name string) *draft {
 	if !d.isScheme(thumb.PresetScheme) && len(d.Thumb.Factors) > 0 {
 		r.mistake(t.at("factors"), "is for the scheme preset; remove it")
 	}
+	r.watermarks(d)
 	r.presets(d)
 	r.resolve(d)
 	return d
@@ -112,6 +114,7 @@ func siteFields(d *draft) fields {
 		"negotiate":        list(&d.Negotiate, format(thumbnailFormats)),
 		"factors":          list(&s.Factors, number(1, 400)),
 		"preset":           nil,
+		"watermark":        nil,
 	}
 }
 
@@ -134,101 +137,4 @@ func qualityFields(dst map[thumb.Format]int) fields {
 // known of a scheme that is missing or wrong.
 func (d *draft) isScheme(s thumb.Scheme) bool {
 	return d.Thumb.Scheme == s || d.Thumb.Scheme == 0
-}
-
-// presets reads and checks the presets of a site.
-func (r *reader) presets(d *draft) {
-	all, ok := r.table(d.table, "preset")
-	if ok && d.Thumb.Scheme == thumb.RestThumbnails {
-		r.mistake(all.key, "URLs of the scheme restthumbnails name no preset; remove it")
-		return
-	}
-	for _, name := range slices.Sorted(maps.Keys(all.values)) {
-		t, ok := r.table(all, name)
-		if !ok {
-			continue
-		}
-		if !namePattern.MatchString(name) {
-			r.mistake(t.key, "%s", nameRule)
-		}
-		p := thumb.Preset{}
-		r.read(t, presetFields(&p))
-		d.Thumb.Presets[name] = p
-		r.checkPreset(d, t, name)
-	}
-	if len(all.values) == 0 && d.Thumb.Scheme == thumb.PresetScheme {
-		d.Thumb.Presets = thumb.DefaultPresets()
-		r.checkDefaultPresets(d)
-	}
-}
-
-func presetFields(p *thumb.Preset) fields {
-	t := &p.Transform
-	return fields{
-		"size":    box(&t.Width, &t.Height),
-		"method":  word(&t.Method),
-		"dpr":     list(&p.DPR, number(2, 4)),
-		"quality": whole(&t.Quality, 1, 100),
-		"gravity": word(&t.Gravity),
-		"formats": list(&p.Formats, format(thumbnailFormats)),
-	}
-}
-
-// checkPreset checks what a preset says, and that none of its thumbnails is
-// larger than the limits.
-func (r *reader) checkPreset(d *draft, t table, name string) {
-	p := d.Thumb.Presets[name]
-	r.missing(t, "method", `"crop"`)
-	if p.Transform.Method == thumb.Original {
-		r.checkOriginal(d, t)
-		return
-	}
-	r.missing(t, "size", `"400x300"`)
-	if p.Transform.Gravity != thumb.Center && p.Transform.Method != thumb.Crop && r.sound(t, "method") {
-		r.mistake(t.at("gravity"), `is for the method crop; remove it, or choose method = "crop"`)
-	}
-	if len(p.Formats) > 0 && !d.isScheme(thumb.PresetScheme) {
-		r.mistake(t.at("formats"), "is for the scheme preset; remove it: the URL says the format")
-	}
-	if w, h := largest(&d.Thumb, name); w > d.Thumb.MaxWidth || h > d.Thumb.MaxHeight {
-		r.mistake(t.at("size"), "is up to %dx%d, over thumbnail_width x thumbnail_height, %dx%d; lower it, or raise those in [limits]",
-			w, h, d.Thumb.MaxWidth, d.Thumb.MaxHeight)
-	}
-}
-
-// checkOriginal checks a preset whose thumbnails are the originals' bytes.
-func (r *reader) checkOriginal(d *draft, t table) {
-	if !d.isScheme(thumb.PresetScheme) {
-		r.mistake(t.at("method"), "original is for the scheme preset; choose another")
-	}
-	if len(d.Negotiate) > 0 {
-		r.mistake(t.at("method"), "original has no other format to negotiate; choose another, or remove the site's negotiate")
-	}
-	for _, name := range []string{"size", "dpr", "quality", "gravity", "formats"} {
-		if t.has(name) {
-			r.mistake(t.at(name), `has no effect with method = "original"; remove it`)
-		}
-	}
-}
-
-func (r *reader) checkDefaultPresets(d *draft) {
-	for _, name := range slices.Sorted(maps.Keys(d.Thumb.Presets)) {
-		if w, h := largest(&d.Thumb, name); w > d.Thumb.MaxWidth || h > d.Thumb.MaxHeight {
-			r.mistake(d.table.key, "its default preset %s is up to %dx%d, over thumbnail_width x thumbnail_height, %dx%d; name presets, or raise those in [limits]",
-				name, w, h, d.Thumb.MaxWidth, d.Thumb.MaxHeight)
-		}
-	}
-}
-
-// largest returns the largest width and height that a URI can ask for by the
-// name of a preset, which its DPRs and the site's factors multiply.
-func largest(s *thumb.Site, name string) (width, height int) {
-	for _, dpr := range slices.Concat([]int{1}, s.Presets[name].DPR) {
-		for _, factor := range slices.Concat([]int{100}, s.Factors) {
-			t := thumb.Thumb{Site: s, Preset: name, Spec: thumb.Transform{DPR: dpr}, Factor: factor}
-			w, h := t.Transform().Box()
-			width, height = max(width, w), max(height, h)
-		}
-	}
-	return width, height
 }

@@ -38,6 +38,36 @@ func number[T int | int64](low, high T) func(any) (T, error) {
 	}
 }
 
+// decimal takes numbers with at most two places.
+func decimal(dst *thumb.Decimal, low, high thumb.Decimal) setter {
+	return func(v any) error {
+		text := ""
+		switch n := v.(type) {
+		case int64:
+			text = strconv.FormatInt(n, 10)
+		case float64:
+			text = strconv.FormatFloat(n, 'f', -1, 64)
+		}
+		d, ok := thumb.ParseDecimal(text, low, high)
+		if !ok {
+			return fmt.Errorf("want a number from %v to %v with at most two places, have %s", low, high, have(v))
+		}
+		*dst = d
+		return nil
+	}
+}
+
+// firstFrame takes 1, the only number of frames that can be asked for.
+func firstFrame(dst *int) setter {
+	return func(v any) error {
+		if v != int64(1) {
+			return fmt.Errorf("want 1, for the first alone, have %s", have(v))
+		}
+		*dst = 1
+		return nil
+	}
+}
+
 func truth(dst *bool) setter {
 	return func(v any) error {
 		b, ok := v.(bool)
