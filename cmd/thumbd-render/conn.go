@@ -33,7 +33,7 @@ func newConn(fd int) (*conn, error) {
 	return &conn{
 		fd:  fd,
 		buf: make([]byte, wire.MaxMessage),
-		oob: make([]byte, unix.CmsgSpace(4*(1+wire.MaxOutputs))),
+		oob: make([]byte, unix.CmsgSpace(4*(1+2*wire.MaxOutputs))),
 	}, nil
 }
 
@@ -50,7 +50,10 @@ func (c *conn) serve(e *engine.Engine, hello *wire.Hello) error {
 		if err != nil || job == nil {
 			return err
 		}
-		results := e.Render(files[0], *job, files[1:])
+		outputs := 1 + len(job.Watermarks)
+		results := e.Render(*job, engine.Files{
+			Original: files[0], Watermarks: files[1:outputs], Outputs: files[outputs:],
+		})
 		closeAll(files)
 		if err := c.send(&wire.Reply{ID: job.ID, Results: results}); err != nil {
 			return err
@@ -78,8 +81,7 @@ func (c *conn) send(m wire.Message) error {
 	return nil
 }
 
-// receive returns the next job with its files, which the caller closes: the
-// original and one for each output. There is no job when there will be none.
+// receive returns the next job with its files, which the caller closes. There is no job when there will be none.
 func (c *conn) receive() (*wire.Job, []*os.File, error) {
 	n, files, err := c.receiveMessage()
 	if err != nil || n == 0 {
@@ -88,8 +90,8 @@ func (c *conn) receive() (*wire.Job, []*os.File, error) {
 	}
 	var job wire.Job
 	err = wire.Decode(c.buf[:n], &job)
-	if err == nil && len(files) != 1+len(job.Outputs) {
-		err = fmt.Errorf("job %d: %d descriptors for %d outputs", job.ID, len(files), len(job.Outputs))
+	if err == nil && len(files) != 1+len(job.Watermarks)+len(job.Outputs) {
+		err = fmt.Errorf("job %d: %d descriptors for %d outputs and %d watermarks", job.ID, len(files), len(job.Outputs), len(job.Watermarks))
 	}
 	if err != nil {
 		closeAll(files)

@@ -223,7 +223,7 @@ func TestMalformedJobs(t *testing.T) {
 		{"no descriptors", func(t *testing.T) []byte { return encode(t, job(1, fit)) }, 0, "0 descriptors for 1 outputs"},
 		{"a descriptor too few", func(t *testing.T) []byte { return encode(t, job(1, fit, fit)) }, 2, "2 descriptors for 2 outputs"},
 		{"a descriptor too many", func(t *testing.T) []byte { return encode(t, job(1, fit)) }, 3, "3 descriptors for 1 outputs"},
-		{"more descriptors than any job has", func(t *testing.T) []byte { return encode(t, job(1, fit)) }, 40, "longer than the protocol allows"},
+		{"more descriptors than any job has", func(t *testing.T) []byte { return encode(t, job(1, fit)) }, 70, "longer than the protocol allows"},
 		{"a message too long", func(t *testing.T) []byte { return bytes.Repeat([]byte(" "), wire.MaxMessage+1) }, 2, "longer than the protocol allows"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -99,12 +99,14 @@ func newSite(c *config.Config, from *config.Site) *serve.Site {
 		Originals:       originals.New(from.Originals, c.OriginalBytes),
 		OriginalFormats: from.OriginalFormats,
 		Negotiate:       from.Negotiate,
+		Watermarks:      from.WatermarkImages,
+		WatermarkBytes:  c.OriginalBytes,
 	}
 	s.Tree = publish.New(from.Thumb.DocumentRoot, from.Thumb.Prefix, s.Gone)
 	return s
 }
 
-// probe tries every site's originals and tree. With make, missing trees are
+// probe tries every site's originals, tree and watermarks. With make, missing trees are
 // made and temp files of dead processes swept.
 func (s *service) probe(make bool) []error {
 	var errs []error
@@ -113,7 +115,7 @@ func (s *service) probe(make bool) []error {
 		if make {
 			tree = site.Tree.Probe
 		}
-		for _, try := range []func() error{site.Originals.Probe, tree} {
+		for _, try := range []func() error{site.Originals.Probe, tree, site.CheckWatermarks} {
 			if err := try(); err != nil {
 				errs = append(errs, fmt.Errorf("site %s: %w", site.Thumb.Name, err))
 			}

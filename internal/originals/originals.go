@@ -79,6 +79,29 @@ func (d *Dir) Open(name string) (*os.File, Info, error) {
 	return f, info, nil
 }
 
+// OpenFile opens the one file at an absolute path, which an administrator has
+// named, under the same conditions as Open but for where it is. The caller
+// closes it. Errors are ErrTooLarge, ErrNotRegular and ErrUnreadable.
+func OpenFile(path string, maxBytes int64) (*os.File, Info, error) {
+	fi, err := os.Stat(path)
+	if err == nil {
+		err = regular(fi)
+	}
+	var f *os.File
+	if err == nil {
+		f, err = os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY|syscall.O_CLOEXEC, 0)
+	}
+	if err != nil {
+		return nil, Info{}, explainFile(path, err)
+	}
+	info, err := inspect(f, maxBytes)
+	if err != nil {
+		f.Close()
+		return nil, info, explainFile(path, err)
+	}
+	return f, info, nil
+}
+
 // Path returns the full path of the original of that name, for the log.
 func (d *Dir) Path(name string) string { return filepath.Join(d.dir.Path(), name) }
 
@@ -147,20 +170,28 @@ func (d *Dir) open(r *os.Root, name string) (*os.File, Info, error) {
 	if err != nil {
 		return nil, Info{}, err
 	}
+	info, err := inspect(f, d.maxBytes)
+	if err != nil {
+		f.Close()
+		return nil, info, err
+	}
+	return f, info, nil
+}
+
+// inspect returns what f is, if it is a regular file of at most maxBytes.
+func inspect(f *os.File, maxBytes int64) (Info, error) {
 	fi, err := f.Stat()
 	if err == nil {
 		err = regular(fi)
 	}
 	if err != nil {
-		f.Close()
-		return nil, Info{}, err
+		return Info{}, err
 	}
 	info := infoOf(fi)
-	if info.Size > d.maxBytes {
-		f.Close()
-		return nil, info, fmt.Errorf("%w: %d bytes", ErrTooLarge, info.Size)
+	if info.Size > maxBytes {
+		return info, fmt.Errorf("%w: %d bytes", ErrTooLarge, info.Size)
 	}
-	return f, info, nil
+	return info, nil
 }
 
 // check finds a regular file without opening it: opening a device can do more
@@ -231,6 +262,13 @@ func (d *Dir) explain(name string, err error) error {
 		return fmt.Errorf("original %q: %w", name, ErrOutside)
 	}
 	return fmt.Errorf("original %q: %w", name, err)
+}
+
+func explainFile(path string, err error) error {
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		return fmt.Errorf("%w: %q as user %s: %w", ErrUnreadable, path, root.User(), errno)
+	}
+	return fmt.Errorf("%q: %w", path, err)
 }
 
 // noSuchName reports whether the kernel has said that no file can have been

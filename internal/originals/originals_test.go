@@ -272,3 +272,23 @@ func TestExists(t *testing.T) {
 		}
 	}
 }
+
+func TestOpenFile(t *testing.T) {
+	_, path := tree(t)
+	for name, want := range map[string]error{
+		"a.jpg": nil, "link.jpg": nil,
+		"large.jpg": ErrTooLarge, "sub": ErrNotRegular, "pipe.jpg": ErrNotRegular, "no.jpg": ErrUnreadable,
+	} {
+		f, info, err := OpenFile(filepath.Join(path, name), maxBytes)
+		if !errors.Is(err, want) || (err == nil) != (f != nil) {
+			t.Errorf("%s: got %v, want %v", name, err, want)
+		}
+		if f == nil {
+			continue
+		}
+		if changed, err := Changed(f, info); changed || err != nil {
+			t.Errorf("%s: changed %v, %v", name, changed, err)
+		}
+		f.Close()
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -58,7 +59,8 @@ func fakeWorker() int {
 		for i, fd := range fds {
 			files[i] = os.NewFile(uintptr(fd), fmt.Sprint(i))
 		}
-		obey(conn, job, files)
+		first := 1 + len(job.Watermarks)
+		obey(conn, job, slices.Concat(files[:1], files[first:]), files[1:first])
 		for _, f := range files {
 			f.Close()
 		}
@@ -81,13 +83,16 @@ func must(err error) {
 func must2(_ int, err error) { must(err) }
 
 // obey does what the original says.
-func obey(conn *net.UnixConn, job wire.Job, files []*os.File) {
+func obey(conn *net.UnixConn, job wire.Job, files, marks []*os.File) {
 	text, _ := io.ReadAll(files[0])
 	path, _ := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", files[0].Fd()))
 	reply := wire.Reply{ID: job.ID}
 	for i, t := range job.Outputs {
 		// Pictures tell which process made them, and in what company.
 		fmt.Fprintf(files[i+1], "%d %d %s", os.Getpid(), len(job.Outputs), text)
+		if m := slices.Index(job.Watermarks, t.Watermark.Name); m >= 0 {
+			io.Copy(files[i+1], io.NewSectionReader(marks[m], 0, 100))
+		}
 		at, _ := files[i+1].Seek(0, io.SeekCurrent)
 		must(files[i+1].Truncate(at))
 		reply.Results = append(reply.Results, wire.Result{Width: t.Width, Height: t.Width, OriginalWidth: 100, OriginalHeight: 100})
@@ -131,6 +136,8 @@ func obey(conn *net.UnixConn, job wire.Job, files []*os.File) {
 			os.Exit(1) // It is sealed.
 		}
 		reply.Results[0].Failure = wire.ThumbnailBytes
+	case "watermark":
+		reply.Results[0].Failure, reply.Results[0].Detail = wire.Watermark, "logo"
 	case "garbage":
 		must2(conn.Write([]byte("garbage")))
 		return

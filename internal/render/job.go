@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -98,9 +99,11 @@ func (p *Pool) attempt(w *worker, outputs []*output, deadline time.Time) (err er
 	if _, err := original.Seek(0, io.SeekStart); err != nil {
 		return fmt.Errorf("%w: %w", ErrInternal, err)
 	}
-	files := []*os.File{original}
+	marks, files := watermarks(outputs)
+	files = append([]*os.File{original}, files...)
+	first := len(files)
 	defer func() {
-		for i, f := range files[1:] {
+		for i, f := range files[first:] {
 			if err != nil || outputs[i].picture == nil {
 				f.Close()
 			}
@@ -113,12 +116,14 @@ func (p *Pool) attempt(w *worker, outputs []*output, deadline time.Time) (err er
 		}
 		files = append(files, f)
 	}
-	results, err := w.do(p.message(outputs), files, deadline)
+	job := p.message(outputs)
+	job.Watermarks = marks
+	results, err := w.do(job, files, deadline)
 	if err != nil {
 		return err
 	}
 	for i, o := range outputs {
-		if err := p.accept(w, o, results[i], files[i+1]); err != nil {
+		if err := p.accept(w, o, results[i], files[first+i]); err != nil {
 			for _, o := range outputs {
 				o.picture, o.err = nil, nil
 			}
@@ -126,6 +131,17 @@ func (p *Pool) attempt(w *worker, outputs []*output, deadline time.Time) (err er
 		}
 	}
 	return nil
+}
+
+// watermarks returns the names of the watermarks of outputs, each once, and
+// their images.
+func watermarks(outputs []*output) (names []string, images []*os.File) {
+	for _, o := range outputs {
+		if name := o.Transform.Watermark.Name; name != "" && !slices.Contains(names, name) {
+			names, images = append(names, name), append(images, o.Watermark)
+		}
+	}
+	return names, images
 }
 
 func (p *Pool) message(outputs []*output) *wire.Job {
@@ -147,10 +163,14 @@ func (p *Pool) message(outputs []*output) *wire.Job {
 // accept sets o's end from what w says of it and from what is in its memfd.
 func (p *Pool) accept(w *worker, o *output, r wire.Result, f *os.File) error {
 	if r.Failure != "" {
-		if err, ok := failures[r.Failure]; ok {
-			o.err = &Refusal{Err: err, Detail: r.Detail}
-		} else {
+		switch err, known := failures[r.Failure]; {
+		case !known:
 			o.err = fmt.Errorf("%w: %s", ErrInternal, r.Detail)
+		case r.Failure == wire.Watermark:
+			// Not the original's fault: it is not remembered as that.
+			o.err = fmt.Errorf("%w: %s", err, r.Detail)
+		default:
+			o.err = &Refusal{Err: err, Detail: r.Detail}
 		}
 		return nil
 	}
@@ -182,8 +202,8 @@ func (p *Pool) checkSize(t thumb.Transform, r wire.Result) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errLie, err)
 	}
-	if size := image.Pt(r.Width, r.Height); size != plan.Cut.Size() {
-		return fmt.Errorf("%w: a picture of %v where %v is due", errLie, size, plan.Cut.Size())
+	if size := image.Pt(r.Width, r.Height); size != plan.Canvas {
+		return fmt.Errorf("%w: a picture of %v where %v is due", errLie, size, plan.Canvas)
 	}
 	return nil
 }

@@ -182,6 +182,7 @@ func TestFailures(t *testing.T) {
 		{"thumbnail-too-large", ErrThumbnailTooLarge, ErrThumbnailTooLarge},
 		{"too many bytes", ErrThumbnailBytes, ErrThumbnailBytes},
 		{"internal", ErrInternal, nil},
+		{"watermark", ErrWatermark, nil},
 		{"hang", ErrDeadline, ErrDeadline},
 		{"crash", ErrCrashed, ErrQuarantined},
 		{"another id", ErrCrashed, ErrQuarantined},
@@ -254,6 +255,46 @@ func TestWaitingOutputsOfAnOriginalAreOneJob(t *testing.T) {
 	for _, d := range done {
 		if err := <-d; err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// TestWatermarksOfAJob has each output get the image of its own watermark.
+func TestWatermarksOfAJob(t *testing.T) {
+	b := newBench(t, nil)
+	release := b.block()
+	marks := []string{"red", "", "blue", "red"}
+	var pictures [4]string
+	var done sync.WaitGroup
+	for i, mark := range marks {
+		r := b.request("plain", i+1)
+		if mark != "" {
+			r.Transform.Watermark = thumb.Watermark{Name: mark}
+			r.Watermark = b.request(" marked "+mark, 1).Original
+		}
+		done.Go(func() {
+			p, err := b.Render(context.Background(), r)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer p.File.Close()
+			text, _ := io.ReadAll(io.NewSectionReader(p.File, 0, 100))
+			_, pictures[i], _ = strings.Cut(string(text), " ")
+		})
+		b.awaitQueued(i + 1)
+	}
+	if err := release(); err != nil {
+		t.Fatal(err)
+	}
+	done.Wait()
+	for i, mark := range marks {
+		want := "4 plain"
+		if mark != "" {
+			want += " marked " + mark
+		}
+		if pictures[i] != want {
+			t.Errorf("output %d: %q, want %q", i, pictures[i], want)
 		}
 	}
 }

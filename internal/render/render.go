@@ -15,7 +15,7 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// Why an output was not made. All but the last four are the original's fault,
+// Why an output was not made. All but the last five are the original's fault,
 // come in a *Refusal and are remembered.
 var (
 	ErrUnsupported       = errors.New("the original is no image of a format that is allowed here")
@@ -28,6 +28,7 @@ var (
 	ErrCrashed           = errors.New("the worker crashed twice over this original")
 	ErrQuarantined       = errors.New("the original is quarantined: workers crashed over it")
 
+	ErrWatermark = errors.New("the watermark's image can't be used")
 	ErrInternal  = errors.New("the worker could not make the thumbnail")
 	ErrQueueFull = errors.New("the queue is full")
 	ErrQueueTime = errors.New("no worker was free within queue_time")
@@ -43,6 +44,7 @@ var failures = map[wire.Failure]error{
 	wire.TooManyFrames:     ErrTooManyFrames,
 	wire.ThumbnailTooLarge: ErrThumbnailTooLarge,
 	wire.ThumbnailBytes:    ErrThumbnailBytes,
+	wire.Watermark:         ErrWatermark,
 }
 
 // Refusal is an output that was not made because of its original. Err is one
@@ -78,6 +80,7 @@ type Request struct {
 	Identity  Identity
 	Formats   []thumb.Format // that the original may be of; the same for all of a site
 	Transform thumb.Transform
+	Watermark *os.File // the image of Transform's, or nil; as Original
 	// Background outputs are made when no other waits.
 	Background bool
 }

@@ -472,6 +472,55 @@ func TestAnOriginalThatChangesIsRenderedOnceMore(t *testing.T) {
 	}
 }
 
+// TestWatermarks has the image opened for each render, missed with a log line,
+// and written over while it is read.
+func TestWatermarks(t *testing.T) {
+	p := &painter{}
+	var mark string
+	b := newBench(t, p, func(s *Site) {
+		s.Thumb.Watermarks = map[string]thumb.Watermark{"logo": {Name: "logo", Opacity: 50}}
+		mark = filepath.Join(t.TempDir(), "logo.png")
+		s.Watermarks, s.WatermarkBytes = map[string]string{"logo": mark}, 10
+	})
+	write := func(text string) {
+		if err := os.WriteFile(mark, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.before = func(_ context.Context, r render.Request) error {
+		text, err := io.ReadAll(r.Watermark)
+		if err != nil || string(text) != "logo" || r.Transform.Watermark.Opacity != 50 {
+			t.Errorf("asked for %+v of %q, %v", r.Transform.Watermark, text, err)
+		}
+		if p.calls.Load() == 1 {
+			write("logo")
+		}
+		return nil
+	}
+	parsed, err := b.site.Thumb.New(thumb.Wanted{Original: "a.jpg", Size: "10x10", Method: "fit_watermark=logo"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed.Signature = sign.Sign(parsed, key)
+	if w := b.get(parsed.URI()); w.Code != 500 || w.Header().Get("X-Thumbd-Reason") != "watermark" || b.log.count(mark) == 0 {
+		t.Errorf("without an image: %d %v; the log: %s", w.Code, w.Header(), &b.log.b)
+	}
+	if b.site.CheckWatermarks() == nil {
+		t.Error("the missing image is not told")
+	}
+	write("far too long")
+	if w := b.get(parsed.URI()); w.Code != 500 || w.Header().Get("X-Thumbd-Reason") != "watermark" {
+		t.Errorf("with one over the limit: %d %v", w.Code, w.Header())
+	}
+	write("logo")
+	if w := b.get(parsed.URI()); w.Code != 200 || p.calls.Load() != 2 {
+		t.Errorf("with an image: %d %v after %d renders", w.Code, w.Header(), p.calls.Load())
+	}
+	if err := b.site.CheckWatermarks(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestRefusalsAreLoggedOnce(t *testing.T) {
 	refusal := &render.Refusal{Err: render.ErrDamaged, Detail: "why"}
 	b := newBench(t, &painter{before: func(context.Context, render.Request) error { return refusal }}, nil)
@@ -569,6 +618,7 @@ func TestEveryErrorHasItsStatus(t *testing.T) {
 		{&render.Refusal{Err: render.ErrCrashed}, 500, "crashed"},
 		{&render.Refusal{Err: render.ErrDeadline}, 504, "deadline"},
 		{render.ErrInternal, 500, "render"},
+		{fmt.Errorf("%w: %w", render.ErrWatermark, os.ErrNotExist), 500, "watermark"},
 		{publish.ErrPicture, 500, "render"},
 		{render.ErrQueueFull, 503, "queue-full"},
 		{render.ErrQueueTime, 503, "queue-time"},

@@ -63,6 +63,11 @@ func (h *Handler) try(ctx context.Context, renderer Renderer, a asked) (out outc
 	if mtime, _, ok := a.Tree.Stat(a.name); ok && mtime.Equal(info.Mtime) {
 		return outcome{}, 0, nil
 	}
+	mark, markInfo, err := a.openWatermark(a.transform.Watermark.Name)
+	if err != nil {
+		return outcome{}, 0, err
+	}
+	defer mark.Close()
 	picture, err := renderer.Render(ctx, render.Request{
 		Original: original,
 		Identity: render.Identity{
@@ -70,9 +75,10 @@ func (h *Handler) try(ctx context.Context, renderer Renderer, a asked) (out outc
 		},
 		Formats:   a.OriginalFormats,
 		Transform: a.transform,
+		Watermark: mark,
 	})
 	// Whatever came of it came of two versions.
-	if changed, cerr := originals.Changed(original, info); cerr != nil || changed {
+	if changed, cerr := changedSince(original, info, mark, markInfo); cerr != nil || changed {
 		if picture != nil {
 			picture.File.Close()
 		}
@@ -82,6 +88,16 @@ func (h *Handler) try(ctx context.Context, renderer Renderer, a asked) (out outc
 		return outcome{}, 0, err
 	}
 	return h.publish(ctx, a, picture, info)
+}
+
+// changedSince reports whether the original or the watermark's image, if there
+// is one, was written or replaced.
+func changedSince(original *os.File, info originals.Info, mark *os.File, markInfo originals.Info) (bool, error) {
+	changed, err := originals.Changed(original, info)
+	if mark == nil || changed || err != nil {
+		return changed, err
+	}
+	return originals.Changed(mark, markInfo)
 }
 
 // publish publishes picture and closes it, unless it goes into the outcome.

@@ -4,7 +4,12 @@ package serve
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"maps"
 	"net/http"
+	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -27,6 +32,38 @@ type Site struct {
 	OriginalFormats []thumb.Format
 	Tree            *publish.Tree
 	Negotiate       []thumb.Format // empty, WebP, or AVIF and WebP
+	// Watermarks are the paths of the images of Thumb's, of at most
+	// WatermarkBytes.
+	Watermarks     map[string]string
+	WatermarkBytes int64
+}
+
+// CheckWatermarks opens every watermark's image and returns what is wrong with
+// them.
+func (s *Site) CheckWatermarks() error {
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(s.Watermarks)) {
+		f, _, err := s.openWatermark(name)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		f.Close()
+	}
+	return errors.Join(errs...)
+}
+
+// openWatermark returns the image of a watermark, nil if name is "". The
+// caller closes it.
+func (s *Site) openWatermark(name string) (*os.File, originals.Info, error) {
+	if name == "" {
+		return nil, originals.Info{}, nil
+	}
+	f, info, err := originals.OpenFile(s.Watermarks[name], s.WatermarkBytes)
+	if err != nil {
+		return nil, info, fmt.Errorf("%w: %s: %w", render.ErrWatermark, name, err)
+	}
+	return f, info, nil
 }
 
 // Gone reports whether the original of a published name is known not to

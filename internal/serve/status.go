@@ -50,6 +50,8 @@ var statuses = []struct {
 	{thumb.ErrNoOriginal, status{http.StatusNotFound, "no-original"}},
 	{sign.ErrSignature, status{http.StatusUnauthorized, "signature"}},
 
+	// Before what may be wrong with its image, as with an original.
+	{render.ErrWatermark, status{http.StatusInternalServerError, "watermark"}},
 	{originals.ErrTooLarge, status{http.StatusUnprocessableEntity, "original-bytes"}},
 	{originals.ErrUnreadable, status{http.StatusInternalServerError, "original-unreadable"}},
 	{originals.ErrNotRegular, status{http.StatusNotFound, "no-original"}},

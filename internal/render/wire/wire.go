@@ -4,9 +4,9 @@
 // one a packet, over an AF_UNIX SOCK_SEQPACKET socketpair.
 //
 // The worker sends one Hello once it is warm. Then the daemon sends a Job with
-// its descriptors by SCM_RIGHTS, the original first and then one memfd for each
-// output in the order of Job.Outputs, and waits for the Reply before it sends
-// the next one. The worker writes a picture from offset 0 of its memfd and cuts
+// its descriptors by SCM_RIGHTS, the original first, then the images of
+// Job.Watermarks and one memfd for each of Job.Outputs, both in their order, and
+// waits for the Reply before it sends the next one. The worker writes a picture from offset 0 of its memfd and cuts
 // the memfd to its length. A worker whose socket is closed exits.
 package wire
 
@@ -16,13 +16,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"thumbd/internal/thumb"
 )
 
 // Version is the protocol's: daemon and worker of two installations do not
 // talk to each other by mistake.
-const Version = 1
+const Version = 2
 
 // Limits of the protocol.
 const (
@@ -45,14 +46,16 @@ type Hello struct {
 
 // Job is one original and the list of what is to be made of it.
 type Job struct {
-	ID      uint64            `json:"id"`
-	Formats []thumb.Format    `json:"formats"` // that the original may be of
-	Pixels  int64             `json:"pixels"`  // most width x height x frames of the original
-	Frames  int               `json:"frames"`  // most frames of the original
-	Width   int               `json:"width"`   // most of a thumbnail
-	Height  int               `json:"height"`
-	Bytes   int64             `json:"bytes"` // most of a thumbnail: the size of its memfd
-	Outputs []thumb.Transform `json:"outputs"`
+	ID      uint64         `json:"id"`
+	Formats []thumb.Format `json:"formats"` // that the original may be of
+	Pixels  int64          `json:"pixels"`  // most width x height x frames of the original
+	Frames  int            `json:"frames"`  // most frames of the original
+	Width   int            `json:"width"`   // most of a thumbnail
+	Height  int            `json:"height"`
+	Bytes   int64          `json:"bytes"` // most of a thumbnail: the size of its memfd
+	// Watermarks are the names of those in Outputs, each once.
+	Watermarks []string          `json:"watermarks,omitempty"`
+	Outputs    []thumb.Transform `json:"outputs"`
 }
 
 // Reply is the answer to a Job, with a Result for each output in its order.
@@ -77,7 +80,7 @@ type Result struct {
 // and never from the text of an error.
 type Failure string
 
-// The kinds. All but Internal are the original's own fault.
+// The kinds. All but the last two are the original's own fault.
 const (
 	Unsupported       Failure = "unsupported"         // no image, or of no format allowed
 	Damaged           Failure = "damaged"             // or cut off
@@ -85,12 +88,13 @@ const (
 	TooManyFrames     Failure = "too-many-frames"     //
 	ThumbnailTooLarge Failure = "thumbnail-too-large" // a computed dimension
 	ThumbnailBytes    Failure = "thumbnail-bytes"     // more bytes than Job.Bytes
+	Watermark         Failure = "watermark"           // its image can't be used
 	Internal          Failure = "internal"            // anything else
 )
 
 func (f Failure) known() bool {
 	switch f {
-	case "", Unsupported, Damaged, TooManyPixels, TooManyFrames, ThumbnailTooLarge, ThumbnailBytes, Internal:
+	case "", Unsupported, Damaged, TooManyPixels, TooManyFrames, ThumbnailTooLarge, ThumbnailBytes, Watermark, Internal:
 		return true
 	}
 	return false
@@ -145,6 +149,8 @@ func (j *Job) check() error {
 		return fmt.Errorf("%w: %d outputs", ErrMessage, len(j.Outputs))
 	case j.Pixels < 1 || j.Frames < 1 || j.Width < 1 || j.Height < 1 || j.Bytes < 1:
 		return fmt.Errorf("%w: a limit below 1", ErrMessage)
+	case len(j.Watermarks) > MaxOutputs:
+		return fmt.Errorf("%w: %d watermarks", ErrMessage, len(j.Watermarks))
 	}
 	for _, t := range j.Outputs {
 		if err := checkTransform(t, j); err != nil {
@@ -168,6 +174,23 @@ func checkTransform(t thumb.Transform, j *Job) error {
 		return errors.New("no box")
 	case t.Quality < 0 || t.Quality > 100:
 		return fmt.Errorf("quality %d", t.Quality)
+	}
+	return checkOptions(t, j)
+}
+
+func checkOptions(t thumb.Transform, j *Job) error {
+	x, y := t.Focus.Point()
+	between := func(n, least, most thumb.Decimal) bool { return n >= least && n <= most }
+	switch w := t.Watermark; {
+	case !between(x, 0, 100_00) || !between(y, 0, 100_00):
+		return fmt.Errorf("focus %v", t.Focus)
+	case !between(t.Blur, 0, thumb.MostBlur) || !between(t.Sharpen, 0, thumb.MostSharpen):
+		return fmt.Errorf("blur %v, sharpen %v", t.Blur, t.Sharpen)
+	case t.Frames != 0 && t.Frames != 1:
+		return fmt.Errorf("%d frames", t.Frames)
+	case w == thumb.Watermark{}:
+	case !slices.Contains(j.Watermarks, w.Name) || !between(w.Opacity, 0, 1_00) || !between(w.Scale, 0, 1_00):
+		return fmt.Errorf("watermark %q", w.Name)
 	}
 	return nil
 }

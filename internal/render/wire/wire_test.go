@@ -16,9 +16,14 @@ import (
 func job() *wire.Job {
 	return &wire.Job{
 		ID: 1<<64 - 1, Formats: []thumb.Format{thumb.JPEG, thumb.HEIC},
-		Pixels: 100, Frames: 2, Width: 400, Height: 300, Bytes: 1 << 20,
+		Watermarks: []string{"logo"},
+		Pixels:     100, Frames: 2, Width: 400, Height: 300, Bytes: 1 << 20,
 		Outputs: []thumb.Transform{
 			{Width: 200, Height: 150, Method: thumb.Crop, Gravity: thumb.NorthEast, DPR: 2, Quality: 7, Format: thumb.WebP, Enlarge: true},
+			{
+				Width: 1, Method: thumb.Crop, Focus: thumb.NewFocus(0, 6250), Background: thumb.NewColor(0, 0, 0), Blur: 30, Sharpen: 10,
+				Gray: true, Frames: 1, Watermark: thumb.Watermark{Name: "logo", Opacity: 50, Position: thumb.South, Scale: 25}, Format: thumb.GIF,
+			},
 			{Method: thumb.Original, Format: thumb.GIF, Metadata: thumb.CopyrightMetadata},
 		},
 	}
@@ -57,9 +62,17 @@ func TestEncodeRefusesJobs(t *testing.T) {
 		"high":               func(j *wire.Job) { j.Outputs[0].Height = 151 },
 		"negative":           func(j *wire.Job) { j.Outputs[0].Width = -1 },
 		"overflowing":        func(j *wire.Job) { j.Outputs[0].Width = 1 << 62 },
-		"boxless":            func(j *wire.Job) { j.Outputs[1].Method = thumb.Fit },
+		"boxless":            func(j *wire.Job) { j.Outputs[2].Method = thumb.Fit },
 		"scaled too much":    func(j *wire.Job) { j.Outputs[0].Width, j.Outputs[0].DPR = 1, 5 },
 		"quality over 100":   func(j *wire.Job) { j.Outputs[0].Quality = 101 },
+		"too much blur":      func(j *wire.Job) { j.Outputs[0].Blur = 5001 },
+		"too sharp":          func(j *wire.Job) { j.Outputs[0].Sharpen = -1 },
+		"focus outside":      func(j *wire.Job) { j.Outputs[0].Focus = thumb.NewFocus(10001, 0) },
+		"two frames":         func(j *wire.Job) { j.Outputs[0].Frames = 2 },
+		"no such watermark":  func(j *wire.Job) { j.Watermarks = nil },
+		"more than opaque":   func(j *wire.Job) { j.Outputs[1].Watermark.Opacity = 101 },
+		"too wide a mark":    func(j *wire.Job) { j.Outputs[1].Watermark.Scale = 101 },
+		"too many marks":     func(j *wire.Job) { j.Watermarks = append(make([]string, wire.MaxOutputs), "logo") },
 		"a message too long": func(j *wire.Job) { j.Formats = make([]thumb.Format, 20000) },
 	} {
 		j := job()
@@ -82,7 +95,7 @@ func TestDecodeRefuses(t *testing.T) {
 			t.Errorf("Decode(%.60s) = %v; want ErrMessage", b, err)
 		}
 	}
-	if err := wire.Decode([]byte(`{"version":2,"vips":""}`), &wire.Hello{}); !errors.Is(err, wire.ErrMessage) {
+	if err := wire.Decode([]byte(`{"version":1,"vips":""}`), &wire.Hello{}); !errors.Is(err, wire.ErrMessage) {
 		t.Errorf("a hello of another version: %v; want ErrMessage", err)
 	}
 }
@@ -90,7 +103,7 @@ func TestDecodeRefuses(t *testing.T) {
 // FuzzDecode holds that what is accepted is within the limits and encodes
 // again.
 func FuzzDecode(f *testing.F) {
-	for _, m := range []wire.Message{job(), &wire.Hello{Version: 1}, &wire.Reply{Results: make([]wire.Result, 2)}} {
+	for _, m := range []wire.Message{job(), &wire.Hello{Version: wire.Version}, &wire.Reply{Results: make([]wire.Result, 2)}} {
 		b, err := wire.Encode(m)
 		if err != nil {
 			f.Fatal(err)
