@@ -29,7 +29,7 @@ func BenchmarkRender(b *testing.B) {
 				before := processorTime(b)
 				for b.Loop() {
 					out := outputFile(b, job.Bytes)
-					if r := started(b).Render(in, job, []*os.File{out})[0]; r.Failure != "" {
+					if r := started(b).Render(job, Files{Original: in, Outputs: []*os.File{out}})[0]; r.Failure != "" {
 						b.Fatal(r.Detail)
 					}
 					out.Close()

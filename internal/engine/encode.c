@@ -55,6 +55,18 @@ claim(VipsImage *image, const ThumbdEncoding *e)
 	set(image, "exif-ifd0-Copyright", e->copyright);
 }
 
+/* What makes frames below one another an animation. */
+static void
+animate(VipsImage *image, const ThumbdEncoding *e)
+{
+	if (e->frames < 2)
+		return;
+	vips_image_set_int(image, VIPS_META_PAGE_HEIGHT, image->Ysize / e->frames);
+	vips_image_set_int(image, "loop", e->loop);
+	if (e->delay)
+		vips_image_set_array_int(image, "delay", e->delay, e->frames);
+}
+
 /* The metadata that a thumbnail keeps. What is said of the original's pixels
  * is no longer true. */
 static int
@@ -73,6 +85,7 @@ describe(VipsImage *in, const ThumbdEncoding *e, VipsImage **out)
 	g_strfreev(fields);
 	if (e->artist || e->copyright)
 		claim(*out, e);
+	animate(*out, e);
 	return 0;
 }
 

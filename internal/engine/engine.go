@@ -68,4 +68,14 @@ var built = map[thumb.Format]bimg.ImageType{
 	thumb.GIF:  bimg.GIF,
 	thumb.HEIC: bimg.HEIF,
 	thumb.TIFF: bimg.TIFF,
+	thumb.SVG:  bimg.SVG,
+}
+
+// isBuilt reports whether libvips was built to read f. Of JPEG XL bimg does not
+// know.
+func isBuilt(f thumb.Format) bool {
+	if f == thumb.JXL {
+		return has("jxlload_source")
+	}
+	return bimg.VipsIsTypeSupported(built[f])
 }

@@ -257,7 +257,7 @@ func TestAlphaLeavesNoHalo(t *testing.T) {
 				}
 				for y := range side {
 					for x := range side {
-						if c := color.NRGBAModel.Convert(m.At(x, y)).(color.NRGBA); c.A > 40 && c.G > 80 {
+						if c := color.NRGBAModel.Convert(m.At(x, y)).(color.NRGBA); c.A > 40 && c.G > 100 {
 							t.Fatalf("halo at %d,%d: %v", x, y, c)
 						}
 					}

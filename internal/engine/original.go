@@ -51,6 +51,9 @@ type original struct {
 	profile     profileUse
 	reducible   bool  // by WebP's decoder
 	memory      int64 // that a render may take at once, about
+	frames      int   // of an animation; 1: a still
+	// base is decoded, for several outputs to be made of it, or none.
+	base picture
 }
 
 // open checks a file against job, as far as it can without decoding.
@@ -62,11 +65,10 @@ func (e *Engine) open(file *os.File, job wire.Job) (*original, error) {
 	if !slices.Contains(job.Formats, o.format) || !slices.Contains(e.read, o.format) {
 		return nil, failed(wire.Unsupported, "the format is %v", o.format)
 	}
-	frames, err := o.walk(job)
-	if err != nil {
+	if err := o.walk(job); err != nil {
 		return nil, err
 	}
-	if err := o.readHeader(job, frames); err != nil {
+	if err := o.readHeader(job); err != nil {
 		o.close()
 		return nil, err
 	}
@@ -89,19 +91,20 @@ func (o *original) sniff() error {
 	return nil
 }
 
-// walk returns the number of frames. What it finds is checked before libvips
+// walk counts the frames. What it finds is checked before libvips
 // sees the file: its loaders allocate a canvas or a list of frames at once.
-func (o *original) walk(job wire.Job) (frames int, err error) {
+func (o *original) walk(job wire.Job) error {
 	c, err := probe.Walk(o.format, o.file, o.length, job.Frames)
 	switch {
 	case errors.Is(err, probe.ErrFrames):
-		return 0, &failure{wire.TooManyFrames, err}
+		return &failure{wire.TooManyFrames, err}
 	case errors.Is(err, probe.ErrTruncated), errors.Is(err, probe.ErrMalformed):
-		return 0, &failure{wire.Damaged, err}
+		return &failure{wire.Damaged, err}
 	case err != nil:
-		return 0, &failure{wire.Internal, err}
+		return &failure{wire.Internal, err}
 	}
-	return c.Frames, checkPixels(c.Size, c.Frames, job)
+	o.frames = c.Frames
+	return checkPixels(c.Size, c.Frames, job)
 }
 
 func checkPixels(size image.Point, frames int, job wire.Job) error {
@@ -111,7 +114,7 @@ func checkPixels(size image.Point, frames int, job wire.Job) error {
 	return nil
 }
 
-func (o *original) readHeader(job wire.Job, frames int) error {
+func (o *original) readHeader(job wire.Job) error {
 	// The descriptor may have been read before, by a worker that crashed.
 	if _, err := o.file.Seek(0, io.SeekStart); err != nil {
 		return failed(wire.Internal, "%w", err)
@@ -120,11 +123,11 @@ func (o *original) readHeader(job wire.Job, frames int) error {
 	if o.source, err = newSource(o.file); err != nil {
 		return failed(wire.Internal, "open %v: %w", o.format, err)
 	}
-	if o.header, err = o.source.load(o.format, 1, 1); err != nil {
+	if o.header, err = o.source.load(loading{format: o.format, shrink: 1, scale: 1}); err != nil {
 		return o.damaged(err)
 	}
 	o.stored = o.header.size()
-	if err := checkPixels(o.stored, frames, job); err != nil {
+	if err := checkPixels(o.stored, o.frames, job); err != nil {
 		return err
 	}
 	if o.header.bands() > 5 {
@@ -135,7 +138,7 @@ func (o *original) readHeader(job wire.Job, frames int) error {
 	o.memory = 2 * o.header.bytes()
 	// WebP's decoder would mix the colors of transparent pixels into others,
 	// and a frame of an animation may be smaller than the canvas.
-	o.reducible = o.format == thumb.WebP && !o.header.alpha() && frames == 1
+	o.reducible = o.format == thumb.WebP && !o.header.alpha() && o.frames == 1
 	return nil
 }
 
@@ -158,25 +161,28 @@ func useOf(p picture) profileUse {
 
 func (o *original) close() {
 	o.header.close()
+	o.base.close()
 	o.source.close()
 }
 
 // load opens the picture, reduced as far as its decoder can and a resize to
 // size, of the picture as it is stored, allows. The caller closes it.
-func (o *original) load(size image.Point) (picture, error) {
-	shrink, scale := 1, 1.0
+func (o *original) load(size image.Point, animated bool) (picture, error) {
+	l := loading{format: o.format, shrink: 1, scale: 1, animated: animated}
 	switch {
+	case o.base.p != nil:
+		return o.base.again(), nil
 	case o.format == thumb.JPEG:
-		shrink = geometry.Shrink(o.stored, size)
+		l.shrink = geometry.Shrink(o.stored, size)
 	case o.reducible:
-		scale = float64(geometry.Reduced(o.stored, size).X) / float64(o.stored.X)
+		l.scale = float64(geometry.Reduced(o.stored, size).X) / float64(o.stored.X)
 	}
-	if shrink == 1 && scale == 1 && o.header.p != nil {
+	if l.shrink == 1 && l.scale == 1 && !animated && o.header.p != nil {
 		p := o.header
 		o.header = picture{}
 		return p, nil
 	}
-	p, err := o.source.load(o.format, shrink, scale)
+	p, err := o.source.load(l)
 	if err != nil {
 		return p, o.damaged(err)
 	}

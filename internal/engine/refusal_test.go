@@ -245,7 +245,7 @@ func TestReadFromTheMiddle(t *testing.T) {
 		job := limits()
 		job.Bytes = 1 << 20
 		job.Outputs = []thumb.Transform{{Width: 50, Method: thumb.Fit, Format: thumb.PNG}}
-		if r := started(t).Render(in, job, []*os.File{out})[0]; r.Failure != "" {
+		if r := started(t).Render(job, Files{Original: in, Outputs: []*os.File{out}})[0]; r.Failure != "" {
 			t.Errorf("%v: %s: %s", f, r.Failure, r.Detail)
 		}
 		in.Close()

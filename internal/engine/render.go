@@ -17,16 +17,22 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// Render makes every output of job from the original. It writes each picture
-// from offset 0 of its output, which is at least job.Bytes long, and cuts that
-// to the picture's length. The result of an output is at its index. The files
-// stay the caller's.
-func (e *Engine) Render(file *os.File, job wire.Job, outputs []*os.File) []wire.Result {
+// Files are what a job is made of and into. They stay the caller's.
+type Files struct {
+	Original   *os.File
+	Watermarks []*os.File // the images of wire.Job.Watermarks
+	Outputs    []*os.File // one for each of wire.Job.Outputs, as long as wire.Job.Bytes
+}
+
+// Render makes every output of job. It writes each picture from offset 0 of its
+// file and cuts that to the picture's length. The result of an output is at its
+// index.
+func (e *Engine) Render(job wire.Job, files Files) []wire.Result {
 	// libvips keeps buffers for each thread that calls it.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	results := make([]wire.Result, len(job.Outputs))
-	o, err := e.open(file, job)
+	o, err := e.open(files.Original, job)
 	if err != nil {
 		for i := range results {
 			results[i] = resultOf(image.Point{}, err)
@@ -34,9 +40,21 @@ func (e *Engine) Render(file *os.File, job wire.Job, outputs []*os.File) []wire.
 		return results
 	}
 	defer o.close()
-	for i, t := range job.Outputs {
-		results[i] = resultOf(o.make(t, job, outputs[i]))
-		upright := geometry.Upright(o.stored, o.orientation)
+	m := e.newMarks(job, files.Watermarks)
+	defer m.close()
+	outputs := o.plan(job, files.Outputs)
+	for _, group := range together(outputs) {
+		o.gather(group)
+		for _, out := range group {
+			if out.err == nil {
+				out.err = o.make(out, m)
+			}
+		}
+		o.release()
+	}
+	upright := geometry.Upright(o.stored, o.orientation)
+	for i, out := range outputs {
+		results[i] = resultOf(out.size(o), out.err)
 		results[i].OriginalWidth, results[i].OriginalHeight = upright.X, upright.Y
 	}
 	return results
@@ -67,99 +85,81 @@ func detail(text string) string {
 	return text[:min(len(text), 500)]
 }
 
-// make writes one output and returns its size.
-func (o *original) make(t thumb.Transform, job wire.Job, out *os.File) (image.Point, error) {
-	if t.Method == thumb.Original {
-		return o.stored, o.copyTo(out, t.Format, job.Bytes)
+// output is one thumbnail of a job.
+type output struct {
+	thumb.Transform
+	plan     geometry.Plan // for the original as it is seen
+	animated bool
+	file     *os.File
+	limit    int64 // bytes
+	err      error
+	// found is where what Plan.Seek seeks is, once it is sought.
+	sought bool
+	found  image.Point
+}
+
+// size returns that of the picture made.
+func (out *output) size(o *original) image.Point {
+	if out.Method == thumb.Original {
+		return o.stored
 	}
+	return out.plan.Canvas
+}
+
+// plan returns the outputs of job, with an error where one can't be made.
+func (o *original) plan(job wire.Job, files []*os.File) []*output {
 	upright := geometry.Upright(o.stored, o.orientation)
-	plan, err := geometry.New(upright, t, image.Pt(job.Width, job.Height))
-	if err != nil {
-		return image.Point{}, failed(wire.ThumbnailTooLarge, "%dx%d pixels: %w", upright.X, upright.Y, err)
+	outputs := make([]*output, len(job.Outputs))
+	for i, t := range job.Outputs {
+		out := &output{Transform: t, file: files[i], limit: job.Bytes}
+		outputs[i] = out
+		if t.Method == thumb.Original {
+			continue
+		}
+		out.animated = o.frames > 1 && t.Frames != 1 && (t.Format == thumb.GIF || t.Format == thumb.WebP)
+		var err error
+		out.plan, err = geometry.New(upright, t, image.Pt(job.Width, job.Height))
+		if err == nil && out.animated && int64(out.plan.Canvas.X)*int64(out.plan.Canvas.Y)*int64(o.frames) > job.Pixels {
+			err = fmt.Errorf("%w: %v in %d frames", geometry.ErrTooLarge, out.plan.Canvas, o.frames)
+		}
+		if err != nil {
+			out.err = failed(wire.ThumbnailTooLarge, "%dx%d pixels: %w", upright.X, upright.Y, err)
+		}
 	}
-	p, err := o.picture(plan)
+	return outputs
+}
+
+// make writes one output.
+func (o *original) make(out *output, m *marks) error {
+	if out.Method == thumb.Original {
+		return o.copyTo(out)
+	}
+	p, a, err := o.picture(out, m)
 	if err != nil {
-		return image.Point{}, err
+		return err
 	}
 	defer p.close()
-	if p.size() != plan.Cut.Size() {
-		return image.Point{}, failed(wire.Internal, "made %v instead of %v", p.size(), plan.Cut.Size())
+	want := image.Pt(out.plan.Canvas.X, out.plan.Canvas.Y*a.frames)
+	if p.size() != want {
+		return failed(wire.Internal, "made %v instead of %v", p.size(), want)
 	}
-	err = p.encode(t, func(data []byte) error { return write(out, data, job.Bytes) })
+	err = p.encode(out.Transform, a, func(data []byte) error { return write(out.file, data, out.limit) })
 	if err != nil {
-		return image.Point{}, fmt.Errorf("encode %v: %w", t.Format, err)
+		return fmt.Errorf("encode %v: %w", out.Format, err)
 	}
-	return p.size(), nil
-}
-
-// picture returns what plan makes of the original. The caller closes it.
-func (o *original) picture(plan geometry.Plan) (picture, error) {
-	if plan.Seek != 0 && plan.Enlarges() {
-		return o.soughtFirst(plan)
-	}
-	p, err := o.reduced(plan)
-	if err != nil || plan.Seek == 0 {
-		return p, err
-	}
-	defer p.close()
-	return p.seek(plan.Cut.Size(), plan.Seek)
-}
-
-// reduced returns the original, upright and as plan resizes it, cut unless the
-// place of the cut is yet to be sought.
-func (o *original) reduced(plan geometry.Plan) (picture, error) {
-	if plan.Seek != 0 {
-		plan.Cut = image.Rectangle{Max: plan.Size}
-	}
-	stored := plan.Stored(geometry.Upright(o.stored, o.orientation), o.orientation)
-	o.memory = max(o.memory, int64(stored.Cut.Dx())*int64(stored.Cut.Dy())*8)
-	loaded, err := o.load(stored.Size)
-	if err != nil {
-		return loaded, err
-	}
-	defer loaded.close()
-	if size := loaded.size(); size != o.stored {
-		stored.Source = image.Rectangle{Max: size}
-	}
-	small, err := loaded.reduce(stored)
-	if err != nil {
-		return small, o.damaged(err)
-	}
-	defer small.close()
-	return small.normalize(o.profile)
-}
-
-// soughtFirst seeks the part to keep before it is enlarged.
-func (o *original) soughtFirst(plan geometry.Plan) (picture, error) {
-	upright := geometry.Upright(o.stored, o.orientation)
-	all, err := o.reduced(geometry.Plan{
-		Source: image.Rectangle{Max: upright},
-		Size:   upright,
-		Cut:    image.Rectangle{Max: upright},
-	})
-	if err != nil {
-		return all, err
-	}
-	defer all.close()
-	part, err := all.seek(plan.Source.Size(), plan.Seek)
-	if err != nil {
-		return part, err
-	}
-	defer part.close()
-	plan.Source = image.Rectangle{Max: part.size()}
-	return part.reduce(plan)
+	return nil
 }
 
 // copyTo writes the original's own bytes, when it is of the format wanted and
 // can be decoded to its end.
-func (o *original) copyTo(out *os.File, want thumb.Format, limit int64) error {
-	if o.format != want {
-		return failed(wire.Unsupported, "the format is %v, not %v", o.format, want)
+func (o *original) copyTo(out *output) error {
+	if o.format != out.Format {
+		return failed(wire.Unsupported, "the format is %v, not %v", o.format, out.Format)
 	}
-	if o.length > limit {
+	if o.length > out.limit {
 		return failed(wire.ThumbnailBytes, "%d bytes", o.length)
 	}
-	p, err := o.load(image.Pt(1, 1))
+	p, err := o.load(image.Pt(1, 1), o.frames > 1)
 	if err != nil {
 		return err
 	}
@@ -167,9 +167,9 @@ func (o *original) copyTo(out *os.File, want thumb.Format, limit int64) error {
 	if err := p.drain(); err != nil {
 		return o.damaged(err)
 	}
-	n, err := io.Copy(io.NewOffsetWriter(out, 0), io.NewSectionReader(o.file, 0, o.length))
+	n, err := io.Copy(io.NewOffsetWriter(out.file, 0), io.NewSectionReader(o.file, 0, o.length))
 	if err == nil {
-		err = out.Truncate(n)
+		err = out.file.Truncate(n)
 	}
 	return err
 }

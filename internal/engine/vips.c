@@ -17,6 +17,11 @@ thumbd_settings(void)
 	 * comes back as an error. */
 	g_log_set_handler("VIPS", G_LOG_LEVEL_WARNING, quiet, NULL);
 	vips_block_untrusted_set(TRUE);
+	/* Of the loaders that libvips calls untrusted, those for which a site can
+	 * ask. They see no file of another format, as every loader is called by
+	 * its name. */
+	vips_operation_block_set("VipsForeignLoadSvg", FALSE);
+	vips_operation_block_set("VipsForeignLoadJxl", FALSE);
 	vips_concurrency_set(1);
 	vips_leak_set(FALSE);
 #ifdef M_ARENA_MAX
@@ -26,12 +31,13 @@ thumbd_settings(void)
 }
 
 int
-thumbd_load(VipsSource *source, ThumbdFormat format, int shrink, double scale,
-	VipsImage **out)
+thumbd_load(VipsSource *source, const ThumbdLoading *l, VipsImage **out)
 {
-	switch (format) {
+	int pages = l->animated ? -1 : 1;
+
+	switch (l->format) {
 	case THUMBD_JPEG:
-		return vips_jpegload_source(source, out, "shrink", shrink,
+		return vips_jpegload_source(source, out, "shrink", l->shrink,
 			"access", VIPS_ACCESS_SEQUENTIAL,
 			"fail_on", VIPS_FAIL_ON_ERROR, NULL);
 	case THUMBD_PNG:
@@ -39,7 +45,7 @@ thumbd_load(VipsSource *source, ThumbdFormat format, int shrink, double scale,
 			"access", VIPS_ACCESS_SEQUENTIAL,
 			"fail_on", VIPS_FAIL_ON_ERROR, NULL);
 	case THUMBD_WEBP:
-		return vips_webpload_source(source, out, "scale", scale,
+		return vips_webpload_source(source, out, "scale", l->scale, "n", pages,
 			"access", VIPS_ACCESS_SEQUENTIAL,
 			"fail_on", VIPS_FAIL_ON_ERROR, NULL);
 	case THUMBD_AVIF:
@@ -48,16 +54,36 @@ thumbd_load(VipsSource *source, ThumbdFormat format, int shrink, double scale,
 			"access", VIPS_ACCESS_SEQUENTIAL,
 			"fail_on", VIPS_FAIL_ON_ERROR, NULL);
 	case THUMBD_GIF:
-		return vips_gifload_source(source, out,
+		return vips_gifload_source(source, out, "n", pages,
 			"access", VIPS_ACCESS_SEQUENTIAL,
 			"fail_on", VIPS_FAIL_ON_ERROR, NULL);
 	case THUMBD_TIFF:
 		/* Strips lie anywhere in the file: decode all to know all is there. */
 		return vips_tiffload_source(source, out, "memory", TRUE,
 			"fail_on", VIPS_FAIL_ON_ERROR, NULL);
+	case THUMBD_SVG:
+		return vips_svgload_source(source, out, "scale", l->scale,
+			"access", VIPS_ACCESS_SEQUENTIAL,
+			"fail_on", VIPS_FAIL_ON_ERROR, NULL);
+	case THUMBD_JXL:
+		return vips_jxlload_source(source, out,
+			"access", VIPS_ACCESS_SEQUENTIAL,
+			"fail_on", VIPS_FAIL_ON_ERROR, NULL);
 	}
-	vips_error("thumbd", "no loader for format %d", format);
+	vips_error("thumbd", "no loader for format %d", l->format);
 	return -1;
+}
+
+gboolean
+thumbd_has(const char *operation)
+{
+	return vips_type_find("VipsOperation", operation) != 0;
+}
+
+int
+thumbd_frame(VipsImage *in, int top, int height, VipsImage **out)
+{
+	return vips_extract_area(in, out, 0, top, in->Xsize, height, NULL);
 }
 
 static int
@@ -67,6 +93,40 @@ extract(VipsImage *in, const ThumbdRect *r, VipsImage **out)
 		return vips_copy(in, out, NULL);
 	return vips_extract_area(in, out, r->left, r->top, r->width, r->height,
 		NULL);
+}
+
+int
+thumbd_resize(VipsImage *in, int width, int height, VipsImage **out)
+{
+	VipsObject *scope = VIPS_OBJECT(vips_image_new());
+	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 2);
+	VipsInterpolate *bicubic = NULL;
+	VipsArrayInt *all = vips_array_int_newv(4, 0, 0, width, height);
+	int result = -1;
+
+	if (vips_resize(in, &t[0], VIPS_MIN(1.0, (double) width / in->Xsize),
+			"vscale", VIPS_MIN(1.0, (double) height / in->Ysize), NULL))
+		goto done;
+	if (t[0]->Xsize == width && t[0]->Ysize == height) {
+		*out = g_object_ref(t[0]);
+		result = 0;
+		goto done;
+	}
+	/* vips_resize of libvips 8.14 enlarges half a pixel to the right of where
+	 * it should. In memory, as tiles are read from left to right. */
+	if (!(bicubic = vips_interpolate_new("bicubic")) ||
+		!(t[1] = vips_image_copy_memory(t[0])))
+		goto done;
+	result = vips_affine(t[1], out, (double) width / t[1]->Xsize, 0, 0,
+		(double) height / t[1]->Ysize, "interpolate", bicubic, "oarea", all,
+		"idx", 0.5, "idy", 0.5, "odx", -0.5, "ody", -0.5,
+		"extend", VIPS_EXTEND_COPY, "premultiplied", TRUE, NULL);
+done:
+	if (bicubic)
+		g_object_unref(bicubic);
+	vips_area_unref(VIPS_AREA(all));
+	g_object_unref(scope);
+	return result;
 }
 
 /* Colors that alpha does not multiply would bleed from the transparent parts
@@ -81,8 +141,7 @@ resize(VipsImage *in, const ThumbdPlan *plan, VipsImage **out)
 	int result = -1;
 
 	if ((alpha ? vips_premultiply(in, &t[0], NULL) : vips_copy(in, &t[0], NULL)) ||
-		vips_resize(t[0], &t[1], (double) plan->width / in->Xsize,
-			"vscale", (double) plan->height / in->Ysize, NULL) ||
+		thumbd_resize(t[0], plan->width, plan->height, &t[1]) ||
 		extract(t[1], &plan->cut, &t[2]))
 		goto done;
 	if (!alpha) {
@@ -97,6 +156,28 @@ resize(VipsImage *in, const ThumbdPlan *plan, VipsImage **out)
 		vips_cast(t[4], out, in->BandFmt, NULL))
 		goto done;
 	result = 0;
+done:
+	g_object_unref(scope);
+	return result;
+}
+
+int
+thumbd_shrink(VipsImage *in, int n, VipsImage **out)
+{
+	VipsObject *scope = VIPS_OBJECT(vips_image_new());
+	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 5);
+	gboolean alpha = vips_image_hasalpha(in) && n > 1;
+	int result = -1;
+
+	if ((alpha ? vips_premultiply(in, &t[0], NULL) : vips_copy(in, &t[0], NULL)) ||
+		vips_shrink(t[0], &t[1], n, n, NULL) ||
+		(alpha ? vips_unpremultiply(t[1], &t[2], NULL) : vips_copy(t[1], &t[2], NULL)) ||
+		vips_linear1(t[2], &t[3], 1.0, 0.5, NULL))
+		goto done;
+	if (!alpha ? !vips_copy(t[1], &t[4], NULL)
+			   : !vips_cast(vips_band_format_isint(in->BandFmt) ? t[3] : t[2],
+					 &t[4], in->BandFmt, NULL))
+		result = (*out = vips_image_copy_memory(t[4])) ? 0 : -1;
 done:
 	g_object_unref(scope);
 	return result;
@@ -161,7 +242,7 @@ thumbd_normalize(VipsImage *in, ThumbdProfile profile, VipsImage **out)
 
 int
 thumbd_seek(VipsImage *in, int width, int height, VipsInteresting interesting,
-	VipsImage **out)
+	int *left, int *top)
 {
 	VipsObject *scope = VIPS_OBJECT(vips_image_new());
 	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 3);
@@ -173,11 +254,18 @@ thumbd_seek(VipsImage *in, int width, int height, VipsInteresting interesting,
 		!(t[1] = vips_image_copy_memory(t[0])) ||
 		vips_smartcrop(t[1], &t[2], width, height, "interesting", interesting, NULL))
 		goto done;
-	result = vips_extract_area(in, out, -t[2]->Xoffset, -t[2]->Yoffset, width, height,
-		NULL);
+	*left = -t[2]->Xoffset;
+	*top = -t[2]->Yoffset;
+	result = 0;
 done:
 	g_object_unref(scope);
 	return result;
+}
+
+int
+thumbd_cut(VipsImage *in, const ThumbdRect *part, VipsImage **out)
+{
+	return extract(in, part, out);
 }
 
 int
@@ -196,6 +284,12 @@ int
 thumbd_blob(VipsImage *in, const char *name, void **data, size_t *length)
 {
 	return vips_image_get_blob(in, name, (const void **) data, length);
+}
+
+int
+thumbd_ints(VipsImage *in, const char *name, int **data, int *n)
+{
+	return vips_image_get_array_int(in, name, data, n);
 }
 
 size_t

@@ -3,6 +3,7 @@
 package engine
 
 // #cgo pkg-config: vips
+// #cgo LDFLAGS: -lm
 // #include <stdlib.h>
 // #include "vips.h"
 import "C"
@@ -11,6 +12,8 @@ import (
 	"errors"
 	"image"
 	"os"
+	"runtime"
+	"slices"
 	"strings"
 	"unsafe"
 
@@ -27,6 +30,8 @@ var codes = map[thumb.Format]C.ThumbdFormat{
 	thumb.GIF:  C.THUMBD_GIF,
 	thumb.HEIC: C.THUMBD_HEIC,
 	thumb.TIFF: C.THUMBD_TIFF,
+	thumb.SVG:  C.THUMBD_SVG,
+	thumb.JXL:  C.THUMBD_JXL,
 }
 
 func settings() { C.thumbd_settings() }
@@ -57,16 +62,33 @@ func (s source) close() { C.g_object_unref(C.gpointer(s.p)) }
 // closes it.
 type picture struct{ p *C.VipsImage }
 
+// loading is how a file is opened.
+type loading struct {
+	format   thumb.Format
+	shrink   int     // JPEG: by 1, 2, 4 or 8
+	scale    float64 // WebP and SVG
+	animated bool    // all frames, below one another
+}
+
 // load opens a file. The header is read, the pixels are not.
-func (s source) load(f thumb.Format, shrink int, scale float64) (picture, error) {
+func (s source) load(l loading) (picture, error) {
+	c := C.ThumbdLoading{
+		format: codes[l.format], shrink: C.int(l.shrink), scale: C.double(l.scale), animated: truth(l.animated),
+	}
 	var out picture
-	return out, result(C.thumbd_load(s.p, codes[f], C.int(shrink), C.double(scale), &out.p))
+	return out, result(C.thumbd_load(s.p, &c, &out.p))
 }
 
 func (p picture) close() {
 	if p.p != nil {
 		C.g_object_unref(C.gpointer(p.p))
 	}
+}
+
+// again returns p for another owner.
+func (p picture) again() picture {
+	C.g_object_ref(C.gpointer(p.p))
+	return p
 }
 
 func (p picture) size() image.Point { return image.Pt(int(p.p.Xsize), int(p.p.Ysize)) }
@@ -110,6 +132,50 @@ func (p picture) blob(name string) []byte {
 	return C.GoBytes(data, C.int(length))
 }
 
+// ints returns a list of numbers, or nil.
+func (p picture) ints(name string) []C.int {
+	field := C.CString(name)
+	defer C.free(unsafe.Pointer(field))
+	var data *C.int
+	var n C.int
+	if C.vips_image_get_typeof(p.p, field) == 0 {
+		return nil
+	}
+	if C.thumbd_ints(p.p, field, &data, &n) != 0 {
+		C.vips_error_clear()
+		return nil
+	}
+	return slices.Clone(unsafe.Slice(data, n))
+}
+
+// number returns a number, or 0.
+func (p picture) number(name string) int {
+	field := C.CString(name)
+	defer C.free(unsafe.Pointer(field))
+	var n C.int
+	if C.vips_image_get_typeof(p.p, field) == 0 {
+		return 0
+	}
+	if C.vips_image_get_int(p.p, field, &n) != 0 {
+		C.vips_error_clear()
+		return 0
+	}
+	return int(n)
+}
+
+// frame returns the frame of p that begins at line top. Frames are read in
+// their order.
+func (p picture) frame(top, height int) (picture, error) {
+	var out picture
+	return out, result(C.thumbd_frame(p.p, C.int(top), C.int(height), &out.p))
+}
+
+// shrink returns p in memory, n times smaller.
+func (p picture) shrink(n int) (picture, error) {
+	var out picture
+	return out, result(C.thumbd_shrink(p.p, C.int(n), &out.p))
+}
+
 // reduce returns the picture that plan, for the picture as it is stored, makes
 // of the loaded p. It is in memory.
 func (p picture) reduce(plan geometry.Plan) (picture, error) {
@@ -128,25 +194,91 @@ func (p picture) normalize(profile profileUse) (picture, error) {
 	return out, result(C.thumbd_normalize(p.p, C.ThumbdProfile(profile), &out.p))
 }
 
-// seek returns the part of p of the given size that m prefers.
-func (p picture) seek(size image.Point, m thumb.Method) (picture, error) {
+// seek returns where in p the part of the given size lies that m prefers.
+func (p picture) seek(size image.Point, m thumb.Method) (image.Point, error) {
 	interesting := C.VipsInteresting(C.VIPS_INTERESTING_ENTROPY)
 	if m == thumb.Attention {
 		interesting = C.VIPS_INTERESTING_ATTENTION
 	}
+	var left, top C.int
+	err := result(C.thumbd_seek(p.p, C.int(size.X), C.int(size.Y), interesting, &left, &top))
+	return image.Pt(int(left), int(top)), err
+}
+
+// cut returns a part of p.
+func (p picture) cut(part image.Rectangle) (picture, error) {
+	r := rect(part)
 	var out picture
-	return out, result(C.thumbd_seek(p.p, C.int(size.X), C.int(size.Y), interesting, &out.p))
+	return out, result(C.thumbd_cut(p.p, &r, &out.p))
+}
+
+// finish returns p with all that t does to a picture of plan's size: first
+// gray, blur and sharpen, then what lies below and around it, whose color stays.
+func (p picture) finish(t thumb.Transform, plan geometry.Plan) (picture, error) {
+	r, g, b, some := t.Background.RGB()
+	dpr := float64(max(t.DPR, 1))
+	at := plan.Place()
+	f := C.ThumbdFinish{
+		gray:          truth(t.Gray),
+		blur:          C.double(t.Blur.Float() * dpr),
+		sharpen:       C.double(t.Sharpen.Float()),
+		sharpen_sigma: C.double(dpr),
+		background:    truth(some),
+		color:         [3]C.double{C.double(r), C.double(g), C.double(b)},
+		opaque:        truth(t.Format == thumb.JPEG),
+		left:          C.int(at.X), top: C.int(at.Y),
+		width: C.int(plan.Canvas.X), height: C.int(plan.Canvas.Y),
+	}
+	var out picture
+	return out, result(C.thumbd_finish(p.p, &f, &out.p))
+}
+
+// fade returns p with its alpha multiplied by opacity.
+func (p picture) fade(opacity float64) (picture, error) {
+	var out picture
+	return out, result(C.thumbd_fade(p.p, C.double(opacity), &out.p))
+}
+
+// overlay returns p with mark laid over it.
+func (p picture) overlay(mark picture, at image.Point) (picture, error) {
+	var out picture
+	return out, result(C.thumbd_overlay(p.p, mark.p, C.int(at.X), C.int(at.Y), &out.p))
+}
+
+// join returns frames of one size below one another, in memory.
+func join(frames []picture) (picture, error) {
+	list := make([]*C.VipsImage, len(frames))
+	for i, f := range frames {
+		list[i] = f.p
+	}
+	var out picture
+	return out, result(C.thumbd_join(&list[0], C.int(len(list)), &out.p))
 }
 
 // drain decodes what is left of p.
 func (p picture) drain() error { return result(C.thumbd_drain(p.p)) }
 
+// animation is the timing of frames that lie below one another.
+type animation struct {
+	frames int // 1: none
+	delay  []C.int
+	loop   int // 0: for ever
+}
+
 // encode calls write with p as a file of t's format.
-func (p picture) encode(t thumb.Transform, write func([]byte) error) error {
+func (p picture) encode(t thumb.Transform, a animation, write func([]byte) error) error {
 	e := C.ThumbdEncoding{
 		format:   codes[t.Format],
 		metadata: C.ThumbdMetadata(t.Metadata),
 		quality:  C.int(t.Quality),
+		frames:   C.int(a.frames),
+		loop:     C.int(a.loop),
+	}
+	if len(a.delay) == a.frames {
+		var pins runtime.Pinner
+		defer pins.Unpin()
+		pins.Pin(&a.delay[0])
+		e.delay = &a.delay[0]
 	}
 	if t.Metadata == thumb.CopyrightMetadata {
 		artist, copyright := probe.Rights(p.exif())
@@ -165,6 +297,20 @@ func (p picture) encode(t thumb.Transform, write func([]byte) error) error {
 		file = stripWebP(file)
 	}
 	return write(file)
+}
+
+// has reports whether the library has an operation.
+func has(operation string) bool {
+	name := C.CString(operation)
+	defer C.free(unsafe.Pointer(name))
+	return C.thumbd_has(name) != 0
+}
+
+func truth(on bool) C.gboolean {
+	if on {
+		return 1
+	}
+	return 0
 }
 
 // room reports whether n more bytes of memory can be had.

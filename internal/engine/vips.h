@@ -16,6 +16,8 @@ typedef enum {
 	THUMBD_GIF,
 	THUMBD_HEIC,
 	THUMBD_TIFF,
+	THUMBD_SVG,
+	THUMBD_JXL,
 } ThumbdFormat;
 
 typedef enum {
@@ -43,11 +45,25 @@ typedef struct {
 	ThumbdRect cut;
 } ThumbdPlan;
 
+/* What is done to a picture of the right size. */
+typedef struct {
+	gboolean gray;
+	double blur; /* sigma in pixels, or 0 */
+	double sharpen, sharpen_sigma; /* by how much of what it blurs, or 0 */
+	gboolean background; /* whether there is one: red, green, blue */
+	double color[3];
+	gboolean opaque; /* the format has no alpha */
+	int left, top, width, height; /* where it lies on a canvas of which size */
+} ThumbdFinish;
+
 typedef struct {
 	ThumbdFormat format;
 	ThumbdMetadata metadata;
 	const char *artist, *copyright; /* for THUMBD_METADATA_COPYRIGHT, or NULL */
 	int quality; /* 1 to 100, or 0: the format has none */
+	int frames; /* that lie below one another; 1: a still */
+	const int *delay; /* of each frame, in milliseconds, or NULL */
+	int loop; /* how often all are shown; 0: for ever */
 } ThumbdEncoding;
 
 /* From so many pixels a JPEG is progressive. */
@@ -56,11 +72,31 @@ typedef struct {
 /* Settings of the library that bimg has started. */
 void thumbd_settings(void);
 
+/* How a file is opened. Only JPEG is loaded shrunk, only WebP and SVG scaled,
+ * and only of GIF and WebP all frames, below one another. */
+typedef struct {
+	ThumbdFormat format;
+	int shrink;
+	double scale;
+	gboolean animated;
+} ThumbdLoading;
+
 /* A loader opens a file of its own format alone. It reads the header; pixels
- * are read when asked for, from top to bottom. Only JPEG is loaded shrunk by
- * shrink, only WebP by scale. */
-int thumbd_load(VipsSource *source, ThumbdFormat format, int shrink,
-	double scale, VipsImage **out);
+ * are read when asked for, from top to bottom. */
+int thumbd_load(VipsSource *source, const ThumbdLoading *l, VipsImage **out);
+
+/* Whether the library has an operation. */
+gboolean thumbd_has(const char *operation);
+
+/* The frame that begins at a line of in. Frames are read in their order. */
+int thumbd_frame(VipsImage *in, int top, int height, VipsImage **out);
+
+/* The picture in, each pixel the mean of n x n, in memory. */
+int thumbd_shrink(VipsImage *in, int n, VipsImage **out);
+
+/* The picture in, of another size: by Lanczos3 where that is smaller, by a
+ * bicubic interpolation where it is larger. Colors are multiplied by alpha. */
+int thumbd_resize(VipsImage *in, int width, int height, VipsImage **out);
 
 /* The picture that plan makes of in, in memory. */
 int thumbd_reduce(VipsImage *in, const ThumbdPlan *plan, VipsImage **out);
@@ -68,16 +104,34 @@ int thumbd_reduce(VipsImage *in, const ThumbdPlan *plan, VipsImage **out);
 /* The picture in as it is to be seen: upright, in 8-bit sRGB or gray. */
 int thumbd_normalize(VipsImage *in, ThumbdProfile profile, VipsImage **out);
 
-/* The part of in that shows most. */
+/* Where in shows most, in a part of width x height. */
 int thumbd_seek(VipsImage *in, int width, int height,
-	VipsInteresting interesting, VipsImage **out);
+	VipsInteresting interesting, int *left, int *top);
+
+/* A part of in. */
+int thumbd_cut(VipsImage *in, const ThumbdRect *part, VipsImage **out);
+
+/* The picture in, finished. */
+int thumbd_finish(VipsImage *in, const ThumbdFinish *f, VipsImage **out);
+
+/* The picture in with its alpha, of which there is some afterwards, multiplied
+ * by opacity. */
+int thumbd_fade(VipsImage *in, double opacity, VipsImage **out);
+
+/* The picture mark laid over in, from left and top. */
+int thumbd_overlay(VipsImage *in, VipsImage *mark, int left, int top,
+	VipsImage **out);
+
+/* Frames of one size below one another, in memory. */
+int thumbd_join(VipsImage **frames, int n, VipsImage **out);
 
 /* The picture in as a file. *buffer is freed with g_free. */
 int thumbd_encode(VipsImage *in, const ThumbdEncoding *e, void **buffer,
 	size_t *length);
 
-/* A block of metadata, which stays the picture's. */
+/* Metadata, which stays the picture's. */
 int thumbd_blob(VipsImage *in, const char *name, void **data, size_t *length);
+int thumbd_ints(VipsImage *in, const char *name, int **data, int *n);
 
 /* The memory that the decoded picture takes. */
 size_t thumbd_bytes(VipsImage *in);

@@ -6,6 +6,7 @@ import (
 	"embed"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/h2non/bimg"
 	"golang.org/x/sys/unix"
@@ -25,25 +26,32 @@ var samples embed.FS
 // read and write those with which it succeeds: a decoder can be a plugin that
 // is not installed.
 func (e *Engine) warm() error {
-	var read, write []thumb.Format
 	for f := thumb.JPEG; f <= thumb.TIFF; f++ {
-		if bimg.VipsIsTypeSupported(built[f]) {
+		if isBuilt(f) {
 			e.read = append(e.read, f)
 		}
 	}
+	var read, write []thumb.Format
 	for f := thumb.JPEG; f.Thumbnail(); f++ {
-		if bimg.VipsIsTypeSupportedSave(built[f]) && e.try(thumb.JPEG, thumb.Fit, f) == nil {
+		if bimg.VipsIsTypeSupportedSave(built[f]) && e.try(thumb.JPEG, thumb.Transform{Method: thumb.Fit, Format: f}) == nil {
 			write = append(write, f)
 		}
 	}
 	for _, f := range e.read {
-		if e.try(f, warmMethods[f], thumb.PNG) == nil {
+		if e.try(f, thumb.Transform{Method: warmMethods[f], Format: thumb.PNG}) == nil {
 			read = append(read, f)
 		}
 	}
 	e.read, e.write = read, write
 	if len(read) == 0 || len(write) == 0 {
 		return ErrNoFormats
+	}
+	for _, t := range warmTransforms {
+		if slices.Contains(write, t.Format) {
+			if err := e.try(thumb.GIF, t); err != nil && slices.Contains(read, thumb.GIF) {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -57,10 +65,24 @@ var warmMethods = map[thumb.Format]thumb.Method{
 	thumb.GIF:  thumb.Fit,
 	thumb.HEIC: thumb.Fit,
 	thumb.TIFF: thumb.Attention,
+	thumb.SVG:  thumb.Fit,
+	thumb.JXL:  thumb.Fit,
 }
 
-// try renders the sample of one format as a thumbnail of another.
-func (e *Engine) try(from thumb.Format, m thumb.Method, to thumb.Format) error {
+// warmTransforms are made of the GIF, an animation, with its sample as the
+// watermark. Between them they have every option.
+var warmTransforms = []thumb.Transform{
+	{Method: thumb.Pad, Format: thumb.GIF, Sharpen: 100, Watermark: thumb.Watermark{Name: "a", Opacity: 50, Scale: 50}},
+	{Method: thumb.Stretch, Format: thumb.WebP, Blur: 50, Enlarge: true},
+	{
+		Method: thumb.Pad, Format: thumb.JPEG, Blur: 2000, Gray: true, Background: thumb.NewColor(255, 0, 0),
+		Watermark: thumb.Watermark{Name: "a", Opacity: 50},
+	},
+	{Method: thumb.Pad, Format: thumb.AVIF, Gray: true, Watermark: thumb.Watermark{Name: "a", Opacity: 50}},
+}
+
+// try renders the sample of one format as t.
+func (e *Engine) try(from thumb.Format, t thumb.Transform) error {
 	data, err := samples.ReadFile("samples/sample." + from.String())
 	if err != nil {
 		return err
@@ -75,13 +97,14 @@ func (e *Engine) try(from thumb.Format, m thumb.Method, to thumb.Format) error {
 		return err
 	}
 	defer out.Close()
-	r := e.Render(in, wire.Job{
+	t.Width, t.Height, t.Quality = 20, 20, 80
+	r := e.Render(wire.Job{
 		Formats: []thumb.Format{from},
 		Pixels:  1 << 20, Frames: 10, Width: 100, Height: 100, Bytes: 1 << 20,
-		Outputs: []thumb.Transform{{Width: 20, Height: 20, Method: m, Quality: 80, Format: to}},
-	}, []*os.File{out})[0]
+		Watermarks: []string{"a"}, Outputs: []thumb.Transform{t},
+	}, Files{Original: in, Watermarks: []*os.File{in}, Outputs: []*os.File{out}})[0]
 	if r.Failure != "" {
-		return fmt.Errorf("%v to %v: %s", from, to, r.Detail)
+		return fmt.Errorf("%v to %v: %s", from, t.Format, r.Detail)
 	}
 	return nil
 }

@@ -31,6 +31,12 @@ func Reduced(picture, size image.Point) image.Point {
 	return cover(picture, least, false)
 }
 
+// Mean returns by how much a decoded picture shall be reduced to the mean of
+// its pixels before it is resized to size: what is left is at least twice that.
+func Mean(picture, size image.Point) int {
+	return max(min(picture.X/(2*size.X), picture.Y/(2*size.Y)), 1)
+}
+
 func enough(picture, size image.Point) bool {
 	return picture.X*leftDen >= size.X*leftNum && picture.Y*leftDen >= size.Y*leftNum
 }
