@@ -47,6 +47,7 @@ type original struct {
 	source      source
 	header      picture // unread, or none once it was taken
 	stored      image.Point
+	drawn       image.Point // an SVG's own size, of which stored is a multiple
 	orientation int
 	profile     profileUse
 	reducible   bool  // by WebP's decoder
@@ -98,6 +99,8 @@ func (o *original) walk(job wire.Job) error {
 	switch {
 	case errors.Is(err, probe.ErrFrames):
 		return &failure{wire.TooManyFrames, err}
+	case errors.Is(err, probe.ErrUnsafe):
+		return &failure{wire.Unsupported, err}
 	case errors.Is(err, probe.ErrTruncated), errors.Is(err, probe.ErrMalformed):
 		return &failure{wire.Damaged, err}
 	case err != nil:
@@ -127,6 +130,9 @@ func (o *original) readHeader(job wire.Job) error {
 		return o.damaged(err)
 	}
 	o.stored = o.header.size()
+	if o.format == thumb.SVG {
+		return o.enlarge(job)
+	}
 	if err := checkPixels(o.stored, o.frames, job); err != nil {
 		return err
 	}
@@ -140,6 +146,27 @@ func (o *original) readHeader(job wire.Job) error {
 	// and a frame of an animation may be smaller than the canvas.
 	o.reducible = o.format == thumb.WebP && !o.header.alpha() && o.frames == 1
 	return nil
+}
+
+// maxSide is the most of an original's width and height that a reply can tell.
+const maxSide = 1 << 24
+
+// enlarge makes an SVG as large as any thumbnail may be: a drawing has no
+// pixels, and is rendered at the size asked for.
+func (o *original) enlarge(job wire.Job) error {
+	side := max(o.stored.X, o.stored.Y)
+	if side > maxSide {
+		return failed(wire.Unsupported, "an SVG of %v", o.stored)
+	}
+	o.drawn, o.orientation = o.stored, 1
+	factor := max((job.Width-1)/o.stored.X, (job.Height-1)/o.stored.Y) + 1
+	o.stored = o.stored.Mul(max(min(factor, maxSide/side), 1))
+	return nil
+}
+
+// drawingScale returns the scale at which an SVG covers size.
+func (o *original) drawingScale(size image.Point) float64 {
+	return max(float64(size.X)/float64(o.drawn.X), float64(size.Y)/float64(o.drawn.Y))
 }
 
 // useOf returns what is to be done with the profile that is embedded in p. One
@@ -174,6 +201,8 @@ func (o *original) load(size image.Point, animated bool) (picture, error) {
 		return o.base.again(), nil
 	case o.format == thumb.JPEG:
 		l.shrink = geometry.Shrink(o.stored, size)
+	case o.format == thumb.SVG:
+		l.scale = o.drawingScale(size)
 	case o.reducible:
 		l.scale = float64(geometry.Reduced(o.stored, size).X) / float64(o.stored.X)
 	}

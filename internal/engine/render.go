@@ -119,6 +119,9 @@ func (o *original) plan(job wire.Job, files []*os.File) []*output {
 		out.animated = o.frames > 1 && t.Frames != 1 && (t.Format == thumb.GIF || t.Format == thumb.WebP)
 		var err error
 		out.plan, err = geometry.New(upright, t, image.Pt(job.Width, job.Height))
+		if err == nil && o.format == thumb.SVG {
+			err = o.drawable(out.plan, job)
+		}
 		if err == nil && out.animated && int64(out.plan.Canvas.X)*int64(out.plan.Canvas.Y)*int64(o.frames) > job.Pixels {
 			err = fmt.Errorf("%w: %v in %d frames", geometry.ErrTooLarge, out.plan.Canvas, o.frames)
 		}
@@ -127,6 +130,18 @@ func (o *original) plan(job wire.Job, files []*os.File) []*output {
 		}
 	}
 	return outputs
+}
+
+// drawable returns an error unless an SVG can be drawn for plan: all of it, also
+// what is cut away.
+func (o *original) drawable(plan geometry.Plan, job wire.Job) error {
+	const mostSide = 32767 // of a surface of cairo
+	scale := o.drawingScale(o.need(plan))
+	w, h := float64(o.drawn.X)*scale, float64(o.drawn.Y)*scale
+	if plan.Enlarges() || w > mostSide || h > mostSide || w*h > float64(job.Pixels) {
+		return fmt.Errorf("%w: the drawing would be %.0fx%.0f", geometry.ErrTooLarge, w, h)
+	}
+	return nil
 }
 
 // make writes one output.

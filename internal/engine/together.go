@@ -31,7 +31,7 @@ func together(outputs []*output) [][]*output {
 
 // gather decodes the original for group once, at the scale that the largest of
 // its outputs needs. Where it does not, each output decodes for itself, with
-// the same errors.
+// the same errors. An SVG is drawn anew for each.
 func (o *original) gather(group []*output) {
 	var size image.Point
 	wanted := 0
@@ -42,7 +42,7 @@ func (o *original) gather(group []*output) {
 			wanted++
 		}
 	}
-	if wanted < 2 {
+	if wanted < 2 || o.format == thumb.SVG {
 		return
 	}
 	animated := group[0].animated

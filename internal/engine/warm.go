@@ -26,7 +26,7 @@ var samples embed.FS
 // read and write those with which it succeeds: a decoder can be a plugin that
 // is not installed.
 func (e *Engine) warm() error {
-	for f := thumb.JPEG; f <= thumb.TIFF; f++ {
+	for f := thumb.JPEG; f <= thumb.JXL; f++ {
 		if isBuilt(f) {
 			e.read = append(e.read, f)
 		}

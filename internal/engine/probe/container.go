@@ -30,7 +30,8 @@ type Container struct {
 
 // Walk goes through the structure of a file of format f, size bytes long, to
 // where its picture ends, and returns ErrTruncated when the file ends before.
-// It gives up with ErrFrames after maxFrames frames. TIFF and what it does not
+// It gives up with ErrFrames after maxFrames frames, and refuses an SVG with
+// ErrUnsafe. TIFF and what it does not
 // know have no such structure: of them it says nothing.
 func Walk(f thumb.Format, r io.ReaderAt, size int64, maxFrames int) (Container, error) {
 	s := &scanner{file: r, size: size, frames: maxFrames}
@@ -46,6 +47,10 @@ func Walk(f thumb.Format, r io.ReaderAt, size int64, maxFrames int) (Container, 
 		c = s.webp()
 	case thumb.AVIF, thumb.HEIC:
 		s.boxes()
+	case thumb.JXL:
+		s.jxl()
+	case thumb.SVG:
+		s.svg()
 	}
 	if s.err == nil {
 		return c, nil
@@ -187,6 +192,14 @@ func (s *scanner) webpSize(kind string) image.Point {
 }
 
 func uint24(b []byte) int { return int(b[0]) | int(b[1])<<8 | int(b[2])<<16 }
+
+// jxl walks the boxes of a JPEG XL file. One without boxes has no structure.
+func (s *scanner) jxl() {
+	if s.next(1)[0] == 0 {
+		s.at = 0
+		s.boxes()
+	}
+}
 
 // boxes walks the boxes of the file's top level.
 func (s *scanner) boxes() {

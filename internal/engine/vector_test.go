@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+
+package engine
+
+import (
+	"fmt"
+	"image"
+	"image/color"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"thumbd/internal/render/wire"
+	"thumbd/internal/thumb"
+)
+
+func withFormats(formats ...thumb.Format) wire.Job {
+	job := limits()
+	job.Formats = append(slices.Clone(job.Formats), formats...)
+	return job
+}
+
+// drawing has the colors of quadrants, with a square hole in the middle.
+func drawing(size string) []byte {
+	rect := func(x, y int, c color.NRGBA) string {
+		return fmt.Sprintf(`<rect x="%d" y="%d" width="20" height="15" fill="#%02x%02x%02x" shape-rendering="crispEdges"/>`, x, y, c.R, c.G, c.B)
+	}
+	return []byte(`<?xml version="1.0" encoding="UTF-8"?>
+<svg xmlns="http://www.w3.org/2000/svg" ` + size + ` viewBox="0 0 40 30"><mask id="m"><path fill="#fff" d="M0 0H40V30H0zM18 13V17H22V13z"/></mask><g mask="url(#m)">` +
+		rect(0, 0, red) + rect(20, 0, green) + rect(20, 15, yellow) + rect(0, 15, blue) + `</g></svg>`)
+}
+
+func TestDrawingsAreRenderedAtTheSizeAskedFor(t *testing.T) {
+	for _, size := range []string{`width="40" height="30"`, `width="4000" height="3000"`, ``} {
+		for _, c := range []struct {
+			tr   thumb.Transform
+			want image.Point
+		}{
+			{thumb.Transform{Width: 20, Method: thumb.Fit}, image.Pt(20, 15)},
+			{thumb.Transform{Width: 800, Height: 700, Method: thumb.Fit}, image.Pt(800, 600)},
+			{thumb.Transform{Width: 800, Height: 600, Method: thumb.Crop}, image.Pt(800, 600)},
+			{thumb.Transform{Width: 200, Height: 150, Method: thumb.Smart}, image.Pt(200, 150)},
+			{thumb.Transform{Width: 300, Height: 200, Method: thumb.Stretch}, image.Pt(300, 200)},
+		} {
+			t.Run(fmt.Sprintf("%s %v", size, c.tr), func(t *testing.T) {
+				c.tr.Format = thumb.PNG
+				files, results := render(t, drawing(size), withFormats(thumb.SVG), c.tr)
+				if results[0].Failure != "" {
+					t.Fatal(results[0].Detail)
+				}
+				m := decode(t, files[0], thumb.PNG)
+				if m.Bounds().Size() != c.want {
+					t.Fatalf("got %v, want %v", m.Bounds().Size(), c.want)
+				}
+				w, h := c.want.X, c.want.Y
+				for at, want := range map[image.Point]color.NRGBA{
+					{w / 4, h / 4}: red, {3 * w / 4, h / 4}: green, {3 * w / 4, 3 * h / 4}: yellow, {w / 4, 3 * h / 4}: blue,
+					{w / 2, h / 2}: transparent,
+				} {
+					expectColor(t, m, at.X, at.Y, want, 3)
+				}
+				if w%2 == 0 && h%2 == 0 && c.tr.Method != thumb.Stretch {
+					// Sharp, however large.
+					expectColor(t, m, w/2-1, h/4, red, 3)
+					expectColor(t, m, w/2, h/4, green, 3)
+					expectColor(t, m, w/4, h/2-1, red, 3)
+					expectColor(t, m, w/4, h/2, blue, 3)
+				}
+			})
+		}
+	}
+}
+
+func TestDrawingsTooLarge(t *testing.T) {
+	job := withFormats(thumb.SVG)
+	job.Pixels = 1_000_000
+	for _, c := range []struct {
+		size string
+		tr   thumb.Transform
+		want wire.Failure
+	}{
+		{`width="1" height="10000000"`, thumb.Transform{Width: 4, Height: 400, Method: thumb.Fit}, wire.ThumbnailTooLarge},
+		{`width="1" height="10000000"`, thumb.Transform{Width: 4, Height: 4, Method: thumb.Crop}, wire.ThumbnailTooLarge},
+		{`width="100" height="10"`, thumb.Transform{Width: 10, Height: 400, Method: thumb.Crop}, wire.ThumbnailTooLarge},
+		{`width="100" height="10"`, thumb.Transform{Width: 10, Height: 300, Method: thumb.Crop}, ""},
+	} {
+		data := []byte(`<svg xmlns="http://www.w3.org/2000/svg" ` + c.size + ` preserveAspectRatio="none"><path d="M0 0H9V9z"/></svg>`)
+		c.tr.Format = thumb.PNG
+		if _, r := render(t, data, job, c.tr); r[0].Failure != c.want {
+			t.Errorf("%s %v: got %q (%s), want %q", c.size, c.tr, r[0].Failure, r[0].Detail, c.want)
+		}
+	}
+}
+
+func TestDrawingsRefused(t *testing.T) {
+	fit := thumb.Transform{Width: 20, Method: thumb.Fit, Format: thumb.PNG}
+	whole := string(drawing(`width="40" height="30"`))
+	for name, c := range map[string]struct {
+		text string
+		want wire.Failure
+	}{
+		"text":      {strings.Replace(whole, "<g ", "<text>a</text><g ", 1), wire.Unsupported},
+		"file":      {strings.Replace(whole, "<g ", `<image href="/etc/hostname"/><g `, 1), wire.Unsupported},
+		"entity":    {strings.Replace(whole, "<svg", `<!DOCTYPE svg [<!ENTITY a "a">]><svg`, 1), wire.Unsupported},
+		"cut":       {whole[:len(whole)-6], wire.Damaged},
+		"malformed": {strings.Replace(whole, "</g>", "", 1), wire.Damaged},
+	} {
+		if _, r := render(t, []byte(c.text), withFormats(thumb.SVG), fit); r[0].Failure != c.want {
+			t.Errorf("%s: got %q (%s), want %q", name, r[0].Failure, r[0].Detail, c.want)
+		}
+	}
+	if _, r := render(t, []byte(whole), limits(), fit); r[0].Failure != wire.Unsupported {
+		t.Errorf("where the site does not allow it: got %q", r[0].Failure)
+	}
+}
+
+func TestJPEGXL(t *testing.T) {
+	data, err := os.ReadFile("testdata/quadrants.jxl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr := thumb.Transform{Width: 100, Method: thumb.Fit, Format: thumb.PNG}
+	files, results := render(t, data, withFormats(thumb.JXL), tr)
+	if results[0].Failure != "" {
+		t.Fatal(results[0].Detail)
+	}
+	expectQuadrants(t, decode(t, files[0], thumb.PNG), 8)
+	for _, percent := range []int{10, 25, 50, 90, 99} {
+		if _, r := render(t, data[:len(data)*percent/100], withFormats(thumb.JXL), tr); r[0].Failure != wire.Damaged {
+			t.Errorf("%d%%: got %q (%s)", percent, r[0].Failure, r[0].Detail)
+		}
+	}
+	if _, r := render(t, data, limits(), tr); r[0].Failure != wire.Unsupported {
+		t.Errorf("where the site does not allow it: got %q", r[0].Failure)
+	}
+}
