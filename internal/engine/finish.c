@@ -24,9 +24,11 @@ wide(VipsImage *in, double sigma, VipsImage **out)
 	double rest = sqrt(VIPS_MAX(sigma * sigma - n * n / 12.0, 0)) / n;
 	int result = -1;
 
-	if (!vips_resize(in, &t[0], 1.0 / n, NULL) &&
+	if (!vips_shrink(in, &t[0], n, n, "ceil", TRUE, NULL) &&
 		!gaussian(t[0], rest, &t[1]) &&
-		!thumbd_resize(t[1], in->Xsize, in->Ysize, out))
+		!thumbd_resize(t[1], t[1]->Xsize, t[1]->Ysize, t[1]->Xsize * n,
+			t[1]->Ysize * n, &t[2]) &&
+		!vips_extract_area(t[2], out, 0, 0, in->Xsize, in->Ysize, NULL))
 		result = 0;
 	g_object_unref(scope);
 	return result;

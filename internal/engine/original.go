@@ -54,7 +54,7 @@ type original struct {
 	memory      int64 // that a render may take at once, about
 	frames      int   // of an animation; 1: a still
 	// base is decoded, for several outputs to be made of it, or none.
-	base picture
+	base loaded
 }
 
 // open checks a file against job, as far as it can without decoding.
@@ -194,11 +194,11 @@ func (o *original) close() {
 
 // load opens the picture, reduced as far as its decoder can and a resize to
 // size, of the picture as it is stored, allows. The caller closes it.
-func (o *original) load(size image.Point, animated bool) (picture, error) {
+func (o *original) load(size image.Point, animated bool) (loaded, error) {
 	l := loading{format: o.format, shrink: 1, scale: 1, animated: animated}
 	switch {
 	case o.base.p != nil:
-		return o.base.again(), nil
+		return loaded{o.base.again(), o.base.across, o.base.down}, nil
 	case o.format == thumb.JPEG:
 		l.shrink = geometry.Shrink(o.stored, size)
 	case o.format == thumb.SVG:
@@ -209,13 +209,17 @@ func (o *original) load(size image.Point, animated bool) (picture, error) {
 	if l.shrink == 1 && l.scale == 1 && !animated && o.header.p != nil {
 		p := o.header
 		o.header = picture{}
-		return p, nil
+		return p.whole(), nil
 	}
 	p, err := o.source.load(l)
 	if err != nil {
-		return p, o.damaged(err)
+		return loaded{}, o.damaged(err)
 	}
-	return p, nil
+	if l.shrink > 1 {
+		n := float64(l.shrink)
+		return loaded{p, float64(o.stored.X) / n, float64(o.stored.Y) / n}, nil
+	}
+	return p.whole(), nil
 }
 
 // damaged is the error of a decoder. All that could be checked before was in

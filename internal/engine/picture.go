@@ -13,25 +13,25 @@ import (
 // another. The caller closes it.
 func (o *original) picture(out *output, m *marks) (picture, animation, error) {
 	a := animation{frames: 1}
-	loaded, err := o.load(o.need(out.plan), out.animated)
+	all, err := o.load(o.need(out.plan), out.animated)
 	if err != nil {
 		return picture{}, a, err
 	}
-	defer loaded.close()
+	defer all.close()
 	if !out.animated {
-		p, err := o.still(loaded, out, m)
+		p, err := o.still(all, out, m)
 		return p, a, err
 	}
-	a.frames, a.delay, a.loop = o.frames, loaded.ints("delay"), loaded.number("loop")
-	if size := loaded.size(); size.Y != o.frames*o.stored.Y {
+	a.frames, a.delay, a.loop = o.frames, all.ints("delay"), all.number("loop")
+	if size := all.size(); size.Y != o.frames*o.stored.Y {
 		return picture{}, a, failed(wire.Damaged, "%d frames of %v are %v", o.frames, o.stored, size)
 	}
-	p, err := o.film(loaded, out, m)
+	p, err := o.film(all.picture, out, m)
 	return p, a, err
 }
 
-// film makes out of every frame of loaded.
-func (o *original) film(loaded picture, out *output, m *marks) (picture, error) {
+// film makes out of every frame of all.
+func (o *original) film(all picture, out *output, m *marks) (picture, error) {
 	frames := make([]picture, 0, o.frames)
 	defer func() {
 		for _, f := range frames {
@@ -39,11 +39,11 @@ func (o *original) film(loaded picture, out *output, m *marks) (picture, error) 
 		}
 	}()
 	for i := range o.frames {
-		frame, err := loaded.frame(i*o.stored.Y, o.stored.Y)
+		frame, err := all.frame(i*o.stored.Y, o.stored.Y)
 		if err != nil {
 			return picture{}, o.damaged(err)
 		}
-		p, err := o.still(frame, out, m)
+		p, err := o.still(frame.whole(), out, m)
 		frame.close()
 		if err != nil {
 			return picture{}, err
@@ -53,9 +53,9 @@ func (o *original) film(loaded picture, out *output, m *marks) (picture, error) 
 	return join(frames)
 }
 
-// still makes out of one picture, as it was loaded.
-func (o *original) still(loaded picture, out *output, m *marks) (picture, error) {
-	p, err := o.framed(loaded, out)
+// still makes out of one picture.
+func (o *original) still(l loaded, out *output, m *marks) (picture, error) {
+	p, err := o.framed(l, out)
 	if err != nil {
 		return p, err
 	}
@@ -68,12 +68,12 @@ func (o *original) still(loaded picture, out *output, m *marks) (picture, error)
 	return m.lay(finished, out)
 }
 
-// framed returns loaded, upright and in its colors, as out's plan resizes and
-// cuts it.
-func (o *original) framed(loaded picture, out *output) (picture, error) {
+// framed returns l, upright and in its colors, as out's plan resizes and cuts
+// it.
+func (o *original) framed(l loaded, out *output) (picture, error) {
 	plan := out.plan
 	if plan.Seek == 0 {
-		return o.reduced(loaded, plan)
+		return o.reduced(l, plan)
 	}
 	// Sought in the resized picture, or before it is enlarged.
 	all := plan
@@ -82,7 +82,7 @@ func (o *original) framed(loaded picture, out *output) (picture, error) {
 		upright := geometry.Upright(o.stored, o.orientation)
 		all = geometry.Plan{Source: image.Rectangle{Max: upright}, Size: upright, Cut: image.Rectangle{Max: upright}}
 	}
-	whole, err := o.reduced(loaded, all)
+	whole, err := o.reduced(l, all)
 	if err != nil {
 		return whole, err
 	}
@@ -104,7 +104,7 @@ func (o *original) framed(loaded picture, out *output) (picture, error) {
 	}
 	defer kept.close()
 	plan.Source = image.Rectangle{Max: part.Size()}
-	return kept.reduce(plan)
+	return kept.whole().reduce(plan)
 }
 
 // need returns the size to which plan resizes the picture as it is stored.
@@ -115,15 +115,14 @@ func (o *original) need(plan geometry.Plan) image.Point {
 	return geometry.Upright(plan.Size, o.orientation)
 }
 
-// reduced returns loaded upright and in its colors, as plan resizes and cuts
-// it.
-func (o *original) reduced(loaded picture, plan geometry.Plan) (picture, error) {
+// reduced returns l upright and in its colors, as plan resizes and cuts it.
+func (o *original) reduced(l loaded, plan geometry.Plan) (picture, error) {
 	stored := plan.Stored(geometry.Upright(o.stored, o.orientation), o.orientation)
 	o.memory = max(o.memory, int64(stored.Cut.Dx())*int64(stored.Cut.Dy())*8)
-	if size := loaded.size(); size != o.stored {
+	if size := l.size(); size != o.stored {
 		stored.Source = image.Rectangle{Max: size}
 	}
-	small, err := loaded.reduce(stored)
+	small, err := l.reduce(stored)
 	if err != nil {
 		return small, o.damaged(err)
 	}

@@ -46,19 +46,19 @@ func (o *original) gather(group []*output) {
 		return
 	}
 	animated := group[0].animated
-	loaded, err := o.load(size, animated)
+	all, err := o.load(size, animated)
 	if err != nil {
 		return
 	}
-	defer loaded.close()
+	defer all.close()
 	n := 1
 	if !animated {
-		n = geometry.Mean(loaded.size(), size)
+		n = geometry.Mean(all.size(), size)
 	}
-	if loaded.bytes()/int64(n*n) > maxBase {
+	if all.bytes()/int64(n*n) > maxBase {
 		return
 	}
-	if base, err := loaded.shrink(n); err == nil {
+	if base, err := all.shrink(n); err == nil {
 		o.base = base
 	}
 }
@@ -66,5 +66,5 @@ func (o *original) gather(group []*output) {
 // release lets go of what gather has decoded.
 func (o *original) release() {
 	o.base.close()
-	o.base = picture{}
+	o.base = loaded{}
 }

@@ -3,6 +3,7 @@
 #include "vips.h"
 
 #include <malloc.h>
+#include <math.h>
 #include <sys/mman.h>
 
 static void
@@ -95,17 +96,83 @@ extract(VipsImage *in, const ThumbdRect *r, VipsImage **out)
 		NULL);
 }
 
+/* One axis of a reduction: how long the picture is made, by lines like its last
+ * one, and how long it then becomes, of which more than wanted is cut off. */
+typedef struct {
+	int from, to;
+	double factor;
+} Axis;
+
+/* vips_reduce takes whole pixels and centers what becomes of them, so that of
+ * an axis of 116.5 pixels all is a quarter of a pixel off. Some more pixels at
+ * the end, of which as exactly as can be some more come out, undo that. */
+static Axis
+axis(double all, int wanted)
+{
+	Axis best = { 1, wanted, VIPS_MAX(1, all / wanted) };
+	double least = 1;
+	int more;
+
+	for (more = 0; more < 8 && least > 0.02; more++) {
+		double exact = (wanted + more) * best.factor;
+		double off = fabs(exact - rint(exact));
+
+		if (off < least) {
+			least = off;
+			best.from = VIPS_MAX(1, rint(exact));
+			best.to = wanted + more;
+		}
+	}
+	return best;
+}
+
+/* To a smaller size, by the mean of as many pixels as leave twice as many for
+ * Lanczos3. vips_resize would take the part of a pixel that is left over for a
+ * whole one, and what it makes be off by up to one at the other end. */
+static int
+lanczos(VipsImage *in, double across, double down, int width, int height,
+	VipsImage **out)
+{
+	VipsObject *scope = VIPS_OBJECT(vips_image_new());
+	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 3);
+	int nx = VIPS_MAX(1, (int) (across / width / 2));
+	int ny = VIPS_MAX(1, (int) (down / height / 2));
+	Axis x = axis(across / nx, width);
+	Axis y = axis(down / ny, height);
+	ThumbdRect wanted = { 0, 0, width, height };
+	int result = -1;
+
+	if (((nx > 1 || ny > 1)
+				? vips_shrink(in, &t[0], nx, ny, "ceil", TRUE, NULL)
+				: vips_copy(in, &t[0], NULL)) ||
+		(x.from == t[0]->Xsize && y.from == t[0]->Ysize
+				? vips_copy(t[0], &t[1], NULL)
+				: vips_embed(t[0], &t[1], 0, 0, x.from, y.from,
+					  "extend", VIPS_EXTEND_COPY, NULL)) ||
+		vips_reduce(t[1], &t[2], x.factor, y.factor, NULL) ||
+		extract(t[2], &wanted, out))
+		goto done;
+	result = 0;
+done:
+	g_object_unref(scope);
+	return result;
+}
+
 int
-thumbd_resize(VipsImage *in, int width, int height, VipsImage **out)
+thumbd_resize(VipsImage *in, double across, double down, int width, int height,
+	VipsImage **out)
 {
 	VipsObject *scope = VIPS_OBJECT(vips_image_new());
 	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 2);
 	VipsInterpolate *bicubic = NULL;
 	VipsArrayInt *all = vips_array_int_newv(4, 0, 0, width, height);
+	int w = VIPS_MIN(width, in->Xsize);
+	int h = VIPS_MIN(height, in->Ysize);
 	int result = -1;
 
-	if (vips_resize(in, &t[0], VIPS_MIN(1.0, (double) width / in->Xsize),
-			"vscale", VIPS_MIN(1.0, (double) height / in->Ysize), NULL))
+	if (w < in->Xsize || h < in->Ysize
+			? lanczos(in, across, down, w, h, &t[0])
+			: vips_copy(in, &t[0], NULL))
 		goto done;
 	if (t[0]->Xsize == width && t[0]->Ysize == height) {
 		*out = g_object_ref(t[0]);
@@ -141,7 +208,7 @@ resize(VipsImage *in, const ThumbdPlan *plan, VipsImage **out)
 	int result = -1;
 
 	if ((alpha ? vips_premultiply(in, &t[0], NULL) : vips_copy(in, &t[0], NULL)) ||
-		thumbd_resize(t[0], plan->width, plan->height, &t[1]) ||
+		thumbd_resize(t[0], plan->across, plan->down, plan->width, plan->height, &t[1]) ||
 		extract(t[1], &plan->cut, &t[2]))
 		goto done;
 	if (!alpha) {
@@ -170,7 +237,7 @@ thumbd_shrink(VipsImage *in, int n, VipsImage **out)
 	int result = -1;
 
 	if ((alpha ? vips_premultiply(in, &t[0], NULL) : vips_copy(in, &t[0], NULL)) ||
-		vips_shrink(t[0], &t[1], n, n, NULL) ||
+		vips_shrink(t[0], &t[1], n, n, "ceil", TRUE, NULL) ||
 		(alpha ? vips_unpremultiply(t[1], &t[2], NULL) : vips_copy(t[1], &t[2], NULL)) ||
 		vips_linear1(t[2], &t[3], 1.0, 0.5, NULL))
 		goto done;

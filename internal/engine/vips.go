@@ -62,6 +62,18 @@ func (s source) close() { C.g_object_unref(C.gpointer(s.p)) }
 // closes it.
 type picture struct{ p *C.VipsImage }
 
+// loaded is an original in another size, with a part of a pixel more or less
+// than it has: across x down pixels are all of the original.
+type loaded struct {
+	picture
+	across, down float64
+}
+
+// whole returns p, of which nothing is missing.
+func (p picture) whole() loaded {
+	return loaded{p, float64(p.p.Xsize), float64(p.p.Ysize)}
+}
+
 // loading is how a file is opened.
 type loading struct {
 	format   thumb.Format
@@ -170,22 +182,26 @@ func (p picture) frame(top, height int) (picture, error) {
 	return out, result(C.thumbd_frame(p.p, C.int(top), C.int(height), &out.p))
 }
 
-// shrink returns p in memory, n times smaller.
-func (p picture) shrink(n int) (picture, error) {
-	var out picture
-	return out, result(C.thumbd_shrink(p.p, C.int(n), &out.p))
+// shrink returns l in memory, n times smaller.
+func (l loaded) shrink(n int) (loaded, error) {
+	out := loaded{across: l.across / float64(n), down: l.down / float64(n)}
+	return out, result(C.thumbd_shrink(l.p, C.int(n), &out.p))
 }
 
 // reduce returns the picture that plan, for the picture as it is stored, makes
-// of the loaded p. It is in memory.
-func (p picture) reduce(plan geometry.Plan) (picture, error) {
+// of l. It is in memory.
+func (l loaded) reduce(plan geometry.Plan) (picture, error) {
 	c := C.ThumbdPlan{
 		source: rect(plan.Source),
-		width:  C.int(plan.Size.X), height: C.int(plan.Size.Y),
+		across: C.double(l.across), down: C.double(l.down),
+		width: C.int(plan.Size.X), height: C.int(plan.Size.Y),
 		cut: rect(plan.Cut),
 	}
+	if plan.Source.Size() != l.size() {
+		c.across, c.down = C.double(plan.Source.Dx()), C.double(plan.Source.Dy())
+	}
 	var out picture
-	return out, result(C.thumbd_reduce(p.p, &c, &out.p))
+	return out, result(C.thumbd_reduce(l.p, &c, &out.p))
 }
 
 // normalize returns p upright, in sRGB or gray of 8 bits.

@@ -38,9 +38,11 @@ typedef struct {
 } ThumbdRect;
 
 /* The part source of a picture is resized to width x height, and cut is cut
- * from that. */
+ * from that. What is resized is across x down pixels of source, a part of one
+ * more or less than it has where a decoder left some out. */
 typedef struct {
 	ThumbdRect source;
+	double across, down;
 	int width, height;
 	ThumbdRect cut;
 } ThumbdPlan;
@@ -94,9 +96,11 @@ int thumbd_frame(VipsImage *in, int top, int height, VipsImage **out);
 /* The picture in, each pixel the mean of n x n, in memory. */
 int thumbd_shrink(VipsImage *in, int n, VipsImage **out);
 
-/* The picture in, of another size: by Lanczos3 where that is smaller, by a
- * bicubic interpolation where it is larger. Colors are multiplied by alpha. */
-int thumbd_resize(VipsImage *in, int width, int height, VipsImage **out);
+/* The picture in, of which across x down pixels count, in another size: by
+ * Lanczos3 where that is smaller, by a bicubic interpolation where it is
+ * larger. Colors are multiplied by alpha. */
+int thumbd_resize(VipsImage *in, double across, double down, int width,
+	int height, VipsImage **out);
 
 /* The picture that plan makes of in, in memory. */
 int thumbd_reduce(VipsImage *in, const ThumbdPlan *plan, VipsImage **out);

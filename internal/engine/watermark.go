@@ -63,12 +63,12 @@ func (m *marks) prepare(out *output, size image.Point) error {
 		Size:   m.placed.Size(),
 		Cut:    image.Rectangle{Max: m.placed.Size()},
 	}
-	loaded, err := o.load(o.need(plan), false)
+	all, err := o.load(o.need(plan), false)
 	if err != nil {
 		return err
 	}
-	defer loaded.close()
-	mark, err := o.reduced(loaded, plan)
+	defer all.close()
+	mark, err := o.reduced(all, plan)
 	if err != nil {
 		return err
 	}
