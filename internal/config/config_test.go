@@ -118,6 +118,7 @@ quality.jpg = 70
 metadata = "copyright"
 negotiate = ["webp"]
 factors = [100, 75]
+render_together = ["card", "card@2x", "detail"]
 [site.zoo.preset.card]
 size = "400x300"
 method = "crop"
@@ -177,6 +178,7 @@ func TestParseTakesEveryKey(t *testing.T) {
 				Scheme:       thumb.PresetScheme,
 				Formats:      []thumb.Format{thumb.JPEG, thumb.WebP},
 				Factors:      []int{100, 75},
+				Together:     []string{"card", "card@2x", "detail"},
 				Enlarge:      true,
 				Quality:      map[thumb.Format]int{thumb.JPEG: 70, thumb.WebP: 80, thumb.AVIF: 55},
 				Metadata:     thumb.CopyrightMetadata,

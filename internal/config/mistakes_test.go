@@ -269,6 +269,15 @@ var mistakes = []struct {
 	{"watermarks are no table", site("a", `watermark = "logo"`), `:7: site.a.watermark: want a table, have "logo"`},
 	{"a watermark of restthumbnails", site("a", `scheme = "restthumbnails"`) + "[site.a.watermark.logo]\nimage = \"/logo.png\"\n",
 		":7: site.a.watermark: URLs of the scheme restthumbnails name no watermark; remove it"},
+	{"together what is not there", site("a", `render_together = ["card", "card@2x", "hero", 7]`) + "[site.a.preset.card]\nsize = \"1x1\"\nmethod = \"fit\"\n",
+		`:7: site.a.render_together: want a preset's name such as "card" or "card@2x", have 7`},
+	{"together what has no such dpr", site("a", `render_together = ["card", "card@2x", "hero"]`) + "[site.a.preset.card]\nsize = \"1x1\"\nmethod = \"fit\"\n",
+		`:7: site.a.render_together: there is no preset "card@2x"; add it (card@2x needs dpr = [2]), or remove it here
+:7: site.a.render_together: there is no preset "hero"; add it (hero@2x needs dpr = [2]), or remove it here`},
+	{"one together", site("a", `scheme = "preset"`, "keys", `render_together = ["small"]`), ":7: site.a.render_together: is one preset; name others, or remove it"},
+	{"one together twice", site("a", `scheme = "preset"`, "keys", `render_together = ["small", "icon", "small"]`), `:7: site.a.render_together: "small" is there twice`},
+	{"together in restthumbnails", site("a", `scheme = "restthumbnails"`, `render_together = ["a", "b"]`),
+		":7: site.a.render_together: URLs of the scheme restthumbnails name no preset; remove it"},
 	{"options of an original preset", preset(`method = "original"`, `gray = true`, `watermark = "logo"`),
 		`:9: site.a.preset.card.gray: has no effect with method = "original"; remove it
 :10: site.a.preset.card.watermark: has no effect with method = "original"; remove it`},

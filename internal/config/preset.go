@@ -3,8 +3,10 @@
 package config
 
 import (
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"thumbd/internal/thumb"
 )
@@ -99,6 +101,40 @@ func (r *reader) checkOriginal(d *draft, t table) {
 		}
 	}
 }
+
+func presetName(v any) (string, error) {
+	s, ok := v.(string)
+	if !ok {
+		return "", fmt.Errorf(`want a preset's name such as "card" or "card@2x", have %s`, have(v))
+	}
+	return s, nil
+}
+
+// checkTogether checks the presets that are rendered together.
+func (r *reader) checkTogether(d *draft) {
+	key := d.table.at("render_together")
+	if !r.sound(d.table, "render_together") || r.bad[d.table.at("preset")] {
+		return
+	}
+	if d.Thumb.Scheme == thumb.RestThumbnails {
+		r.mistake(key, "URLs of the scheme restthumbnails name no preset; remove it")
+		return
+	}
+	if len(d.Thumb.Together) == 1 {
+		r.mistake(key, "is one preset; name others, or remove it")
+	}
+	if len(d.Thumb.Together) > maxTogether {
+		r.mistake(key, "is more than %d presets; remove some", maxTogether)
+	}
+	for _, name := range d.Thumb.Together {
+		if !d.Thumb.HasPreset(name) {
+			r.mistake(key, "there is no preset %q; add it (%s@2x needs dpr = [2]), or remove it here", name, strings.SplitN(name, "@", 2)[0])
+		}
+	}
+}
+
+// maxTogether is the most outputs of one job of a worker.
+const maxTogether = 32
 
 func (r *reader) checkDefaultPresets(d *draft) {
 	for _, name := range slices.Sorted(maps.Keys(d.Thumb.Presets)) {

@@ -93,6 +93,7 @@ func (r *reader) site(c *Config, t table, name string) *draft {
 	}
 	r.watermarks(d)
 	r.presets(d)
+	r.checkTogether(d)
 	r.resolve(d)
 	return d
 }
@@ -113,6 +114,7 @@ func siteFields(d *draft) fields {
 		"metadata":         word(&s.Metadata),
 		"negotiate":        list(&d.Negotiate, format(thumbnailFormats)),
 		"factors":          list(&s.Factors, number(1, 400)),
+		"render_together":  list(&s.Together, presetName),
 		"preset":           nil,
 		"watermark":        nil,
 	}

@@ -167,18 +167,27 @@ func (t *Thumb) parsePreset(rest string) error {
 		return fmt.Errorf("%w: %q", ErrExtension, ext)
 	}
 	t.Ext = ext
-	own := t.Spec.Format
-	if f, ok := formatOfName(stem); ok {
-		original, own, t.Appended = stem, f, true
+	if _, ok := formatOfName(stem); ok {
+		original, t.Appended = stem, true
 	}
+	t.Original = original
 	if err := t.parsePresetName(name); err != nil {
 		return err
 	}
-	asOwn := t.Spec.Format == own && t.Site.hasFormat(own)
-	if !asOwn && !slices.Contains(t.Site.Presets[t.Preset].Formats, t.Spec.Format) {
+	if !t.hasOwnFormat() && !slices.Contains(t.Site.Presets[t.Preset].Formats, t.Spec.Format) {
 		return fmt.Errorf("%w: %q", ErrExtension, ext)
 	}
 	return t.setOriginal(original)
+}
+
+// hasOwnFormat reports whether the URI asks for the format that the original's
+// name tells, and the site has it.
+func (t *Thumb) hasOwnFormat() bool {
+	own := t.Spec.Format
+	if t.Appended {
+		own, _ = formatOfName(t.Original)
+	}
+	return own == t.Spec.Format && t.Site.hasFormat(own)
 }
 
 // formatOfName returns the format that a file name's extension tells.

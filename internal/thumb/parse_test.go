@@ -444,3 +444,38 @@ func TestTransformAsJSON(t *testing.T) {
 		}
 	}
 }
+
+func TestSiblings(t *testing.T) {
+	signed, preset := signedSite(), presetSite()
+	signed.Together = []string{"card", "card@2x", "marked"}
+	preset.Together = []string{"small", "modern@2x", "large"}
+	for _, tt := range []struct {
+		uri  string
+		site *thumb.Site
+		want []string
+	}{
+		{"/thumbs/a/b/card" + sig + ".jpg", signed, []string{"/thumbs/a/b/card@2x_.jpg", "/thumbs/a/b/marked_.jpg"}},
+		{"/thumbs/a/b/card@2x" + sig + ".webp", signed, []string{"/thumbs/a/b/card_.webp", "/thumbs/a/b/marked_.webp"}},
+		{"/thumbs/a/b/400x300_crop" + sig + ".jpg", signed, nil},
+		{"/p/small/a.png", preset, []string{"/p/modern@2x/a.png", "/p/large/a.png"}},
+		{"/p/modern@2x/a.png.jpg", preset, nil},
+		{"/p/modern@2x/a.jpg.jpg", preset, []string{"/p/small/a.jpg.jpg", "/p/large/a.jpg.jpg"}},
+		{"/p/modern/a.png", preset, nil},
+	} {
+		parsed, err := tt.site.Parse(tt.uri)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, s := range parsed.Siblings() {
+			uri := s.URI()
+			if tt.site.Scheme == thumb.Signed {
+				uri = s.SignedText()
+			}
+			got = append(got, uri)
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.uri, diff)
+		}
+	}
+}

@@ -86,7 +86,8 @@ type Site struct {
 	Formats      []Format // of thumbnails
 	Presets      map[string]Preset
 	Watermarks   map[string]Watermark
-	Factors      []int // preset scheme: wsgithumb's percentages; none: no factor in URIs
+	Together     []string // presets, NAME or NAME@Nx, of which one brings the others
+	Factors      []int    // preset scheme: wsgithumb's percentages; none: no factor in URIs
 	Enlarge      bool
 	Quality      map[Format]int
 	Metadata     Metadata
@@ -150,6 +151,33 @@ func percent(dimension, factor int) int {
 func (t Thumb) WithFormat(f Format) Transform {
 	t.Spec.Format = f
 	return t.Transform()
+}
+
+// Siblings returns the thumbnails of the same original and format that are to
+// be made together with t, which are not signed: those of Site.Together, if t is
+// of them, as far as their presets have the format.
+func (t Thumb) Siblings() []Thumb {
+	if t.Preset == "" || !slices.Contains(t.Site.Together, t.presetText()) {
+		return nil
+	}
+	var siblings []Thumb
+	for _, name := range t.Site.Together {
+		s := t
+		s.Signature, s.Spec.DPR = "", 0
+		if name == t.presetText() || s.parsePresetName(name) != nil {
+			continue
+		}
+		if t.Site.Scheme != PresetScheme || s.hasOwnFormat() || slices.Contains(s.Site.Presets[s.Preset].Formats, s.Spec.Format) {
+			siblings = append(siblings, s)
+		}
+	}
+	return siblings
+}
+
+// HasPreset reports whether URIs can name a preset as NAME or NAME@Nx.
+func (s *Site) HasPreset(text string) bool {
+	t := Thumb{Site: s}
+	return t.parsePresetName(text) == nil
 }
 
 // tooLarge reports whether a stated dimension, DPR included, is over the
