@@ -102,7 +102,7 @@ func (r *renderer) render(t thumb.Transform) (time.Duration, error) {
 		Outputs: []thumb.Transform{t},
 	}
 	start := time.Now()
-	result := r.engine.Render(r.original, job, []*os.File{out})[0]
+	result := r.engine.Render(job, engine.Files{Original: r.original, Outputs: []*os.File{out}})[0]
 	took := time.Since(start)
 	if result.Failure != "" {
 		return 0, fmt.Errorf("%s: %s", result.Failure, result.Detail)

@@ -259,6 +259,46 @@ func TestWaitingOutputsOfAnOriginalAreOneJob(t *testing.T) {
 	}
 }
 
+// TestCompanyIsOneJob has background outputs wait for each other, though the
+// only worker is idle, and not for the one that leaves.
+func TestCompanyIsOneJob(t *testing.T) {
+	b := newBench(t, nil)
+	company := NewCompany(4)
+	made := make(chan int, 3)
+	for i := range 3 {
+		r := b.request("plain", i+1)
+		r.Background, r.Company = true, company
+		go func() {
+			p, err := b.Render(context.Background(), r)
+			if err != nil {
+				t.Error(err)
+				made <- 0
+				return
+			}
+			defer p.File.Close()
+			var pid, n int
+			if _, err := fmt.Fscan(io.NewSectionReader(p.File, 0, 100), &pid, &n); err != nil {
+				t.Error(err)
+			}
+			made <- n
+		}()
+		b.awaitQueued(i + 1)
+	}
+	// A client's goes by.
+	if _, n, err := b.render("wait not", 7); n != 1 || err != nil {
+		t.Errorf("another original's: %d in the job, %v", n, err)
+	}
+	if n := b.State().Queued; n != 3 {
+		t.Errorf("%d queued, want 3", n)
+	}
+	company.Leave()
+	for range 3 {
+		if n := <-made; n != 3 {
+			t.Errorf("%d in the job, want 3", n)
+		}
+	}
+}
+
 // TestWatermarksOfAJob has each output get the image of its own watermark.
 func TestWatermarksOfAJob(t *testing.T) {
 	b := newBench(t, nil)

@@ -30,6 +30,43 @@ func (o *output) fail(err error) {
 	o.finish()
 }
 
+// Company is a number of background outputs of one original that are to be one
+// job: none of them is taken before all are there, or have left. Safe for
+// concurrent use.
+type Company struct {
+	mu      sync.Mutex
+	missing int
+	whole   func() // called, if set, once nothing is missing
+}
+
+// NewCompany returns a Company of n outputs.
+func NewCompany(n int) *Company { return &Company{missing: n} }
+
+// Leave says that one output less will come.
+func (c *Company) Leave() { c.arrive(nil) }
+
+func (c *Company) arrive(whole func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.missing--
+	if whole != nil {
+		c.whole = whole
+	}
+	if c.missing == 0 && c.whole != nil {
+		c.whole()
+	}
+}
+
+// complete reports whether nothing is missing; nil is never incomplete.
+func (c *Company) complete() bool {
+	if c == nil {
+		return true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.missing <= 0
+}
+
 // queue holds the outputs that wait, foreground before background, each first
 // in first out. Safe for concurrent use.
 type queue struct {
@@ -57,6 +94,9 @@ func (q *queue) add(o *output) error {
 		return ErrQueueFull
 	}
 	q.waiting = append(q.waiting, o)
+	if o.Company != nil {
+		o.Company.arrive(q.wake)
+	}
 	q.wake()
 	return nil
 }
@@ -130,7 +170,14 @@ func (q *queue) take() []*output {
 	if len(q.waiting) == 0 {
 		return nil
 	}
-	first := q.waiting[max(slices.IndexFunc(q.waiting, func(o *output) bool { return !o.Background }), 0)]
+	at := slices.IndexFunc(q.waiting, func(o *output) bool { return !o.Background })
+	if at < 0 {
+		at = slices.IndexFunc(q.waiting, func(o *output) bool { return o.Company.complete() })
+	}
+	if at < 0 {
+		return nil
+	}
+	first := q.waiting[at]
 	job := []*output{first}
 	for _, o := range q.waiting {
 		if o != first && !o.alone && !first.alone && o.Identity == first.Identity && len(job) < wire.MaxOutputs {
@@ -144,7 +191,7 @@ func (q *queue) take() []*output {
 	return job
 }
 
-// wake lets one waiting next look again. q.mu is held.
+// wake lets one waiting next look again.
 func (q *queue) wake() {
 	select {
 	case q.ready <- struct{}{}:

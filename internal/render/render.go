@@ -83,6 +83,8 @@ type Request struct {
 	Watermark *os.File // the image of Transform's, or nil; as Original
 	// Background outputs are made when no other waits.
 	Background bool
+	// Company is who a background output is to be made with, or nil.
+	Company *Company
 }
 
 // Picture is a thumbnail in memory. The caller closes File.

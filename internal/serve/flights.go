@@ -75,6 +75,25 @@ func (f *flights) join(key string, begin func() makeFunc) *flight {
 	return fl
 }
 
+// start begins a flight for which nobody waits, and reports whether it did:
+// not where one with the key runs already.
+func (f *flights) start(key string, run makeFunc) (began bool) {
+	fl := f.join(key, func() makeFunc {
+		began = true
+		return run
+	})
+	if !began {
+		f.leave(fl)
+		return false
+	}
+	// It ends with the flight.
+	go func() {
+		<-fl.done
+		f.leave(fl)
+	}()
+	return true
+}
+
 func (f *flights) leave(fl *flight) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

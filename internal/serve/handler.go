@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"thumbd/internal/render"
 	"thumbd/internal/sign"
 	"thumbd/internal/thumb"
 )
@@ -106,9 +107,13 @@ type asked struct {
 	*Site
 	thumb     thumb.Thumb
 	transform thumb.Transform
-	uri       string // decoded, as nginx's $uri
-	name      string // what is published: uri and the negotiated suffix
+	uri       string          // decoded, as nginx's $uri
+	name      string          // what is published: uri and the negotiated suffix
+	company   *render.Company // of a sibling in the background, else nil
 }
+
+// key names the flight of a.
+func (a asked) key() string { return a.Thumb.Name + a.name }
 
 // parse leads r through the stages that need no file.
 func (sites *Sites) parse(r *http.Request) (asked, error) {
@@ -157,11 +162,15 @@ func (h *Handler) thumbnail(w http.ResponseWriter, r *http.Request) error {
 			return nil
 		}
 	}
-	out, release, err := h.flights.do(r.Context(), a.Thumb.Name+a.name, func() makeFunc {
+	out, release, err := h.flights.do(r.Context(), a.key(), func() makeFunc {
 		sites.users.Add(1)
 		return func(ctx context.Context) (outcome, error) {
 			defer sites.users.Done()
-			return h.make(ctx, sites.renderer, a)
+			out, rendered, err := h.make(ctx, sites.renderer, a)
+			if rendered {
+				h.bring(sites, a)
+			}
+			return out, err
 		}
 	})
 	defer release()

@@ -15,6 +15,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -658,5 +659,64 @@ func TestAPictureInMemoryIsSharedAndClosed(t *testing.T) {
 	wg.Wait()
 	if _, err := fl.outcome.unpublished.Stat(); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("the memfd: %v; want it closed", err)
+	}
+}
+
+// presetURL returns the signed request URI of a preset's thumbnail.
+func (b *bench) presetURL(original, preset string) string {
+	b.t.Helper()
+	t, err := b.site.Thumb.New(thumb.Wanted{Original: original, Preset: preset})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	t.Signature = sign.Sign(t, key)
+	return t.URI()
+}
+
+// TestSiblingsFollowInTheBackground asks for one preset of four, of which one
+// is there already.
+func TestSiblingsFollowInTheBackground(t *testing.T) {
+	answered := make(chan struct{})
+	var mu sync.Mutex
+	var background []int
+	p := &painter{before: func(_ context.Context, r render.Request) error {
+		if r.Background != (r.Company != nil) {
+			t.Errorf("a request in the background: %v, with others: %v", r.Background, r.Company != nil)
+		}
+		if r.Background {
+			// The answer does not wait for it.
+			<-answered
+			mu.Lock()
+			defer mu.Unlock()
+			background = append(background, r.Transform.Width)
+		}
+		return nil
+	}}
+	b := newBench(t, p, func(s *Site) {
+		s.Thumb.Presets = map[string]thumb.Preset{}
+		for i, name := range []string{"a", "b", "c", "d", "e"} {
+			s.Thumb.Presets[name] = thumb.Preset{Transform: thumb.Transform{Width: 10 + i, Height: 10, Method: thumb.Fit}}
+		}
+	})
+	if w := b.get(b.presetURL("a.jpg", "c")); w.Code != 200 {
+		t.Fatal(w.Code)
+	}
+	b.site.Thumb.Together = []string{"a", "b", "c", "d"}
+	if w := b.get(b.presetURL("a.jpg", "b")); w.Code != 200 {
+		t.Fatal(w.Code)
+	}
+	close(answered)
+	b.SetSites(nil)()
+	slices.Sort(background)
+	if !slices.Equal(background, []int{10, 13}) {
+		t.Errorf("rendered in the background: %v", background)
+	}
+	for name, want := range map[string]bool{"a": true, "b": true, "c": true, "d": true, "e": false} {
+		if b.published(b.presetURL("a.jpg", name)) != want {
+			t.Errorf("%s: published %v", name, !want)
+		}
+	}
+	if p.calls.Load() != 4 {
+		t.Errorf("%d renders", p.calls.Load())
 	}
 }

@@ -35,7 +35,7 @@ func (o outcome) close() {
 }
 
 // make has a's thumbnail published, by rendering it unless it is there.
-func (h *Handler) make(ctx context.Context, renderer Renderer, a asked) (outcome, error) {
+func (h *Handler) make(ctx context.Context, renderer Renderer, a asked) (out outcome, rendered bool, err error) {
 	start := time.Now()
 	for range 2 {
 		out, bytes, err := h.try(ctx, renderer, a)
@@ -43,13 +43,13 @@ func (h *Handler) make(ctx context.Context, renderer Renderer, a asked) (outcome
 		case errors.Is(err, errChanged):
 			continue
 		case err != nil:
-			return outcome{}, h.logged(ctx, a, err)
+			return outcome{}, false, h.logged(ctx, a, err)
 		case bytes > 0:
 			h.log(ctx, slog.LevelInfo, a, "rendered", "bytes", bytes, "ms", time.Since(start).Milliseconds())
 		}
-		return out, nil
+		return out, bytes > 0, nil
 	}
-	return outcome{}, h.logged(ctx, a, errChanged)
+	return outcome{}, false, h.logged(ctx, a, errChanged)
 }
 
 // try renders and publishes once. bytes is the size of what was rendered, 0
@@ -76,6 +76,9 @@ func (h *Handler) try(ctx context.Context, renderer Renderer, a asked) (out outc
 		Formats:   a.OriginalFormats,
 		Transform: a.transform,
 		Watermark: mark,
+
+		Background: a.company != nil,
+		Company:    a.company,
 	})
 	// Whatever came of it came of two versions.
 	if changed, cerr := changedSince(original, info, mark, markInfo); cerr != nil || changed {
