@@ -10,6 +10,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -56,7 +57,7 @@ func main() {
 
 // run makes the measurements that names name. An aim that is missed is told
 // and is no error.
-func run(ctx context.Context, names []string, out io.Writer) error {
+func run(ctx context.Context, names []string, out io.Writer) (err error) {
 	for _, name := range names {
 		if !slices.ContainsFunc(measurements, func(m measurement) bool { return m.name == name }) {
 			return fmt.Errorf("no measurement %q", name)
@@ -66,7 +67,7 @@ func run(ctx context.Context, names []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	programs, err := rig.Build(ctx, dir)
 	if err != nil {
 		return err

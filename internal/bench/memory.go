@@ -30,7 +30,7 @@ func memory(ctx context.Context, p rig.Programs) (f figure, err error) {
 	if err != nil {
 		return f, err
 	}
-	defer os.RemoveAll(folder)
+	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
 	if err := largePhotograph(filepath.Join(folder, "large.jpg")); err != nil {
 		return f, err
 	}

@@ -24,10 +24,11 @@ import (
 // The document root is in memory, where a sync costs nothing.
 func overhead(ctx context.Context, p rig.Programs) (f figure, err error) {
 	const rounds, name = 500, "1.jpg"
+	old := os.Getenv("TMPDIR")
 	if err := os.Setenv("TMPDIR", "/dev/shm"); err != nil {
 		return f, err
 	}
-	defer os.Unsetenv("TMPDIR")
+	defer func() { err = errors.Join(err, os.Setenv("TMPDIR", old)) }()
 	folder, err := rig.Testdata("originals/tests/orientation")
 	if err != nil {
 		return f, err

@@ -199,6 +199,14 @@ func picture(t testing.TB, resp rig.Response, format string, width, height int) 
 		}
 		return nil
 	}
+	if bytes.Contains(resp.Body[:min(64, len(resp.Body))], []byte("ANIM")) {
+		// An animated WebP, of which the decoder reads the header alone.
+		c, got, err := image.DecodeConfig(bytes.NewReader(resp.Body))
+		if err != nil || got != format || c.Width != width || c.Height != height {
+			t.Errorf("got %s of %dx%d, %v, want %s of %dx%d", got, c.Width, c.Height, err, format, width, height)
+		}
+		return nil
+	}
 	img, got, err := image.Decode(bytes.NewReader(resp.Body))
 	if err != nil {
 		t.Fatalf("decode: %v", err)

@@ -91,7 +91,8 @@ func obey(conn *net.UnixConn, job wire.Job, files, marks []*os.File) {
 		// Pictures tell which process made them, and in what company.
 		fmt.Fprintf(files[i+1], "%d %d %s", os.Getpid(), len(job.Outputs), text)
 		if m := slices.Index(job.Watermarks, t.Watermark.Name); m >= 0 {
-			io.Copy(files[i+1], io.NewSectionReader(marks[m], 0, 100))
+			_, err := io.Copy(files[i+1], io.NewSectionReader(marks[m], 0, 100))
+			must(err)
 		}
 		at, _ := files[i+1].Seek(0, io.SeekCurrent)
 		must(files[i+1].Truncate(at))
