@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"math"
 	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"sync"
@@ -92,9 +91,9 @@ func (d *daemon) run(ctx context.Context, listen string) error {
 		l.Close()
 		return err
 	}
-	server := serve.NewServer(d.handler, d.log)
+	server := serve.NewServer(d.handler, l, d.log)
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(l) }()
+	go func() { failed <- server.Serve() }()
 	if cause := d.wait(ctx, reload, failed, err); cause != nil {
 		err = fmt.Errorf("serve: %w", cause)
 	} else {
@@ -216,6 +215,10 @@ func (d *daemon) listener(listen string) (net.Listener, error) {
 // stays where it has mistakes. It tells the service manager and the log.
 func (d *daemon) load(ctx context.Context) error {
 	s, err := d.read(ctx)
+	if err != nil && ctx.Err() != nil {
+		// Told to stop meanwhile: nothing is wrong.
+		return err
+	}
 	if err != nil {
 		if d.activated || d.service.Load() != nil {
 			d.log.Error("not loaded", "file", d.file, "err", err)
@@ -262,7 +265,7 @@ func (d *daemon) read(ctx context.Context) (*service, error) {
 // stop takes no more connections, answers what it has, for as long as one
 // render may take, then refuses what still waits for a worker. What runs
 // finishes and is published.
-func (d *daemon) stop(server *http.Server) {
+func (d *daemon) stop(server *serve.Server) {
 	s := d.service.Load()
 	limit := time.Second
 	if s != nil {
@@ -284,7 +287,7 @@ func (d *daemon) stop(server *http.Server) {
 }
 
 // shutdown reports whether server has answered all requests within limit.
-func shutdown(server *http.Server, limit time.Duration) bool {
+func shutdown(server *serve.Server, limit time.Duration) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	return server.Shutdown(ctx) == nil

@@ -3,17 +3,33 @@
 package serve
 
 import (
+	"context"
 	"log/slog"
+	"net"
 	"net/http"
+	"sync"
 	"time"
 )
 
-// sendTime is the longest that an answer takes to send.
-const sendTime = time.Minute
+const (
+	// sendTime is the longest that an answer takes to send.
+	sendTime = time.Minute
+	// silentTime is how long a connection may go without a request before a
+	// stop takes no notice of it. nginx sends one as soon as it has connected.
+	silentTime = 5 * time.Second
+)
 
-// NewServer returns an http.Server for h.
-func NewServer(h *Handler, log *slog.Logger) *http.Server {
-	return &http.Server{
+// Server answers on one listener, and loses no request when it stops.
+type Server struct {
+	http     *http.Server
+	listener net.Listener
+	served   chan struct{}  // closed when Serve has returned
+	fresh    sync.WaitGroup // connections neither written to nor closed
+}
+
+// NewServer returns a Server of h on l.
+func NewServer(h *Handler, l net.Listener, log *slog.Logger) *Server {
+	s := &Server{served: make(chan struct{}), http: &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 30 * time.Second,
 		ReadTimeout:       time.Minute,
@@ -25,5 +41,76 @@ func NewServer(h *Handler, log *slog.Logger) *http.Server {
 		ErrorLog:    slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		// OPTIONS * is answered as any other method.
 		DisableGeneralOptionsHandler: true,
+	}}
+	s.listener = freshListener{l, &s.fresh}
+	return s
+}
+
+// Serve answers until Shutdown or Close is called or the listener fails, and
+// returns why. It is called once.
+func (s *Server) Serve() error {
+	defer close(s.served)
+	return s.http.Serve(s.listener)
+}
+
+// Shutdown takes no more connections and returns when all requests have been
+// answered, or ctx's error. It may be called again. Serve must have been
+// called, or be about to be.
+//
+// What comes over a connection that was kept is lost, if it comes now: nginx
+// asks again. Over a new connection it does not, and [http.Server.Shutdown]
+// drops what it reads from those, so it has to wait until there are none.
+func (s *Server) Shutdown(ctx context.Context) error {
+	// An error is that it is closed already.
+	_ = s.listener.Close()
+	s.http.SetKeepAlivesEnabled(false)
+	<-s.served
+	answered := make(chan struct{})
+	go func() {
+		// Close ends it, at the latest.
+		s.fresh.Wait()
+		close(answered)
+	}()
+	silent := time.NewTimer(silentTime)
+	defer silent.Stop()
+	select {
+	case <-answered:
+	case <-silent.C:
+	case <-ctx.Done():
 	}
+	return s.http.Shutdown(ctx)
+}
+
+// Close closes the listener and all connections.
+func (s *Server) Close() error { return s.http.Close() }
+
+// freshListener counts the connections that are fresh.
+type freshListener struct {
+	net.Listener
+	fresh *sync.WaitGroup
+}
+
+func (l freshListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	l.fresh.Add(1)
+	return &freshConn{Conn: c, used: sync.OnceFunc(l.fresh.Done)}, nil
+}
+
+// freshConn calls used once it is no longer fresh.
+type freshConn struct {
+	net.Conn
+	used func()
+}
+
+func (c *freshConn) Write(b []byte) (int, error) {
+	c.used()
+	return c.Conn.Write(b)
+}
+
+func (c *freshConn) Close() error {
+	c.used()
+	return c.Conn.Close()
 }
