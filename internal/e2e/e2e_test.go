@@ -45,6 +45,10 @@ func TestMain(m *testing.M) {
 	if os.Getenv(faultVariable) != "" {
 		os.Exit(faultyWorker(os.Getenv(faultVariable)))
 	}
+	if err := ownMounts(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	os.Exit(testMain(m))
 }
 

@@ -50,11 +50,11 @@ type reply struct {
 	err error
 }
 
-// jpgs returns a folder with originals a.jpg, b.jpg and c.jpg.
+// jpgs returns a folder with originals a.jpg to d.jpg.
 func jpgs(t *testing.T) string {
 	t.Helper()
 	const one = "originals/tests/orientation/1.jpg"
-	return folder(t, map[string]string{"a.jpg": one, "b.jpg": one, "c.jpg": one})
+	return folder(t, map[string]string{"a.jpg": one, "b.jpg": one, "c.jpg": one, "d.jpg": one})
 }
 
 func TestWorkerFailures(t *testing.T) {
@@ -119,15 +119,25 @@ func TestQueueFull(t *testing.T) {
 	running := ask(ctx, r, target("a.jpg", "20x20_crop", "jpg"))
 	held := atGate(t, path)
 
-	// One of them waits, the other finds the queue full.
-	b, c := ask(ctx, r, target("b.jpg", "20x20_crop", "jpg")), ask(ctx, r, target("c.jpg", "20x20_crop", "jpg"))
-	var refused reply
-	waiting := b
-	select {
-	case refused = <-b:
-		waiting = c
-	case refused = <-c:
+	waiting := fillQueue(ctx, t, r, "b.jpg", "c.jpg")
+	held.Close()
+	expect(t, (<-running).Response, 200, "")
+	atGate(t, path).Close()
+	expect(t, (<-waiting).Response, 200, "")
+}
+
+// fillQueue asks for a thumbnail of each original, one more than there is room
+// for, and checks that one is refused. The others' replies come later.
+func fillQueue(ctx context.Context, t *testing.T, r *rig.Rig, originals ...string) <-chan reply {
+	t.Helper()
+	replies := make(chan reply, len(originals))
+	for _, original := range originals {
+		go func() {
+			resp, err := r.Get(ctx, target(original, "20x20_crop", "jpg"))
+			replies <- reply{resp, err}
+		}()
 	}
+	refused := <-replies
 	if refused.err != nil {
 		t.Fatal(refused.err)
 	}
@@ -135,10 +145,7 @@ func TestQueueFull(t *testing.T) {
 	if refused.Header.Get("Retry-After") == "" {
 		t.Error("no Retry-After")
 	}
-	held.Close()
-	expect(t, (<-running).Response, 200, "")
-	atGate(t, path).Close()
-	expect(t, (<-waiting).Response, 200, "")
+	return replies
 }
 
 func TestQueueTime(t *testing.T) {

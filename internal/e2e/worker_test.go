@@ -35,6 +35,8 @@ const (
 	touch = "touch" // changes the original at pathVariable while it is read
 	once  = "once"  // the same, but only while its mtime is that of old
 	gate  = "gate"  // waits for the FIFO at pathVariable to be opened and closed
+	late  = "late"  // the same before its Hello, if the FIFO is there
+	sound = "sound" // in none, but its pictures are gray
 )
 
 var old = time.Unix(1_000_000_000, 0)
@@ -71,6 +73,11 @@ func faultyLoop(fault string) error {
 	}
 	f.Close()
 	conn := c.(*net.UnixConn)
+	if fault == late {
+		if err := wait(os.Getenv(pathVariable)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
 	all := []thumb.Format{thumb.JPEG, thumb.PNG, thumb.WebP, thumb.AVIF, thumb.GIF}
 	if err := send(conn, &wire.Hello{Version: wire.Version, Vips: "none", Read: all, Write: all}); err != nil {
 		return err
@@ -106,15 +113,20 @@ func goWrong(fault string) error {
 		}
 		return os.Chtimes(path, time.Time{}, info.ModTime().Add(time.Second))
 	case gate:
-		f, err := os.Open(path)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		_, err = io.ReadAll(f)
-		return err
+		return wait(path)
 	}
 	return nil
+}
+
+// wait returns when the FIFO at path has been opened and closed.
+func wait(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.ReadAll(f)
+	return err
 }
 
 // answer makes a gray JPEG of the size asked for of each output.

@@ -6,13 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 )
 
@@ -51,12 +49,10 @@ func (r *Rig) awaitReady(ctx context.Context) error {
 		}
 		return os.Chmod(r.socketPath(), 0o666)
 	}
-	select {
-	case <-r.notify.ready:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("thumbd is not ready: %w\n%s", context.Cause(ctx), r.Log)
+	if err := r.Notified.Wait(ctx, 1, by(r.DaemonPID(), "READY=1")); err != nil {
+		return fmt.Errorf("thumbd is not ready: %w\n%s", err, r.Log)
 	}
+	return nil
 }
 
 // StopDaemon stops thumbd as systemd does, and returns an error if it did not
@@ -78,9 +74,6 @@ func (r *Rig) DaemonPID() int { return r.daemon.cmd.Process.Pid }
 // DaemonDone is closed when the running thumbd has ended, by itself or not.
 func (r *Rig) DaemonDone() <-chan struct{} { return r.daemon.done }
 
-// Status returns the STATUS= that thumbd has told last.
-func (r *Rig) Status() string { return r.notify.lastStatus() }
-
 func (r *Rig) endDaemon(sig syscall.Signal) error {
 	p := r.daemon
 	r.daemon = nil
@@ -96,7 +89,7 @@ func (r *Rig) configPath() string { return filepath.Join(r.Dir, "thumbd.toml") }
 // hold makes the sockets that systemd would make: the one that thumbd is
 // started with, and the one that it reports to.
 func (r *Rig) hold() (err error) {
-	if r.notify, err = newNotifySocket(filepath.Join(r.Dir, "notify.sock")); err != nil {
+	if r.notify, err = newNotifySocket(filepath.Join(r.Dir, "notify.sock"), r.Notified); err != nil {
 		return err
 	}
 	if r.options.SocketActivate {
@@ -123,7 +116,6 @@ func (r *Rig) startHeld() (*process, error) {
 		}
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: cred}
 	}
-	r.notify.expect()
 	return start(cmd)
 }
 
@@ -148,73 +140,4 @@ func (r *Rig) environment() []string {
 		}
 	}
 	return env
-}
-
-// notifySocket hears what thumbd tells systemd: see sd_notify(3).
-type notifySocket struct {
-	path  string
-	conn  *net.UnixConn
-	ended chan struct{}
-	ready <-chan struct{} // closed at the next READY=1 after expect
-
-	mu     sync.Mutex
-	toTell chan struct{}
-	status string
-}
-
-func newNotifySocket(path string) (*notifySocket, error) {
-	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
-	if err != nil {
-		return nil, err
-	}
-	n := &notifySocket{path: path, conn: conn, ended: make(chan struct{})}
-	n.expect()
-	go n.listen()
-	return n, nil
-}
-
-func (n *notifySocket) expect() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.toTell = make(chan struct{})
-	n.ready = n.toTell
-}
-
-func (n *notifySocket) listen() {
-	defer close(n.ended)
-	buf := make([]byte, 4096)
-	for {
-		size, err := n.conn.Read(buf)
-		if err != nil {
-			return
-		}
-		for line := range strings.SplitSeq(string(buf[:size]), "\n") {
-			n.hear(line)
-		}
-	}
-}
-
-func (n *notifySocket) hear(line string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if line == "READY=1" && n.toTell != nil {
-		close(n.toTell)
-		n.toTell = nil
-	}
-	if status, ok := strings.CutPrefix(line, "STATUS="); ok {
-		n.status = status
-	}
-}
-
-func (n *notifySocket) lastStatus() string {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.status
-}
-
-// Close returns when nothing is heard any more.
-func (n *notifySocket) Close() error {
-	err := n.conn.Close()
-	<-n.ended
-	return err
 }

@@ -20,6 +20,7 @@ type Request struct {
 	Host   string   // "": localhost
 	Header []string // lines, "Name: value"
 	Body   string
+	Direct bool // to thumbd's socket, not by way of nginx
 }
 
 // Response is an answer, read to its end.
@@ -34,14 +35,18 @@ func (r *Rig) Get(ctx context.Context, target string, header ...string) (Respons
 	return r.Do(ctx, Request{Target: target, Header: header})
 }
 
-// Do sends one request to nginx over a connection of its own.
+// Do sends one request, to nginx unless it says otherwise, over a connection of its own.
 func (r *Rig) Do(ctx context.Context, q Request) (_ Response, err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("%s %q: %w", q.method(), q.Target, err)
 		}
 	}()
-	conn, err := new(net.Dialer).DialContext(ctx, "unix", r.frontPath())
+	socket := r.frontPath()
+	if q.Direct {
+		socket = r.socketPath()
+	}
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", socket)
 	if err != nil {
 		return Response{}, err
 	}

@@ -70,6 +70,9 @@ type Rig struct {
 	Addr string
 	// Log is the daemon's, over all its starts.
 	Log *Log
+	// Notified is what the daemons have told the service manager, sd_notify(3),
+	// a line each, as "pid=1234 READY=1". It stays empty with SocketActivate.
+	Notified *Log
 
 	options Options
 	held    *os.File
@@ -85,7 +88,7 @@ const StopTime = 30 * time.Second
 // Start writes all files, starts nginx and thumbd and returns when both serve.
 // The caller closes the Rig. What was started is stopped if it fails.
 func Start(ctx context.Context, o Options) (_ *Rig, err error) {
-	r := &Rig{options: o, Log: newLog(o.Log)}
+	r := &Rig{options: o, Log: newLog(o.Log), Notified: newLog(nil)}
 	// Short, for the path of a unix socket ends after 107 bytes.
 	if r.Dir, err = os.MkdirTemp("", "thumbd-rig-"); err != nil {
 		return nil, err

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+
+package rig
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// pollTime is how long a context that is done may go unnoticed.
+const pollTime = 50 * time.Millisecond
+
+// Hold does what systemd does with a socket unit until ctx is done: whenever
+// somebody waits in the socket and no thumbd runs, it starts one. Nobody else
+// may start or stop thumbd meanwhile. The function that it returns waits for
+// the end and returns how many it has started, and an error if one did not end
+// with success, which also ends the holding. One that still runs goes on.
+func (r *Rig) Hold(ctx context.Context) (wait func() (starts int, err error)) {
+	var starts int
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		starts, err = r.holdOn(ctx)
+	}()
+	return func() (int, error) {
+		<-done
+		return starts, err
+	}
+}
+
+func (r *Rig) holdOn(ctx context.Context) (starts int, err error) {
+	for {
+		if r.daemon != nil {
+			select {
+			case <-ctx.Done():
+				return starts, nil
+			case <-r.daemon.done:
+			}
+			err := r.daemon.err
+			r.daemon = nil
+			if err != nil {
+				return starts, err
+			}
+		}
+		if err := r.awaitClient(ctx); err != nil || ctx.Err() != nil {
+			return starts, err
+		}
+		if r.daemon, err = r.startHeld(); err != nil {
+			return starts, err
+		}
+		starts++
+	}
+}
+
+// awaitClient returns when a connection waits in the held socket, or ctx is
+// done.
+func (r *Rig) awaitClient(ctx context.Context) error {
+	fds := []unix.PollFd{{Fd: int32(r.held.Fd()), Events: unix.POLLIN}}
+	for ctx.Err() == nil {
+		n, err := unix.Poll(fds, int(pollTime.Milliseconds()))
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if n > 0 || err != nil {
+			return err
+		}
+	}
+	return nil
+}
