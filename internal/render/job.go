@@ -23,35 +23,61 @@ import (
 // again each of them. It returns the worker to go on with, which may be
 // another, or nil.
 func (p *Pool) job(w *worker, outputs []*output) *worker {
+	if outputs = p.refuseKnown(outputs); len(outputs) == 0 {
+		return w
+	}
 	deadline := time.Now().Add(p.options.RenderTime)
 	if reason := w.unfit(); reason != "" {
 		p.drop(w, reason)
 		w = p.fresh(deadline)
 	}
 	err := p.attempt(w, outputs, deadline)
-	if isCrash(err) && w != nil && len(outputs) == 1 {
-		p.drop(w, fmt.Sprintf("crashed: %v", err))
+	if isCrash(err) && len(outputs) == 1 {
+		p.drop(w, "crashed: "+w.crash(err))
 		w = p.fresh(deadline)
 		err = p.attempt(w, outputs, deadline)
 	}
+	crash := ""
+	if isCrash(err) {
+		crash = w.crash(err)
+	}
 	switch {
 	case err == nil || errors.Is(err, ErrInternal):
-		finishAll(outputs, err)
+		p.finishAll(outputs, err)
 	case len(outputs) > 1:
 		p.queue.again(outputs)
-	case isCrash(err):
-		finishAll(outputs, &Refusal{Err: ErrCrashed, Detail: err.Error()})
+	case crash != "":
+		p.finishAll(outputs, &Refusal{Err: ErrCrashed, Detail: crash})
 	default:
-		finishAll(outputs, &Refusal{Err: ErrDeadline})
+		p.finishAll(outputs, &Refusal{Err: ErrDeadline})
 	}
 	if w == nil {
 		return nil
 	}
-	if reason := p.worn(w, outputs, err); reason != "" {
+	reason := p.worn(w, outputs, err)
+	if crash != "" {
+		reason = "crashed: " + crash
+	}
+	if reason != "" {
 		p.drop(w, reason)
 		return nil
 	}
 	return w
+}
+
+// refuseKnown finishes the outputs that have been refused since they came, by
+// another output of their original, and returns the others.
+func (p *Pool) refuseKnown(outputs []*output) []*output {
+	return slices.DeleteFunc(outputs, func(o *output) bool {
+		if o.alone {
+			return false
+		}
+		err := p.refusals.get(o.Request)
+		if err != nil {
+			o.fail(err)
+		}
+		return err != nil
+	})
 }
 
 // isCrash reports whether err of attempt means that the worker died or lied.
@@ -60,20 +86,20 @@ func isCrash(err error) bool {
 }
 
 // finishAll hands every output its end: what attempt has set, or err.
-func finishAll(outputs []*output, err error) {
+func (p *Pool) finishAll(outputs []*output, err error) {
 	for _, o := range outputs {
 		if err != nil {
 			o.picture, o.err = nil, err
 		}
+		p.refusals.add(o.Request, o.err)
 		o.finish()
 	}
 }
 
-// worn returns why w is not to be used again after a job, or "".
+// worn returns why w is not to be used again after a job in which it did not
+// crash, or "".
 func (p *Pool) worn(w *worker, outputs []*output, err error) string {
 	switch {
-	case isCrash(err):
-		return fmt.Sprintf("crashed: %v", err)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return "killed at the deadline"
 	case p.options.WorkerRenders > 0 && w.outputs >= p.options.WorkerRenders:

@@ -26,14 +26,16 @@ type Pool struct {
 	refusals *refusals
 	// warm hands each new worker to the place that needs one. There is always
 	// one more worker than places, so that a replacement is there at once.
-	warm    chan *worker
-	first   chan struct{} // closed once hello or failed is set
-	once    sync.Once
-	hello   wire.Hello
-	failed  error
-	placed  atomic.Int64
-	mu      sync.Mutex
-	running map[*worker]time.Time // since when each has its job
+	warm   chan *worker
+	first  chan struct{} // closed once hello or failed is set
+	once   sync.Once
+	hello  wire.Hello
+	failed error
+	// starting is why the last worker did not start, or nil.
+	starting atomic.Pointer[error]
+	placed   atomic.Int64
+	mu       sync.Mutex
+	running  map[*worker]time.Time // since when each has its job
 }
 
 // New returns a Pool that has started nothing yet.
@@ -83,6 +85,14 @@ func (p *Pool) State() State {
 	return State{Workers: int(p.placed.Load()), Running: len(p.running), Queued: p.queue.len()}
 }
 
+// StartError returns why workers do not start, or nil while they do.
+func (p *Pool) StartError() error {
+	if err := p.starting.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
 // Alive returns nil while jobs are handed out as they must be, or what is
 // stuck. It waits for the same locks as they do.
 func (p *Pool) Alive() error {
@@ -111,6 +121,7 @@ func (p *Pool) start(ctx context.Context) {
 			p.failed = err
 			close(p.first)
 		})
+		p.starting.Store(&err)
 		if err != nil {
 			if ctx.Err() == nil {
 				p.options.Report(Event{Text: "worker did not start", Err: err})
@@ -123,9 +134,9 @@ func (p *Pool) start(ctx context.Context) {
 			continue
 		}
 		pause = firstPause
+		p.options.Report(Event{Text: "worker started", PID: w.pid()})
 		select {
 		case p.warm <- w:
-			p.options.Report(Event{Text: "worker started", PID: w.pid()})
 		case <-ctx.Done():
 			w.kill()
 		}
@@ -176,12 +187,19 @@ func (p *Pool) begin(w *worker) (end func()) {
 func (p *Pool) fresh(deadline time.Time) *worker {
 	timer := time.NewTimer(time.Until(deadline))
 	defer timer.Stop()
-	select {
-	case w := <-p.warm:
-		p.placed.Add(1)
-		return w
-	case <-timer.C:
-		return nil
+	for {
+		select {
+		case w := <-p.warm:
+			p.placed.Add(1)
+			// It may have died while it was the spare.
+			reason := w.unfit()
+			if reason == "" {
+				return w
+			}
+			p.drop(w, reason)
+		case <-timer.C:
+			return nil
+		}
 	}
 }
 
@@ -190,7 +208,7 @@ func (p *Pool) drop(w *worker, reason string) {
 	p.placed.Add(-1)
 	w.kill()
 	if reason != "" {
-		p.options.Report(Event{Text: "worker replaced", PID: w.pid(), Detail: reason + w.log.quote()})
+		p.options.Report(Event{Text: "worker replaced", PID: w.pid(), Detail: reason})
 	}
 }
 
@@ -211,7 +229,6 @@ func (p *Pool) Render(ctx context.Context, r Request) (*Picture, error) {
 	for {
 		select {
 		case <-o.done:
-			p.refusals.add(r, o.err)
 			return o.picture, o.err
 		case <-gone:
 			if p.queue.abandon(o) {

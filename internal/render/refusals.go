@@ -60,6 +60,7 @@ func (m *refusals) add(r Request, err error) {
 	if !ok {
 		return
 	}
+	refusal.Remembered = m.get(r) != nil
 	key := refusalKey{identity: r.Identity}
 	kept := Refusal{Err: refusal.Err, Detail: refusal.Detail, Remembered: true}
 	switch {

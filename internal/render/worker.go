@@ -23,7 +23,7 @@ import (
 
 const (
 	workerNice   = 10
-	maxWorkerLog = 16 << 10 // bytes of a worker's standard error that are kept
+	maxWorkerLog = 2 << 10 // bytes of a worker's standard error that are kept
 )
 
 // errLie is an answer that no honest worker gives.
@@ -63,8 +63,7 @@ func startWorker(ctx context.Context, o Options) (w *worker, err error) {
 		return nil, fmt.Errorf("start worker: %w", err)
 	}
 	go func() {
-		// Killed, crashed or at the end of its socket: whoever talks to it
-		// finds out there.
+		// An error is its exit status, which crash tells.
 		_ = w.cmd.Wait()
 		close(w.gone)
 	}()
@@ -73,8 +72,9 @@ func startWorker(ctx context.Context, o Options) (w *worker, err error) {
 		o.Report(Event{Text: "worker keeps its priority", PID: w.pid(), Err: err})
 	}
 	if err := w.greet(ctx, o.StartTime); err != nil {
+		text := w.crash(err)
 		w.kill()
-		return nil, fmt.Errorf("start worker %s: %w%s", o.Program, err, w.log.quote())
+		return nil, fmt.Errorf("start worker %s: %s", o.Program, text)
 	}
 	return w, nil
 }
@@ -135,7 +135,7 @@ func (w *worker) greet(ctx context.Context, limit time.Duration) error {
 func (w *worker) do(job *wire.Job, files []*os.File, deadline time.Time) ([]wire.Result, error) {
 	message, err := wire.Encode(job)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrInternal, err)
 	}
 	fds := make([]int, len(files))
 	for i, f := range files {
@@ -204,17 +204,32 @@ func (w *worker) kill() {
 	<-w.gone
 }
 
-// tail keeps the first bytes of a worker's standard error.
+// crash returns what became of a worker of which do or greet says err: how it
+// ended, where it did, and its last words.
+func (w *worker) crash(err error) string {
+	// A closed socket is the first that is heard of an end.
+	if !errors.Is(err, errLie) && !errors.Is(err, os.ErrDeadlineExceeded) {
+		select {
+		case <-w.gone:
+			err = errors.New(w.cmd.ProcessState.String())
+		case <-time.After(time.Second):
+		}
+	}
+	return err.Error() + w.log.quote()
+}
+
+// tail keeps the last bytes of a worker's standard error.
 type tail struct {
 	mu sync.Mutex
-	b  bytes.Buffer
+	b  []byte
 }
 
 // Write never fails, so that a worker that writes without end is not held.
 func (t *tail) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.b.Write(p[:min(len(p), maxWorkerLog-t.b.Len())])
+	t.b = append(t.b, p...)
+	t.b = append(t.b[:0], t.b[max(len(t.b)-maxWorkerLog, 0):]...)
 	return len(p), nil
 }
 
@@ -222,11 +237,11 @@ func (t *tail) Write(p []byte) (int, error) {
 func (t *tail) quote() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	text := bytes.TrimSpace(t.b.Bytes())
+	text := bytes.TrimSpace(t.b)
 	if len(text) == 0 {
 		return ""
 	}
 	quoted := fmt.Sprintf(": %q", text)
-	t.b.Reset()
+	t.b = nil
 	return quoted
 }
