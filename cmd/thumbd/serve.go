@@ -19,7 +19,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"thumbd/internal/config"
+	"thumbd/internal/render"
 	"thumbd/internal/serve"
 	"thumbd/internal/systemd"
 )
@@ -38,7 +38,7 @@ func serveCommand() *cobra.Command {
 		Short: "Answer nginx on a socket from systemd, or one of its own",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			d := &daemon{file: file, activated: listen == ""}
+			d := &daemon{file: file, activated: listen == "", watchdog: systemd.Watchdog()}
 			d.log = newLogger(cmd.ErrOrStderr(), &d.level)
 			return d.run(cmd.Context(), listen)
 		},
@@ -68,9 +68,12 @@ type daemon struct {
 	activated bool // by a socket from the service manager
 	log       *slog.Logger
 	level     slog.LevelVar
+	watchdog  time.Duration // how soon the service manager wants to hear; 0: never
 	handler   *serve.Handler
-	service   atomic.Pointer[service] // nil while the configuration has mistakes
+	service   atomic.Pointer[service] // nil until a configuration has been loaded
+	trouble   atomic.Pointer[error]   // why there is none
 	retiring  sync.WaitGroup          // services of before a reload
+	stuck     bool                    // a worker is, and it has been told
 }
 
 // run serves until ctx is done or nobody has asked for long, and then until
@@ -87,21 +90,26 @@ func (d *daemon) run(ctx context.Context, listen string) error {
 	}
 	d.handler = serve.New(serve.Options{Log: d.log, Health: d.health})
 	err = d.load(ctx)
-	if err != nil && !d.activated {
+	switch {
+	case ctx.Err() != nil:
+		// Nobody has been accepted: who waits is for the next daemon.
+		l.Close()
+		d.close()
+		return nil
+	case err != nil && !d.activated:
 		l.Close()
 		return err
 	}
 	server := serve.NewServer(d.handler, l, d.log)
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve() }()
-	if cause := d.wait(ctx, reload, failed, err); cause != nil {
-		err = fmt.Errorf("serve: %w", cause)
-	} else {
-		err = nil
-	}
+	cause := d.wait(ctx, reload, failed, err)
 	d.notify("STOPPING=1")
 	d.stop(server)
-	return err
+	if cause != nil {
+		return fmt.Errorf("serve: %w", cause)
+	}
+	return nil
 }
 
 // wait loads the configuration again when it is told to, or when err is
@@ -117,7 +125,9 @@ func (d *daemon) wait(ctx context.Context, reload <-chan os.Signal, failed <-cha
 	// What is being loaded ends before the stop begins.
 	defer func() {
 		if loading {
-			_ = <-loaded // It has been told.
+			if err := <-loaded; err != nil {
+				d.log.Debug("stopping", "err", err)
+			}
 		}
 	}()
 	beat := time.After(d.beat())
@@ -166,8 +176,8 @@ func (d *daemon) retry(err error) time.Duration {
 
 // beat returns how often to look whether thumbd is alive and needed.
 func (d *daemon) beat() time.Duration {
-	beat := time.Second
-	for _, limit := range []time.Duration{systemd.Watchdog(), d.idleExit()} {
+	beat := time.Minute
+	for _, limit := range []time.Duration{d.watchdog, d.idleExit()} {
 		if limit > 0 {
 			beat = min(beat, limit/3)
 		}
@@ -175,15 +185,19 @@ func (d *daemon) beat() time.Duration {
 	return max(beat, 10*time.Millisecond)
 }
 
-// feed tells the watchdog that jobs are handed out, if they are.
+// feed tells the watchdog that jobs can be handed out. A worker that is stuck
+// keeps its place and no other: that is for health and the log.
 func (d *daemon) feed() {
 	if s := d.service.Load(); s != nil {
-		if err := s.pool.Alive(); err != nil {
-			d.log.Error("the watchdog is not fed", "err", err)
-			return
+		err := s.pool.Alive()
+		if err != nil && !d.stuck {
+			d.log.Error("stuck", "err", err)
 		}
+		d.stuck = err != nil
 	}
-	d.notify("WATCHDOG=1")
+	if d.watchdog > 0 {
+		d.notify("WATCHDOG=1")
+	}
 }
 
 // idle reports whether nobody has asked for anything for idle_exit, and
@@ -211,57 +225,6 @@ func (d *daemon) listener(listen string) (net.Listener, error) {
 	return l, nil
 }
 
-// load puts the configuration file to work, in place of what there is, which
-// stays where it has mistakes. It tells the service manager and the log.
-func (d *daemon) load(ctx context.Context) error {
-	s, err := d.read(ctx)
-	if err != nil && ctx.Err() != nil {
-		// Told to stop meanwhile: nothing is wrong.
-		return err
-	}
-	if err != nil {
-		if d.activated || d.service.Load() != nil {
-			d.log.Error("not loaded", "file", d.file, "err", err)
-		}
-		status := "answers 503 until the configuration is mended and reloaded"
-		if d.service.Load() != nil {
-			status = "goes on with the configuration of before the last reload"
-		}
-		d.notify("READY=1\nSTATUS=" + status + "; see the log")
-		return err
-	}
-	d.log.Info("loaded", "version", versionText(), "file", d.file, "libvips", s.hello.Vips)
-	for _, m := range s.hello.Missing {
-		d.log.Warn("the workers' sandbox is not complete", "missing", m)
-	}
-	for _, err := range s.probe(true) {
-		d.log.Error("probe", "err", err)
-	}
-	d.level.Set(s.config.LogLevel)
-	old := d.service.Swap(s)
-	wait := d.handler.SetSites(serve.NewSites(s.pool, s.config.QueueTime+2*s.config.RenderTime, s.sites))
-	if old != nil {
-		d.retiring.Go(func() {
-			wait()
-			old.close()
-		})
-	}
-	d.notify(fmt.Sprintf("READY=1\nSTATUS=serves %d sites", len(s.sites)))
-	return nil
-}
-
-func (d *daemon) read(ctx context.Context) (*service, error) {
-	warn := func(m config.Mistake) { d.log.Warn("configuration", "warning", m.Error()) }
-	c, warnings, err := config.Load(d.file, os.Getenv("CREDENTIALS_DIRECTORY"))
-	for _, w := range warnings {
-		warn(w)
-	}
-	if err != nil {
-		return nil, usage{err}
-	}
-	return newService(ctx, c, logEvent(d.log), warn)
-}
-
 // stop takes no more connections, answers what it has, for as long as one
 // render may take, then refuses what still waits for a worker. What runs
 // finishes and is published.
@@ -279,8 +242,13 @@ func (d *daemon) stop(server *serve.Server) {
 		// An error is a client's that did not take its answer.
 		_ = server.Close()
 	}
-	d.handler.SetSites(nil)()
-	if s != nil {
+	d.handler.Refuse(render.ErrShutdown)()
+	d.close()
+}
+
+// close ends the services, which nothing uses any more.
+func (d *daemon) close() {
+	if s := d.service.Load(); s != nil {
 		s.close()
 	}
 	d.retiring.Wait()
@@ -291,18 +259,6 @@ func shutdown(server *serve.Server, limit time.Duration) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	return server.Shutdown(ctx) == nil
-}
-
-// health is what /_thumbd/health says.
-func (d *daemon) health() error {
-	s := d.service.Load()
-	switch {
-	case s == nil:
-		return errors.New("the configuration has mistakes: see the log")
-	case s.pool.State().Workers == 0:
-		return errors.New("no worker runs: see the log")
-	}
-	return nil
 }
 
 func (d *daemon) notify(state string) {

@@ -43,14 +43,17 @@ type Handler struct {
 	sites   holder
 	flights *flights
 	loops   *loops
+	telling *telling
 	// Requests that are being answered, and when the last one was.
 	active atomic.Int64
 	last   atomic.Int64 // nanoseconds since 1970
 }
 
-// New returns a Handler without sites, which answers 503 until it has some.
+// New returns a Handler that refuses all because of ErrConfiguration, until it
+// has sites.
 func New(o Options) *Handler {
-	h := &Handler{options: o, flights: newFlights(), loops: newLoops()}
+	h := &Handler{options: o, flights: newFlights(), loops: newLoops(), telling: newTelling()}
+	h.Refuse(ErrConfiguration)
 	h.last.Store(time.Now().UnixNano())
 	return h
 }
@@ -63,15 +66,13 @@ func (h *Handler) Idle() time.Duration {
 	return time.Since(time.Unix(0, h.last.Load()))
 }
 
-// SetSites has later requests go to these sites; nil for none, because the
-// configuration has mistakes. The function that it returns waits until nothing
-// uses the sites of before any more.
-func (h *Handler) SetSites(s *Sites) (wait func()) {
-	if old := h.sites.swap(s); old != nil {
-		return old.users.Wait
-	}
-	return func() {}
-}
+// SetSites has later requests go to these sites. The function that it returns
+// waits until nothing uses the sites of before any more.
+func (h *Handler) SetSites(s *Sites) (wait func()) { return h.sites.swap(s, nil) }
+
+// Refuse has later requests refused because of cause, ErrConfiguration for one.
+// The function that it returns waits until nothing uses the sites of before.
+func (h *Handler) Refuse(cause error) (wait func()) { return h.sites.swap(nil, cause) }
 
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -94,11 +95,11 @@ func (h *Handler) internal(w http.ResponseWriter, r *http.Request) error {
 	if r.RequestURI != internalPrefix+"health" {
 		return errNoService
 	}
-	text, code := "ok", http.StatusOK
 	if err := h.options.Health(); err != nil {
-		text, code = err.Error(), http.StatusServiceUnavailable
+		return fmt.Errorf("%w: %w", errUnwell, err)
 	}
-	body(w, code, text)
+	w.Header().Set("Cache-Control", "no-store")
+	body(w, http.StatusOK, "ok")
 	return nil
 }
 
@@ -145,9 +146,9 @@ func (h *Handler) thumbnail(w http.ResponseWriter, r *http.Request) error {
 		h.last.Store(time.Now().UnixNano())
 		h.active.Add(-1)
 	}()
-	sites := h.sites.acquire()
-	if sites == nil {
-		return errConfiguration
+	sites, err := h.sites.acquire()
+	if err != nil {
+		return err
 	}
 	defer sites.users.Done()
 	a, err := sites.parse(r)
@@ -199,11 +200,11 @@ func (h *Handler) answerPublished(w http.ResponseWriter, r *http.Request, a aske
 	if err != nil {
 		return false
 	}
-	if h.loops.warn(a.Thumb.Name) {
+	if more, due := h.telling.due("loop "+a.Thumb.Name, tellPause); due {
 		h.options.Log.Warn("nginx does not find what is published: "+
 			"its root for the site's prefix must be document_root and readable to it, its try_files must be as thumbd(8) says, "+
 			"and open_file_cache_errors and open_file_cache must be off there",
-			"site", a.Thumb.Name, "uri", a.uri, "document_root", a.Thumb.DocumentRoot)
+			"site", a.Thumb.Name, "uri", a.uri, "document_root", a.Thumb.DocumentRoot, "more", more)
 	}
 	a.header(w, info.Size())
 	send(w, r, f)
@@ -239,11 +240,9 @@ func send(w http.ResponseWriter, r *http.Request, content io.Reader) {
 // refuse answers err. What is not logged where it happened is logged here.
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	s := statusOf(err)
-	level := slog.LevelDebug
-	if s.code == http.StatusInternalServerError && !errors.Is(err, errLogged) {
-		level = slog.LevelError
+	if !errors.Is(err, errLogged) {
+		h.options.Log.Debug("refused", "uri", withoutQuery(r.RequestURI), "status", s.code, "reason", s.reason, "err", err)
 	}
-	h.options.Log.Log(r.Context(), level, "refused", "uri", withoutQuery(r.RequestURI), "status", s.code, "reason", s.reason, "err", err)
 	header := w.Header()
 	header.Set("X-Thumbd-Reason", s.reason)
 	header.Set("Cache-Control", "no-store")
@@ -253,7 +252,11 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	case http.StatusServiceUnavailable:
 		header.Set("Retry-After", retryAfter)
 	}
-	body(w, s.code, fmt.Sprintf("%d %s: %s", s.code, http.StatusText(s.code), s.reason))
+	line := fmt.Sprintf("%d %s: %s", s.code, http.StatusText(s.code), s.reason)
+	if errors.Is(err, errUnwell) {
+		line = err.Error()
+	}
+	body(w, s.code, line)
 }
 
 // withoutQuery returns a request line's URI as a log may have it.

@@ -117,7 +117,7 @@ func newBench(t *testing.T, renderer Renderer, change func(*Site)) *bench {
 	})
 	b.SetSites(NewSites(renderer, time.Minute, []*Site{b.site}))
 	t.Cleanup(func() {
-		b.SetSites(nil)()
+		b.Refuse(ErrConfiguration)()
 		b.site.Tree.Close()
 		b.site.Originals.Close()
 	})
@@ -249,17 +249,12 @@ func TestAnswers(t *testing.T) {
 			t.Errorf("%s %s: %q has a path of the machine", tt.method, tt.uri, w.Body)
 		}
 	}
-	if w := b.get("/_thumbd/health"); w.Code != http.StatusOK || w.Body.String() != "ok\n" {
-		t.Errorf("health: %d %q", w.Code, w.Body)
+	if w := b.get("/_thumbd/health"); w.Code != http.StatusOK || w.Body.String() != "ok\n" || w.Header().Get("Cache-Control") != "no-store" {
+		t.Errorf("health: %d %q %v", w.Code, w.Body, w.Header())
 	}
-}
-
-func TestWithoutConfigurationAllIs503(t *testing.T) {
-	b := newBench(t, &painter{}, nil)
-	b.SetSites(nil)()
-	w := b.get(b.url("a.jpg", "10x10"))
-	if w.Code != 503 || w.Header().Get("X-Thumbd-Reason") != "configuration" || w.Header().Get("Retry-After") == "" {
-		t.Errorf("got %d %v", w.Code, w.Header())
+	b.options.Health = func() error { return errors.New("no worker starts") }
+	if w := b.get("/_thumbd/health"); w.Code != 503 || w.Header().Get("X-Thumbd-Reason") != "unwell" || !strings.Contains(w.Body.String(), "no worker starts") {
+		t.Errorf("unwell: %d %q %v", w.Code, w.Body, w.Header())
 	}
 }
 
@@ -365,7 +360,7 @@ func TestWhenAllHaveGoneTheRenderIsCanceled(t *testing.T) {
 	await(t, func() bool { return p.calls.Load() == 1 })
 	leave()
 	wg.Wait()
-	b.SetSites(nil)()
+	b.Refuse(ErrConfiguration)()
 	if b.published(uri) {
 		t.Error("it is published")
 	}
@@ -401,7 +396,7 @@ func TestOneWhoComesAfterAllHaveGoneGetsItAnew(t *testing.T) {
 func TestTheSameRequestAgainGetsTheFile(t *testing.T) {
 	b := newBench(t, &painter{}, nil)
 	now := time.Now()
-	b.loops.now = func() time.Time { return now }
+	b.telling.now = func() time.Time { return now }
 	uri := b.url("a.jpg", "10x10")
 	for i, want := range []bool{true, false, false} {
 		w := b.get(uri, "X-Request-Id", "one")
@@ -421,7 +416,7 @@ func TestTheSameRequestAgainGetsTheFile(t *testing.T) {
 	if n := b.log.count("nginx does not find"); n != 1 {
 		t.Errorf("%d warnings in a minute; want 1", n)
 	}
-	now = now.Add(warningPause)
+	now = now.Add(tellPause)
 	b.get(uri, "X-Request-Id", "one")
 	if n := b.log.count("nginx does not find"); n != 2 {
 		t.Errorf("%d warnings after a minute; want 2", n)
@@ -534,6 +529,52 @@ func TestRefusalsAreLoggedOnce(t *testing.T) {
 	}
 	if n := b.log.count("refused"); n != 1 || b.log.count(filepath.Join(b.dir, "media/a.jpg")) != 1 {
 		t.Errorf("the log has %d refusals: %s", n, &b.log.b)
+	}
+}
+
+func TestTroubleOfEveryRequestIsLoggedOnceAMinute(t *testing.T) {
+	now := time.Now()
+	for name, spoil := range map[string]func(*bench){
+		"no root for the tree": func(b *bench) {
+			if err := os.WriteFile(filepath.Join(b.dir, "root"), nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"originals gone": func(b *bench) {
+			if err := os.RemoveAll(filepath.Join(b.dir, "media")); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"too large": func(b *bench) { b.writeOriginal("a.jpg", strings.Repeat("x", 1<<20+1)) },
+	} {
+		b := newBench(t, &painter{}, nil)
+		b.telling.now = func() time.Time { return now }
+		spoil(b)
+		for range 5 {
+			b.get(b.url("a.jpg", "10x10"))
+		}
+		if n := b.log.count("uri=") - b.log.count("msg=rendered"); n != 1 {
+			t.Errorf("%s: %d lines; want 1: %s", name, n, &b.log.b)
+		}
+		now = now.Add(tellPause)
+		b.get(b.url("a.jpg", "10x10"))
+		if b.log.count("more=4") != 1 {
+			t.Errorf("%s: a minute later: %s", name, &b.log.b)
+		}
+	}
+}
+
+func TestRefuseTellsTheCause(t *testing.T) {
+	for cause, reason := range map[error]string{
+		ErrConfiguration: "configuration", ErrNoWorker: "no-worker", render.ErrShutdown: "shutdown",
+	} {
+		b := newBench(t, &painter{}, nil)
+		uri := b.url("a.jpg", "10x10")
+		b.Refuse(cause)()
+		w := b.get(uri)
+		if h := w.Header(); w.Code != 503 || h.Get("X-Thumbd-Reason") != reason || h.Get("Retry-After") == "" {
+			t.Errorf("%v: %d %v; want 503 %s", cause, w.Code, h, reason)
+		}
 	}
 }
 
@@ -706,7 +747,7 @@ func TestSiblingsFollowInTheBackground(t *testing.T) {
 		t.Fatal(w.Code)
 	}
 	close(answered)
-	b.SetSites(nil)()
+	b.Refuse(ErrConfiguration)()
 	slices.Sort(background)
 	if !slices.Equal(background, []int{10, 13}) {
 		t.Errorf("rendered in the background: %v", background)

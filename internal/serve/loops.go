@@ -3,26 +3,16 @@
 package serve
 
 import (
-	"sync"
-	"time"
-
 	lru "github.com/hashicorp/golang-lru/v2"
 )
 
-const (
-	redirectsKept = 4096
-	warningPause  = time.Minute
-)
+const redirectsKept = 4096
 
 // loops remembers which request was redirected to which thumbnail. The same
 // request for the same thumbnail again is nginx saying that it did not find
 // it, and would go on to say so until it gives up. Safe for concurrent use.
 type loops struct {
 	redirected *lru.Cache[redirect, struct{}]
-	now        func() time.Time
-
-	mu     sync.Mutex
-	warned map[string]time.Time // by site
 }
 
 type redirect struct{ id, uri string }
@@ -32,7 +22,7 @@ func newLoops() *loops {
 	if err != nil {
 		panic(err) // The size is a constant above zero.
 	}
-	return &loops{redirected: cache, now: time.Now, warned: make(map[string]time.Time)}
+	return &loops{redirected: cache}
 }
 
 // add notes that request id is answered with a redirect to uri. A request
@@ -45,15 +35,3 @@ func (l *loops) add(id, uri string) {
 
 // has reports whether request id was redirected to uri before.
 func (l *loops) has(id, uri string) bool { return l.redirected.Contains(redirect{id, uri}) }
-
-// warn reports whether a warning for site is due, which is once a minute.
-func (l *loops) warn(site string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	now := l.now()
-	if last, ok := l.warned[site]; ok && now.Sub(last) < warningPause {
-		return false
-	}
-	l.warned[site] = now
-	return true
-}

@@ -126,26 +126,37 @@ func (h *Handler) publish(ctx context.Context, a asked, picture *render.Picture,
 		picture.Distrust()
 		return outcome{}, 0, err
 	case err != nil:
-		h.log(ctx, slog.LevelError, a, "not published, sent as it is: mend the cause, or every request for it is a render", "err", err)
+		if more, due := h.telling.due("unpublished "+a.Thumb.Name, tellPause); due {
+			h.log(ctx, slog.LevelError, a, "not published, sent as it is: mend the cause, or every request for it is a render", "err", err, "more", more)
+		}
 		keep = true
 		return outcome{unpublished: picture.File, size: stat.Size()}, stat.Size(), nil
 	}
 	return outcome{}, stat.Size(), nil
 }
 
-// logged logs err, once while it is remembered, where an administrator wants
-// to know it, and returns it.
+// logged logs err where an administrator wants to know it, and returns it. A
+// refusal that the pool remembers is told once; trouble of an original's own
+// once a pause, and so is that of all requests.
 func (h *Handler) logged(ctx context.Context, a asked, err error) error {
 	s := statusOf(err)
 	level := slog.LevelInfo
-	refusal, refused := errors.AsType[*render.Refusal](err)
-	switch {
-	case refused && refusal.Remembered, errors.Is(err, context.Canceled), s.code == http.StatusNotFound:
-		level = slog.LevelDebug
-	case s.code == http.StatusInternalServerError:
+	if s.code == http.StatusInternalServerError {
 		level = slog.LevelError
 	}
-	h.log(ctx, level, a, "refused", "status", s.code, "reason", s.reason, "err", err)
+	what := s.reason + " " + a.Thumb.Name
+	if s.code != http.StatusServiceUnavailable {
+		what += " " + a.thumb.Original
+	}
+	refusal, refused := errors.AsType[*render.Refusal](err)
+	more, due := 0, !refused || !refusal.Remembered
+	if !refused {
+		more, due = h.telling.due(what, tellPause)
+	}
+	if !due || errors.Is(err, context.Canceled) || s.code == http.StatusNotFound {
+		level = slog.LevelDebug
+	}
+	h.log(ctx, level, a, "refused", "status", s.code, "reason", s.reason, "err", err, "more", more)
 	return fmt.Errorf("%w: %w", errLogged, err)
 }
 

@@ -107,24 +107,31 @@ func NewSites(renderer Renderer, longest time.Duration, sites []*Site) *Sites {
 type holder struct {
 	mu      sync.Mutex
 	current *Sites
+	cause   error // why there are none
 }
 
-// acquire returns the sites, which the caller gives back by users.Done; or nil.
-func (h *holder) acquire() *Sites {
+// acquire returns the sites, which the caller gives back by users.Done, or why
+// there are none.
+func (h *holder) acquire() (*Sites, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.current != nil {
-		h.current.users.Add(1)
+	if h.current == nil {
+		return nil, h.cause
 	}
-	return h.current
+	h.current.users.Add(1)
+	return h.current, nil
 }
 
-func (h *holder) swap(s *Sites) *Sites {
+// swap returns what waits for the last user of the sites of before.
+func (h *holder) swap(s *Sites, cause error) (wait func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	old := h.current
-	h.current = s
-	return old
+	h.current, h.cause = s, cause
+	if old == nil {
+		return func() {}
+	}
+	return old.users.Wait
 }
 
 // variant returns the format that nginx's maps have negotiated, or 0. Each

@@ -15,12 +15,18 @@ import (
 	"thumbd/internal/thumb"
 )
 
+// Why there may be no sites, beside render.ErrShutdown.
+var (
+	ErrConfiguration = errors.New("the configuration has mistakes: see thumbd check")
+	ErrNoWorker      = errors.New("no worker starts: see the log")
+)
+
 // Errors of this package's own.
 var (
-	errConfiguration = errors.New("the configuration has mistakes: see thumbd check")
-	errChanged       = errors.New("the original changed while it was read, twice")
-	errMethod        = errors.New("only GET and HEAD are answered")
-	errNoService     = errors.New("there is nothing at this URI of thumbd's own")
+	errUnwell    = errors.New("thumbd is not well")
+	errChanged   = errors.New("the original changed while it was read, twice")
+	errMethod    = errors.New("only GET and HEAD are answered")
+	errNoService = errors.New("there is nothing at this URI of thumbd's own")
 )
 
 // status is how an error is answered: an HTTP status (RFC 9110) and the word
@@ -37,7 +43,9 @@ var statuses = []struct {
 }{
 	{errMethod, status{http.StatusMethodNotAllowed, "method"}},
 	{errNoService, status{http.StatusNotFound, "no-service"}},
-	{errConfiguration, status{http.StatusServiceUnavailable, "configuration"}},
+	{errUnwell, status{http.StatusServiceUnavailable, "unwell"}},
+	{ErrConfiguration, status{http.StatusServiceUnavailable, "configuration"}},
+	{ErrNoWorker, status{http.StatusServiceUnavailable, "no-worker"}},
 
 	{thumb.ErrEscape, status{http.StatusBadRequest, "bad-escape"}},
 	{thumb.ErrName, status{http.StatusNotFound, "bad-name"}},

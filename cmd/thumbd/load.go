@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"thumbd/internal/config"
+	"thumbd/internal/serve"
+)
+
+// load puts the configuration file to work, in place of what there is, which
+// stays where it has mistakes. It tells the service manager and the log.
+func (d *daemon) load(ctx context.Context) error {
+	s, err := d.read(ctx)
+	if err != nil && ctx.Err() != nil {
+		// Told to stop meanwhile: nothing is wrong.
+		return err
+	}
+	if err != nil {
+		d.refuse(err)
+		return err
+	}
+	d.log.Info("loaded", "version", versionText(), "file", d.file, "libvips", s.hello.Vips)
+	for _, m := range s.hello.Missing {
+		d.log.Warn("the workers' sandbox is not complete", "missing", m)
+	}
+	for _, err := range s.probe(true) {
+		d.log.Error("probe", "err", err)
+	}
+	d.level.Set(s.config.LogLevel)
+	old := d.service.Swap(s)
+	wait := d.handler.SetSites(serve.NewSites(s.pool, s.config.QueueTime+2*s.config.RenderTime, s.sites))
+	if old != nil {
+		d.retiring.Go(func() {
+			wait()
+			old.close()
+		})
+	}
+	d.notify(fmt.Sprintf("READY=1\nSTATUS=sites served: %d", len(s.sites)))
+	return nil
+}
+
+// refuse goes on with what there is, because of err, or answers 503.
+func (d *daemon) refuse(err error) {
+	status := "goes on with the configuration of before the last reload"
+	if d.service.Load() == nil {
+		d.trouble.Store(&err)
+		cause := serve.ErrConfiguration
+		status = "answers 503 until the configuration is mended and reloaded"
+		if !errors.Is(err, errUsage) {
+			cause = serve.ErrNoWorker
+			status = fmt.Sprintf("answers 503 as no worker starts, and tries again every %v", retryTime)
+		}
+		d.handler.Refuse(cause)
+		if !d.activated {
+			return // It is the program's own error.
+		}
+	}
+	d.log.Error("not loaded", "file", d.file, "err", err)
+	d.notify("READY=1\nSTATUS=" + status + "; see the log")
+}
+
+func (d *daemon) read(ctx context.Context) (*service, error) {
+	warn := func(m config.Mistake) { d.log.Warn("configuration", "warning", m.Error()) }
+	c, warnings, err := config.Load(d.file, os.Getenv("CREDENTIALS_DIRECTORY"))
+	for _, w := range warnings {
+		warn(w)
+	}
+	if err != nil {
+		return nil, usage{err}
+	}
+	return newService(ctx, c, logEvent(d.log), warn)
+}
+
+// health is what /_thumbd/health says.
+func (d *daemon) health() error {
+	s := d.service.Load()
+	switch {
+	case s == nil && errors.Is(*d.trouble.Load(), errUsage):
+		return errors.New("the configuration has mistakes: see the log")
+	case s == nil || s.pool.StartError() != nil:
+		return errors.New("no worker starts: see the log")
+	}
+	return s.pool.Alive()
+}
