@@ -86,7 +86,7 @@ func TestWorkerProgramComesLater(t *testing.T) {
 	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}, Env: []string{"THUMBD_RENDER=" + program}})
 	waitLog(t, r, 1, "ERROR", "not loaded", program)
 	thumbnail := target("a.jpg", "20x20_crop", "jpg")
-	expect(t, get(t, r, thumbnail), 503, "configuration")
+	expect(t, get(t, r, thumbnail), 503, "no-worker")
 	if got := health(t, r); got.Status != 503 {
 		t.Errorf("health: %d %q", got.Status, got.Body)
 	}

@@ -100,7 +100,7 @@ func TestOtherMethods(t *testing.T) {
 			expect(t, got, 400, "")
 			continue
 		}
-		expect(t, got, 405, "")
+		expect(t, got, 405, "method")
 		if allow := got.Header.Get("Allow"); allow != "GET, HEAD" {
 			t.Errorf("%s: Allow %q", method, allow)
 		}

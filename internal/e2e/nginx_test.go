@@ -17,7 +17,7 @@ func TestServerWithSettingsOfItsOwn(t *testing.T) {
 	r := start(t, rig.Options{
 		Sites: []rig.Site{gallery(t, testdata(t, "originals"))},
 		HTTP: `
-proxy_buffer_size 4k; proxy_buffers 4 4k; proxy_busy_buffers_size 4k; proxy_temp_file_write_size 4k; proxy_buffering off;
+proxy_buffer_size 4k; proxy_buffers 4 4k; proxy_busy_buffers_size 4k; proxy_temp_file_write_size 4k; proxy_max_temp_file_size 8k; proxy_buffering off;
 proxy_ignore_headers X-Accel-Redirect Cache-Control; proxy_cache_path cache keys_zone=all:1m; proxy_cache all; proxy_cache_valid any 1h;
 proxy_read_timeout 1s; proxy_next_upstream off; proxy_ignore_client_abort on; proxy_bind 127.0.0.9;
 proxy_http_version 1.0; proxy_set_header X-Other 1;`,
@@ -35,6 +35,12 @@ add_header Strict-Transport-Security max-age=1;`,
 	if !bytes.Equal(miss.Body, hit.Body) {
 		t.Error("hit and miss differ")
 	}
+	// A host that HTTP allows and Go's server does not.
+	odd, err := r.Do(t.Context(), rig.Request{Target: target("photos/fig.jpg", "101x100_crop", "jpg"), Host: "a|b"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	picture(t, odd, "jpeg", 101, 100)
 	// Nothing is cached, and errors arrive as they are.
 	for range 2 {
 		expect(t, get(t, r, target("missing.jpg", "100x100_crop", "jpg")), 404, "no-original")
