@@ -40,7 +40,7 @@ func (d *daemon) load(ctx context.Context) error {
 			old.close()
 		})
 	}
-	d.notify(fmt.Sprintf("READY=1\nSTATUS=sites served: %d", len(s.sites)))
+	d.notify(fmt.Sprintf("READY=1\nSTATUS=serves %d sites", len(s.sites)))
 	return nil
 }
 

@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"slices"
@@ -30,13 +31,11 @@ func urlCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			w := thumb.Wanted{Original: args[1], Preset: preset, Ext: format}
-			switch {
-			case len(args) == 4 && preset == "":
-				w.Size, w.Method = args[2], sortOptions(args[3])
-			case len(args) != 2 || preset == "":
-				return usage{errors.New("thumbd: want SIZE and METHOD, or --preset NAME")}
+			w, err := wanted(site, args, preset)
+			if err != nil {
+				return err
 			}
+			w.Ext = format
 			t, err := site.New(w)
 			if err != nil {
 				return usage{fmt.Errorf("thumbd: %w", err)}
@@ -53,6 +52,23 @@ func urlCommand() *cobra.Command {
 	cmd.Flags().StringVar(&preset, "preset", "", "a preset's `NAME`, or NAME@2x")
 	cmd.Flags().StringVar(&base, "base", "", "what to print before the path, e.g. https://www.example")
 	return cmd
+}
+
+// wanted returns what is asked for, where the site's scheme can name it.
+func wanted(site *thumb.Site, args []string, preset string) (thumb.Wanted, error) {
+	w := thumb.Wanted{Original: args[1], Preset: preset}
+	presets := strings.Join(slices.Sorted(maps.Keys(site.Presets)), ", ")
+	switch {
+	case site.Scheme == thumb.PresetScheme && (preset == "" || len(args) != 2):
+		return w, usage{fmt.Errorf("thumbd: site %s has the scheme preset: want --preset, one of %s, and no SIZE", site.Name, presets)}
+	case site.Scheme == thumb.RestThumbnails && (preset != "" || len(args) != 4):
+		return w, usage{fmt.Errorf("thumbd: site %s has the scheme restthumbnails: want SIZE and METHOD", site.Name)}
+	case len(args) == 4 && preset == "":
+		w.Size, w.Method = args[2], sortOptions(args[3])
+	case len(args) != 2 || preset == "":
+		return w, usage{errors.New("thumbd: want SIZE and METHOD, or --preset NAME")}
+	}
+	return w, nil
 }
 
 func findSite(file, name string) (*thumb.Site, error) {

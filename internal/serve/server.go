@@ -38,6 +38,8 @@ func NewServer(h *Handler, l net.Listener, log *slog.Logger) *Server {
 		// Above keepalive_timeout of nginx's upstream, 60 s, so that it is
 		// nginx who closes and never finds a connection closed under it.
 		IdleTimeout: 2 * time.Minute,
+		// nginx sends no more than its own large_client_header_buffers.
+		MaxHeaderBytes: 64 << 10,
 		ErrorLog:    slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		// OPTIONS * is answered as any other method.
 		DisableGeneralOptionsHandler: true,

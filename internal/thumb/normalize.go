@@ -22,6 +22,9 @@ const (
 // decoded once, slashes merged, dot segments resolved. It begins with / and
 // keeps a / at the end. Any byte but NUL can be in it.
 //
+// A percent sign that is no escape behind the # is no matter to nginx and none
+// here; net/http refuses such a request before anybody is asked.
+//
 // It does what ngx_http_parse_complex_uri does with merge_slashes on. The
 // standard library's parsers and path.Clean all differ from that: they keep a
 // #, decode into nothing or clean a name that nginx would not.
