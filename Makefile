@@ -2,7 +2,6 @@
 
 GO         ?= go
 PREFIX     ?= /usr/local
-LIBEXECDIR ?= /usr/libexec
 SYSCONFDIR ?= /etc
 DESTDIR    ?=
 UNITDIR    ?= $(PREFIX)/lib/systemd/system
@@ -29,14 +28,18 @@ SOURCES := $(shell find cmd internal -name '*.go' -o -name '*.[ch]' -o -name '*.
 PURE     = $(shell CGO_ENABLED=0 $(GO) list ./... 2>/dev/null | grep -Ev '/(engine|thumbd-render|rig|demo|e2e|bench)(/|$$)')
 FUZZERS  = $(shell grep -rl '^func Fuzz' --include='*_test.go' internal | xargs -n1 dirname | sort -u)
 
-.PHONY: all demo test test-user check bench install clean
+.PHONY: .FORCE all demo test test-user check bench install clean
 
 all: build/thumbd build/thumbd-render
 
-build/thumbd: $(SOURCES)
+# Changes only when the version does.
+build/version: .FORCE
+	@mkdir -p build && echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' >$@
+
+build/thumbd: $(SOURCES) build/version
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/thumbd
 
-build/thumbd-render: $(SOURCES)
+build/thumbd-render: $(SOURCES) build/version
 	@$(SETUP) build
 	$(GO) build -trimpath -buildmode=pie -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/thumbd-render
 
@@ -91,7 +94,7 @@ bench:
 
 install: all
 	install -D -m 0755 build/thumbd $(DESTDIR)$(PREFIX)/bin/thumbd
-	install -D -m 0755 build/thumbd-render $(DESTDIR)$(LIBEXECDIR)/thumbd/thumbd-render
+	install -D -m 0755 build/thumbd-render $(DESTDIR)/usr/libexec/thumbd/thumbd-render
 	install -D -m 0644 nginx/conf.d/thumbd.conf $(DESTDIR)$(SYSCONFDIR)/nginx/conf.d/thumbd.conf
 	install -D -m 0644 nginx/snippets/thumbd.conf $(DESTDIR)$(SYSCONFDIR)/nginx/snippets/thumbd.conf
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man8 packaging/man/thumbd.8 packaging/man/thumbd-render.8

@@ -13,6 +13,9 @@ needs() {
 		command -v cc|gcc libc6-dev|gcc|build test check
 		command -v pkg-config|pkg-config|pkgconf-pkg-config|build test check
 		pkg-config --exists vips|libvips-dev|vips-devel|build test check
+		codec libheif-plugin-aomenc|libheif-plugin-aomenc||build test check
+		codec libheif-plugin-dav1d|libheif-plugin-dav1d||build test check
+		codec libheif-plugin-libde265|libheif-plugin-libde265||build test check
 		command -v nginx|nginx-light|nginx|test check
 		command -v systemd-socket-activate|systemd|systemd|test check
 		command -v strace|strace|strace|test
@@ -25,18 +28,27 @@ needs() {
 # nginx and its like are not on every user's path.
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
+# Debian 13 has the codecs of AVIF and HEIC in packages of their own; where
+# there is no such package, libvips brings them.
+codec() { ! apt-cache show "$1" >/dev/null 2>&1 || dpkg -s "$1" >/dev/null 2>&1; }
+
+# find sets debian and fedora to what is missing.
+find_missing() {
+	debian=
+	fedora=
+	while IFS='|' read -r proof deb rpm targets; do
+		case " $targets " in *" $target "*) ;; *) continue ;; esac
+		# shellcheck disable=SC2086 # the proof is a command and its arguments
+		$proof >/dev/null 2>&1 && continue
+		debian="$debian $deb"
+		fedora="$fedora $rpm"
+	done <<-EOF
+		$(needs)
+	EOF
+}
+
 target=$1
-debian=
-fedora=
-while IFS='|' read -r proof deb rpm targets; do
-	case " $targets " in *" $target "*) ;; *) continue ;; esac
-	# shellcheck disable=SC2086 # the proof is a command and its arguments
-	$proof >/dev/null 2>&1 && continue
-	debian="$debian $deb"
-	fedora="$fedora $rpm"
-done <<EOF
-$(needs)
-EOF
+find_missing
 [ -n "$debian" ] || exit 0
 
 sudo=
@@ -52,6 +64,7 @@ fi
 if command -v apt-get >/dev/null 2>&1; then
 	echo "thumbd: installing what is missing: ${sudo:+sudo }apt-get install$debian"
 	$sudo apt-get update -qq
+	find_missing # With lists there may be codecs, too.
 	$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $debian >/dev/null
 elif command -v dnf >/dev/null 2>&1; then
 	echo "thumbd: installing what is missing: ${sudo:+sudo }dnf install$fedora"
