@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -154,6 +155,12 @@ func obey(conn *net.UnixConn, job wire.Job, files, marks []*os.File) {
 		say(conn, &reply)
 	case "stderr":
 		fmt.Fprint(os.Stderr, strings.Repeat("the worker's last words ", 1<<12))
+		os.Exit(1)
+	case "leaves a child":
+		child := exec.Command("/bin/sleep", "1000")
+		child.Stderr = os.Stderr
+		must(child.Start())
+		must(os.WriteFile(fmt.Sprintf("%s.child%d", path, child.Process.Pid), nil, 0o600))
 		os.Exit(1)
 	case "damaged", "unsupported", "too-many-pixels", "thumbnail-too-large", "internal":
 		reply.Results[0] = wire.Result{Failure: wire.Failure(order), Detail: "why"}

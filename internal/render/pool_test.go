@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -548,5 +550,54 @@ func TestAMissingProgramIsAnError(t *testing.T) {
 	defer stop()
 	if _, err := p.Hello(ctx); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%v; want %v", err, os.ErrNotExist)
+	}
+}
+
+// A job that runs on although its worker should have been killed is what the
+// watchdog has to know.
+func TestAJobPastItsDeadlineIsNotAlive(t *testing.T) {
+	const renderTime = time.Second
+	p := New(Options{RenderTime: renderTime})
+	end := p.begin(&worker{cmd: &exec.Cmd{Process: &os.Process{Pid: 1}}})
+	if err := p.Alive(); err != nil {
+		t.Errorf("a job that has begun: %v", err)
+	}
+	for w := range p.running {
+		p.running[w] = time.Now().Add(-renderTime - 2*time.Minute)
+	}
+	if err := p.Alive(); err == nil {
+		t.Error("a job long past its deadline is alive")
+	}
+	end()
+	if err := p.Alive(); err != nil {
+		t.Errorf("when it has ended: %v", err)
+	}
+}
+
+// A worker that is gone is gone, whoever has its standard error now.
+func TestWhatAWorkerLeavesHoldsNobodyUp(t *testing.T) {
+	b := newBench(t, nil)
+	const order = "leaves a child"
+	t.Cleanup(func() {
+		children, err := filepath.Glob(filepath.Join(b.dir, order+".child*"))
+		if err != nil || len(children) == 0 {
+			t.Errorf("no child was left: %v", err)
+		}
+		for _, path := range children {
+			_, text, _ := strings.Cut(path, ".child")
+			pid, err := strconv.Atoi(text)
+			if err == nil {
+				err = syscall.Kill(pid, syscall.SIGKILL)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	if _, _, err := b.render(order, 7); !errors.Is(err, ErrCrashed) {
+		t.Errorf("got %v, want %v", err, ErrCrashed)
+	}
+	if _, _, err := b.render("plain", 7); err != nil {
+		t.Errorf("the next one: %v", err)
 	}
 }

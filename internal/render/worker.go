@@ -23,7 +23,8 @@ import (
 
 const (
 	workerNice   = 10
-	maxWorkerLog = 2 << 10 // bytes of a worker's standard error that are kept
+	maxWorkerLog = 2 << 10     // bytes of a worker's standard error that are kept
+	lastWords    = time.Second // for them to come through once it has ended
 )
 
 // errLie is an answer that no honest worker gives.
@@ -54,6 +55,8 @@ func startWorker(ctx context.Context, o Options) (w *worker, err error) {
 	w.cmd.Dir = "/"
 	w.cmd.Env = workerEnv(o)
 	w.cmd.Stderr = w.log
+	// A process that it has left behind may have it for ever.
+	w.cmd.WaitDelay = lastWords
 	// A group of its own: a ctrl-C in a terminal is the daemon's to handle.
 	w.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	err = w.cmd.Start()
