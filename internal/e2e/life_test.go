@@ -136,6 +136,44 @@ func TestWatchdogIsFed(t *testing.T) {
 	waitNotified(t, r, 5, "WATCHDOG=1")
 }
 
+// A worker that is killed and does not die leaves its place stuck, and the
+// watchdog is not fed until it has.
+func TestWatchdogIsNotFedWhileAPlaceIsStuck(t *testing.T) {
+	if !*campaign {
+		// It takes a minute, of waiting alone.
+		return
+	}
+	t.Parallel()
+	r := start(t, rig.Options{
+		Sites: []rig.Site{gallery(t, jpgs(t))},
+		TOML:  "[daemon]\nworkers = 1\n[limits]\nrender_time = \"1s\"",
+		Env:   []string{"WATCHDOG_USEC=300000"},
+	})
+	// The dead are a tracer's first, and one that is stopped does not let them
+	// go to their parent.
+	var letGo []func()
+	for _, pid := range workers(t, r) {
+		tracer, end := traceProcess(t, pid)
+		must(t, tracer.Signal(syscall.SIGSTOP))
+		letGo = append(letGo, func() {
+			must(t, tracer.Signal(syscall.SIGCONT))
+			end()
+		})
+	}
+	expect(t, get(t, r, target("a.jpg", "20x20_crop", "jpg")), 504, "deadline")
+	waitLog(t, r, 1, "ERROR", "the watchdog is not fed")
+	fed := count(r, "WATCHDOG=1")
+	waitLog(t, r, 5, "ERROR", "the watchdog is not fed")
+	if n := count(r, "WATCHDOG=1"); n != fed {
+		t.Errorf("fed %d times all the same", n-fed)
+	}
+	for _, f := range letGo {
+		f()
+	}
+	waitNotified(t, r, fed+1, "WATCHDOG=1")
+	picture(t, get(t, r, target("b.jpg", "20x20_crop", "jpg")), "jpeg", 20, 20)
+}
+
 func TestReload(t *testing.T) {
 	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}})
 	good := configuration(t, r)
