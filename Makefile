@@ -11,6 +11,9 @@ NGINX_GROUP ?= $(shell getent group www-data >/dev/null && echo www-data || echo
 FUZZ       ?=
 # make bench BENCH=hits makes one measurement.
 BENCH      ?=
+# Of the end-to-end tests. -whole: a test that can't run here fails instead of
+# being skipped; it takes root, mounts, loop devices and ptrace.
+E2EFLAGS   ?=
 
 VERSION := $(shell git describe --tags --exact-match --match 'v[0-9]*' 2>/dev/null | sed 's/^v//')
 ifeq ($(VERSION),)
@@ -28,7 +31,7 @@ SOURCES := $(shell find cmd internal -name '*.go' -o -name '*.[ch]' -o -name '*.
 PURE     = $(shell CGO_ENABLED=0 $(GO) list ./... 2>/dev/null | grep -Ev '/(engine|thumbd-render|rig|demo|e2e|bench)(/|$$)')
 FUZZERS  = $(shell grep -rl '^func Fuzz' --include='*_test.go' internal | xargs -n1 dirname | sort -u)
 
-.PHONY: .FORCE all demo test test-user check bench install clean
+.PHONY: .FORCE all demo test test-user check bench campaign install clean
 
 all: build/thumbd build/thumbd-render
 
@@ -53,7 +56,8 @@ test:
 	@$(MAKE) --no-print-directory all
 	CGO_ENABLED=0 $(GO) test $(PURE)
 	$(GO) test -race $(PURE) ./internal/engine/... ./cmd/thumbd-render/...
-	THUMBD_BUILD=$(CURDIR)/build $(GO) test -race -count=1 ./internal/rig/... ./internal/demo/... ./internal/e2e/...
+	THUMBD_BUILD=$(CURDIR)/build $(GO) test -race -count=1 ./internal/rig/... ./internal/demo/...
+	THUMBD_BUILD=$(CURDIR)/build $(GO) test -race -count=1 ./internal/e2e $(E2EFLAGS)
 ifneq ($(FUZZ),)
 	@set -e; for dir in $(FUZZERS); do \
 		for f in $$(grep -rhoE '^func Fuzz[A-Za-z0-9]+' $$dir/*_test.go | cut -c6-); do \
@@ -91,6 +95,13 @@ bench:
 	@$(SETUP) test
 	@$(MAKE) --no-print-directory all
 	THUMBD_BUILD=$(CURDIR)/build $(GO) run ./internal/bench $(BENCH)
+
+# What is tried at random, so often that it takes an hour or two; as root.
+campaign:
+	@$(SETUP) test
+	@$(MAKE) --no-print-directory all
+	THUMBD_BUILD=$(CURDIR)/build $(GO) test -count=1 -timeout 6h -v ./internal/e2e -whole -campaign \
+		-run 'UnderLoad|IdleExitRaces|Killed|PowerCut|Watchdog'
 
 install: all
 	install -D -m 0755 build/thumbd $(DESTDIR)$(PREFIX)/bin/thumbd

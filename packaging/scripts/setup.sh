@@ -19,6 +19,7 @@ needs() {
 		command -v nginx|nginx-light|nginx|test check
 		command -v systemd-socket-activate|systemd|systemd|test check
 		command -v strace|strace|strace|test
+		command -v mkfs.ext4|e2fsprogs|e2fsprogs|test
 		command -v systemd-analyze|systemd|systemd|check
 		command -v mandoc|mandoc|mandoc|check
 		command -v shellcheck|shellcheck|ShellCheck|check
