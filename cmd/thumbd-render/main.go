@@ -15,6 +15,7 @@ import (
 
 	"thumbd/internal/engine"
 	"thumbd/internal/render/wire"
+	"thumbd/internal/sandbox"
 )
 
 // socket is the worker's end of the socketpair.
@@ -48,15 +49,18 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stdout, "thumbd-render %s, libvips %s\n", release(), engine.Version())
 		return 0
 	}
-	if err := work(*memory); err != nil {
+	if err := work(*memory, sandbox.Enter); err != nil {
 		fmt.Fprintf(stderr, "thumbd-render: %v\n", err)
 		return 1
 	}
 	return 0
 }
 
-// work makes the process ready and serves jobs.
-func work(memory uint64) error {
+// work makes the process ready, has enter shut it in, and serves jobs.
+func work(memory uint64, enter func() (missing []string, err error)) error {
+	if err := settleCode(); err != nil {
+		return err
+	}
 	if err := limit(memory); err != nil {
 		return err
 	}
@@ -70,11 +74,16 @@ func work(memory uint64) error {
 	if err != nil {
 		return err
 	}
+	missing, err := enter()
+	if err != nil {
+		return err
+	}
 	return c.serve(e, &wire.Hello{
 		Version: wire.Version,
 		Vips:    engine.Version(),
 		Read:    e.Reads(),
 		Write:   e.Writes(),
+		Missing: append(missing, codeMissing()...),
 	})
 }
 

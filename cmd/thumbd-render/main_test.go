@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -25,12 +26,17 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// asWorker makes the test binary the worker.
+// asWorker makes the test binary a worker of some kind: "shut" is the real one.
+// So does the worker's name.
 const asWorker = "THUMBD_RENDER_TEST_WORKER"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(asWorker) != "" {
+	kind := os.Getenv(asWorker)
+	switch {
+	case kind == "shut" || filepath.Base(os.Args[0]) == "thumbd-render":
 		main()
+	case kind != "":
+		os.Exit(otherWorker(kind))
 	}
 	os.Exit(m.Run())
 }
@@ -45,6 +51,11 @@ type worker struct {
 
 func startWorker(t *testing.T, args ...string) *worker {
 	t.Helper()
+	return startWorkerAs(t, "shut", args...)
+}
+
+func startWorkerAs(t *testing.T, kind string, args ...string) *worker {
+	t.Helper()
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +66,7 @@ func startWorker(t *testing.T, args ...string) *worker {
 	t.Cleanup(cancel)
 	w := &worker{socket: os.NewFile(uintptr(fds[0]), "daemon")}
 	w.cmd = exec.CommandContext(ctx, os.Args[0], args...)
-	w.cmd.Env = append(os.Environ(), asWorker+"=1")
+	w.cmd.Env = append(os.Environ(), asWorker+"="+kind)
 	w.cmd.ExtraFiles = []*os.File{theirs}
 	w.cmd.Stderr = &w.stderr
 	if err := w.cmd.Start(); err != nil {

@@ -7,10 +7,16 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"thumbd/internal/render/wire"
 )
 
+// mostFiles is a job's and some that the runtime and libvips open.
+const mostFiles = 1 + wire.MaxOutputs + 32
+
 // limit takes from the process the memory beyond so many bytes, where that is
-// not 0, and the right to leave an original's pixels in a core file.
+// not 0, files beyond those of a job, and the right to leave an original's
+// pixels in a core file.
 func limit(memory uint64) error {
 	if memory > 0 {
 		// RLIMIT_AS would count what Go and libvips reserve and never use.
@@ -18,6 +24,9 @@ func limit(memory uint64) error {
 		if err := unix.Setrlimit(unix.RLIMIT_DATA, &l); err != nil {
 			return fmt.Errorf("limit memory to %d bytes: %w", memory, err)
 		}
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: mostFiles, Max: mostFiles}); err != nil {
+		return fmt.Errorf("limit open files to %d: %w", mostFiles, err)
 	}
 	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
 		return fmt.Errorf("forbid core files: %w", err)

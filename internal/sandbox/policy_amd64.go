@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: MIT
+
+package sandbox
+
+import "golang.org/x/sys/unix"
+
+const nativeArch = unix.AUDIT_ARCH_X86_64
+
+// legacyKilled has what newer architectures do by clone.
+var legacyKilled = []uintptr{unix.SYS_FORK, unix.SYS_VFORK}

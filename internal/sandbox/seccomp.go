@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// action is what the kernel does about a system call, seccomp(2).
+type action uint32
+
+const (
+	allow  action = unix.SECCOMP_RET_ALLOW
+	refuse action = unix.SECCOMP_RET_ERRNO | action(unix.EPERM)
+	absent action = unix.SECCOMP_RET_ERRNO | action(unix.ENOSYS)
+	kill   action = unix.SECCOMP_RET_KILL_PROCESS
+)
+
+// rule is the action for a system call whose arguments pass all tests. The
+// first rule that fits decides.
+type rule struct {
+	call   uintptr
+	action action
+	tests  []test
+}
+
+// test looks at half an argument: most are 32 bits wide for the kernel,
+// whatever the rest of the register holds.
+type test struct {
+	word, mask, want uint32
+}
+
+// low returns the word of argument n that holds its lower 32 bits, and high
+// that of its upper ones, on the little-endian architectures there are.
+func low(n uint32) uint32  { return 16 + 8*n }
+func high(n uint32) uint32 { return 20 + 8*n }
+
+// Offsets in struct seccomp_data.
+const (
+	callWord = 0
+	archWord = 4
+)
+
+// x32 is the lowest system call of the x32 variety of x86-64, which has the
+// same architecture's name. No other architecture numbers as high.
+const x32 = 0x4000_0000
+
+// compile makes a program of rules, in which every call of another
+// architecture kills. What no rule fits is answered absent from newer up, and
+// fallback below.
+func compile(rules []rule, newer uint32, fallback action) []unix.SockFilter {
+	p := []unix.SockFilter{
+		load(archWord),
+		jump(unix.BPF_JEQ, nativeArch, 1, 0),
+		end(kill),
+		load(callWord),
+		jump(unix.BPF_JGE, x32, 0, 1),
+		end(kill),
+	}
+	for _, r := range rules {
+		p = append(p, r.compile()...)
+	}
+	return append(p,
+		jump(unix.BPF_JGE, newer, 0, 1),
+		end(absent),
+		end(fallback),
+	)
+}
+
+// compile returns r's part, which begins and ends with the call's number
+// loaded.
+func (r rule) compile() []unix.SockFilter {
+	const perTest = 3
+	rest := uint8(perTest*len(r.tests) + 1)
+	if len(r.tests) == 0 {
+		return []unix.SockFilter{jump(unix.BPF_JEQ, uint32(r.call), 0, rest), end(r.action)}
+	}
+	p := []unix.SockFilter{jump(unix.BPF_JEQ, uint32(r.call), 0, rest+1)}
+	for _, t := range r.tests {
+		rest -= perTest
+		p = append(p,
+			load(t.word),
+			unix.SockFilter{Code: unix.BPF_ALU | unix.BPF_AND | unix.BPF_K, K: t.mask},
+			jump(unix.BPF_JEQ, t.want, 0, rest),
+		)
+	}
+	return append(p, end(r.action), load(callWord))
+}
+
+func load(word uint32) unix.SockFilter {
+	return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: word}
+}
+
+func jump(condition uint16, k uint32, yes, no uint8) unix.SockFilter {
+	return unix.SockFilter{Code: unix.BPF_JMP | condition | unix.BPF_K, Jt: yes, Jf: no, K: k}
+}
+
+func end(a action) unix.SockFilter {
+	return unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: uint32(a)}
+}
+
+// lockCalls puts all threads under the policy, or returns what is missing.
+func lockCalls() (missing []string, err error) {
+	// Since Linux 4.14, like all else that is needed.
+	wanted := kill
+	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_GET_ACTION_AVAIL, 0, uintptr(unsafe.Pointer(&wanted)))
+	if errno != 0 {
+		return []string{fmt.Sprintf("seccomp: %v", errno)}, nil
+	}
+	if err := install(compile(policy(os.Getpid()), newCalls, refuse)); err != nil {
+		return nil, fmt.Errorf("restrict system calls: %w", err)
+	}
+	return nil, nil
+}
+
+// install puts all threads under a program, in addition to those that they
+// are under.
+func install(p []unix.SockFilter) error {
+	program := unix.SockFprog{Len: uint16(len(p)), Filter: &p[0]}
+	thread, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER,
+		unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&program)))
+	runtime.KeepAlive(p)
+	if errno != 0 {
+		return errno
+	}
+	if thread != 0 {
+		return errors.New("a thread is under another filter")
+	}
+	return nil
+}
