@@ -42,6 +42,11 @@ var measurements = []measurement{
 	{"overhead", "a miss in daemon and protocol beyond the worker's own, without the sync, p50", 1, false, " ms", overhead},
 	{"cold", "the first thumbnail after an idle exit, above a warm one, p50", 250, false, " ms", cold},
 	{"memory", "a worker's resident memory after 2,000 renders of 12 MP, over after 200", 1.1, false, "", memory},
+	{"jpeg", "thumbnails of JPEG, processor time over vips_thumbnail's", 0.85, false, "", against("jpg", 5)},
+	{"png", "thumbnails of PNG, the same", 1, false, "", against("png", 2)},
+	{"webp", "thumbnails of WebP, the same", 1, false, "", against("webp", 2)},
+	{"turned", "thumbnails of photographs on their side, over upright ones", 1.1, false, "", turnedOver},
+	{"one-job", "the six default presets in one job, over the largest alone", 1.5, false, "", inOneJob},
 	{"saturated", "p99 of hits while misses saturate the CPUs, over idle", 3, false, "", saturated},
 }
 

@@ -44,9 +44,10 @@ func (e *Engine) Render(job wire.Job, files Files) []wire.Result {
 	defer m.close()
 	outputs := o.plan(job, files.Outputs)
 	for _, group := range together(outputs) {
-		o.gather(group)
-		for _, out := range group {
+		group = o.gather(group)
+		for i, out := range group {
 			if out.err == nil {
+				o.narrow(group[i:])
 				out.err = o.make(out, m)
 			}
 		}

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"fmt"
 	"image"
-	"image/color"
 	"image/jpeg"
 	"image/png"
 	"math"
@@ -26,14 +25,14 @@ type plane struct {
 
 func newPlane(w, h int) plane { return plane{w, h, make([]float64, w*h)} }
 
-// luma returns the luma of m, 0 to 255, as BT.601 has it.
+// luma returns the luma of m on black, 0 to 255, as BT.601 has it.
 func luma(m image.Image) plane {
 	b := m.Bounds()
 	p := newPlane(b.Dx(), b.Dy())
 	for y := range p.h {
 		for x := range p.w {
-			c := color.NRGBAModel.Convert(m.At(b.Min.X+x, b.Min.Y+y)).(color.NRGBA)
-			p.v[y*p.w+x] = 0.299*float64(c.R) + 0.587*float64(c.G) + 0.114*float64(c.B)
+			r, g, b, _ := m.At(b.Min.X+x, b.Min.Y+y).RGBA()
+			p.v[y*p.w+x] = (0.299*float64(r) + 0.587*float64(g) + 0.114*float64(b)) / 257
 		}
 	}
 	return p

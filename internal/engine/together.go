@@ -4,6 +4,7 @@ package engine
 
 import (
 	"image"
+	"slices"
 
 	"thumbd/internal/geometry"
 	"thumbd/internal/thumb"
@@ -31,11 +32,16 @@ func together(outputs []*output) [][]*output {
 
 // gather decodes the original for group once, at the scale that the largest of
 // its outputs needs. Where it does not, each output decodes for itself, with
-// the same errors. An SVG is drawn anew for each.
-func (o *original) gather(group []*output) {
+// the same errors. An SVG is drawn anew for each. It returns group in the order
+// in which it is to be made: from large to small.
+func (o *original) gather(group []*output) []*output {
+	sorted := slices.SortedStableFunc(slices.Values(group), func(a, b *output) int {
+		x, y := o.need(a.plan), o.need(b.plan)
+		return y.X*y.Y - x.X*x.Y
+	})
 	var size image.Point
 	wanted := 0
-	for _, out := range group {
+	for _, out := range sorted {
 		if out.err == nil && out.Method != thumb.Original {
 			need := o.need(out.plan)
 			size = image.Pt(max(size.X, need.X), max(size.Y, need.Y))
@@ -43,23 +49,45 @@ func (o *original) gather(group []*output) {
 		}
 	}
 	if wanted < 2 || o.format == thumb.SVG {
-		return
+		return sorted
 	}
-	animated := group[0].animated
-	all, err := o.load(size, animated)
+	all, err := o.load(size, sorted[0].animated)
 	if err != nil {
-		return
+		return sorted
 	}
 	defer all.close()
 	n := 1
-	if !animated {
+	if !sorted[0].animated {
 		n = geometry.Mean(all.size(), size)
 	}
 	if all.bytes()/int64(n*n) > maxBase {
-		return
+		return sorted
 	}
 	if base, err := all.shrink(n); err == nil {
 		o.base = base
+	}
+	return sorted
+}
+
+// narrow makes what gather has decoded smaller, as far as out and all that
+// come after it allow: rest, from large to small. Means of means are means, so
+// it is no step away from the original.
+func (o *original) narrow(rest []*output) {
+	if o.base.p == nil || rest[0].animated {
+		return
+	}
+	var size image.Point
+	for _, out := range rest {
+		need := o.need(out.plan)
+		size = image.Pt(max(size.X, need.X), max(size.Y, need.Y))
+	}
+	n := geometry.Mean(o.base.size(), size)
+	if n == 1 {
+		return
+	}
+	if smaller, err := o.base.shrink(n); err == nil {
+		o.base.close()
+		o.base = smaller
 	}
 }
 

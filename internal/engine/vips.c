@@ -126,31 +126,26 @@ axis(double all, int wanted)
 	return best;
 }
 
-/* To a smaller size, by the mean of as many pixels as leave twice as many for
- * Lanczos3. vips_resize would take the part of a pixel that is left over for a
- * whole one, and what it makes be off by up to one at the other end. */
+/* To a smaller size. vips_resize would take the part of a pixel that is left
+ * over for a whole one, and what it makes be off by up to one at the other
+ * end. */
 static int
 lanczos(VipsImage *in, double across, double down, int width, int height,
 	VipsImage **out)
 {
 	VipsObject *scope = VIPS_OBJECT(vips_image_new());
-	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 3);
-	int nx = VIPS_MAX(1, (int) (across / width / 2));
-	int ny = VIPS_MAX(1, (int) (down / height / 2));
-	Axis x = axis(across / nx, width);
-	Axis y = axis(down / ny, height);
+	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 2);
+	Axis x = axis(across, width);
+	Axis y = axis(down, height);
 	ThumbdRect wanted = { 0, 0, width, height };
 	int result = -1;
 
-	if (((nx > 1 || ny > 1)
-				? vips_shrink(in, &t[0], nx, ny, "ceil", TRUE, NULL)
-				: vips_copy(in, &t[0], NULL)) ||
-		(x.from == t[0]->Xsize && y.from == t[0]->Ysize
-				? vips_copy(t[0], &t[1], NULL)
-				: vips_embed(t[0], &t[1], 0, 0, x.from, y.from,
+	if ((x.from == in->Xsize && y.from == in->Ysize
+				? vips_copy(in, &t[0], NULL)
+				: vips_embed(in, &t[0], 0, 0, x.from, y.from,
 					  "extend", VIPS_EXTEND_COPY, NULL)) ||
-		vips_reduce(t[1], &t[2], x.factor, y.factor, NULL) ||
-		extract(t[2], &wanted, out))
+		vips_reduce(t[0], &t[1], x.factor, y.factor, NULL) ||
+		extract(t[1], &wanted, out))
 		goto done;
 	result = 0;
 done:
@@ -196,8 +191,31 @@ done:
 	return result;
 }
 
+/* The means of nx x ny pixels, whatever they are. */
+static int
+means(VipsImage *in, int nx, int ny, VipsImage **out)
+{
+	VipsObject *scope = VIPS_OBJECT(vips_image_new());
+	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 4);
+	int result = -1;
+
+	if (nx == 1 && ny == 1)
+		result = vips_copy(in, out, NULL);
+	else if (in->BandFmt == VIPS_FORMAT_UCHAR || !vips_image_hasalpha(in))
+		result = thumbd_mean(in, nx, ny, out);
+	else if (!vips_premultiply(in, &t[0], NULL) &&
+		!thumbd_mean(t[0], nx, ny, &t[1]) &&
+		!vips_unpremultiply(t[1], &t[2], NULL) &&
+		!vips_linear1(t[2], &t[3], 1.0,
+			vips_band_format_isint(in->BandFmt) ? 0.5 : 0.0, NULL))
+		result = vips_cast(t[3], out, in->BandFmt, NULL);
+	g_object_unref(scope);
+	return result;
+}
+
 /* Colors that alpha does not multiply would bleed from the transparent parts
- * into the edges of the others. */
+ * into the edges of the others. As many pixels as leave twice as many for
+ * Lanczos3 become their mean first. */
 static int
 resize(VipsImage *in, const ThumbdPlan *plan, VipsImage **out)
 {
@@ -205,22 +223,25 @@ resize(VipsImage *in, const ThumbdPlan *plan, VipsImage **out)
 	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 6);
 	gboolean alpha = vips_image_hasalpha(in) &&
 		(plan->width != in->Xsize || plan->height != in->Ysize);
+	int nx = VIPS_MAX(1, (int) (plan->across / plan->width / 2));
+	int ny = VIPS_MAX(1, (int) (plan->down / plan->height / 2));
 	int result = -1;
 
-	if ((alpha ? vips_premultiply(in, &t[0], NULL) : vips_copy(in, &t[0], NULL)) ||
-		thumbd_resize(t[0], plan->across, plan->down, plan->width, plan->height, &t[1]) ||
-		extract(t[1], &plan->cut, &t[2]))
+	if (means(in, nx, ny, &t[0]) ||
+		(alpha ? vips_premultiply(t[0], &t[1], NULL) : vips_copy(t[0], &t[1], NULL)) ||
+		thumbd_resize(t[1], plan->across / nx, plan->down / ny, plan->width, plan->height, &t[2]) ||
+		extract(t[2], &plan->cut, &t[3]))
 		goto done;
 	if (!alpha) {
-		*out = g_object_ref(t[2]);
+		*out = g_object_ref(t[3]);
 		result = 0;
 		goto done;
 	}
 	/* vips_cast truncates. */
-	if (vips_unpremultiply(t[2], &t[3], NULL) ||
-		vips_linear1(t[3], &t[4], 1.0,
+	if (vips_unpremultiply(t[3], &t[4], NULL) ||
+		vips_linear1(t[4], &t[5], 1.0,
 			vips_band_format_isint(in->BandFmt) ? 0.5 : 0.0, NULL) ||
-		vips_cast(t[4], out, in->BandFmt, NULL))
+		vips_cast(t[5], out, in->BandFmt, NULL))
 		goto done;
 	result = 0;
 done:
@@ -231,23 +252,13 @@ done:
 int
 thumbd_shrink(VipsImage *in, int n, VipsImage **out)
 {
-	VipsObject *scope = VIPS_OBJECT(vips_image_new());
-	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 5);
-	gboolean alpha = vips_image_hasalpha(in) && n > 1;
-	int result = -1;
+	VipsImage *t;
 
-	if ((alpha ? vips_premultiply(in, &t[0], NULL) : vips_copy(in, &t[0], NULL)) ||
-		vips_shrink(t[0], &t[1], n, n, "ceil", TRUE, NULL) ||
-		(alpha ? vips_unpremultiply(t[1], &t[2], NULL) : vips_copy(t[1], &t[2], NULL)) ||
-		vips_linear1(t[2], &t[3], 1.0, 0.5, NULL))
-		goto done;
-	if (!alpha ? !vips_copy(t[1], &t[4], NULL)
-			   : !vips_cast(vips_band_format_isint(in->BandFmt) ? t[3] : t[2],
-					 &t[4], in->BandFmt, NULL))
-		result = (*out = vips_image_copy_memory(t[4])) ? 0 : -1;
-done:
-	g_object_unref(scope);
-	return result;
+	if (means(in, n, n, &t))
+		return -1;
+	*out = vips_image_copy_memory(t);
+	g_object_unref(t);
+	return *out ? 0 : -1;
 }
 
 int

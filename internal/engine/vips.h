@@ -96,6 +96,11 @@ int thumbd_frame(VipsImage *in, int top, int height, VipsImage **out);
 /* The picture in, each pixel the mean of n x n, in memory. */
 int thumbd_shrink(VipsImage *in, int n, VipsImage **out);
 
+/* The picture in, each pixel the mean of nx x ny, and fewer at the end. Colors
+ * of bytes count as far as alpha shows them; those of others must have been
+ * multiplied by it. */
+int thumbd_mean(VipsImage *in, int nx, int ny, VipsImage **out);
+
 /* The picture in, of which across x down pixels count, in another size: by
  * Lanczos3 where that is smaller, by a bicubic interpolation where it is
  * larger. Colors are multiplied by alpha. */

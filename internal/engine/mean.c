@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "vips.h"
+
+/* The mean of nx x ny pixels, for pictures of bytes. vips_shrink takes several
+ * times as long, and has to be given colors that alpha has multiplied, as
+ * floats. */
+
+/* One line of the result from the sums of ny lines. */
+static void
+plain(const guint32 *sums, VipsPel *out, int width, int across, int bands,
+	int nx, int ny)
+{
+	int x, b, i;
+
+	for (x = 0; x < across; x++) {
+		int n = VIPS_MIN(nx, width - x * nx);
+		const guint32 *p = sums + x * nx * bands;
+		guint32 area = n * ny;
+
+		for (b = 0; b < bands; b++) {
+			guint32 sum = area / 2;
+
+			for (i = 0; i < n; i++)
+				sum += p[i * bands + b];
+			*out++ = sum / area;
+		}
+	}
+}
+
+/* The same, of colors that are multiplied by the alpha behind them. */
+static void
+weighted(const guint32 *sums, VipsPel *out, int width, int across, int bands,
+	int nx, int ny)
+{
+	int x, b, i;
+
+	for (x = 0; x < across; x++) {
+		int n = VIPS_MIN(nx, width - x * nx);
+		const guint32 *p = sums + x * nx * bands;
+		guint64 alpha = 0;
+
+		for (i = 0; i < n; i++)
+			alpha += p[i * bands + bands - 1];
+		for (b = 0; b < bands - 1; b++) {
+			guint64 sum = alpha / 2;
+
+			for (i = 0; i < n; i++)
+				sum += p[i * bands + b];
+			*out++ = alpha ? sum / alpha : 0;
+		}
+		*out++ = (alpha + n * ny / 2) / (n * ny);
+	}
+}
+
+static void
+add(guint32 *restrict sums, const VipsPel *restrict p, int n)
+{
+	int i;
+
+	for (i = 0; i < n; i++)
+		sums[i] += p[i];
+}
+
+static void
+add_weighted(guint32 *sums, const VipsPel *p, int width, int bands)
+{
+	int x, b;
+
+	for (x = 0; x < width; x++) {
+		guint32 alpha = p[bands - 1];
+
+		for (b = 0; b < bands - 1; b++)
+			sums[b] += p[b] * alpha;
+		sums[bands - 1] += alpha;
+		sums += bands;
+		p += bands;
+	}
+}
+
+static int
+lines(VipsRegion *region, VipsImage *out, guint32 *sums, int nx, int ny)
+{
+	VipsImage *in = region->im;
+	gboolean alpha = vips_image_hasalpha(in);
+	int n = in->Xsize * in->Bands;
+	int y, i;
+
+	for (y = 0; y < out->Ysize; y++) {
+		VipsRect r = { 0, y * ny, in->Xsize, VIPS_MIN(ny, in->Ysize - y * ny) };
+
+		if (vips_region_prepare(region, &r))
+			return -1;
+		memset(sums, 0, n * sizeof(*sums));
+		for (i = 0; i < r.height; i++) {
+			VipsPel *p = VIPS_REGION_ADDR(region, 0, r.top + i);
+
+			if (alpha)
+				add_weighted(sums, p, in->Xsize, in->Bands);
+			else
+				add(sums, p, n);
+		}
+		(alpha ? weighted : plain)(sums, VIPS_IMAGE_ADDR(out, 0, y),
+			in->Xsize, out->Xsize, in->Bands, nx, r.height);
+	}
+	return 0;
+}
+
+int
+thumbd_mean(VipsImage *in, int nx, int ny, VipsImage **out)
+{
+	VipsImage *t;
+	VipsRegion *region;
+	guint32 *sums;
+	int result = -1;
+
+	/* Sums of more would not fit. */
+	if (in->BandFmt != VIPS_FORMAT_UCHAR || (gint64) nx * ny > 1 << 16)
+		return vips_shrink(in, out, nx, ny, "ceil", TRUE, NULL);
+	t = vips_image_new_memory();
+	if (vips_image_pipelinev(t, VIPS_DEMAND_STYLE_ANY, in, NULL))
+		goto done;
+	t->Xsize = (in->Xsize + nx - 1) / nx;
+	t->Ysize = (in->Ysize + ny - 1) / ny;
+	if (vips_image_write_prepare(t))
+		goto done;
+	region = vips_region_new(in);
+	sums = g_new(guint32, (gsize) in->Xsize * in->Bands);
+	result = lines(region, t, sums, nx, ny);
+	g_free(sums);
+	g_object_unref(region);
+done:
+	if (result)
+		g_object_unref(t);
+	else
+		*out = t;
+	return result;
+}
