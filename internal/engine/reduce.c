@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "vips.h"
+
+#include <math.h>
+
+int
+thumbd_cut(VipsImage *in, const ThumbdRect *r, VipsImage **out)
+{
+	if (r->width == in->Xsize && r->height == in->Ysize)
+		return vips_copy(in, out, NULL);
+	return vips_extract_area(in, out, r->left, r->top, r->width, r->height,
+		NULL);
+}
+
+/* One axis of a reduction: how long the picture is made, by lines like its last
+ * one, and how long it then becomes, of which more than wanted is cut off. */
+typedef struct {
+	int from, to;
+	double factor;
+} Axis;
+
+/* vips_reduce takes whole pixels and centers what becomes of them, so that of
+ * an axis of 116.5 pixels all is a quarter of a pixel off. Some more pixels at
+ * the end, of which as exactly as can be some more come out, undo that. */
+static Axis
+axis(double all, int wanted)
+{
+	Axis best = { 1, wanted, VIPS_MAX(1, all / wanted) };
+	double least = 1;
+	int more;
+
+	for (more = 0; more < 8 && least > 0.02; more++) {
+		double exact = (wanted + more) * best.factor;
+		double off = fabs(exact - rint(exact));
+
+		if (off < least) {
+			least = off;
+			best.from = VIPS_MAX(1, rint(exact));
+			best.to = wanted + more;
+		}
+	}
+	return best;
+}
+
+/* To a smaller size. vips_resize would take the part of a pixel that is left
+ * over for a whole one, and what it makes be off by up to one at the other
+ * end. */
+static int
+lanczos(VipsImage *in, double across, double down, int width, int height,
+	VipsImage **out)
+{
+	VipsObject *scope = VIPS_OBJECT(vips_image_new());
+	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 2);
+	Axis x = axis(across, width);
+	Axis y = axis(down, height);
+	ThumbdRect wanted = { 0, 0, width, height };
+	int result = -1;
+
+	if ((x.from == in->Xsize && y.from == in->Ysize
+				? vips_copy(in, &t[0], NULL)
+				: vips_embed(in, &t[0], 0, 0, x.from, y.from,
+					  "extend", VIPS_EXTEND_COPY, NULL)) ||
+		vips_reduce(t[0], &t[1], x.factor, y.factor, NULL) ||
+		thumbd_cut(t[1], &wanted, out))
+		goto done;
+	result = 0;
+done:
+	g_object_unref(scope);
+	return result;
+}
+
+int
+thumbd_resize(VipsImage *in, double across, double down, int width, int height,
+	VipsImage **out)
+{
+	VipsObject *scope = VIPS_OBJECT(vips_image_new());
+	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 2);
+	VipsInterpolate *bicubic = NULL;
+	VipsArrayInt *all = vips_array_int_newv(4, 0, 0, width, height);
+	int w = VIPS_MIN(width, in->Xsize);
+	int h = VIPS_MIN(height, in->Ysize);
+	int result = -1;
+
+	if (w < in->Xsize || h < in->Ysize
+			? lanczos(in, across, down, w, h, &t[0])
+			: vips_copy(in, &t[0], NULL))
+		goto done;
+	if (t[0]->Xsize == width && t[0]->Ysize == height) {
+		*out = g_object_ref(t[0]);
+		result = 0;
+		goto done;
+	}
+	/* vips_resize of libvips 8.14 enlarges half a pixel to the right of where
+	 * it should. In memory, as tiles are read from left to right. */
+	if (!(bicubic = vips_interpolate_new("bicubic")) ||
+		!(t[1] = vips_image_copy_memory(t[0])))
+		goto done;
+	result = vips_affine(t[1], out, (double) width / t[1]->Xsize, 0, 0,
+		(double) height / t[1]->Ysize, "interpolate", bicubic, "oarea", all,
+		"idx", 0.5, "idy", 0.5, "odx", -0.5, "ody", -0.5,
+		"extend", VIPS_EXTEND_COPY, "premultiplied", TRUE, NULL);
+done:
+	if (bicubic)
+		g_object_unref(bicubic);
+	vips_area_unref(VIPS_AREA(all));
+	g_object_unref(scope);
+	return result;
+}
+
+/* The means of nx x ny pixels, whatever they are. */
+static int
+means(VipsImage *in, int nx, int ny, VipsImage **out)
+{
+	VipsObject *scope = VIPS_OBJECT(vips_image_new());
+	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 4);
+	int result = -1;
+
+	if (nx == 1 && ny == 1)
+		result = vips_copy(in, out, NULL);
+	else if (in->BandFmt == VIPS_FORMAT_UCHAR || !vips_image_hasalpha(in))
+		result = thumbd_mean(in, nx, ny, out);
+	else if (!vips_premultiply(in, &t[0], NULL) &&
+		!thumbd_mean(t[0], nx, ny, &t[1]) &&
+		!vips_unpremultiply(t[1], &t[2], NULL) &&
+		!vips_linear1(t[2], &t[3], 1.0,
+			vips_band_format_isint(in->BandFmt) ? 0.5 : 0.0, NULL))
+		result = vips_cast(t[3], out, in->BandFmt, NULL);
+	g_object_unref(scope);
+	return result;
+}
+
+/* Colors that alpha does not multiply would bleed from the transparent parts
+ * into the edges of the others. As many pixels as leave twice as many for
+ * Lanczos3 become their mean first. */
+static int
+resize(VipsImage *in, const ThumbdPlan *plan, VipsImage **out)
+{
+	VipsObject *scope = VIPS_OBJECT(vips_image_new());
+	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 6);
+	gboolean alpha = vips_image_hasalpha(in) &&
+		(plan->width != in->Xsize || plan->height != in->Ysize);
+	int nx = VIPS_MAX(1, (int) (plan->across / plan->width / 2));
+	int ny = VIPS_MAX(1, (int) (plan->down / plan->height / 2));
+	int result = -1;
+
+	if (means(in, nx, ny, &t[0]) ||
+		(alpha ? vips_premultiply(t[0], &t[1], NULL) : vips_copy(t[0], &t[1], NULL)) ||
+		thumbd_resize(t[1], plan->across / nx, plan->down / ny, plan->width, plan->height, &t[2]) ||
+		thumbd_cut(t[2], &plan->cut, &t[3]))
+		goto done;
+	if (!alpha) {
+		*out = g_object_ref(t[3]);
+		result = 0;
+		goto done;
+	}
+	/* vips_cast truncates. */
+	if (vips_unpremultiply(t[3], &t[4], NULL) ||
+		vips_linear1(t[4], &t[5], 1.0,
+			vips_band_format_isint(in->BandFmt) ? 0.5 : 0.0, NULL) ||
+		vips_cast(t[5], out, in->BandFmt, NULL))
+		goto done;
+	result = 0;
+done:
+	g_object_unref(scope);
+	return result;
+}
+
+int
+thumbd_shrink(VipsImage *in, int n, VipsImage **out)
+{
+	VipsImage *t;
+
+	if (means(in, n, n, &t))
+		return -1;
+	*out = vips_image_copy_memory(t);
+	g_object_unref(t);
+	return *out ? 0 : -1;
+}
+
+int
+thumbd_reduce(VipsImage *in, const ThumbdPlan *plan, VipsImage **out)
+{
+	VipsObject *scope = VIPS_OBJECT(vips_image_new());
+	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 2);
+	int result = -1;
+
+	if (!thumbd_cut(in, &plan->source, &t[0]) &&
+		!resize(t[0], plan, &t[1]) &&
+		(*out = vips_image_copy_memory(t[1])))
+		result = 0;
+	g_object_unref(scope);
+	return result;
+}
+
