@@ -6,25 +6,39 @@
  * times as long, and has to be given colors that alpha has multiplied, as
  * floats. */
 
+/* The mean of n pixels' sums, of ny lines each. */
+static void
+pixel(const guint32 *p, VipsPel *out, int bands, int n, guint32 area, guint64 inverse)
+{
+	int b, i;
+
+	for (b = 0; b < bands; b++) {
+		guint32 sum = area / 2;
+
+		for (i = 0; i < n; i++)
+			sum += p[i * bands + b];
+		out[b] = sum * inverse >> 32;
+	}
+}
+
 /* One line of the result from the sums of ny lines. */
 static void
 plain(const guint32 *sums, VipsPel *out, int width, int across, int bands,
 	int nx, int ny)
 {
-	int x, b, i;
+	int x, n;
+	int whole = width / nx;
+	/* A division would take most of the time. */
+	guint32 area = nx * ny;
+	guint64 inverse = (G_GUINT64_CONSTANT(1) << 32) / area + 1;
 
-	for (x = 0; x < across; x++) {
-		int n = VIPS_MIN(nx, width - x * nx);
-		const guint32 *p = sums + x * nx * bands;
-		guint32 area = n * ny;
-
-		for (b = 0; b < bands; b++) {
-			guint32 sum = area / 2;
-
-			for (i = 0; i < n; i++)
-				sum += p[i * bands + b];
-			*out++ = sum / area;
-		}
+	for (x = 0; x < whole; x++)
+		pixel(sums + x * nx * bands, out + x * bands, bands, nx, area, inverse);
+	if (whole < across) {
+		n = width - whole * nx;
+		area = n * ny;
+		pixel(sums + whole * nx * bands, out + whole * bands, bands, n, area,
+			(G_GUINT64_CONSTANT(1) << 32) / area + 1);
 	}
 }
 

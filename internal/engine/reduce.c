@@ -57,6 +57,10 @@ lanczos(VipsImage *in, double across, double down, int width, int height,
 	ThumbdRect wanted = { 0, 0, width, height };
 	int result = -1;
 
+	if (in->BandFmt == VIPS_FORMAT_UCHAR) {
+		result = thumbd_lanczos(in, across, down, width, height, out);
+		goto done;
+	}
 	if ((x.from == in->Xsize && y.from == in->Ysize
 				? vips_copy(in, &t[0], NULL)
 				: vips_embed(in, &t[0], 0, 0, x.from, y.from,

@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/h2non/bimg"
+
 	"thumbd/internal/engine/peer"
 	"thumbd/internal/thumb"
 )
@@ -229,6 +231,9 @@ func TestInCompany(t *testing.T) {
 		Width: 320, Height: 200, Method: thumb.Pad, Format: thumb.PNG,
 	}}
 	files := photographs(t)
+	for _, name := range []string{"fig.jpg", "sunset.jpg"} {
+		files[name+" as WebP"] = processed(t, files[name], bimg.Options{Type: bimg.WEBP, Quality: 90})
+	}
 	files["disc"] = encodePNG(t, transparentDisc(false))
 	files["photograph.png"] = encodePNG(t, photograph(1500, 1100))
 	for name, data := range files {

@@ -3,6 +3,7 @@
 package engine
 
 // #cgo pkg-config: vips
+// #cgo CFLAGS: -O3
 // #cgo LDFLAGS: -lm
 // #include <stdlib.h>
 // #include "vips.h"

@@ -101,6 +101,11 @@ int thumbd_shrink(VipsImage *in, int n, VipsImage **out);
  * multiplied by it. */
 int thumbd_mean(VipsImage *in, int nx, int ny, VipsImage **out);
 
+/* The picture in of bytes, of which across x down pixels count, in a size that
+ * is smaller or the same. */
+int thumbd_lanczos(VipsImage *in, double across, double down, int width,
+	int height, VipsImage **out);
+
 /* The picture in, of which across x down pixels count, in another size: by
  * Lanczos3 where that is smaller, by a bicubic interpolation where it is
  * larger. Colors are multiplied by alpha. */

@@ -317,7 +317,7 @@ func TestDecoderLeavesEnoughToReduce(t *testing.T) {
 			t.Fatalf("JPEG of %v to %v: %d is less than possible", picture, size, n)
 		}
 		left := Reduced(picture, size)
-		if left != picture && (left.X*3 < size.X*5 || left.Y*3 < size.Y*5 || left.X > picture.X || left.Y > picture.Y) {
+		if left != picture && (left.X*2 < size.X*3 || left.Y*2 < size.Y*3 || left.X > picture.X || left.Y > picture.Y) {
 			t.Fatalf("WebP of %v to %v: %v", picture, size, left)
 		}
 	}

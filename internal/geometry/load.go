@@ -10,6 +10,9 @@ import "image"
 // 0.995), above it time is lost. It is just what 1200 of 4000 pixels leave.
 const leftNum, leftDen = 5, 3
 
+// WebP's decoder, which can scale to any size, reduces better.
+const webpNum, webpDen = 3, 2
+
 // Shrink returns by how much a JPEG decoder shall reduce a picture that is
 // resized to size: 1, 2, 4 or 8.
 func Shrink(picture, size image.Point) int {
@@ -24,11 +27,11 @@ func Shrink(picture, size image.Point) int {
 // Reduced returns the size to which a decoder that can scale to any, WebP's,
 // shall reduce a picture that is resized to size.
 func Reduced(picture, size image.Point) image.Point {
-	if !enough(picture, size) {
+	least := image.Pt(
+		(size.X*webpNum+webpDen-1)/webpDen, (size.Y*webpNum+webpDen-1)/webpDen)
+	if picture.X < least.X || picture.Y < least.Y {
 		return picture
 	}
-	least := image.Pt(
-		(size.X*leftNum+leftDen-1)/leftDen, (size.Y*leftNum+leftDen-1)/leftDen)
 	return cover(picture, least, false)
 }
 
