@@ -55,7 +55,9 @@ test:
 	@$(SETUP) test
 	@$(MAKE) --no-print-directory all
 	CGO_ENABLED=0 $(GO) test $(PURE)
-	$(GO) test -race $(PURE) ./internal/engine/... ./cmd/thumbd-render/...
+	$(GO) test -race $(PURE) ./internal/engine/probe ./cmd/thumbd-render/...
+	@: one goroutine and a minute of arithmetic, ten with -race
+	$(GO) test ./internal/engine
 	THUMBD_BUILD=$(CURDIR)/build $(GO) test -race -count=1 ./internal/rig/... ./internal/demo/...
 	THUMBD_BUILD=$(CURDIR)/build $(GO) test -race -count=1 ./internal/e2e $(E2EFLAGS)
 ifneq ($(FUZZ),)
