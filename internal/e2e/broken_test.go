@@ -63,6 +63,8 @@ func health(t *testing.T, r *rig.Rig) rig.Response {
 // A thumbd with a socket of its own has nobody to keep the socket for.
 func TestListenWithABadConfiguration(t *testing.T) {
 	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}, Stopped: true})
+	// nginx is up before it is told to stop.
+	get(t, r, "/")
 	configure(t, r, broken+configuration(t, r))
 	socket := filepath.Join(r.Dir, "own.sock")
 	p, err := programs()

@@ -50,7 +50,7 @@ func TestOriginalsComeAndGo(t *testing.T) {
 	}
 	there("at first")
 	must(t, os.Rename(originals, originals+"-away"))
-	defer os.RemoveAll(originals + "-away")
+	t.Cleanup(func() { must(t, os.RemoveAll(originals+"-away")) })
 	away("renamed away")
 	must(t, os.Mkdir(originals, 0o755))
 	uri, _, _ := fresh(&n, "a.jpg")
