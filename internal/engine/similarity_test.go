@@ -10,7 +10,6 @@ import (
 	"image/png"
 	"math"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/h2non/bimg"
@@ -151,20 +150,18 @@ func TestSSIM(t *testing.T) {
 	}
 }
 
-// photographs are files of the corpus, all upright.
+// photographs are those of the corpus that show most of what is done to them:
+// with fine detail, in sizes that no decoder can halve without a rest.
 func photographs(t testing.TB) map[string][]byte {
 	t.Helper()
-	names, err := filepath.Glob("../../testdata/originals/photos/*.jpg")
-	if err != nil || len(names) == 0 {
-		t.Fatal(names, err)
-	}
 	files := make(map[string][]byte)
-	for _, name := range names {
-		if files[filepath.Base(name)], err = os.ReadFile(name); err != nil {
+	for _, name := range []string{"brook.jpg", "fig.jpg", "sunset.jpg"} {
+		data, err := os.ReadFile("../../testdata/originals/photos/" + name)
+		if err != nil {
 			t.Fatal(err)
 		}
+		files[name] = data
 	}
-	delete(files, "dogs.jpg") // lies on its side
 	return files
 }
 
@@ -178,7 +175,7 @@ func TestPhotographsLookAsTheyShould(t *testing.T) {
 			t.Fatal(err)
 		}
 		full := luma(decoded)
-		for _, width := range []int{100, 160, 300, 400, 560, 800, 1200} {
+		for _, width := range []int{100, 160, 300, 560, 1200} {
 			if width >= full.w {
 				continue
 			}
@@ -231,11 +228,9 @@ func TestInCompany(t *testing.T) {
 		Width: 320, Height: 200, Method: thumb.Pad, Format: thumb.PNG,
 	}}
 	files := photographs(t)
-	for _, name := range []string{"fig.jpg", "sunset.jpg"} {
-		files[name+" as WebP"] = processed(t, files[name], bimg.Options{Type: bimg.WEBP, Quality: 90})
-	}
+	files["fig.webp"] = processed(t, files["fig.jpg"], bimg.Options{Type: bimg.WEBP, Quality: 90})
 	files["disc"] = encodePNG(t, transparentDisc(false))
-	files["photograph.png"] = encodePNG(t, photograph(1500, 1100))
+	files["photograph.png"] = encodePNG(t, photograph(1100, 800))
 	for name, data := range files {
 		company, results := render(t, data, limits(), outputs...)
 		for i, tr := range outputs {
