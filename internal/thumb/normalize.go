@@ -34,7 +34,7 @@ func Normalize(raw string) (string, error) {
 	if !strings.HasPrefix(raw, "/") {
 		return "", fmt.Errorf("%w: it does not begin with /", ErrName)
 	}
-	decoded, err := unescape(raw)
+	decoded, err := Unescape(raw)
 	if err != nil {
 		return "", err
 	}
@@ -44,7 +44,8 @@ func Normalize(raw string) (string, error) {
 	return resolve(decoded)
 }
 
-func unescape(s string) (string, error) {
+// Unescape decodes each %XX once, and nothing else. The error is ErrEscape.
+func Unescape(s string) (string, error) {
 	if !strings.Contains(s, "%") {
 		return s, nil
 	}

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+
+package sign
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"thumbd/internal/thumb"
+)
+
+// What can be wrong with a signed query.
+var (
+	// ErrNoProof is a query that is not signed at all.
+	ErrNoProof = errors.New("nothing is signed")
+	// ErrQuery is a query with unknown, repeated, missing or malformed
+	// parameters, or with one after the signature.
+	ErrQuery = errors.New("the signed query is malformed")
+	// ErrProof is a signature that none of the keys makes for this path, this
+	// query and this purpose.
+	ErrProof = errors.New("the query's signature is wrong")
+	// ErrExpired is a good signature or token whose time is over.
+	ErrExpired = errors.New("the time is over")
+)
+
+// Purpose says what a signed query allows. It is a part of what is signed, so
+// that no signature serves another purpose.
+type Purpose string
+
+// The purposes.
+const (
+	Access Purpose = "access" // to see a protected thumbnail
+	File   Purpose = "file"   // to download a file
+)
+
+// download is the parameter that File has beside expires.
+const download = "download"
+
+// Query is what a signed query says.
+type Query struct {
+	Expires time.Time
+	// Download is the name under which to save the file, if Named.
+	Download string
+	Named    bool
+}
+
+// Proof signs the raw query, which is without its signature, for the decoded
+// path: the first 21 bytes, in base64url, of the HMAC-SHA256 of purpose, path
+// and query, with a line feed after each of the first two.
+func (p Purpose) Proof(path, query string, key []byte) string {
+	return signed(string(p)+"\n"+path+"\n"+query, key)
+}
+
+// Sign returns the whole query for path, which begins with "expires=" and ends
+// with the signature.
+func (p Purpose) Sign(path string, q Query, key []byte) string {
+	raw := "expires=" + strconv.FormatInt(q.Expires.Unix(), 10)
+	if q.Named {
+		raw += "&" + download + "=" + Escape(q.Download)
+	}
+	return raw + "&signature=" + p.Proof(path, raw, key)
+}
+
+// Verify reads the raw query of a request for the decoded path, which must be
+// signed with one of keys and good at now. The signature is verified before
+// what it signs is looked at. Errors are ErrNoProof, ErrQuery, ErrProof and
+// ErrExpired.
+func (p Purpose) Verify(path, raw string, keys [][]byte, now time.Time) (Query, error) {
+	text, signature, ok := cutSignature(raw)
+	if !ok {
+		if p.presented(raw) {
+			return Query{}, fmt.Errorf("%w: the signature is not its last parameter", ErrQuery)
+		}
+		return Query{}, ErrNoProof
+	}
+	good := slices.ContainsFunc(keys, func(key []byte) bool {
+		return equal(signature, p.Proof(path, text, key))
+	})
+	if !good {
+		return Query{}, ErrProof
+	}
+	q, err := p.parse(text)
+	if err == nil && !now.Before(q.Expires) {
+		err = ErrExpired
+	}
+	return q, err
+}
+
+// cutSignature splits raw at its last parameter, if that is the signature.
+func cutSignature(raw string) (text, signature string, ok bool) {
+	const name = "&signature="
+	i := strings.LastIndex(raw, name)
+	if i < 0 || strings.ContainsAny(raw[i+len(name):], "&;") {
+		return "", "", false
+	}
+	return raw[:i], raw[i+len(name):], true
+}
+
+// presented reports whether raw has a parameter of a signed query.
+func (p Purpose) presented(raw string) bool {
+	for parameter := range strings.SplitSeq(raw, "&") {
+		name, _, _ := strings.Cut(parameter, "=")
+		if name == "expires" || name == "signature" || p == File && name == download {
+			return true
+		}
+	}
+	return false
+}
+
+func (p Purpose) parse(text string) (q Query, err error) {
+	expires := false
+	for parameter := range strings.SplitSeq(text, "&") {
+		name, value, ok := strings.Cut(parameter, "=")
+		switch {
+		case ok && name == "expires" && !expires:
+			expires = true
+			q.Expires, err = parseTime(value)
+		case ok && name == download && p == File && !q.Named:
+			q.Named = true
+			q.Download, err = fileName(value)
+		default:
+			err = fmt.Errorf("%w: a parameter is unknown or there twice", ErrQuery)
+		}
+		if err != nil {
+			return q, err
+		}
+	}
+	if !expires {
+		err = fmt.Errorf("%w: it has no expires", ErrQuery)
+	}
+	return q, err
+}
+
+// parseTime reads seconds since 1970. 15 digits are thirty million years.
+func parseTime(s string) (time.Time, error) {
+	if s == "" || len(s) > 15 || strings.Trim(s, "0123456789") != "" {
+		return time.Time{}, fmt.Errorf("%w: expires is no time", ErrQuery)
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%w: expires is no time", ErrQuery)
+	}
+	return time.Unix(n, 0), nil
+}
+
+// fileName decodes a name once. A + is itself.
+func fileName(s string) (string, error) {
+	name, err := thumb.Unescape(s)
+	if err != nil {
+		return "", fmt.Errorf("%w: download is not percent-encoded", ErrQuery)
+	}
+	return name, CheckFileName(name)
+}
+
+// CheckFileName returns ErrQuery unless name is one that a file can be saved
+// as.
+func CheckFileName(name string) error {
+	switch {
+	case name == "" || len(name) > 255:
+		return fmt.Errorf("%w: download is empty or over 255 bytes", ErrQuery)
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
+		return fmt.Errorf("%w: download is no text in UTF-8, or has a control character", ErrQuery)
+	case strings.ContainsAny(name, `/\`):
+		return fmt.Errorf("%w: download is a path", ErrQuery)
+	}
+	return nil
+}
+
+// Escape percent-encodes all bytes but letters, digits and -._~, so that every
+// client and server reads the same of it (RFC 3986, section 2.3).
+func Escape(s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case '0' <= c && c <= '9', 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', strings.IndexByte("-._~", c) >= 0:
+			b.WriteByte(c)
+		default:
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
+}
