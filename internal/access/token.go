@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT
+
+package access
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"thumbd/internal/sign"
+)
+
+// TokenKey verifies tokens (RFC 7519) of one algorithm, which is the key's and
+// not the token's to choose.
+type TokenKey struct {
+	method jwt.SigningMethod
+	key    any
+}
+
+// minRSA is the size in bits of the smallest RSA key that RS256 allows (RFC
+// 7518, section 3.3).
+const minRSA = 2048
+
+// ParseTokenKeys returns the public keys in PEM that text has, or else text as
+// a secret: HS256 for a secret, EdDSA for Ed25519, ES256 for P-256, RS256 for
+// RSA.
+func ParseTokenKeys(text []byte) ([]TokenKey, error) {
+	if !bytes.Contains(text, []byte("-----BEGIN ")) {
+		return []TokenKey{{jwt.SigningMethodHS256, text}}, nil
+	}
+	var keys []TokenKey
+	for {
+		block, rest := pem.Decode(text)
+		if block == nil {
+			break
+		}
+		key, err := parseBlock(block)
+		if err != nil {
+			return nil, err
+		}
+		keys, text = append(keys, key), rest
+	}
+	// What is left may be a key that was cut off.
+	if len(keys) == 0 || bytes.Contains(text, []byte("-----BEGIN ")) {
+		return nil, errors.New("has a key in PEM that can't be read")
+	}
+	return keys, nil
+}
+
+func parseBlock(block *pem.Block) (TokenKey, error) {
+	if block.Type != "PUBLIC KEY" {
+		return TokenKey{}, fmt.Errorf("has a %s in PEM; want a PUBLIC KEY, as openssl pkey -pubout writes it", block.Type)
+	}
+	key, err := x509.ParsePKIXPublicKey(block.Bytes)
+	if err != nil {
+		return TokenKey{}, errors.New("has a key in PEM that can't be read")
+	}
+	switch key := key.(type) {
+	case ed25519.PublicKey:
+		return TokenKey{jwt.SigningMethodEdDSA, key}, nil
+	case *ecdsa.PublicKey:
+		if key.Curve == elliptic.P256() {
+			return TokenKey{jwt.SigningMethodES256, key}, nil
+		}
+	case *rsa.PublicKey:
+		if key.N.BitLen() >= minRSA {
+			return TokenKey{jwt.SigningMethodRS256, key}, nil
+		}
+	}
+	return TokenKey{}, fmt.Errorf("has a public key that is none of Ed25519, P-256 and RSA of %d bits or more", minRSA)
+}
+
+// Secret returns the secret of a key that can sign, nil of a public one.
+func (k TokenKey) Secret() []byte {
+	secret, _ := k.key.([]byte)
+	return secret
+}
+
+// claims are what a token says. A claim of another type makes the token wrong.
+type claims struct {
+	jwt.RegisteredClaims
+	Prefix folder `json:"prefix,omitzero"`
+}
+
+// folder is the one that a token is for, a decoded path; without the claim it
+// is the whole site.
+type folder struct {
+	given bool
+	path  string
+}
+
+// UnmarshalJSON has a claim of null be the folder "", which has nothing in it.
+func (f *folder) UnmarshalJSON(b []byte) error {
+	f.given = true
+	return json.Unmarshal(b, &f.path)
+}
+
+// MarshalJSON writes the path.
+func (f folder) MarshalJSON() ([]byte, error) { return json.Marshal(f.path) }
+
+// checkToken tries token with each key.
+func (g *Gate) checkToken(token, uri string) error {
+	failed := ErrToken
+	for _, key := range g.TokenKeys {
+		var c claims
+		_, err := jwt.ParseWithClaims(token, &c, func(*jwt.Token) (any, error) { return key.key, nil },
+			jwt.WithValidMethods([]string{key.method.Alg()}),
+			jwt.WithStrictDecoding(),
+			jwt.WithAudience(g.Site),
+			jwt.WithExpirationRequired(),
+			jwt.WithLeeway(g.Leeway),
+			jwt.WithTimeFunc(g.Now))
+		switch {
+		case errors.Is(err, jwt.ErrTokenExpired) && !errors.Is(err, jwt.ErrTokenInvalidAudience):
+			failed = sign.ErrExpired
+		case err != nil:
+			// The library's errors may quote the token.
+		case g.revoked.Load().has(c.ID):
+			return ErrRevoked
+		case c.Prefix.given && !covers(c.Prefix.path, uri):
+			return ErrElsewhere
+		default:
+			return nil
+		}
+	}
+	return failed
+}
+
+// NewToken returns a token for the site until expires, limited to the folder
+// prefix unless that is "". Its ID is what revokes it.
+func (g *Gate) NewToken(id, prefix string, expires time.Time) (string, error) {
+	for _, key := range g.TokenKeys {
+		if key.Secret() == nil {
+			continue
+		}
+		c := claims{RegisteredClaims: jwt.RegisteredClaims{
+			Audience:  jwt.ClaimStrings{g.Site},
+			ExpiresAt: jwt.NewNumericDate(expires),
+			ID:        id,
+		}}
+		if prefix != "" {
+			c.Prefix = folder{true, prefix}
+		}
+		return jwt.NewWithClaims(key.method, c).SignedString(key.key)
+	}
+	return "", errors.New("token_keys has public keys only; who has the private one makes the tokens")
+}
