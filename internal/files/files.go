@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: MIT
+
+// Package files leads a request for a download from its URI to a regular file
+// below a root, and never to anything else.
+package files
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"thumbd/internal/root"
+	"thumbd/internal/sign"
+)
+
+// Why there is no download, beside sign's ErrNoProof, ErrQuery, ErrProof and
+// ErrExpired, which are those of Signed.
+var (
+	// ErrNone is a name that no file can have or that none has, and an
+	// AuthToken URL of another form or with a wrong digest.
+	ErrNone = errors.New("there is no such file")
+	// ErrGone is an AuthToken URL whose time is over.
+	ErrGone = errors.New("the URL's time is over")
+	// ErrUnreadable is no fault of the request: permission, I/O, or a root that
+	// is not there. Its text has the full path and the user.
+	ErrUnreadable = errors.New("file unreadable")
+)
+
+// Limits of names in bytes: NAME_MAX, and PATH_MAX without its final NUL.
+const (
+	maxSegment = 255
+	maxPath    = 4095
+)
+
+// Scheme says whose URLs are good.
+type Scheme int
+
+// The schemes of thumbd.toml.
+const (
+	Open      Scheme = iota + 1 // everybody's
+	Signed                      // those with a signed query
+	AuthToken                   // wsgi-xsendfile's AuthTokenApplication
+)
+
+var schemes = []string{Open: "open", Signed: "signed", AuthToken: "authtoken"}
+
+// String returns the name of s.
+func (s Scheme) String() string { return schemes[s] }
+
+// UnmarshalText reads the name of a scheme.
+func (s *Scheme) UnmarshalText(b []byte) error {
+	if i := slices.Index(schemes, string(b)); i > 0 {
+		*s = Scheme(i)
+		return nil
+	}
+	return fmt.Errorf("want open, signed or authtoken, have %q", b)
+}
+
+// Options are a Section's, as thumbd.toml(5) describes them.
+type Options struct {
+	Name       string
+	Prefix     string // begins and ends with /
+	Root       string // absolute path
+	Internal   string // begins and ends with /, or ""
+	Scheme     Scheme
+	Keys       [][]byte // the first signs
+	Digest     sign.Digest
+	Timeout    time.Duration
+	Attachment bool
+	// Now is the clock; nil: time.Now.
+	Now func() time.Time
+}
+
+// Section is a section of downloads. Its methods may be called at the same
+// time.
+type Section struct {
+	Options
+	dir *root.Dir
+}
+
+// Download is a file that may be handed out.
+type Download struct {
+	// Path is the file's below the root, decoded, without a leading slash.
+	Path string
+	// SaveAs is the name under which to save it; "": as it is called. It has
+	// no control characters.
+	SaveAs string
+}
+
+// New returns a Section, and opens nothing.
+func New(o Options) *Section {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Section{Options: o, dir: root.New(o.Root)}
+}
+
+// Close lets go of the root. Files that Open has returned stay open.
+func (s *Section) Close() { s.dir.Close() }
+
+// Authorize returns what the decoded URI uri, which has the section's prefix,
+// and its raw query ask for, if they may. It does not look at the disk.
+func (s *Section) Authorize(uri, query string) (Download, error) {
+	name := strings.TrimPrefix(uri, s.Prefix)
+	switch s.Scheme {
+	case Signed:
+		q, err := sign.File.Verify(uri, query, s.Keys, s.Now())
+		if err != nil {
+			return Download{}, err
+		}
+		return Download{name, q.Download}, s.checkName(name)
+	case AuthToken:
+		token, path, _ := strings.Cut(name, "/")
+		if err := s.checkToken(token, path); err != nil {
+			return Download{}, err
+		}
+		name = path
+	}
+	return Download{Path: name}, s.checkName(name)
+}
+
+// timeDigits is how many digits a time has in AuthToken's URLs.
+const timeDigits = 8
+
+// checkToken verifies DIGEST-HEXTIME for path, and its time only when the
+// digest is right.
+func (s *Section) checkToken(token, path string) error {
+	digest, hextime, ok := strings.Cut(token, "-")
+	digits := s.Digest.Size()
+	if !ok || len(digest) != digits || len(hextime) != timeDigits || hextime != strings.ToLower(hextime) {
+		return fmt.Errorf("%w: the URL has no token of this form", ErrNone)
+	}
+	if _, err := hex.DecodeString(hextime); err != nil {
+		return fmt.Errorf("%w: the URL's time is not hexadecimal", ErrNone)
+	}
+	seconds, err := strconv.ParseInt(hextime, 16, 64)
+	if err != nil {
+		return fmt.Errorf("%w: the URL's time is not hexadecimal", ErrNone)
+	}
+	if err := s.Digest.Verify(digest, path, hextime, s.Keys); err != nil {
+		return fmt.Errorf("%w: %w", ErrNone, err)
+	}
+	if s.Now().After(time.Unix(seconds, 0).Add(s.Timeout)) {
+		return ErrGone
+	}
+	return nil
+}
+
+// URI returns the decoded URI of a file, and the raw query that it needs. Only
+// Signed can have a name to save as and a time of its own.
+func (s *Section) URI(d Download, expires time.Time) (uri, query string, err error) {
+	if err := s.checkName(d.Path); err != nil {
+		return "", "", err
+	}
+	switch s.Scheme {
+	case Signed:
+		q := sign.Query{Expires: expires, Download: d.SaveAs, Named: d.SaveAs != ""}
+		if q.Named {
+			if err := sign.CheckFileName(q.Download); err != nil {
+				return "", "", err
+			}
+		}
+		uri := s.Prefix + d.Path
+		return uri, sign.File.Sign(uri, q, s.Keys[0]), nil
+	case AuthToken:
+		hextime := fmt.Sprintf("%08x", s.Now().Unix())
+		return s.Prefix + s.Digest.Token(d.Path, hextime, s.Keys[0]) + "-" + hextime + "/" + d.Path, "", nil
+	}
+	return s.Prefix + d.Path, "", nil
+}
+
+func (s *Section) checkName(name string) error {
+	if len(s.Root)+1+len(name) > maxPath {
+		return fmt.Errorf("%w: its path is over %d bytes", ErrNone, maxPath)
+	}
+	for segment := range strings.SplitSeq(name, "/") {
+		switch {
+		case segment == "":
+			return fmt.Errorf("%w: it is a folder's name", ErrNone)
+		case segment[0] == '.':
+			return fmt.Errorf("%w: a segment begins with a dot", ErrNone)
+		case len(segment) > maxSegment:
+			return fmt.Errorf("%w: a segment is over %d bytes", ErrNone, maxSegment)
+		case strings.IndexByte(segment, 0) >= 0:
+			return fmt.Errorf("%w: it has a NUL", ErrNone)
+		}
+	}
+	return nil
+}
+
+// Find returns ErrNone unless d is a regular file. Links are not followed,
+// wherever they lead, as nginx's disable_symlinks does not follow them.
+func (s *Section) Find(d Download) error {
+	if err := s.checkName(d.Path); err != nil {
+		return err
+	}
+	r, release, err := s.acquire()
+	if err != nil {
+		return err
+	}
+	defer release()
+	return s.explain(d, find(r, d.Path))
+}
+
+// Open opens d under the conditions of Find. The caller closes the file.
+func (s *Section) Open(d Download) (*os.File, error) {
+	if err := s.checkName(d.Path); err != nil {
+		return nil, err
+	}
+	r, release, err := s.acquire()
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	if err := find(r, d.Path); err != nil {
+		return nil, s.explain(d, err)
+	}
+	// What find saw may have been replaced: O_NONBLOCK so that a FIFO does not
+	// wait for a writer, and what is opened is looked at again.
+	f, err := r.OpenFile(d.Path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, s.explain(d, err)
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = ErrNone
+	}
+	if err != nil {
+		f.Close()
+		return nil, s.explain(d, err)
+	}
+	return f, nil
+}
+
+// File returns the full path of d.
+func (s *Section) File(d Download) string { return filepath.Join(s.Root, d.Path) }
+
+// Probe opens the root. Its error names the path and the user.
+func (s *Section) Probe() error {
+	_, release, err := s.acquire()
+	if err == nil {
+		release()
+	}
+	return err
+}
+
+// acquire hides fs.ErrNotExist: a root that is not mounted must not make every
+// file look as if it had never been.
+func (s *Section) acquire() (*os.Root, func(), error) {
+	r, release, err := s.dir.Acquire()
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: root as user %s: %s", ErrUnreadable, root.User(), err.Error())
+	}
+	return r, release, nil
+}
+
+// find looks at every segment, without opening any.
+func find(r *os.Root, name string) error {
+	for i, c := range name + "/" {
+		if c != '/' {
+			continue
+		}
+		info, err := r.Lstat(name[:i])
+		switch {
+		case err != nil:
+			return err
+		case i < len(name) && !info.IsDir(), i == len(name) && !info.Mode().IsRegular():
+			return ErrNone
+		}
+	}
+	return nil
+}
+
+// explain gives err its sentinel.
+func (s *Section) explain(d Download, err error) error {
+	errno, isErrno := errors.AsType[syscall.Errno](err)
+	switch {
+	case err == nil || errors.Is(err, ErrNone):
+		return err
+	case errors.Is(err, fs.ErrNotExist), !isErrno,
+		slices.Contains([]syscall.Errno{syscall.ENOTDIR, syscall.ELOOP, syscall.ENAMETOOLONG, syscall.EINVAL, syscall.EILSEQ, syscall.ENXIO}, errno):
+		return fmt.Errorf("%w: %w", ErrNone, err)
+	}
+	return fmt.Errorf("%w: %q as user %s: %w", ErrUnreadable, path.Join(s.Root, d.Path), root.User(), errno)
+}
