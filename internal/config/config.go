@@ -17,6 +17,7 @@ import (
 	"slices"
 	"time"
 
+	"thumbd/internal/access"
 	"thumbd/internal/thumb"
 )
 
@@ -31,6 +32,7 @@ type Config struct {
 	WorkerMemory  int64         // bytes, RLIMIT_DATA of one worker
 	IdleExit      time.Duration // without a request; 0: never
 	LogLevel      slog.Level
+	Accel         string // nginx, sendfile or direct
 
 	OriginalBytes   int64
 	OriginalPixels  int64 // width x height x frames
@@ -42,7 +44,8 @@ type Config struct {
 	Queue           int           // outputs that may wait
 	QueueTime       time.Duration // longest wait for a worker
 
-	Sites []Site // at least one, sorted by name
+	Sites []Site  // sorted by name
+	Files []Files // sorted by name; at least one where there is no site
 
 	file  string
 	lines map[string]int // of tables and values, by dotted key
@@ -57,6 +60,8 @@ type Site struct {
 	Negotiate []thumb.Format
 	// WatermarkImages are the absolute paths of the images of Thumb.Watermarks.
 	WatermarkImages map[string]string
+	// Access is nil where the site is open.
+	Access *access.Options
 }
 
 // Mistake is one thing that is wrong in a configuration file.
@@ -65,6 +70,13 @@ type Mistake struct {
 	Line int    // from 1; 0: the file as a whole
 	Key  string // dotted, as TOML writes it; empty where the syntax is wrong
 	Text string // what is wrong, and often what to do about it
+}
+
+// Mistake returns what was found wrong with a value only when it was put to
+// use, by its dotted key.
+func (c *Config) Mistake(key string, err error) Mistake {
+	r := reader{file: c.file, lines: c.lines}
+	return r.at(key, err.Error())
 }
 
 // Error returns m in one line, as "thumbd.toml:12: site.a.prefix: text".
@@ -132,6 +144,7 @@ func Parse(name string, data []byte, env Environment) (*Config, []Mistake, error
 		WorkerMemory:    1 << 30,
 		IdleExit:        10 * time.Minute,
 		LogLevel:        slog.LevelInfo,
+		Accel:           "nginx",
 		OriginalBytes:   64 << 20,
 		OriginalPixels:  100_000_000,
 		OriginalFrames:  200,
@@ -159,7 +172,7 @@ func (r *reader) config(c *Config, data string) {
 	if !ok {
 		return
 	}
-	r.read(top, fields{"daemon": nil, "limits": nil, "site": nil})
+	r.read(top, fields{"daemon": nil, "limits": nil, "site": nil, "files": nil})
 	if t, ok := r.table(top, "daemon"); ok {
 		r.read(t, daemonFields(c))
 	}
@@ -181,6 +194,7 @@ func daemonFields(c *Config) fields {
 		"worker_memory": size(&c.WorkerMemory, 160<<20, 1<<40),
 		"idle_exit":     duration(&c.IdleExit, 0, 10_000*time.Hour),
 		"log_level":     level(&c.LogLevel),
+		"accel":         oneOf(&c.Accel, "nginx", "sendfile", "direct"),
 	}
 }
 

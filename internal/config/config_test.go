@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,6 +16,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"thumbd/internal/access"
+	"thumbd/internal/files"
+	"thumbd/internal/sign"
 	"thumbd/internal/thumb"
 )
 
@@ -38,7 +42,8 @@ func messages(mistakes []Mistake) []string {
 }
 
 func diff(want, got *Config) string {
-	return cmp.Diff(want, got, cmpopts.IgnoreUnexported(Config{}), cmpopts.EquateEmpty())
+	return cmp.Diff(want, got, cmpopts.IgnoreUnexported(Config{}),
+		cmp.Comparer(func(a, b access.TokenKey) bool { return reflect.DeepEqual(a, b) }), cmpopts.EquateEmpty())
 }
 
 // defaults is the configuration of site("a").
@@ -49,6 +54,7 @@ func defaults() *Config {
 		WorkerMemory:    1 << 30,
 		IdleExit:        10 * time.Minute,
 		LogLevel:        slog.LevelInfo,
+		Accel:           "nginx",
 		OriginalBytes:   64 << 20,
 		OriginalPixels:  100_000_000,
 		OriginalFrames:  200,
@@ -95,6 +101,7 @@ worker_renders = 0
 worker_memory = "512MiB"
 idle_exit = "0"
 log_level = "debug"
+accel = "sendfile"
 [limits]
 original_bytes = 4096
 original_pixels = 1_000
@@ -141,6 +148,23 @@ image = "/etc//logo.png"
 opacity = 0.5
 position = "north"
 scale = 0.25
+[site.zoo.access]
+proofs = ["token", "token-query", "signature"]
+keys = ["a.key"]
+cookie = "zoo-token"
+token_keys = ["t.key"]
+leeway = "1m"
+revoked = "/var/lib/zoo/revoked"
+[files.documents]
+prefix = "/documents/"
+hosts = ["zoo.example"]
+root = "/srv//documents/"
+internal = "/_documents/"
+scheme = "authtoken"
+keys = ["b.key"]
+digest = "sha256"
+timeout = "1h"
+disposition = "inline"
 `
 
 func TestParseTakesThePresetOriginal(t *testing.T) {
@@ -152,10 +176,15 @@ func TestParseTakesThePresetOriginal(t *testing.T) {
 }
 
 func TestParseTakesEveryKey(t *testing.T) {
+	tokenKeys, err := access.ParseTokenKeys([]byte("the key of site t"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	want := &Config{
 		Workers:         2,
 		WorkerMemory:    512 << 20,
 		LogLevel:        slog.LevelDebug,
+		Accel:           "sendfile",
 		OriginalBytes:   4096,
 		OriginalPixels:  1000,
 		OriginalFrames:  1,
@@ -170,6 +199,10 @@ func TestParseTakesEveryKey(t *testing.T) {
 			OriginalFormats: []thumb.Format{thumb.SVG, thumb.JPEG},
 			Negotiate:       []thumb.Format{thumb.WebP},
 			WatermarkImages: map[string]string{"logo": "/etc/logo.png"},
+			Access: &access.Options{
+				Site: "zoo", Proofs: []access.Proof{access.Token, access.TokenQuery, access.Signature}, Keys: [][]byte{keyA},
+				Cookie: "zoo-token", TokenKeys: tokenKeys, Leeway: time.Minute, Revoked: "/var/lib/zoo/revoked",
+			},
 			Thumb: thumb.Site{
 				Name:         "zoo",
 				Prefix:       "/zoo thumbs/",
@@ -199,6 +232,10 @@ func TestParseTakesEveryKey(t *testing.T) {
 				Watermarks: map[string]thumb.Watermark{"logo": {Name: "logo", Opacity: 50, Position: thumb.North, Scale: 25}},
 			},
 		}},
+		Files: []Files{{
+			Where: thumb.Site{Name: "documents", Prefix: "/documents/", Hosts: []string{"zoo.example"}}, Root: "/srv/documents", Internal: "/_documents/",
+			Scheme: files.AuthToken, Keys: [][]byte{keyB}, Digest: sign.SHA256, Timeout: time.Hour,
+		}},
 	}
 	c, _ := parse(t, everything)
 	if d := diff(want, c); d != "" {
@@ -210,7 +247,7 @@ func TestParseTakesEveryKey(t *testing.T) {
 func TestEverythingIsEveryKey(t *testing.T) {
 	for _, known := range []fields{
 		daemonFields(&Config{}), limitsFields(&Config{}), siteFields(&draft{}), presetFields(&thumb.Preset{}),
-		watermarkFields(&thumb.Watermark{}, new(string)),
+		watermarkFields(&thumb.Watermark{}, new(string)), accessFields(&draft{}, &access.Options{}), filesFields(&Files{}, new([]string)),
 	} {
 		for _, key := range slices.Sorted(maps.Keys(known)) {
 			// Sites of the scheme preset have no keys.
@@ -333,7 +370,7 @@ func TestPackagedFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	env := testEnvironment()
-	env.Key = func(string) ([]byte, error) { return keyA, nil }
+	env.Key = func(name string) ([]byte, error) { return []byte("the content of " + name), nil }
 
 	_, _, err = Parse("thumbd.toml", b, env)
 	if err == nil || err.Error() != "thumbd.toml: no [site.NAME] section; add one, e.g. [site.gallery]" {
@@ -362,16 +399,29 @@ func TestPackagedFile(t *testing.T) {
 	}}
 	s.Thumb.Watermarks = map[string]thumb.Watermark{"logo": {Name: "logo", Opacity: 100, Position: thumb.SouthEast}}
 	s.WatermarkImages = map[string]string{"logo": "/etc/thumbd/logo.png"}
+	s.Thumb.Keys = [][]byte{[]byte("the content of gallery.key")}
+	tokenKeys, err := access.ParseTokenKeys([]byte("the content of jwt.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Access = &access.Options{
+		Site: "gallery", Proofs: []access.Proof{access.Signature, access.Token}, Keys: [][]byte{[]byte("the content of access.key")},
+		Cookie: "thumbd", TokenKeys: tokenKeys, Leeway: 30 * time.Second, Revoked: "revoked.txt",
+	}
+	want.Files = []Files{{
+		Where: thumb.Site{Name: "documents", Prefix: "/documents/"}, Root: "/srv/documents", Internal: "/_documents/",
+		Scheme: files.AuthToken, Keys: [][]byte{[]byte("the content of documents.key")}, Digest: sign.MD5, Timeout: 2 * time.Minute, Attachment: true,
+	}}
 	if d := diff(want, got); d != "" {
 		t.Errorf("all of it (-want +got):\n%s", d)
 	}
 
 	for _, known := range []fields{
 		daemonFields(got), limitsFields(got), siteFields(&draft{}), presetFields(&thumb.Preset{}),
-		watermarkFields(&thumb.Watermark{}, new(string)),
+		watermarkFields(&thumb.Watermark{}, new(string)), accessFields(&draft{}, &access.Options{}), filesFields(&Files{}, new([]string)),
 	} {
 		for _, key := range slices.Sorted(maps.Keys(known)) {
-			if key != "preset" && (key != "watermark" || known["size"] != nil) && !strings.Contains(string(b), "\n#"+key+" = ") {
+			if key != "preset" && key != "access" && (key != "watermark" || known["size"] != nil) && !strings.Contains(string(b), "\n#"+key+" = ") {
 				t.Errorf("%s is not in the packaged file", key)
 			}
 		}
@@ -385,6 +435,7 @@ func TestManualHasEveryKey(t *testing.T) {
 	}
 	for _, known := range []fields{
 		daemonFields(&Config{}), limitsFields(&Config{}), siteFields(&draft{}), presetFields(&thumb.Preset{}),
+		accessFields(&draft{}, &access.Options{}), filesFields(&Files{}, new([]string)),
 	} {
 		for key := range known {
 			item := regexp.MustCompile(`(?m)^\.(It Cm (.* , )?|Ss .*\.)` + key + `\b`)

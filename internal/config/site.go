@@ -26,17 +26,16 @@ type draft struct {
 	table table
 	keys  []string
 	// Resolved, where they could be; empty where they are missing or wrong.
-	tree, originals string
+	tree, originals       string
+	accessKeys, tokenKeys []string
+	uses                  []keyUse
 }
 
 // sites reads and checks all sites into c.
 func (r *reader) sites(c *Config, top table) {
 	all, ok := r.table(top, "site")
-	if len(all.values) == 0 {
-		if ok || !top.has("site") {
-			r.mistake("", "no [site.NAME] section; add one, e.g. [site.gallery]")
-		}
-		return
+	if len(all.values) == 0 && !top.has("files") && (ok || !top.has("site")) {
+		r.mistake("", "no [site.NAME] section; add one, e.g. [site.gallery]")
 	}
 	var drafts []*draft
 	for _, name := range slices.Sorted(maps.Keys(all.values)) {
@@ -48,6 +47,7 @@ func (r *reader) sites(c *Config, top table) {
 		return r.lines[a.table.key] - r.lines[b.table.key]
 	})
 	r.compare(drafts)
+	r.files(c, top, drafts)
 	slices.SortFunc(drafts, func(a, b *draft) int {
 		return strings.Compare(a.Thumb.Name, b.Thumb.Name)
 	})
@@ -94,6 +94,7 @@ func (r *reader) site(c *Config, t table, name string) *draft {
 	r.watermarks(d)
 	r.presets(d)
 	r.checkTogether(d)
+	r.access(d)
 	r.resolve(d)
 	return d
 }
@@ -117,6 +118,7 @@ func siteFields(d *draft) fields {
 		"render_together":  list(&s.Together, presetName),
 		"preset":           nil,
 		"watermark":        nil,
+		"access":           nil,
 	}
 }
 

@@ -105,6 +105,18 @@ func word(dst encoding.TextUnmarshaler) setter {
 	}
 }
 
+// oneOf takes one of words.
+func oneOf(dst *string, words ...string) setter {
+	return func(v any) error {
+		s, _ := v.(string)
+		if !slices.Contains(words, s) {
+			return fmt.Errorf("want %s, have %s", alternatives(words), have(v))
+		}
+		*dst = s
+		return nil
+	}
+}
+
 // list takes a list of different items.
 func list[T comparable](dst *[]T, item func(any) (T, error)) setter {
 	return func(v any) error {
