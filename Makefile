@@ -109,7 +109,7 @@ install: all
 	install -D -m 0755 build/thumbd $(DESTDIR)$(PREFIX)/bin/thumbd
 	install -D -m 0755 build/thumbd-render $(DESTDIR)/usr/libexec/thumbd/thumbd-render
 	install -D -m 0644 nginx/conf.d/thumbd.conf $(DESTDIR)$(SYSCONFDIR)/nginx/conf.d/thumbd.conf
-	install -D -m 0644 nginx/snippets/thumbd.conf $(DESTDIR)$(SYSCONFDIR)/nginx/snippets/thumbd.conf
+	install -D -m 0644 -t $(DESTDIR)$(SYSCONFDIR)/nginx/snippets nginx/snippets/*.conf
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man8 packaging/man/thumbd.8 packaging/man/thumbd-render.8
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man5 packaging/man/thumbd.toml.5
 	install -d $(DESTDIR)$(UNITDIR)

@@ -33,7 +33,8 @@ func (d *daemon) load(ctx context.Context) error {
 	}
 	d.level.Set(s.config.LogLevel)
 	old := d.service.Swap(s)
-	wait := d.handler.SetSites(serve.NewSites(s.pool, s.config.QueueTime+2*s.config.RenderTime, s.sites))
+	s.watch(d.log)
+	wait := d.handler.SetSites(s.handled())
 	if old != nil {
 		d.retiring.Go(func() {
 			wait()

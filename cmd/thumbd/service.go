@@ -30,6 +30,8 @@ type service struct {
 	hello  wire.Hello // of the first worker
 	pool   *render.Pool
 	sites  []*serve.Site
+	files  []serve.Files
+	gates  gates
 	stop   context.CancelFunc
 	done   chan struct{} // closed when pool.Run has returned
 }
@@ -69,7 +71,7 @@ func newService(ctx context.Context, c *config.Config, report func(render.Event)
 	for i := range s.config.Sites {
 		s.sites = append(s.sites, newSite(s.config, &s.config.Sites[i]))
 	}
-	return s, nil
+	return s, s.guard()
 }
 
 func poolOptions(c *config.Config, program string, report func(render.Event)) render.Options {
@@ -126,6 +128,11 @@ func (s *service) probe(make bool) []error {
 			}
 		}
 	}
+	for _, f := range s.files {
+		if err := f.Section.Probe(); err != nil {
+			errs = append(errs, fmt.Errorf("files %s: %w", f.Where.Name, err))
+		}
+	}
 	return errs
 }
 
@@ -134,6 +141,10 @@ func (s *service) probe(make bool) []error {
 func (s *service) close() {
 	s.stop()
 	<-s.done
+	s.gates.close()
+	for _, f := range s.files {
+		f.Section.Close()
+	}
 	for _, site := range s.sites {
 		site.Originals.Close()
 		site.Tree.Close()

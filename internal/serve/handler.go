@@ -11,7 +11,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -78,6 +77,8 @@ func (h *Handler) Refuse(cause error) (wait func()) { return h.sites.swap(nil, c
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var err error
 	switch {
+	case r.RequestURI == authURI:
+		h.auth(w, r)
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", "GET, HEAD")
 		err = errMethod
@@ -140,20 +141,34 @@ func (sites *Sites) parse(r *http.Request) (asked, error) {
 	return a, found.CheckName(a.name)
 }
 
-func (h *Handler) thumbnail(w http.ResponseWriter, r *http.Request) error {
+// busy counts a request until the function that it returns is called.
+func (h *Handler) busy() (done func()) {
 	h.active.Add(1)
-	defer func() {
+	return func() {
 		h.last.Store(time.Now().UnixNano())
 		h.active.Add(-1)
-	}()
+	}
+}
+
+func (h *Handler) thumbnail(w http.ResponseWriter, r *http.Request) error {
+	defer h.busy()()
 	sites, err := h.sites.acquire()
 	if err != nil {
 		return err
 	}
 	defer sites.users.Done()
+	if s, uri := sites.section(r); s != nil {
+		return h.download(w, r, sites.Accel, s, uri)
+	}
 	a, err := sites.parse(r)
 	if err != nil {
 		return err
+	}
+	// nginx has asked before, and does not pass on here what proves it.
+	if a.Access != nil && sites.Accel != AccelNginx {
+		if err := check(a.Access, r, a.uri, r.RequestURI); err != nil {
+			return err
+		}
 	}
 	// An error is that of a connection without deadlines, in a test.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(sites.longest + sendTime))
@@ -182,8 +197,7 @@ func (h *Handler) thumbnail(w http.ResponseWriter, r *http.Request) error {
 		h.answerPicture(w, r, a, out)
 	default:
 		h.loops.add(id, a.uri)
-		w.Header().Set("X-Accel-Redirect", (&url.URL{Path: a.uri}).EscapedPath())
-		w.Header().Set("Content-Length", "0")
+		return h.answerThere(w, r, sites.Accel, a)
 	}
 	return nil
 }
@@ -240,9 +254,17 @@ func send(w http.ResponseWriter, r *http.Request, content io.Reader) {
 // refuse answers err. What is not logged where it happened is logged here.
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	s := statusOf(err)
-	if !errors.Is(err, errLogged) {
-		h.options.Log.Debug("refused", "uri", withoutQuery(r.RequestURI), "status", s.code, "reason", s.reason, "err", err)
+	uri := withoutQuery(r.RequestURI)
+	if hidden, ok := errors.AsType[redacted](err); ok {
+		uri = hidden.uri
 	}
+	if !errors.Is(err, errLogged) {
+		h.options.Log.Debug("refused", "uri", uri, "status", s.code, "reason", s.reason, "err", err)
+	}
+	answerRefusal(w, s, err)
+}
+
+func answerRefusal(w http.ResponseWriter, s status, err error) {
 	header := w.Header()
 	header.Set("X-Thumbd-Reason", s.reason)
 	header.Set("Cache-Control", "no-store")

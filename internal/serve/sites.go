@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"thumbd/internal/access"
+	"thumbd/internal/files"
 	"thumbd/internal/originals"
 	"thumbd/internal/publish"
 	"thumbd/internal/render"
@@ -36,6 +38,8 @@ type Site struct {
 	// WatermarkBytes.
 	Watermarks     map[string]string
 	WatermarkBytes int64
+	// Access is nil where the site is open.
+	Access *access.Gate
 }
 
 // CheckWatermarks opens every watermark's image and returns what is wrong with
@@ -85,6 +89,9 @@ func (s *Site) Gone(name string) bool {
 // Sites are what a configuration makes of a Handler. They are not changed
 // once in use.
 type Sites struct {
+	// Accel is set before the first use.
+	Accel    Accel
+	files    map[*thumb.Site]*files.Section
 	renderer Renderer
 	longest  time.Duration
 	byThumb  map[*thumb.Site]*Site
@@ -95,7 +102,7 @@ type Sites struct {
 // NewSites returns the set of sites whose thumbnails renderer makes, each in
 // longest at most.
 func NewSites(renderer Renderer, longest time.Duration, sites []*Site) *Sites {
-	s := &Sites{renderer: renderer, longest: longest, byThumb: make(map[*thumb.Site]*Site)}
+	s := &Sites{renderer: renderer, longest: longest, byThumb: make(map[*thumb.Site]*Site), files: make(map[*thumb.Site]*files.Section)}
 	for _, site := range sites {
 		s.byThumb[site.Thumb] = site
 		s.thumbs = append(s.thumbs, site.Thumb)

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"net/http"
 
+	"thumbd/internal/access"
+	"thumbd/internal/files"
 	"thumbd/internal/originals"
 	"thumbd/internal/publish"
 	"thumbd/internal/render"
@@ -56,6 +58,17 @@ var statuses = []struct {
 	{thumb.ErrTooLarge, status{http.StatusBadRequest, "size"}},
 	{thumb.ErrUnknownPreset, status{http.StatusNotFound, "unknown-preset"}},
 	{thumb.ErrNoOriginal, status{http.StatusNotFound, "no-original"}},
+	// Before the reasons that an authtoken URL's refusal does not tell.
+	{files.ErrNone, status{http.StatusNotFound, "no-file"}},
+	{files.ErrGone, status{http.StatusGone, "expired"}},
+	{files.ErrUnreadable, status{http.StatusInternalServerError, "file-unreadable"}},
+	{sign.ErrNoProof, status{http.StatusUnauthorized, "no-proof"}},
+	{sign.ErrQuery, status{http.StatusForbidden, "query"}},
+	{sign.ErrProof, status{http.StatusForbidden, "signature"}},
+	{sign.ErrExpired, status{http.StatusForbidden, "expired"}},
+	{access.ErrToken, status{http.StatusForbidden, "token"}},
+	{access.ErrRevoked, status{http.StatusForbidden, "revoked"}},
+	{access.ErrElsewhere, status{http.StatusForbidden, "elsewhere"}},
 	{sign.ErrSignature, status{http.StatusUnauthorized, "signature"}},
 
 	// Before what may be wrong with its image, as with an original.

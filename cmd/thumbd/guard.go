@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"thumbd/internal/access"
+	"thumbd/internal/config"
+	"thumbd/internal/files"
+	"thumbd/internal/serve"
+)
+
+// lookTime is how often the lists of revoked tokens are looked at.
+const lookTime = time.Second
+
+// accels are the values of accel.
+var accels = map[string]serve.Accel{
+	"nginx": serve.AccelNginx, "sendfile": serve.AccelSendfile, "direct": serve.AccelDirect,
+}
+
+// gates keep the lists of revoked tokens fresh.
+type gates struct {
+	all     map[string]*access.Gate // by the site's name
+	stop    context.CancelFunc      // nil: not watched
+	running sync.WaitGroup
+}
+
+// guard makes the gates of the sites and the sections of downloads.
+func (s *service) guard() error {
+	s.gates.all = make(map[string]*access.Gate)
+	for i, site := range s.sites {
+		o := s.config.Sites[i].Access
+		if o == nil {
+			continue
+		}
+		g, err := access.New(*o)
+		if err != nil {
+			name := "site." + site.Thumb.Name + ".access.revoked"
+			return usage{s.config.Mistake(name, err)}
+		}
+		site.Access = g
+		s.gates.all[site.Thumb.Name] = g
+	}
+	for i := range s.config.Files {
+		s.files = append(s.files, newFiles(&s.config.Files[i]))
+	}
+	return nil
+}
+
+func newFiles(c *config.Files) serve.Files {
+	return serve.Files{Where: &c.Where, Section: files.New(files.Options{
+		Name:       c.Where.Name,
+		Prefix:     c.Where.Prefix,
+		Root:       c.Root,
+		Internal:   c.Internal,
+		Scheme:     c.Scheme,
+		Keys:       c.Keys,
+		Digest:     c.Digest,
+		Timeout:    c.Timeout,
+		Attachment: c.Attachment,
+	})}
+}
+
+// handled returns the sites as the handler has them.
+func (s *service) handled() *serve.Sites {
+	sites := serve.NewSites(s.pool, s.config.QueueTime+2*s.config.RenderTime, s.sites)
+	sites.Accel = accels[s.config.Accel]
+	sites.AddFiles(s.files)
+	return sites
+}
+
+// watch looks at the lists of revoked tokens until the service is closed.
+func (s *service) watch(log *slog.Logger) {
+	ctx, stop := context.WithCancel(context.Background())
+	s.gates.stop = stop
+	for name, g := range s.gates.all {
+		s.gates.running.Go(func() {
+			tick := time.NewTicker(lookTime)
+			defer tick.Stop()
+			g.Run(ctx, tick.C, func(err error) { log.Error("access", "site", name, "err", err) })
+		})
+	}
+}
+
+func (g *gates) close() {
+	if g.stop != nil {
+		g.stop()
+	}
+	g.running.Wait()
+}
