@@ -71,3 +71,15 @@ func (r *Rig) awaitClient(ctx context.Context) error {
 	}
 	return nil
 }
+
+// CloseSocket lets go of the socket that requests wait in while thumbd is
+// stopped, as systemd does when the socket unit is stopped. thumbd can't be
+// started again.
+func (r *Rig) CloseSocket() error {
+	held := r.held
+	r.held = nil
+	if held == nil {
+		return nil
+	}
+	return held.Close()
+}

@@ -41,8 +41,7 @@ func (r *Rig) layOut() error {
 	if n := bytes.Count(upstream, []byte(installedSocket)); n != 1 {
 		return fmt.Errorf("nginx/conf.d/thumbd.conf: names %s %d times", installedSocket, n)
 	}
-	snippet, err := os.ReadFile(filepath.Join(module, "nginx/snippets/thumbd.conf"))
-	if err != nil {
+	if err := os.CopyFS(filepath.Join(r.Dir, "snippets"), os.DirFS(filepath.Join(module, "nginx/snippets"))); err != nil {
 		return err
 	}
 	nginx, err := r.nginxConf()
@@ -50,10 +49,9 @@ func (r *Rig) layOut() error {
 		return err
 	}
 	err = r.writeFiles(map[string][]byte{
-		"conf.d/thumbd.conf":   bytes.Replace(upstream, []byte(installedSocket), []byte(r.socketPath()), 1),
-		"snippets/thumbd.conf": snippet,
-		"nginx.conf":           nginx,
-		"thumbd.toml":          r.tomlFile(),
+		"conf.d/thumbd.conf": bytes.Replace(upstream, []byte(installedSocket), []byte(r.socketPath()), 1),
+		"nginx.conf":         nginx,
+		"thumbd.toml":        r.tomlFile(),
 	})
 	if err == nil && r.options.Nobody && os.Geteuid() == 0 {
 		err = r.giveToNobody()
@@ -72,6 +70,9 @@ func (r *Rig) giveToNobody() error {
 		if s.Key != "" {
 			paths = append(paths, filepath.Join(r.Dir, "keys", s.Name+".key"))
 		}
+	}
+	for name := range r.options.Keys {
+		paths = append(paths, filepath.Join(r.Dir, "keys", name))
 	}
 	for _, path := range paths {
 		if err := os.Chown(path, int(cred.Uid), int(cred.Gid)); err != nil {
@@ -98,6 +99,11 @@ func nobody() (*syscall.Credential, error) {
 func (r *Rig) writeFiles(files map[string][]byte) error {
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(r.Dir, name), text, 0o644); err != nil {
+			return err
+		}
+	}
+	for name, text := range r.options.Keys {
+		if err := os.WriteFile(filepath.Join(r.Dir, "keys", name), []byte(text), 0o600); err != nil {
 			return err
 		}
 	}
@@ -161,7 +167,7 @@ http {
         location ^~ {{.Prefix}} {
             root      {{.Root}};
             {{if not $.Plain}}try_files {{.TryFiles}} @thumbd;{{end}}
-            expires   30d;
+            {{if .Protected}}include snippets/thumbd-auth.conf;{{else}}expires 30d;{{end}}
             {{.Location}}
         }
 {{end}}

@@ -31,6 +31,7 @@ type Site struct {
 	TryFiles  string   // what nginx looks for; "": $uri
 	Root      string   // nginx's root; "": the document root
 	Location  string   // directives that follow the location's own
+	Protected bool     // the location has the shipped snippet for access
 }
 
 // Options say what a Rig is made of. The zero value of all but Programs and
@@ -38,10 +39,11 @@ type Site struct {
 type Options struct {
 	Programs Programs
 	Sites    []Site
-	Address  string // host:port of nginx; "": any free port of 127.0.0.1
-	TOML     string // the [daemon] and [limits] tables
-	HTTP     string // directives of nginx's http block
-	Server   string // directives of each of its server blocks
+	Address  string            // host:port of nginx; "": any free port of 127.0.0.1
+	TOML     string            // the [daemon], [limits] and [files] tables
+	Keys     map[string]string // further keys, by their files' names
+	HTTP     string            // directives of nginx's http block
+	Server   string            // directives of each of its server blocks
 	// WorkerConnections of each of two nginx processes; 0: 1024.
 	WorkerConnections int
 	// SocketActivate leaves the socket to systemd-socket-activate, which starts
