@@ -13,6 +13,8 @@ import (
 	"path"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"thumbd/internal/files"
 	"thumbd/internal/thumb"
@@ -75,6 +77,7 @@ func (sites *Sites) section(r *http.Request) (*files.Section, string) {
 // download answers a request for uri with a file of s.
 func (h *Handler) download(w http.ResponseWriter, r *http.Request, accel Accel, s *files.Section, uri string) error {
 	d, err := s.Authorize(uri, query(r.RequestURI))
+	accel = accel.forPath(s.File(d))
 	if err == nil && accel != AccelDirect {
 		err = s.Find(d)
 	}
@@ -129,15 +132,25 @@ func shield(h http.Header) {
 	h.Set("Cache-Control", "private")
 }
 
-// sendfile has the server in front send the file at the absolute path, which
-// mod_xsendfile and lighttpd decode.
-func sendfile(h http.Header, path, mediaType string) {
-	h.Set("X-Sendfile", escape(path))
+// sendfile has the server in front send the file at an absolute path.
+func sendfile(h http.Header, file, mediaType string) {
+	h.Set("X-Sendfile", file)
 	h.Set("Content-Type", mediaType)
 	h.Set("Content-Length", "0")
 }
 
-func escape(path string) string { return (&url.URL{Path: path}).EscapedPath() }
+// forPath returns a for a file: lighttpd and mod_xsendfile from 1.0 on
+// decode X-Sendfile, mod_xsendfile before that does not, lighttpd wants UTF-8,
+// and no header can have a line break. A name that they would not all read as
+// it is has to be sent without them.
+func (a Accel) forPath(file string) Accel {
+	if a == AccelSendfile && (strings.Contains(file, "%") || !utf8.ValidString(file) || strings.ContainsFunc(file, unicode.IsControl)) {
+		return AccelDirect
+	}
+	return a
+}
+
+func escape(uri string) string { return (&url.URL{Path: uri}).EscapedPath() }
 
 func mediaType(name string) string {
 	if t := mime.TypeByExtension(path.Ext(name)); t != "" {
@@ -172,8 +185,9 @@ func (h *Handler) answerThere(w http.ResponseWriter, r *http.Request, accel Acce
 	if a.Access != nil {
 		w.Header().Set("Cache-Control", "private")
 	}
-	if accel == AccelSendfile {
-		sendfile(w.Header(), a.Thumb.DocumentRoot+a.name, mediaTypes[a.transform.Format])
+	file := a.Thumb.DocumentRoot + a.name
+	if accel.forPath(file) == AccelSendfile {
+		sendfile(w.Header(), file, mediaTypes[a.transform.Format])
 		return nil
 	}
 	f, err := a.Tree.Open(a.name)

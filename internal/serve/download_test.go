@@ -25,7 +25,7 @@ func withFiles(t *testing.T, accel Accel, scheme files.Scheme) (*bench, *files.S
 	b := newBench(t, p, nil)
 	b.options.Log = slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	root := filepath.Join(b.dir, "documents")
-	for name, text := range map[string]string{"report.pdf": "%PDF- a report", "a b?%#.pdf": "x", "page.html": "<script>", ".hidden": "x", "sub/x": "x"} {
+	for name, text := range map[string]string{"report.pdf": "%PDF- a report", "a b?%#.pdf": "x", "café ?#.pdf": "x", "line\nbreak": "x", "latin-1 \xe9": "x", "page.html": "<script>", ".hidden": "x", "sub/x": "x"} {
 		path := filepath.Join(root, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
@@ -130,13 +130,19 @@ func TestDownloadsAuthToken(t *testing.T) {
 
 func TestSendfile(t *testing.T) {
 	b, s := withFiles(t, AccelSendfile, files.Open)
-	w := b.get("/documents/a%20b%3F%25%23.pdf")
+	w := b.get("/documents/caf%C3%A9%20%3F%23.pdf")
 	for name, want := range map[string]string{
-		"X-Sendfile": s.Root + "/a%20b%3F%25%23.pdf", "X-Accel-Redirect": "", "Content-Type": "application/pdf", "Content-Length": "0",
-		"X-Content-Type-Options": "nosniff", "Cache-Control": "private", "Content-Disposition": `attachment; filename="a b?_#.pdf"; filename*=UTF-8''a%20b%3F%25%23.pdf`,
+		"X-Sendfile": s.Root + "/café ?#.pdf", "X-Accel-Redirect": "", "Content-Type": "application/pdf", "Content-Length": "0",
+		"X-Content-Type-Options": "nosniff", "Cache-Control": "private", "Content-Disposition": `attachment; filename="caf_ ?#.pdf"; filename*=UTF-8''caf%C3%A9%20%3F%23.pdf`,
 	} {
 		if got := w.Header().Get(name); got != want {
 			t.Errorf("%s: %q; want %q", name, got, want)
+		}
+	}
+	// Names that not all servers read as they are.
+	for _, target := range []string{"/documents/a%20b%3F%25%23.pdf", "/documents/line%0Abreak", "/documents/latin-1%20%E9"} {
+		if w := b.get(target); w.Code != 200 || w.Body.String() != "x" || w.Header().Get("X-Sendfile") != "" {
+			t.Errorf("%s: %d %q %v", target, w.Code, w.Body, w.Header())
 		}
 	}
 	uri := b.url("a.jpg", "10x10")

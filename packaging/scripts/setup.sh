@@ -20,6 +20,13 @@ needs() {
 		command -v systemd-socket-activate|systemd|systemd|test check
 		command -v strace|strace|strace|test
 		command -v mkfs.ext4|e2fsprogs|e2fsprogs|test
+		command -v apache2|apache2|httpd|test
+		test -e /usr/lib/apache2/modules/mod_xsendfile.so|libapache2-mod-xsendfile|mod_xsendfile|test
+		command -v lighttpd|lighttpd|lighttpd|test
+		command -v php|php-cli|php-cli|test
+		command -v ruby|ruby|ruby|test
+		command -v python3|python3|python3|test
+		command -v node|nodejs|nodejs|test
 		command -v systemd-analyze|systemd|systemd|check
 		command -v mandoc|mandoc|mandoc|check
 		command -v shellcheck|shellcheck|ShellCheck|check
