@@ -53,6 +53,7 @@ demo:
 
 test:
 	@$(SETUP) test
+	@$(SETUP) others
 	@$(MAKE) --no-print-directory all
 	CGO_ENABLED=0 $(GO) test $(PURE)
 	$(GO) test -race $(PURE) ./internal/engine/probe ./cmd/thumbd-render/...

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -25,8 +26,27 @@ func TestScript(t *testing.T) {
 					ts.Check(os.Chmod(ts.MkAbs(name), 0o600))
 				}
 			},
+			// verify has thumbd verify look at what thumbd url has printed, the
+			// URL and the cookie, and expects it to be good or bad.
+			"verify": verify,
+			// expand replaces $WORK in files.
+			"expand": func(ts *testscript.TestScript, _ bool, args []string) {
+				for _, name := range args {
+					text := strings.ReplaceAll(ts.ReadFile(name), "$WORK", ts.Getenv("WORK"))
+					ts.Check(os.WriteFile(ts.MkAbs(name), []byte(text), 0o644))
+				}
+			},
 		},
 	})
+}
+
+func verify(ts *testscript.TestScript, _ bool, args []string) {
+	url, cookie, _ := strings.Cut(strings.TrimSpace(ts.ReadFile("stdout")), "\n")
+	_, token, _ := strings.Cut(cookie, "=")
+	err := ts.Exec("thumbd", "verify", "-c", "thumbd.toml", "--token", token, url)
+	if (err == nil) != (args[0] == "good") {
+		ts.Fatalf("%s: %v", url, err)
+	}
 }
 
 func TestExitCodes(t *testing.T) {

@@ -3,7 +3,8 @@
 # Installs, with the system's package manager, what a make target needs and is
 # not there yet; says so first. As root, or through sudo.
 #
-# usage: setup.sh build|test|check
+# usage: setup.sh build|test|others|check
+#        others: the other servers and languages that tests run
 set -eu
 
 # what a target needs: a command that proves that it is there, Debian's package,
@@ -20,13 +21,13 @@ needs() {
 		command -v systemd-socket-activate|systemd|systemd|test check
 		command -v strace|strace|strace|test
 		command -v mkfs.ext4|e2fsprogs|e2fsprogs|test
-		command -v apache2|apache2|httpd|test
-		test -e /usr/lib/apache2/modules/mod_xsendfile.so|libapache2-mod-xsendfile|mod_xsendfile|test
-		command -v lighttpd|lighttpd|lighttpd|test
-		command -v php|php-cli|php-cli|test
-		command -v ruby|ruby|ruby|test
-		command -v python3|python3|python3|test
-		command -v node|nodejs|nodejs|test
+		command -v apache2|apache2-bin|httpd|others
+		test -e /usr/lib/apache2/modules/mod_xsendfile.so|libapache2-mod-xsendfile|mod_xsendfile|others
+		command -v lighttpd|lighttpd|lighttpd|others
+		command -v php|php-cli|php-cli|others
+		command -v ruby|ruby|ruby|others
+		command -v python3|python3|python3|others
+		command -v node|nodejs|nodejs|others
 		command -v systemd-analyze|systemd|systemd|check
 		command -v mandoc|mandoc|mandoc|check
 		command -v shellcheck|shellcheck|ShellCheck|check

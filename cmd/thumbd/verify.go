@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"thumbd/internal/access"
+	"thumbd/internal/config"
+	"thumbd/internal/originals"
+	"thumbd/internal/sign"
+	"thumbd/internal/thumb"
+)
+
+func verifyCommand() *cobra.Command {
+	var file, token string
+	cmd := &cobra.Command{
+		Use:   "verify URL",
+		Short: "Explain, stage by stage, why a URL is accepted or refused",
+		Example: "  thumbd verify 'https://www.example/thumbs/a.jpg/400x300_crop_9mZs.webp?expires=2000000000&signature=x'\n" +
+			"  thumbd verify --token eyJh... /thumbs/a.jpg/400x300_crop_9mZs.webp",
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, _, err := config.Load(file, os.Getenv("CREDENTIALS_DIRECTORY"))
+			if err != nil {
+				return usage{err}
+			}
+			v := verifier{out: cmd.OutOrStdout(), config: c, token: token}
+			if err := v.url(args[0]); err != nil {
+				return fmt.Errorf("refused: %w", err)
+			}
+			_, err = fmt.Fprintln(v.out, "accepted")
+			return err
+		},
+	}
+	configFlag(cmd, &file)
+	cmd.Flags().StringVar(&token, "token", "", "a `TOKEN` that comes with it, in the cookie")
+	return cmd
+}
+
+// verifier leads a URL through the stages of a request and tells of each that
+// it has passed. It prints nothing that is secret.
+type verifier struct {
+	out    io.Writer
+	config *config.Config
+	token  string
+	host   string
+	query  string
+	uri    string // decoded
+}
+
+func (v *verifier) say(stage, format string, args ...any) {
+	fmt.Fprintf(v.out, "%-10s %s\n", stage, fmt.Sprintf(format, args...))
+}
+
+func (v *verifier) url(raw string) error {
+	if _, rest, ok := strings.Cut(raw, "://"); ok && !strings.HasPrefix(raw, "/") {
+		i := strings.IndexAny(rest, "/?#")
+		if i < 0 {
+			i = len(rest)
+		}
+		v.host, raw = rest[:i], rest[i:]
+	}
+	var err error
+	if v.uri, err = thumb.Normalize(raw); err != nil {
+		return err
+	}
+	raw, _, _ = strings.Cut(raw, "#")
+	_, v.query, _ = strings.Cut(raw, "?")
+	v.say("uri", "%q", v.uri)
+	var all thumb.Sites
+	for i := range v.config.Sites {
+		all = append(all, &v.config.Sites[i].Thumb)
+	}
+	for i := range v.config.Files {
+		all = append(all, &v.config.Files[i].Where)
+	}
+	found, err := all.Find(v.host, v.uri)
+	if err != nil {
+		return err
+	}
+	for i := range v.config.Sites {
+		if found == &v.config.Sites[i].Thumb {
+			return v.site(&v.config.Sites[i])
+		}
+	}
+	for i := range v.config.Files {
+		if found == &v.config.Files[i].Where {
+			return v.files(&v.config.Files[i])
+		}
+	}
+	return thumb.ErrNoSite
+}
+
+func (v *verifier) site(s *config.Site) error {
+	v.say("site", "%s, scheme %v", s.Thumb.Name, s.Thumb.Scheme)
+	if err := v.access(s); err != nil {
+		return fmt.Errorf("access: %w", err)
+	}
+	t, err := s.Thumb.Parse(v.uri)
+	if err != nil {
+		return err
+	}
+	v.say("thumbnail", "%v of %q", t.Transform(), t.Original)
+	if err := sign.Verify(t); err != nil {
+		return err
+	}
+	if s.Thumb.Scheme.HasKeys() {
+		v.say("signature", "good")
+	}
+	if err := s.Thumb.CheckName(v.uri); err != nil {
+		return err
+	}
+	dir := originals.New(s.Originals, v.config.OriginalBytes)
+	defer dir.Close()
+	f, _, err := dir.Open(t.Original)
+	if err != nil {
+		return err
+	}
+	f.Close()
+	v.say("original", "%s", dir.Path(t.Original))
+	return nil
+}
+
+// access tells of each proof that the site takes.
+func (v *verifier) access(s *config.Site) error {
+	if s.Access == nil {
+		v.say("access", "open")
+		return nil
+	}
+	q := access.Request{URI: v.uri, Query: v.query}
+	if v.token != "" {
+		q.Cookies = []string{v.token}
+	}
+	var refused error
+	for _, p := range s.Access.Proofs {
+		o := *s.Access
+		o.Proofs = []access.Proof{p}
+		g, err := access.New(o)
+		if err != nil {
+			return usage{v.config.Mistake("site."+s.Thumb.Name+".access.revoked", err)}
+		}
+		err = g.Check(q)
+		if err == nil {
+			v.say("access", "%s: good", p)
+			return nil
+		}
+		v.say("access", "%s: %v", p, err)
+		if refused == nil || errors.Is(refused, sign.ErrNoProof) {
+			refused = err
+		}
+	}
+	return refused
+}
+
+func (v *verifier) files(c *config.Files) error {
+	v.say("files", "%s, scheme %v", c.Where.Name, c.Scheme)
+	s := newFiles(c).Section
+	defer s.Close()
+	d, err := s.Authorize(v.uri, v.query)
+	if err != nil {
+		return err
+	}
+	v.say("download", "allowed, as %s", s.Disposition(d))
+	if err := s.Find(d); err != nil {
+		return err
+	}
+	v.say("file", "%q", s.File(d))
+	return nil
+}
