@@ -13,7 +13,6 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
 
@@ -106,7 +105,7 @@ func startFront(t *testing.T, x front, r *rig.Rig) string {
 	if err := os.Chmod(dir, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	addr, err := net.ResolveTCPAddr("tcp4", freePort(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,29 +117,10 @@ func startFront(t *testing.T, x front, r *rig.Rig) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := l.Addr().(*net.TCPAddr)
-	l.Close()
 	config := filepath.Join(dir, "front.conf")
 	put(t, config, []byte(x.config(frontConfig{dir: dir, socket: filepath.Join(r.Dir, "thumbd.sock"), user: u.Username, group: g.Name, addr: addr})))
-	var out bytes.Buffer
-	cmd := exec.Command(path, x.args(config)...)
-	cmd.Stdout, cmd.Stderr = &out, &out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() {
-		// How it ends is of no matter.
-		_ = cmd.Wait()
-		close(ended)
-	}()
-	t.Cleanup(func() {
-		// It may have ended already.
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		<-ended
-	})
-	awaitPort(t, addr.String(), ended, &out)
+	ended, out := background(t, exec.Command(path, x.args(config)...))
+	awaitPort(t, addr.String(), ended, out)
 	return "http://" + addr.String()
 }
 

@@ -27,6 +27,8 @@ needs() {
 		command -v php|php-cli|php-cli|others
 		command -v ruby|ruby|ruby|others
 		command -v python3|python3|python3|others
+		test -d /usr/lib/python3/dist-packages/django|python3-django|python3-django|others
+		test -d /usr/lib/python3/dist-packages/jinja2|python3-jinja2|python3-jinja2|others
 		command -v node|nodejs|nodejs|others
 		command -v systemd-analyze|systemd|systemd|check
 		command -v mandoc|mandoc|mandoc|check
