@@ -113,7 +113,8 @@ install: all
 	install -D -m 0644 -t $(DESTDIR)$(SYSCONFDIR)/nginx/snippets nginx/snippets/*.conf
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man8 packaging/man/thumbd.8 packaging/man/thumbd-render.8
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man5 packaging/man/thumbd.toml.5
-	install -d $(DESTDIR)$(UNITDIR)
+	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(PREFIX)/share/doc/thumbd
+	cp -R packaging/examples $(DESTDIR)$(PREFIX)/share/doc/thumbd/
 	sed 's,/usr/bin,$(PREFIX)/bin,' packaging/systemd/thumbd.service >$(DESTDIR)$(UNITDIR)/thumbd.service
 	sed 's,^SocketGroup=.*,SocketGroup=$(NGINX_GROUP),' packaging/systemd/thumbd.socket >$(DESTDIR)$(UNITDIR)/thumbd.socket
 
