@@ -11,6 +11,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/sha512"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
@@ -60,6 +61,13 @@ func hs256(key []byte) func([]byte) []byte {
 		h.Write(text)
 		return h.Sum(nil)
 	}
+}
+
+// hs384 is what another algorithm makes of the same secret.
+func hs384(text []byte) []byte {
+	h := hmac.New(sha512.New384, theKey)
+	h.Write(text)
+	return h.Sum(nil)
 }
 
 func alg(name string) map[string]string { return map[string]string{"typ": "JWT", "alg": name} }
@@ -212,6 +220,30 @@ func TestAlgorithmIsTheKeys(t *testing.T) {
 	}
 }
 
+// A key is for one algorithm, not for a family of them.
+func TestAlgorithmIsOne(t *testing.T) {
+	key := must(rsa.GenerateKey(rand.Reader, 2048))
+	keys, err := ParseTokenKeys(public(t, &key.PublicKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := gate(t, Options{Proofs: []Proof{Token}, TokenKeys: keys, Now: func() time.Time { return now }})
+	for name, signer := range map[string]func([]byte) []byte{
+		"RS512": func(text []byte) []byte {
+			sum := sha512.Sum512(text)
+			return must(rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA512, sum[:]))
+		},
+		"PS256": func(text []byte) []byte {
+			sum := sha256.Sum256(text)
+			return must(rsa.SignPSS(rand.Reader, key, crypto.SHA256, sum[:], nil))
+		},
+	} {
+		if err := g.Check(Request{URI: "/t/a", Bearer: []string{token(t, alg(name), aClaim, signer)}}); !errors.Is(err, ErrToken) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestFormOfTokens(t *testing.T) {
 	g := gate(t, Options{Proofs: []Proof{Token}, TokenKeys: secret(t), Now: func() time.Time { return now }})
 	good := token(t, alg("HS256"), aClaim, hs256(theKey))
@@ -222,7 +254,7 @@ func TestFormOfTokens(t *testing.T) {
 	for _, bad := range []string{
 		"", ".", "..", "...", "x", good + "A", good + "=", good + ".", " " + good, good + " ", good[1:], good[:len(good)-1],
 		parts[0] + "." + parts[1], parts[0] + "." + parts[1] + ".", parts[1] + "." + parts[0] + "." + parts[2], "." + good,
-		token(t, alg("HS384"), aClaim, hs256(theKey)), token(t, alg("HS256"), aClaim, hs256([]byte("another secret of another site"))),
+		token(t, alg("HS384"), aClaim, hs384), token(t, alg("HS256"), aClaim, hs256([]byte("another secret of another site"))),
 		token(t, alg("none"), aClaim, hs256(theKey)), parts[0] + "." + encoding.EncodeToString([]byte(`{"aud":"gallery","exp":3000000000}`)) + "." + parts[2],
 		strings.Repeat("A", 16<<10),
 	} {

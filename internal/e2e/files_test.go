@@ -177,6 +177,9 @@ func TestAttacksOnDownloads(t *testing.T) {
 			if resp.Status >= 500 || bytes.Contains(resp.Body, []byte(root)) {
 				t.Errorf("%s %s: %d %q tells of the machine", q.Method, target, resp.Status, resp.Body)
 			}
+			if strings.HasPrefix(target, "/open/") && resp.Status != 404 && resp.Status != 400 {
+				t.Errorf("%s %s: %d tells more than that there is nothing", q.Method, target, resp.Status)
+			}
 			for name, values := range resp.Header {
 				if strings.Contains(strings.Join(values, " "), "_open") {
 					t.Errorf("%s %s: %s: %s", q.Method, target, name, values)
