@@ -126,7 +126,7 @@ func attacks() []string {
 	// Each as it is in every section, where it is allowed.
 	for _, path := range []string{
 		".htpasswd", ".git/config", "sub/.env", "sub/../.htpasswd", "out", "absolute", "up/secret", "up/root-too/x", "self/.htpasswd", "etc/passwd", "loop",
-		"../secret", "../root-too/x", "sub/../../secret", "/../secret", "", "sub", "sub/", "fifo", "subs/.env", "link.pdf/x", "report.pdf/", "report.pdf/../../secret", "%2e%2e/secret", "..;/secret", "..\\secret", "secret\x00.pdf",
+		"../secret", "../root-too/x", "sub/../../secret", "/../secret", "", "sub", "sub/", "fifo", "subs/.env", "subs/ok.txt", "link.pdf", "link.pdf/x", "report.pdf/", "report.pdf/../../secret", "%2e%2e/secret", "..;/secret", "..\\secret", "secret\x00.pdf",
 	} {
 		all = append(all, "/open/"+rig.Escape(path), signedFile("/signed/"+path, ""), authToken("s3cr3t", path, time.Now()))
 	}
@@ -196,7 +196,7 @@ func TestAttacksOnDownloads(t *testing.T) {
 func TestLinkInPlaceOfAFile(t *testing.T) {
 	root := documents(t)
 	o := downloads(t, root)
-	o.Server += fmt.Sprintf("\nlocation ^~ /later/ { error_page 418 = /_open/$arg_file; return 418; }")
+	o.Server += "\nlocation ^~ /later/ { error_page 418 = /_open/$arg_file; return 418; }"
 	r := start(t, o)
 	if resp := get(t, r, "/later/?file=report.pdf"); resp.Status != 200 {
 		t.Fatalf("a file: %d", resp.Status)
