@@ -40,7 +40,7 @@ func NewServer(h *Handler, l net.Listener, log *slog.Logger) *Server {
 		IdleTimeout: 2 * time.Minute,
 		// nginx sends no more than its own large_client_header_buffers.
 		MaxHeaderBytes: 64 << 10,
-		ErrorLog:    slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		// OPTIONS * is answered as any other method.
 		DisableGeneralOptionsHandler: true,
 	}}
