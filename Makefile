@@ -60,7 +60,7 @@ test:
 	@: one goroutine and a minute of arithmetic, ten with -race
 	$(GO) test ./internal/engine
 	THUMBD_BUILD=$(CURDIR)/build $(GO) test -race -count=1 ./internal/rig/... ./internal/demo/...
-	THUMBD_BUILD=$(CURDIR)/build $(GO) test -race -count=1 ./internal/e2e $(E2EFLAGS)
+	THUMBD_BUILD=$(CURDIR)/build $(GO) test -race -count=1 -timeout 30m ./internal/e2e $(E2EFLAGS)
 ifneq ($(FUZZ),)
 	@set -e; for dir in $(FUZZERS); do \
 		for f in $$(grep -rhoE '^func Fuzz[A-Za-z0-9]+' $$dir/*_test.go | cut -c6-); do \
@@ -104,7 +104,7 @@ campaign:
 	@$(SETUP) test
 	@$(MAKE) --no-print-directory all
 	THUMBD_BUILD=$(CURDIR)/build $(GO) test -count=1 -timeout 6h -v ./internal/e2e -whole -campaign \
-		-run 'UnderLoad|IdleExitRaces|Killed|PowerCut|Watchdog'
+		-run 'UnderLoad|IdleExitRaces|Killed|PowerCut|Watchdog|Mutated'
 
 install: all
 	install -D -m 0755 build/thumbd $(DESTDIR)$(PREFIX)/bin/thumbd
