@@ -137,8 +137,9 @@ func raceIdleExit(t *testing.T, races int) {
 		<-time.After(idle + time.Duration(moments.Int64N(int64(20*time.Millisecond))))
 	}
 	starts := end()
-	// Otherwise there was nothing to race with.
-	if starts < races/10 || starts > races*9/10 {
+	// Otherwise there was nothing to race with. How often it had gone is a
+	// matter of the machine.
+	if starts < 2 || starts >= races {
 		t.Errorf("%d starts for %d requests: no race", starts, races)
 	}
 	t.Logf("%d starts for %d requests", starts, races)
