@@ -212,6 +212,33 @@ func TestJobs(t *testing.T) {
 	}
 }
 
+// TestLargestJob holds the limits of the process to what the protocol allows.
+func TestLargestJob(t *testing.T) {
+	w := startWorker(t)
+	data := photo(t)
+	j := job(1)
+	files := []*os.File{memfd(t, data, int64(len(data)))}
+	for i := range wire.MaxOutputs {
+		name := fmt.Sprint("logo", i)
+		j.Watermarks = append(j.Watermarks, name)
+		j.Outputs = append(j.Outputs, thumb.Transform{
+			Width: 20 + i, Method: thumb.Fit, Format: thumb.PNG, Watermark: thumb.Watermark{Name: name, Opacity: 1_00},
+		})
+		files = append(files, watermark(t))
+	}
+	for range wire.MaxOutputs {
+		files = append(files, memfd(t, nil, 1<<20))
+	}
+	w.send(t, encode(t, j), files...)
+	var reply wire.Reply
+	w.receive(t, &reply)
+	for i, r := range reply.Results {
+		if r.Failure != "" || r.Width != 20+i {
+			t.Errorf("output %d: %+v", i, r)
+		}
+	}
+}
+
 func descriptors(t *testing.T, pid int) int {
 	t.Helper()
 	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))

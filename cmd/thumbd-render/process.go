@@ -11,8 +11,9 @@ import (
 	"thumbd/internal/render/wire"
 )
 
-// mostFiles is a job's and some that the runtime and libvips open.
-const mostFiles = 1 + wire.MaxOutputs + 32
+// mostFiles is what a job has, watermarks too, and some that the runtime and
+// libvips open.
+const mostFiles = 1 + 2*wire.MaxOutputs + 32
 
 // limit takes from the process the memory beyond so many bytes, where that is
 // not 0, files beyond those of a job, and the right to leave an original's

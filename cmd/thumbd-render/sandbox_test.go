@@ -218,26 +218,17 @@ func renderAll(t *testing.T, w *worker, data []byte) ([]wire.Result, [][]byte) {
 	defer original.Close()
 	var results []wire.Result
 	var pictures [][]byte
-	for m := thumb.Scale; m <= thumb.Original; m++ {
-		j := job(1)
-		j.Formats, j.Frames = w.hello.Read, 100
-		files := []*os.File{original}
-		for _, f := range w.hello.Write {
-			o := thumb.Transform{Width: 37, Height: 50, Method: m, Format: f, Enlarge: true}
-			switch f {
-			case thumb.JPEG, thumb.WebP, thumb.AVIF:
-				o.Quality = 80
-			}
-			if m == thumb.Original {
-				o.Width, o.Height = 0, 0
-			}
-			j.Outputs = append(j.Outputs, o)
+	for _, outputs := range everything(w.hello.Write) {
+		j := job(1, outputs...)
+		j.Formats, j.Frames, j.Watermarks = w.hello.Read, 100, []string{"logo"}
+		files := []*os.File{original, watermark(t)}
+		for range outputs {
 			files = append(files, memfd(t, nil, room))
 		}
 		w.send(t, encode(t, j), files...)
 		var reply wire.Reply
 		w.receive(t, &reply)
-		for _, f := range files[1:] {
+		for _, f := range files[2:] {
 			picture, err := os.ReadFile(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
 			if err != nil {
 				t.Fatal(err)
@@ -248,4 +239,62 @@ func renderAll(t *testing.T, w *worker, data []byte) ([]wire.Result, [][]byte) {
 		results = append(results, reply.Results...)
 	}
 	return results, pictures
+}
+
+// everything returns each method in each format, and each option in the
+// formats that keep what it does.
+func everything(formats []thumb.Format) [][]thumb.Transform {
+	base := thumb.Transform{Width: 37, Height: 50, Enlarge: true}
+	var jobs [][]thumb.Transform
+	for base.Method = thumb.Scale; base.Method <= thumb.Original; base.Method++ {
+		var outputs []thumb.Transform
+		for _, f := range formats {
+			o := base
+			o.Format = f
+			if f != thumb.PNG && f != thumb.GIF {
+				o.Quality = 80
+			}
+			if o.Method == thumb.Original {
+				o.Width, o.Height = 0, 0
+			}
+			outputs = append(outputs, o)
+		}
+		jobs = append(jobs, outputs)
+	}
+	base.Method = thumb.Crop
+	var options []thumb.Transform
+	for _, f := range []thumb.Format{thumb.PNG, thumb.WebP} {
+		for _, set := range []func(*thumb.Transform){
+			func(o *thumb.Transform) { o.Background = thumb.NewColor(200, 100, 50) },
+			func(o *thumb.Transform) { o.Blur = 2_50 },
+			func(o *thumb.Transform) { o.Sharpen = 1_50 },
+			func(o *thumb.Transform) { o.Gray = true },
+			func(o *thumb.Transform) { o.Frames = 1 },
+			func(o *thumb.Transform) { o.Focus = thumb.NewFocus(10_00, 90_00) },
+			func(o *thumb.Transform) { o.Metadata = thumb.CopyrightMetadata },
+			func(o *thumb.Transform) { o.Metadata = thumb.AllMetadata },
+			func(o *thumb.Transform) {
+				o.Watermark = thumb.Watermark{Name: "logo", Opacity: 50, Scale: 40, Position: thumb.SouthEast}
+			},
+		} {
+			o := base
+			o.Format = f
+			if f == thumb.WebP {
+				o.Quality = 80
+			}
+			set(&o)
+			options = append(options, o)
+		}
+	}
+	return append(jobs, options)
+}
+
+// watermark returns an image with transparent parts.
+func watermark(t *testing.T) *os.File {
+	t.Helper()
+	data, err := os.ReadFile("../../internal/engine/samples/sample.png")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return memfd(t, data, int64(len(data)))
 }

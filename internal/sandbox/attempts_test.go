@@ -243,8 +243,9 @@ func processAttempts() map[string]attempt {
 		"fork and wait": fatal("", func() error {
 			return forked(unix.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD)|unix.CLONE_VFORK, 0, 0, 0, 0, 0))
 		}),
-		"fork by clone3":             direct(func() error { return anyAnswer(call(unix.SYS_CLONE3, 0, 0)) }),
-		"trace itself":               fatal("", func() error { return call(unix.SYS_PTRACE, unix.PTRACE_TRACEME) }),
+		"fork by clone3": direct(func() error { return anyAnswer(call(unix.SYS_CLONE3, 0, 0)) }),
+		// Not traced, it is no such process.
+		"trace":                      fatal("ESRCH", func() error { return call(unix.SYS_PTRACE, unix.PTRACE_PEEKDATA, uintptr(self)) }),
 		"trace the parent":           fatal("any", func() error { return call(unix.SYS_PTRACE, unix.PTRACE_SEIZE, uintptr(parent)) }),
 		"read a process's memory":    fatal("", func() error { _, err := unix.ProcessVMReadv(self, into, from, 0); return err }),
 		"write a process's memory":   fatal("", func() error { _, err := unix.ProcessVMWritev(self, into, from, 0); return err }),

@@ -2,7 +2,11 @@
 
 package sandbox
 
-import "golang.org/x/sys/unix"
+import (
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
 
 // newCalls is where the numbers begin that all architectures share, Linux 5.1.
 // Libraries fall back to older calls where the kernel says that it lacks these;
@@ -72,7 +76,7 @@ func policy(pid int) []rule {
 		rules = append(rules, rule{call: call, action: allow})
 	}
 	rules = append(rules, limited(uint32(pid))...)
-	for _, call := range append(killed, legacyKilled...) {
+	for _, call := range slices.Concat(killed, legacyKilled) {
 		rules = append(rules, rule{call: call, action: kill})
 	}
 	return append(rules, rule{call: unix.SYS_CLONE, action: kill})
