@@ -14,10 +14,11 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 chmod 755 "$dir"
 mkdir -m 1777 "$dir/tmp" "$dir/home"
-git ls-files -z | tar --null --files-from=- -cf - | tar -C "$dir" -xf -
-mkdir "$dir/build"
-cp build/thumbd build/thumbd-render "$dir/build"
-chmod -R a+rX "$dir"
+tree=$dir/tree
+mkdir -p "$tree/build"
+git ls-files -z | tar --null --files-from=- -cf - | tar -C "$tree" -xf -
+cp build/thumbd build/thumbd-render "$tree/build"
+chmod -R a+rX "$tree"
 
 for folder in "$@"; do
 	go test -c -o "$dir/test" "./$folder"
@@ -25,8 +26,8 @@ for folder in "$@"; do
 	[ -e "$dir/test" ] || continue
 	printf '%s as nobody: ' "$folder"
 	(
-		cd "$dir/$folder"
-		env -i PATH="$PATH" TMPDIR="$dir/tmp" HOME="$dir/home" THUMBD_BUILD="$dir/build" \
+		cd "$tree/$folder"
+		env -i PATH="$PATH" TMPDIR="$dir/tmp" HOME="$dir/home" THUMBD_BUILD="$tree/build" \
 			setpriv --reuid=nobody --regid="$(id -g nobody)" --clear-groups "$dir/test"
 	)
 	rm "$dir/test"
