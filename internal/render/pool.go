@@ -225,7 +225,7 @@ func (p *Pool) Render(ctx context.Context, r Request) (*Picture, error) {
 	}
 	timer := time.NewTimer(p.options.QueueTime)
 	defer timer.Stop()
-	gone := ctx.Done()
+	gone, wanted := ctx.Done(), r.Wanted
 	for {
 		select {
 		case <-o.done:
@@ -235,6 +235,11 @@ func (p *Pool) Render(ctx context.Context, r Request) (*Picture, error) {
 				return nil, ctx.Err()
 			}
 			gone = nil
+		case <-wanted:
+			p.queue.hurry(o)
+			// Whoever came now waits no longer than others.
+			timer.Reset(p.options.QueueTime)
+			wanted = nil
 		case <-timer.C:
 			if p.queue.withdraw(o) {
 				return nil, ErrQueueTime

@@ -393,6 +393,36 @@ func TestForegroundGoesFirst(t *testing.T) {
 	wg.Wait()
 }
 
+// TestAClientMovesItsOutputToTheForeground has a client come for the last of
+// two in the background, which waits for company besides.
+func TestAClientMovesItsOutputToTheForeground(t *testing.T) {
+	b := newBench(t, nil)
+	release := b.block()
+	wanted := make(chan struct{})
+	first, last := b.request("first", 1), b.request("last", 2)
+	first.Background, last.Background = true, true
+	last.Company, last.Wanted = NewCompany(2), wanted
+	var waiting []<-chan error
+	for i, r := range []Request{first, last} {
+		waiting = append(waiting, b.background(context.Background(), r))
+		b.awaitQueued(i + 1)
+	}
+	close(wanted)
+	await(t, func() bool {
+		job := b.queue.take()
+		b.queue.again(job)
+		return len(job) > 0 && job[0].Identity == last.Identity
+	})
+	if err := release(); err != nil {
+		t.Error(err)
+	}
+	for _, done := range waiting {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestQueueLimits(t *testing.T) {
 	b := newBench(t, func(o *Options) { o.Queue, o.QueueTime = 1, 50*time.Millisecond })
 	release := b.block()

@@ -135,6 +135,14 @@ func (q *queue) withdraw(o *output) bool {
 	return true
 }
 
+// hurry has o made as one that a client waits for.
+func (q *queue) hurry(o *output) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	o.Background = false
+	q.wake()
+}
+
 // abandon withdraws o, or where it is being rendered notes that nobody waits.
 func (q *queue) abandon(o *output) bool {
 	if q.withdraw(o) {

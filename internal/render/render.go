@@ -83,6 +83,9 @@ type Request struct {
 	Watermark *os.File // the image of Transform's, or nil; as Original
 	// Background outputs are made when no other waits.
 	Background bool
+	// Wanted, if not nil, is closed when a client comes to wait for an output
+	// that is in the background: then it is so no longer.
+	Wanted <-chan struct{}
 	// Company is who a background output is to be made with, or nil.
 	Company *Company
 }

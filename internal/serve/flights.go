@@ -18,6 +18,7 @@ type flights struct {
 // flight is one making of a thumbnail and those who wait for it.
 type flight struct {
 	done    chan struct{} // closed once outcome and err are set
+	wanted  chan struct{} // closed once a client waits
 	cancel  context.CancelFunc
 	waiters int // under flights' lock
 	outcome outcome
@@ -26,8 +27,9 @@ type flight struct {
 
 func newFlights() *flights { return &flights{current: make(map[string]*flight)} }
 
-// makeFunc makes a thumbnail. Its context is canceled when nobody waits for it.
-type makeFunc func(context.Context) (outcome, error)
+// makeFunc makes a thumbnail. Its context is canceled when nobody waits for it,
+// wanted is closed once a client does.
+type makeFunc func(ctx context.Context, wanted <-chan struct{}) (outcome, error)
 
 // do returns the outcome of one flight to all who ask for its key while it
 // runs. begin is called where a flight is to begin and returns what it
@@ -36,6 +38,7 @@ type makeFunc func(context.Context) (outcome, error)
 func (f *flights) do(ctx context.Context, key string, begin func() makeFunc) (out outcome, release func(), err error) {
 	for {
 		fl := f.join(key, begin)
+		f.want(fl)
 		select {
 		case <-fl.done:
 		case <-ctx.Done():
@@ -60,12 +63,12 @@ func (f *flights) join(key string, begin func() makeFunc) *flight {
 	}
 	// Not of the first request: that may go away before the others.
 	ctx, cancel := context.WithCancel(context.Background())
-	fl := &flight{done: make(chan struct{}), cancel: cancel, waiters: 1}
+	fl := &flight{done: make(chan struct{}), wanted: make(chan struct{}), cancel: cancel, waiters: 1}
 	f.current[key] = fl
 	run := begin()
 	// Waited for by whoever takes the sites away: see Sites.users.
 	go func() {
-		fl.outcome, fl.err = run(ctx)
+		fl.outcome, fl.err = run(ctx, fl.wanted)
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		delete(f.current, key)
@@ -73,6 +76,17 @@ func (f *flights) join(key string, begin func() makeFunc) *flight {
 		fl.closeUnused()
 	}()
 	return fl
+}
+
+// want notes that a client waits for fl.
+func (f *flights) want(fl *flight) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	select {
+	case <-fl.wanted:
+	default:
+		close(fl.wanted)
+	}
 }
 
 // start begins a flight for which nobody waits, and reports whether it did:

@@ -112,6 +112,7 @@ type asked struct {
 	uri       string          // decoded, as nginx's $uri
 	name      string          // what is published: uri and the negotiated suffix
 	company   *render.Company // of a sibling in the background, else nil
+	wanted    <-chan struct{} // closed once a client waits for such a sibling
 }
 
 // key names the flight of a.
@@ -180,7 +181,7 @@ func (h *Handler) thumbnail(w http.ResponseWriter, r *http.Request) error {
 	}
 	out, release, err := h.flights.do(r.Context(), a.key(), func() makeFunc {
 		sites.users.Add(1)
-		return func(ctx context.Context) (outcome, error) {
+		return func(ctx context.Context, _ <-chan struct{}) (outcome, error) {
 			defer sites.users.Done()
 			out, rendered, err := h.make(ctx, sites.renderer, a)
 			if rendered {

@@ -761,3 +761,43 @@ func TestSiblingsFollowInTheBackground(t *testing.T) {
 		t.Errorf("%d renders", p.calls.Load())
 	}
 }
+
+// TestASiblingThatIsAskedForIsWanted asks for a thumbnail that is being made in
+// the background; of the other nobody wants anything.
+func TestASiblingThatIsAskedForIsWanted(t *testing.T) {
+	asked, done := make(chan struct{}), make(chan struct{})
+	p := &painter{before: func(ctx context.Context, r render.Request) error {
+		switch r.Transform.Width {
+		case 11:
+			close(asked)
+			select {
+			case <-r.Wanted:
+			case <-ctx.Done():
+				t.Error("it was given up")
+			}
+			close(done)
+		case 12:
+			<-done
+			select {
+			case <-r.Wanted:
+				t.Error("another is wanted, too")
+			default:
+			}
+		}
+		return nil
+	}}
+	b := newBench(t, p, func(s *Site) {
+		s.Thumb.Presets = map[string]thumb.Preset{}
+		for i, name := range []string{"a", "b", "c"} {
+			s.Thumb.Presets[name] = thumb.Preset{Transform: thumb.Transform{Width: 10 + i, Height: 10, Method: thumb.Fit}}
+		}
+		s.Thumb.Together = []string{"a", "b", "c"}
+	})
+	for _, name := range []string{"a", "b"} {
+		if w := b.get(b.presetURL("a.jpg", name)); w.Code != 200 {
+			t.Fatal(w.Code)
+		}
+		<-asked
+	}
+	b.Refuse(ErrConfiguration)()
+}

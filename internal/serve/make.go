@@ -79,6 +79,7 @@ func (h *Handler) try(ctx context.Context, renderer Renderer, a asked) (out outc
 
 		Background: a.company != nil,
 		Company:    a.company,
+		Wanted:     a.wanted,
 	})
 	// Whatever came of it came of two versions.
 	if changed, cerr := changedSince(original, info, mark, markInfo); cerr != nil || changed {

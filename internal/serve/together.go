@@ -38,7 +38,8 @@ func (h *Handler) bring(sites *Sites, a asked) {
 	for _, s := range siblings {
 		s.company = company
 		sites.users.Add(1)
-		began := h.flights.start(s.key(), func(ctx context.Context) (outcome, error) {
+		began := h.flights.start(s.key(), func(ctx context.Context, wanted <-chan struct{}) (outcome, error) {
+			s.wanted = wanted
 			defer sites.users.Done()
 			defer company.Leave()
 			out, _, err := h.make(ctx, sites.renderer, s)
