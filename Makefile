@@ -15,6 +15,7 @@ BENCH      ?=
 # being skipped; it takes root, mounts, loop devices and ptrace.
 E2EFLAGS   ?=
 
+ARCH    ?= $(shell $(GO) env GOARCH)
 VERSION := $(shell git describe --tags --exact-match --match 'v[0-9]*' 2>/dev/null | sed 's/^v//')
 ifeq ($(VERSION),)
 VERSION := 0.0.0~git$(shell git log -1 --format=%cd.%h --date=format:%Y%m%d --abbrev=8 2>/dev/null || echo 0)
@@ -23,6 +24,8 @@ endif
 # The linters' versions: changed here and nowhere else.
 STATICCHECK  := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOLANGCI     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+# Packs; later ones do not install from the module proxy.
+NFPM         := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 TOOLS        := $(CURDIR)/build/tools
 
 SETUP   := sh packaging/scripts/setup.sh
@@ -31,7 +34,7 @@ SOURCES := $(shell find cmd internal -name '*.go' -o -name '*.[ch]' -o -name '*.
 PURE     = $(shell CGO_ENABLED=0 $(GO) list ./... 2>/dev/null | grep -Ev '/(engine|thumbd-render|rig|demo|e2e|bench)(/|$$)')
 FUZZERS  = $(shell grep -rl '^func Fuzz' --include='*_test.go' internal | xargs -n1 dirname | sort -u)
 
-.PHONY: .FORCE all demo test test-user check bench campaign install clean
+.PHONY: .FORCE all demo test test-user check bench campaign install deb rpm repo clean
 
 all: build/thumbd build/thumbd-render
 
@@ -87,12 +90,26 @@ check: $(TOOLS)/staticcheck $(TOOLS)/golangci-lint
 		cp packaging/systemd/thumbd.socket build/units
 	systemd-analyze --recursive-errors=no --man=no verify build/units/thumbd.service build/units/thumbd.socket
 	systemd-analyze security --offline=true --threshold=8 build/units/thumbd.service >/dev/null
-	shellcheck packaging/scripts/*.sh testdata/*.sh .ci/run
+	shellcheck packaging/scripts/*.sh packaging/deb/p*[mt] packaging/rpm/p* testdata/*.sh .ci/run
 
 # A tool is built once for each version.
-$(TOOLS)/staticcheck $(TOOLS)/golangci-lint: Makefile
-	GOBIN=$(TOOLS) $(GO) install $(if $(findstring staticcheck,$@),$(STATICCHECK),$(GOLANGCI))
+$(TOOLS)/staticcheck: TOOL = $(STATICCHECK)
+$(TOOLS)/golangci-lint: TOOL = $(GOLANGCI)
+$(TOOLS)/nfpm: TOOL = $(NFPM)
+$(TOOLS)/staticcheck $(TOOLS)/golangci-lint $(TOOLS)/nfpm: Makefile
+	GOBIN=$(TOOLS) $(GO) install $(TOOL)
 	@touch $@
+
+# Into dist, for this machine.
+deb rpm: $(TOOLS)/nfpm
+	@$(SETUP) build
+	@$(MAKE) --no-print-directory all
+	sh packaging/scripts/package.sh $@ $(ARCH) '$(VERSION)' build
+
+# A signed repository for apt and one for dnf, of what dist holds.
+repo:
+	@$(SETUP) repo
+	sh packaging/scripts/repo.sh
 
 bench:
 	@$(SETUP) test

@@ -3,7 +3,7 @@
 # Installs, with the system's package manager, what a make target needs and is
 # not there yet; says so first. As root, or through sudo.
 #
-# usage: setup.sh build|test|others|check
+# usage: setup.sh build|test|others|check|repo
 #        others: the other servers and languages that tests run
 set -eu
 
@@ -33,6 +33,9 @@ needs() {
 		command -v systemd-analyze|systemd|systemd|check
 		command -v mandoc|mandoc|mandoc|check
 		command -v shellcheck|shellcheck|ShellCheck|check
+		command -v gpg|gpg|gnupg2|repo
+		command -v apt-ftparchive|apt-utils|apt-utils|repo
+		command -v createrepo_c|createrepo-c|createrepo_c|repo
 	EOF
 }
 
