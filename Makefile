@@ -16,6 +16,8 @@ BENCH      ?=
 E2EFLAGS   ?=
 
 ARCH    ?= $(shell $(GO) env GOARCH)
+# Where packages and their repositories go.
+DIST    ?= dist
 VERSION := $(shell git describe --tags --exact-match --match 'v[0-9]*' 2>/dev/null | sed 's/^v//')
 ifeq ($(VERSION),)
 VERSION := 0.0.0~git$(shell git log -1 --format=%cd.%h --date=format:%Y%m%d --abbrev=8 2>/dev/null || echo 0)
@@ -100,16 +102,16 @@ $(TOOLS)/staticcheck $(TOOLS)/golangci-lint $(TOOLS)/nfpm: Makefile
 	GOBIN=$(TOOLS) $(GO) install $(TOOL)
 	@touch $@
 
-# Into dist, for this machine.
+# For this machine.
 deb rpm: $(TOOLS)/nfpm
 	@$(SETUP) build
 	@$(MAKE) --no-print-directory all
-	sh packaging/scripts/package.sh $@ $(ARCH) '$(VERSION)' build
+	sh packaging/scripts/package.sh $@ $(ARCH) '$(VERSION)' build $(DIST)
 
 # A signed repository for apt and one for dnf, of what dist holds.
 repo:
 	@$(SETUP) repo
-	sh packaging/scripts/repo.sh
+	sh packaging/scripts/repo.sh $(DIST)
 
 bench:
 	@$(SETUP) test

@@ -1,14 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Packs dist/'s deb or rpm out of built programs, the same bytes from the same
-# commit.
+# Packs a deb or an rpm of built programs, the same bytes from the same commit.
 #
-# usage: package.sh deb|rpm ARCH VERSION PROGRAMS
+# usage: package.sh deb|rpm ARCH VERSION PROGRAMS TARGET
 #        PROGRAMS: the folder with thumbd and thumbd-render for ARCH; build has
 #        those for this machine
 set -eu
 
 kind=$1
+target=$5
 stage=build/package
 ARCH=$2 VERSION=$3 PROGRAMS=$4
 MAINTAINER='the thumbd authors <maintainers@thumbd.example>'
@@ -29,7 +29,7 @@ third_party() {
 }
 
 rm -rf "$stage"
-mkdir -p "$stage/man" "$stage/completion" "$stage/rpm" dist
+mkdir -p "$stage/man" "$stage/completion" "$stage/rpm" "$target"
 cp packaging/man/* "$stage/man"
 gzip -9n "$stage"/man/*
 for shell in bash fish zsh; do
@@ -47,4 +47,4 @@ cat >"$stage/changelog.yaml" <<EOF
   changes: [{note: "See /usr/share/doc/thumbd/changelog.gz."}]
 EOF
 
-build/tools/nfpm package --config packaging/nfpm.yaml --packager "$kind" --target dist/
+build/tools/nfpm package --config packaging/nfpm.yaml --packager "$kind" --target "$target/"

@@ -1,15 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Makes of dist's packages a signed repository for apt and one for dnf, in
-# dist/repo: apt/, rpm/, and the public key in both its forms.
+# Makes of a folder's packages a signed repository for apt and one for dnf, in
+# its repo: apt/, rpm/, and the public key in both its forms.
 #
-# usage: repo.sh
+# usage: repo.sh FOLDER
 #        GPG_KEY: the key to sign with, of the caller's keyring. Without it one
 #        is made for this repository alone, as good as for a trial; its secret
 #        part is in build/repo-key and is used again.
 set -eu
 
-repo=dist/repo
+dist=$1
+repo=$dist/repo
 rm -rf "$repo"
 mkdir -p "$repo"
 
@@ -48,11 +49,11 @@ apt_repository() {
 	sign --armor --detach-sign --output "$release/Release.gpg" "$release/Release"
 }
 
-# What is signed is the list of the packages with their digests.
 dnf_repository() {
 	mkdir -p "$repo/rpm"
 	cp "$@" "$repo/rpm"
 	cd "$repo/rpm"
+	GPG_TTY=none rpmsign --define "_gpg_name $GPG_KEY" --define "__gpg $(command -v gpg)" --addsign ./*.rpm >/dev/null
 	createrepo_c --quiet .
 	sign --armor --detach-sign repodata/repomd.xml
 }
@@ -61,11 +62,11 @@ sign() { gpg --batch --yes --local-user "$GPG_KEY" "$@"; }
 
 # One of them is enough.
 made=
-for list in "apt_repository dist/*.deb" "dnf_repository dist/*.rpm"; do
+for list in "apt_repository $dist/*.deb" "dnf_repository $dist/*.rpm"; do
 	# shellcheck disable=SC2086 # a function and a pattern
 	set -- $list
 	[ -e "$2" ] || continue
 	("$@")
 	made=yes
 done
-[ -n "$made" ] || { echo "repo.sh: no packages in dist; make deb rpm first" >&2; exit 1; }
+[ -n "$made" ] || { echo "repo.sh: no packages in $dist; make deb rpm first" >&2; exit 1; }

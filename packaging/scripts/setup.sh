@@ -36,6 +36,7 @@ needs() {
 		command -v gpg|gpg|gnupg2|repo
 		command -v apt-ftparchive|apt-utils|apt-utils|repo
 		command -v createrepo_c|createrepo-c|createrepo_c|repo
+		command -v rpmsign|rpm|rpm-sign|repo
 	EOF
 }
 
