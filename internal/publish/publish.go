@@ -53,6 +53,9 @@ var (
 	ErrName = errors.New("not a name below the tree")
 )
 
+// errCopy is a disk that gives back something else than was written.
+var errCopy = errors.New("the copy is not what was written")
+
 // attempts bounds how often something that a purge has taken away is made
 // again for one thumbnail. A purge passes each folder once; ten meet each other
 // only where something is wrong.
@@ -128,11 +131,16 @@ func (t *Tree) Publish(name string, picture *os.File, want Want) (err error) {
 			break
 		}
 	}
-	if err != nil && !errors.Is(err, ErrPicture) {
-		// The disk may have failed before the copy was looked at.
-		if lie := verify(sealed, want); lie != nil {
-			return lie
-		}
+	if err == nil {
+		return nil
+	}
+	// The disk may have failed before the copy was looked at, or have given
+	// back something else than the copy.
+	if lie := verify(sealed, want); lie != nil {
+		return lie
+	}
+	if errors.Is(err, ErrPicture) {
+		return fmt.Errorf("%w: %s", errCopy, err.Error())
 	}
 	return err
 }
