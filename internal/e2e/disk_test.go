@@ -123,6 +123,8 @@ func TestDiskTrouble(t *testing.T) {
 			uri, other := signed("/thumbs/", "a.jpg", "30x30_crop", "jpg"), signed("/thumbs/", "b.jpg", "30x30_crop", "jpg")
 			unpublished(t, r, uri, 30, 30)
 			unpublished(t, r, other, 30, 30)
+			nothingLeft(t, r, uri)
+			nothingLeft(t, r, other)
 			// Hits are nginx's.
 			picture(t, get(t, r, rig.Escape(first)), "jpeg", 20, 20)
 			end()

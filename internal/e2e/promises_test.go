@@ -20,7 +20,8 @@ import (
 //  2. nginx sees a whole thumbnail or none.
 //     Killed: e2e TestKilledInTheMiddle, TestKilledAtEachStepOfPublishing.
 //     Full and failing disks: e2e TestDiskTrouble,
-//     TestFaultsAtEachStepOfPublishing, TestFaultAtTheRemovalOfATempFile.
+//     TestDiskFaultsAtEachStepOfPublishing, TestFaultsAtCallsOfPublishing,
+//     TestFaultAtTheRemovalOfATempFile.
 //     Damaged originals: e2e TestAnswers; engine TestCutOffOriginals.
 //     Power cut: e2e TestPowerCut.
 //     A worker that writes after its answer: publish TestPictureIsSealed,
