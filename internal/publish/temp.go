@@ -73,8 +73,9 @@ func lock(f *os.File) (bool, error) {
 	return err == nil, os.NewSyscallError("flock", err)
 }
 
-// Sweep removes the temp files of processes that are gone, and none of one
-// that lives. It goes on after an error and returns all of them.
+// Sweep removes the temp files of processes that are gone, those of Probe too,
+// and none of one that lives. It goes on after an error and returns all of
+// them.
 func (t *Tree) Sweep() error {
 	r, release, err := t.dir.Acquire()
 	if errors.Is(err, fs.ErrNotExist) {
@@ -84,25 +85,30 @@ func (t *Tree) Sweep() error {
 		return fmt.Errorf("sweep: %w", err)
 	}
 	defer release()
-	dir, err := r.Open(tempDir)
+	if err := errors.Join(sweep(r, probeName), sweepAll(r, tempDir)); err != nil {
+		return fmt.Errorf("sweep %s: %w", t.dir.Path(), err)
+	}
+	return nil
+}
+
+// sweepAll sweeps all files in a folder, if that is there.
+func sweepAll(r *os.Root, folder string) error {
+	dir, err := r.Open(folder)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("sweep %s: %w", t.dir.Path(), err)
+		return err
 	}
 	defer dir.Close()
 	entries, err := dir.ReadDir(-1)
 	errs := []error{err}
 	for _, e := range entries {
 		if e.Type().IsRegular() {
-			errs = append(errs, sweep(r, path.Join(tempDir, e.Name())))
+			errs = append(errs, sweep(r, path.Join(folder, e.Name())))
 		}
 	}
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("sweep %s: %w", t.dir.Path(), err)
-	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // sweep removes one temp file unless its owner lives.

@@ -111,6 +111,33 @@ func TestSweepWithoutATree(t *testing.T) {
 	}
 }
 
+// A daemon that is killed over its probe leaves what it probes with.
+func TestSweepRemovesWhatAProbeLeft(t *testing.T) {
+	tree, folder := site(t, nil)
+	makeFile(t, filepath.Join(folder, probeName))
+	if err := tree.Sweep(); err != nil {
+		t.Error(err)
+	}
+	noTemp(t, folder)
+
+	r, release, err := tree.acquire()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	f, name, err := newTemp(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := errors.Join(r.Rename(name, probeName), tree.Sweep()); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff([]string{probeName}, list(t, folder)); diff != "" {
+		t.Errorf("its daemon lives: %s", diff)
+	}
+}
+
 // Sweep may come between the creation of a temp file and its lock: nobody's
 // thumbnail is lost.
 func TestSweepWhilePublishing(t *testing.T) {
