@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -18,6 +19,9 @@ type conn struct {
 	fd  int
 	buf []byte // of a message
 	oob []byte // of its descriptors
+	// A render that begins sets the one and looks at the other, a daemon's end
+	// the reverse, so that one of them sees both.
+	rendering, abandoned atomic.Bool
 }
 
 // newConn takes over fd, which must be a SOCK_SEQPACKET socket.
@@ -39,6 +43,22 @@ func newConn(fd int) (*conn, error) {
 
 func (c *conn) close() { _ = unix.Close(c.fd) }
 
+// watch waits until the daemon has closed its end, as it does when it is killed
+// too, and calls leave if a render runs then: that may be stuck. Whoever
+// receives learns of it without.
+func (c *conn) watch(leave func()) {
+	fds := []unix.PollFd{{Fd: int32(c.fd)}} // POLLHUP comes without being asked for.
+	for fds[0].Revents == 0 {
+		if _, err := unix.Ppoll(fds, nil, nil); err != nil && !errors.Is(err, unix.EINTR) {
+			return
+		}
+	}
+	c.abandoned.Store(true)
+	if c.rendering.Load() {
+		leave()
+	}
+}
+
 // serve says hello and renders job after job. It returns nil when the daemon
 // has closed its end.
 func (c *conn) serve(e *engine.Engine, hello *wire.Hello) error {
@@ -50,11 +70,16 @@ func (c *conn) serve(e *engine.Engine, hello *wire.Hello) error {
 		if err != nil || job == nil {
 			return err
 		}
+		if c.rendering.Store(true); c.abandoned.Load() {
+			closeAll(files)
+			return nil
+		}
 		outputs := 1 + len(job.Watermarks)
 		results := e.Render(*job, engine.Files{
 			Original: files[0], Watermarks: files[1:outputs], Outputs: files[outputs:],
 		})
 		closeAll(files)
+		c.rendering.Store(false)
 		if err := c.send(&wire.Reply{ID: job.ID, Results: results}); err != nil {
 			return err
 		}

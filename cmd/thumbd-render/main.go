@@ -78,6 +78,9 @@ func work(memory uint64, enter func() (missing []string, err error)) error {
 	if err != nil {
 		return err
 	}
+	// libvips can't be interrupted, and nobody else would end a render that is
+	// stuck.
+	go c.watch(func() { os.Exit(0) })
 	return c.serve(e, &wire.Hello{
 		Version: wire.Version,
 		Vips:    engine.Version(),

@@ -137,8 +137,8 @@ func (d *faultyDisk) Rename(cancel <-chan struct{}, in *fuse.RenameIn, from, to 
 	return d.at("rename", func() fuse.Status { return d.RawFileSystem.Rename(cancel, in, from, to) })
 }
 
-// Create has the kernel keep nothing of the new file: what is read back is
-// read here.
+// Create has the kernel keep nothing of the new file, nor go to the folder by
+// itself: what is read is read here.
 func (d *faultyDisk) Create(cancel <-chan struct{}, in *fuse.CreateIn, name string, out *fuse.CreateOut) fuse.Status {
 	return d.at("create", func() fuse.Status {
 		status := d.RawFileSystem.Create(cancel, in, name, out)
@@ -147,8 +147,13 @@ func (d *faultyDisk) Create(cancel <-chan struct{}, in *fuse.CreateIn, name stri
 	})
 }
 
+// Open is like Create.
 func (d *faultyDisk) Open(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
-	return d.at("open", func() fuse.Status { return d.RawFileSystem.Open(cancel, in, out) })
+	return d.at("open", func() fuse.Status {
+		status := d.RawFileSystem.Open(cancel, in, out)
+		out.OpenFlags |= fuse.FOPEN_DIRECT_IO
+		return status
+	})
 }
 
 func (d *faultyDisk) OpenDir(cancel <-chan struct{}, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {

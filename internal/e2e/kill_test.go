@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hanwen/go-fuse/v2/fuse"
+
 	"thumbd/internal/rig"
 )
 
@@ -91,4 +93,57 @@ func (s *seenWhole) readThrough(ctx context.Context, r *rig.Rig, n int) error {
 		return nil
 	}
 	return fmt.Errorf("status %d, reason %q", resp.Status, resp.Header.Get("X-Thumbd-Reason"))
+}
+
+// A worker that is stuck does not outlive a thumbd that was killed.
+func TestStuckWorkerEndsWithItsDaemon(t *testing.T) {
+	disk := newFaultyDisk(t)
+	originals := folder(t, nil)
+	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, originals)}, TOML: "[daemon]\nworkers = 1"})
+	disk.mount(t, originals)
+	b, err := os.ReadFile(testdata(t, "originals/tests/orientation/1.jpg"))
+	must(t, err)
+	put(t, filepath.Join(originals, "a.jpg"), b)
+	reading, release := make(chan struct{}, 1), make(chan struct{})
+	end := disk.fail("read", func(do func() fuse.Status) fuse.Status {
+		select {
+		case reading <- struct{}{}:
+		default:
+		}
+		<-release
+		return do()
+	})
+	defer end()
+	defer close(release)
+	asked := ask(t.Context(), r, target("a.jpg", "20x20_crop", "jpg"))
+	select {
+	case <-reading:
+	case got := <-asked:
+		t.Fatalf("status %d, %v: nothing was read", got.Status, got.err)
+	}
+	pids := workers(t, r)
+	r.KillDaemon()
+	if len(pids) == 0 {
+		t.Error("no workers")
+	}
+	for _, pid := range pids {
+		awaitEnd(t, pid)
+	}
+	must(t, r.StartDaemon(t.Context()))
+	end()
+	<-asked
+}
+
+// awaitEnd waits until a process has ended, whoever is to wait for it.
+func awaitEnd(t *testing.T, pid int) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); <-time.After(10 * time.Millisecond) {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		// The state follows the name: proc(5).
+		if _, state, _ := strings.Cut(string(stat), ") "); err != nil || strings.HasPrefix(state, "Z") {
+			return
+		}
+	}
+	t.Errorf("process %d lives", pid)
+	kill(t, pid)
 }

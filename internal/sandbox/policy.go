@@ -39,7 +39,7 @@ var allowed = []uintptr{
 	unix.SYS_FTRUNCATE, unix.SYS_DUP, unix.SYS_CLOSE,
 	// Not sendmsg, which sends descriptors, too.
 	unix.SYS_RECVMSG,
-	unix.SYS_EPOLL_CREATE1, unix.SYS_EPOLL_CTL, unix.SYS_EPOLL_PWAIT, unix.SYS_EVENTFD2,
+	unix.SYS_PPOLL, unix.SYS_EPOLL_CREATE1, unix.SYS_EPOLL_CTL, unix.SYS_EPOLL_PWAIT, unix.SYS_EVENTFD2,
 
 	unix.SYS_BRK, unix.SYS_MUNMAP, unix.SYS_MREMAP,
 
