@@ -99,7 +99,7 @@ func (o *original) walk(job wire.Job) error {
 	switch {
 	case errors.Is(err, probe.ErrFrames):
 		return &failure{wire.TooManyFrames, err}
-	case errors.Is(err, probe.ErrUnsafe):
+	case errors.Is(err, probe.ErrUnsafe), errors.Is(err, probe.ErrChunks):
 		return &failure{wire.Unsupported, err}
 	case errors.Is(err, probe.ErrTruncated), errors.Is(err, probe.ErrMalformed):
 		return &failure{wire.Damaged, err}

@@ -18,6 +18,8 @@ var (
 	ErrTruncated = errors.New("the file ends inside the picture")
 	ErrMalformed = errors.New("the file is malformed")
 	ErrFrames    = errors.New("the file has more frames than allowed")
+	// ErrChunks is a PNG that would keep its decoder busy with all but pixels.
+	ErrChunks = errors.New("the PNG has too many texts or other chunks")
 )
 
 // Container is what a file says of itself without being decoded.
@@ -31,8 +33,8 @@ type Container struct {
 // Walk goes through the structure of a file of format f, size bytes long, to
 // where its picture ends, and returns ErrTruncated when the file ends before.
 // It gives up with ErrFrames after maxFrames frames, and refuses an SVG with
-// ErrUnsafe. TIFF and what it does not
-// know have no such structure: of them it says nothing.
+// ErrUnsafe and a PNG with ErrChunks. TIFF and what it does not know have no
+// such structure: of them it says nothing.
 func Walk(f thumb.Format, r io.ReaderAt, size int64, maxFrames int) (Container, error) {
 	s := &scanner{file: r, size: size, frames: maxFrames}
 	c := Container{Frames: 1}
@@ -127,16 +129,35 @@ func (s *scanner) check(err error) {
 	}
 }
 
+// Pictures have a few chunks beside those of their pixels. libpng inflates each
+// compressed text, to 8 MB, whenever it reads the header.
+const (
+	maxPNGTexts  = 32 // compressed
+	maxPNGChunks = 10_000
+)
+
 // png walks the chunks to IEND.
 func (s *scanner) png() {
 	s.skip(8)
+	texts, chunks := 0, 0
 	for s.more() {
 		head := s.next(8)
-		last := string(head[4:8]) == "IEND"
-		s.skip(int64(binary.BigEndian.Uint32(head)) + 4)
-		if last {
+		length := int64(binary.BigEndian.Uint32(head))
+		switch string(head[4:8]) {
+		case "IEND":
+			s.skip(length + 4)
 			return
+		case "IDAT":
+		case "zTXt", "iTXt":
+			texts++
+			fallthrough
+		default:
+			chunks++
 		}
+		if texts > maxPNGTexts || chunks > maxPNGChunks {
+			s.fail(ErrChunks)
+		}
+		s.skip(length + 4)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"image/jpeg"
 	"image/png"
 	"slices"
+	"strings"
 	"testing"
 
 	"thumbd/internal/thumb"
@@ -147,6 +148,23 @@ func TestWalkJPEGOfLongData(t *testing.T) {
 	}
 	if _, err := Walk(thumb.JPEG, bytes.NewReader(data), int64(len(data)), 1); !errors.Is(err, ErrTruncated) {
 		t.Errorf("without an end: got %v", err)
+	}
+}
+
+// TestWalkPNGOfManyChunks has as many as are allowed, and one more.
+func TestWalkPNGOfManyChunks(t *testing.T) {
+	end := "\x00\x00\x00\x00IEND...."
+	for kind, most := range map[string]int{"zTXt": maxPNGTexts, "iTXt": maxPNGTexts, "tEXt": maxPNGChunks, "IDAT": 1 << 20} {
+		chunk := "\x00\x00\x00\x00" + kind + "...."
+		for n, want := range map[int]error{most: nil, most + 1: ErrChunks} {
+			if kind == "IDAT" {
+				want = nil
+			}
+			data := "\x89PNG\r\n\x1a\n" + strings.Repeat(chunk, n) + end
+			if _, err := Walk(thumb.PNG, strings.NewReader(data), int64(len(data)), 1); !errors.Is(err, want) {
+				t.Errorf("%d of %s: got %v, want %v", n, kind, err, want)
+			}
+		}
 	}
 }
 
