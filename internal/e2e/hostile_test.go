@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"thumbd/internal/rig"
 )
@@ -40,10 +41,14 @@ func TestMutatedOriginals(t *testing.T) {
 		put(t, filepath.Join(dir, name), mutate(random, samples[i%len(samples)]))
 		ext := []string{"jpg", "png", "webp", "gif"}[i/len(samples)%4]
 		resp := do(t, r, rig.Request{Target: target(name, "40x30_crop_frames=1", ext), Direct: true})
-		answers[fmt.Sprint(resp.Status, " ", resp.Header.Get("X-Thumbd-Reason"))]++
-		if !slices.Contains([]int{200, 415, 422, 500}, resp.Status) {
-			t.Errorf("original %d: status %d, reason %q", i, resp.Status, resp.Header.Get("X-Thumbd-Reason"))
+		answer := fmt.Sprint(resp.Status, " ", resp.Header.Get("X-Thumbd-Reason"))
+		answers[answer]++
+		if !slices.Contains([]int{200, 415, 422}, resp.Status) && answer != "500 crashed" {
+			t.Errorf("original %d: %s", i, answer)
 			keep(t, filepath.Join(dir, name))
+		}
+		if i%1000 == 999 {
+			t.Logf("%d mutated originals: %v", i+1, answers)
 		}
 		if i == n/10 {
 			before = residentKiB(t, pid)
@@ -56,44 +61,65 @@ func TestMutatedOriginals(t *testing.T) {
 	if answers["200 "] == 0 || answers["422 damaged"] == 0 {
 		t.Error("mutations that are all alike prove nothing")
 	}
-	checkUnmoved(t, r, pid, before)
+	if published := checkUnmoved(t, r, pid, before); published != answers["200 "] {
+		t.Errorf("%d thumbnails for %d answers that they are there", published, answers["200 "])
+	}
 }
 
 // Files that ask for more than they are: of pixels, frames, chunks, directories
 // and profiles.
 func TestBombs(t *testing.T) {
-	dir := folder(t, nil)
-	bombs := map[string][]byte{
-		"pixels":      pngOf(60_000, 60_000, nil),
-		"many pixels": pngOf(1<<31-1, 1<<31-1, nil),
-		"chunks":      pngOf(8, 8, bytes.Repeat(pngChunk("tEXt", []byte("a\x00b")), 200_000)),
-		"texts":       pngOf(8, 8, bytes.Repeat(pngChunk("zTXt", append([]byte("a\x00\x00"), deflate(make([]byte, 8<<20))...)), 50)),
-		"profile":     pngOf(8, 8, pngChunk("iCCP", append([]byte("a\x00\x00"), deflate(make([]byte, 256<<20))...))),
-		"frames":      gifOf(4000, 4000, 5000),
-		"few frames":  gifOf(65_535, 65_535, 2),
-		"directories": tiffLoop(),
-		"segments":    jpegSegments(t),
-		"canvas":      webpCanvas(),
+	const (
+		pixels = "422 original-pixels"
+		frames = "422 original-frames"
+		broken = "422 damaged"
+		other  = "415 unsupported"
+		fine   = "200 "
+	)
+	bombs := map[string]struct {
+		data   []byte
+		answer string
+	}{
+		"pixels":            {pngOf(60_000, 60_000, nil), pixels},
+		"most pixels":       {pngOf(1<<31-1, 1<<31-1, nil), broken},
+		"pixels of AVIF":    {inflated(t, "sample.avif"), pixels},
+		"pixels of HEIC":    {inflated(t, "sample.heic"), pixels},
+		"frames":            {gifOf(4000, 4000, 5000), frames},
+		"few frames":        {gifOf(65_535, 65_535, 2), pixels},
+		"frames of WebP":    {webpFrames(5000), frames},
+		"canvas":            {webpFrames(0), broken},
+		"chunks":            {pngOf(8, 8, bytes.Repeat(pngChunk("tEXt", []byte("a\x00b")), 200_000)), other},
+		"compressed texts":  {pngOf(8, 8, bytes.Repeat(pngChunk("zTXt", zeros(8<<20)), 50)), other},
+		"compressed text":   {pngOf(8, 8, pngChunk("zTXt", zeros(256<<20))), fine},
+		"profile":           {pngOf(8, 8, pngChunk("iCCP", zeros(256<<20))), fine},
+		"EXIF of PNG":       {pngOf(8, 8, pngChunk("eXIf", tiffOf(8))), fine},
+		"segments":          {jpegSegments(t), fine},
+		"circle":            {tiffOf(8), fine},
+		"many directories":  {tiffOf(60_000), fine},
+		"directory nowhere": {tiffOf(0), fine},
 	}
+	dir := folder(t, nil)
 	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, dir)}})
 	pid := r.DaemonPID()
 	put(t, filepath.Join(dir, "good.jpg"), hostileSamples(t)[0])
 	get(t, r, target("good.jpg", "40x30_crop", "jpg"))
 	before := residentKiB(t, pid)
-	for name, data := range bombs {
-		put(t, filepath.Join(dir, name), data)
+	for name, bomb := range bombs {
+		put(t, filepath.Join(dir, name), bomb.data)
+		began := time.Now()
 		resp := do(t, r, rig.Request{Target: target(name, "40x30_crop", "jpg"), Direct: true})
-		if !slices.Contains([]int{200, 415, 422}, resp.Status) {
-			t.Errorf("%s, %d bytes: status %d, reason %q", name, len(data), resp.Status, resp.Header.Get("X-Thumbd-Reason"))
+		answer := fmt.Sprint(resp.Status, " ", resp.Header.Get("X-Thumbd-Reason"))
+		if answer != bomb.answer {
+			t.Errorf("%s: %s, want %s", name, answer, bomb.answer)
 		}
-		t.Logf("%s, %d bytes: %d %s", name, len(data), resp.Status, resp.Header.Get("X-Thumbd-Reason"))
+		t.Logf("%s, %d bytes: %s in %v", name, len(bomb.data), answer, time.Since(began))
 	}
 	checkUnmoved(t, r, pid, before)
 }
 
 // checkUnmoved holds that the daemon lives, has not grown, and has published
-// whole pictures alone.
-func checkUnmoved(t *testing.T, r *rig.Rig, pid, before int) {
+// whole pictures alone, and returns how many.
+func checkUnmoved(t *testing.T, r *rig.Rig, pid, before int) int {
 	t.Helper()
 	if r.DaemonPID() != pid {
 		t.Error("the daemon is another")
@@ -105,6 +131,7 @@ func checkUnmoved(t *testing.T, r *rig.Rig, pid, before int) {
 	if err := seen.scan(r.Root("gallery")); err != nil {
 		t.Error(err)
 	}
+	return len(seen.known)
 }
 
 // hostileSamples returns small originals of every format, a JPEG first.
@@ -222,19 +249,56 @@ func gifOf(width, height uint16, frames int) []byte {
 	return append(append(b, bytes.Repeat(frame, frames)...), 0x3b)
 }
 
-// tiffLoop returns a TIFF whose directory is its own successor.
-func tiffLoop() []byte {
-	b := []byte("II*\x00\x08\x00\x00\x00")
-	tags := [][3]uint32{{256, 3, 8}, {257, 3, 8}, {258, 3, 8}, {259, 3, 1}, {262, 3, 1}, {273, 4, 200}, {277, 3, 1}, {278, 3, 8}, {279, 4, 64}}
-	b = binary.LittleEndian.AppendUint16(b, uint16(len(tags)))
-	for _, tag := range tags {
-		b = binary.LittleEndian.AppendUint16(b, uint16(tag[0]))
-		b = binary.LittleEndian.AppendUint16(b, uint16(tag[1]))
-		b = binary.LittleEndian.AppendUint32(b, 1)
-		b = binary.LittleEndian.AppendUint32(b, tag[2])
+// zeros returns a PNG chunk's name and n zeros, compressed.
+func zeros(n int) []byte { return append([]byte("a\x00\x00"), deflate(make([]byte, n))...) }
+
+// tiffOf returns a TIFF of so many directories, each with the same 8 x 8
+// pixels. Of up to 8 the last is followed by the first, and none is followed
+// by one where the file has ended.
+func tiffOf(directories int) []byte {
+	tags := [][3]uint32{{256, 3, 8}, {257, 3, 8}, {258, 3, 8}, {259, 3, 1}, {262, 3, 1}, {273, 4, 8}, {277, 3, 1}, {278, 3, 8}, {279, 4, 64}}
+	const pixels, first = 64, 72
+	size := uint32(2 + 12*len(tags) + 4)
+	b := []byte("II*\x00\x48\x00\x00\x00")
+	b = append(b, make([]byte, pixels)...)
+	for i := range max(directories, 1) {
+		b = binary.LittleEndian.AppendUint16(b, uint16(len(tags)))
+		for _, tag := range tags {
+			b = binary.LittleEndian.AppendUint16(b, uint16(tag[0]))
+			b = binary.LittleEndian.AppendUint16(b, uint16(tag[1]))
+			b = binary.LittleEndian.AppendUint32(b, 1)
+			b = binary.LittleEndian.AppendUint32(b, tag[2])
+		}
+		next := first + uint32(i+1)*size
+		switch {
+		case directories == 0:
+			next = 1 << 31
+		case i+1 == directories && directories <= 8:
+			next = first
+		case i+1 == directories:
+			next = 0
+		}
+		b = binary.LittleEndian.AppendUint32(b, next)
 	}
-	b = binary.LittleEndian.AppendUint32(b, 8)
-	return append(b, make([]byte, 264-len(b))...)
+	return b
+}
+
+// inflated returns a sample that says that it is 11,000 x 11,000.
+func inflated(t *testing.T, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(testdata(t, "../internal/engine/samples/"+name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// ISO 23008-12: the box of an image's size.
+	at := bytes.Index(b, []byte("ispe"))
+	if at < 0 {
+		t.Fatalf("%s: no ispe", name)
+	}
+	for ; at >= 0; at = bytes.Index(b, []byte("ispe")) {
+		copy(b[at:], "ISPE\x00\x00\x00\x00\x00\x00\x2a\xf8\x00\x00\x2a\xf8")
+	}
+	return bytes.ReplaceAll(b, []byte("ISPE"), []byte("ispe"))
 }
 
 // jpegSegments returns a JPEG with megabytes of EXIF and ICC segments.
@@ -254,8 +318,11 @@ func jpegSegments(t *testing.T) []byte {
 	return append(b, jpeg[2:]...)
 }
 
-// webpCanvas returns a WebP that says that its canvas is as large as can be.
-func webpCanvas() []byte {
-	b := []byte("RIFF\x2a\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x02\x00\x00\x00\xff\xff\xff\xff\xff\xff")
-	return append(b, "ANIM\x06\x00\x00\x00\x00\x00\x00\x00\x00\x00"...)
+// webpFrames returns an animated WebP of the largest canvas there can be, and of
+// so many frames, which are of nothing.
+func webpFrames(frames int) []byte {
+	b := []byte("WEBPVP8X\x0a\x00\x00\x00\x02\x00\x00\x00\xff\xff\xff\xff\xff\xff")
+	b = append(b, "ANIM\x06\x00\x00\x00\x00\x00\x00\x00\x00\x00"...)
+	b = append(b, bytes.Repeat([]byte("ANMF\x00\x00\x00\x00"), frames)...)
+	return append(binary.LittleEndian.AppendUint32([]byte("RIFF"), uint32(len(b))), b...)
 }

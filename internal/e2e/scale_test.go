@@ -30,7 +30,8 @@ func times(short, long int) int {
 	return short
 }
 
-// random returns a source of moments. A failed test shows its seed.
+// random returns a source of moments. A failed test shows its seed, and so does
+// a campaign, which may be ended before.
 func random(t *testing.T) *rand.Rand {
 	t.Helper()
 	s := *seed
@@ -42,6 +43,9 @@ func random(t *testing.T) *rand.Rand {
 			t.Logf("-seed %d", s)
 		}
 	})
+	if *campaign {
+		t.Logf("-seed %d", s)
+	}
 	return rand.New(rand.NewPCG(s, 0))
 }
 
