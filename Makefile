@@ -33,10 +33,10 @@ TOOLS        := $(CURDIR)/build/tools
 SETUP   := sh packaging/scripts/setup.sh
 SOURCES := $(shell find cmd internal -name '*.go' -o -name '*.[ch]' -o -name '*.html') go.mod go.sum
 # All but the packages with cgo and those that start whole programs.
-PURE     = $(shell CGO_ENABLED=0 $(GO) list ./... 2>/dev/null | grep -Ev '/(engine|thumbd-render|rig|demo|e2e|bench)(/|$$)')
+PURE     = $(shell CGO_ENABLED=0 $(GO) list ./... 2>/dev/null | grep -Ev '/(engine|thumbd-render|rig|demo|e2e|bench|packages)(/|$$)')
 FUZZERS  = $(shell grep -rl '^func Fuzz' --include='*_test.go' internal | xargs -n1 dirname | sort -u)
 
-.PHONY: .FORCE all demo test test-user check bench campaign install deb rpm repo clean
+.PHONY: .FORCE all demo test test-user check bench campaign install deb rpm repo check-packages clean
 
 all: build/thumbd build/thumbd-render
 
@@ -93,6 +93,13 @@ check: $(TOOLS)/staticcheck $(TOOLS)/golangci-lint
 	systemd-analyze --recursive-errors=no --man=no verify build/units/thumbd.service build/units/thumbd.socket
 	systemd-analyze security --offline=true --threshold=8 build/units/thumbd.service >/dev/null
 	shellcheck packaging/scripts/*.sh packaging/deb/p*[mt] packaging/rpm/p* testdata/*.sh .ci/run
+
+# What the packages hold and do; as root also their scripts.
+check-packages: $(TOOLS)/nfpm
+	@$(SETUP) packages
+	@rm -rf build/check
+	@$(MAKE) --no-print-directory deb rpm repo DIST=build/check
+	THUMBD_PACKAGES=$(CURDIR)/build/check $(GO) test -count=1 ./internal/packages $(E2EFLAGS)
 
 # A tool is built once for each version.
 $(TOOLS)/staticcheck: TOOL = $(STATICCHECK)

@@ -20,18 +20,23 @@ third_party() {
 	echo "The programs of thumbd contain Go's standard library and these modules."
 	printf '\n== Go\n\n'
 	cat "$(go env GOROOT)/LICENSE"
-	go version -m build/thumbd build/thumbd-render | awk '$1 == "dep" { print $2 "@" $3 }' | LC_ALL=C sort -u |
-		while IFS= read -r module; do
-			printf '\n== %s\n\n' "$module"
-			dir=$(go list -m -f '{{.Dir}}' "${module%@*}")
-			find "$dir" -maxdepth 1 \( -iname 'license*' -o -iname 'copying*' -o -iname 'notice*' \) -exec cat {} +
+	go version -m build/thumbd build/thumbd-render | awk '$1 == "dep" { print $2 }' | LC_ALL=C sort -u |
+		xargs go list -m -f '{{.Path}} {{.Version}} {{.Dir}}' |
+		while read -r module version dir; do
+			printf '\n== %s %s\n\n' "$module" "$version"
+			find "$dir" -maxdepth 1 \( -iname 'license*' -o -iname 'copying*' -o -iname 'notice*' \) -print0 |
+				LC_ALL=C sort -z | xargs -0 cat
 		done
 }
 
+umask 022
 rm -rf "$stage"
 mkdir -p "$stage/man" "$stage/completion" "$stage/rpm" "$target"
 cp packaging/man/* "$stage/man"
 gzip -9n "$stage"/man/*
+# What tests and editors leave beside them stays out.
+git ls-files -z packaging/examples testdata/vectors | tar -c --null --files-from=- |
+	tar -x -C "$stage" --no-same-permissions --transform 's,^packaging/,,;s,^testdata/vectors,examples/vectors,'
 for shell in bash fish zsh; do
 	build/thumbd completion $shell >"$stage/completion/$shell"
 done

@@ -3,7 +3,7 @@
 # Installs, with the system's package manager, what a make target needs and is
 # not there yet; says so first. As root, or through sudo.
 #
-# usage: setup.sh build|test|others|check|repo
+# usage: setup.sh build|test|others|check|repo|packages
 #        others: the other servers and languages that tests run
 set -eu
 
@@ -33,6 +33,13 @@ needs() {
 		command -v systemd-analyze|systemd|systemd|check
 		command -v mandoc|mandoc|mandoc|check
 		command -v shellcheck|shellcheck|ShellCheck|check
+		command -v dpkg-deb|dpkg|dpkg|packages
+		command -v lintian|lintian||packages
+		command -v rpmlint|rpmlint|rpmlint|packages
+		command -v rpm2cpio|rpm2cpio|rpm|packages
+		command -v cpio|cpio|cpio|packages
+		command -v nginx|nginx-light|nginx|packages
+		command -v gpgv|gpgv|gnupg2|packages
 		command -v gpg|gpg|gnupg2|repo
 		command -v apt-ftparchive|apt-utils|apt-utils|repo
 		command -v createrepo_c|createrepo-c|createrepo_c|repo

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: MIT
+
+package packages
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// What both packages hold, beside the examples. The letter c marks what an
+// upgrade leaves as the administrator has made it.
+const both = `
+-rw-r--r-- c /etc/nginx/conf.d/thumbd.conf
+-rw-r--r-- c /etc/nginx/snippets/thumbd-auth.conf
+-rw-r--r-- c /etc/nginx/snippets/thumbd-files.conf
+-rw-r--r-- c /etc/nginx/snippets/thumbd.conf
+-rw-r--r-- c /etc/thumbd/thumbd.toml
+-rwxr-xr-x - /usr/bin/thumbd
+-rw-r--r-- - /usr/lib/systemd/system/thumbd.service
+-rw-r--r-- - /usr/lib/systemd/system/thumbd.socket
+-rw-r--r-- - /usr/lib/sysusers.d/thumbd.conf
+-rw-r--r-- - /usr/lib/tmpfiles.d/thumbd.conf
+-rwxr-xr-x - /usr/libexec/thumbd/thumbd-render
+-rw-r--r-- - /usr/share/bash-completion/completions/thumbd
+-rw-r--r-- - /usr/share/doc/thumbd/changelog.gz
+-rw-r--r-- - /usr/share/fish/vendor_completions.d/thumbd.fish
+-rw-r--r-- - /usr/share/man/man5/thumbd.toml.5.gz
+-rw-r--r-- - /usr/share/man/man8/thumbd-render.8.gz
+-rw-r--r-- - /usr/share/man/man8/thumbd.8.gz
+`
+
+const debOnly = `
+-rw-r--r-- - /usr/share/doc/thumbd/changelog.Debian.gz
+-rw-r--r-- - /usr/share/doc/thumbd/copyright
+-rw-r--r-- - /usr/share/doc/thumbd/third-party.gz
+-rw-r--r-- - /usr/share/lintian/overrides/thumbd
+-rw-r--r-- - /usr/share/zsh/vendor-completions/_thumbd
+`
+
+const rpmOnly = `
+-rw-r--r-- - /usr/lib/systemd/system-preset/80-thumbd.preset
+-rw-r--r-- - /usr/share/licenses/thumbd/LICENSE
+-rw-r--r-- - /usr/share/licenses/thumbd/third-party.gz
+-rw-r--r-- - /usr/share/zsh/site-functions/_thumbd
+`
+
+const examples = "/usr/share/doc/thumbd/examples/"
+
+// want returns the lines of lists and the examples', sorted.
+func want(t *testing.T, lists ...string) []string {
+	t.Helper()
+	lines := strings.Split(strings.TrimSpace(strings.Join(lists, "")), "\n")
+	lines = slices.DeleteFunc(lines, func(l string) bool { return l == "" })
+	tracked := output(t, "git", "ls-files", "packaging/examples", "testdata/vectors")
+	for name := range strings.FieldsSeq(tracked) {
+		name = strings.TrimPrefix(strings.TrimPrefix(name, "packaging/examples/"), "testdata/")
+		lines = append(lines, "-rw-r--r-- - "+examples+name)
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+func TestDebFiles(t *testing.T) {
+	conffiles := strings.Fields(output(t, "dpkg-deb", "--info", deb(t), "conffiles"))
+	var got []string
+	for path, f := range debFiles(t, deb(t)) {
+		if f.header.Uid != 0 || f.header.Gid != 0 {
+			t.Errorf("%s: belongs to %d:%d, want root", path, f.header.Uid, f.header.Gid)
+		}
+		mode := f.header.FileInfo().Mode()
+		if mode.IsDir() {
+			if mode.Perm() != 0o755 {
+				t.Errorf("%s: mode %v, want 0755", path, mode.Perm())
+			}
+			continue
+		}
+		got = append(got, fmt.Sprintf("%v %s %s", mode, mark(slices.Contains(conffiles, path)), path))
+	}
+	slices.Sort(got)
+	if diff := cmp.Diff(want(t, both, debOnly), got); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+}
+
+func mark(config bool) string {
+	if config {
+		return "c"
+	}
+	return "-"
+}
+
+func TestRpmFiles(t *testing.T) {
+	lines := query(t, rpm(t), `[%{FILEMODES:perms} %{FILEUSERNAME}:%{FILEGROUPNAME} -%{FILEFLAGS:fflags} %{FILENAMES}\n]`)
+	var got []string
+	for line := range strings.Lines(lines) {
+		var mode, owner, flags, path string
+		if _, err := fmt.Sscan(line, &mode, &owner, &flags, &path); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		if owner != "root:root" {
+			t.Errorf("%s: belongs to %s, want root", path, owner)
+		}
+		if mode[0] == 'd' {
+			if mode != "drwxr-xr-x" {
+				t.Errorf("%s: mode %s, want 0755", path, mode)
+			}
+			continue
+		}
+		// A changed one is kept, and the new one laid beside it.
+		config := strings.ContainsRune(flags, 'c') && strings.ContainsRune(flags, 'n')
+		got = append(got, fmt.Sprintf("%s %s %s", mode, mark(config), path))
+	}
+	slices.Sort(got)
+	if diff := cmp.Diff(want(t, both, rpmOnly), got); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+}
+
+// What lies in both at the same place is the same, but for nginx's group.
+func TestDebAndRpmHoldTheSame(t *testing.T) {
+	digests := map[string]string{}
+	for line := range strings.Lines(query(t, rpm(t), `[%{FILEDIGESTS} %{FILENAMES}\n]`)) {
+		if digest, path, ok := strings.Cut(strings.TrimSpace(line), " "); ok {
+			digests[path] = digest
+		}
+	}
+	var differ []string
+	for path, f := range debFiles(t, deb(t)) {
+		digest, ok := digests[path]
+		if ok && f.header.FileInfo().Mode().IsRegular() && digest != fmt.Sprintf("%x", sha256.Sum256(f.body)) {
+			differ = append(differ, path)
+		}
+	}
+	slices.Sort(differ)
+	want := []string{"/usr/lib/systemd/system/thumbd.socket", "/usr/lib/sysusers.d/thumbd.conf"}
+	if diff := cmp.Diff(want, differ); diff != "" {
+		t.Errorf("what differs (-want +got):\n%s", diff)
+	}
+}
+
+// Each package's socket is for the nginx of its distributions.
+func TestSocketGroup(t *testing.T) {
+	socket := string(debFiles(t, deb(t))["/usr/lib/systemd/system/thumbd.socket"].body)
+	if !strings.Contains(socket, "\nSocketGroup=www-data\n") {
+		t.Errorf("deb: no SocketGroup=www-data in\n%s", socket)
+	}
+	for path, want := range map[string]string{
+		"/usr/lib/systemd/system/thumbd.socket": "\nSocketGroup=nginx\n",
+		"/usr/lib/sysusers.d/thumbd.conf":       "\ng nginx -\n",
+	} {
+		got := output(t, "sh", "-c", `rpm2cpio "$1" | cpio --quiet --to-stdout -i "*$2"`, "-", rpm(t), path)
+		if !strings.Contains(got, want) {
+			t.Errorf("rpm: %s: no %q in\n%s", path, want, got)
+		}
+	}
+}
+
+// nginx takes the packaged files as they are.
+func TestNginxTakesPackagedFiles(t *testing.T) {
+	dir := t.TempDir()
+	files := debFiles(t, deb(t))
+	paths := slices.DeleteFunc(slices.Collect(maps.Keys(files)), func(path string) bool {
+		return !strings.HasPrefix(path, "/etc/nginx/") || files[path].header.FileInfo().IsDir()
+	})
+	for _, path := range paths {
+		put(t, filepath.Join(dir, strings.TrimPrefix(path, "/etc/nginx/")), files[path].body, 0o644)
+	}
+	put(t, filepath.Join(dir, "nginx.conf"), []byte(`
+pid nginx.pid; error_log stderr; events {}
+http {
+	access_log off;
+	client_body_temp_path t; proxy_temp_path t; fastcgi_temp_path t; uwsgi_temp_path t; scgi_temp_path t;
+	include conf.d/*.conf;
+	server {
+		listen unix:server.sock;
+		location ^~ /thumbs/ {
+			root /var/cache/thumbd/gallery;
+			try_files $uri$thumbd_variant @thumbd;
+			include snippets/thumbd-auth.conf;
+		}
+		location ^~ /documents/ { include snippets/thumbd-files.conf; }
+		include snippets/thumbd.conf;
+	}
+}`), 0o644)
+	t.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin")
+	output(t, "nginx", "-t", "-q", "-p", dir+"/", "-c", filepath.Join(dir, "nginx.conf"))
+}
+
+// put writes a file, and the folders that it needs.
+func put(t *testing.T, path string, body []byte, mode os.FileMode) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, body, mode); err != nil {
+		t.Fatal(err)
+	}
+}
