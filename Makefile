@@ -88,10 +88,7 @@ check: $(TOOLS)/staticcheck $(TOOLS)/golangci-lint
 	$(TOOLS)/staticcheck ./...
 	$(TOOLS)/golangci-lint run
 	mandoc -T lint -W warning packaging/man/*
-	@mkdir -p build/units && sed 's,/usr/bin/thumbd,$(CURDIR)/build/thumbd,' packaging/systemd/thumbd.service >build/units/thumbd.service && \
-		cp packaging/systemd/thumbd.socket build/units
-	systemd-analyze --recursive-errors=no --man=no verify build/units/thumbd.service build/units/thumbd.socket
-	systemd-analyze security --offline=true --threshold=8 build/units/thumbd.service >/dev/null
+	sh packaging/scripts/check-units.sh
 	shellcheck packaging/scripts/*.sh packaging/deb/p*[mt] packaging/rpm/p* testdata/*.sh .ci/run
 
 # What the packages hold and do; as root also their scripts.

@@ -31,6 +31,7 @@ needs() {
 		test -d /usr/lib/python3/dist-packages/jinja2|python3-jinja2|python3-jinja2|others
 		command -v node|nodejs|nodejs|others
 		command -v systemd-analyze|systemd|systemd|check
+		command -v apparmor_parser|apparmor||check
 		command -v mandoc|mandoc|mandoc|check
 		command -v shellcheck|shellcheck|ShellCheck|check
 		command -v dpkg-deb|dpkg|dpkg|packages

@@ -1,0 +1,39 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Verifies the units, alone and with each of the drop-ins among the examples,
+# how little of the system they are exposed to, and the AppArmor profile's
+# syntax.
+#
+# usage: check-units.sh
+set -eu
+
+PATH=$PATH:/usr/sbin:/sbin
+dir=build/units
+rm -rf "$dir"
+mkdir -p "$dir/thumbd.service.d"
+# A program that a unit names must be there.
+sed "s,/usr/bin/thumbd,$PWD/build/thumbd," packaging/systemd/thumbd.service >"$dir/thumbd.service"
+cp packaging/systemd/thumbd.socket "$dir"
+
+# check fails where the units have a mistake, or an exposure over $1 tenths.
+check() {
+	systemd-analyze --recursive-errors=no --man=no verify "$dir/thumbd.service" "$dir/thumbd.socket"
+	systemd-analyze security --no-pager --offline=true --threshold="$1" "$dir/thumbd.service" >"$dir/security" ||
+		{ cat "$dir/security"; exit 1; }
+}
+
+check 4
+for drop_in in packaging/examples/systemd/*.conf; do
+	cp "$drop_in" "$dir/thumbd.service.d/example.conf"
+	case $drop_in in
+	# A network is what it is for.
+	*/remote-originals.conf) check 13 ;;
+	*) check 8 ;;
+	esac
+done
+
+if command -v apparmor_parser >/dev/null; then
+	apparmor_parser -QTK packaging/examples/apparmor/usr.bin.thumbd
+else
+	echo "check-units: no apparmor_parser here: the AppArmor profile is not checked"
+fi
