@@ -15,7 +15,10 @@ BENCH      ?=
 # being skipped; it takes root, mounts, loop devices and ptrace.
 E2EFLAGS   ?=
 
-ARCH    ?= $(shell $(GO) env GOARCH)
+# ARCH=arm64 make deb rpm packs for another machine: see scripts/cross.sh.
+ARCH    ?= $(shell $(GO) env GOHOSTARCH)
+FOREIGN := $(filter-out $(shell $(GO) env GOHOSTARCH),$(ARCH))
+BUILD   := build$(FOREIGN:%=/%)
 # Where packages and their repositories go.
 DIST    ?= dist
 VERSION := $(shell git describe --tags --exact-match --match 'v[0-9]*' 2>/dev/null | sed 's/^v//')
@@ -38,16 +41,16 @@ FUZZERS  = $(shell grep -rl '^func Fuzz' --include='*_test.go' internal | xargs 
 
 .PHONY: .FORCE all demo test test-user check bench campaign install deb rpm repo check-packages clean
 
-all: build/thumbd build/thumbd-render
+all: $(BUILD)/thumbd $(BUILD)/thumbd-render
 
 # Changes only when the version does.
 build/version: .FORCE
 	@mkdir -p build && echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' >$@
 
-build/thumbd: $(SOURCES) build/version
+$(BUILD)/thumbd: $(SOURCES) build/version
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/thumbd
 
-build/thumbd-render: $(SOURCES) build/version
+$(BUILD)/thumbd-render: $(SOURCES) build/version
 	@$(SETUP) build
 	$(GO) build -trimpath -buildmode=pie -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/thumbd-render
 
@@ -106,11 +109,11 @@ $(TOOLS)/staticcheck $(TOOLS)/golangci-lint $(TOOLS)/nfpm: Makefile
 	GOBIN=$(TOOLS) $(GO) install $(TOOL)
 	@touch $@
 
-# For this machine.
 deb rpm: $(TOOLS)/nfpm
 	@$(SETUP) build
-	@$(MAKE) --no-print-directory all
-	sh packaging/scripts/package.sh $@ $(ARCH) '$(VERSION)' build $(DIST)
+	@$(MAKE) --no-print-directory all ARCH=
+	@$(if $(FOREIGN),sh packaging/scripts/cross.sh $(ARCH) $(MAKE) --no-print-directory all)
+	sh packaging/scripts/package.sh $@ $(ARCH) '$(VERSION)' $(BUILD) $(DIST)
 
 # A signed repository for apt and one for dnf, of what dist holds.
 repo:
