@@ -62,6 +62,7 @@ type Site struct {
 	WatermarkImages map[string]string
 	// Access is nil where the site is open.
 	Access *access.Options
+	Cache  Cache
 }
 
 // Mistake is one thing that is wrong in a configuration file.

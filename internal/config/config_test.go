@@ -155,6 +155,11 @@ cookie = "zoo-token"
 token_keys = ["t.key"]
 leeway = "1m"
 revoked = "/var/lib/zoo/revoked"
+[site.zoo.cache]
+max_bytes = "10GiB"
+max_files = 5000
+max_age = "30d"
+min_free = 4096
 [files.documents]
 prefix = "/documents/"
 hosts = ["zoo.example"]
@@ -203,6 +208,7 @@ func TestParseTakesEveryKey(t *testing.T) {
 				Site: "zoo", Proofs: []access.Proof{access.Token, access.TokenQuery, access.Signature}, Keys: [][]byte{keyA},
 				Cookie: "zoo-token", TokenKeys: tokenKeys, Leeway: time.Minute, Revoked: "/var/lib/zoo/revoked",
 			},
+			Cache: Cache{MaxBytes: 10 << 30, MaxFiles: 5000, MaxAge: 720 * time.Hour, MinFree: 4096},
 			Thumb: thumb.Site{
 				Name:         "zoo",
 				Prefix:       "/zoo thumbs/",
@@ -248,6 +254,7 @@ func TestEverythingIsEveryKey(t *testing.T) {
 	for _, known := range []fields{
 		daemonFields(&Config{}), limitsFields(&Config{}), siteFields(&draft{}), presetFields(&thumb.Preset{}),
 		watermarkFields(&thumb.Watermark{}, new(string)), accessFields(&draft{}, &access.Options{}), filesFields(&Files{}, new([]string)),
+		cacheFields(&Cache{}),
 	} {
 		for _, key := range slices.Sorted(maps.Keys(known)) {
 			// Sites of the scheme preset have no keys.
@@ -408,6 +415,7 @@ func TestPackagedFile(t *testing.T) {
 		Site: "gallery", Proofs: []access.Proof{access.Signature, access.Token}, Keys: [][]byte{[]byte("the content of access.key")},
 		Cookie: "thumbd", TokenKeys: tokenKeys, Leeway: 30 * time.Second, Revoked: "revoked.txt",
 	}
+	s.Cache = Cache{MaxBytes: 10 << 30, MaxFiles: 1_000_000, MaxAge: 2160 * time.Hour, MinFree: 5 << 30}
 	want.Files = []Files{{
 		Where: thumb.Site{Name: "documents", Prefix: "/documents/"}, Root: "/srv/documents", Internal: "/_documents/",
 		Scheme: files.AuthToken, Keys: [][]byte{[]byte("the content of documents.key")}, Digest: sign.MD5, Timeout: 2 * time.Minute, Attachment: true,
@@ -419,9 +427,10 @@ func TestPackagedFile(t *testing.T) {
 	for _, known := range []fields{
 		daemonFields(got), limitsFields(got), siteFields(&draft{}), presetFields(&thumb.Preset{}),
 		watermarkFields(&thumb.Watermark{}, new(string)), accessFields(&draft{}, &access.Options{}), filesFields(&Files{}, new([]string)),
+		cacheFields(&Cache{}),
 	} {
 		for _, key := range slices.Sorted(maps.Keys(known)) {
-			if key != "preset" && key != "access" && (key != "watermark" || known["size"] != nil) && !strings.Contains(string(b), "\n#"+key+" = ") {
+			if key != "preset" && key != "access" && key != "cache" && (key != "watermark" || known["size"] != nil) && !strings.Contains(string(b), "\n#"+key+" = ") {
 				t.Errorf("%s is not in the packaged file", key)
 			}
 		}
@@ -436,6 +445,7 @@ func TestManualHasEveryKey(t *testing.T) {
 	for _, known := range []fields{
 		daemonFields(&Config{}), limitsFields(&Config{}), siteFields(&draft{}), presetFields(&thumb.Preset{}),
 		accessFields(&draft{}, &access.Options{}), filesFields(&Files{}, new([]string)),
+		cacheFields(&Cache{}),
 	} {
 		for key := range known {
 			item := regexp.MustCompile(`(?m)^\.(It Cm (.* , )?|Ss .*\.)` + key + `\b`)

@@ -335,6 +335,14 @@ var mistakes = []struct {
 	{"a tree below another site's originals, through a link", site("a", `originals = "/srv/link"`) + site("b", `document_root = "/srv"`, `originals = "/x"`),
 		`:9: site.b.document_root: the tree, /srv/b, and the originals of site.a (line 1), /srv/b, contain each other; choose another folder`},
 
+	{"max_bytes", site("a") + "[site.a.cache]\nmax_bytes = 0\n", `:8: site.a.cache.max_bytes: want a size from 1 to 1048576TiB such as "64MiB", "1GiB" or 65536, have 0`},
+	{"max_files", site("a") + "[site.a.cache]\nmax_files = \"1\"\n", `:8: site.a.cache.max_files: want a whole number from 1 to 9223372036854775807, have "1"`},
+	{"max_age below a minute", site("a") + "[site.a.cache]\nmax_age = \"59s\"\n", `:8: site.a.cache.max_age: want a time from 1m to 36500d such as "30d" or "36h", have "59s"`},
+	{"max_age beyond a century", site("a") + "[site.a.cache]\nmax_age = \"36501d\"\n", `:8: site.a.cache.max_age: want a time from 1m to 36500d such as "30d" or "36h", have "36501d"`},
+	{"max_age in parts of days", site("a") + "[site.a.cache]\nmax_age = \"1.5d\"\n", `:8: site.a.cache.max_age: want a time from 1m to 36500d such as "30d" or "36h", have "1.5d"`},
+	{"min_free", site("a") + "[site.a.cache]\nmin_free = \"5%\"\n", `:8: site.a.cache.min_free: want a size from 1 to 1048576TiB such as "64MiB", "1GiB" or 65536, have "5%"`},
+	{"an unknown key of the budget", site("a") + "[site.a.cache]\nmax_byte = 1\n", `:8: site.a.cache.max_byte: unknown key; did you mean max_bytes?`},
+
 	{"several, in the order of lines", "limit = 1\n[daemon]\nworkers = true\n" + site("b", "scheme") + site("a", `prefix = ""`, "formats = 1"),
 		`:1: limit: unknown key; did you mean limits?
 :3: daemon.workers: want a whole number from 0 to 4096, have true

@@ -95,6 +95,7 @@ func (r *reader) site(c *Config, t table, name string) *draft {
 	r.presets(d)
 	r.checkTogether(d)
 	r.access(d)
+	r.cache(d)
 	r.resolve(d)
 	return d
 }
@@ -119,6 +120,7 @@ func siteFields(d *draft) fields {
 		"preset":           nil,
 		"watermark":        nil,
 		"access":           nil,
+		"cache":            nil,
 	}
 }
 
