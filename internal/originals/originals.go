@@ -120,6 +120,27 @@ func (d *Dir) Exists(name string) (bool, error) {
 	return err == nil, nil
 }
 
+// Stat returns what Open would return of the original of that name, without
+// opening it and whatever its size. Errors are those of Open.
+func (d *Dir) Stat(name string) (Info, error) {
+	r, release, err := d.acquire()
+	if err != nil {
+		return Info{}, err
+	}
+	defer release()
+	if err := check(r, name); err != nil {
+		return Info{}, d.explain(name, err)
+	}
+	fi, err := r.Stat(name)
+	if err == nil {
+		err = regular(fi)
+	}
+	if err != nil {
+		return Info{}, d.explain(name, err)
+	}
+	return infoOf(fi), nil
+}
+
 // Probe opens the directory and reads one name from it. Its error names the
 // path and the user, and says what to do.
 func (d *Dir) Probe() error {

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+
+package originals
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// ErrEmpty is a directory of originals without any: likely it is where a disk
+// ought to be mounted.
+var ErrEmpty = errors.New("no originals at all")
+
+// Device returns the number of the device that the directory is on. The error
+// is ErrEmpty where nothing is in it, and ErrUnreadable where it can't be
+// looked at.
+func (d *Dir) Device() (uint64, error) {
+	r, release, err := d.acquire()
+	if err != nil {
+		return 0, err
+	}
+	defer release()
+	empty, err := isEmpty(r, ".")
+	if err != nil {
+		return 0, d.explain(".", err)
+	}
+	if empty {
+		return 0, fmt.Errorf("%w in %s", ErrEmpty, d.dir.Path())
+	}
+	fi, err := r.Stat(".")
+	if err != nil {
+		return 0, d.explain(".", err)
+	}
+	return infoOf(fi).Dev, nil
+}
+
+// Deleted reports whether an original that Stat does not find is known to have
+// been deleted. It is not where the last folder on the way to it is empty, as
+// one is that a disk ought to be mounted on, and not behind a link that leads
+// nowhere. An error is ErrUnreadable.
+func (d *Dir) Deleted(name string) (bool, error) {
+	r, release, err := d.acquire()
+	if err != nil {
+		return false, err
+	}
+	defer release()
+	gone, err := isDeleted(r, name)
+	if err = d.explain(name, err); errors.Is(err, ErrUnreadable) {
+		return false, err
+	}
+	// What is no name of a file below the originals, never was.
+	return gone || err != nil, nil
+}
+
+func isDeleted(r *os.Root, name string) (bool, error) {
+	folder := "."
+	for _, path := range append(above(name), name) {
+		fi, err := r.Stat(path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			if _, err := r.Lstat(path); err == nil {
+				return false, nil
+			}
+			empty, err := isEmpty(r, folder)
+			return !empty && err == nil, err
+		case err != nil:
+			return false, err
+		case !fi.IsDir():
+			return path != name || !fi.Mode().IsRegular(), nil
+		}
+		folder = path
+	}
+	return true, nil
+}
+
+// above returns the folders on the way to a name, from the first.
+func above(name string) (folders []string) {
+	for i, c := range name {
+		if c == '/' {
+			folders = append(folders, name[:i])
+		}
+	}
+	return folders
+}
+
+func isEmpty(r *os.Root, folder string) (bool, error) {
+	f, err := r.OpenFile(folder, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	_, err = f.Readdirnames(1)
+	if errors.Is(err, io.EOF) {
+		return true, nil
+	}
+	return false, err
+}
