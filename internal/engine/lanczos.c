@@ -117,7 +117,7 @@ read_to(Reading *r, int end)
 	return 0;
 }
 
-static void
+static inline void
 add(gint32 *restrict sums, const VipsPel *restrict p, gint16 weight, int n)
 {
 	int i;
@@ -127,7 +127,7 @@ add(gint32 *restrict sums, const VipsPel *restrict p, gint16 weight, int n)
 }
 
 /* One line down, its bands apart. */
-static void
+THUMBD_WIDE static void
 down_line(Reading *r, const Filter *f, int y)
 {
 	VipsImage *in = r->region->im;
@@ -148,7 +148,7 @@ down_line(Reading *r, const Filter *f, int y)
 	}
 }
 
-static gint32
+static inline gint32
 dot(const gint16 *restrict a, const gint16 *restrict b, int n)
 {
 	gint32 sum = 0;
@@ -160,7 +160,7 @@ dot(const gint16 *restrict a, const gint16 *restrict b, int n)
 }
 
 /* One line across. */
-static void
+THUMBD_WIDE static void
 across_line(const Reading *r, const Filter *f, int bands, VipsPel *out)
 {
 	int x, b;

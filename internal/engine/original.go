@@ -55,6 +55,10 @@ type original struct {
 	frames      int   // of an animation; 1: a still
 	// base is decoded, for several outputs to be made of it, or none.
 	base loaded
+	// step is what base was resized to for an output, before it was cut, or none;
+	// rest is the size that the outputs after that need, or 0x0.
+	step picture
+	rest image.Point
 }
 
 // open checks a file against job, as far as it can without decoding.
@@ -188,7 +192,7 @@ func useOf(p picture) profileUse {
 
 func (o *original) close() {
 	o.header.close()
-	o.base.close()
+	o.release()
 	o.source.close()
 }
 

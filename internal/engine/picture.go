@@ -122,10 +122,31 @@ func (o *original) reduced(l loaded, plan geometry.Plan) (picture, error) {
 	if size := l.size(); size != o.stored {
 		stored.Source = image.Rectangle{Max: size}
 	}
-	small, err := l.reduce(stored)
+	small, err := o.resized(l, stored)
 	if err != nil {
 		return small, o.damaged(err)
 	}
 	defer small.close()
 	return small.normalize(o.profile)
+}
+
+// resized returns l as plan, for the picture as it is stored, resizes and cuts
+// it. Where outputs follow for which that is large enough, all of it is kept
+// for them: not of WebP, whose decoder alone takes nearly all that two
+// thumbnails of one size may differ by.
+func (o *original) resized(l loaded, plan geometry.Plan) (picture, error) {
+	size, all := l.size(), image.Rectangle{Max: plan.Size}
+	if o.reducible || o.rest == (image.Point{}) || plan.Source.Size() != size || plan.Size.X >= size.X || plan.Size.Y >= size.Y ||
+		o.step.p != nil && !geometry.Fine(plan.Size, o.rest) {
+		return l.reduce(plan)
+	}
+	part := plan.Cut
+	plan.Cut = all
+	whole, err := l.reduce(plan)
+	if err != nil {
+		return whole, err
+	}
+	o.step.close()
+	o.step = whole
+	return whole.cut(part)
 }

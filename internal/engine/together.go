@@ -39,15 +39,13 @@ func (o *original) gather(group []*output) []*output {
 		x, y := o.need(a.plan), o.need(b.plan)
 		return y.X*y.Y - x.X*x.Y
 	})
-	var size image.Point
 	wanted := 0
 	for _, out := range sorted {
 		if out.err == nil && out.Method != thumb.Original {
-			need := o.need(out.plan)
-			size = image.Pt(max(size.X, need.X), max(size.Y, need.Y))
 			wanted++
 		}
 	}
+	size := o.needs(sorted)
 	if wanted < 2 || o.format == thumb.SVG {
 		return sorted
 	}
@@ -69,17 +67,29 @@ func (o *original) gather(group []*output) []*output {
 	return sorted
 }
 
-// narrow makes what gather has decoded smaller, as far as out and all that
-// come after it allow: rest, from large to small. Means of means are means, so
-// it is no step away from the original.
+// needs returns the size that is enough for each of outputs.
+func (o *original) needs(outputs []*output) (size image.Point) {
+	for _, out := range outputs {
+		if out.err == nil && out.Method != thumb.Original {
+			need := o.need(out.plan)
+			size = image.Pt(max(size.X, need.X), max(size.Y, need.Y))
+		}
+	}
+	return size
+}
+
+// narrow makes what gather has decoded smaller, as far as the outputs that are
+// still to be made allow: rest, from large to small. It is the mean of pixels,
+// or what a larger output was resized to.
 func (o *original) narrow(rest []*output) {
 	if o.base.p == nil || rest[0].animated {
 		return
 	}
-	var size image.Point
-	for _, out := range rest {
-		need := o.need(out.plan)
-		size = image.Pt(max(size.X, need.X), max(size.Y, need.Y))
+	size := o.needs(rest)
+	o.rest = o.needs(rest[1:])
+	if o.step.p != nil && geometry.Fine(o.step.size(), size) {
+		o.base.close()
+		o.base, o.step = o.step.whole(), picture{}
 	}
 	n := geometry.Mean(o.base.size(), size)
 	if n == 1 {
@@ -94,5 +104,6 @@ func (o *original) narrow(rest []*output) {
 // release lets go of what gather has decoded.
 func (o *original) release() {
 	o.base.close()
-	o.base = loaded{}
+	o.step.close()
+	o.base, o.step, o.rest = loaded{}, picture{}, image.Point{}
 }

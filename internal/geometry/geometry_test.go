@@ -323,6 +323,21 @@ func TestDecoderLeavesEnoughToReduce(t *testing.T) {
 	}
 }
 
+func TestFineLeavesEnoughToReduce(t *testing.T) {
+	for _, c := range []struct {
+		from, to image.Point
+		want     bool
+	}{
+		{image.Pt(600, 450), image.Pt(400, 300), true},
+		{image.Pt(599, 450), image.Pt(400, 300), false},
+		{image.Pt(600, 449), image.Pt(400, 300), false},
+	} {
+		if got := Fine(c.from, c.to); got != c.want {
+			t.Errorf("of %v to %v: %v", c.from, c.to, got)
+		}
+	}
+}
+
 // TestStored turns a picture of known pixels by each orientation, cuts there
 // what Stored says, and turns the piece back.
 func TestStored(t *testing.T) {

@@ -13,6 +13,9 @@ const leftNum, leftDen = 5, 3
 // WebP's decoder, which can scale to any size, reduces better.
 const webpNum, webpDen = 3, 2
 
+// A picture that was reduced as finely as it will be again may be smaller still.
+const fineNum, fineDen = 3, 2
+
 // Shrink returns by how much a JPEG decoder shall reduce a picture that is
 // resized to size: 1, 2, 4 or 8.
 func Shrink(picture, size image.Point) int {
@@ -39,6 +42,12 @@ func Reduced(picture, size image.Point) image.Point {
 // its pixels before it is resized to size: what is left is at least twice that.
 func Mean(picture, size image.Point) int {
 	return max(min(picture.X/(2*size.X), picture.Y/(2*size.Y)), 1)
+}
+
+// Fine reports whether a picture that was reduced by Lanczos3 is large enough to
+// be reduced once more, to size.
+func Fine(picture, size image.Point) bool {
+	return picture.X*fineDen >= size.X*fineNum && picture.Y*fineDen >= size.Y*fineNum
 }
 
 func enough(picture, size image.Point) bool {
