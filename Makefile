@@ -122,6 +122,7 @@ repo:
 
 bench:
 	@$(SETUP) test
+	@$(SETUP) bench
 	@$(MAKE) --no-print-directory all
 	THUMBD_BUILD=$(CURDIR)/build $(GO) run ./internal/bench $(BENCH)
 

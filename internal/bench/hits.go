@@ -65,7 +65,7 @@ func hits(ctx context.Context, p rig.Programs) (f figure, err error) {
 		ratios = append(ratios, float64(n[0])/float64(n[1]))
 		rates = append(rates, float64(n[1])/round.Seconds())
 	}
-	return figure{quantile(ratios, 0.5), fmt.Sprintf("median of %d rounds, half of them from %.2f to %.2f; %.0f a second without",
+	return figure{value: quantile(ratios, 0.5), detail: fmt.Sprintf("median of %d rounds, half of them from %.2f to %.2f; %.0f a second without",
 		rounds, quantile(ratios, 0.25), quantile(ratios, 0.75), quantile(rates, 0.5))}, nil
 }
 
@@ -111,7 +111,7 @@ func saturated(ctx context.Context, p rig.Programs) (f figure, err error) {
 		return f, err
 	}
 	a, b := milliseconds(quantile(idle, 0.99)), milliseconds(quantile(loaded, 0.99))
-	return figure{b / a, fmt.Sprintf("p99 %.2f ms over %.2f ms, p50 %.2f over %.2f, with %d misses",
+	return figure{value: b / a, detail: fmt.Sprintf("p99 %.2f ms over %.2f ms, p50 %.2f over %.2f, with %d misses",
 		b, a, milliseconds(quantile(loaded, 0.5)), milliseconds(quantile(idle, 0.5)), misses)}, nil
 }
 

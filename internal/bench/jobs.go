@@ -37,15 +37,16 @@ func turnedOver(ctx context.Context, _ rig.Programs) (f figure, err error) {
 			defer file.Close()
 			turned[o.name] = file
 		}
-		upright := own(e, thumb.JPEG)
-		c := &comparison{names: []string{"turned", "upright"}, makers: []maker{func(o original, box image.Point) error {
+		upright := own(e, "upright", thumb.JPEG, defaultQuality)
+		onSide := &peer{name: "turned", spent: clock, make: func(o original, box image.Point) error {
 			// Of the same number of pixels as upright.
-			return upright(original{file: turned[o.name]}, image.Pt(box.Y, box.X))
-		}, upright}}
+			return upright.make(original{file: turned[o.name]}, image.Pt(box.Y, box.X))
+		}}
+		c := &comparison{peers: []*peer{onSide, upright}}
 		if err := compare(ctx, c, originals, rounds); err != nil {
 			return err
 		}
-		f = figure{c.ratio(), "processor time per thumbnail" + c.detail(rounds*len(originals))}
+		f = figure{value: c.ratio(), detail: times + c.detail(rounds*len(originals))}
 		return nil
 	})
 	return f, err
@@ -79,23 +80,23 @@ func inOneJob(_ context.Context, _ rig.Programs) (f figure, err error) {
 		var together, alone time.Duration
 		for round := range rounds + 1 {
 			for _, o := range originals {
-				start := processorTime()
+				start := clock()
 				if err := render(e, o.file, all...); err != nil {
 					return err
 				}
-				middle := processorTime()
+				middle := clock()
 				if err := render(e, o.file, largest); err != nil {
 					return err
 				}
 				if round > 0 {
 					together += middle - start
-					alone += processorTime() - middle
+					alone += clock() - middle
 				}
 			}
 		}
 		n := float64(rounds * len(originals))
-		f = figure{float64(together) / float64(alone),
-			fmt.Sprintf("%.1f ms for all six, %.1f ms for 800x800 alone", milliseconds(together)/n, milliseconds(alone)/n)}
+		f = figure{value: float64(together) / float64(alone),
+			detail: fmt.Sprintf("%.1f ms for all six, %.1f ms for 800x800 alone", milliseconds(together)/n, milliseconds(alone)/n)}
 		return nil
 	})
 	return f, err

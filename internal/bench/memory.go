@@ -62,7 +62,7 @@ func memory(ctx context.Context, p rig.Programs) (f figure, err error) {
 			after = append(after, kib)
 		}
 	}
-	return figure{float64(after[1]) / float64(after[0]), fmt.Sprintf("%d MiB over %d MiB", after[1]>>10, after[0]>>10)}, nil
+	return figure{value: float64(after[1]) / float64(after[0]), detail: fmt.Sprintf("%d MiB over %d MiB", after[1]>>10, after[0]>>10)}, nil
 }
 
 // largePhotograph writes a photograph of 12 MP: a small one enlarged, with the

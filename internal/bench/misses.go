@@ -67,7 +67,7 @@ func overhead(ctx context.Context, p rig.Programs) (f figure, err error) {
 		beyond = append(beyond, took-render)
 	}
 	a, b := milliseconds(quantile(whole, 0.5)), milliseconds(quantile(own, 0.5))
-	return figure{milliseconds(quantile(beyond, 0.5)), fmt.Sprintf("%.2f ms whole, %.2f ms the render, p50 of %d", a, b, rounds)}, nil
+	return figure{value: milliseconds(quantile(beyond, 0.5)), detail: fmt.Sprintf("%.2f ms whole, %.2f ms the render, p50 of %d", a, b, rounds)}, nil
 }
 
 // renderer is the worker's engine, in this process.
@@ -149,5 +149,5 @@ func cold(ctx context.Context, p rig.Programs) (f figure, err error) {
 		}
 	}
 	a, b := milliseconds(quantile(first, 0.5)), milliseconds(quantile(later, 0.5))
-	return figure{a - b, fmt.Sprintf("%.0f ms cold, %.0f ms warm, p50 of %d", a, b, rounds)}, nil
+	return figure{value: a - b, detail: fmt.Sprintf("%.0f ms cold, %.0f ms warm, p50 of %d", a, b, rounds)}, nil
 }

@@ -83,7 +83,7 @@ func protected(ctx context.Context, p rig.Programs) (f figure, err error) {
 	if err != nil {
 		return f, err
 	}
-	return figure{quantile(ratios, 0.5), fmt.Sprintf("median of %d rounds, half of them from %.2f to %.2f; a check takes %.0f µs of the daemon's CPU, and under load its answer p50 %.2f ms, p99 %.2f ms",
+	return figure{value: quantile(ratios, 0.5), detail: fmt.Sprintf("median of %d rounds, half of them from %.2f to %.2f; a check takes %.0f µs of the daemon's CPU, and under load its answer p50 %.2f ms, p99 %.2f ms",
 		rounds, quantile(ratios, 0.25), quantile(ratios, 0.75), float64(cpu.Microseconds())/float64(checks),
 		milliseconds(quantile(answers, 0.5)), milliseconds(quantile(answers, 0.99)))}, nil
 }

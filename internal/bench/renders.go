@@ -15,7 +15,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"thumbd/internal/engine"
-	"thumbd/internal/engine/peer"
 	"thumbd/internal/render/wire"
 	"thumbd/internal/rig"
 	"thumbd/internal/thumb"
@@ -33,57 +32,39 @@ type original struct {
 	file *os.File
 }
 
-// maker makes one thumbnail, in this process or another that has ended when it
-// returns.
-type maker func(o original, box image.Point) error
-
-// comparison is the processor time that several makers take for the same.
+// comparison is the processor time that several peers take for the same.
 type comparison struct {
-	names  []string
-	makers []maker
-	spent  [][]time.Duration // by maker and box
+	peers []*peer
+	spent [][]time.Duration // by peer and box
 }
 
-// compare has every maker make every thumbnail, in turns, so that what else
+// compare has every peer make every thumbnail, in turns, so that what else
 // the machine does hits all of them.
 func compare(ctx context.Context, c *comparison, originals []original, rounds int) error {
-	c.spent = make([][]time.Duration, len(c.makers))
+	c.spent = make([][]time.Duration, len(c.peers))
 	for i := range c.spent {
 		c.spent[i] = make([]time.Duration, len(boxes))
 	}
 	for round := range rounds + 1 {
 		for _, o := range originals {
 			for at, box := range boxes {
-				for i, m := range c.makers {
+				for i, p := range c.peers {
 					if ctx.Err() != nil {
 						return ctx.Err()
 					}
-					before := processorTime()
-					if err := m(o, box); err != nil {
-						return fmt.Errorf("%s of %s: %w", c.names[i], o.name, err)
+					before := p.spent()
+					if err := p.make(o, box); err != nil {
+						return fmt.Errorf("%s of %s: %w", p.name, o.name, err)
 					}
 					// The first round fills caches.
 					if round > 0 {
-						c.spent[i][at] += processorTime() - before
+						c.spent[i][at] += p.spent() - before
 					}
 				}
 			}
 		}
 	}
 	return nil
-}
-
-// processorTime returns what this process and those that it has waited for
-// have used.
-func processorTime() time.Duration {
-	var total int64
-	for _, who := range []int{unix.RUSAGE_SELF, unix.RUSAGE_CHILDREN} {
-		var u unix.Rusage
-		if unix.Getrusage(who, &u) == nil {
-			total += u.Utime.Nano() + u.Stime.Nano()
-		}
-	}
-	return time.Duration(total)
 }
 
 func (c *comparison) sum(i int) (sum time.Duration) {
@@ -100,7 +81,7 @@ func (c *comparison) ratio() float64 { return float64(c.sum(0)) / float64(c.sum(
 // first to the others.
 func (c *comparison) detail(thumbnails int) string {
 	var lines []string
-	for i, name := range c.names {
+	for i, p := range c.peers {
 		var cells []string
 		for at, box := range boxes {
 			cells = append(cells, fmt.Sprintf("%dx%d %.1f ms", box.X, box.Y, milliseconds(c.spent[i][at])/float64(thumbnails)))
@@ -108,16 +89,9 @@ func (c *comparison) detail(thumbnails int) string {
 				cells[at] += fmt.Sprintf(" (%.2f)", float64(c.spent[0][at])/float64(c.spent[i][at]))
 			}
 		}
-		lines = append(lines, fmt.Sprintf("\n            %-15s %s", name, strings.Join(cells, ", ")))
+		lines = append(lines, fmt.Sprintf("\n            %-15s %s", p.name, strings.Join(cells, ", ")))
 	}
 	return strings.Join(lines, "")
-}
-
-// own returns thumbd's maker, of thumbnails that fit into the box.
-func own(e *engine.Engine, f thumb.Format) maker {
-	return func(o original, box image.Point) error {
-		return render(e, o.file, thumb.Transform{Width: box.X, Height: box.Y, Method: thumb.Fit, Format: f, Quality: defaultQuality})
-	}
 }
 
 // render makes outputs of one original in one job.
@@ -145,12 +119,6 @@ func render(e *engine.Engine, file *os.File, outputs ...thumb.Transform) (err er
 		}
 	}
 	return nil
-}
-
-// inProcess is vips_thumbnail on the same library.
-func inProcess(o original, box image.Point) error {
-	_, err := peer.Fit(o.data, box.X, box.Y, defaultQuality)
-	return err
 }
 
 // withOriginals calls f with photographs of a format, of 2 to 24 megapixels.
@@ -181,6 +149,15 @@ func open(path string) (original, error) {
 	return original{filepath.Base(path), data, f}, err
 }
 
+// worst returns the greatest of the first peer's times over the second's at a
+// size.
+func (c *comparison) worst() (worst float64) {
+	for at := range boxes {
+		worst = max(worst, float64(c.spent[0][at])/float64(c.spent[1][at]))
+	}
+	return worst
+}
+
 // against compares thumbd with vips_thumbnail on originals of one format.
 func against(format string, rounds int) func(context.Context, rig.Programs) (figure, error) {
 	return func(ctx context.Context, _ rig.Programs) (f figure, err error) {
@@ -189,13 +166,70 @@ func against(format string, rounds int) func(context.Context, rig.Programs) (fig
 			return f, err
 		}
 		err = withOriginals(format, func(_ string, originals []original) error {
-			c := &comparison{names: []string{"thumbd", "vips_thumbnail"}, makers: []maker{own(e, thumb.JPEG), inProcess}}
+			c := &comparison{peers: []*peer{own(e, "thumbd", thumb.JPEG, defaultQuality), inProcess()}}
 			if err := compare(ctx, c, originals, rounds); err != nil {
 				return err
 			}
-			f = figure{c.ratio(), "processor time per thumbnail, and thumbd's over the others'" + c.detail(rounds*len(originals))}
+			f = figure{value: c.ratio(), detail: times + c.detail(rounds*len(originals))}
 			return nil
 		})
 		return f, err
 	}
+}
+
+const times = "processor time per thumbnail, and the first's over the others'"
+
+// againstAll compares thumbd with vips_thumbnail, and with what else makes
+// thumbnails of JPEG here.
+func againstAll(ctx context.Context, _ rig.Programs) (f figure, err error) {
+	const rounds = 5
+	e, err := engine.Start()
+	if err != nil {
+		return f, err
+	}
+	err = withOriginals("jpg", func(folder string, originals []original) (err error) {
+		peers, skipped, end := others(ctx, folder)
+		defer func() { err = errors.Join(err, end()) }()
+		c := &comparison{peers: append([]*peer{own(e, "thumbd", thumb.JPEG, defaultQuality), inProcess()}, peers...)}
+		if err := compare(ctx, c, originals, rounds); err != nil {
+			return err
+		}
+		f = figure{value: c.ratio(), detail: times + c.detail(rounds*len(originals))}
+		f.also = []aim{{"at the worst of the sizes", c.worst(), 0.95}}
+		for i, p := range c.peers {
+			if p.name == "sharp" {
+				f.also = append(f.also, aim{"over sharp's", float64(c.sum(0)) / float64(c.sum(i)), 1})
+			}
+			if p.name == "vipsthumbnail" || p.name == "convert" {
+				cost, err := startCost(ctx, "/usr/bin/"+p.name, "--version")
+				if err != nil {
+					return err
+				}
+				f.detail += fmt.Sprintf("\n            %s's start alone takes %.1f ms", p.name, milliseconds(cost))
+			}
+		}
+		for _, line := range skipped {
+			f.detail += "\n            " + line
+		}
+		return nil
+	})
+	return f, err
+}
+
+// avifOverWebP compares the two formats that cost most to write.
+func avifOverWebP(ctx context.Context, _ rig.Programs) (f figure, err error) {
+	const rounds = 2
+	e, err := engine.Start()
+	if err != nil {
+		return f, err
+	}
+	err = withOriginals("jpg", func(_ string, originals []original) error {
+		c := &comparison{peers: []*peer{own(e, "AVIF", thumb.AVIF, 55), own(e, "WebP", thumb.WebP, 80)}}
+		if err := compare(ctx, c, originals, rounds); err != nil {
+			return err
+		}
+		f = figure{value: c.worst(), detail: times + c.detail(rounds*len(originals))}
+		return nil
+	})
+	return f, err
 }

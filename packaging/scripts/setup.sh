@@ -3,8 +3,9 @@
 # Installs, with the system's package manager, what a make target needs and is
 # not there yet; says so first. As root, or through sudo.
 #
-# usage: setup.sh build|test|others|check|repo|packages
+# usage: setup.sh build|test|others|bench|check|repo|packages
 #        others: the other servers and languages that tests run
+#        bench: what thumbd is compared with
 set -eu
 
 # what a target needs: a command that proves that it is there, Debian's package,
@@ -30,6 +31,11 @@ needs() {
 		test -d /usr/lib/python3/dist-packages/django|python3-django|python3-django|others
 		test -d /usr/lib/python3/dist-packages/jinja2|python3-jinja2|python3-jinja2|others
 		command -v node|nodejs|nodejs|others
+		command -v vipsthumbnail|libvips-tools|vips-tools|test bench
+		test -x /usr/bin/convert|imagemagick|ImageMagick|bench
+		image_filter|libnginx-mod-http-image-filter|nginx-mod-http-image-filter|bench
+		command -v node|nodejs|nodejs|bench
+		command -v npm|npm|npm|bench
 		command -v systemd-analyze|systemd|systemd|check
 		command -v apparmor_parser|apparmor||check
 		command -v mandoc|mandoc|mandoc|check
@@ -54,6 +60,8 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 # Debian 13 has the codecs of AVIF and HEIC in packages of their own; where
 # there is no such package, libvips brings them.
 codec() { ! apt-cache show "$1" >/dev/null 2>&1 || dpkg -s "$1" >/dev/null 2>&1; }
+
+image_filter() { ls /usr/lib*/nginx/modules/ngx_http_image_filter_module.so; }
 
 # find sets debian and fedora to what is missing.
 find_missing() {

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"image"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// sharpFiles are sharp's version, with the checksums of all that comes with it,
+// and the program that calls it.
+//
+//go:embed sharp
+var sharpFiles embed.FS
+
+// installSharp returns the folder of the user's cache that sharp is in. It
+// is installed by npm where it is not there.
+func installSharp(ctx context.Context) (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(cache, "thumbd-bench", "sharp")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	stale := false
+	for _, name := range []string{"package.json", "package-lock.json", "thumbnails.js"} {
+		data, err := sharpFiles.ReadFile("sharp/" + name)
+		if err != nil {
+			return "", err
+		}
+		path := filepath.Join(dir, name)
+		if there, _ := os.ReadFile(path); string(there) != string(data) {
+			stale = true
+		}
+		if err := os.WriteFile(path, data, 0o644); err != nil {
+			return "", err
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "node_modules", "sharp")); err == nil && !stale {
+		return dir, nil
+	}
+	cmd := exec.CommandContext(ctx, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("npm ci: %w: %s", err, lastLine(out))
+	}
+	return dir, nil
+}
+
+func lastLine(out []byte) string {
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	return lines[len(lines)-1]
+}
+
+// sharp is the npm package, in one node process, with one thread and without a
+// cache.
+func sharp(ctx context.Context) (*peer, error) {
+	dir, err := installSharp(ctx)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, "node", "thumbnails.js")
+	cmd.Dir, cmd.Stderr = dir, os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	replies := bufio.NewReader(out)
+	p := &peer{
+		name: "sharp", spent: clockOf(cmd.Process.Pid),
+		close: func() error { return errors.Join(in.Close(), cmd.Wait()) },
+		make: func(o original, box image.Point) error {
+			if _, err := fmt.Fprintf(in, "%d %d %d %s\n", box.X, box.Y, defaultQuality, o.file.Name()); err != nil {
+				return err
+			}
+			return reply(replies)
+		},
+	}
+	// It says so when the library is loaded.
+	if err := reply(replies); err != nil {
+		return nil, errors.Join(err, p.close())
+	}
+	return p, nil
+}
+
+// reply returns what a line says went wrong.
+func reply(r *bufio.Reader) error {
+	line, err := r.ReadString('\n')
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	if line = strings.TrimSpace(line); err == nil && line != "" {
+		return errors.New(line)
+	}
+	return err
+}
