@@ -6,6 +6,7 @@ package config
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -47,8 +48,9 @@ type Config struct {
 	Sites []Site  // sorted by name
 	Files []Files // sorted by name; at least one where there is no site
 
-	file  string
-	lines map[string]int // of tables and values, by dotted key
+	file   string
+	lines  map[string]int // of tables and values, by dotted key
+	digest string
 }
 
 // Site is what the configuration says of one site.
@@ -73,12 +75,21 @@ type Mistake struct {
 	Text string // what is wrong, and often what to do about it
 }
 
+// Digest returns the SHA-256 of the text that c was made of, in hexadecimal.
+func (c *Config) Digest() string { return c.digest }
+
 // Mistake returns what was found wrong with a value only when it was put to
 // use, by its dotted key.
 func (c *Config) Mistake(key string, err error) Mistake {
 	r := reader{file: c.file, lines: c.lines}
 	return r.at(key, err.Error())
 }
+
+// ErrNoSite is, by errors.Is, the Mistake of a text that has nothing to serve.
+var ErrNoSite = errors.New("no [site.NAME] section; add one, e.g. [site.gallery]")
+
+// Is reports whether target is ErrNoSite and m says it.
+func (m Mistake) Is(target error) bool { return target == ErrNoSite && m.Text == ErrNoSite.Error() }
 
 // Error returns m in one line, as "thumbd.toml:12: site.a.prefix: text".
 func (m Mistake) Error() string {
@@ -113,6 +124,11 @@ func Load(path, credentials string) (*Config, []Mistake, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("configuration: %w", err)
 	}
+	return LoadText(path, data, credentials)
+}
+
+// LoadText is Load of a file at path that would have the text data.
+func LoadText(path string, data []byte, credentials string) (*Config, []Mistake, error) {
 	store := keyStore{credentials: credentials, keys: filepath.Join(filepath.Dir(path), "keys")}
 	return Parse(path, data, Environment{
 		CPUs:    runtime.GOMAXPROCS(0),
@@ -155,6 +171,7 @@ func Parse(name string, data []byte, env Environment) (*Config, []Mistake, error
 		RenderTime:      20 * time.Second,
 		Queue:           256,
 		QueueTime:       30 * time.Second,
+		digest:          fmt.Sprintf("%x", sha256.Sum256(data)),
 		file:            name,
 	}
 	r := reader{file: name, env: env, lines: make(map[string]int), bad: make(map[string]bool)}

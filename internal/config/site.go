@@ -35,7 +35,7 @@ type draft struct {
 func (r *reader) sites(c *Config, top table) {
 	all, ok := r.table(top, "site")
 	if len(all.values) == 0 && !top.has("files") && (ok || !top.has("site")) {
-		r.mistake("", "no [site.NAME] section; add one, e.g. [site.gallery]")
+		r.mistake("", "%v", ErrNoSite)
 	}
 	var drafts []*draft
 	for _, name := range slices.Sorted(maps.Keys(all.values)) {
