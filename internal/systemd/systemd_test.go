@@ -183,7 +183,7 @@ func TestNotify(t *testing.T) {
 	}
 }
 
-func TestParseStopTimeout(t *testing.T) {
+func TestStopTimeout(t *testing.T) {
 	for properties, want := range map[string]time.Duration{
 		"LoadState=loaded\nTimeoutStopUSec=1min 30s\n":    90 * time.Second,
 		"TimeoutStopUSec=500ms\nLoadState=loaded\n":       500 * time.Millisecond,
@@ -194,7 +194,7 @@ func TestParseStopTimeout(t *testing.T) {
 		"LoadState=loaded\nTimeoutStopUSec=a fortnight\n": -1,
 		"": -1,
 	} {
-		got, err := parseStopTimeout(properties)
+		got, err := stopTimeout(parseProperties(properties))
 		if (err != nil) != (want < 0) || err == nil && got != want {
 			t.Errorf("%q: %v, %v; want %v", properties, got, err, want)
 		}

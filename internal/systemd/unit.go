@@ -18,19 +18,34 @@ var ErrNoUnit = errors.New("no such unit")
 // StopTimeout returns TimeoutStopSec= of a unit, drop-ins included, or 0 for
 // infinity. The error is ErrNoUnit where nobody could tell.
 func StopTimeout(ctx context.Context, unit string) (time.Duration, error) {
-	out, err := exec.CommandContext(ctx, "systemctl", "show", "--property=LoadState,TimeoutStopUSec", unit).Output()
+	values, err := Properties(ctx, unit, "LoadState", "TimeoutStopUSec")
 	if err != nil {
-		return 0, ErrNoUnit
+		return 0, err
 	}
-	return parseStopTimeout(string(out))
+	return stopTimeout(values)
 }
 
-func parseStopTimeout(properties string) (time.Duration, error) {
+// Properties returns properties of a unit, drop-ins included, as systemctl
+// show prints them. The error is ErrNoUnit where there is no service manager;
+// a unit that it does not know has LoadState not-found.
+func Properties(ctx context.Context, unit string, names ...string) (map[string]string, error) {
+	out, err := exec.CommandContext(ctx, "systemctl", "show", "--property="+strings.Join(names, ","), unit).Output()
+	if err != nil {
+		return nil, ErrNoUnit
+	}
+	return parseProperties(string(out)), nil
+}
+
+func parseProperties(text string) map[string]string {
 	values := make(map[string]string)
-	for line := range strings.Lines(properties) {
+	for line := range strings.Lines(text) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
 		values[name] = value
 	}
+	return values
+}
+
+func stopTimeout(values map[string]string) (time.Duration, error) {
 	if values["LoadState"] != "loaded" {
 		return 0, ErrNoUnit
 	}

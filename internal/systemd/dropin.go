@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+
+package systemd
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Cache is the folder in which thumbd.service may write as it is installed.
+const Cache = "/var/cache/thumbd"
+
+// DropIn returns the lines that a drop-in of thumbd.service needs so that the
+// daemon can read below the folder read and write below write; "" is none to
+// look at. They are empty where the installed unit does, whatever the folders'
+// own permissions are.
+func DropIn(read, write string) []string {
+	var lines []string
+	if isHome(read) || isHome(write) {
+		// tmpfs: what is beside the folder stays out of sight.
+		lines = append(lines, "ProtectHome=tmpfs")
+	}
+	if isHome(read) || isTemporary(read) {
+		lines = append(lines, "BindReadOnlyPaths="+quote(read))
+	}
+	switch {
+	case write == "" || within(write, Cache):
+	case isHome(write) || isTemporary(write):
+		lines = append(lines, "BindPaths="+quote(write))
+	default:
+		lines = append(lines, "ReadWritePaths="+quote(write))
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	return append([]string{"[Service]"}, lines...)
+}
+
+// isHome reports whether ProtectHome= hides path.
+func isHome(path string) bool {
+	return within(path, "/home") || within(path, "/root") || within(path, "/run/user")
+}
+
+// isTemporary reports whether PrivateTmp= hides path.
+func isTemporary(path string) bool { return within(path, "/tmp") || within(path, "/var/tmp") }
+
+// within reports whether path is dir or below it.
+func within(path, dir string) bool {
+	return path == dir || strings.HasPrefix(path, dir+"/")
+}
+
+// quote writes a path as a unit file has it, systemd.syntax(7).
+func quote(path string) string {
+	path = strings.ReplaceAll(path, "%", "%%")
+	if strings.ContainsAny(path, " \t\"'\\:") {
+		return fmt.Sprintf("%q", path)
+	}
+	return path
+}
