@@ -32,7 +32,10 @@ func (d *daemon) load(ctx context.Context) error {
 		d.log.Error("probe", "err", err)
 	}
 	d.level.Set(s.config.LogLevel)
+	d.trouble.Store(nil)
+	d.swapping.Lock()
 	old := d.service.Swap(s)
+	d.swapping.Unlock()
 	s.watch(d.log)
 	wait := d.handler.SetSites(s.handled())
 	if old != nil {
@@ -48,8 +51,8 @@ func (d *daemon) load(ctx context.Context) error {
 // refuse goes on with what there is, because of err, or answers 503.
 func (d *daemon) refuse(err error) {
 	status := "goes on with the configuration of before the last reload"
+	d.trouble.Store(&err)
 	if d.service.Load() == nil {
-		d.trouble.Store(&err)
 		cause := serve.ErrConfiguration
 		status = "answers 503 until the configuration is mended and reloaded"
 		if !errors.Is(err, errUsage) {
@@ -74,7 +77,11 @@ func (d *daemon) read(ctx context.Context) (*service, error) {
 	if err != nil {
 		return nil, usage{err}
 	}
-	return newService(ctx, c, logEvent(d.log), warn)
+	s, err := newService(ctx, c, logEvent(d.log), warn)
+	if err == nil {
+		s.warnings = warnings
+	}
+	return s, err
 }
 
 // health is what /_thumbd/health says.

@@ -71,7 +71,8 @@ type daemon struct {
 	watchdog  time.Duration // how soon the service manager wants to hear; 0: never
 	handler   *serve.Handler
 	service   atomic.Pointer[service] // nil until a configuration has been loaded
-	trouble   atomic.Pointer[error]   // why there is none
+	trouble   atomic.Pointer[error]   // why the file was not loaded the last time
+	swapping  sync.RWMutex            // whoever swaps service has it
 	retiring  sync.WaitGroup          // services of before a reload
 	stuck     bool                    // a worker is, and it has been told
 }
@@ -88,7 +89,7 @@ func (d *daemon) run(ctx context.Context, listen string) error {
 	if err != nil {
 		return err
 	}
-	d.handler = serve.New(serve.Options{Log: d.log, Health: d.health})
+	d.handler = serve.New(serve.Options{Log: d.log, Health: d.health, Report: d.report})
 	err = d.load(ctx)
 	switch {
 	case ctx.Err() != nil:

@@ -26,14 +26,16 @@ const (
 
 // service is a configuration at work.
 type service struct {
-	config *config.Config
-	hello  wire.Hello // of the first worker
-	pool   *render.Pool
-	sites  []*serve.Site
-	files  []serve.Files
-	gates  gates
-	stop   context.CancelFunc
-	done   chan struct{} // closed when pool.Run has returned
+	config   *config.Config
+	warnings []config.Mistake // of the file
+	lacking  []config.Mistake // formats that are left out
+	hello    wire.Hello       // of the first worker
+	pool     *render.Pool
+	sites    []*serve.Site
+	files    []serve.Files
+	gates    gates
+	stop     context.CancelFunc
+	done     chan struct{} // closed when pool.Run has returned
 }
 
 // newService starts workers for c and opens its sites. Warnings go to warn.
@@ -67,7 +69,7 @@ func newService(ctx context.Context, c *config.Config, report func(render.Event)
 	if err != nil {
 		return nil, usage{err}
 	}
-	s.config = restricted
+	s.config, s.lacking = restricted, warnings
 	for i := range s.config.Sites {
 		s.sites = append(s.sites, newSite(s.config, &s.config.Sites[i]))
 	}
@@ -108,30 +110,46 @@ func newSite(c *config.Config, from *config.Site) *serve.Site {
 	return s
 }
 
+// probeError is what probe has met.
+type probeError struct {
+	kind, name string // as doctor.Trouble
+	error
+}
+
+func (e probeError) Error() string {
+	section := "site"
+	if e.kind == "files" {
+		section = e.kind
+	}
+	return fmt.Sprintf("%s %s: %v", section, e.name, e.error)
+}
+
+func (e probeError) Unwrap() error { return e.error }
+
 // probe tries every site's originals, tree and watermarks. With make, missing trees are
-// made and temp files of dead processes swept.
+// made and temp files of dead processes swept. Its errors are probeErrors.
 func (s *service) probe(make bool) []error {
 	var errs []error
+	note := func(kind, name string, err error) {
+		if err != nil {
+			errs = append(errs, probeError{kind, name, err})
+		}
+	}
 	for _, site := range s.sites {
-		tree := site.Tree.Check
+		name := site.Thumb.Name
+		note("originals", name, site.Originals.Probe())
 		if make {
-			tree = site.Tree.Probe
+			note("tree", name, site.Tree.Probe())
+		} else {
+			note("tree", name, site.Tree.Check())
 		}
-		for _, try := range []func() error{site.Originals.Probe, tree, site.CheckWatermarks} {
-			if err := try(); err != nil {
-				errs = append(errs, fmt.Errorf("site %s: %w", site.Thumb.Name, err))
-			}
-		}
+		note("watermark", name, site.CheckWatermarks())
 		if make {
-			if err := site.Tree.Sweep(); err != nil {
-				errs = append(errs, fmt.Errorf("site %s: %w", site.Thumb.Name, err))
-			}
+			note("tree", name, site.Tree.Sweep())
 		}
 	}
 	for _, f := range s.files {
-		if err := f.Section.Probe(); err != nil {
-			errs = append(errs, fmt.Errorf("files %s: %w", f.Where.Name, err))
-		}
+		note("files", f.Where.Name, f.Section.Probe())
 	}
 	return errs
 }

@@ -27,12 +27,16 @@ const internalPrefix = "/_thumbd/"
 // retryAfter is how many seconds a client is told to wait after a 503.
 const retryAfter = "5"
 
-// Options are a Handler's. All must be set.
+// Options are a Handler's. All but Report must be set.
 type Options struct {
 	Log *slog.Logger
 	// Health returns nil, or why thumbd is not well, in one line for whoever
 	// asks /_thumbd/health.
 	Health func() error
+	// Report returns what root, or thumbd's own user, gets as JSON from
+	// /_thumbd/report; it may try folders and take its time. Nobody else is
+	// told that it is there. nil: there is none.
+	Report func() any
 }
 
 // Handler is the http.Handler behind nginx. Its methods are safe for
@@ -93,7 +97,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *Handler) internal(w http.ResponseWriter, r *http.Request) error {
-	if r.RequestURI != internalPrefix+"health" {
+	switch r.RequestURI {
+	case internalPrefix + "health":
+	case internalPrefix + "report":
+		return h.report(w, r)
+	default:
 		return errNoService
 	}
 	if err := h.options.Health(); err != nil {

@@ -43,6 +43,7 @@ func NewServer(h *Handler, l net.Listener, log *slog.Logger) *Server {
 		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		// OPTIONS * is answered as any other method.
 		DisableGeneralOptionsHandler: true,
+		ConnContext:                  withPeer,
 	}}
 	s.listener = freshListener{l, &s.fresh}
 	return s

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"errors"
+	"os"
+
+	"thumbd/internal/config"
+	"thumbd/internal/doctor"
+	"thumbd/internal/root"
+)
+
+// report tells thumbd doctor how the daemon is. It tries all folders.
+func (d *daemon) report() any {
+	r := doctor.Daemon{Version: versionText(), User: root.User(), PID: os.Getpid(), File: d.file}
+	if err := d.health(); err != nil {
+		r.Unwell = err.Error()
+	}
+	if err := d.trouble.Load(); err != nil {
+		r.Refused, r.NoWorker = (*err).Error(), !errors.Is(*err, errUsage)
+	}
+	// A reload waits, and does not close what is being tried.
+	d.swapping.RLock()
+	defer d.swapping.RUnlock()
+	s := d.service.Load()
+	if s == nil {
+		return r
+	}
+	r.Digest, r.Vips, r.Missing = s.config.Digest(), s.hello.Vips, s.hello.Missing
+	r.Warnings, r.Formats = texts(s.warnings), texts(s.lacking)
+	for _, err := range s.probe(true) {
+		t := doctor.Trouble{Text: err.Error()}
+		if p, ok := errors.AsType[probeError](err); ok {
+			t.Kind, t.Name = p.kind, p.name
+		}
+		r.Troubles = append(r.Troubles, t)
+	}
+	return r
+}
+
+func texts(mistakes []config.Mistake) []string {
+	var all []string
+	for _, m := range mistakes {
+		all = append(all, m.Error())
+	}
+	return all
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+
+package serve
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// peerKey is where a request's context has the user ID of who has connected.
+type peerKey struct{}
+
+// withPeer adds to a connection's context who the kernel says has made it,
+// SO_PEERCRED of unix(7). Nothing is added where it does not say.
+func withPeer(ctx context.Context, c net.Conn) context.Context {
+	if fresh, ok := c.(*freshConn); ok {
+		c = fresh.Conn
+	}
+	socket, ok := c.(*net.UnixConn)
+	if !ok {
+		return ctx
+	}
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return ctx
+	}
+	var peer *unix.Ucred
+	err = raw.Control(func(fd uintptr) {
+		peer, _ = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	})
+	if err != nil || peer == nil {
+		return ctx
+	}
+	return context.WithValue(ctx, peerKey{}, int(peer.Uid))
+}
+
+// isOwner reports whether root or our own user asks, and not nginx for a
+// client.
+func isOwner(r *http.Request) bool {
+	uid, ok := r.Context().Value(peerKey{}).(int)
+	return ok && (uid == 0 || uid == os.Geteuid())
+}
+
+// report answers with what Options.Report says, in JSON.
+func (h *Handler) report(w http.ResponseWriter, r *http.Request) error {
+	if !isOwner(r) || h.options.Report == nil {
+		return errNoService
+	}
+	b, err := json.Marshal(h.options.Report())
+	if err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	header := w.Header()
+	header.Set("Cache-Control", "no-store")
+	header.Set("Content-Type", "application/json")
+	header.Set("Content-Length", strconv.Itoa(len(b)))
+	// An error is the asker's going away.
+	_, _ = w.Write(b)
+	return nil
+}
