@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+
+// Package asuser does something with the rights of another user.
+package asuser
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"runtime"
+	"slices"
+	"strconv"
+	"syscall"
+	"unsafe"
+)
+
+// User is a user with the groups that a program has that starts as root and
+// becomes that user.
+type User struct {
+	Name   string
+	UID    int
+	GID    int
+	Groups []int // others, and perhaps GID
+}
+
+// ErrNotRoot is that only root can act for another user.
+var ErrNotRoot = errors.New("only root can try what another user may do")
+
+// Lookup returns the user of that name with the group of the other name, or
+// with the user's own where that is empty.
+func Lookup(name, group string) (User, error) {
+	u, err := user.Lookup(name)
+	if err != nil {
+		return User{}, err
+	}
+	gid := u.Gid
+	if group != "" {
+		g, err := user.LookupGroup(group)
+		if err != nil {
+			return User{}, err
+		}
+		gid = g.Gid
+	}
+	ids, err := u.GroupIds()
+	if err != nil {
+		return User{}, err
+	}
+	found := User{Name: u.Username}
+	if found.UID, err = strconv.Atoi(u.Uid); err != nil {
+		return User{}, err
+	}
+	if found.GID, err = strconv.Atoi(gid); err != nil {
+		return User{}, err
+	}
+	for _, id := range append(ids, gid) {
+		n, err := strconv.Atoi(id)
+		if err != nil {
+			return User{}, err
+		}
+		found.Groups = append(found.Groups, n)
+	}
+	return found, nil
+}
+
+// Do calls f as u, and returns its error. All that f does as u must be system
+// calls in its own goroutine: what others do, those that it starts among them,
+// they do as who we are. Where we are u already, f is just called; else it
+// takes root.
+func (u User) Do(f func() error) error {
+	if os.Geteuid() == u.UID && (u.UID != 0 || u.GID == os.Getegid()) {
+		return f()
+	}
+	if os.Geteuid() != 0 {
+		return ErrNotRoot
+	}
+	done := make(chan error, 1)
+	go func() {
+		// A thread has rights of its own in the kernel. It is never unlocked,
+		// so it ends with the goroutine and nobody else gets it.
+		runtime.LockOSThread()
+		if err := u.become(); err != nil {
+			done <- fmt.Errorf("become user %s: %w", u.Name, err)
+			return
+		}
+		done <- f()
+	}()
+	return <-done
+}
+
+// become changes this thread alone; package syscall would change all.
+func (u User) become() error {
+	groups := make([]uint32, len(u.Groups))
+	for i, g := range u.Groups {
+		groups[i] = uint32(g)
+	}
+	groups = slices.Compact(groups)
+	_, _, errno := syscall.RawSyscall(syscall.SYS_SETGROUPS, uintptr(len(groups)), uintptr(unsafe.Pointer(unsafe.SliceData(groups))), 0)
+	if errno != 0 {
+		return fmt.Errorf("setgroups: %w", errno)
+	}
+	gid, uid := uintptr(u.GID), uintptr(u.UID)
+	if _, _, errno := syscall.RawSyscall(syscall.SYS_SETRESGID, gid, gid, gid); errno != 0 {
+		return fmt.Errorf("setresgid: %w", errno)
+	}
+	if _, _, errno := syscall.RawSyscall(syscall.SYS_SETRESUID, uid, uid, uid); errno != 0 {
+		return fmt.Errorf("setresuid: %w", errno)
+	}
+	return nil
+}
