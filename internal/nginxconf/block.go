@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+
+package nginxconf
+
+import (
+	"fmt"
+	"slices"
+
+	crossplane "github.com/nginxinc/nginx-go-crossplane"
+)
+
+// Block is a directive, with those within its braces.
+type Block struct {
+	Name     string
+	Args     []string
+	File     string
+	Line     int
+	Parent   *Block // nil: the top of nginx.conf
+	Children []*Block
+}
+
+func (b *Block) add(directives crossplane.Directives) {
+	for _, d := range directives {
+		child := &Block{Name: d.Directive, Args: d.Args, File: d.File, Line: d.Line, Parent: b}
+		child.add(d.Block)
+		b.Children = append(b.Children, child)
+	}
+}
+
+// files returns the files that b and what is within it come from, after those
+// in known.
+func (b *Block) files(known []string) []string {
+	if !slices.Contains(known, b.File) {
+		known = append(known, b.File)
+	}
+	for _, child := range b.Children {
+		known = child.files(known)
+	}
+	return known
+}
+
+// Where returns the file and line of b, for people.
+func (b *Block) Where() string { return fmt.Sprintf("%s:%d", b.File, b.Line) }
+
+// Arg returns an argument, or "" where b has not so many.
+func (b *Block) Arg(i int) string {
+	if i >= len(b.Args) {
+		return ""
+	}
+	return b.Args[i]
+}
+
+// All returns the directives of that name directly within b.
+func (b *Block) All(name string) []*Block {
+	var all []*Block
+	for _, child := range b.Children {
+		if child.Name == name {
+			all = append(all, child)
+		}
+	}
+	return all
+}
+
+// First returns the first of All, or nil.
+func (b *Block) First(name string) *Block {
+	if all := b.All(name); len(all) > 0 {
+		return all[0]
+	}
+	return nil
+}
+
+// Effective returns the directives of that name that hold in b: its own or,
+// where it has none, those of the nearest block around it that has some, as
+// nginx inherits all that is inherited.
+func (b *Block) Effective(name string) []*Block {
+	for at := b; at != nil; at = at.Parent {
+		if all := at.All(name); len(all) > 0 {
+			return all
+		}
+	}
+	return nil
+}
+
+// IsOn reports whether a directive that is on or off is on in b; it is off
+// where nothing says so.
+func (b *Block) IsOn(name string) bool {
+	all := b.Effective(name)
+	return len(all) > 0 && all[0].Arg(0) == "on"
+}

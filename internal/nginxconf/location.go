@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+
+package nginxconf
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Location is a location block. Its Arg of before the pattern is in Modifier.
+type Location struct {
+	*Block
+	Modifier string // =, ^~, ~, ~* or none
+	Pattern  string // prefix, name with its @, or regular expression
+}
+
+// locations returns the location blocks directly within b.
+func locations(b *Block) []*Location {
+	var all []*Location
+	for _, block := range b.All("location") {
+		l := &Location{Block: block, Pattern: block.Arg(0)}
+		if len(block.Args) > 1 {
+			l.Modifier, l.Pattern = block.Args[0], block.Args[1]
+		} else if i := slices.IndexFunc(modifiers, func(m string) bool { return strings.HasPrefix(l.Pattern, m) }); i >= 0 {
+			l.Modifier, l.Pattern = modifiers[i], strings.TrimPrefix(l.Pattern, modifiers[i])
+		}
+		all = append(all, l)
+	}
+	return all
+}
+
+// modifiers may stand before a pattern without a space; ~* is before ~.
+var modifiers = []string{"=", "^~", "~*", "~"}
+
+// IsRegexp reports whether the pattern is a regular expression.
+func (l *Location) IsRegexp() bool { return strings.HasPrefix(l.Modifier, "~") }
+
+func (l *Location) isPrefix() bool {
+	return (l.Modifier == "" || l.Modifier == "^~") && !strings.HasPrefix(l.Pattern, "@")
+}
+
+// Named returns the location of that name, with its @, or nil.
+func (s *Server) Named(name string) *Location {
+	for _, l := range locations(s.Block) {
+		if l.Modifier == "" && l.Pattern == name {
+			return l
+		}
+	}
+	return nil
+}
+
+// Exact returns the location for the prefix itself, wherever it is nested, or
+// nil.
+func (s *Server) Exact(prefix string) *Location { return exact(s.Block, prefix) }
+
+func exact(b *Block, prefix string) *Location {
+	for _, l := range locations(b) {
+		if l.isPrefix() && l.Pattern == prefix {
+			return l
+		}
+		if found := exact(l.Block, prefix); found != nil {
+			return found
+		}
+	}
+	return nil
+}
+
+// Locate returns the location that answers for the decoded URI, nil for none:
+// ngx_http_core_find_location. A regular expression that this program can't
+// compile is taken not to match.
+func (s *Server) Locate(uri string) *Location {
+	found, _ := locate(s.Block, uri)
+	return found
+}
+
+// locate reports beside the location whether a regular expression around it
+// has no say any more.
+func locate(b *Block, uri string) (found *Location, final bool) {
+	all := locations(b)
+	for _, l := range all {
+		if l.Modifier == "=" && l.Pattern == uri {
+			return l, true
+		}
+		if l.isPrefix() && strings.HasPrefix(uri, l.Pattern) && (found == nil || len(l.Pattern) > len(found.Pattern)) {
+			found = l
+		}
+	}
+	noRegexp := false
+	if found != nil {
+		noRegexp = found.Modifier == "^~"
+		if inner, done := locate(found.Block, uri); inner != nil {
+			if done {
+				return inner, true
+			}
+			found = inner
+		}
+	}
+	if noRegexp {
+		return found, false
+	}
+	for _, l := range all {
+		if l.matches(uri) {
+			if inner, _ := locate(l.Block, uri); inner != nil {
+				return inner, true
+			}
+			return l, true
+		}
+	}
+	return found, false
+}
+
+// matches reports whether l is a regular expression that matches uri.
+func (l *Location) matches(uri string) bool {
+	if !l.IsRegexp() {
+		return false
+	}
+	pattern := l.Pattern
+	if l.Modifier == "~*" {
+		pattern = "(?i)" + pattern
+	}
+	re, err := regexp.Compile(pattern)
+	return err == nil && re.MatchString(uri)
+}
