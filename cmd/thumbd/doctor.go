@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"thumbd/internal/doctor"
+)
+
+func doctorCommand() *cobra.Command {
+	var file, nginx string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Look at the whole installation: what is wrong, and what to type",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			command := strings.Fields(nginx)
+			if len(command) == 0 {
+				return usage{errors.New("thumbd: want --nginx with a program; see thumbd --help")}
+			}
+			r := doctor.Run(cmd.Context(), doctor.Options{File: file, Nginx: command, Version: versionText()})
+			write := func() error { return r.WriteText(cmd.OutOrStdout()) }
+			if asJSON {
+				e := json.NewEncoder(cmd.OutOrStdout())
+				e.SetEscapeHTML(false)
+				e.SetIndent("", "  ")
+				write = func() error { return e.Encode(r) }
+			}
+			if err := write(); err != nil {
+				return err
+			}
+			switch {
+			case r.Has("configuration"):
+				return usage{errors.New("thumbd: the configuration has mistakes")}
+			case !r.Well:
+				return errors.New("something is wrong")
+			}
+			return nil
+		},
+	}
+	configFlag(cmd, &file)
+	cmd.Flags().StringVar(&nginx, "nginx", nginxProgram(), "the nginx to ask, a `COMMAND` with its flags")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// nginxProgram looks for nginx where the path of an ordinary user does not.
+func nginxProgram() string {
+	const sbin = "/usr/sbin/nginx"
+	if _, err := os.Stat(sbin); err == nil {
+		return sbin
+	}
+	return "nginx"
+}

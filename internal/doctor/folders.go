@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT
+
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"thumbd/internal/asuser"
+	"thumbd/internal/config"
+	"thumbd/internal/systemd"
+)
+
+// folders tells what the daemon has met with its folders, as the user that it
+// is and under its unit's restrictions.
+func (v *visit) folders(context.Context) string {
+	if v.host == nil || v.config == nil || v.host.Digest == "" {
+		return v.skip("no daemon at work to ask")
+	}
+	for _, t := range v.host.Troubles {
+		name := map[string]string{"originals": "originals-unreadable", "tree": "tree-unwritable", "watermark": "watermark-unreadable"}[t.Kind]
+		if name == "" {
+			name = "files-unreadable"
+		}
+		v.find(name, t.Name, t.Text, v.cureFolder(t)...)
+	}
+	if len(v.host.Troubles) > 0 {
+		return fmt.Sprintf("the daemon, as user %s, has met %d that it can't use", v.host.User, len(v.host.Troubles))
+	}
+	return fmt.Sprintf("the daemon, as user %s, reads originals and writes trees", v.host.User)
+}
+
+// cureFolder finds out which of the daemon's user and its unit is in the way.
+func (v *visit) cureFolder(t Trouble) []string {
+	var read, write string
+	if i := slices.IndexFunc(v.config.Sites, func(s config.Site) bool { return s.Thumb.Name == t.Name }); i >= 0 {
+		s := v.config.Sites[i]
+		read = s.Originals
+		if t.Kind == "tree" {
+			read, write = "", s.Thumb.DocumentRoot
+		}
+	}
+	if i := slices.IndexFunc(v.config.Files, func(f config.Files) bool { return f.Where.Name == t.Name }); i >= 0 && t.Kind == "files" {
+		read = v.config.Files[i].Root
+	}
+	path, mode := read+write, uint32(unix.R_OK|unix.X_OK)
+	if write != "" {
+		mode |= unix.W_OK
+	}
+	if t.Kind == "watermark" || path == "" {
+		return []string{"let user " + v.host.User + " read the image that it names", v.restart()}
+	}
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		if write == "" {
+			return []string{"install -d " + path, "or write where it is into " + v.File, v.restart()}
+		}
+		return v.withDropIn([]string{"install -d -o " + v.host.User + " -g " + v.host.User + " " + path}, read, write)
+	}
+	u, err := asuser.Lookup(v.host.User, "")
+	if err != nil {
+		return []string{"let user " + v.host.User + " use " + path}
+	}
+	blocked, err := obstacle(u, path, mode)
+	switch {
+	case err != nil:
+		return []string{"let user " + v.host.User + " use " + path}
+	case blocked == "":
+		return v.withDropIn(nil, read, write)
+	case blocked == path && write != "":
+		return v.withDropIn([]string{"chown " + v.host.User + ": " + path}, read, write)
+	case blocked == path:
+		return v.withDropIn([]string{"chmod o+rx " + path}, read, write)
+	}
+	return v.withDropIn([]string{"chmod o+x " + blocked}, read, write)
+}
+
+// withDropIn adds what the unit needs to commands.
+func (v *visit) withDropIn(commands []string, read, write string) []string {
+	lines := systemd.DropIn(read, write)
+	if !v.managed || len(lines) == 0 {
+		return append(commands, v.restart())
+	}
+	return append(commands, "systemctl edit "+serviceUnit+"\n"+strings.Join(lines, "\n"), v.restart())
+}
+
+// space looks whether the trees' file systems have room.
+func (v *visit) space(context.Context) string {
+	if v.config == nil {
+		return v.skip("no configuration to look at")
+	}
+	var said []string
+	for _, s := range v.config.Sites {
+		dir := existing(s.Thumb.DocumentRoot)
+		var st unix.Statfs_t
+		if err := unix.Statfs(dir, &st); err != nil {
+			return v.skip("%s: %v", dir, err)
+		}
+		free, share := int64(st.Bavail)*st.Bsize, percent(st.Bavail, st.Blocks)
+		said = append(said, fmt.Sprintf("%s: %d MiB free", s.Thumb.Name, free>>20))
+		cure := []string{"df -h " + dir, "df -i " + dir, "make room there, or move document_root"}
+		switch {
+		case free < v.config.ThumbnailBytes:
+			v.find("disk-full", dir, fmt.Sprintf("%d KiB are free, less than the largest thumbnail: thumbnails are made anew for each request", free>>10), cure...)
+		case st.Files > 0 && st.Ffree == 0:
+			v.find("disk-full", dir, "no inode is free: thumbnails are made anew for each request", cure...)
+		case share < lowShare:
+			v.find("disk-low", dir, fmt.Sprintf("%d %% of its space is free, %d MiB", share, free>>20), cure...)
+		case st.Files > 0 && percent(st.Ffree, st.Files) < lowShare:
+			v.find("disk-low", dir, fmt.Sprintf("%d %% of its inodes are free, %d", percent(st.Ffree, st.Files), st.Ffree), cure...)
+		}
+	}
+	return strings.Join(said, ", ")
+}
+
+// lowShare, in percent, is when a disk that fills up is to be looked at.
+const lowShare = 5
+
+func percent(part, whole uint64) uint64 {
+	if whole == 0 {
+		return 100
+	}
+	return part * 100 / whole
+}
+
+// groupOf returns the name of a file's group.
+func groupOf(fi os.FileInfo) string {
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	if !ok {
+		return "?"
+	}
+	return groupName(int(st.Gid))
+}
+
+func groupName(gid int) string {
+	id := strconv.Itoa(gid)
+	if g, err := user.LookupGroupId(id); err == nil {
+		return g.Name
+	}
+	return id
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+
+package doctor
+
+// names are the findings and how bad each is. thumbd(8) explains them all.
+var names = map[string]Status{
+	// The units.
+	"unit-missing":       Wrong,
+	"unit-masked":        Wrong,
+	"unit-outdated":      Warning,
+	"socket-not-enabled": Warning,
+	"socket-not-active":  Wrong,
+	"service-failed":     Wrong,
+	"service-user":       Wrong,
+	"hardening-loosened": Warning,
+	"backlog-bounded":    Warning,
+	"no-root":            Warning,
+
+	// nginx and the way from it to thumbd.
+	"nginx-missing":       Wrong,
+	"nginx-configuration": Wrong,
+	"nginx-not-running":   Wrong,
+	"nginx-not-reloaded":  Warning,
+	"upstream-missing":    Wrong,
+	"worker-connections":  Warning,
+	"socket-missing":      Wrong,
+	"socket-dead":         Wrong,
+	"socket-rights":       Wrong,
+	"socket-elsewhere":    Wrong,
+
+	// The daemon.
+	"daemon-unwell":         Wrong,
+	"daemon-silent":         Wrong,
+	"daemon-outdated":       Warning,
+	"configuration":         Wrong,
+	"configuration-warning": Warning,
+	"no-site":               Wrong,
+	"not-reloaded":          Wrong,
+	"no-worker":             Wrong,
+	"formats-missing":       Warning,
+	"sandbox-incomplete":    Warning,
+	"originals-unreadable":  Wrong,
+	"tree-unwritable":       Wrong,
+	"watermark-unreadable":  Wrong,
+	"files-unreadable":      Wrong,
+	"disk-full":             Wrong,
+	"disk-low":              Warning,
+
+	// A site in nginx.
+	"location-missing":  Wrong,
+	"host-elsewhere":    Wrong,
+	"location-regexp":   Wrong,
+	"location-taken":    Wrong,
+	"caret-missing":     Warning,
+	"snippet-missing":   Wrong,
+	"root-wrong":        Wrong,
+	"try-files":         Wrong,
+	"negotiation":       Wrong,
+	"vary-missing":      Warning,
+	"open-file-cache":   Warning,
+	"gzip-images":       Warning,
+	"auth-missing":      Wrong,
+	"auth-needless":     Wrong,
+	"files-location":    Wrong,
+	"files-open":        Wrong,
+	"nginx-cannot-read": Wrong,
+
+	// A thumbnail.
+	"no-original":       Warning,
+	"probe-untried":     Warning,
+	"probe-miss":        Wrong,
+	"probe-hit":         Wrong,
+	"probe-unpublished": Wrong,
+	"probe-open":        Wrong,
+	"probe-left":        Warning,
+}
+
+// Names returns the name of every Finding that there can be.
+func Names() []string {
+	all := make([]string, 0, len(names))
+	for name := range names {
+		all = append(all, name)
+	}
+	return all
+}

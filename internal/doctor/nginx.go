@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+
+package doctor
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"thumbd/internal/asuser"
+	"thumbd/internal/nginxconf"
+)
+
+// nginx loads nginx's effective configuration.
+func (v *visit) nginx(ctx context.Context) string {
+	if _, err := exec.LookPath(v.Nginx[0]); err != nil {
+		v.find("nginx-missing", "", "there is no nginx: "+err.Error(), "apt install nginx")
+		return "not installed"
+	}
+	var err error
+	v.conf, err = nginxconf.Load(ctx, v.Nginx)
+	switch {
+	case errors.Is(err, nginxconf.ErrRefused):
+		v.find("nginx-configuration", "", err.Error(), "mend that line", reloadNginx)
+	case err != nil:
+		v.find("nginx-configuration", "", err.Error(), "nginx -T")
+	}
+	if v.conf == nil {
+		return "its configuration can't be read"
+	}
+	name, group := v.conf.User()
+	if os.Geteuid() != 0 {
+		// nginx is then who we are, too.
+		v.worker = asuser.User{UID: os.Geteuid(), GID: os.Getegid(), Name: "who asks"}
+	} else if v.worker, err = asuser.Lookup(name, group); err != nil {
+		v.find("nginx-configuration", v.conf.File, err.Error(), "name a user that exists: user www-data;", reloadNginx)
+	}
+	if v.conf.Upstream("thumbd") == nil {
+		v.find("upstream-missing", v.conf.File, "it has no upstream thumbd: conf.d/thumbd.conf is not there, or not included in the http block",
+			"in the http block of "+v.conf.File+" write: include "+filepath.Join(filepath.Dir(v.conf.File), "conf.d")+"/*.conf;", reloadNginx)
+	}
+	return fmt.Sprintf("nginx %s, %s, workers are of user %s", v.conf.Version, v.conf.File, name)
+}
+
+// nginxRunning looks whether nginx runs, and with the files that there are.
+func (v *visit) nginxRunning(context.Context) string {
+	if v.conf == nil {
+		return v.skip("no nginx to look at")
+	}
+	text, err := os.ReadFile(v.conf.PIDFile())
+	pid := 0
+	if err == nil {
+		pid, err = strconv.Atoi(string(bytes.TrimSpace(text)))
+	}
+	if err == nil {
+		_, err = os.Stat(fmt.Sprintf("/proc/%d", pid))
+	}
+	if err != nil {
+		v.find("nginx-not-running", v.conf.PIDFile(), "there is no process of that ID", "systemctl enable --now nginx")
+		return "it does not run"
+	}
+	started, err := youngestChild(pid)
+	if err != nil {
+		return v.skip("process %d; %v", pid, err)
+	}
+	for _, file := range v.conf.Files {
+		// A link in sites-enabled counts as much as what it points to.
+		for _, stat := range []func(string) (os.FileInfo, error){os.Stat, os.Lstat} {
+			if fi, err := stat(file); err == nil && fi.ModTime().After(started.Add(2*time.Second)) {
+				v.find("nginx-not-reloaded", file, "it has changed since nginx loaded its configuration", reloadNginx)
+				break
+			}
+		}
+	}
+	return fmt.Sprintf("process %d, configuration of %s", pid, started.Format(time.DateTime))
+}
+
+// youngestChild returns when the process has last started another one, which
+// for nginx is its last reload. To the hundredth of a second.
+func youngestChild(pid int) (time.Time, error) {
+	stat, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return time.Time{}, err
+	}
+	_, rest, _ := strings.Cut(string(stat), "\nbtime ")
+	boot, err := strconv.ParseInt(strings.SplitN(rest, "\n", 2)[0], 10, 64)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("/proc/stat: %w", err)
+	}
+	paths, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		return time.Time{}, err
+	}
+	var youngest int64 = -1
+	for _, path := range paths {
+		// One that has ended meanwhile is none.
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		// The name in parentheses may hold anything: proc_pid_stat(5).
+		fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+		const ppid, start = 4 - 3, 22 - 3
+		if len(fields) <= start || fields[ppid] != strconv.Itoa(pid) {
+			continue
+		}
+		if ticks, err := strconv.ParseInt(fields[start], 10, 64); err == nil {
+			youngest = max(youngest, ticks)
+		}
+	}
+	if youngest < 0 {
+		return time.Time{}, fmt.Errorf("process %d has no workers", pid)
+	}
+	return time.Unix(boot, 0).Add(time.Duration(youngest) * (time.Second / 100)), nil
+}

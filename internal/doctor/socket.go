@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT
+
+package doctor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"thumbd/internal/config"
+)
+
+// socket tries to connect as nginx's workers do.
+func (v *visit) socket(context.Context) string {
+	unit, _, _ := strings.Cut(v.listening["Listen"], " ")
+	v.at = installedPath
+	if unit != "" {
+		v.at = unit
+	}
+	if path, where := v.upstream(); path != "" {
+		if unit != "" && path != unit {
+			v.find("socket-elsewhere", where, fmt.Sprintf("nginx asks at %s, and %s listens at %s", path, socketUnit, unit),
+				"write: server unix:"+unit+";", reloadNginx)
+		}
+		v.at = path
+	}
+	fi, err := os.Stat(v.at)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		v.find("socket-missing", v.at, "there is no socket", "systemctl enable --now "+socketUnit)
+		return v.at + " is missing"
+	case err != nil:
+		return v.skip("%v", err)
+	case fi.Mode()&fs.ModeSocket == 0:
+		v.find("socket-missing", v.at, "it is no socket", "rm "+v.at, "systemctl restart "+socketUnit)
+		return v.at + " is no socket"
+	}
+	if v.worker.Name == "" {
+		return v.at
+	}
+	err = v.worker.Do(func() error { return connect(v.at) })
+	switch {
+	case errors.Is(err, unix.EACCES):
+		v.find("socket-rights", v.at, fmt.Sprintf("nginx's workers, user %s, may not connect: it is %v of group %s", v.worker.Name, fi.Mode().Perm(), groupOf(fi)),
+			"systemctl edit "+socketUnit+"\n[Socket]\nSocketGroup="+groupName(v.worker.GID), "systemctl restart "+socketUnit)
+	case errors.Is(err, unix.ECONNREFUSED):
+		v.find("socket-dead", v.at, "nobody listens on it", "systemctl restart "+socketUnit)
+	case err != nil:
+		v.find("socket-dead", v.at, err.Error(), "systemctl restart "+socketUnit)
+	}
+	return fmt.Sprintf("%s, %v of group %s", v.at, fi.Mode().Perm(), groupOf(fi))
+}
+
+// upstream returns the socket that nginx asks at, and where it is told.
+func (v *visit) upstream() (path, where string) {
+	if v.conf == nil {
+		return "", ""
+	}
+	u := v.conf.Upstream("thumbd")
+	if u == nil {
+		return "", ""
+	}
+	for _, s := range u.All("server") {
+		if path, ok := strings.CutPrefix(s.Arg(0), "unix:"); ok {
+			return path, s.Where()
+		}
+	}
+	return "", ""
+}
+
+// connect connects to a unix socket in this very thread.
+func connect(path string) error {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("socket: %w", err)
+	}
+	defer unix.Close(fd)
+	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	return nil
+}
+
+// askTime is the longest that a daemon that has to be started may take.
+const askTime = 90 * time.Second
+
+// daemon asks the daemon how it is, and so starts one that is idle, and loads
+// the configuration as it does.
+func (v *visit) daemon(ctx context.Context) string {
+	var err error
+	v.host, err = ask(ctx, v.at)
+	v.load()
+	if v.has("socket-missing") || v.has("socket-dead") {
+		return v.skip("no socket to ask at")
+	}
+	answered, isAnswer := errors.AsType[answerError](err)
+	switch {
+	case isAnswer && answered == http.StatusNotFound:
+		v.find("daemon-outdated", v.at, "a daemon answers that does not know this program, of "+v.Version+", or does not trust who runs it", v.restart())
+		return "it tells nothing of itself"
+	case errors.Is(err, fs.ErrPermission):
+		return v.skip("%v", err)
+	case err != nil:
+		v.find("daemon-silent", v.at, "thumbd does not answer: "+err.Error(), "journalctl -u "+serviceUnit+" -n 50", v.restart())
+		return "it does not answer"
+	}
+	if v.host.Version != v.Version {
+		v.find("daemon-outdated", v.at, "version "+v.host.Version+" runs, and "+v.Version+" is installed", v.restart())
+	}
+	switch {
+	case v.untouched:
+	case v.host.NoWorker:
+		v.find("no-worker", "", "no worker starts: "+v.host.Refused, "journalctl -u "+serviceUnit+" -n 50", "apt install --reinstall thumbd")
+	case v.host.Refused != "" && v.config != nil:
+		v.find("configuration", v.host.File, fmt.Sprintf("the daemon, as user %s, has refused it: %s", v.host.User, v.host.Refused), v.reload())
+	case v.config != nil && v.host.Digest != v.config.Digest():
+		v.find("not-reloaded", v.File, "it has changed since the daemon loaded it", v.reload())
+	case v.config != nil && v.host.Unwell != "":
+		v.find("daemon-unwell", "", v.host.Unwell, "journalctl -u "+serviceUnit+" -n 50", v.restart())
+	}
+	return fmt.Sprintf("process %d, version %s, user %s", v.host.PID, v.host.Version, v.host.User)
+}
+
+// answerError is the status of an answer that is no report.
+type answerError int
+
+func (e answerError) Error() string { return fmt.Sprintf("it answers %d", int(e)) }
+
+// ask gets a daemon's report.
+func ask(ctx context.Context, path string) (*Daemon, error) {
+	client := http.Client{Timeout: askTime, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", path)
+		},
+	}}
+	q, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://thumbd/_thumbd/report", nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := client.Do(q)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, answerError(resp.StatusCode)
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, err
+	}
+	d := new(Daemon)
+	return d, json.Unmarshal(body, d)
+}
+
+// load loads the configuration with the keys that the daemon has.
+func (v *visit) load() {
+	credentials := os.Getenv("CREDENTIALS_DIRECTORY")
+	if credentials == "" && v.managed {
+		credentials = "/run/credentials/" + serviceUnit
+	}
+	v.config, v.warnings, v.mistakes = config.Load(v.File, credentials)
+	// Without a line of its own an error is of the file.
+	_, isMistake := errors.AsType[config.Mistake](v.mistakes)
+	v.untouched = errors.Is(v.mistakes, config.ErrNoSite) || !isMistake && errors.Is(v.mistakes, fs.ErrNotExist)
+}
+
+// configuration tells what is wrong with thumbd.toml.
+func (v *visit) configuration(context.Context) string {
+	switch {
+	case v.untouched:
+		v.find("no-site", v.File, "there is no site yet",
+			"thumbd init gallery --originals /srv/gallery/media --prefix /thumbs/",
+			"put the lines that it prints into the server block of your site in nginx's configuration",
+			v.reload(), reloadNginx)
+		return v.File + ": no site yet"
+	case errors.Is(v.mistakes, fs.ErrPermission):
+		return v.skip("%v", v.mistakes)
+	case v.mistakes != nil:
+		for line := range strings.Lines(v.mistakes.Error()) {
+			v.find("configuration", "", line, "mend it in "+v.File+"; thumbd.toml(5)", v.reload())
+		}
+		return v.File + " has mistakes"
+	}
+	warnings := make([]string, 0, len(v.warnings))
+	for _, w := range v.warnings {
+		warnings = append(warnings, w.Error())
+	}
+	if v.host != nil && v.host.Digest == v.config.Digest() {
+		warnings = v.host.Warnings
+	}
+	for _, w := range warnings {
+		v.find("configuration-warning", "", w, "see thumbd.toml(5)", v.reload())
+	}
+	return fmt.Sprintf("%s: %d sites, %d sections of files", v.File, len(v.config.Sites), len(v.config.Files))
+}
+
+// workers tells what the workers lack.
+func (v *visit) workers(context.Context) string {
+	if v.host == nil || v.host.Vips == "" {
+		return v.skip("no daemon at work to ask")
+	}
+	for _, f := range v.host.Formats {
+		v.find("formats-missing", "", f, "install what it says, then: "+v.restart())
+	}
+	for _, m := range v.host.Missing {
+		v.find("sandbox-incomplete", "", "the workers' sandbox lacks "+m, "a later kernel has it; until then the unit protects alone")
+	}
+	return "libvips " + v.host.Vips
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"thumbd/internal/config"
+)
+
+// nginxRights looks whether nginx's workers get to the files.
+func (v *visit) nginxRights(context.Context) string {
+	if v.config == nil || v.worker.Name == "" {
+		return v.skip("no user of nginx to try")
+	}
+	paths := make(map[string]string)
+	for _, s := range v.config.Sites {
+		paths["site "+s.Thumb.Name] = existing(s.Thumb.DocumentRoot + strings.TrimSuffix(s.Thumb.Prefix, "/"))
+	}
+	for _, f := range v.config.Files {
+		paths["files "+f.Where.Name] = existing(f.Root)
+	}
+	for where, path := range paths {
+		blocked, err := obstacle(v.worker, path, unix.X_OK)
+		if err != nil {
+			return v.skip("%v", err)
+		}
+		if blocked != "" {
+			v.find("nginx-cannot-read", where+", "+blocked, fmt.Sprintf("nginx's workers, user %s, may not enter it", v.worker.Name), "chmod o+x "+blocked)
+		}
+	}
+	return fmt.Sprintf("user %s enters %d folders", v.worker.Name, len(paths))
+}
+
+// thumbnails asks nginx for a thumbnail of each site, which is not there, and
+// for the same again.
+func (v *visit) thumbnails(ctx context.Context) string {
+	switch {
+	case v.config == nil || v.conf == nil:
+		return v.skip("it takes both configurations")
+	case v.host == nil:
+		return v.skip("thumbd does not answer")
+	case v.has("nginx-not-running"):
+		return v.skip("nginx does not run")
+	}
+	var said []string
+	for i := range v.config.Sites {
+		s := &v.config.Sites[i]
+		said = append(said, s.Thumb.Name+": "+v.try(ctx, s))
+	}
+	if len(said) == 0 {
+		return v.skip("no sites")
+	}
+	return strings.Join(said, ", ")
+}
+
+func (v *visit) has(name string) bool { return v.result.Has(name) }
+
+// maxTried originals of a site are asked for, until one is not damaged.
+const maxTried = 5
+
+// try asks for a thumbnail of one site.
+func (v *visit) try(ctx context.Context, s *config.Site) string {
+	where := siteWhere(&s.Thumb, nil)
+	routes := slices.DeleteFunc(slices.Clone(v.routes[s.Thumb.Name]), func(r route) bool { return r.listen.Proxy })
+	if len(routes) == 0 {
+		v.find("probe-untried", where, "nginx has no address from which to ask for it", "mend what is said of its location above")
+		return "not tried"
+	}
+	names, blocked := originalsOf(s, v.config.OriginalBytes, v.host.User)
+	if blocked != "" {
+		v.find("originals-unreadable", where, fmt.Sprintf("user %s can't read %s", v.host.User, blocked), "chmod o+r "+blocked)
+	}
+	probes := newProbes(s, names)
+	if len(probes) == 0 {
+		v.find("no-original", where, "there is no picture in "+s.Originals+" of which a thumbnail is missing, to try one", "put a picture there", "thumbd doctor")
+		return "nothing to try"
+	}
+	for i, p := range probes {
+		p.patience = v.config.QueueTime + 2*v.config.RenderTime + askTime
+		said, again := v.probe(ctx, p, routes, i == len(probes)-1)
+		if !again {
+			return said
+		}
+	}
+	return "not tried"
+}
+
+// probe makes one attempt, and removes what came of it. It reports whether
+// another original would be worth one; the last is.
+func (v *visit) probe(ctx context.Context, p *probe, routes []route, last bool) (said string, again bool) {
+	where := siteWhere(&p.site.Thumb, nil)
+	defer func() {
+		if err := p.clean(ctx); err != nil {
+			v.find("probe-left", where, err.Error(), "rm "+p.file())
+		}
+	}()
+	if !p.provable {
+		v.find("probe-untried", where, "who signs its tokens has the private key: it can only be tried that nobody gets in without one",
+			"thumbd verify URL --token TOKEN, with one of your own")
+		v.refused(ctx, p, routes)
+		return "refusal alone tried", false
+	}
+	first := p.get(ctx, routes[0], true)
+	if (first.status == http.StatusUnsupportedMediaType || first.status == http.StatusUnprocessableEntity) && !last {
+		return "", true
+	}
+	if first.err != nil || first.status != http.StatusOK {
+		what, cure := v.explain(first)
+		v.find("probe-miss", where, fmt.Sprintf("%s through %s: %s", p.line(), routes[0].address(), what), cure...)
+		return "miss failed", false
+	}
+	if !p.published() {
+		v.find("probe-unpublished", where, "it was answered, but is not at "+p.file(), "journalctl -u "+serviceUnit+" -n 50", "df -h "+p.site.Thumb.DocumentRoot)
+		return "not published", false
+	}
+	for _, r := range routes {
+		v.hit(p, r, p.get(ctx, r, true))
+	}
+	v.refused(ctx, p, routes)
+	return fmt.Sprintf("miss and hit through %d addresses", len(routes)), false
+}
+
+// hit looks whether nginx alone has answered. What it sends from a file has a
+// Last-Modified, which nothing that thumbd sends has.
+func (v *visit) hit(p *probe, r route, a answer) {
+	where := siteWhere(&p.site.Thumb, r.server.Block)
+	switch {
+	case a.err != nil || a.status != http.StatusOK:
+		what, cure := v.explain(a)
+		v.find("probe-hit", where, fmt.Sprintf("%s is published, and not served through %s: %s", p.line(), r.address(), what), cure...)
+	case a.header.Get("Last-Modified") == "":
+		v.find("probe-hit", where, fmt.Sprintf("%s is published, and thumbd has to send it each time: nginx does not find it", p.line()),
+			"compare root, try_files and open_file_cache of "+r.location.Where()+" with thumbd(8)", "ls -l "+p.file(), reloadNginx)
+	}
+}
+
+// refused looks whether a protected site refuses who proves nothing.
+func (v *visit) refused(ctx context.Context, p *probe, routes []route) {
+	if p.site.Access == nil {
+		return
+	}
+	for _, r := range routes {
+		a := p.get(ctx, r, false)
+		if a.err == nil && a.status != http.StatusUnauthorized && a.status != http.StatusForbidden {
+			v.find("probe-open", siteWhere(&p.site.Thumb, r.server.Block), fmt.Sprintf("a request without a proof is answered %d through %s", a.status, r.address()),
+				"in "+r.location.Where()+" write: include snippets/thumbd-auth.conf;", reloadNginx)
+		}
+	}
+}
+
+// explain returns what an answer means, and what to do.
+func (v *visit) explain(a answer) (what string, cure []string) {
+	if a.err != nil {
+		if errors.Is(a.err, unix.ECONNREFUSED) {
+			return "nobody listens there", []string{"systemctl enable --now nginx", reloadNginx}
+		}
+		return a.err.Error(), []string{reloadNginx}
+	}
+	reason := a.header.Get("X-Thumbd-Reason")
+	what = fmt.Sprintf("it is answered %d", a.status)
+	if reason != "" {
+		what += ", " + reason
+	}
+	log := "journalctl -u " + serviceUnit + " -n 50"
+	switch {
+	case reason == "signature" || reason == "no-site" || reason == "unknown-preset" || reason == "no-proof":
+		return what + ": the daemon has another configuration", []string{v.restart()}
+	case reason != "":
+		return what, []string{log, "see ANSWERS in thumbd(8)"}
+	case a.status == http.StatusBadGateway || a.status == http.StatusGatewayTimeout:
+		return what + ": nginx does not get to thumbd", []string{"systemctl restart " + socketUnit, "see nginx's error log"}
+	case a.status == http.StatusForbidden:
+		return what + ": nginx may not read the file", []string{"see nginx's error log"}
+	case a.status == http.StatusNotFound || a.status >= 300 && a.status < 400:
+		return what + " by nginx, which does not ask thumbd: it runs with another configuration, or another server block answers", []string{reloadNginx}
+	}
+	return what, []string{"see nginx's error log", log}
+}

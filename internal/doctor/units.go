@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"thumbd/internal/systemd"
+)
+
+// systemd looks at the units' states. All that depends on the service manager
+// is skipped where there is none.
+func (v *visit) systemd(ctx context.Context) string {
+	if os.Geteuid() != 0 {
+		v.find("no-root", "", "only root can see all of an installation: some checks are left out", "sudo thumbd doctor")
+	}
+	if _, err := os.Stat("/run/systemd/system"); err != nil {
+		return v.skip("systemd does not run this machine: no units to look at")
+	}
+	names := append([]string{"LoadState", "ActiveState", "UnitFileState", "Result", "NeedDaemonReload", "DropInPaths", "User", "Listen", "Backlog"}, hardenedNames()...)
+	var err error
+	if v.service, err = systemd.Properties(ctx, serviceUnit, names...); err != nil {
+		return v.skip("systemctl does not answer")
+	}
+	if v.listening, err = systemd.Properties(ctx, socketUnit, names...); err != nil {
+		return v.skip("systemctl does not answer")
+	}
+	v.managed = true
+	for _, u := range []struct {
+		name   string
+		states map[string]string
+	}{{socketUnit, v.listening}, {serviceUnit, v.service}} {
+		v.unit(u.name, u.states)
+	}
+	v.activity()
+	return fmt.Sprintf("%s is %s, %s is %s", socketUnit, v.listening["ActiveState"], serviceUnit, v.service["ActiveState"])
+}
+
+// unit looks at what both units need.
+func (v *visit) unit(name string, is map[string]string) {
+	switch is["LoadState"] {
+	case "loaded":
+	case "masked":
+		v.find("unit-masked", name, "it is masked: nothing can start it", "systemctl unmask "+name)
+	case "not-found":
+		v.find("unit-missing", name, "systemd does not know it", "apt install --reinstall thumbd", "systemctl daemon-reload")
+	default:
+		v.find("unit-missing", name, "systemd could not load it: "+is["LoadState"], "systemctl status "+name, "systemctl daemon-reload")
+	}
+	if is["NeedDaemonReload"] == "yes" {
+		v.find("unit-outdated", name, "its file or a drop-in has changed since systemd read it", "systemctl daemon-reload", "systemctl try-restart "+name)
+	}
+}
+
+// activity looks at what runs, and what will after the next boot.
+func (v *visit) activity() {
+	if v.listening["LoadState"] == "loaded" {
+		if state := v.listening["UnitFileState"]; state == "disabled" {
+			v.find("socket-not-enabled", socketUnit, "it is not enabled: after a restart of the machine nothing listens", "systemctl enable --now "+socketUnit)
+		}
+		if state := v.listening["ActiveState"]; state != "active" {
+			cure := []string{"systemctl enable --now " + socketUnit}
+			if state == "failed" {
+				cure = []string{"systemctl reset-failed " + socketUnit + " " + serviceUnit, "systemctl restart " + socketUnit}
+			}
+			v.find("socket-not-active", socketUnit, "it is "+state+", so nobody listens ("+v.listening["Result"]+")", cure...)
+		}
+	}
+	if v.service["ActiveState"] == "failed" {
+		v.find("service-failed", serviceUnit, "it has failed: "+v.service["Result"], "journalctl -u "+serviceUnit+" -n 50", "systemctl restart "+serviceUnit)
+	}
+}
+
+// hardened is what the installed unit has, as systemctl show prints it. More
+// than one value: all are as good.
+var hardened = []struct {
+	property string
+	values   []string
+}{
+	{"NoNewPrivileges", []string{"yes"}},
+	{"CapabilityBoundingSet", []string{""}},
+	{"PrivateDevices", []string{"yes"}},
+	{"PrivateNetwork", []string{"yes"}},
+	{"PrivateTmp", []string{"yes"}},
+	{"PrivateUsers", []string{"yes"}},
+	{"ProtectHome", []string{"yes", "read-only", "tmpfs"}},
+	{"ProtectSystem", []string{"strict"}},
+	{"ProtectKernelTunables", []string{"yes"}},
+	{"ProtectProc", []string{"invisible"}},
+	{"RestrictAddressFamilies", []string{"AF_UNIX"}},
+	{"RestrictSUIDSGID", []string{"yes"}},
+	{"LockPersonality", []string{"yes"}},
+	{"MemoryDenyWriteExecute", []string{"yes"}},
+	{"DevicePolicy", []string{"closed"}},
+}
+
+func hardenedNames() []string {
+	var names []string
+	for _, h := range hardened {
+		names = append(names, h.property)
+	}
+	return names
+}
+
+// hardening looks for drop-ins that take back what the unit protects.
+func (v *visit) hardening(context.Context) string {
+	if !v.managed || v.service["LoadState"] != "loaded" {
+		return v.skip("no unit to look at")
+	}
+	where := serviceUnit
+	if paths := v.service["DropInPaths"]; paths != "" {
+		where = paths
+	}
+	if user := v.service["User"]; user == "" || user == "root" {
+		v.find("service-user", where, "thumbd runs as root", "remove User= from the drop-in; it is thumbd as installed", "systemctl daemon-reload && systemctl restart "+serviceUnit)
+	}
+	for _, h := range hardened {
+		// What this systemd does not know it does not print.
+		value, known := v.service[h.property]
+		if known && !slices.Contains(h.values, value) {
+			v.find("hardening-loosened", where, fmt.Sprintf("%s=%s, and %s as installed", h.property, value, h.values[0]),
+				"remove it from the drop-in, unless you know why it is there: systemctl edit "+serviceUnit, "systemctl restart "+serviceUnit)
+		}
+	}
+	return "user " + v.service["User"] + ", drop-ins: " + orNone(v.service["DropInPaths"])
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}
+
+// backlog compares how many may wait in the socket with what the kernel lets.
+func (v *visit) backlog(context.Context) string {
+	wanted, err := strconv.Atoi(v.listening["Backlog"])
+	if err != nil {
+		return v.skip("no unit of a socket to look at")
+	}
+	text, err := os.ReadFile("/proc/sys/net/core/somaxconn")
+	if err != nil {
+		return v.skip("%v", err)
+	}
+	most, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		return v.skip("net.core.somaxconn: %v", err)
+	}
+	if most < wanted {
+		v.find("backlog-bounded", "net.core.somaxconn", fmt.Sprintf("it is %d, below Backlog=%d of %s: more requests at once than that are answered 502", most, wanted, socketUnit),
+			fmt.Sprintf("echo net.core.somaxconn=%d > /etc/sysctl.d/60-thumbd.conf && sysctl --system", wanted), "systemctl restart "+socketUnit)
+	}
+	return fmt.Sprintf("Backlog=%d, net.core.somaxconn is %d", wanted, most)
+}

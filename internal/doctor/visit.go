@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+
+package doctor
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"thumbd/internal/asuser"
+	"thumbd/internal/config"
+	"thumbd/internal/nginxconf"
+)
+
+// The units that the packages install, and where the socket is then.
+const (
+	serviceUnit   = "thumbd.service"
+	socketUnit    = "thumbd.socket"
+	installedPath = "/run/thumbd/thumbd.sock"
+)
+
+// visit is what the checks have learned so far.
+type visit struct {
+	Options
+	result Result
+	now    Check // the one that is being made
+
+	managed   bool              // by systemd
+	service   map[string]string // its properties
+	listening map[string]string // those of the socket's unit
+
+	conf   *nginxconf.Config // nil: there is none
+	worker asuser.User       // of nginx; Name is empty where it is not known
+	at     string            // the socket
+	host   *Daemon           // nil: it does not answer
+
+	config    *config.Config // nil: it has mistakes
+	mistakes  error
+	warnings  []config.Mistake
+	untouched bool               // no site has been made yet
+	routes    map[string][]route // by site: where nginx answers for it
+}
+
+// find notes a finding of this check.
+func (v *visit) find(name, where, what string, cure ...string) {
+	status, ok := names[name]
+	if !ok {
+		panic("doctor: no finding is called " + name)
+	}
+	if status == Wrong || v.now.Status == OK || v.now.Status == Skipped {
+		v.now.Status = status
+	}
+	f := Finding{Name: name, Status: status, Check: v.now.Name, Where: where, What: oneLine(what), Cure: cure}
+	same := func(x Finding) bool { return x.Name == f.Name && x.Where == f.Where && x.What == f.What }
+	if !slices.ContainsFunc(v.result.Findings, same) {
+		v.result.Findings = append(v.result.Findings, f)
+	}
+}
+
+// skip says why this check was not made.
+func (v *visit) skip(format string, args ...any) string {
+	if v.now.Status == OK {
+		v.now.Status = Skipped
+	}
+	return fmt.Sprintf(format, args...)
+}
+
+// reload returns what makes a changed configuration count.
+func (v *visit) reload() string {
+	if v.managed {
+		return "systemctl try-reload-or-restart " + serviceUnit
+	}
+	if v.host != nil {
+		return fmt.Sprintf("kill -HUP %d", v.host.PID)
+	}
+	return "restart thumbd"
+}
+
+// restart returns what starts the daemon anew.
+func (v *visit) restart() string {
+	if v.managed {
+		return "systemctl restart " + serviceUnit
+	}
+	return "restart thumbd"
+}
+
+const reloadNginx = "nginx -t && systemctl reload nginx"
+
+// steps are the cures in order, and what follows them. One that several ask
+// for is done once, after all that comes before it.
+func (v *visit) steps() []string {
+	var steps []string
+	for _, f := range v.result.Findings {
+		for _, line := range f.Cure {
+			steps = append(slices.DeleteFunc(steps, func(s string) bool { return s == line }), line)
+		}
+	}
+	return append(steps, "thumbd doctor")
+}
+
+// obstacle returns the first folder above path that u may not enter, or path
+// itself where u may not use it in that mode of access(2); "" is none. A part
+// that does not exist is no obstacle.
+func obstacle(u asuser.User, path string, mode uint32) (string, error) {
+	found := ""
+	err := u.Do(func() error {
+		at := ""
+		for _, name := range strings.Split(strings.TrimPrefix(filepath.Clean(path), "/"), "/") {
+			if err := unix.Access(at+"/", unix.X_OK); errors.Is(err, unix.EACCES) {
+				found = at + "/"
+				return nil
+			}
+			at += "/" + name
+		}
+		if err := unix.Access(at, mode); errors.Is(err, unix.EACCES) || errors.Is(err, unix.EROFS) {
+			found = at
+		}
+		return nil
+	})
+	return strings.TrimSuffix(found, "/"), err
+}
+
+// existing returns path, or the nearest folder above it that exists.
+func existing(path string) string {
+	for path != "/" {
+		if _, err := os.Stat(path); err == nil {
+			return path
+		}
+		path = filepath.Dir(path)
+	}
+	return path
+}
