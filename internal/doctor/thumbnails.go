@@ -149,8 +149,8 @@ func (v *visit) refused(ctx context.Context, p *probe, routes []route) {
 	}
 	for _, r := range routes {
 		a := p.get(ctx, r, false)
-		if a.err == nil && a.status != http.StatusUnauthorized && a.status != http.StatusForbidden {
-			v.find("probe-open", siteWhere(&p.site.Thumb, r.server.Block), fmt.Sprintf("a request without a proof is answered %d through %s", a.status, r.address()),
+		if a.err == nil && a.status == http.StatusOK {
+			v.find("probe-open", siteWhere(&p.site.Thumb, r.server.Block), fmt.Sprintf("a request without a proof is answered through %s", r.address()),
 				"in "+r.location.Where()+" write: include snippets/thumbd-auth.conf;", reloadNginx)
 		}
 	}

@@ -5,26 +5,42 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"thumbd/internal/doctor"
 	"thumbd/internal/rig"
 )
 
-// examine runs thumbd doctor on a rig.
+// nginxOf returns the command line of a rig's nginx.
+func nginxOf(r *rig.Rig) string {
+	program := "nginx"
+	if path, err := exec.LookPath("/usr/sbin/nginx"); err == nil {
+		program = path
+	}
+	return fmt.Sprintf("%s -p %s -c %[2]s/nginx.conf -e %[2]s/error.log", program, r.Dir)
+}
+
+// examine runs thumbd doctor on a rig. Later flags win.
 func examine(t testing.TB, r *rig.Rig, flags ...string) doctor.Result {
 	t.Helper()
-	nginx := "nginx -p " + r.Dir + " -c " + filepath.Join(r.Dir, "nginx.conf") + " -e " + filepath.Join(r.Dir, "error.log")
-	if path, err := exec.LookPath("/usr/sbin/nginx"); err == nil {
-		nginx = path + nginx[len("nginx"):]
-	}
 	p, err := programs()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), p.Thumbd, append([]string{"doctor", "--json", "-c", configFile(r), "--nginx", nginx}, flags...)...)
+	return examineWith(t, p.Thumbd, append([]string{"-c", configFile(r), "--nginx", nginxOf(r)}, flags...)...)
+}
+
+func examineWith(t testing.TB, program string, flags ...string) doctor.Result {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), program, append([]string{"doctor", "--json"}, flags...)...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	// It exits 1 where something is wrong; that is in what it prints.
@@ -33,16 +49,322 @@ func examine(t testing.TB, r *rig.Rig, flags ...string) doctor.Result {
 	if err := json.Unmarshal(out, &found); err != nil {
 		t.Fatalf("%v: %s%s", err, out, &stderr)
 	}
-	if code := cmd.ProcessState.ExitCode(); (code == 0) != found.Well {
-		t.Errorf("exit code %d, and well is %v: %s", code, found.Well, &stderr)
+	want := 0
+	switch {
+	case found.Has("configuration"):
+		want = 2
+	case !found.Well:
+		want = 1
+	}
+	if code := cmd.ProcessState.ExitCode(); code != want {
+		t.Errorf("exit code %d, want %d: %s", code, want, &stderr)
 	}
 	return found
 }
 
-func TestDoctorOnAHealthyInstallation(t *testing.T) {
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}})
-	for _, f := range examine(t, r).Findings {
+// wantFinding checks that there is one of that name, whose cure has the text.
+func wantFinding(t testing.TB, r doctor.Result, name, cure string) {
+	t.Helper()
+	i := slices.IndexFunc(r.Findings, func(f doctor.Finding) bool {
+		return f.Name == name && strings.Contains(strings.Join(f.Cure, "\n"), cure)
+	})
+	if i < 0 {
+		t.Errorf("no %s with the cure %q in %+v", name, cure, r.Findings)
+	}
+}
+
+// clinic is an installation with a site of each kind.
+func clinic(t *testing.T) rig.Options {
+	o := downloads(t, documents(t))
+	o.Keys["tokens.key"] = "a key of tokens, 0123456789abcdef"
+	o.Sites = append(o.Sites,
+		rig.Site{Name: "news", Prefix: "/news/", Scheme: "signed", Originals: jpgs(t), Key: key + "-news",
+			TOML: `negotiate = ["avif", "webp"]`, TryFiles: "$uri$thumbd_variant", Location: "add_header Vary Accept always;"},
+		rig.Site{Name: "small", Prefix: "/small/", Scheme: "preset", Originals: jpgs(t), Hosts: []string{"small.example", "*.b.example"},
+			TOML: "render_together = [\"icon\", \"icon@2x\"]\n[site.small.preset.icon]\nsize = \"16x16\"\nmethod = \"crop\"\ndpr = [2]"},
+		rig.Site{Name: "old", Prefix: "/old/", Scheme: "restthumbnails", Originals: jpgs(t), Key: key + "-old"})
+	return o
+}
+
+func TestDoctorFindsNothingWrong(t *testing.T) {
+	r := start(t, clinic(t))
+	before := inTrees(t, r)
+	found := examine(t, r)
+	for _, f := range found.Findings {
 		t.Errorf("%+v", f)
 	}
-	t.Logf("%+v", examine(t, r))
+	for _, c := range found.Checks {
+		if c.Status != doctor.OK && c.Name != "systemd" && c.Name != "hardening" && c.Name != "backlog" {
+			t.Errorf("%+v", c)
+		}
+	}
+	if after := inTrees(t, r); !slices.Equal(before, after) {
+		t.Errorf("left behind: %q, before %q", after, before)
+	}
+	for _, site := range []string{"gallery", "news", "small", "old"} {
+		waitLog(t, r, 1, "msg=rendered", "site="+site)
+	}
+}
+
+// inTrees returns all paths below the document roots.
+func inTrees(t *testing.T, r *rig.Rig) []string {
+	t.Helper()
+	var all []string
+	err := filepath.WalkDir(filepath.Join(r.Dir, "root"), func(path string, _ os.DirEntry, err error) error {
+		all = append(all, path)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// disease is one thing that is made wrong in a healthy installation, in a way
+// that can be undone.
+type disease struct {
+	file     string // below the rig's folder; "": nginx.conf
+	old, new string // texts in it
+	change   func(t *testing.T, r *rig.Rig) (undo func())
+	flags    []string
+	want     string
+	cure     string
+}
+
+// diseases are what the doctor must find, each in an installation in which all
+// else is right.
+func diseases() map[string]disease {
+	const location = "location ^~ /thumbs/ {"
+	return map[string]disease{
+		"no nginx":                        {flags: []string{"--nginx", "/nonexistent/nginx"}, want: "nginx-missing", cure: "apt install nginx"},
+		"nonsense in nginx.conf":          {old: "events {", new: "nonsense; events {", want: "nginx-configuration", cure: "nginx -t"},
+		"conf.d not included":             {old: "include conf.d/*.conf;", want: "upstream-missing", cure: "include"},
+		"few connections":                 {old: "worker_connections 1024", new: "worker_connections 64", want: "worker-connections", cure: "worker_connections 1024;"},
+		"nginx not started":               {old: "/nginx.pid;", new: "/none.pid;", want: "nginx-not-running", cure: "systemctl enable --now nginx"},
+		"another prefix":                  {old: location, new: "location ^~ /thumb/ {", want: "location-missing", cure: "location ^~ /thumbs/ {"},
+		"a regular expression":            {old: location, new: `location ~* \.(jpe?g|png)$ { } location /thumbs/ {`, want: "location-regexp", cure: location},
+		"a location within the site":      {old: location, new: "location ^~ /thumbs/animals/ { } " + location, want: "location-taken", cure: "another prefix"},
+		"no ^~":                           {old: location, new: "location /thumbs/ {", want: "caret-missing", cure: location},
+		"no snippet":                      {old: "include snippets/thumbd.conf;", want: "snippet-missing", cure: "include snippets/thumbd.conf;"},
+		"another root":                    {old: "/root/gallery;", new: "/root;", want: "root-wrong", cure: "/root/gallery;"},
+		"alias":                           {old: location + "\n            root ", new: location + "\n            alias ", want: "root-wrong", cure: "/root/gallery;"},
+		"no try_files":                    {old: "try_files $uri @thumbd;", want: "try-files", cure: "try_files $uri @thumbd;"},
+		"try_files without thumbd":        {old: "try_files $uri @thumbd;", new: "try_files $uri =404;", want: "try-files", cure: "try_files $uri @thumbd;"},
+		"no negotiation in nginx":         {old: "try_files $uri$thumbd_variant ", new: "try_files $uri ", want: "negotiation", cure: "try_files $uri$thumbd_variant @thumbd;"},
+		"negotiation in nginx alone":      {old: "try_files $uri @thumbd;", new: "try_files $uri$thumbd_webp @thumbd;", want: "negotiation", cure: "try_files $uri @thumbd;"},
+		"no Vary":                         {old: "add_header Vary Accept always;", want: "vary-missing", cure: "add_header Vary Accept always;"},
+		"open_file_cache":                 {old: "sendfile     on;", new: "sendfile on; open_file_cache max=100;", want: "open-file-cache", cure: "open_file_cache off;"},
+		"gzip of images":                  {old: "sendfile     on;", new: "sendfile on; gzip on; gzip_types text/css image/jpeg;", want: "gzip-images", cure: "gzip off;"},
+		"a protected site not checked":    {old: "include snippets/thumbd-auth.conf;", want: "auth-missing", cure: "include snippets/thumbd-auth.conf;"},
+		"another rule lets in":            {old: "include snippets/thumbd-auth.conf;", new: "include snippets/thumbd-auth.conf; satisfy any;", want: "auth-missing", cure: "satisfy all;"},
+		"an open site checked":            {old: "location ^~ /old/ {", new: "location ^~ /old/ { auth_request /_thumbd/auth;", want: "auth-needless", cure: "[site.old.access]"},
+		"another host":                    {old: "server_name small.example", new: "server_name large.example", want: "host-elsewhere", cure: "server_name of that server block: small.example"},
+		"a server block without the site": {old: "location ^~ /small/ {", new: "location ^~ /large/ {", want: "location-missing", cure: "location ^~ /small/ {"},
+		"downloads that are not internal": {old: "include snippets/thumbd-files.conf; }", new: "}", want: "files-open", cure: "include snippets/thumbd-files.conf;"},
+		"downloads of another folder":     {old: "{ alias /", new: "{ alias /srv/", want: "files-location", cure: "alias "},
+		"downloads without a location":    {old: "location ^~ /open/ {", new: "location ^~ /closed/ {", want: "files-location", cure: "location ^~ /open/ {"},
+		"nginx at another socket":         {file: "conf.d/thumbd.conf", old: "/thumbd.sock;", new: "/none.sock;", want: "socket-missing", cure: "systemctl enable --now thumbd.socket"},
+		"a file in place of the socket":   {file: "conf.d/thumbd.conf", old: "/thumbd.sock;", new: "/thumbd.toml;", want: "socket-missing", cure: "rm "},
+		"a mistake in the configuration":  {file: "thumbd.toml", old: "[files.open]", new: "nonsense = 1\n[files.open]", want: "configuration", cure: "thumbd.toml(5)"},
+		"a change without a reload":       {file: "thumbd.toml", old: "[files.open]", new: "# more\n[files.open]", want: "not-reloaded", cure: "kill -HUP "},
+		"a wait that is too long":         {file: "thumbd.toml", old: "[files.open]", new: "[limits]\nqueue_time = \"290s\"\n[files.open]", want: "configuration-warning", cure: "thumbd.toml(5)"},
+
+		"nginx not reloaded":       {change: touchConf, want: "nginx-not-reloaded", cure: "systemctl reload nginx"},
+		"no configuration":         {change: away("thumbd.toml"), want: "no-site", cure: "thumbd init "},
+		"nobody at the socket":     {change: deafSocket, want: "socket-dead", cure: "systemctl restart thumbd.socket"},
+		"rights of the socket":     {change: mode("thumbd.sock", 0), want: "socket-rights", cure: "SocketGroup="},
+		"no answer":                {change: muteSocket, want: "daemon-silent", cure: "journalctl -u thumbd.service"},
+		"a tree that is a file":    {change: fileInPlaceOfTree, want: "tree-unwritable", cure: "restart"},
+		"a root that is closed":    {change: mode("root/old", 0), want: "nginx-cannot-read", cure: "chmod o+x "},
+		"no originals' folder":     {change: originalsAway(false), want: "originals-unreadable", cure: "install -d "},
+		"no original to try":       {change: originalsAway(true), want: "no-original", cure: "put a picture there"},
+		"a damaged original alone": {change: damagedOriginals, want: "probe-miss", cure: "ANSWERS in thumbd(8)"},
+	}
+}
+
+func TestDoctorFindsWhatIsWrong(t *testing.T) {
+	r := start(t, clinic(t))
+	for name, s := range diseases() {
+		t.Run(name, func(t *testing.T) {
+			if s.change != nil {
+				defer s.change(t, r)()
+			}
+			if s.old != "" {
+				defer replace(t, r, s)()
+			}
+			wantFinding(t, examine(t, r, s.flags...), s.want, s.cure)
+		})
+	}
+	for _, f := range examine(t, r).Findings {
+		t.Errorf("undone: %+v", f)
+	}
+}
+
+// replace makes a disease's change in a file. It keeps the file's time, which is
+// a finding of its own.
+func replace(t *testing.T, r *rig.Rig, s disease) (undo func()) {
+	t.Helper()
+	path := filepath.Join(r.Dir, "nginx.conf")
+	if s.file != "" {
+		path = filepath.Join(r.Dir, s.file)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(text, []byte(s.old)) {
+		t.Fatalf("%q is not in %s:\n%s", s.old, path, text)
+	}
+	fi, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(b []byte) {
+		put(t, path, b)
+		if err := os.Chtimes(path, time.Time{}, fi.ModTime()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(bytes.ReplaceAll(text, []byte(s.old), []byte(s.new)))
+	return func() { write(text) }
+}
+
+func touchConf(t *testing.T, r *rig.Rig) func() {
+	path := filepath.Join(r.Dir, "nginx.conf")
+	fi, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := func(at time.Time) {
+		if err := os.Chtimes(path, time.Time{}, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(fi.ModTime().Add(time.Hour))
+	return func() { set(fi.ModTime()) }
+}
+
+// away moves a file of the rig out of the way.
+func away(name string) func(*testing.T, *rig.Rig) func() {
+	return func(t *testing.T, r *rig.Rig) func() { return moved(t, filepath.Join(r.Dir, name)) }
+}
+
+func moved(t *testing.T, path string) (back func()) {
+	t.Helper()
+	if err := os.Rename(path, path+".away"); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := os.RemoveAll(path); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(path+".away", path); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func mode(name string, m os.FileMode) func(*testing.T, *rig.Rig) func() {
+	return func(t *testing.T, r *rig.Rig) func() {
+		path := filepath.Join(r.Dir, name)
+		fi, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		set := func(m os.FileMode) {
+			if err := os.Chmod(path, m); err != nil {
+				t.Fatal(err)
+			}
+		}
+		set(m)
+		return func() { set(fi.Mode().Perm()) }
+	}
+}
+
+// otherSocket has a listener in place of the daemon's.
+func otherSocket(t *testing.T, r *rig.Rig) (l *net.UnixListener, undo func()) {
+	t.Helper()
+	path := filepath.Join(r.Dir, "thumbd.sock")
+	back := moved(t, path)
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.SetUnlinkOnClose(false)
+	if err := os.Chmod(path, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	return l, back
+}
+
+func deafSocket(t *testing.T, r *rig.Rig) func() {
+	l, undo := otherSocket(t, r)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return undo
+}
+
+// muteSocket hangs up on everybody.
+func muteSocket(t *testing.T, r *rig.Rig) func() {
+	l, back := otherSocket(t, r)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			c.Close()
+		}
+	}()
+	return func() {
+		l.Close()
+		<-ended
+		back()
+	}
+}
+
+func fileInPlaceOfTree(t *testing.T, r *rig.Rig) func() {
+	path := filepath.Join(r.Root("old"), "old")
+	back := moved(t, path)
+	put(t, path, nil)
+	return back
+}
+
+// originalsAway takes the originals of a site away, and leaves an empty folder
+// or none.
+func originalsAway(empty bool) func(*testing.T, *rig.Rig) func() {
+	return func(t *testing.T, r *rig.Rig) func() {
+		path := originalsIn(t, r, "old")
+		back := moved(t, path)
+		if empty {
+			if err := os.Mkdir(path, 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return back
+	}
+}
+
+// originalsIn returns the folder of a site's originals, by its configuration.
+func originalsIn(t *testing.T, r *rig.Rig, site string) string {
+	t.Helper()
+	_, rest, _ := strings.Cut(configuration(t, r), "[site."+site+"]")
+	_, rest, _ = strings.Cut(rest, `originals = "`)
+	path, _, ok := strings.Cut(rest, `"`)
+	if !ok {
+		t.Fatal("no originals of " + site)
+	}
+	return path
+}
+
+func damagedOriginals(t *testing.T, r *rig.Rig) func() {
+	path := originalsIn(t, r, "old")
+	back := moved(t, path)
+	for i := range 9 {
+		put(t, filepath.Join(path, fmt.Sprintf("%d.jpg", i)), []byte("no picture"))
+	}
+	return back
 }

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: MIT
+
+// Package newsite adds a site with a fresh key to a configuration file, or
+// leaves everything as it was.
+package newsite
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"syscall"
+
+	"github.com/BurntSushi/toml"
+
+	"thumbd/internal/config"
+	"thumbd/internal/thumb"
+)
+
+// Errors that change nothing.
+var (
+	// ErrExists is a name that the configuration has already.
+	ErrExists = errors.New("it is there already")
+	// ErrMistakes is a configuration that would have mistakes.
+	ErrMistakes = errors.New("the configuration would have mistakes")
+)
+
+// Site is what there is to add: the keys of thumbd.toml(5).
+type Site struct {
+	Name         string   `toml:"-"`
+	Prefix       string   `toml:"prefix"`
+	Hosts        []string `toml:"hosts,omitempty"`
+	DocumentRoot string   `toml:"document_root"`
+	Originals    string   `toml:"originals"`
+	Scheme       string   `toml:"scheme"`
+	Keys         []string `toml:"keys,omitempty"`
+}
+
+// Added is what there is now.
+type Added struct {
+	Site *config.Site // as the whole configuration has it
+	Key  string       // the key's file; "": the scheme has none
+	// Group may read the key; empty: there is no such group, or it could not be
+	// given to it.
+	Group string
+}
+
+// Add adds s to the configuration file, which is made if it is missing, and
+// makes its key in the folder keys beside it, for the group alone. The file is
+// replaced at once, and only if the result has no mistakes.
+func Add(file string, s Site, group string) (_ Added, err error) {
+	old, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Added{}, err
+	}
+	c, _, err := config.LoadText(file, old, "")
+	if err == nil && taken(c, s.Name) {
+		return Added{}, fmt.Errorf("%s: %s: %w", file, s.Name, ErrExists)
+	}
+	var added Added
+	var scheme thumb.Scheme
+	if err := scheme.UnmarshalText([]byte(s.Scheme)); err != nil {
+		return Added{}, fmt.Errorf("%w: scheme: %w", ErrMistakes, err)
+	}
+	if scheme.HasKeys() {
+		s.Keys = []string{s.Name + ".key"}
+		added.Key = filepath.Join(filepath.Dir(file), "keys", s.Keys[0])
+		if added.Group, err = newKey(added.Key, group); err != nil {
+			return Added{}, err
+		}
+		defer func() {
+			if err != nil {
+				err = errors.Join(err, os.Remove(added.Key))
+			}
+		}()
+	}
+	text, err := s.appendTo(old)
+	if err != nil {
+		return Added{}, err
+	}
+	if c, _, err = config.LoadText(file, text, ""); err != nil {
+		return Added{}, fmt.Errorf("%w:\n%w", ErrMistakes, err)
+	}
+	i := slices.IndexFunc(c.Sites, func(x config.Site) bool { return x.Thumb.Name == s.Name })
+	added.Site = &c.Sites[i]
+	return added, replace(file, text)
+}
+
+func taken(c *config.Config, name string) bool {
+	return slices.ContainsFunc(c.Sites, func(s config.Site) bool { return s.Thumb.Name == name }) ||
+		slices.ContainsFunc(c.Files, func(f config.Files) bool { return f.Where.Name == name })
+}
+
+// appendTo returns text with s behind what is there.
+func (s Site) appendTo(text []byte) ([]byte, error) {
+	b := bytes.NewBuffer(slices.Clone(text))
+	if len(text) > 0 {
+		if !bytes.HasSuffix(text, []byte("\n")) {
+			b.WriteByte('\n')
+		}
+		b.WriteByte('\n')
+	}
+	fmt.Fprintf(b, "[%s]\n", toml.Key{"site", s.Name})
+	err := toml.NewEncoder(b).Encode(s)
+	return b.Bytes(), err
+}
+
+// keyBytes of randomness are in a key.
+const keyBytes = 32
+
+// newKey makes a key that is not there yet, and returns the group that may
+// read it.
+func newKey(path, group string) (string, error) {
+	// That a name climbs out of the folder is a mistake of the configuration,
+	// but it would be found only after this.
+	if filepath.Base(filepath.Dir(path)) != "keys" {
+		return "", fmt.Errorf("%w: a site's name is no path", ErrMistakes)
+	}
+	gid := -1
+	if g, err := user.LookupGroup(group); err == nil && os.Geteuid() == 0 {
+		if gid, err = strconv.Atoi(g.Gid); err != nil {
+			return "", err
+		}
+	}
+	if err := makeFolder(filepath.Dir(path), gid); err != nil {
+		return "", err
+	}
+	random := make([]byte, keyBytes)
+	// It never fails: crypto/rand.
+	_, _ = rand.Read(random)
+	err := write(path, []byte(hex.EncodeToString(random)+"\n"), 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return "", fmt.Errorf("%w; remove it, if no URL is signed with it any more", err)
+	}
+	if err != nil || gid < 0 {
+		return "", err
+	}
+	err = os.Chown(path, 0, gid)
+	if err == nil {
+		err = os.Chmod(path, 0o640)
+	}
+	if err != nil {
+		return "", errors.Join(err, os.Remove(path))
+	}
+	return group, nil
+}
+
+// makeFolder makes the folder of keys as the packages do, if it is missing.
+func makeFolder(path string, gid int) error {
+	err := os.Mkdir(path, 0o750)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err == nil && gid >= 0 {
+		err = os.Chown(path, 0, gid)
+	}
+	return err
+}
+
+// write makes a file that is not there yet, and removes it again if it can't
+// be written whole.
+func write(path string, text []byte, mode os.FileMode) (err error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(path))
+		}
+	}()
+	if _, err := f.Write(text); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	if err := f.Sync(); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	return f.Close()
+}
+
+// replace gives file another text, at once, and keeps its owner and mode. A
+// link stays one.
+func replace(file string, text []byte) (err error) {
+	if resolved, err := filepath.EvalSymlinks(file); err == nil {
+		file = resolved
+	}
+	temp := file + ".new-" + rand.Text()
+	if err := write(temp, text, 0o644); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(temp))
+		}
+	}()
+	switch fi, err := os.Stat(file); {
+	case err == nil:
+		if st, ok := fi.Sys().(*syscall.Stat_t); ok && os.Geteuid() == 0 {
+			if err := os.Chown(temp, int(st.Uid), int(st.Gid)); err != nil {
+				return err
+			}
+		}
+		if err := os.Chmod(temp, fi.Mode().Perm()); err != nil {
+			return err
+		}
+	case errors.Is(err, fs.ErrNotExist):
+		// Whatever the umask: it holds no secret.
+		if err := os.Chmod(temp, 0o644); err != nil {
+			return err
+		}
+	default:
+		return err
+	}
+	return os.Rename(temp, file)
+}
