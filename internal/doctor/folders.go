@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"os/user"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -42,29 +43,29 @@ func (v *visit) folders(context.Context) string {
 
 // cureFolder finds out which of the daemon's user and its unit is in the way.
 func (v *visit) cureFolder(t Trouble) []string {
-	var read, write string
+	var path, read, write string
 	if i := slices.IndexFunc(v.config.Sites, func(s config.Site) bool { return s.Thumb.Name == t.Name }); i >= 0 {
 		s := v.config.Sites[i]
-		read = s.Originals
+		path, read = s.Originals, s.Originals
 		if t.Kind == "tree" {
-			read, write = "", s.Thumb.DocumentRoot
+			path, read, write = existing(filepath.Join(s.Thumb.DocumentRoot, s.Thumb.Prefix)), "", s.Thumb.DocumentRoot
 		}
 	}
 	if i := slices.IndexFunc(v.config.Files, func(f config.Files) bool { return f.Where.Name == t.Name }); i >= 0 && t.Kind == "files" {
-		read = v.config.Files[i].Root
+		path, read = v.config.Files[i].Root, v.config.Files[i].Root
 	}
-	path, mode := read+write, uint32(unix.R_OK|unix.X_OK)
+	mode := uint32(unix.R_OK | unix.X_OK)
 	if write != "" {
 		mode |= unix.W_OK
 	}
 	if t.Kind == "watermark" || path == "" {
 		return []string{"let user " + v.host.User + " read the image that it names", v.restart()}
 	}
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(read + write); errors.Is(err, fs.ErrNotExist) {
 		if write == "" {
-			return []string{"install -d " + path, "or write where it is into " + v.File, v.restart()}
+			return []string{"install -d " + read, "or write where it is into " + v.File, v.restart()}
 		}
-		return v.withDropIn([]string{"install -d -o " + v.host.User + " -g " + v.host.User + " " + path}, read, write)
+		return v.withDropIn([]string{"install -d -o " + v.host.User + " -g " + v.host.User + " " + write}, read, write)
 	}
 	u, err := asuser.Lookup(v.host.User, "")
 	if err != nil {

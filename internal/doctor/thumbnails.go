@@ -121,6 +121,7 @@ func (v *visit) probe(ctx context.Context, p *probe, routes []route, last bool) 
 		v.find("probe-unpublished", where, "it was answered, but is not at "+p.file(), "journalctl -u "+serviceUnit+" -n 50", "df -h "+p.site.Thumb.DocumentRoot)
 		return "not published", false
 	}
+	v.hit(p, routes[0], first)
 	for _, r := range routes {
 		v.hit(p, r, p.get(ctx, r, true))
 	}
@@ -137,7 +138,7 @@ func (v *visit) hit(p *probe, r route, a answer) {
 		what, cure := v.explain(a)
 		v.find("probe-hit", where, fmt.Sprintf("%s is published, and not served through %s: %s", p.line(), r.address(), what), cure...)
 	case a.header.Get("Last-Modified") == "":
-		v.find("probe-hit", where, fmt.Sprintf("%s is published, and thumbd has to send it each time: nginx does not find it", p.line()),
+		v.find("probe-hit", where, fmt.Sprintf("%s is published, and nginx does not find it: thumbd has to send it", p.line()),
 			"compare root, try_files and open_file_cache of "+r.location.Where()+" with thumbd(8)", "ls -l "+p.file(), reloadNginx)
 	}
 }

@@ -178,6 +178,7 @@ func diseases() map[string]disease {
 		"a root that is closed":    {change: mode("root/old", 0), want: "nginx-cannot-read", cure: "chmod o+x "},
 		"no originals' folder":     {change: originalsAway(false), want: "originals-unreadable", cure: "install -d "},
 		"no original to try":       {change: originalsAway(true), want: "no-original", cure: "put a picture there"},
+		"another key":              {change: otherKey, want: "probe-miss", cure: "restart thumbd"},
 		"a damaged original alone": {change: damagedOriginals, want: "probe-miss", cure: "ANSWERS in thumbd(8)"},
 	}
 }
@@ -330,6 +331,14 @@ func fileInPlaceOfTree(t *testing.T, r *rig.Rig) func() {
 	path := filepath.Join(r.Root("old"), "old")
 	back := moved(t, path)
 	put(t, path, nil)
+	return back
+}
+
+// otherKey gives a site a key that the daemon has not read.
+func otherKey(t *testing.T, r *rig.Rig) func() {
+	path := filepath.Join(r.Dir, "keys", "old.key")
+	back := moved(t, path)
+	must(t, os.WriteFile(path, []byte("another key of the old, 0123456789"), 0o600))
 	return back
 }
 

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: MIT
+
+package e2e
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"thumbd/internal/rig"
+)
+
+// What only a request shows: nginx runs with what is wrong.
+func TestDoctorAsksForThumbnails(t *testing.T) {
+	elsewhere := folder(t, nil)
+	publicKeys := protected(t, rig.Options{})
+	_, public := ed25519Keys(t)
+	publicKeys.Keys["token.key"] = public
+	publicKeys.Sites[0].TOML = strings.Replace(publicKeys.Sites[0].TOML, `"signature", `, "", 1)
+	publicKeys.Sites[0].TOML = strings.Replace(publicKeys.Sites[0].TOML, "keys = [\"access.key\"]\n", "", 1)
+	open := protected(t, rig.Options{})
+	open.Sites[0].Protected = false
+	for name, tt := range map[string]struct {
+		options rig.Options
+		change  func(*rig.Site)
+		want    []string
+		cure    string
+	}{
+		"another root": {change: func(s *rig.Site) { s.Root = elsewhere }, want: []string{"root-wrong", "probe-hit"}, cure: "nginx"},
+		"open_file_cache_errors": {
+			options: rig.Options{HTTP: "open_file_cache max=100; open_file_cache_errors on;"},
+			want:    []string{"open-file-cache", "probe-hit"}, cure: "nginx"},
+		"thumbd is not asked":             {change: func(s *rig.Site) { s.TryFiles = "$uri =404; #" }, want: []string{"try-files", "probe-miss"}, cure: "nginx"},
+		"a protected site that is open":   {options: open, want: []string{"auth-missing", "probe-open"}, cure: "snippets/thumbd-auth.conf"},
+		"tokens that somebody else makes": {options: publicKeys, want: []string{"probe-untried"}, cure: "thumbd verify"},
+		"no worker":                       {options: rig.Options{Env: []string{"THUMBD_RENDER=/nonexistent/render"}}, want: []string{"no-worker"}, cure: "journalctl"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if len(tt.options.Sites) == 0 {
+				tt.options.Sites = []rig.Site{gallery(t, jpgs(t))}
+			}
+			if tt.change != nil {
+				tt.change(&tt.options.Sites[0])
+			}
+			r := start(t, tt.options)
+			before := inTrees(t, r)
+			found := examine(t, r)
+			for _, want := range tt.want {
+				wantFinding(t, found, want, tt.cure)
+			}
+			if after := inTrees(t, r); !slices.Equal(before, after) {
+				t.Errorf("left behind: %q, before %q", after, before)
+			}
+		})
+	}
+}
+
+// ed25519Keys returns a pair of keys in PEM.
+func ed25519Keys(t *testing.T) (private, public string) {
+	t.Helper()
+	dir := t.TempDir()
+	needPrograms(t, "openssl")
+	run(t, "openssl", "genpkey", "-algorithm", "ed25519", "-out", filepath.Join(dir, "private"))
+	run(t, "openssl", "pkey", "-in", filepath.Join(dir, "private"), "-pubout", "-out", filepath.Join(dir, "public"))
+	var keys [2]string
+	for i, name := range []string{"private", "public"} {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys[i] = string(b)
+	}
+	return keys[0], keys[1]
+}
+
+// The daemon's own user is in the way, and the cure names the folder.
+func TestDoctorFindsWhatTheDaemonMayNot(t *testing.T) {
+	if os.Geteuid() != 0 {
+		skip(t, "only root can start a daemon of another user")
+	}
+	originals := folder(t, map[string]string{"closed/in/a.jpg": "originals/tests/orientation/1.jpg"})
+	site := gallery(t, filepath.Join(originals, "closed", "in"))
+	r := start(t, rig.Options{Sites: []rig.Site{site}, Nobody: true})
+	if found := examine(t, r); len(found.Findings) > 0 {
+		t.Fatalf("healthy: %+v", found.Findings)
+	}
+	for name, tt := range map[string]struct {
+		path string
+		mode os.FileMode
+		want string
+		cure string
+	}{
+		"a folder above the originals": {filepath.Join(originals, "closed"), 0o700, "originals-unreadable", "chmod o+x " + filepath.Join(originals, "closed")},
+		"the folder of the originals":  {filepath.Join(originals, "closed", "in"), 0o711, "originals-unreadable", "chmod o+rx " + filepath.Join(originals, "closed", "in")},
+		"the originals":                {filepath.Join(originals, "closed", "in", "a.jpg"), 0o600, "originals-unreadable", "chmod o+r "},
+		"a folder above the tree":      {filepath.Join(r.Dir, "root"), 0o500, "", ""},
+		"the tree":                     {filepath.Join(r.Root("gallery"), "thumbs"), 0o555, "tree-unwritable", "chown nobody: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fi, err := os.Stat(tt.path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			must(t, os.Chmod(tt.path, tt.mode))
+			defer func() { must(t, os.Chmod(tt.path, fi.Mode().Perm())) }()
+			found := examine(t, r)
+			if tt.want == "" {
+				if !found.Well {
+					t.Errorf("%+v", found.Findings)
+				}
+				return
+			}
+			wantFinding(t, found, tt.want, tt.cure)
+		})
+	}
+}
+
+func TestDoctorFindsAFullDisk(t *testing.T) {
+	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}})
+	mount(t, "tmpfs", r.Root("gallery"), "tmpfs", 0, "mode=755,size=1m")
+	wantFinding(t, examine(t, r), "disk-full", "df -h ")
+}
+
+func TestDoctorFindsAnOlderDaemon(t *testing.T) {
+	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}})
+	other := filepath.Join(buildDir, "other-thumbd")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", other, "-ldflags", "-X main.version=99.0", "../../cmd/thumbd")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	found := examineWith(t, other, "-c", configFile(r), "--nginx", nginxOf(r))
+	wantFinding(t, found, "daemon-outdated", "restart thumbd")
+	if !found.Well {
+		t.Errorf("%+v", found.Findings)
+	}
+}
+
+// What a daemon can say that none on this machine does.
+func TestDoctorHearsTheDaemon(t *testing.T) {
+	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}})
+	for name, tt := range map[string]struct{ answer, want, cure string }{
+		"one that can't report":   {"", "daemon-outdated", "restart thumbd"},
+		"formats":                 {`{"vips": "8.15", "formats": ["avif can't be written by the installed libvips; install libheif-plugin-aomenc"]}`, "formats-missing", "install what it says"},
+		"an incomplete sandbox":   {`{"vips": "8.15", "missing": ["landlock"]}`, "sandbox-incomplete", "kernel"},
+		"a refused configuration": {`{"refused": "thumbd.toml:3: keys: permission denied"}`, "configuration", "kill -HUP "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, undo := otherSocket(t, r)
+			defer undo()
+			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+				if tt.answer == "" || q.URL.Path != "/_thumbd/report" {
+					http.NotFound(w, q)
+					return
+				}
+				fmt.Fprint(w, tt.answer)
+			}))
+			server.Listener = net.Listener(l)
+			server.Start()
+			defer server.Close()
+			wantFinding(t, examine(t, r), tt.want, tt.cure)
+		})
+	}
+}
+
+// Nobody but root and the daemon's user is told how the daemon is: not nginx,
+// which asks for clients.
+func TestReportIsForItsOwner(t *testing.T) {
+	o := rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}, Server: "location /_thumbd/ { try_files /none @thumbd; }"}
+	r := start(t, o)
+	if got := do(t, r, rig.Request{Target: "/_thumbd/report", Direct: true}); got.Status != 200 {
+		t.Errorf("its owner: %d %s", got.Status, got.Body)
+	}
+	if os.Geteuid() != 0 {
+		return // nginx is of the same user.
+	}
+	expect(t, get(t, r, "/_thumbd/report"), 404, "no-service")
+}
+
+// Each text for people has the finding, and what to type.
+func TestDoctorForPeople(t *testing.T) {
+	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}})
+	defer replace(t, r, disease{old: "include snippets/thumbd.conf;"})()
+	p, err := programs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), p.Thumbd, "doctor", "-c", configFile(r), "--nginx", nginxOf(r)).Output()
+	if err == nil {
+		t.Error("exit code 0")
+	}
+	for _, want := range []string{
+		"\nwrong    sites          1 sites in nginx's server blocks\n",
+		"    wrong: snippet-missing: site gallery, " + r.Dir + "/nginx.conf:",
+		"\n        in that server block write: include snippets/thumbd.conf;\n",
+		"\nok       thumbnails     gallery: miss and hit through ",
+	} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	if strings.Contains(string(out), "left to do") {
+		t.Errorf("steps though there is a site:\n%s", out)
+	}
+}
