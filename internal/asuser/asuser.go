@@ -8,11 +8,14 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"path/filepath"
 	"runtime"
-	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // User is a user with the groups that a program has that starts as root and
@@ -88,13 +91,39 @@ func (u User) Do(f func() error) error {
 	return <-done
 }
 
+// Obstacle returns the first folder above an absolute path that u may not
+// enter, or path itself where u may not use it in that mode of access(2); "" is
+// none. A part that does not exist is no obstacle.
+func (u User) Obstacle(path string, mode uint32) (string, error) {
+	found := ""
+	err := u.Do(func() error {
+		at := "/"
+		for name := range strings.SplitSeq(strings.Trim(filepath.Clean(path), "/"), "/") {
+			if isDenied(at, unix.X_OK) {
+				found = at
+				return nil
+			}
+			at = filepath.Join(at, name)
+		}
+		if isDenied(at, mode) {
+			found = at
+		}
+		return nil
+	})
+	return found, err
+}
+
+func isDenied(path string, mode uint32) bool {
+	err := unix.Access(path, mode)
+	return errors.Is(err, unix.EACCES) || errors.Is(err, unix.EROFS)
+}
+
 // become changes this thread alone; package syscall would change all.
 func (u User) become() error {
 	groups := make([]uint32, len(u.Groups))
 	for i, g := range u.Groups {
 		groups[i] = uint32(g)
 	}
-	groups = slices.Compact(groups)
 	_, _, errno := syscall.RawSyscall(syscall.SYS_SETGROUPS, uintptr(len(groups)), uintptr(unsafe.Pointer(unsafe.SliceData(groups))), 0)
 	if errno != 0 {
 		return fmt.Errorf("setgroups: %w", errno)

@@ -71,7 +71,7 @@ func (v *visit) cureFolder(t Trouble) []string {
 	if err != nil {
 		return []string{"let user " + v.host.User + " use " + path}
 	}
-	blocked, err := obstacle(u, path, mode)
+	blocked, err := u.Obstacle(path, mode)
 	switch {
 	case err != nil:
 		return []string{"let user " + v.host.User + " use " + path}

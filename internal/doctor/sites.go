@@ -5,11 +5,12 @@ package doctor
 import (
 	"context"
 	"fmt"
-	"path/filepath"
+	"net"
 	"slices"
 	"strings"
 
 	"thumbd/internal/config"
+	"thumbd/internal/doctor/probe"
 	"thumbd/internal/nginxconf"
 	"thumbd/internal/thumb"
 )
@@ -154,156 +155,25 @@ func siteWhere(s *thumb.Site, b *nginxconf.Block) string {
 	return "site " + s.Name + ", " + b.Where()
 }
 
-// site looks at the location of a site.
-func (v *visit) site(s *config.Site, r route) {
-	v.reached(&s.Thumb, r)
-	v.root(&s.Thumb, r.location)
-	v.tryFiles(s, r.location)
-	v.fallback(&s.Thumb, r.server)
-	v.caches(&s.Thumb, r.location)
-	v.guarded(s, r.location)
+// way returns how to get there on this machine.
+func (r route) way() probe.Way {
+	return probe.Way{Network: r.listen.Network, Address: local(r.listen), TLS: r.listen.TLS, Host: r.host}
 }
 
-// reached looks whether requests get to the location that is meant.
-func (v *visit) reached(s *thumb.Site, r route) {
-	for _, f := range s.Formats {
-		got := r.server.Locate(sample(s, f))
-		switch {
-		case got == nil || got.Block == r.location.Block:
-		case got.IsRegexp():
-			v.find("location-regexp", siteWhere(s, got.Block), fmt.Sprintf("location %s %s takes the requests for .%v away from location %s", got.Modifier, got.Pattern, f, s.Prefix),
-				"at "+r.location.Where()+" write: location ^~ "+s.Prefix+" {", reloadNginx)
-			return
-		default:
-			v.find("location-taken", siteWhere(s, got.Block), fmt.Sprintf("location %s %s takes the requests away from location %s", got.Modifier, got.Pattern, s.Prefix),
-				"remove that location, or choose another prefix", reloadNginx)
-			return
-		}
+// local returns the address of a listen on this machine.
+func local(l nginxconf.Listen) string {
+	if l.Network == "unix" {
+		return l.Address
 	}
-	if r.location.Modifier == "" {
-		v.find("caret-missing", siteWhere(s, r.location.Block), "location "+s.Prefix+" has no ^~: the next location for a regular expression may take the requests away",
-			"write: location ^~ "+s.Prefix+" {", reloadNginx)
-	}
-}
-
-// root compares the location's root with document_root.
-func (v *visit) root(s *thumb.Site, l *nginxconf.Location) {
-	cure := []string{"in that location write: root " + s.DocumentRoot + ";", reloadNginx}
-	if alias := l.First("alias"); alias != nil {
-		v.find("root-wrong", siteWhere(s, alias), "alias leaves "+s.Prefix+" out of the files' names, and thumbd does not", cure...)
-		return
-	}
-	roots := l.Effective("root")
-	if len(roots) == 0 {
-		v.find("root-wrong", siteWhere(s, l.Block), "there is no root", cure...)
-		return
-	}
-	root := roots[0].Arg(0)
-	// Of a root with variables only the thumbnail can tell.
-	if !strings.Contains(root, "$") && resolved(v.conf.Abs(root)) != resolved(s.DocumentRoot) {
-		v.find("root-wrong", siteWhere(s, roots[0]), fmt.Sprintf("root is %s, and document_root %s: nginx does not find what thumbd publishes", root, s.DocumentRoot), cure...)
-	}
-}
-
-// resolved returns a path with its links resolved, as far as it exists.
-func resolved(path string) string {
-	path = filepath.Clean(path)
-	there := existing(path)
-	real, err := filepath.EvalSymlinks(there)
+	host, port, err := net.SplitHostPort(l.Address)
 	if err != nil {
-		return path
+		return l.Address
 	}
-	return filepath.Join(real, strings.TrimPrefix(path, there))
-}
-
-// variant returns what try_files has behind $uri for a site.
-func variant(negotiate []thumb.Format) string {
-	switch len(negotiate) {
-	case 0:
-		return ""
-	case 1:
-		return "$thumbd_webp"
+	switch host {
+	case "":
+		host = "127.0.0.1"
+	case "::":
+		host = "::1"
 	}
-	return "$thumbd_variant"
-}
-
-// tryFiles looks whether nginx looks for what thumbd publishes.
-func (v *visit) tryFiles(s *config.Site, l *nginxconf.Location) {
-	wanted := "$uri" + variant(s.Negotiate)
-	cure := []string{"in that location write: try_files " + wanted + " @thumbd;", reloadNginx}
-	t := l.First("try_files")
-	switch {
-	case t == nil:
-		v.find("try-files", siteWhere(&s.Thumb, l.Block), "it has no try_files: nginx never asks thumbd", cure...)
-	case t.Arg(0) != wanted && slices.Contains([]string{"$uri", "$uri$thumbd_webp", "$uri$thumbd_variant"}, t.Arg(0)):
-		v.find("negotiation", siteWhere(&s.Thumb, t), fmt.Sprintf("try_files looks for %s, and thumbd publishes %s for negotiate = %s", t.Arg(0), wanted, list(s.Negotiate)), cure...)
-	case len(t.Args) != 2 || t.Arg(0) != wanted || t.Arg(1) != "@thumbd":
-		v.find("try-files", siteWhere(&s.Thumb, t), "try_files is "+strings.Join(t.Args, " "), cure...)
-	}
-	if len(s.Negotiate) > 0 && !slices.ContainsFunc(l.Effective("add_header"), isVary) {
-		v.find("vary-missing", siteWhere(&s.Thumb, l.Block), "without Vary a cache in front gives every client what the first one accepted",
-			"in that location write: add_header Vary Accept always;", reloadNginx)
-	}
-}
-
-func isVary(b *nginxconf.Block) bool {
-	return strings.EqualFold(b.Arg(0), "Vary") && strings.Contains(strings.ToLower(b.Arg(1)), "accept")
-}
-
-func list(formats []thumb.Format) string {
-	var words []string
-	for _, f := range formats {
-		words = append(words, `"`+f.String()+`"`)
-	}
-	return "[" + strings.Join(words, ", ") + "]"
-}
-
-// fallback looks for the snippet.
-func (v *visit) fallback(s *thumb.Site, server *nginxconf.Server) {
-	cure := []string{"in that server block write: include snippets/thumbd.conf;", reloadNginx}
-	named := server.Named("@thumbd")
-	if named == nil {
-		v.find("snippet-missing", siteWhere(s, server.Block), "the server block has no location @thumbd: misses are answered 500", cure...)
-		return
-	}
-	if p := named.First("proxy_pass"); p == nil || p.Arg(0) != "http://thumbd" {
-		v.find("snippet-missing", siteWhere(s, named.Block), "location @thumbd does not ask thumbd as snippets/thumbd.conf does", cure...)
-	}
-}
-
-// caches looks for what makes nginx serve what is not there any more, or
-// miss what is.
-func (v *visit) caches(s *thumb.Site, l *nginxconf.Location) {
-	if c := l.Effective("open_file_cache"); len(c) > 0 && c[0].Arg(0) != "off" {
-		what := "open_file_cache serves thumbnails that were replaced"
-		if l.IsOn("open_file_cache_errors") {
-			what = "open_file_cache_errors remembers that a thumbnail was missing, once it has been made too"
-		}
-		v.find("open-file-cache", siteWhere(s, c[0]), what, "in that location write: open_file_cache off;", reloadNginx)
-	}
-	if types := l.Effective("gzip_types"); l.IsOn("gzip") && len(types) > 0 && slices.ContainsFunc(types[0].Args, isImages) {
-		v.find("gzip-images", siteWhere(s, types[0]), "gzip packs pictures, which are packed already, and weakens their ETags",
-			"remove the types of images from gzip_types, or in that location write: gzip off;", reloadNginx)
-	}
-}
-
-func isImages(mediaType string) bool {
-	return mediaType == "*" || strings.HasPrefix(mediaType, "image/") && mediaType != "image/svg+xml"
-}
-
-// guarded looks whether hits are checked where they are to be, and only there.
-func (v *visit) guarded(s *config.Site, l *nginxconf.Location) {
-	asks := l.Effective("auth_request")
-	on := len(asks) > 0 && asks[0].Arg(0) == "/_thumbd/auth"
-	switch {
-	case s.Access != nil && !on:
-		v.find("auth-missing", siteWhere(&s.Thumb, l.Block), "the site is protected, and nginx serves its thumbnails to everybody",
-			"in that location write: include snippets/thumbd-auth.conf;", reloadNginx)
-	case s.Access == nil && on:
-		v.find("auth-needless", siteWhere(&s.Thumb, asks[0]), "the site has no access section, so nginx, which asks for each request, serves none",
-			"remove the include of snippets/thumbd-auth.conf, or add [site."+s.Thumb.Name+".access]", reloadNginx)
-	case on && len(l.Effective("satisfy")) > 0 && l.Effective("satisfy")[0].Arg(0) == "any":
-		v.find("auth-missing", siteWhere(&s.Thumb, l.Effective("satisfy")[0]), "satisfy any: another rule lets requests in that thumbd refuses",
-			"in that location write: satisfy all;", reloadNginx)
-	}
+	return net.JoinHostPort(host, port)
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"thumbd/internal/config"
+	"thumbd/internal/doctor/probe"
 )
 
 // nginxRights looks whether nginx's workers get to the files.
@@ -28,7 +29,7 @@ func (v *visit) nginxRights(context.Context) string {
 		paths["files "+f.Where.Name] = existing(f.Root)
 	}
 	for where, path := range paths {
-		blocked, err := obstacle(v.worker, path, unix.X_OK)
+		blocked, err := v.worker.Obstacle(path, unix.X_OK)
 		if err != nil {
 			return v.skip("%v", err)
 		}
@@ -74,18 +75,18 @@ func (v *visit) try(ctx context.Context, s *config.Site) string {
 		v.find("probe-untried", where, "nginx has no address from which to ask for it", "mend what is said of its location above")
 		return "not tried"
 	}
-	names, blocked := originalsOf(s, v.config.OriginalBytes, v.host.User)
+	names, blocked := probe.Originals(s, v.config.OriginalBytes, v.host.User)
 	if blocked != "" {
 		v.find("originals-unreadable", where, fmt.Sprintf("user %s can't read %s", v.host.User, blocked), "chmod o+r "+blocked)
 	}
-	probes := newProbes(s, names)
+	probes := probe.New(s, names, maxTried)
 	if len(probes) == 0 {
 		v.find("no-original", where, "there is no picture in "+s.Originals+" of which a thumbnail is missing, to try one", "put a picture there", "thumbd doctor")
 		return "nothing to try"
 	}
 	for i, p := range probes {
-		p.patience = v.config.QueueTime + 2*v.config.RenderTime + askTime
-		said, again := v.probe(ctx, p, routes, i == len(probes)-1)
+		p.Patience = v.config.QueueTime + 2*v.config.RenderTime + askTime
+		said, again := v.attempt(ctx, p, routes, i == len(probes)-1)
 		if !again {
 			return said
 		}
@@ -93,37 +94,37 @@ func (v *visit) try(ctx context.Context, s *config.Site) string {
 	return "not tried"
 }
 
-// probe makes one attempt, and removes what came of it. It reports whether
+// attempt asks for one thumbnail, and removes what came of it. It reports whether
 // another original would be worth one; the last is.
-func (v *visit) probe(ctx context.Context, p *probe, routes []route, last bool) (said string, again bool) {
-	where := siteWhere(&p.site.Thumb, nil)
+func (v *visit) attempt(ctx context.Context, p *probe.Probe, routes []route, last bool) (said string, again bool) {
+	where := siteWhere(&p.Site.Thumb, nil)
 	defer func() {
-		if err := p.clean(ctx); err != nil {
-			v.find("probe-left", where, err.Error(), "rm "+p.file())
+		if err := p.Clean(ctx); err != nil {
+			v.find("probe-left", where, err.Error(), "rm "+p.File())
 		}
 	}()
-	if !p.provable {
+	if !p.Provable {
 		v.find("probe-untried", where, "who signs its tokens has the private key: it can only be tried that nobody gets in without one",
 			"thumbd verify URL --token TOKEN, with one of your own")
 		v.refused(ctx, p, routes)
 		return "refusal alone tried", false
 	}
-	first := p.get(ctx, routes[0], true)
-	if (first.status == http.StatusUnsupportedMediaType || first.status == http.StatusUnprocessableEntity) && !last {
+	first := p.Get(ctx, routes[0].way(), true)
+	if (first.Status == http.StatusUnsupportedMediaType || first.Status == http.StatusUnprocessableEntity) && !last {
 		return "", true
 	}
-	if first.err != nil || first.status != http.StatusOK {
+	if first.Err != nil || first.Status != http.StatusOK {
 		what, cure := v.explain(first)
-		v.find("probe-miss", where, fmt.Sprintf("%s through %s: %s", p.line(), routes[0].address(), what), cure...)
+		v.find("probe-miss", where, fmt.Sprintf("%s through %s: %s", p.Line(), routes[0].way().Address, what), cure...)
 		return "miss failed", false
 	}
-	if !p.published() {
-		v.find("probe-unpublished", where, "it was answered, but is not at "+p.file(), "journalctl -u "+serviceUnit+" -n 50", "df -h "+p.site.Thumb.DocumentRoot)
+	if !p.Published() {
+		v.find("probe-unpublished", where, "it was answered, but is not at "+p.File(), "journalctl -u "+serviceUnit+" -n 50", "df -h "+p.Site.Thumb.DocumentRoot)
 		return "not published", false
 	}
 	v.hit(p, routes[0], first)
 	for _, r := range routes {
-		v.hit(p, r, p.get(ctx, r, true))
+		v.hit(p, r, p.Get(ctx, r.way(), true))
 	}
 	v.refused(ctx, p, routes)
 	return fmt.Sprintf("miss and hit through %d addresses", len(routes)), false
@@ -131,42 +132,42 @@ func (v *visit) probe(ctx context.Context, p *probe, routes []route, last bool) 
 
 // hit looks whether nginx alone has answered. What it sends from a file has a
 // Last-Modified, which nothing that thumbd sends has.
-func (v *visit) hit(p *probe, r route, a answer) {
-	where := siteWhere(&p.site.Thumb, r.server.Block)
+func (v *visit) hit(p *probe.Probe, r route, a probe.Answer) {
+	where := siteWhere(&p.Site.Thumb, r.server.Block)
 	switch {
-	case a.err != nil || a.status != http.StatusOK:
+	case a.Err != nil || a.Status != http.StatusOK:
 		what, cure := v.explain(a)
-		v.find("probe-hit", where, fmt.Sprintf("%s is published, and not served through %s: %s", p.line(), r.address(), what), cure...)
-	case a.header.Get("Last-Modified") == "":
-		v.find("probe-hit", where, fmt.Sprintf("%s is published, and nginx does not find it: thumbd has to send it", p.line()),
-			"compare root, try_files and open_file_cache of "+r.location.Where()+" with thumbd(8)", "ls -l "+p.file(), reloadNginx)
+		v.find("probe-hit", where, fmt.Sprintf("%s is published, and not served through %s: %s", p.Line(), r.way().Address, what), cure...)
+	case a.Header.Get("Last-Modified") == "":
+		v.find("probe-hit", where, fmt.Sprintf("%s is published, and nginx does not find it: thumbd has to send it", p.Line()),
+			"compare root, try_files and open_file_cache of "+r.location.Where()+" with thumbd(8)", "ls -l "+p.File(), reloadNginx)
 	}
 }
 
 // refused looks whether a protected site refuses who proves nothing.
-func (v *visit) refused(ctx context.Context, p *probe, routes []route) {
-	if p.site.Access == nil {
+func (v *visit) refused(ctx context.Context, p *probe.Probe, routes []route) {
+	if p.Site.Access == nil {
 		return
 	}
 	for _, r := range routes {
-		a := p.get(ctx, r, false)
-		if a.err == nil && a.status == http.StatusOK {
-			v.find("probe-open", siteWhere(&p.site.Thumb, r.server.Block), fmt.Sprintf("a request without a proof is answered through %s", r.address()),
+		a := p.Get(ctx, r.way(), false)
+		if a.Err == nil && a.Status == http.StatusOK {
+			v.find("probe-open", siteWhere(&p.Site.Thumb, r.server.Block), fmt.Sprintf("a request without a proof is answered through %s", r.way().Address),
 				"in "+r.location.Where()+" write: include snippets/thumbd-auth.conf;", reloadNginx)
 		}
 	}
 }
 
 // explain returns what an answer means, and what to do.
-func (v *visit) explain(a answer) (what string, cure []string) {
-	if a.err != nil {
-		if errors.Is(a.err, unix.ECONNREFUSED) {
+func (v *visit) explain(a probe.Answer) (what string, cure []string) {
+	if a.Err != nil {
+		if errors.Is(a.Err, unix.ECONNREFUSED) {
 			return "nobody listens there", []string{"systemctl enable --now nginx", reloadNginx}
 		}
-		return a.err.Error(), []string{reloadNginx}
+		return a.Err.Error(), []string{reloadNginx}
 	}
-	reason := a.header.Get("X-Thumbd-Reason")
-	what = fmt.Sprintf("it is answered %d", a.status)
+	reason := a.Header.Get("X-Thumbd-Reason")
+	what = fmt.Sprintf("it is answered %d", a.Status)
 	if reason != "" {
 		what += ", " + reason
 	}
@@ -176,11 +177,11 @@ func (v *visit) explain(a answer) (what string, cure []string) {
 		return what + ": the daemon has another configuration", []string{v.restart()}
 	case reason != "":
 		return what, []string{log, "see ANSWERS in thumbd(8)"}
-	case a.status == http.StatusBadGateway || a.status == http.StatusGatewayTimeout:
+	case a.Status == http.StatusBadGateway || a.Status == http.StatusGatewayTimeout:
 		return what + ": nginx does not get to thumbd", []string{"systemctl restart " + socketUnit, "see nginx's error log"}
-	case a.status == http.StatusForbidden:
+	case a.Status == http.StatusForbidden:
 		return what + ": nginx may not read the file", []string{"see nginx's error log"}
-	case a.status == http.StatusNotFound || a.status >= 300 && a.status < 400:
+	case a.Status == http.StatusNotFound || a.Status >= 300 && a.Status < 400:
 		return what + " by nginx, which does not ask thumbd: it runs with another configuration, or another server block answers", []string{reloadNginx}
 	}
 	return what, []string{"see nginx's error log", log}

@@ -3,14 +3,10 @@
 package doctor
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"thumbd/internal/asuser"
 	"thumbd/internal/config"
@@ -101,28 +97,6 @@ func (v *visit) steps() []string {
 		}
 	}
 	return append(steps, "thumbd doctor")
-}
-
-// obstacle returns the first folder above path that u may not enter, or path
-// itself where u may not use it in that mode of access(2); "" is none. A part
-// that does not exist is no obstacle.
-func obstacle(u asuser.User, path string, mode uint32) (string, error) {
-	found := ""
-	err := u.Do(func() error {
-		at := ""
-		for _, name := range strings.Split(strings.TrimPrefix(filepath.Clean(path), "/"), "/") {
-			if err := unix.Access(at+"/", unix.X_OK); errors.Is(err, unix.EACCES) {
-				found = at + "/"
-				return nil
-			}
-			at += "/" + name
-		}
-		if err := unix.Access(at, mode); errors.Is(err, unix.EACCES) || errors.Is(err, unix.EROFS) {
-			found = at
-		}
-		return nil
-	})
-	return strings.TrimSuffix(found, "/"), err
 }
 
 // existing returns path, or the nearest folder above it that exists.

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+
+package probe
+
+import (
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"thumbd/internal/asuser"
+	"thumbd/internal/config"
+	"thumbd/internal/thumb"
+)
+
+// maxLooked names of a folder of originals are looked at, which may have
+// millions.
+const maxLooked = 20_000
+
+// maxNames originals are enough to find one with a thumbnail missing.
+const maxNames = 500
+
+// spelt are the extensions that are not the name of their format.
+var spelt = map[string]string{"jpeg": "jpg", "jpe": "jpg", "tif": "tiff", "heif": "heic"}
+
+// Originals returns names of a site's originals, of at most that many bytes,
+// that the user of that name can read, in the order of the folders. Where there
+// are only others, blocked is the first of them.
+func Originals(s *config.Site, most int64, reader string) (names []string, blocked string) {
+	u, err := asuser.Lookup(reader, "")
+	if err != nil {
+		return nil, ""
+	}
+	looked := 0
+	// What can't be read is left out; the daemon has told of the folder itself.
+	_ = filepath.WalkDir(s.Originals, func(at string, d fs.DirEntry, err error) error {
+		looked++
+		switch {
+		case looked > maxLooked || len(names) == maxNames:
+			return fs.SkipAll
+		case err != nil:
+			return nil
+		case at != s.Originals && strings.HasPrefix(d.Name(), "."):
+			return skipped(d)
+		case !isOriginal(s, d, most):
+			return nil
+		}
+		if in, err := u.Obstacle(at, unix.R_OK); err == nil && in == "" {
+			names = append(names, strings.TrimPrefix(at, s.Originals+"/"))
+		} else if blocked == "" {
+			blocked = at
+		}
+		return nil
+	})
+	if len(names) > 0 {
+		blocked = ""
+	}
+	return names, blocked
+}
+
+// skipped leaves out d, and all that is in it.
+func skipped(d fs.DirEntry) error {
+	if d.IsDir() {
+		return fs.SkipDir
+	}
+	return nil
+}
+
+// isOriginal goes by the extension; the worker goes by the bytes.
+func isOriginal(s *config.Site, d fs.DirEntry, most int64) bool {
+	ext := strings.ToLower(strings.TrimPrefix(filepath.Ext(d.Name()), "."))
+	if as, ok := spelt[ext]; ok {
+		ext = as
+	}
+	if !slices.ContainsFunc(s.OriginalFormats, func(f thumb.Format) bool { return f.String() == ext }) {
+		return false
+	}
+	fi, err := d.Info()
+	return err == nil && fi.Mode().IsRegular() && fi.Size() > 0 && fi.Size() <= most
+}

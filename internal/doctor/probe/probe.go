@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+
+// Package probe asks nginx for a thumbnail that is not there yet, and takes away
+// again what comes of it.
+package probe
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path"
+	"strings"
+	"time"
+
+	"thumbd/internal/access"
+	"thumbd/internal/config"
+	"thumbd/internal/sign"
+	"thumbd/internal/thumb"
+)
+
+// Way is how a request gets to a server block of nginx.
+type Way struct {
+	Network string // tcp or unix
+	Address string // host:port, or a path
+	TLS     bool
+	Host    string // that the server block answers for
+}
+
+// Answer is what nginx says, or why it does not.
+type Answer struct {
+	Status int
+	Header http.Header
+	Err    error
+}
+
+// Probe is a thumbnail that is not there yet.
+type Probe struct {
+	Site     *config.Site
+	Patience time.Duration // of one request
+	// Provable is that Get can prove the access. That to an open site it can.
+	Provable bool
+
+	thumb    thumb.Thumb
+	query    string      // of a protected site
+	header   http.Header // likewise, and what is to be negotiated
+	siblings []string    // that will be published with it, below the document root
+	folders  []string    // that will be made for all of them, the deepest last
+}
+
+// New returns at most that many Probes of a site, each of another one of the
+// originals. There are none for an original whose thumbnails are all there.
+func New(s *config.Site, originals []string, most int) []*Probe {
+	var all []*Probe
+	for _, name := range originals {
+		if len(all) == most {
+			break
+		}
+		for _, t := range candidates(s, name) {
+			p := &Probe{Site: s, thumb: t}
+			if !p.Published() {
+				p.prove()
+				p.foresee()
+				all = append(all, p)
+				break
+			}
+		}
+	}
+	return all
+}
+
+// File returns what the thumbnail is published as.
+func (p *Probe) File() string { return path.Join(p.Site.Thumb.DocumentRoot, p.name()) }
+
+// Published reports whether it is there.
+func (p *Probe) Published() bool {
+	_, err := os.Lstat(p.File())
+	return err == nil
+}
+
+// Line returns the URI as it is asked for, without the proof.
+func (p *Probe) Line() string { return (&url.URL{Path: p.thumb.URI()}).EscapedPath() }
+
+// Get asks for the thumbnail, with what proves the access or without.
+func (p *Probe) Get(ctx context.Context, w Way, proof bool) Answer {
+	u := url.URL{Scheme: "http", Host: w.Host, Path: p.thumb.URI()}
+	if w.TLS {
+		u.Scheme = "https"
+	}
+	if proof {
+		u.RawQuery = p.query
+	}
+	q, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return Answer{Err: err}
+	}
+	q.Header.Set("User-Agent", "thumbd-doctor")
+	if proof {
+		maps.Copy(q.Header, p.header)
+	}
+	client := http.Client{
+		Timeout:       p.Patience,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{
+			DisableKeepAlives:  true,
+			DisableCompression: true,
+			// It is this machine, by whatever name its certificate is.
+			TLSClientConfig: &tls.Config{InsecureSkipVerify: true, ServerName: w.Host},
+			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				return new(net.Dialer).DialContext(ctx, w.Network, w.Address)
+			},
+		},
+	}
+	resp, err := client.Do(q)
+	if err != nil {
+		return Answer{Err: err}
+	}
+	defer resp.Body.Close()
+	_, err = io.Copy(io.Discard, resp.Body)
+	return Answer{resp.StatusCode, resp.Header, err}
+}
+
+// name returns what is published, below the document root.
+func (p *Probe) name() string {
+	return nameIn(p.thumb.URI(), p.negotiated())
+}
+
+func nameIn(uri string, f thumb.Format) string {
+	if f != 0 {
+		uri += "." + f.String()
+	}
+	return strings.TrimPrefix(uri, "/")
+}
+
+// negotiated returns the format that is negotiated, 0 for none: the maps of
+// conf.d/thumbd.conf.
+func (p *Probe) negotiated() thumb.Format {
+	f := p.thumb.Spec.Format
+	if len(p.Site.Negotiate) == 0 || f != thumb.JPEG && f != thumb.PNG && f != thumb.GIF {
+		return 0
+	}
+	return thumb.WebP
+}
+
+// prove makes what proves the access for some minutes.
+func (p *Probe) prove() {
+	p.header, p.Provable = make(http.Header), true
+	if p.negotiated() != 0 {
+		p.header.Set("Accept", "image/webp")
+	}
+	if p.Site.Access == nil {
+		return
+	}
+	g := &access.Gate{Options: *p.Site.Access}
+	expires := time.Now().Add(10 * time.Minute)
+	if g.Accepts(access.Signature) && len(g.Keys) > 0 {
+		p.query = sign.Access.Sign(p.thumb.URI(), sign.Query{Expires: expires}, g.Keys[0])
+		return
+	}
+	token, err := g.NewToken(rand.Text(), "", expires)
+	if err != nil {
+		p.Provable = false
+		return
+	}
+	p.header.Set("Authorization", "Bearer "+token)
+}
