@@ -131,7 +131,7 @@ func TestObstacle(t *testing.T) {
 func TestDoAsOneself(t *testing.T) {
 	u := User{UID: os.Geteuid(), GID: os.Getegid()}
 	want := errors.New("its own error")
-	if err := u.Do(func() error { return want }); err != want {
+	if err := u.Do(func() error { return want }); !errors.Is(err, want) {
 		t.Errorf("%v, want %v", err, want)
 	}
 }

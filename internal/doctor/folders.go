@@ -22,6 +22,14 @@ import (
 	"thumbd/internal/systemd"
 )
 
+// troubles are the findings of the kinds of Trouble.
+var troubles = map[string]string{
+	"originals": "originals-unreadable",
+	"tree":      "tree-unwritable",
+	"watermark": "watermark-unreadable",
+	"files":     "files-unreadable",
+}
+
 // folders tells what the daemon has met with its folders, as the user that it
 // is and under its unit's restrictions.
 func (v *visit) folders(context.Context) string {
@@ -29,11 +37,7 @@ func (v *visit) folders(context.Context) string {
 		return v.skip("no daemon at work to ask")
 	}
 	for _, t := range v.host.Troubles {
-		name := map[string]string{"originals": "originals-unreadable", "tree": "tree-unwritable", "watermark": "watermark-unreadable"}[t.Kind]
-		if name == "" {
-			name = "files-unreadable"
-		}
-		v.find(name, t.Name, t.Text, v.cureFolder(t)...)
+		v.find(troubles[t.Kind], t.Name, t.Text, v.cureFolder(t)...)
 	}
 	if len(v.host.Troubles) > 0 {
 		return fmt.Sprintf("the daemon, as user %s, has met %d that it can't use", v.host.User, len(v.host.Troubles))

@@ -4,11 +4,39 @@ package doctor
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 )
+
+// Every finding has its name from the table, and each name a finding.
+func TestEachNameIsFound(t *testing.T) {
+	sources, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var used []string
+	for _, path := range sources {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`\bfind\("([^"]+)"|": +"([a-z-]+-(?:unreadable|unwritable))"|name = "([^"]+)"`).FindAllStringSubmatch(string(text), -1) {
+			used = append(used, m[1]+m[2]+m[3])
+		}
+	}
+	names := Names()
+	slices.Sort(names)
+	slices.Sort(used)
+	if used = slices.Compact(used); !slices.Equal(names, used) {
+		t.Errorf("found are\n%q, want\n%q", used, names)
+	}
+}
 
 func TestEachFindingIsInTheManual(t *testing.T) {
 	page, err := os.ReadFile("../../packaging/man/thumbd.8")

@@ -20,6 +20,9 @@ import (
 
 // nginx loads nginx's effective configuration.
 func (v *visit) nginx(ctx context.Context) string {
+	if v.load(); v.config != nil && v.config.Accel != "nginx" {
+		return v.skip("another server is in front: accel is %s", v.config.Accel)
+	}
 	if _, err := exec.LookPath(v.Nginx[0]); err != nil {
 		v.find("nginx-missing", "", "there is no nginx: "+err.Error(), "apt install nginx")
 		return "not installed"

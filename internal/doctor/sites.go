@@ -52,7 +52,7 @@ func (v *visit) sites(context.Context) string {
 func (v *visit) findRoutes(s *config.Site) []route {
 	servers := v.conf.Servers()
 	var routes []route
-	for _, host := range concrete(s.Thumb.Hosts) {
+	for _, host := range concrete(s.Thumb.Hosts, servers) {
 		found := false
 		var other *nginxconf.Server
 		for _, server := range servers {
@@ -109,19 +109,39 @@ func siteLocation(server *nginxconf.Server, s *thumb.Site) *nginxconf.Location {
 	return nil
 }
 
-// concrete returns hosts to try: "" for any, and for a wildcard one below it.
-func concrete(hosts []string) []string {
+// concrete returns hosts to try: "" for any, and for a wildcard those below it
+// that servers name, or one that may be.
+func concrete(hosts []string, servers []*nginxconf.Server) []string {
 	if len(hosts) == 0 {
 		return []string{""}
 	}
 	var all []string
 	for _, h := range hosts {
-		if suffix, ok := strings.CutPrefix(h, "*"); ok {
-			h = "thumbd-doctor" + suffix
+		suffix, ok := strings.CutPrefix(h, "*")
+		if !ok {
+			all = append(all, h)
+			continue
 		}
-		all = append(all, h)
+		below := namesBelow(suffix, servers)
+		if len(below) == 0 {
+			below = []string{"thumbd-doctor" + suffix}
+		}
+		all = append(all, below...)
 	}
 	return all
+}
+
+// namesBelow returns the whole names of servers that end in suffix.
+func namesBelow(suffix string, servers []*nginxconf.Server) []string {
+	var names []string
+	for _, s := range servers {
+		for _, name := range s.Names {
+			if strings.HasSuffix(name, suffix) && !strings.ContainsAny(name[:1], "~*.") {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
 }
 
 // nameOf returns a host that leads to a server.

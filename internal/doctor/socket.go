@@ -84,11 +84,7 @@ func connect(path string) error {
 	if err != nil {
 		return fmt.Errorf("socket: %w", err)
 	}
-	defer unix.Close(fd)
-	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); err != nil {
-		return fmt.Errorf("connect: %w", err)
-	}
-	return nil
+	return errors.Join(unix.Connect(fd, &unix.SockaddrUnix{Name: path}), unix.Close(fd))
 }
 
 // askTime is the longest that a daemon that has to be started may take.

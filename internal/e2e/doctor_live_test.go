@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"net"
 	"net/http"
@@ -123,9 +124,49 @@ func TestDoctorFindsWhatTheDaemonMayNot(t *testing.T) {
 }
 
 func TestDoctorFindsAFullDisk(t *testing.T) {
+	needMounts(t)
 	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}})
 	mount(t, "tmpfs", r.Root("gallery"), "tmpfs", 0, "mode=755,size=1m")
 	wantFinding(t, examine(t, r), "disk-full", "df -h ")
+}
+
+func TestDoctorFindsFewInodes(t *testing.T) {
+	needMounts(t)
+	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}, TOML: "[limits]\nthumbnail_bytes = \"1MiB\""})
+	mount(t, "tmpfs", r.Root("gallery"), "tmpfs", 0, "mode=755,size=64m,nr_inodes=500")
+	for i := range 480 {
+		put(t, filepath.Join(r.Root("gallery"), fmt.Sprint(i)), nil)
+	}
+	wantFinding(t, examine(t, r), "disk-low", "df -i ")
+}
+
+// Each address of a server block is tried, with TLS where it has that, and by
+// a name that leads to it.
+func TestDoctorTriesEachAddress(t *testing.T) {
+	needPrograms(t, "openssl")
+	dir := folder(t, nil)
+	key, cert := filepath.Join(dir, "key"), filepath.Join(dir, "cert")
+	run(t, "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=another.example", "-keyout", key, "-out", cert)
+	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}, Server: fmt.Sprintf(
+		"listen unix:%s/tls.sock ssl; listen unix:%[1]s/proxy.sock proxy_protocol; ssl_certificate %[2]s; ssl_certificate_key %[3]s;", dir, cert, key)})
+	found := examine(t, r)
+	for _, f := range found.Findings {
+		t.Errorf("%+v", f)
+	}
+	if said := found.Checks[len(found.Checks)-1].Said; said != "gallery: miss and hit through 3 addresses" {
+		t.Error(said)
+	}
+}
+
+// Where another server is in front, nobody looks for nginx.
+func TestDoctorWithoutNginx(t *testing.T) {
+	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}, TOML: "[daemon]\naccel = \"direct\""})
+	for _, f := range examine(t, r, "--nginx", "/nonexistent/nginx").Findings {
+		// That is the one of the packages, which nobody here is told of.
+		if f.Name != "socket-missing" {
+			t.Errorf("%+v", f)
+		}
+	}
 }
 
 func TestDoctorFindsAnOlderDaemon(t *testing.T) {
@@ -150,6 +191,7 @@ func TestDoctorHearsTheDaemon(t *testing.T) {
 		"one that can't report":   {"", "daemon-outdated", "restart thumbd"},
 		"formats":                 {`{"vips": "8.15", "formats": ["avif can't be written by the installed libvips; install libheif-plugin-aomenc"]}`, "formats-missing", "install what it says"},
 		"an incomplete sandbox":   {`{"vips": "8.15", "missing": ["landlock"]}`, "sandbox-incomplete", "kernel"},
+		"one that is unwell":      {fmt.Sprintf(`{"digest": "%x", "unwell": "a worker is stuck"}`, sha256.Sum256([]byte(configuration(t, r)))), "daemon-unwell", "journalctl"},
 		"a refused configuration": {`{"refused": "thumbd.toml:3: keys: permission denied"}`, "configuration", "kill -HUP "},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -41,7 +41,7 @@ func Originals(s *config.Site, most int64, reader string) (names []string, block
 		case looked > maxLooked || len(names) == maxNames:
 			return fs.SkipAll
 		case err != nil:
-			return nil
+			return fs.SkipDir
 		case at != s.Originals && strings.HasPrefix(d.Name(), "."):
 			return skipped(d)
 		case !isOriginal(s, d, most):

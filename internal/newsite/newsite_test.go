@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+
+package newsite
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+)
+
+var gallery = Site{Name: "gallery", Prefix: "/thumbs/", DocumentRoot: "/var/cache/thumbd/gallery", Originals: "/srv/gallery", Scheme: "signed"}
+
+// The key is for root and the daemon's group alone; the configuration keeps
+// its mode and owner.
+func TestAddKeepsOwnersAndModes(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "thumbd.toml")
+	if err := os.WriteFile(file, []byte("# mine\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	group, keyMode, gid := "", fs.FileMode(0o600), os.Getegid()
+	if os.Geteuid() == 0 {
+		u, err := user.Lookup("nobody")
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err := user.LookupGroupId(u.Gid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		group, keyMode = g.Name, 0o640
+		if gid, err = strconv.Atoi(g.Gid); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chown(file, 1, 2); err != nil {
+			t.Fatal(err)
+		}
+	}
+	added, err := Add(file, gallery, group)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if added.Group != group || added.Key != filepath.Join(dir, "keys", "gallery.key") || len(added.Site.Thumb.Keys[0]) != 2*keyBytes {
+		t.Errorf("%+v", added)
+	}
+	check(t, added.Key, keyMode, gid)
+	check(t, filepath.Dir(added.Key), fs.ModeDir|0o750, gid)
+	if os.Geteuid() == 0 {
+		check(t, file, 0o600, 2)
+	}
+	noOthers(t, dir, "keys", "thumbd.toml")
+}
+
+func check(t *testing.T, path string, mode fs.FileMode, gid int) {
+	t.Helper()
+	fi, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fi.Sys().(*syscall.Stat_t).Gid; fi.Mode() != mode || int(got) != gid {
+		t.Errorf("%s: %v of group %d, want %v of %d", path, fi.Mode(), got, mode, gid)
+	}
+}
+
+// noOthers checks that a folder has these and nothing else.
+func noOthers(t *testing.T, dir string, want ...string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, e := range entries {
+		if i >= len(want) || e.Name() != want[i] {
+			t.Errorf("%s: %s, want %q alone", dir, e.Name(), want)
+		}
+	}
+}
+
+// What can't be put in place leaves no key and no other file behind.
+func TestAddUndoesWhatItCanNot(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "thumbd.toml")
+	// A folder of that name can't be read, nor replaced by a file.
+	if err := os.Mkdir(file, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Add(file, gallery, ""); err == nil {
+		t.Error("no error for a folder")
+	}
+	noOthers(t, dir, "thumbd.toml")
+	if err := replace(file, []byte("x")); err == nil {
+		t.Error("a folder was replaced")
+	}
+	noOthers(t, dir, "thumbd.toml")
+
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	bad := gallery
+	bad.Prefix = "thumbs"
+	if _, err := Add(file, bad, ""); !errors.Is(err, ErrMistakes) {
+		t.Errorf("%v, want %v", err, ErrMistakes)
+	}
+	noOthers(t, dir, "keys")
+	noOthers(t, filepath.Join(dir, "keys"))
+	if _, err := Add(file, gallery, ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Add(file, gallery, ""); !errors.Is(err, ErrExists) {
+		t.Errorf("%v, want %v", err, ErrExists)
+	}
+	noOthers(t, dir, "keys", "thumbd.toml")
+}
