@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -28,7 +29,8 @@ func (v *visit) nginxRights(context.Context) string {
 	for _, f := range v.config.Files {
 		paths["files "+f.Where.Name] = existing(f.Root)
 	}
-	for where, path := range paths {
+	for _, where := range slices.Sorted(maps.Keys(paths)) {
+		path := paths[where]
 		blocked, err := v.worker.Obstacle(path, unix.X_OK)
 		if err != nil {
 			return v.skip("%v", err)

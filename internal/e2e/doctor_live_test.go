@@ -169,29 +169,16 @@ func TestDoctorWithoutNginx(t *testing.T) {
 	}
 }
 
-func TestDoctorFindsAnOlderDaemon(t *testing.T) {
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}})
-	other := filepath.Join(buildDir, "other-thumbd")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", other, "-ldflags", "-X main.version=99.0", "../../cmd/thumbd")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	found := examineWith(t, other, "-c", configFile(r), "--nginx", nginxOf(r))
-	wantFinding(t, found, "daemon-outdated", "restart thumbd")
-	if !found.Well {
-		t.Errorf("%+v", found.Findings)
-	}
-}
-
 // What a daemon can say that none on this machine does.
 func TestDoctorHearsTheDaemon(t *testing.T) {
 	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}})
+	digest := fmt.Sprintf("%x", sha256.Sum256([]byte(configuration(t, r))))
 	for name, tt := range map[string]struct{ answer, want, cure string }{
 		"one that can't report":   {"", "daemon-outdated", "restart thumbd"},
+		"another version":         {fmt.Sprintf(`{"digest": %q, "version": "99.0"}`, digest), "daemon-outdated", "restart thumbd"},
 		"formats":                 {`{"vips": "8.15", "formats": ["avif can't be written by the installed libvips; install libheif-plugin-aomenc"]}`, "formats-missing", "install what it says"},
 		"an incomplete sandbox":   {`{"vips": "8.15", "missing": ["landlock"]}`, "sandbox-incomplete", "kernel"},
-		"one that is unwell":      {fmt.Sprintf(`{"digest": "%x", "unwell": "a worker is stuck"}`, sha256.Sum256([]byte(configuration(t, r)))), "daemon-unwell", "journalctl"},
+		"one that is unwell":      {fmt.Sprintf(`{"digest": %q, "unwell": "a worker is stuck"}`, digest), "daemon-unwell", "journalctl"},
 		"a refused configuration": {`{"refused": "thumbd.toml:3: keys: permission denied"}`, "configuration", "kill -HUP "},
 	} {
 		t.Run(name, func(t *testing.T) {

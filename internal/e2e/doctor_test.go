@@ -35,12 +35,8 @@ func examine(t testing.TB, r *rig.Rig, flags ...string) doctor.Result {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return examineWith(t, p.Thumbd, append([]string{"-c", configFile(r), "--nginx", nginxOf(r)}, flags...)...)
-}
-
-func examineWith(t testing.TB, program string, flags ...string) doctor.Result {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), program, append([]string{"doctor", "--json"}, flags...)...)
+	flags = append([]string{"doctor", "--json", "-c", configFile(r), "--nginx", nginxOf(r)}, flags...)
+	cmd := exec.CommandContext(t.Context(), p.Thumbd, flags...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	// It exits 1 where something is wrong; that is in what it prints.
