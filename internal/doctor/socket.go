@@ -176,7 +176,11 @@ func (v *visit) load() {
 func (v *visit) configuration(context.Context) string {
 	switch {
 	case v.untouched:
-		v.find("no-site", v.File, "there is no site yet",
+		what := "there is no site yet"
+		if !errors.Is(v.mistakes, config.ErrNoSite) {
+			what = "it is missing, and with it a site"
+		}
+		v.find("no-site", v.File, what,
 			"thumbd init gallery --originals /srv/gallery/media --prefix /thumbs/",
 			"put the lines that it prints into the server block of your site in nginx's configuration",
 			v.reload(), reloadNginx)

@@ -38,7 +38,11 @@ func withPeer(ctx context.Context, c net.Conn) context.Context {
 	if err != nil || peer == nil {
 		return ctx
 	}
-	return context.WithValue(ctx, peerKey{}, int(peer.Uid))
+	return withUser(ctx, int(peer.Uid))
+}
+
+func withUser(ctx context.Context, uid int) context.Context {
+	return context.WithValue(ctx, peerKey{}, uid)
 }
 
 // isOwner reports whether root or our own user asks, and not nginx for a
