@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -53,7 +54,7 @@ func (v *visit) nginx(ctx context.Context) string {
 }
 
 // nginxRunning looks whether nginx runs, and with the files that there are.
-func (v *visit) nginxRunning(context.Context) string {
+func (v *visit) nginxRunning(ctx context.Context) string {
 	if v.conf == nil {
 		return v.skip("no nginx to look at")
 	}
@@ -69,20 +70,54 @@ func (v *visit) nginxRunning(context.Context) string {
 		v.find("nginx-not-running", v.conf.PIDFile(), "there is no process of that ID", "systemctl enable --now nginx")
 		return "it does not run"
 	}
-	started, err := youngestChild(pid)
+	loaded, changed, err := awaitReload(ctx, pid, v.conf.Files)
 	if err != nil {
 		return v.skip("process %d; %v", pid, err)
 	}
-	for _, file := range v.conf.Files {
-		// A link in sites-enabled counts as much as what it points to.
-		for _, stat := range []func(string) (os.FileInfo, error){os.Stat, os.Lstat} {
-			if fi, err := stat(file); err == nil && fi.ModTime().After(started.Add(2*time.Second)) {
-				v.find("nginx-not-reloaded", file, "it has changed since nginx loaded its configuration", reloadNginx)
-				break
-			}
+	for _, file := range changed {
+		v.find("nginx-not-reloaded", file, "it has changed since nginx loaded its configuration", reloadNginx)
+	}
+	return fmt.Sprintf("process %d, configuration of %s", pid, loaded.Format(time.DateTime))
+}
+
+// reloadTime is how long a reload may take that was just asked for: the command
+// for it does not wait.
+const reloadTime = 2 * time.Second
+
+// awaitReload returns when nginx has loaded its configuration, and which of its
+// files have changed since. Where some have, it waits for a reload.
+func awaitReload(ctx context.Context, pid int, files []string) (loaded time.Time, changed []string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, reloadTime)
+	defer cancel()
+	tick := time.NewTicker(reloadTime / 40)
+	defer tick.Stop()
+	for {
+		if loaded, err = youngestChild(pid); err != nil {
+			return loaded, nil, err
+		}
+		if changed = newer(files, loaded); len(changed) == 0 {
+			return loaded, nil, nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return loaded, changed, nil
 		}
 	}
-	return fmt.Sprintf("process %d, configuration of %s", pid, started.Format(time.DateTime))
+}
+
+// newer returns the files that have changed since then. A link in sites-enabled
+// counts as much as what it points to.
+func newer(files []string, then time.Time) []string {
+	return slices.DeleteFunc(slices.Clone(files), func(file string) bool {
+		return !isNewer(os.Stat, file, then) && !isNewer(os.Lstat, file, then)
+	})
+}
+
+// isNewer leaves the kernel's clocks of processes and of files two seconds.
+func isNewer(stat func(string) (os.FileInfo, error), file string, then time.Time) bool {
+	fi, err := stat(file)
+	return err == nil && fi.ModTime().After(then.Add(2*time.Second))
 }
 
 // youngestChild returns when the process has last started another one, which
