@@ -91,7 +91,9 @@ func (r root) do(t *testing.T, name string, args ...string) []string {
 	if err != nil && !os.IsNotExist(err) {
 		t.Fatal(err)
 	}
-	os.Remove(r.path("/calls"))
+	if err := os.RemoveAll(r.path("/calls")); err != nil {
+		t.Fatal(err)
+	}
 	return strings.Split(strings.TrimSpace(string(calls)), "\n")
 }
 

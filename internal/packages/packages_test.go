@@ -8,6 +8,7 @@ package packages
 import (
 	"archive/tar"
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -88,7 +89,7 @@ func debFiles(t *testing.T, pkg string) map[string]file {
 	archive := tar.NewReader(strings.NewReader(output(t, "dpkg-deb", "--fsys-tarfile", pkg)))
 	for {
 		header, err := archive.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return files
 		}
 		if err != nil {

@@ -18,7 +18,7 @@ needs() {
 		codec libheif-plugin-aomenc|libheif-plugin-aomenc||build test check
 		codec libheif-plugin-dav1d|libheif-plugin-dav1d||build test check
 		codec libheif-plugin-libde265|libheif-plugin-libde265||build test check
-		command -v nginx|nginx-light|nginx|test check
+		command -v nginx|nginx-light|nginx|test check packages
 		command -v systemd-socket-activate|systemd|systemd|test check
 		command -v strace|strace|strace|test
 		command -v mkfs.ext4|e2fsprogs|e2fsprogs|test
@@ -45,7 +45,6 @@ needs() {
 		command -v rpmlint|rpmlint|rpmlint|packages
 		command -v rpm2cpio|rpm2cpio|rpm|packages
 		command -v cpio|cpio|cpio|packages
-		command -v nginx|nginx-light|nginx|packages
 		command -v gpgv|gpgv|gnupg2|packages
 		command -v gpg|gpg|gnupg2|repo
 		command -v apt-ftparchive|apt-utils|apt-utils|repo
