@@ -36,10 +36,10 @@ TOOLS        := $(CURDIR)/build/tools
 SETUP   := sh packaging/scripts/setup.sh
 SOURCES := $(shell find cmd internal -name '*.go' -o -name '*.[ch]' -o -name '*.html') go.mod go.sum
 # All but the packages with cgo and those that start whole programs.
-PURE     = $(shell CGO_ENABLED=0 $(GO) list ./... 2>/dev/null | grep -Ev '/(engine|thumbd-render|rig|demo|e2e|bench|packages)(/|$$)')
+PURE     = $(shell CGO_ENABLED=0 $(GO) list ./... 2>/dev/null | grep -Ev '/(engine|thumbd-render|rig|demo|e2e|bench|boot|packages)(/|$$)')
 FUZZERS  = $(shell grep -rl '^func Fuzz' --include='*_test.go' internal | xargs -n1 dirname | sort -u)
 
-.PHONY: .FORCE all demo test test-user check bench campaign install deb rpm repo check-packages clean
+.PHONY: .FORCE all demo test test-user check bench campaign install deb rpm repo check-packages e2e-systemd clean
 
 all: $(BUILD)/thumbd $(BUILD)/thumbd-render
 
@@ -92,7 +92,7 @@ check: $(TOOLS)/staticcheck $(TOOLS)/golangci-lint
 	$(TOOLS)/golangci-lint run
 	mandoc -T lint -W warning packaging/man/*
 	sh packaging/scripts/check-units.sh
-	shellcheck packaging/scripts/*.sh packaging/deb/p*[mt] packaging/rpm/p* testdata/*.sh .ci/run
+	shellcheck packaging/scripts/*.sh packaging/deb/p*[mt] packaging/rpm/p* testdata/*.sh internal/boot/*.sh .ci/run
 
 # What the packages hold and do; as root also their scripts.
 check-packages: $(TOOLS)/nfpm
@@ -119,6 +119,18 @@ deb rpm: $(TOOLS)/nfpm
 repo:
 	@$(SETUP) repo
 	sh packaging/scripts/repo.sh $(DIST)
+
+# The packages of this version and of a next one, on Debian 12 and 13 with a
+# systemd of their own. As root. Their root file systems are made once, with the
+# network, and kept in $XDG_CACHE_HOME/thumbd.
+e2e-systemd: export DIST = build/boot
+e2e-systemd:
+	@$(SETUP) boot
+	@rm -rf $(DIST)
+	@$(MAKE) --no-print-directory deb VERSION='$(VERSION)+next'
+	@$(MAKE) --no-print-directory deb
+	@$(MAKE) --no-print-directory repo
+	THUMBD_REPO=$(CURDIR)/$(DIST)/repo $(GO) test -count=1 -timeout 30m -v ./internal/boot $(E2EFLAGS)
 
 bench:
 	@$(SETUP) test

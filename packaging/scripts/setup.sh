@@ -3,7 +3,7 @@
 # Installs, with the system's package manager, what a make target needs and is
 # not there yet; says so first. As root, or through sudo.
 #
-# usage: setup.sh build|test|others|bench|check|repo|packages
+# usage: setup.sh build|test|others|bench|check|repo|packages|boot
 #        others: the other servers and languages that tests run
 #        bench: what thumbd is compared with
 set -eu
@@ -50,6 +50,8 @@ needs() {
 		command -v apt-ftparchive|apt-utils|apt-utils|repo
 		command -v createrepo_c|createrepo-c|createrepo_c|repo
 		command -v rpmsign|rpm|rpm-sign|repo
+		command -v debootstrap|debootstrap|debootstrap|boot
+		command -v systemd-nspawn|systemd-container|systemd-container|boot
 	EOF
 }
 

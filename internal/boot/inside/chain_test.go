@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+
+package inside
+
+import (
+	"bytes"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// Every format that the site has comes through nginx, as a picture that can be
+// decoded, and is there while thumbd is stopped.
+func TestThumbnailsOfEveryFormat(t *testing.T) {
+	machine(t, "")
+	const original = "photos/dogs.jpg"
+	for ext, format := range map[string]string{"jpg": "jpeg", "png": "png", "webp": "webp", "gif": "gif"} {
+		picture(t, signed(original, "64x48_crop", ext), format, 64, 48)
+	}
+	// Nothing here decodes AVIF but thumbd: such a thumbnail is an original as
+	// good as another.
+	avif := get(t, signed(original, "64x48_crop", "avif"))
+	if avif.status != http.StatusOK || !bytes.HasPrefix(avif.body[4:], []byte("ftypavif")) {
+		t.Fatalf("status %d, reason %q, %.16q", avif.status, avif.reason, avif.body)
+	}
+	put(t, "/srv/made/dogs.avif", string(avif.body))
+	put(t, configuration, strings.ReplaceAll(gallery, originals, "/srv/made"))
+	run(t, "systemctl", "restart", "thumbd.service")
+	picture(t, signed("dogs.avif", "32x24_fit", "png"), "png", 32, 24)
+
+	run(t, "systemctl", "stop", "thumbd.socket", "thumbd.service")
+	picture(t, signed(original, "64x48_crop", "webp"), "webp", 64, 48)
+}
+
+// The worker's sandbox is complete inside of the unit's, and the unit's is as
+// tight as it should be.
+func TestSandboxInsideTheUnit(t *testing.T) {
+	machine(t, "")
+	picture(t, signed(small, "64x48_crop", "jpg"), "jpeg", 64, 48)
+	told := journal(t)
+	if !strings.Contains(told, "msg=loaded") || strings.Contains(told, "missing=") || strings.Contains(told, "ORC_CODE") {
+		t.Errorf("want a start without a word of what is missing:\n%s", told)
+	}
+	outside := seccompFilters(t, daemon(t))
+	// The second worker may still be about to shut itself in.
+	until(t, "a filter of its own on each worker", func() bool {
+		return !slices.ContainsFunc(workers(t), func(pid int) bool { return seccompFilters(t, pid) <= outside })
+	})
+	checkExposure(t)
+}
+
+// checkExposure checks that the unit, drop-ins included, is tight.
+func checkExposure(t testing.TB) {
+	t.Helper()
+	out := run(t, "systemd-analyze", "security", "--no-pager", "--threshold=8", "thumbd.service")
+	t.Log(tail(strings.TrimSpace(out), 1))
+}
+
+var filters = regexp.MustCompile(`(?m)^Seccomp_filters:\s*(\d+)$`)
+
+func seccompFilters(t testing.TB, pid int) int {
+	t.Helper()
+	status, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := filters.FindSubmatch(status)
+	if found == nil {
+		t.Fatalf("process %d: no seccomp in %s", pid, status)
+	}
+	n, err := strconv.Atoi(string(found[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
