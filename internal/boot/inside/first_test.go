@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+
+package inside
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"thumbd/internal/boot"
+)
+
+// defaultSite is the distribution's own, which a new machine has.
+const defaultSite = "/etc/nginx/sites-available/default"
+
+// From nothing to the first thumbnail it takes what the README says, and
+// nothing else; how long that took is in the log.
+func TestFromInstallToTheFirstThumbnail(t *testing.T) {
+	untouched(t)
+	withoutMirror(t)
+	copyOriginals(t)
+	// The README has it as an example.
+	run(t, "install", "-D", "-m", "0644", originals+"/photos/dogs.jpg", "/srv/gallery/animals/kitten.jpg")
+	steps := readme(t)
+
+	begin := time.Now()
+	inClone(t, steps["install"])
+	installed := time.Now()
+	printed := inClone(t, steps["thumbd init"])
+	if !strings.Contains(unindented(printed), unindented(steps["location"])) {
+		t.Errorf("the README has\n%s\nfor nginx, and thumbd init prints\n%s", steps["location"], printed)
+	}
+	pasteIntoServer(t, steps["location"])
+	for command := range strings.Lines(steps["systemctl"]) {
+		// nginx loads its configuration behind the back of the command.
+		until(t, command, func() bool { _, err := try(t, "sh", "-c", command); return err == nil })
+	}
+	url := strings.TrimSpace(inClone(t, steps["thumbd url"]))
+	picture(t, strings.TrimPrefix(url, "http://localhost"), "webp", 400, 300)
+	t.Logf("from apt install to the first thumbnail: %v, of which apt %v",
+		time.Since(begin).Round(time.Millisecond), installed.Sub(begin).Round(time.Millisecond))
+}
+
+// readme returns what the README has set off to be typed or written, to have
+// thumbd set up, by how it begins.
+func readme(t testing.TB) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile(boot.Dir + "/tree/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "\n## Set up in five minutes\n")
+	section, _, _ = strings.Cut(section, "\n### ")
+	steps := map[string]string{"install": "", "thumbd init": "", "location": "", "systemctl": "", "thumbd url": ""}
+	for block := range strings.SplitSeq(section, "\n\n") {
+		for name := range steps {
+			if strings.HasPrefix(block, "       "+name) {
+				steps[name] = block
+			}
+		}
+	}
+	for name, step := range steps {
+		if step == "" {
+			t.Fatalf("the README does not say how to set up thumbd: no %q in\n%s", name, section)
+		}
+	}
+	return steps
+}
+
+// inClone runs commands where a clone with dist would be.
+func inClone(t testing.TB, commands string) string {
+	t.Helper()
+	return run(t, "sh", "-e", "-c", "cd "+boot.Dir+"\n"+commands)
+}
+
+// unindented is text without the space that its lines begin with.
+func unindented(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		b.WriteString(strings.TrimLeft(line, " "))
+	}
+	return b.String()
+}
+
+// On a machine that has the package and nothing else, the doctor says what is
+// left to do.
+func TestDoctorOnAnUntouchedMachine(t *testing.T) {
+	untouched(t)
+	install(t, "thumbd")
+	out, err := try(t, "thumbd", "doctor")
+	if err == nil {
+		t.Error("the doctor finds it well")
+	}
+	for _, step := range []string{"thumbd init ", "systemctl reload nginx"} {
+		if !strings.Contains(out, step) {
+			t.Errorf("no word of %q:\n%s", step, out)
+		}
+	}
+	if got := doctor(t).named(); len(got) != 1 || got[0] != "no-site" {
+		t.Errorf("the doctor finds %q, want no-site", got)
+	}
+	if got := property(t, "thumbd.socket", "ActiveState"); got != "active" {
+		t.Errorf("the socket is %s", got)
+	}
+}
+
+// untouched takes thumbd and all that tests have written away.
+func untouched(t testing.TB) {
+	t.Helper()
+	if exists("/usr/bin/thumbd") {
+		quiet(t)
+		run(t, "apt-get", "-q", "-y", "purge", "thumbd")
+	}
+	for _, path := range []string{sourcesList, nginxSite, enabledDefault} {
+		if err := os.RemoveAll(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(defaultSite, enabledDefault); err != nil {
+		t.Fatal(err)
+	}
+	run(t, "sh", "-c", restartNginx)
+}
+
+// pasteIntoServer writes lines into nginx's server block, and gives the block
+// back when the test ends.
+func pasteIntoServer(t testing.TB, lines string) {
+	t.Helper()
+	text, err := os.ReadFile(defaultSite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const name = "server_name _;"
+	if !strings.Contains(string(text), name) {
+		t.Fatalf("no %s in\n%s", name, text)
+	}
+	put(t, defaultSite, strings.Replace(string(text), name, name+"\n"+lines+"\n", 1))
+	t.Cleanup(func() { put(t, defaultSite, string(text)) })
+}
