@@ -4,6 +4,9 @@
 
 #include <string.h>
 
+/* The most colors of a PNG that has a palette. */
+#define PALETTE 256
+
 #if VIPS_MAJOR_VERSION > 8 || VIPS_MINOR_VERSION >= 15
 #define STRIP(strip) \
 	"keep", (strip) ? VIPS_FOREIGN_KEEP_NONE : VIPS_FOREIGN_KEEP_ALL
@@ -127,19 +130,61 @@ flatten(VipsImage *in, ThumbdFormat format, VipsImage **out)
 	return result;
 }
 
-/* The settings are those beyond which more time buys little. CPU time and size
- * at 1200x900 of a noisy photograph with libvips 8.14:
- *
- *   JPEG  plain tables 3 ms, 160 kB; optimized 6 ms, 153 kB; progressive too
- *         16 ms, 147 kB, which on small pictures saves 1 % and less
- *   PNG   all filters: level 1 57 ms, 1.51 MB; 3 95 ms, 1.45 MB; 6 377 ms,
- *         1.38 MB; no filter at any level 2.4 MB
- *   WebP  effort 2 34 ms, 87 kB; 4 80 ms, 80 kB; 6 152 ms, 76 kB
- *   AVIF  effort 1 40 ms, 30 kB; 2 224 ms, 33 kB and no better to see;
- *         3 322 ms, 31 kB; 4 950 ms, 29 kB
- *   GIF   effort 1 209 ms, 921 kB; 4 211 ms, 885 kB; 7 239 ms, 880 kB
- *
- * On drawings AVIF at effort 1 takes 2.7 times as long as WebP. */
+/* How many colors there are in in, which is in memory and of bytes, or PALETTE + 1 for more. */
+static int
+count_colors(VipsImage *in)
+{
+	guint32 table[4 * PALETTE] = { 0 };
+	gboolean zero = FALSE;
+	int n = 0;
+	gint64 i;
+
+	for (i = 0; i < VIPS_IMAGE_N_PELS(in) && n + zero <= PALETTE; i++) {
+		guint32 color = 0;
+		guint32 at;
+
+		memcpy(&color, VIPS_IMAGE_ADDR(in, 0, 0) + i * in->Bands, in->Bands);
+		/* What is not seen differs by nothing. 0 marks a free place. */
+		if (color == 0 || (in->Bands == 4 && !VIPS_IMAGE_ADDR(in, 0, 0)[i * 4 + 3])) {
+			zero = TRUE;
+			continue;
+		}
+		for (at = color * 2654435761u >> 22; table[at] && table[at] != color;)
+			at = (at + 1) % G_N_ELEMENTS(table);
+		if (!table[at]) {
+			table[at] = color;
+			n++;
+		}
+	}
+	return n + zero;
+}
+
+/* A few colors go into a palette, all of them and exactly. Gray has no more
+ * bits without. */
+static int
+save_png(VipsImage *in, gboolean strip, void **buffer, size_t *length)
+{
+	int colors = PALETTE + 1;
+	int bits;
+
+	if (in->BandFmt == VIPS_FORMAT_UCHAR && in->Bands >= 3) {
+		if (vips_image_wio_input(in))
+			return -1;
+		colors = count_colors(in);
+	}
+	bits = colors > 16 ? 8 : colors > 4 ? 4 : colors > 2 ? 2 : 1;
+	if (colors <= PALETTE &&
+		!vips_pngsave_buffer(in, buffer, length, STRIP(strip),
+			"compression", 9, "filter", VIPS_FOREIGN_PNG_FILTER_NONE,
+			"palette", TRUE, "bitdepth", bits, "Q", 100, "dither", 0.0, NULL))
+		return 0;
+	/* Not every libvips can make palettes. */
+	vips_error_clear();
+	return vips_pngsave_buffer(in, buffer, length, STRIP(strip),
+		"compression", 3, "filter", VIPS_FOREIGN_PNG_FILTER_ALL, NULL);
+}
+
+/* The settings are explained in the package's documentation. */
 static int
 save(VipsImage *in, const ThumbdEncoding *e, void **buffer, size_t *length)
 {
@@ -152,8 +197,7 @@ save(VipsImage *in, const ThumbdEncoding *e, void **buffer, size_t *length)
 			"Q", e->quality, "optimize_coding", TRUE,
 			"interlace", large, NULL);
 	case THUMBD_PNG:
-		return vips_pngsave_buffer(in, buffer, length, STRIP(strip),
-			"compression", 3, "filter", VIPS_FOREIGN_PNG_FILTER_ALL, NULL);
+		return save_png(in, strip, buffer, length);
 	case THUMBD_WEBP:
 		return vips_webpsave_buffer(in, buffer, length, STRIP(strip),
 			"Q", e->quality, "effort", 4, NULL);

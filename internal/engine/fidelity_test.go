@@ -10,6 +10,7 @@ import (
 	"image/draw"
 	"image/gif"
 	"image/png"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"testing"
@@ -278,7 +279,7 @@ func TestAlphaBecomesWhiteInJPEG(t *testing.T) {
 }
 
 func TestOpaqueAlphaIsDropped(t *testing.T) {
-	m := transparentDisc(true)
+	m := photograph(400, 400)
 	// Go writes an opaque picture without alpha; one pixel that is cut away
 	// keeps it.
 	m.(*image.NRGBA).SetNRGBA(0, 0, color.NRGBA{0, 255, 0, 254})
@@ -328,4 +329,36 @@ func TestPaletteAndOneBit(t *testing.T) {
 	got := thumbnail(t, b.Bytes(), thumb.Transform{Width: 60, Method: thumb.Fit, Format: thumb.PNG})
 	expectColor(t, got, 10, 20, color.NRGBA{255, 255, 255, 255}, 1)
 	expectColor(t, got, 50, 20, color.NRGBA{0, 0, 0, 255}, 1)
+}
+
+// TestFewColorsMakeAPalette has pictures of every so many colors, which come out
+// as they went in.
+func TestFewColorsMakeAPalette(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, n := range []int{1, 2, 3, 4, 5, 16, 17, 100, 255, 256, 257} {
+		for kind, color := range map[string]func(i int) color.NRGBA{
+			"close":  func(i int) color.NRGBA { return color.NRGBA{uint8(i), uint8(i / 2), uint8(7 + i>>8), 255} },
+			"random": func(i int) color.NRGBA { return color.NRGBA{uint8(r.IntN(256)), uint8(i), uint8(i >> 8), 255} },
+			"transparent": func(i int) color.NRGBA {
+				return color.NRGBA{uint8(r.IntN(256)), uint8(i), uint8(i >> 8), uint8(i + i>>8)}
+			},
+		} {
+			t.Run(fmt.Sprintf("%d %s", n, kind), func(t *testing.T) {
+				m := image.NewNRGBA(image.Rect(0, 0, 100, 80))
+				for i := range 100 * 80 {
+					m.SetNRGBA(i%100, i/100, color(i%n))
+					if i >= n {
+						m.SetNRGBA(i%100, i/100, m.NRGBAAt(i%n%100, i%n/100))
+					}
+				}
+				got := thumbnail(t, encodePNG(t, m), thumb.Transform{Width: 100, Method: thumb.Fit, Format: thumb.PNG})
+				if _, palette := got.(*image.Paletted); palette != (n <= 256) {
+					t.Errorf("got a %T", got)
+				}
+				for i := range 100 * 80 {
+					expectColor(t, got, i%100, i/100, m.NRGBAAt(i%100, i/100), 0)
+				}
+			})
+		}
+	}
 }
