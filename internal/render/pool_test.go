@@ -360,39 +360,6 @@ func TestOutputsOfAFailedJobAreTriedAlone(t *testing.T) {
 	}
 }
 
-func TestForegroundGoesFirst(t *testing.T) {
-	b := newBench(t, func(o *Options) { o.WorkerRenders = 0 })
-	release := b.block()
-	var order []string
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	for _, name := range []string{"background", "foreground"} {
-		r := b.request(name, 1)
-		r.Background = name == "background"
-		wg.Go(func() {
-			p, err := b.Render(context.Background(), r)
-			mu.Lock()
-			defer mu.Unlock()
-			order = append(order, name)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			p.File.Close()
-		})
-		b.awaitQueued(1 + map[string]int{"foreground": 1}[name])
-	}
-	if got := b.queue.take(); got[0].Background {
-		t.Error("the background's output was taken first")
-	} else {
-		b.queue.again(got)
-	}
-	if err := release(); err != nil {
-		t.Error(err)
-	}
-	wg.Wait()
-}
-
 // TestAClientMovesItsOutputToTheForeground has a client come for the last of
 // two in the background, which waits for company besides.
 func TestAClientMovesItsOutputToTheForeground(t *testing.T) {
@@ -423,15 +390,23 @@ func TestAClientMovesItsOutputToTheForeground(t *testing.T) {
 	}
 }
 
-func TestQueueLimits(t *testing.T) {
-	b := newBench(t, func(o *Options) { o.Queue, o.QueueTime = 1, 50*time.Millisecond })
+func TestQueueFull(t *testing.T) {
+	b := newBench(t, func(o *Options) { o.Queue = 1 })
 	release := b.block()
 	waiting := b.background(context.Background(), b.request("plain", 1))
 	b.awaitQueued(1)
 	if _, _, err := b.render("other", 1); !errors.Is(err, ErrQueueFull) {
 		t.Errorf("one too many: %v; want %v", err, ErrQueueFull)
 	}
-	if err := <-waiting; !errors.Is(err, ErrQueueTime) {
+	if err := errors.Join(release(), <-waiting); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestQueueTime(t *testing.T) {
+	b := newBench(t, func(o *Options) { o.QueueTime = 50 * time.Millisecond })
+	release := b.block()
+	if _, _, err := b.render("plain", 1); !errors.Is(err, ErrQueueTime) {
 		t.Errorf("one that waited: %v; want %v", err, ErrQueueTime)
 	}
 	if err := release(); err != nil {
@@ -500,6 +475,44 @@ func TestWorkersAreReplaced(t *testing.T) {
 	}
 	if pids[0] != pids[1] || pids[1] == pids[2] || pids[2] != pids[3] {
 		t.Errorf("workers %v; want another one after two outputs", pids)
+	}
+}
+
+func TestAWorkerIsReplacedAfterADamagedOriginal(t *testing.T) {
+	b := newBench(t, nil)
+	first, _, err := b.render("plain", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.refuse("damaged")
+	if second, _, err := b.render("plain", 2); err != nil || second == first {
+		t.Errorf("worker %d, %v; want another than %d", second, err, first)
+	}
+}
+
+// A worker gives way to nginx, and a terminal's signals are not for it.
+func TestAWorkersPriorityAndGroup(t *testing.T) {
+	b := newBench(t, nil)
+	pid, _, err := b.render("plain", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", pid))
+	if err != nil || len(threads) == 0 {
+		t.Fatal(threads, err)
+	}
+	for _, path := range threads {
+		thread, err := strconv.Atoi(filepath.Base(path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The system call's own result is 20 less the nice value.
+		if got, err := syscall.Getpriority(syscall.PRIO_PROCESS, thread); err != nil || 20-got != workerNice {
+			t.Errorf("thread %d: nice %d, %v; want %d", thread, 20-got, err, workerNice)
+		}
+	}
+	if group, err := syscall.Getpgid(pid); err != nil || group != pid {
+		t.Errorf("process group %d, %v; want its own, %d", group, err, pid)
 	}
 }
 

@@ -8,8 +8,12 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
+	"time"
 )
 
 // startServer starts a Server without sites and returns how to connect to it.
@@ -81,5 +85,50 @@ func TestShutdownAnswersNewConnections(t *testing.T) {
 	}
 	if err := <-stopped; err != nil {
 		t.Error(err)
+	}
+}
+
+// It is nginx that closes a connection that both have kept.
+func TestKeptConnectionsOutliveNginxs(t *testing.T) {
+	conf, err := os.ReadFile("../../nginx/conf.d/thumbd.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile(`(?m)^\s*keepalive_timeout\s+(\S+);`).FindSubmatch(conf)
+	if m == nil {
+		t.Fatal("no keepalive_timeout")
+	}
+	kept, err := time.ParseDuration(string(m[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _ := startServer(t)
+	if s.http.IdleTimeout <= kept {
+		t.Errorf("IdleTimeout %v, want more than nginx's %v", s.http.IdleTimeout, kept)
+	}
+}
+
+// deadlineRecorder records the deadline for writing an answer.
+type deadlineRecorder struct {
+	*httptest.ResponseRecorder
+	deadline time.Time
+}
+
+func (r *deadlineRecorder) SetWriteDeadline(at time.Time) error {
+	r.deadline = at
+	return nil
+}
+
+// An answer may come as late as a queue and two renders allow, and is then
+// still to be sent.
+func TestWriteDeadlineIsAboveTheLongestRender(t *testing.T) {
+	b := newBench(t, &painter{}, nil)
+	const longest = time.Hour
+	b.SetSites(NewSites(&painter{}, longest, []*Site{b.site}))
+	began := time.Now()
+	w := &deadlineRecorder{ResponseRecorder: httptest.NewRecorder()}
+	b.ServeHTTP(w, httptest.NewRequest(http.MethodGet, b.url("a.jpg", "10x10"), nil))
+	if w.Code != http.StatusOK || w.deadline.Before(began.Add(longest+sendTime)) {
+		t.Errorf("status %d, to be written within %v, want %v or more", w.Code, w.deadline.Sub(began), longest+sendTime)
 	}
 }
