@@ -19,7 +19,7 @@ func TestServerWithSettingsOfItsOwn(t *testing.T) {
 		HTTP: `
 proxy_buffer_size 4k; proxy_buffers 4 4k; proxy_busy_buffers_size 4k; proxy_temp_file_write_size 4k; proxy_max_temp_file_size 8k; proxy_buffering off;
 proxy_ignore_headers X-Accel-Redirect Cache-Control; proxy_cache_path cache keys_zone=all:1m; proxy_cache all; proxy_cache_valid any 1h;
-proxy_read_timeout 1s; proxy_next_upstream off; proxy_ignore_client_abort on; proxy_bind 127.0.0.9;
+proxy_read_timeout 1ms; proxy_next_upstream off; proxy_ignore_client_abort on; proxy_bind 127.0.0.9;
 proxy_http_version 1.0; proxy_set_header X-Other 1;`,
 		Server: `
 proxy_intercept_errors on; error_page 400 401 404 415 422 500 502 503 504 /error.html;
