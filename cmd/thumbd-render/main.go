@@ -21,6 +21,11 @@ import (
 // socket is the worker's end of the socketpair.
 const socket = 3
 
+// garbage is how much of it may lie in Go's heap, in percent of what is used
+// there, which is little: the default would have it grow for 1,000 renders
+// before it is collected for the first time.
+const garbage = 20
+
 // version is set by the linker to the release; else the build information says
 // what this is.
 var version string
@@ -78,6 +83,7 @@ func work(memory uint64, enter func() (missing []string, err error)) error {
 	if err != nil {
 		return err
 	}
+	debug.SetGCPercent(garbage)
 	// libvips can't be interrupted, and nobody else would end a render that is
 	// stuck.
 	go c.watch(func() { os.Exit(0) })
