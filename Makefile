@@ -12,7 +12,7 @@ FUZZ       ?=
 # make bench BENCH=hits makes one measurement.
 BENCH      ?=
 # Of the end-to-end tests. -whole: a test that can't run here fails instead of
-# being skipped; it takes root, mounts, loop devices and ptrace.
+# being skipped; it takes root, mounts, loop devices, FUSE and ptrace.
 E2EFLAGS   ?=
 
 # ARCH=arm64 make deb rpm packs for another machine: see scripts/cross.sh.
