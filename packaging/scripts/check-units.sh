@@ -28,7 +28,7 @@ for drop_in in packaging/examples/systemd/*.conf; do
 	case $drop_in in
 	# A network is what it is for.
 	*/remote-originals.conf) check 13 ;;
-	*) check 8 ;;
+	*) check 5 ;;
 	esac
 done
 
