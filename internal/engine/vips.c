@@ -3,6 +3,7 @@
 #include "vips.h"
 
 #include <malloc.h>
+#include <string.h>
 #include <sys/mman.h>
 
 static void
@@ -30,6 +31,36 @@ thumbd_settings(void)
 #endif
 }
 
+/* The metadata of libvips 8.14's HEIF loader is freed with the picture that was
+ * loaded, and pictures made of that still point to it. XMP has a name of its own
+ * there. */
+static int
+hold(VipsImage *image)
+{
+	char **fields = vips_image_get_fields(image);
+	int i;
+
+	if (!fields)
+		return -1;
+	for (i = 0; fields[i]; i++) {
+		const char *name = fields[i];
+		const void *data;
+		size_t length;
+
+		if (vips_image_get_typeof(image, name) != VIPS_TYPE_BLOB ||
+			(!g_str_has_prefix(name, "heif-mime-") && strcmp(name, VIPS_META_EXIF_NAME)) ||
+			vips_image_get_blob(image, name, &data, &length))
+			continue;
+		if (*name == 'h' && g_strstr_len(data, length, "<rdf:RDF"))
+			name = VIPS_META_XMP_NAME;
+		vips_image_set_blob_copy(image, name, data, length);
+		if (name != fields[i])
+			vips_image_remove(image, fields[i]);
+	}
+	g_strfreev(fields);
+	return 0;
+}
+
 int
 thumbd_load(VipsSource *source, const ThumbdLoading *l, VipsImage **out)
 {
@@ -51,8 +82,9 @@ thumbd_load(VipsSource *source, const ThumbdLoading *l, VipsImage **out)
 	case THUMBD_AVIF:
 	case THUMBD_HEIC:
 		return vips_heifload_source(source, out,
-			"access", VIPS_ACCESS_SEQUENTIAL,
-			"fail_on", VIPS_FAIL_ON_ERROR, NULL);
+				   "access", VIPS_ACCESS_SEQUENTIAL,
+				   "fail_on", VIPS_FAIL_ON_ERROR, NULL) ||
+			hold(*out);
 	case THUMBD_GIF:
 		return vips_gifload_source(source, out, "n", pages,
 			"access", VIPS_ACCESS_SEQUENTIAL,

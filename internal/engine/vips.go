@@ -130,9 +130,6 @@ func (p picture) orientation() int { return int(C.vips_image_get_orientation(p.p
 // profile returns the embedded color profile, or nil.
 func (p picture) profile() []byte { return p.blob("icc-profile-data") }
 
-// exif returns the EXIF block, or nil.
-func (p picture) exif() []byte { return p.blob("exif-data") }
-
 func (p picture) blob(name string) []byte {
 	field := C.CString(name)
 	defer C.free(unsafe.Pointer(field))
@@ -297,9 +294,11 @@ func (p picture) encode(t thumb.Transform, a animation, write func([]byte) error
 		pins.Pin(&a.delay[0])
 		e.delay = &a.delay[0]
 	}
+	var whose probe.Rights
 	if t.Metadata == thumb.CopyrightMetadata {
-		artist, copyright := probe.Rights(p.exif())
-		e.artist, e.copyright = optional(artist), optional(copyright)
+		whose = p.rights()
+		stand := whose.Stand()
+		e.artist, e.copyright = optional(stand.Artist), optional(stand.Copyright)
 		defer C.free(unsafe.Pointer(e.artist))
 		defer C.free(unsafe.Pointer(e.copyright))
 	}
@@ -312,6 +311,9 @@ func (p picture) encode(t thumb.Transform, a animation, write func([]byte) error
 	file := unsafe.Slice((*byte)(data), length)
 	if t.Format == thumb.WebP && t.Metadata == thumb.NoMetadata {
 		file = stripWebP(file)
+	}
+	if whose != (probe.Rights{}) {
+		claim(file, t.Format, whose)
 	}
 	return write(file)
 }

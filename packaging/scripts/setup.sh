@@ -21,6 +21,7 @@ needs() {
 		command -v nginx|nginx-light|nginx|test check packages
 		command -v systemd-socket-activate|systemd|systemd|test check
 		command -v strace|strace|strace|test
+		command -v exiftool|libimage-exiftool-perl|perl-Image-ExifTool|test
 		command -v mkfs.ext4|e2fsprogs|e2fsprogs|test
 		command -v apache2|apache2-bin|httpd|others
 		test -e /usr/lib/apache2/modules/mod_xsendfile.so|libapache2-mod-xsendfile|mod_xsendfile|others

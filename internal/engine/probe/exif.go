@@ -8,19 +8,28 @@ import (
 	"strings"
 )
 
-// Tags of a TIFF directory, and the type of text.
+// Tags of a TIFF directory, and the types of text: ASCII, which in fact is often
+// UTF-8, and the UTF-8 of EXIF 3.
 const (
 	tagArtist    = 0x013b
 	tagCopyright = 0x8298
 	typeASCII    = 2
+	typeUTF8     = 129
 )
 
-// Rights returns the artist and the copyright that an EXIF block names, or
-// nothing for what it lacks or spells wrong. The block may begin with "Exif".
-func Rights(block []byte) (artist, copyright string) {
-	block = bytes.TrimPrefix(block, []byte("Exif\x00\x00"))
+// exifRights reads the artist and the copyright of the first directory. The
+// latter has two parts, the photographer's and the editor's, with a NUL between
+// them. The block may begin with "Exif".
+func exifRights(block []byte) Rights {
+	texts := exifTexts(bytes.TrimPrefix(block, []byte("Exif\x00\x00")))
+	text := func(tag uint16) string { return joined(strings.Split(decoded(texts[tag]), "\x00")) }
+	return Rights{Artist: text(tagArtist), Copyright: text(tagCopyright)}
+}
+
+// exifTexts returns the texts of a TIFF's first directory, as parts of block.
+func exifTexts(block []byte) map[uint16][]byte {
 	if len(block) < 8 {
-		return "", ""
+		return nil
 	}
 	var order binary.ByteOrder
 	switch string(block[:4]) {
@@ -29,47 +38,56 @@ func Rights(block []byte) (artist, copyright string) {
 	case "MM\x00*":
 		order = binary.BigEndian
 	default:
-		return "", ""
+		return nil
 	}
 	at := int64(order.Uint32(block[4:]))
 	if at+2 > int64(len(block)) {
-		return "", ""
+		return nil
 	}
+	texts := make(map[uint16][]byte)
 	count := int64(order.Uint16(block[at:]))
 	for i := range count {
 		entry := at + 2 + 12*i
 		if entry+12 > int64(len(block)) {
 			break
 		}
-		switch order.Uint16(block[entry:]) {
-		case tagArtist:
-			artist = tiffText(block, entry, order)
-		case tagCopyright:
-			copyright = tiffText(block, entry, order)
+		if kind := order.Uint16(block[entry+2:]); kind != typeASCII && kind != typeUTF8 {
+			continue
+		}
+		length, from := int64(order.Uint32(block[entry+4:])), entry+8
+		if length > 4 {
+			from = int64(order.Uint32(block[from:]))
+		}
+		if from+length <= int64(len(block)) {
+			texts[order.Uint16(block[entry:])] = block[from : from+length]
 		}
 	}
-	return artist, copyright
+	return texts
 }
 
-// tiffText returns the text of a directory's entry. A copyright has two parts,
-// the photographer's and the editor's, with a NUL between them.
-func tiffText(block []byte, entry int64, order binary.ByteOrder) string {
-	if order.Uint16(block[entry+2:]) != typeASCII {
-		return ""
-	}
-	length := int64(order.Uint32(block[entry+4:]))
-	from := entry + 8
-	if length > 4 {
-		from = int64(order.Uint32(block[from:]))
-	}
-	if from+length > int64(len(block)) {
-		return ""
-	}
-	var parts []string
-	for part := range strings.SplitSeq(string(block[from:from+length]), "\x00") {
-		if part = strings.TrimSpace(part); part != "" {
-			parts = append(parts, part)
+// Stand returns texts of as many bytes, of ASCII, for r to be put in their place.
+func (r Rights) Stand() Rights {
+	return Rights{Artist: strings.Repeat("x", len(r.Artist)), Copyright: strings.Repeat("x", len(r.Copyright))}
+}
+
+// Put puts r in the place of r.Stand() in every EXIF block of file.
+func (r Rights) Put(file []byte) {
+	stand := r.Stand()
+	for at := 0; ; at++ {
+		next := bytes.Index(file[at:], []byte("II*\x00\x08\x00\x00\x00"))
+		if next < 0 {
+			return
 		}
+		at += next
+		texts := exifTexts(file[at:])
+		put(texts[tagArtist], stand.Artist, r.Artist)
+		put(texts[tagCopyright], stand.Copyright, r.Copyright)
 	}
-	return strings.ToValidUTF8(strings.Join(parts, "; "), "?")
+}
+
+// put overwrites old and its NUL, if that is what is there.
+func put(there []byte, old, text string) {
+	if string(there) == old+"\x00" {
+		copy(there, text)
+	}
 }

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"thumbd/internal/thumb"
 )
@@ -198,12 +199,64 @@ func TestRights(t *testing.T) {
 		"little-endian": block(binary.LittleEndian, "II*\x00"),
 		"big-endian":    append([]byte("Exif\x00\x00"), block(binary.BigEndian, "MM\x00*")...),
 	} {
-		if artist, copyright := Rights(b); artist != "Jo" || copyright != "(c) Jo; Ed" {
-			t.Errorf("%s: got %q, %q", name, artist, copyright)
+		if got := RightsOf(b, nil, nil); got != (Rights{"Jo", "(c) Jo; Ed"}) {
+			t.Errorf("%s: got %q", name, got)
 		}
 		for n := range b {
-			Rights(b[:n])
+			RightsOf(b[:n], nil, nil)
 		}
+	}
+}
+
+func TestRightsOfXMP(t *testing.T) {
+	const begin = `<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description xmlns:d="http://purl.org/dc/elements/1.1/">`
+	const end = `</rdf:Description></rdf:RDF></x:xmpmeta>`
+	creators := `<d:creator><rdf:Seq><rdf:li>Jürgen</rdf:li><rdf:li>山田 &amp; Co</rdf:li></rdf:Seq></d:creator>`
+	rights := `<d:rights><rdf:Alt><rdf:li xml:lang="x-default">© Jürgen</rdf:li><rdf:li xml:lang="en">(c) J</rdf:li></rdf:Alt></d:rights>`
+	other := `<d:title><rdf:Alt><rdf:li>At home, 12 Main Street</rdf:li></rdf:Alt></d:title>`
+	for text, want := range map[string]Rights{
+		begin + creators + other + rights + end: {"Jürgen; 山田 & Co", "© Jürgen"},
+		begin + other + end:                     {},
+		begin + creators:                        {Artist: "Jürgen; 山田 & Co"},
+		`<a>` + creators + `</a>`:               {},
+		"":                                      {},
+	} {
+		if got := RightsOf(nil, []byte(text), nil); got != want {
+			t.Errorf("%s: got %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestRightsOfIPTC(t *testing.T) {
+	set := func(n byte, text string) string { return "\x1c\x02" + string([]byte{n, 0, byte(len(text))}) + text }
+	list := set(80, "Jürgen") + set(80, "Ann\x00") + set(90, "Ulm") + set(116, "\xa9 J\xfcrgen")
+	resource := func(id, name, data string) string {
+		return "8BIM" + id + name + string([]byte{0, 0, 0, byte(len(data))}) + data + strings.Repeat("\x00", len(data)%2)
+	}
+	whole := resource("\x04\x25", "\x00\x00", "odd") + resource("\x04\x04", "\x02ab\x00", list)
+	want := Rights{"Jürgen; Ann", "© Jürgen"}
+	for name, block := range map[string]string{
+		"list": list, "Photoshop": "Photoshop 3.0\x00" + whole, "resources": whole,
+	} {
+		if got := RightsOf(nil, nil, []byte(block)); got != want {
+			t.Errorf("%s: got %q", name, got)
+		}
+		for n := range block {
+			RightsOf(nil, nil, []byte(block[:n]))
+		}
+	}
+}
+
+// TestRightsOfSeveralBlocks takes each text from the first that has it.
+func TestRightsOfSeveralBlocks(t *testing.T) {
+	xmp := `<a xmlns:d="http://purl.org/dc/elements/1.1/" xmlns:r="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><d:creator><r:li>X</r:li></d:creator></a>`
+	iptc := "\x1c\x02\x50\x00\x01I\x1c\x02\x74\x00\x01I"
+	if got := RightsOf(nil, []byte(xmp), []byte(iptc)); got != (Rights{"X", "I"}) {
+		t.Errorf("got %q", got)
+	}
+	long := "\x1c\x02\x50\x1f\x40" + strings.Repeat("日本", 4000/3)
+	if got := RightsOf(nil, nil, []byte(long+strings.Repeat("x", 8000))); len(got.Artist) > maxText || !utf8.ValidString(got.Artist) {
+		t.Errorf("%d bytes", len(got.Artist))
 	}
 }
 
@@ -218,6 +271,6 @@ func FuzzSniffAndWalk(f *testing.F) {
 			t.Errorf("%v: %+v", format, c)
 		}
 		ReadProfile(data)
-		Rights(data)
+		RightsOf(data, data, data)
 	})
 }

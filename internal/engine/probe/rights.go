@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+
+package probe
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/xml"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Rights are whose a picture is, in UTF-8, each of maxText bytes at most.
+// Several names are one after the other, with semicolons between them.
+type Rights struct {
+	Artist, Copyright string
+}
+
+// maxText is the most that is kept of a text: both fit the segment of a JPEG.
+const maxText = 2000
+
+// maxXMP is the most that is read of XMP, in bytes.
+const maxXMP = 1 << 20
+
+// RightsOf returns what the blocks of metadata say, each nil where there is
+// none: EXIF's, then XMP's, then IPTC's for what those before lack or spell
+// wrong.
+func RightsOf(exif, xmp, iptc []byte) Rights {
+	var r Rights
+	for _, more := range []Rights{exifRights(exif), xmpRights(xmp), iptcRights(iptc)} {
+		if r.Artist == "" {
+			r.Artist = more.Artist
+		}
+		if r.Copyright == "" {
+			r.Copyright = more.Copyright
+		}
+	}
+	return r
+}
+
+// joined returns texts as one.
+func joined(texts []string) string {
+	var kept []string
+	for _, text := range texts {
+		text = strings.TrimSpace(strings.Map(func(r rune) rune {
+			if unicode.IsControl(r) {
+				return ' '
+			}
+			return r
+		}, text))
+		if text != "" && !slices.Contains(kept, text) {
+			kept = append(kept, text)
+		}
+	}
+	all := strings.Join(kept, "; ")
+	for len(all) > maxText {
+		_, n := utf8.DecodeLastRuneInString(all)
+		all = all[:len(all)-n]
+	}
+	return all
+}
+
+// decoded returns text that may be UTF-8, and otherwise is what it mostly is
+// where it is not: Latin-1.
+func decoded(text []byte) string {
+	if utf8.Valid(text) {
+		return string(text)
+	}
+	runes := make([]rune, len(text))
+	for i, b := range text {
+		runes[i] = rune(b)
+	}
+	return string(runes)
+}
+
+// xmpRights reads dc:creator and dc:rights, a list of names and one text in
+// several languages, of which the first is the default.
+func xmpRights(block []byte) Rights {
+	const dc, rdf = "http://purl.org/dc/elements/1.1/", "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+	var creators, rights []string
+	var list *[]string
+	d := xml.NewDecoder(bytes.NewReader(block[:min(len(block), maxXMP)]))
+	for {
+		token, err := d.Token()
+		if err != nil {
+			break
+		}
+		switch t := token.(type) {
+		case xml.StartElement:
+			switch t.Name {
+			case xml.Name{Space: dc, Local: "creator"}:
+				list = &creators
+			case xml.Name{Space: dc, Local: "rights"}:
+				list = &rights
+			case xml.Name{Space: rdf, Local: "li"}:
+				var text string
+				if list != nil && d.DecodeElement(&text, &t) == nil {
+					*list = append(*list, text)
+				}
+			}
+		case xml.EndElement:
+			if t.Name.Space == dc {
+				list = nil
+			}
+		}
+	}
+	return Rights{Artist: joined(creators), Copyright: joined(rights[:min(len(rights), 1)])}
+}
+
+// iptcRights reads the by-lines and the copyright notice, 2:80 and 2:116, of a
+// list of IPTC's data sets, or of Photoshop's resources that have one.
+func iptcRights(block []byte) Rights {
+	const byLine, notice = 80, 116
+	block = photoshopIPTC(block)
+	var creators, rights []string
+	for len(block) >= 5 && block[0] == 0x1c {
+		record, set, length := block[1], block[2], int(binary.BigEndian.Uint16(block[3:]))
+		block = block[5:]
+		if length > len(block) {
+			break
+		}
+		switch {
+		case record == 2 && set == byLine:
+			creators = append(creators, decoded(block[:length]))
+		case record == 2 && set == notice:
+			rights = append(rights, decoded(block[:length]))
+		}
+		block = block[length:]
+	}
+	return Rights{Artist: joined(creators), Copyright: joined(rights)}
+}
+
+// photoshopIPTC returns the list of IPTC's data sets in block.
+func photoshopIPTC(block []byte) []byte {
+	const iptc = 0x0404
+	rest, found := bytes.CutPrefix(block, []byte("Photoshop 3.0\x00"))
+	if !found && !bytes.HasPrefix(block, []byte("8BIM")) {
+		return block
+	}
+	// Each has a signature, a number, a name and its data, the last two with
+	// their length before and filled up to an even one.
+	for len(rest) >= 12 && string(rest[:4]) == "8BIM" {
+		id := binary.BigEndian.Uint16(rest[4:])
+		name := int(rest[6]) + 1
+		at := 6 + name + name%2
+		if at+4 > len(rest) {
+			break
+		}
+		length := int(binary.BigEndian.Uint32(rest[at:]))
+		rest = rest[at+4:]
+		if length > len(rest) {
+			break
+		}
+		if id == iptc {
+			return rest[:length]
+		}
+		rest = rest[min(length+length%2, len(rest)):]
+	}
+	return nil
+}

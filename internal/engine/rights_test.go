@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+
+package engine
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"thumbd/internal/thumb"
+)
+
+// exiftool calls exiftool(1) for a file and returns what it prints.
+func exiftool(t *testing.T, path string, arguments ...string) []byte {
+	t.Helper()
+	cmd := exec.Command("exiftool", append(arguments, path)...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("exiftool: %v: %s", err, out)
+	}
+	return out
+}
+
+// tagged returns an original with what exiftool's arguments put into it.
+func tagged(t *testing.T, f thumb.Format, arguments ...string) []byte {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "original."+f.String())
+	if err := os.WriteFile(path, originalFile(t, quadrants(400, 300), f), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	exiftool(t, path, append([]string{"-q", "-overwrite_original"}, arguments...)...)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// tags returns the metadata that exiftool finds, without what it says of the
+// file and of pixels.
+func tags(t *testing.T, file []byte, f thumb.Format) map[string]string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "thumbnail."+f.String())
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var found []map[string]any
+	if err := json.Unmarshal(exiftool(t, path, "-j", "-G1", "-a"), &found); err != nil {
+		t.Fatal(err)
+	}
+	about := []string{
+		"Orientation", "XResolution", "YResolution", "ResolutionUnit", "ColorSpace", "ExifImageWidth",
+		"ExifImageHeight", "ExifVersion", "FlashpixVersion", "YCbCrPositioning", "ComponentsConfiguration",
+	}
+	kept := make(map[string]string)
+	for name, value := range found[0] {
+		group, tag, _ := strings.Cut(name, ":")
+		text, isText := value.(string)
+		if isText && (strings.HasPrefix(group, "XMP") || group == "IPTC" || group == "GPS" || group == "Photoshop" ||
+			strings.HasPrefix(group, "IFD") || group == "ExifIFD") && !slices.Contains(about, tag) {
+			kept[tag] = text
+		}
+	}
+	return kept
+}
+
+// TestCopyrightIsAllThatIsKept reads what is left with exiftool.
+func TestCopyrightIsAllThatIsKept(t *testing.T) {
+	secret := []string{
+		"-GPSLatitude=48.4", "-GPSLatitudeRef=N", "-XMP:GPSLongitude=10", "-XMP-dc:Title=Home", "-XMP-photoshop:City=Ulm", "-EXIF:Model=Camera",
+		"-EXIF:UserComment=private", "-EXIF:SerialNumber=4711",
+	}
+	iptcSecret := []string{"-IPTC:City=Ulm", "-IPTC:Caption-Abstract=Home"}
+	want := map[string]string{"Artist": "Jürgen Ölé; 山田", "Copyright": "© 2026 Jürgen"}
+	in := map[string][]string{
+		"EXIF":           {"-EXIF:Artist=Jürgen Ölé; 山田", "-EXIF:Copyright=© 2026 Jürgen"},
+		"XMP":            {"-XMP-dc:Creator=Jürgen Ölé", "-XMP-dc:Creator=山田", "-XMP-dc:Rights=© 2026 Jürgen", "-XMP-dc:Rights-de=alle Rechte"},
+		"IPTC":           {"-codedcharacterset=utf8", "-IPTC:By-line=Jürgen Ölé", "-IPTC:By-line=山田", "-IPTC:CopyrightNotice=© 2026 Jürgen"},
+		"one of each":    {"-EXIF:Artist=Jürgen Ölé; 山田", "-XMP-dc:Creator=Someone", "-XMP-dc:Rights=© 2026 Jürgen"},
+		"IPTC in Latin1": {"-charset", "iptc=Latin1", "-IPTC:By-line=Jürgen Ölé", "-IPTC:CopyrightNotice=© 2026 Jürgen"},
+	}
+	for name, arguments := range in {
+		for _, from := range []thumb.Format{thumb.JPEG, thumb.PNG, thumb.WebP, thumb.TIFF, thumb.AVIF} {
+			iptc := strings.HasPrefix(name, "IPTC")
+			if iptc && from != thumb.JPEG && from != thumb.TIFF || name == "EXIF" && from == thumb.TIFF ||
+				name == "one of each" && from != thumb.JPEG {
+				continue // They hold none, or libvips does not read it.
+			}
+			t.Run(name+" of "+from.String(), func(t *testing.T) {
+				all := slices.Concat(arguments, secret)
+				if from == thumb.JPEG || iptc {
+					all = append(all, iptcSecret...)
+				}
+				data := tagged(t, from, all...)
+				want := want
+				if name == "IPTC in Latin1" {
+					want = map[string]string{"Artist": "Jürgen Ölé", "Copyright": want["Copyright"]}
+				}
+				for _, to := range []thumb.Format{thumb.JPEG, thumb.PNG, thumb.WebP, thumb.AVIF, thumb.GIF} {
+					want := want
+					if to == thumb.GIF {
+						want = map[string]string{} // It has no place for it.
+					}
+					tr := thumb.Transform{Width: 100, Method: thumb.Fit, Format: to, Quality: 80, Metadata: thumb.CopyrightMetadata}
+					if diff := cmp.Diff(want, tags(t, thumbnailFile(t, data, tr), to)); diff != "" {
+						t.Errorf("%v (-want +got):\n%s", to, diff)
+					}
+					if from != thumb.JPEG || name != "XMP" {
+						continue
+					}
+					tr.Metadata = thumb.NoMetadata
+					if got := tags(t, thumbnailFile(t, data, tr), to); len(got) > 0 {
+						t.Errorf("%v without metadata: %v", to, got)
+					}
+				}
+			})
+		}
+	}
+}
