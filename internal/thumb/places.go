@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+
+package thumb
+
+import (
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Place is where in a tree published thumbnails lie.
+type Place struct {
+	// Name is a file's or a folder's with all that is in it, a decoded URI
+	// without a slash at its end.
+	Name string
+	// Files, if not nil, are those alone of the folder Name that are meant.
+	Files []string
+}
+
+// OfOriginal returns where the thumbnails of an original lie, whatever they
+// are of those that URIs can have. In the signed schemes that is a folder.
+func (s *Site) OfOriginal(original string) []Place {
+	if s.Scheme != PresetScheme {
+		return []Place{{Name: s.Prefix + original}}
+	}
+	folder, base := path.Split(original)
+	files := presetFiles(base)
+	if len(files) == 0 {
+		return nil
+	}
+	var places []Place
+	for _, head := range s.heads() {
+		places = append(places, Place{Name: strings.TrimSuffix(head+"/"+folder, "/"), Files: files})
+	}
+	return places
+}
+
+// presetFiles returns the names that the preset scheme gives to thumbnails of
+// an original with the name base.
+func presetFiles(base string) []string {
+	own, ok := formatOfName(base)
+	if !ok {
+		return nil
+	}
+	var names []string
+	stem, _ := cutLast(base, '.')
+	if _, taken := formatOfName(stem); own.Thumbnail() && !taken {
+		names = append(names, base)
+	}
+	for _, ext := range spellings {
+		names = append(names, base+"."+ext)
+	}
+	for _, name := range slices.Clip(names) {
+		// Of others nginx's maps negotiate nothing.
+		if f, _ := formatOfName(name); f == JPEG || f == PNG || f == GIF {
+			names = append(names, name+"."+WebP.String(), name+"."+AVIF.String())
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// spellings are the extensions of thumbnails, in any case.
+var spellings = func() (all []string) {
+	for ext, f := range extensions {
+		if f.Thumbnail() {
+			all = append(all, cases(ext)...)
+		}
+	}
+	slices.Sort(all)
+	return all
+}()
+
+// cases returns all ways to write a word of lower-case letters.
+func cases(word string) []string {
+	if word == "" {
+		return []string{""}
+	}
+	var all []string
+	for _, rest := range cases(word[1:]) {
+		all = append(all, word[:1]+rest, strings.ToUpper(word[:1])+rest)
+	}
+	return all
+}
+
+// Below returns where the thumbnails of the originals below a folder lie.
+func (s *Site) Below(folder string) []Place {
+	if s.Scheme != PresetScheme {
+		return []Place{{Name: s.Prefix + folder}}
+	}
+	var places []Place
+	for _, head := range s.heads() {
+		places = append(places, Place{Name: head + "/" + folder})
+	}
+	return places
+}
+
+// OfPreset returns where the thumbnails of a preset lie, NAME with all its
+// NAME@Nx. ok is false in schemes where its name alone does not tell.
+func (s *Site) OfPreset(preset string) (places []Place, ok bool) {
+	if s.Scheme != PresetScheme {
+		return nil, false
+	}
+	for _, n := range []int{0, 2, 3, 4} {
+		t := Thumb{Preset: preset, Spec: Transform{DPR: n}}
+		places = append(places, Place{Name: s.Prefix + t.presetText()})
+	}
+	return places, true
+}
+
+// heads returns what the names of thumbnails in the preset scheme begin with,
+// before a slash and the original.
+func (s *Site) heads() []string {
+	var heads []string
+	for name, p := range s.Presets {
+		for _, n := range append([]int{0}, p.DPR...) {
+			t := Thumb{Preset: name, Spec: Transform{DPR: n}}
+			heads = append(heads, s.Prefix+t.presetText())
+		}
+	}
+	slices.Sort(heads)
+	if len(s.Factors) == 0 {
+		return heads
+	}
+	var factored []string
+	for _, head := range heads {
+		for _, n := range s.Factors {
+			factored = append(factored, head+"/"+strconv.Itoa(n))
+		}
+	}
+	return factored
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+
+package thumb
+
+import (
+	"path"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// covers reports whether name lies at one of places.
+func covers(places []Place, name string) bool {
+	return slices.ContainsFunc(places, func(p Place) bool {
+		if p.Files != nil {
+			return path.Dir(name) == p.Name && slices.Contains(p.Files, path.Base(name))
+		}
+		return name == p.Name || strings.HasPrefix(name, p.Name+"/")
+	})
+}
+
+func presetSite(factors ...int) *Site {
+	return &Site{
+		Prefix: "/p/", Scheme: PresetScheme, Factors: factors, MaxWidth: 1000, MaxHeight: 1000,
+		Formats: []Format{JPEG, PNG, WebP, AVIF, GIF},
+		Presets: map[string]Preset{
+			"s": {Transform: Transform{Width: 9, Height: 9, Method: Fit}, DPR: []int{2}, Formats: []Format{WebP, PNG}},
+			"l": {Transform: Transform{Width: 90, Height: 9, Method: Fit}},
+		},
+	}
+}
+
+// Whatever a URI may be, its thumbnail lies where those of its original do, and
+// where no other original's do.
+func TestThumbnailsLieWhereTheirOriginalsDo(t *testing.T) {
+	signature := strings.Repeat("0", signatureLength)
+	secret := strings.Repeat("0", secretLength)
+	signed := &Site{Prefix: "/t/", Scheme: Signed, Formats: []Format{JPEG, WebP}, MaxWidth: 1000, MaxHeight: 1000}
+	rest := &Site{Prefix: "/r/", Scheme: RestThumbnails, Formats: []Format{JPEG}, MaxWidth: 1000, MaxHeight: 1000}
+	for _, tt := range []struct {
+		site  *Site
+		names []string
+	}{
+		{signed, []string{
+			"/t/a.jpg/20x20_fit_" + signature + ".jpg", "/t/a.jpg/20x20_fit_" + signature + ".jpg.webp",
+			"/t/b.jpg/x20_crop_q=1_" + signature + ".webp", "/t/d/a.jpg/x20_crop_" + signature + ".jpg",
+		}},
+		{rest, []string{"/r/a.jpg/20x20/crop/" + secret + ".jpg", "/r/d/a.jpg/20x0/scale/" + secret + ".jpeg"}},
+		{presetSite(), []string{
+			"/p/s/a.jpg", "/p/s@2x/a.jpg", "/p/l/a.jpg", "/p/s/a.jpg.png", "/p/s/a.jpg.webp", "/p/s/a.jpg.WebP", "/p/s/a.jpg.JPeG",
+			"/p/s/d/a.jpg", "/p/s/d/e/a.jpg.webp", "/p/s/a.webp.webp", "/p/s/a.webp", "/p/s/a.heic.png",
+			"/p/s/a.jpg.webp.webp", "/p/s/A.JPG", "/p/s/a.tar.gif", "/p/s/a.gif.webp",
+		}},
+		{presetSite(100, 75), []string{"/p/s/75/a.jpg", "/p/s@2x/100/d/a.jpg.png", "/p/l/75/75/a.jpg"}},
+	} {
+		var originals []string
+		of := make(map[string]string)
+		for _, name := range tt.names {
+			u, err := tt.site.Published(name, AVIF, WebP)
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			of[name] = u.Original
+			originals = append(originals, u.Original)
+		}
+		for _, original := range originals {
+			places := tt.site.OfOriginal(original)
+			for _, name := range tt.names {
+				if got, want := covers(places, name), of[name] == original; got != want {
+					t.Errorf("%s is of %q: %v; want %v", name, original, got, want)
+				}
+			}
+		}
+	}
+}
+
+func TestPlacesOfFoldersAndPresets(t *testing.T) {
+	signed := &Site{Prefix: "/t/", Scheme: Signed}
+	for _, tt := range []struct {
+		name string
+		got  []Place
+		want []string
+	}{
+		{"a folder", signed.Below("d/e"), []string{"/t/d/e"}},
+		{"a folder of each preset", presetSite().Below("d"), []string{"/p/l/d", "/p/s/d", "/p/s@2x/d"}},
+		{"a folder of each factor", presetSite(100, 75).Below("d"), []string{
+			"/p/l/100/d", "/p/l/75/d", "/p/s/100/d", "/p/s/75/d", "/p/s@2x/100/d", "/p/s@2x/75/d",
+		}},
+	} {
+		var names []string
+		for _, p := range tt.got {
+			names = append(names, p.Name)
+		}
+		if diff := cmp.Diff(tt.want, names); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+	}
+	if _, ok := signed.OfPreset("s"); ok {
+		t.Error("a folder has the thumbnails of a preset in the signed scheme")
+	}
+	// Those of a dpr that the configuration had before, too.
+	if places, ok := presetSite().OfPreset("s"); !ok || !covers(places, "/p/s@3x/a.jpg") || covers(places, "/p/sm/a.jpg") {
+		t.Errorf("of the preset s: %v", places)
+	}
+}
+
+func TestPublishedHasTheFormatOfTheFile(t *testing.T) {
+	site := presetSite()
+	got, err := site.Published("/p/l/a.jpg.webp", WebP)
+	if err != nil || got.Transform().Format != WebP || got.Original != "a.jpg" {
+		t.Errorf("a negotiated one: %v of %q, %v", got.Transform().Format, got.Original, err)
+	}
+	if _, err := site.Published("/p/l/a.jpg.webp"); err == nil {
+		t.Error("a suffix that is not negotiated is accepted")
+	}
+}
