@@ -155,7 +155,7 @@ func (d *Dir) Probe() error {
 		return d.explain(".", err)
 	}
 	defer f.Close()
-	if _, err := f.Readdirnames(1); err != nil && err != io.EOF {
+	if _, err := f.Readdirnames(1); err != nil && !errors.Is(err, io.EOF) {
 		return d.explain(".", err)
 	}
 	return nil
@@ -169,6 +169,18 @@ func Changed(f *os.File, info Info) (bool, error) {
 		return false, fmt.Errorf("%w: %w", ErrUnreadable, err)
 	}
 	return infoOf(fi) != info, nil
+}
+
+// Replaced reports whether all that has happened to f, which Open returned with
+// info, is that its name is another file's now, or nobody's: what was read of
+// it is one version of the original.
+func Replaced(f *os.File, info Info) bool {
+	fi, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	return ok && st.Nlink == 0 && fi.ModTime().Equal(info.Mtime) && fi.Size() == info.Size
 }
 
 // acquire hides fs.ErrNotExist: originals that are not mounted must not make
