@@ -77,6 +77,9 @@ type Want struct {
 	// Width x Height in pixels; 0 x 0 asks for the format alone.
 	Width, Height int
 	Mtime         time.Time // the original's
+	// Guard runs place, which gives the file its name, or returns why it may
+	// not: Publish then returns that error. nil: nothing is against it.
+	Guard func(place func() error) error
 }
 
 // New returns the tree of documentRoot, an absolute path, and prefix, which
@@ -180,7 +183,10 @@ func (t *Tree) publish(rel string, sealed *io.SectionReader, want Want) (err err
 	if err := tmp.Sync(); err != nil {
 		return err
 	}
-	return t.place(r, name, rel)
+	if want.Guard == nil {
+		return t.place(r, name, rel)
+	}
+	return want.Guard(func() error { return t.place(r, name, rel) })
 }
 
 // Stat returns the mtime and the size of the published file of that name. ok

@@ -104,7 +104,7 @@ func sweepAll(r *os.Root, folder string) error {
 	entries, err := dir.ReadDir(-1)
 	errs := []error{err}
 	for _, e := range entries {
-		if e.Type().IsRegular() {
+		if e.Type().IsRegular() && e.Name() != settingsName {
 			errs = append(errs, sweep(r, path.Join(folder, e.Name())))
 		}
 	}

@@ -17,13 +17,20 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-const ownerEnv = "THUMBD_PUBLISH_TEST_OWNER"
+const (
+	ownerEnv = "THUMBD_PUBLISH_TEST_OWNER"
+	takerEnv = "THUMBD_PUBLISH_TEST_TAKER"
+)
 
 // TestMain lets the test binary be another daemon: one that dies in the middle
-// of publishing into the document root that the environment names.
+// of publishing into the document root that the environment names, or one that
+// takes all of it.
 func TestMain(m *testing.M) {
 	if documentRoot := os.Getenv(ownerEnv); documentRoot != "" {
 		os.Exit(holdTemp(documentRoot))
+	}
+	if documentRoot := os.Getenv(takerEnv); documentRoot != "" {
+		os.Exit(takeAll(documentRoot))
 	}
 	os.Exit(m.Run())
 }

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT
+
+package publish
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// binSuffix ends the names of bins in tempDir. A bin belongs to the temp file
+// whose name it has besides; without that it is a dead process's.
+const binSuffix = ".bin"
+
+// Bin is where published files and folders go that a purge takes away: a
+// rename, whatever is in them, so that no reader finds them any more. What is
+// in a bin is deleted later. Its methods are for one goroutine at a time, but
+// the tree may be used, and closed, meanwhile.
+type Bin struct {
+	tree    *Tree
+	root    *os.Root // nil: there is no tree to take from
+	release func()
+	lock    *os.File // nil until something has been taken
+	name    string   // of lock
+	part    int      // of the bin, below which what is taken has its old name
+}
+
+// NewBin returns an empty Bin of t, which touches no disk until something is
+// put into it. The caller ends it with Delete.
+func (t *Tree) NewBin() (*Bin, error) {
+	r, release, err := t.dir.Acquire()
+	if errors.Is(err, fs.ErrNotExist) {
+		return &Bin{tree: t, release: func() {}}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Bin{tree: t, root: r, release: release}, nil
+}
+
+// Take takes a file, or a folder with all that is in it, by its name in the
+// tree. It is no error if there is none. Where a file system is mounted on or
+// below it, whose files can't be renamed, they are removed one by one.
+func (b *Bin) Take(name string) error {
+	rel, err := b.tree.relative(name)
+	if err != nil || b.root == nil {
+		return err
+	}
+	return b.take(rel)
+}
+
+// TakeFiles takes those of names that there are in a folder of the tree.
+func (b *Bin) TakeFiles(folder string, names []string) error {
+	rel, err := b.tree.relative(folder)
+	if err != nil || b.root == nil {
+		return err
+	}
+	dir, err := b.root.OpenRoot(rel)
+	if isMissing(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	for _, name := range names {
+		// One system call, for most names are of nothing.
+		_, err := dir.Lstat(name)
+		if err == nil {
+			err = b.take(path.Join(rel, name))
+		}
+		if err := ignoreMissing(err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// TakeAll takes all that is published in the tree.
+func (b *Bin) TakeAll() error {
+	if b.root == nil {
+		return nil
+	}
+	return eachEntry(b.root, ".", func(e fs.DirEntry) error {
+		if strings.HasPrefix(e.Name(), ".") {
+			return nil
+		}
+		return b.take(e.Name())
+	})
+}
+
+func (b *Bin) take(rel string) error {
+	for range attempts {
+		fi, err := b.root.Lstat(rel)
+		if isMissing(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := b.open(); err != nil {
+			return err
+		}
+		to := path.Join(b.dir(), strconv.Itoa(b.part), rel)
+		err = b.root.Rename(rel, to)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, syscall.ENOENT):
+			if err := b.root.MkdirAll(path.Dir(to), 0o700); err != nil {
+				return err
+			}
+		case errors.Is(err, fs.ErrExist), errors.Is(err, syscall.EISDIR), errors.Is(err, syscall.ENOTDIR):
+			// It was taken before, and has been made anew since.
+			b.part++
+		case errors.Is(err, syscall.EBUSY), errors.Is(err, syscall.EXDEV):
+			return b.remove(rel, fi)
+		default:
+			return err
+		}
+	}
+	return &fs.PathError{Op: "take away", Path: rel, Err: syscall.EAGAIN}
+}
+
+// remove removes what another file system has.
+func (b *Bin) remove(rel string, fi fs.FileInfo) error {
+	if !fi.IsDir() {
+		return b.root.Remove(rel)
+	}
+	return eachEntry(b.root, rel, func(e fs.DirEntry) error { return b.take(path.Join(rel, e.Name())) })
+}
+
+// open makes the bin, unless it is there. Whoever finds it finds its owner's
+// temp file too.
+func (b *Bin) open() (err error) {
+	for range attempts {
+		if b.lock != nil {
+			return nil
+		}
+		b.lock, b.name, err = newTemp(b.root)
+		if !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	return err
+}
+
+func (b *Bin) dir() string { return b.name + binSuffix }
+
+// Walk calls f with the name that each file in the bin has had in the tree,
+// until f or ctx says otherwise.
+func (b *Bin) Walk(ctx context.Context, f func(name string) error) error {
+	if b.lock == nil {
+		return nil
+	}
+	for part := range b.part + 1 {
+		dir := path.Join(b.dir(), strconv.Itoa(part))
+		err := walk(ctx, b.root, dir, func(rel string) error {
+			return f(b.tree.prefix + strings.TrimPrefix(rel, dir+"/"))
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Delete deletes what is in the bin, and ends it. What it leaves, because ctx
+// is done or because of an error, is left to DeleteBins.
+func (b *Bin) Delete(ctx context.Context) error {
+	defer b.release()
+	if b.lock == nil {
+		return nil
+	}
+	defer b.lock.Close()
+	err := removeAll(ctx, b.root, b.dir())
+	if lerr := b.root.Remove(b.name); !isMissing(lerr) {
+		err = errors.Join(err, lerr)
+	}
+	return err
+}
+
+// DeleteBins deletes what processes that are gone, or Delete, have left in
+// bins. Sweep must have been called before.
+func (t *Tree) DeleteBins(ctx context.Context) error {
+	r, release, err := t.dir.Acquire()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer release()
+	err = eachEntry(r, tempDir, func(e fs.DirEntry) error {
+		owner, ok := strings.CutSuffix(e.Name(), binSuffix)
+		if !ok {
+			return nil
+		}
+		if _, err := r.Lstat(path.Join(tempDir, owner)); !isMissing(err) {
+			return err
+		}
+		return removeAll(ctx, r, path.Join(tempDir, e.Name()))
+	})
+	if isMissing(err) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: MIT
+
+package publish
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Walk calls f with the name of every published file of the tree, or only of
+// those below folders, until f or ctx says otherwise. It needs no more memory
+// for more files. What comes or goes meanwhile may be left out.
+func (t *Tree) Walk(ctx context.Context, folders []string, f func(name string) error) error {
+	r, release, err := t.dir.Acquire()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer release()
+	tops := []string{"."}
+	if len(folders) > 0 {
+		tops = nil
+	}
+	for _, name := range folders {
+		rel, err := t.relative(name)
+		if err != nil {
+			return err
+		}
+		tops = append(tops, rel)
+	}
+	for _, top := range tops {
+		if err := walk(ctx, r, top, func(rel string) error { return f(t.prefix + rel) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Each calls f with the name and the mtime of every published file in a folder
+// and below it, or only of those of files that are in it.
+func (t *Tree) Each(folder string, files []string, f func(name string, mtime time.Time) error) error {
+	rel, err := t.relative(folder)
+	if err != nil {
+		return err
+	}
+	r, release, err := t.dir.Acquire()
+	if err != nil {
+		return err
+	}
+	defer release()
+	dir := r
+	visit := func(file string) error {
+		fi, err := dir.Lstat(file)
+		if err != nil || !fi.Mode().IsRegular() {
+			return ignoreMissing(err)
+		}
+		if files != nil {
+			file = path.Join(rel, file)
+		}
+		return f(t.prefix+file, fi.ModTime())
+	}
+	if files == nil {
+		return walk(context.Background(), dir, rel, visit)
+	}
+	if dir, err = r.OpenRoot(rel); err != nil {
+		return ignoreMissing(err)
+	}
+	defer dir.Close()
+	for _, file := range files {
+		if err := visit(file); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ignoreMissing returns err unless it says that there is no such file, or can
+// be none.
+func ignoreMissing(err error) error {
+	if isMissing(err) || errors.Is(err, syscall.ENAMETOOLONG) {
+		return nil
+	}
+	return err
+}
+
+// Remove removes a published file. It is no error if there is none.
+func (t *Tree) Remove(name string) error {
+	rel, err := t.relative(name)
+	if err != nil {
+		return err
+	}
+	r, release, err := t.dir.Acquire()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := r.Remove(rel); !isMissing(err) {
+		return err
+	}
+	return nil
+}
+
+// walk calls f with every regular file below dir but those of names that begin
+// with a dot, which nothing published has.
+func walk(ctx context.Context, r *os.Root, dir string, f func(rel string) error) error {
+	err := eachEntry(r, dir, func(e fs.DirEntry) error {
+		rel := path.Join(dir, e.Name())
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case strings.HasPrefix(e.Name(), "."):
+			return nil
+		case e.IsDir():
+			return walk(ctx, r, rel, f)
+		case e.Type().IsRegular():
+			return f(rel)
+		}
+		return nil
+	})
+	if isMissing(err) {
+		return nil
+	}
+	return err
+}
+
+// removeAll is Root.RemoveAll for folders that take long, and for what others
+// still put something into.
+func removeAll(ctx context.Context, r *os.Root, dir string) error {
+	for range attempts {
+		err := eachEntry(r, dir, func(e fs.DirEntry) error {
+			rel := path.Join(dir, e.Name())
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if e.IsDir() {
+				return removeAll(ctx, r, rel)
+			}
+			if err := r.Remove(rel); !isMissing(err) {
+				return err
+			}
+			return nil
+		})
+		if err == nil {
+			err = r.Remove(dir)
+		}
+		switch {
+		case isMissing(err):
+			return nil
+		case !errors.Is(err, fs.ErrExist):
+			return err
+		}
+	}
+	return &fs.PathError{Op: "remove", Path: dir, Err: syscall.ENOTEMPTY}
+}
+
+// batch is how many entries of a folder are read at once.
+const batch = 512
+
+// eachEntry calls f with the entries of a folder as they are read.
+func eachEntry(r *os.Root, dir string, f func(fs.DirEntry) error) error {
+	d, err := r.OpenFile(dir, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	for {
+		entries, err := d.ReadDir(batch)
+		for _, e := range entries {
+			if err := f(e); err != nil {
+				return err
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// isMissing reports whether there is no file of a name: neither itself nor,
+// maybe, the folders above it.
+func isMissing(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
+}
