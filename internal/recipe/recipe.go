@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: MIT
+
+// Package recipe tells which published thumbnails another configuration would
+// make otherwise. What a thumbnail's picture depends on beside its original is
+// known from its name and its site's settings: so these are kept for a tree as
+// a whole, and nothing for a single file.
+package recipe
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"thumbd/internal/thumb"
+)
+
+// Settings are what the pictures of a site depend on. They are not changed once
+// made. The zero Settings are of no site.
+type Settings struct {
+	site  *thumb.Site
+	marks map[string]string
+}
+
+// text is Settings in JSON. What is missing in a file of another version of
+// thumbd is zero, as it then was for its thumbnails.
+type text struct {
+	Prefix     string                     `json:"prefix"`
+	Scheme     string                     `json:"scheme"`
+	Presets    map[string]thumb.Preset    `json:"presets"`
+	Watermarks map[string]thumb.Watermark `json:"watermarks"`
+	Marks      map[string]string          `json:"marks"`
+	Factors    []int                      `json:"factors,omitempty"`
+	Enlarge    bool                       `json:"enlarge"`
+	Quality    map[thumb.Format]int       `json:"quality"`
+	Metadata   thumb.Metadata             `json:"metadata"`
+}
+
+// Of returns the settings of a site, where marks tell the content of the image
+// of each watermark, by its name.
+func Of(s *thumb.Site, marks map[string]string) Settings {
+	return Settings{site: stripped(s), marks: marks}
+}
+
+// Mark returns what tells the content of a watermark's image, "" if that is
+// not known.
+func (s Settings) Mark(watermark string) string { return s.marks[watermark] }
+
+// stripped returns s as far as pictures depend on it. Formats that were, or
+// will be, left out change no picture, and neither do limits.
+func stripped(s *thumb.Site) *thumb.Site {
+	c := &thumb.Site{
+		Prefix: s.Prefix, Scheme: s.Scheme, Factors: s.Factors, Watermarks: s.Watermarks,
+		Enlarge: s.Enlarge, Quality: s.Quality, Metadata: s.Metadata,
+		Formats: formats, MaxWidth: math.MaxInt, MaxHeight: math.MaxInt,
+		Presets: make(map[string]thumb.Preset),
+	}
+	for name, p := range s.Presets {
+		p.Formats = formats
+		// Any: without one it has no text, and it is always that of the name.
+		p.Transform.Format = thumb.JPEG
+		c.Presets[name] = p
+	}
+	return c
+}
+
+var formats = []thumb.Format{thumb.JPEG, thumb.PNG, thumb.WebP, thumb.AVIF, thumb.GIF}
+
+// MarshalJSON implements json.Marshaler.
+func (s Settings) MarshalJSON() ([]byte, error) {
+	c := s.site
+	return json.Marshal(text{
+		c.Prefix, c.Scheme.String(), c.Presets, c.Watermarks, s.marks, c.Factors, c.Enlarge, c.Quality, c.Metadata,
+	})
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *Settings) UnmarshalJSON(b []byte) error {
+	var t text
+	if err := json.Unmarshal(b, &t); err != nil {
+		return err
+	}
+	site := thumb.Site{
+		Prefix: t.Prefix, Presets: t.Presets, Watermarks: t.Watermarks, Factors: t.Factors,
+		Enlarge: t.Enlarge, Quality: t.Quality, Metadata: t.Metadata,
+	}
+	if err := site.Scheme.UnmarshalText([]byte(t.Scheme)); err != nil {
+		return fmt.Errorf("scheme: %w", err)
+	}
+	*s = Of(&site, t.Marks)
+	return nil
+}
+
+// recipe is what a picture depends on beside its original. It is comparable.
+type recipe struct {
+	original  string
+	transform thumb.Transform
+	mark      string
+}
+
+// of returns the recipe of the published file of that name, and whether the
+// settings have one.
+func (s Settings) of(name string) (recipe, bool) {
+	t, err := s.site.Published(name, thumb.AVIF, thumb.WebP)
+	if err != nil {
+		return recipe{}, false
+	}
+	return recipe{t.Original, s.plain(t), s.marks[t.Transform().Watermark.Name]}, true
+}
+
+// plain returns t's transform without what has no effect on it.
+func (s Settings) plain(t thumb.Thumb) thumb.Transform {
+	tr := t.Transform()
+	if tr.Method == thumb.Original {
+		tr.Enlarge, tr.Metadata = false, thumb.NoMetadata
+	}
+	return tr
+}
+
+// Change is from the settings that have made a tree, of one configuration or
+// of several, to those of now.
+type Change struct {
+	from []Settings
+	to   Settings
+}
+
+// NewChange returns the change from each of from to to.
+func NewChange(from []Settings, to Settings) Change { return Change{from, to} }
+
+// Of reports whether the published file of that name would be made otherwise,
+// or not at all any more.
+func (c Change) Of(name string) bool {
+	now, can := c.to.of(name)
+	for _, s := range c.from {
+		if before, could := s.of(name); could != can || before != now {
+			return true
+		}
+	}
+	return false
+}
+
+// Any reports whether anything may be made otherwise. What is new, a preset
+// for one, is no change: nothing has been made of it.
+func (c Change) Any() bool {
+	return slices.ContainsFunc(c.from, func(s Settings) bool { return s.changed(c.to) })
+}
+
+func (s Settings) changed(to Settings) bool {
+	if s.site == nil || to.site == nil {
+		return false
+	}
+	a, b := s.site, to.site
+	if a.Prefix != b.Prefix || a.Scheme != b.Scheme || a.Enlarge != b.Enlarge || a.Metadata != b.Metadata ||
+		!maps.Equal(a.Quality, b.Quality) {
+		return true
+	}
+	for name, w := range a.Watermarks {
+		if now, ok := b.Watermarks[name]; !ok || now != w || s.marks[name] != to.marks[name] {
+			return true
+		}
+	}
+	for name, p := range a.Presets {
+		if now, ok := b.Presets[name]; !ok || p.Transform != now.Transform || lacks(now.DPR, p.DPR) {
+			return true
+		}
+	}
+	return lacks(b.Factors, a.Factors) || len(a.Factors) == 0 && len(b.Factors) > 0
+}
+
+// lacks reports whether now is without one of before.
+func lacks(now, before []int) bool {
+	return slices.ContainsFunc(before, func(n int) bool { return !slices.Contains(now, n) })
+}
+
+// Folder is one of a tree of the preset scheme.
+type Folder struct {
+	Name  string // in the tree
+	Whole bool   // whether all that is in it would be made otherwise
+}
+
+// Folders returns the folders in which something would be made otherwise. ok
+// is false where names in folders do not tell, as in the other schemes.
+func (c Change) Folders() (folders []Folder, ok bool) {
+	for _, s := range append(slices.Clip(c.from), c.to) {
+		if s.site.Scheme != thumb.PresetScheme {
+			return nil, false
+		}
+	}
+	seen := make(map[string]bool)
+	for _, s := range c.from {
+		for name, p := range s.site.Presets {
+			for _, n := range append([]int{0}, p.DPR...) {
+				head := name
+				if n > 0 {
+					head = fmt.Sprintf("%s@%dx", name, n)
+				}
+				seen[head] = true
+			}
+		}
+	}
+	for _, head := range slices.Sorted(maps.Keys(seen)) {
+		name := strings.TrimSuffix(c.to.site.Prefix, "/") + "/" + head
+		if some, all := c.share(name); some {
+			folders = append(folders, Folder{name, all})
+		}
+	}
+	return folders, true
+}
+
+// share reports whether some or all of what can be in a preset's folder would
+// be made otherwise: of each factor and format one is asked for.
+func (c Change) share(folder string) (some, all bool) {
+	all = true
+	for _, s := range c.from {
+		samples := samples(folder, s.site.Factors)
+		for _, name := range samples {
+			if c.Of(name) {
+				some = true
+			} else {
+				all = false
+			}
+		}
+	}
+	return some, all
+}
+
+func samples(folder string, factors []int) []string {
+	heads := []string{folder}
+	if len(factors) > 0 {
+		heads = nil
+		for _, n := range factors {
+			heads = append(heads, fmt.Sprintf("%s/%d", folder, n))
+		}
+	}
+	var names []string
+	for _, head := range heads {
+		for _, f := range formats {
+			names = append(names, head+"/a."+f.String())
+		}
+	}
+	return names
+}
+
+// Equal reports whether a and b are the same settings.
+func Equal(a, b Settings) bool {
+	before, err := json.Marshal(a)
+	now, nerr := json.Marshal(b)
+	return err == nil && nerr == nil && bytes.Equal(before, now)
+}
