@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+
+package purge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"thumbd/internal/publish"
+	"thumbd/internal/recipe"
+	"thumbd/internal/thumb"
+)
+
+// ErrScope is a Scope that says nothing, too much, or something that can't be.
+var ErrScope = errors.New("not what a purge can be of")
+
+// ErrNoPreset is a preset that the site does not have.
+var ErrNoPreset = errors.New("the site has no such preset")
+
+// Scope says of which thumbnails of a site a purge is, in exactly one way.
+type Scope struct {
+	All       bool
+	Originals []string // names below the site's originals
+	Under     string   // a folder of originals
+	Preset    string   // NAME, which has NAME@Nx with it
+}
+
+// Purge is a Scope of a certain site, or what a changed configuration makes
+// otherwise. It is not changed once made.
+type Purge struct {
+	Covers Covers
+	all    bool
+	places []thumb.Place
+	// walk says that names have to be looked at, in the whole tree or, where
+	// there are any, in the folders walked.
+	walk   bool
+	walked []string
+	site   *thumb.Site
+}
+
+// Of returns the purge that s is of site.
+func (s Scope) Of(site *thumb.Site) (*Purge, error) {
+	ways := 0
+	for _, is := range []bool{s.All, len(s.Originals) > 0, s.Under != "", s.Preset != ""} {
+		if is {
+			ways++
+		}
+	}
+	if ways != 1 {
+		return nil, fmt.Errorf("%w: want originals, a folder, a preset or all", ErrScope)
+	}
+	p := &Purge{site: site}
+	var err error
+	switch {
+	case s.All:
+		p.all, p.Covers = true, func(string, thumb.Thumb) bool { return true }
+	case s.Under != "":
+		err = p.below(strings.TrimSuffix(s.Under, "/"))
+	case s.Preset != "":
+		err = p.preset(s.Preset)
+	default:
+		err = p.originals(s.Originals)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *Purge) originals(names []string) error {
+	asked := make(map[string]bool)
+	for _, name := range names {
+		if err := p.check(name); err != nil {
+			return err
+		}
+		asked[name] = true
+		p.places = append(p.places, p.site.OfOriginal(name)...)
+	}
+	p.Covers = func(_ string, t thumb.Thumb) bool { return asked[t.Original] }
+	return nil
+}
+
+func (p *Purge) below(folder string) error {
+	if err := p.check(folder); err != nil {
+		return err
+	}
+	p.places = p.site.Below(folder)
+	p.Covers = func(_ string, t thumb.Thumb) bool { return strings.HasPrefix(t.Original, folder+"/") }
+	return nil
+}
+
+func (p *Purge) preset(name string) error {
+	if _, ok := p.site.Presets[name]; !ok {
+		return fmt.Errorf("%w: %q", ErrNoPreset, name)
+	}
+	places, ok := p.site.OfPreset(name)
+	p.places, p.walk = places, !ok
+	p.Covers = func(_ string, t thumb.Thumb) bool { return t.Preset == name }
+	return nil
+}
+
+// check refuses what is no name below the originals.
+func (p *Purge) check(name string) error {
+	if err := p.site.CheckName(p.site.Prefix + name); err != nil {
+		return fmt.Errorf("%w: %q: %w", ErrScope, name, err)
+	}
+	return nil
+}
+
+// Changed returns the purge of what a change of site's configuration makes
+// otherwise.
+func Changed(site *thumb.Site, c recipe.Change) *Purge {
+	p := &Purge{site: site, Covers: func(name string, _ thumb.Thumb) bool { return c.Of(name) }}
+	folders, ok := c.Folders()
+	if !ok {
+		p.walk = c.Any()
+		return p
+	}
+	for _, f := range folders {
+		if f.Whole {
+			p.places = append(p.places, thumb.Place{Name: f.Name})
+		} else {
+			p.walk, p.walked = true, append(p.walked, f.Name)
+		}
+	}
+	return p
+}
+
+// Take puts what p is of into bin, which is of tree, the site's. A render that
+// runs may bring it back unless p.Covers is in the tree's Ledger.
+func (p *Purge) Take(ctx context.Context, tree *publish.Tree, bin *publish.Bin) error {
+	if p.all {
+		return bin.TakeAll()
+	}
+	for _, place := range p.places {
+		var err error
+		if place.Files != nil {
+			err = bin.TakeFiles(place.Name, place.Files)
+		} else {
+			err = bin.Take(place.Name)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if !p.walk {
+		return nil
+	}
+	return tree.Walk(ctx, p.walked, func(name string) error {
+		t, err := p.site.Published(name, thumb.AVIF, thumb.WebP)
+		// What is not of this configuration may be of one before.
+		if err != nil {
+			t = thumb.Thumb{}
+		}
+		if p.Covers(name, t) {
+			return bin.Take(name)
+		}
+		return nil
+	})
+}
