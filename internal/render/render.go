@@ -66,12 +66,16 @@ func (r *Refusal) Error() string {
 // Unwrap returns Err.
 func (r *Refusal) Unwrap() error { return r.Err }
 
-// Identity is what makes an original the same one as before.
+// Identity is what makes an original the same one as before: outputs of equal
+// ones are made of one original, and share refusals. One that was put in the
+// place of another may have its mtime and size, but not the rest.
 type Identity struct {
 	Site  string
 	Name  string // below the site's originals
 	Mtime int64  // nanoseconds since 1970
 	Size  int64  // bytes
+	Ctime int64  // nanoseconds since 1970
+	Inode uint64
 }
 
 // Request is one output that is asked for.
