@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"mime"
 	"net/http"
 	"net/url"
@@ -191,6 +192,9 @@ func (h *Handler) answerThere(w http.ResponseWriter, r *http.Request, accel Acce
 		return nil
 	}
 	f, err := a.Tree.Open(a.name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return errTaken
+	}
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ type flights struct {
 
 // flight is one making of a thumbnail and those who wait for it.
 type flight struct {
+	asked   asked
 	done    chan struct{} // closed once outcome and err are set
 	wanted  chan struct{} // closed once a client waits
 	cancel  context.CancelFunc
@@ -31,13 +32,13 @@ func newFlights() *flights { return &flights{current: make(map[string]*flight)} 
 // wanted is closed once a client does.
 type makeFunc func(ctx context.Context, wanted <-chan struct{}) (outcome, error)
 
-// do returns the outcome of one flight to all who ask for its key while it
+// do returns the outcome of one flight to all who ask for the same while it
 // runs. begin is called where a flight is to begin and returns what it
 // does. One whose ctx is done leaves without stopping it for the others. The
 // caller calls release when it is done with the outcome.
-func (f *flights) do(ctx context.Context, key string, begin func() makeFunc) (out outcome, release func(), err error) {
+func (f *flights) do(ctx context.Context, a asked, begin func() makeFunc) (out outcome, release func(), err error) {
 	for {
-		fl := f.join(key, begin)
+		fl := f.join(a, begin)
 		f.want(fl)
 		select {
 		case <-fl.done:
@@ -53,17 +54,18 @@ func (f *flights) do(ctx context.Context, key string, begin func() makeFunc) (ou
 	}
 }
 
-// join returns key's flight, a new one if there is none.
-func (f *flights) join(key string, begin func() makeFunc) *flight {
+// join returns a's flight, a new one if there is none.
+func (f *flights) join(a asked, begin func() makeFunc) *flight {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	key := a.key()
 	if fl, ok := f.current[key]; ok {
 		fl.waiters++
 		return fl
 	}
 	// Not of the first request: that may go away before the others.
 	ctx, cancel := context.WithCancel(context.Background())
-	fl := &flight{done: make(chan struct{}), wanted: make(chan struct{}), cancel: cancel, waiters: 1}
+	fl := &flight{asked: a, done: make(chan struct{}), wanted: make(chan struct{}), cancel: cancel, waiters: 1}
 	f.current[key] = fl
 	run := begin()
 	// Waited for by whoever takes the sites away: see Sites.users.
@@ -71,7 +73,9 @@ func (f *flights) join(key string, begin func() makeFunc) *flight {
 		fl.outcome, fl.err = run(ctx, fl.wanted)
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		delete(f.current, key)
+		if f.current[key] == fl {
+			delete(f.current, key)
+		}
 		close(fl.done)
 		fl.closeUnused()
 	}()
@@ -91,8 +95,8 @@ func (f *flights) want(fl *flight) {
 
 // start begins a flight for which nobody waits, and reports whether it did:
 // not where one with the key runs already.
-func (f *flights) start(key string, run makeFunc) (began bool) {
-	fl := f.join(key, func() makeFunc {
+func (f *flights) start(a asked, run makeFunc) (began bool) {
+	fl := f.join(a, func() makeFunc {
 		began = true
 		return run
 	})
@@ -106,6 +110,18 @@ func (f *flights) start(key string, run makeFunc) (began bool) {
 		f.leave(fl)
 	}()
 	return true
+}
+
+// forget has nobody join the flights that covers reports any more: who asks from
+// now on has them made anew. Those who wait go on to wait.
+func (f *flights) forget(covers func(asked) bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for key, fl := range f.current {
+		if covers(fl.asked) {
+			delete(f.current, key)
+		}
+	}
 }
 
 func (f *flights) leave(fl *flight) {

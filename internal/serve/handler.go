@@ -47,6 +47,7 @@ type Handler struct {
 	flights *flights
 	loops   *loops
 	telling *telling
+	purges  *purges
 	// Requests that are being answered, and when the last one was.
 	active atomic.Int64
 	last   atomic.Int64 // nanoseconds since 1970
@@ -55,7 +56,7 @@ type Handler struct {
 // New returns a Handler that refuses all because of ErrConfiguration, until it
 // has sites.
 func New(o Options) *Handler {
-	h := &Handler{options: o, flights: newFlights(), loops: newLoops(), telling: newTelling()}
+	h := &Handler{options: o, flights: newFlights(), loops: newLoops(), telling: newTelling(), purges: newPurges()}
 	h.Refuse(ErrConfiguration)
 	h.last.Store(time.Now().UnixNano())
 	return h
@@ -69,13 +70,25 @@ func (h *Handler) Idle() time.Duration {
 	return time.Since(time.Unix(0, h.last.Load()))
 }
 
-// SetSites has later requests go to these sites. The function that it returns
+// SetSites has later requests go to these sites. Renders that run publish
+// nothing any more that these make otherwise. The function that it returns
 // waits until nothing uses the sites of before any more.
-func (h *Handler) SetSites(s *Sites) (wait func()) { return h.sites.swap(s, nil) }
+func (h *Handler) SetSites(s *Sites) (wait func()) {
+	h.purges.equip(s)
+	old, unused := h.sites.swap(s, nil)
+	forget := supersede(old, s)
+	return func() {
+		unused()
+		forget()
+	}
+}
 
 // Refuse has later requests refused because of cause, ErrConfiguration for one.
 // The function that it returns waits until nothing uses the sites of before.
-func (h *Handler) Refuse(cause error) (wait func()) { return h.sites.swap(nil, cause) }
+func (h *Handler) Refuse(cause error) (wait func()) {
+	_, wait = h.sites.swap(nil, cause)
+	return wait
+}
 
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -121,6 +134,13 @@ type asked struct {
 	name      string          // what is published: uri and the negotiated suffix
 	company   *render.Company // of a sibling in the background, else nil
 	wanted    <-chan struct{} // closed once a client waits for such a sibling
+}
+
+// published returns a's thumb with the format that is published.
+func (a asked) published() thumb.Thumb {
+	t := a.thumb
+	t.Spec.Format = a.transform.Format
+	return t
 }
 
 // key names the flight of a.
@@ -181,13 +201,27 @@ func (h *Handler) thumbnail(w http.ResponseWriter, r *http.Request) error {
 	}
 	// An error is that of a connection without deadlines, in a test.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(sites.longest + sendTime))
-	id := r.Header.Get("X-Request-Id")
-	if h.loops.has(id, a.uri) {
-		if h.answerPublished(w, r, a) {
-			return nil
+	for range patience {
+		if err = h.deliver(w, r, sites, a); !errors.Is(err, errTaken) {
+			break
 		}
 	}
-	out, release, err := h.flights.do(r.Context(), a.key(), func() makeFunc {
+	return err
+}
+
+// patience is how often one request is begun anew because of purges.
+const patience = 10
+
+// deliver answers a request for a thumbnail, or returns errTaken where a purge
+// took it away meanwhile.
+func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, sites *Sites, a asked) error {
+	id := r.Header.Get("X-Request-Id")
+	purges, again := h.loops.get(id, a.uri)
+	if again && h.answerPublished(w, r, a, purges) {
+		return nil
+	}
+	purges = a.ledger.Count()
+	out, release, err := h.flights.do(r.Context(), a, func() makeFunc {
 		sites.users.Add(1)
 		return func(ctx context.Context, _ <-chan struct{}) (outcome, error) {
 			defer sites.users.Done()
@@ -205,15 +239,20 @@ func (h *Handler) thumbnail(w http.ResponseWriter, r *http.Request) error {
 	case out.unpublished != nil:
 		h.answerPicture(w, r, a, out)
 	default:
-		h.loops.add(id, a.uri)
+		// nginx would not ask for ever.
+		if again && h.answerPublished(w, r, a, purges) {
+			return nil
+		}
+		h.loops.add(id, a.uri, purges)
 		return h.answerThere(w, r, sites.Accel, a)
 	}
 	return nil
 }
 
 // answerPublished answers with the published file itself, which nginx was
-// redirected to and did not find, and reports whether there was one.
-func (h *Handler) answerPublished(w http.ResponseWriter, r *http.Request, a asked) bool {
+// redirected to after so many purges and did not find, and reports whether
+// there was one.
+func (h *Handler) answerPublished(w http.ResponseWriter, r *http.Request, a asked, purges uint64) bool {
 	f, err := a.Tree.Open(a.name)
 	if err != nil {
 		return false
@@ -222,6 +261,12 @@ func (h *Handler) answerPublished(w http.ResponseWriter, r *http.Request, a aske
 	info, err := f.Stat()
 	if err != nil {
 		return false
+	}
+	if a.ledger.Count() != purges {
+		// It was there, was purged, and is there again.
+		a.header(w, info.Size())
+		send(w, r, f)
+		return true
 	}
 	if more, due := h.telling.due("loop "+a.Thumb.Name, tellPause); due {
 		h.options.Log.Warn("nginx does not find what is published: "+

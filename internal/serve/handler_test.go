@@ -117,6 +117,7 @@ func newBench(t *testing.T, renderer Renderer, change func(*Site)) *bench {
 	})
 	b.SetSites(NewSites(renderer, time.Minute, []*Site{b.site}))
 	t.Cleanup(func() {
+		b.Close()
 		b.Refuse(ErrConfiguration)()
 		b.site.Tree.Close()
 		b.site.Originals.Close()

@@ -13,6 +13,7 @@ import (
 
 	"thumbd/internal/originals"
 	"thumbd/internal/publish"
+	"thumbd/internal/purge"
 	"thumbd/internal/render"
 	"thumbd/internal/thumb"
 )
@@ -37,17 +38,26 @@ func (o outcome) close() {
 // make has a's thumbnail published, by rendering it unless it is there.
 func (h *Handler) make(ctx context.Context, renderer Renderer, a asked) (out outcome, rendered bool, err error) {
 	start := time.Now()
+	var last outcome
 	for range 2 {
 		out, bytes, err := h.try(ctx, renderer, a)
 		switch {
-		case errors.Is(err, errChanged):
+		case errors.Is(err, errChanged), errors.Is(err, purge.ErrPurged):
+			// Who asked before gets what was true then, if it must be.
+			last.close()
+			last = out
 			continue
 		case err != nil:
+			last.close()
 			return outcome{}, false, h.logged(ctx, a, err)
 		case bytes > 0:
 			h.log(ctx, slog.LevelInfo, a, "rendered", "bytes", bytes, "ms", time.Since(start).Milliseconds())
 		}
+		last.close()
 		return out, bytes > 0, nil
+	}
+	if last.unpublished != nil {
+		return last, false, nil
 	}
 	return outcome{}, false, h.logged(ctx, a, errChanged)
 }
@@ -55,6 +65,8 @@ func (h *Handler) make(ctx context.Context, renderer Renderer, a asked) (out out
 // try renders and publishes once. bytes is the size of what was rendered, 0
 // where nothing was to do.
 func (h *Handler) try(ctx context.Context, renderer Renderer, a asked) (out outcome, bytes int64, err error) {
+	run := a.ledger.Begin()
+	defer run.End()
 	original, info, err := a.Originals.Open(a.thumb.Original)
 	if err != nil {
 		return outcome{}, 0, err
@@ -72,6 +84,7 @@ func (h *Handler) try(ctx context.Context, renderer Renderer, a asked) (out outc
 		Original: original,
 		Identity: render.Identity{
 			Site: a.Thumb.Name, Name: a.thumb.Original, Mtime: info.Mtime.UnixNano(), Size: info.Size,
+			Ctime: info.Ctime.UnixNano(), Inode: info.Ino,
 		},
 		Formats:   a.OriginalFormats,
 		Transform: a.transform,
@@ -81,17 +94,26 @@ func (h *Handler) try(ctx context.Context, renderer Renderer, a asked) (out outc
 		Company:    a.company,
 		Wanted:     a.wanted,
 	})
-	// Whatever came of it came of two versions.
 	if changed, cerr := changedSince(original, info, mark, markInfo); cerr != nil || changed {
-		if picture != nil {
-			picture.File.Close()
-		}
-		return outcome{}, 0, errors.Join(errChanged, cerr)
+		return afterChange(picture, originals.Replaced(original, info)), 0, errors.Join(errChanged, cerr)
 	}
 	if err != nil {
 		return outcome{}, 0, err
 	}
-	return h.publish(ctx, a, picture, info)
+	return h.publish(ctx, a, picture, want(a, run, picture, info))
+}
+
+// afterChange is what comes of a picture that is not to be published. Unless
+// the original was replaced as a whole, it came of two versions.
+func afterChange(picture *render.Picture, replaced bool) outcome {
+	if picture == nil {
+		return outcome{}
+	}
+	if stat, err := picture.File.Stat(); err == nil && replaced {
+		return outcome{unpublished: picture.File, size: stat.Size()}
+	}
+	picture.File.Close()
+	return outcome{}
 }
 
 // changedSince reports whether the original or the watermark's image, if there
@@ -104,8 +126,23 @@ func changedSince(original *os.File, info originals.Info, mark *os.File, markInf
 	return originals.Changed(mark, markInfo)
 }
 
-// publish publishes picture and closes it, unless it goes into the outcome.
-func (h *Handler) publish(ctx context.Context, a asked, picture *render.Picture, info originals.Info) (outcome, int64, error) {
+// want is what picture must be to be published, and that nothing has purged it
+// since run began.
+func want(a asked, run purge.Render, picture *render.Picture, info originals.Info) publish.Want {
+	w := publish.Want{
+		Format: a.transform.Format, Width: picture.Width, Height: picture.Height, Mtime: info.Mtime,
+		Guard: func(place func() error) error { return run.Publish(a.name, a.published(), place) },
+	}
+	if a.transform.Method == thumb.Original {
+		// Its own bytes may use what the header's readers lack.
+		w.Width, w.Height = 0, 0
+	}
+	return w
+}
+
+// publish publishes picture and closes it, unless it goes into the outcome:
+// then it is what was wanted, even with an error.
+func (h *Handler) publish(ctx context.Context, a asked, picture *render.Picture, want publish.Want) (outcome, int64, error) {
 	keep := false
 	defer func() {
 		if !keep {
@@ -116,16 +153,18 @@ func (h *Handler) publish(ctx context.Context, a asked, picture *render.Picture,
 	if err != nil {
 		return outcome{}, 0, err
 	}
-	want := publish.Want{Format: a.transform.Format, Width: picture.Width, Height: picture.Height, Mtime: info.Mtime}
-	if a.transform.Method == thumb.Original {
-		// Its own bytes may use what the header's readers lack.
-		want.Width, want.Height = 0, 0
-	}
 	err = a.Tree.Publish(a.name, picture.File, want)
 	switch {
 	case errors.Is(err, publish.ErrPicture):
 		picture.Distrust()
 		return outcome{}, 0, err
+	case errors.Is(err, purge.ErrPurged):
+		keep = true
+		return outcome{unpublished: picture.File, size: stat.Size()}, 0, err
+	case errors.Is(err, purge.ErrSuperseded):
+		// Nobody waits but who asked before there was another configuration.
+		keep = true
+		return outcome{unpublished: picture.File, size: stat.Size()}, 0, nil
 	case err != nil:
 		if more, due := h.telling.due("unpublished "+a.Thumb.Name, tellPause); due {
 			h.log(ctx, slog.LevelError, a, "not published, sent as it is: mend the cause, or every request for it is a render", "err", err, "more", more)
@@ -133,6 +172,7 @@ func (h *Handler) publish(ctx context.Context, a asked, picture *render.Picture,
 		keep = true
 		return outcome{unpublished: picture.File, size: stat.Size()}, stat.Size(), nil
 	}
+	h.removeStale(a)
 	return outcome{}, stat.Size(), nil
 }
 

@@ -28,7 +28,7 @@ type Server struct {
 }
 
 // NewServer returns a Server of h on l.
-func NewServer(h *Handler, l net.Listener, log *slog.Logger) *Server {
+func NewServer(h http.Handler, l net.Listener, log *slog.Logger) *Server {
 	s := &Server{served: make(chan struct{}), http: &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 30 * time.Second,

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"os"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -18,6 +17,8 @@ import (
 	"thumbd/internal/files"
 	"thumbd/internal/originals"
 	"thumbd/internal/publish"
+	"thumbd/internal/purge"
+	"thumbd/internal/recipe"
 	"thumbd/internal/render"
 	"thumbd/internal/thumb"
 )
@@ -40,6 +41,10 @@ type Site struct {
 	WatermarkBytes int64
 	// Access is nil where the site is open.
 	Access *access.Gate
+
+	ledger   *purge.Ledger // of the tree, set by the Handler
+	settings recipe.Settings
+	made     []recipe.Settings // that have made the tree
 }
 
 // CheckWatermarks opens every watermark's image and returns what is wrong with
@@ -73,12 +78,7 @@ func (s *Site) openWatermark(name string) (*os.File, originals.Info, error) {
 // Gone reports whether the original of a published name is known not to
 // exist. It is what publish.New asks for.
 func (s *Site) Gone(name string) bool {
-	t, err := s.Thumb.Parse(name)
-	for _, f := range s.Negotiate {
-		if uri, ok := strings.CutSuffix(name, "."+f.String()); ok && err != nil {
-			t, err = s.Thumb.Parse(uri)
-		}
-	}
+	t, err := s.Thumb.Published(name, s.Negotiate...)
 	if err != nil {
 		return false
 	}
@@ -129,16 +129,17 @@ func (h *holder) acquire() (*Sites, error) {
 	return h.current, nil
 }
 
-// swap returns what waits for the last user of the sites of before.
-func (h *holder) swap(s *Sites, cause error) (wait func()) {
+// swap returns the sites of before, which may be nil, and what waits for the
+// last user of them.
+func (h *holder) swap(s *Sites, cause error) (old *Sites, wait func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	old := h.current
+	old = h.current
 	h.current, h.cause = s, cause
 	if old == nil {
-		return func() {}
+		return nil, func() {}
 	}
-	return old.users.Wait
+	return old, old.users.Wait
 }
 
 // variant returns the format that nginx's maps have negotiated, or 0. Each

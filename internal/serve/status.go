@@ -12,6 +12,7 @@ import (
 	"thumbd/internal/files"
 	"thumbd/internal/originals"
 	"thumbd/internal/publish"
+	"thumbd/internal/purge"
 	"thumbd/internal/render"
 	"thumbd/internal/sign"
 	"thumbd/internal/thumb"
@@ -25,10 +26,13 @@ var (
 
 // Errors of this package's own.
 var (
-	errUnwell    = errors.New("thumbd is not well")
-	errChanged   = errors.New("the original changed while it was read, twice")
-	errMethod    = errors.New("only GET and HEAD are answered")
-	errNoService = errors.New("there is nothing at this URI of thumbd's own")
+	errUnwell     = errors.New("thumbd is not well")
+	errChanged    = errors.New("the original changed while it was read, twice")
+	errMethod     = errors.New("only GET and HEAD are answered")
+	errMethodPost = errors.New("only POST is answered")
+	errForm       = errors.New("the form is not understood")
+	errNoService  = errors.New("there is nothing at this URI of thumbd's own")
+	errTaken      = errors.New("the thumbnail was purged again and again")
 )
 
 // status is how an error is answered: an HTTP status (RFC 9110) and the word
@@ -44,6 +48,11 @@ var statuses = []struct {
 	status
 }{
 	{errMethod, status{http.StatusMethodNotAllowed, "method"}},
+	{errMethodPost, status{http.StatusMethodNotAllowed, "method"}},
+	{errForm, status{http.StatusBadRequest, "form"}},
+	{purge.ErrScope, status{http.StatusBadRequest, "scope"}},
+	{purge.ErrNoPreset, status{http.StatusNotFound, "unknown-preset"}},
+	{ErrNoSuchSite, status{http.StatusNotFound, "no-site"}},
 	{errNoService, status{http.StatusNotFound, "no-service"}},
 	{errUnwell, status{http.StatusServiceUnavailable, "unwell"}},
 	{ErrConfiguration, status{http.StatusServiceUnavailable, "configuration"}},
@@ -79,6 +88,7 @@ var statuses = []struct {
 	{originals.ErrOutside, status{http.StatusNotFound, "no-original"}},
 	{fs.ErrNotExist, status{http.StatusNotFound, "no-original"}},
 	{errChanged, status{http.StatusServiceUnavailable, "original-changed"}},
+	{errTaken, status{http.StatusServiceUnavailable, "purged"}},
 
 	{render.ErrUnsupported, status{http.StatusUnsupportedMediaType, "unsupported"}},
 	{render.ErrDamaged, status{http.StatusUnprocessableEntity, "damaged"}},

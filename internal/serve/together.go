@@ -4,6 +4,7 @@ package serve
 
 import (
 	"context"
+	"sync"
 
 	"thumbd/internal/render"
 	"thumbd/internal/sign"
@@ -33,21 +34,32 @@ func (a asked) siblings() []asked {
 // bring has a's siblings made in the background, in one job as far as they are
 // not there yet. Its caller is a user of sites.
 func (h *Handler) bring(sites *Sites, a asked) {
-	siblings := a.siblings()
-	company := render.NewCompany(len(siblings))
-	for _, s := range siblings {
-		s.company = company
+	h.begin(sites, a.siblings())
+}
+
+// begin has thumbnails of one original made in the background. The function
+// that it returns waits until they are. Its caller is a user of sites.
+func (h *Handler) begin(sites *Sites, list []asked) (wait func()) {
+	company := render.NewCompany(len(list))
+	var running sync.WaitGroup
+	for _, a := range list {
+		a.company = company
+		running.Add(1)
 		sites.users.Add(1)
-		began := h.flights.start(s.key(), func(ctx context.Context, wanted <-chan struct{}) (outcome, error) {
-			s.wanted = wanted
-			defer sites.users.Done()
-			defer company.Leave()
-			out, _, err := h.make(ctx, sites.renderer, s)
+		leave := func() {
+			company.Leave()
+			sites.users.Done()
+			running.Done()
+		}
+		began := h.flights.start(a, func(ctx context.Context, wanted <-chan struct{}) (outcome, error) {
+			a.wanted = wanted
+			defer leave()
+			out, _, err := h.make(ctx, sites.renderer, a)
 			return out, err
 		})
 		if !began {
-			company.Leave()
-			sites.users.Done()
+			leave()
 		}
 	}
+	return running.Wait
 }

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+
+package serve
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"thumbd/internal/purge"
+	"thumbd/internal/recipe"
+	"thumbd/internal/thumb"
+)
+
+// Prepare learns how the trees have been made, and notes in them how they are
+// going to be. It is called before SetSites, once. A tree that tells nothing
+// is taken for one of these sites.
+func (sites *Sites) Prepare() error {
+	var errs []error
+	for _, s := range sites.byThumb {
+		if err := s.prepare(); err != nil {
+			errs = append(errs, fmt.Errorf("site %s: %w", s.Thumb.Name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Site) prepare() error {
+	data, err := s.Tree.Settings()
+	if err == nil && data != nil {
+		if err = json.Unmarshal(data, &s.made); err != nil {
+			s.made = nil
+		}
+	}
+	s.settings = recipe.Of(s.Thumb, s.marks())
+	if len(s.made) == 0 {
+		s.made = []recipe.Settings{s.settings}
+		return errors.Join(err, s.keep(s.made))
+	}
+	if recipe.Equal(s.made[len(s.made)-1], s.settings) {
+		return err
+	}
+	// All of them, until nothing is left that the others have made: a thumbd
+	// that is killed meanwhile leaves some of each.
+	return errors.Join(err, s.keep(append(slices.Clip(s.made), s.settings)))
+}
+
+// keep notes that list has made the tree.
+func (s *Site) keep(list []recipe.Settings) error {
+	data, err := json.Marshal(list)
+	if err != nil {
+		return err
+	}
+	return s.Tree.SetSettings(data)
+}
+
+// marks tells the watermarks' images by their content. One that can't be read
+// now is taken for what it was.
+func (s *Site) marks() map[string]string {
+	marks := make(map[string]string)
+	for name := range s.Watermarks {
+		if len(s.made) > 0 {
+			marks[name] = s.made[len(s.made)-1].Mark(name)
+		}
+		f, _, err := s.openWatermark(name)
+		if err != nil {
+			continue
+		}
+		hash := sha256.New()
+		if _, err := io.Copy(hash, f); err == nil {
+			marks[name] = base64.RawURLEncoding.EncodeToString(hash.Sum(nil))
+		}
+		f.Close()
+	}
+	return marks
+}
+
+// supersede has the renders of old publish nothing that sites make otherwise.
+// The function that it returns is called when old has no users any more.
+func supersede(old, sites *Sites) (forget func()) {
+	if old == nil {
+		return func() {}
+	}
+	for _, before := range old.byThumb {
+		for _, now := range sites.byThumb {
+			if now.ledger != before.ledger {
+				continue
+			}
+			change := recipe.NewChange([]recipe.Settings{before.settings}, now.settings)
+			if change.Any() {
+				before.ledger.Supersede(before.Thumb, func(name string, _ thumb.Thumb) bool { return change.Of(name) })
+			}
+		}
+	}
+	return func() {
+		for _, s := range old.byThumb {
+			s.ledger.Forget(s.Thumb)
+		}
+	}
+}
+
+// Follow purges, of the trees of the sites in use, what they make otherwise
+// than those that have made it. An error leaves the rest to the next start. In
+// the background it deletes what a thumbd before has purged and not deleted.
+// Sites that were not prepared are left alone.
+func (h *Handler) Follow(ctx context.Context) error {
+	sites, err := h.sites.acquire()
+	if err != nil {
+		return err
+	}
+	defer sites.users.Done()
+	var errs []error
+	for _, s := range sites.byThumb {
+		if err := h.follow(ctx, s); err != nil {
+			errs = append(errs, fmt.Errorf("site %s: %w", s.Thumb.Name, err))
+		}
+		h.purges.start(func() {
+			defer h.busy()()
+			h.tellUndeleted(s, s.Tree.DeleteBins(h.purges.deleting))
+		})
+	}
+	return errors.Join(errs...)
+}
+
+func (h *Handler) follow(ctx context.Context, s *Site) error {
+	if len(s.made) == 0 || len(s.made) == 1 && recipe.Equal(s.made[0], s.settings) {
+		return nil
+	}
+	change := recipe.NewChange(s.made, s.settings)
+	if change.Any() {
+		start := time.Now()
+		if err := h.purge(ctx, s, purge.Changed(s.Thumb, change), false); err != nil {
+			return err
+		}
+		h.options.Log.Info("purged what another configuration has made", "site", s.Thumb.Name, "ms", time.Since(start).Milliseconds())
+	}
+	s.made = []recipe.Settings{s.settings}
+	return s.keep(s.made)
+}

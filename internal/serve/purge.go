@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: MIT
+
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"thumbd/internal/publish"
+	"thumbd/internal/purge"
+	"thumbd/internal/render"
+	"thumbd/internal/sign"
+	"thumbd/internal/thumb"
+)
+
+// ErrNoSuchSite is a purge of a site that the configuration does not have.
+var ErrNoSuchSite = errors.New("there is no such site")
+
+// maxTogether is the most thumbnails that are made anew in one job.
+const maxTogether = 32
+
+// deleteTime is how long a stop waits for what was purged to be deleted.
+const deleteTime = time.Second
+
+// purges is what a Handler knows of purges over all configurations. Safe for
+// concurrent use.
+type purges struct {
+	ctx        context.Context // done when the Handler is closed
+	cancel     context.CancelFunc
+	deleting   context.Context // done deleteTime later
+	stop       context.CancelFunc
+	background sync.WaitGroup
+	// fresh has originals whose other thumbnails have been looked at.
+	fresh *lru.Cache[render.Identity, struct{}]
+
+	mu      sync.Mutex
+	ledgers map[string]*purge.Ledger // by the folder of the tree
+}
+
+func newPurges() *purges {
+	fresh, err := lru.New[render.Identity, struct{}](toldKept)
+	if err != nil {
+		panic(err) // The size is a constant above zero.
+	}
+	p := &purges{fresh: fresh, ledgers: make(map[string]*purge.Ledger)}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	p.deleting, p.stop = context.WithCancel(context.Background())
+	return p
+}
+
+// equip gives each of sites the ledger of its tree, which is that of the
+// configuration before.
+func (p *purges) equip(sites *Sites) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, s := range sites.byThumb {
+		tree := s.folder()
+		if p.ledgers[tree] == nil {
+			p.ledgers[tree] = purge.NewLedger()
+		}
+		s.ledger = p.ledgers[tree]
+	}
+}
+
+// start runs f in the background or, once the Handler is closed, at once: then
+// it has no time for anything that takes long.
+func (p *purges) start(f func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ctx.Err() != nil {
+		f()
+		return
+	}
+	p.background.Go(f)
+}
+
+func (p *purges) close() {
+	p.mu.Lock()
+	p.cancel()
+	p.mu.Unlock()
+	defer p.stop()
+	defer time.AfterFunc(deleteTime, p.stop).Stop()
+	p.background.Wait()
+}
+
+// folder is that of the tree.
+func (s *Site) folder() string { return filepath.Join(s.Thumb.DocumentRoot, s.Thumb.Prefix) }
+
+// Close ends what purges have begun in the background, and waits for it. What
+// has been purged stays so; what is not yet deleted is so at the next start.
+func (h *Handler) Close() {
+	h.purges.close()
+}
+
+// Purge takes away those thumbnails of the site of that name that scope says.
+// When it returns nil, nobody gets them any more who asks from then on. With
+// again, those that there were are made anew in the background, after all that
+// clients wait for. Errors wrap ErrNoSuchSite, purge.ErrScope and
+// purge.ErrNoPreset, or tell trouble with the tree: then some may still be there.
+func (h *Handler) Purge(ctx context.Context, site string, scope purge.Scope, again bool) error {
+	sites, err := h.sites.acquire()
+	if err != nil {
+		return err
+	}
+	defer sites.users.Done()
+	s := sites.named(site)
+	if s == nil {
+		return fmt.Errorf("%w: %q", ErrNoSuchSite, site)
+	}
+	p, err := scope.Of(s.Thumb)
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	if err := h.purge(ctx, s, p, again); err != nil {
+		h.options.Log.Error("not purged", "site", site, "err", err)
+		return err
+	}
+	h.options.Log.Info("purged", "site", site, "all", scope.All, "originals", len(scope.Originals), "under", scope.Under,
+		"preset", scope.Preset, "render", again, "ms", time.Since(start).Milliseconds())
+	return nil
+}
+
+func (sites *Sites) named(name string) *Site {
+	for _, s := range sites.byThumb {
+		if s.Thumb.Name == name {
+			return s
+		}
+	}
+	return nil
+}
+
+// purge takes away what p is of, a purge of s.
+func (h *Handler) purge(ctx context.Context, s *Site, p *purge.Purge, again bool) error {
+	// First: what is taken then can't come back.
+	s.ledger.Add(p.Covers)
+	// Last: who asks from now on does not get what a render has brought that
+	// began before.
+	defer h.flights.forget(func(a asked) bool { return a.ledger == s.ledger && p.Covers(a.name, a.published()) })
+	bin, err := s.Tree.NewBin()
+	if err != nil {
+		return fmt.Errorf("purge: %w", err)
+	}
+	err = p.Take(ctx, s.Tree, bin)
+	h.purges.start(func() {
+		defer h.busy()()
+		if again && err == nil {
+			h.renderAgain(s.Thumb.Name, bin)
+		}
+		h.tellUndeleted(s, bin.Delete(h.purges.deleting))
+	})
+	if err != nil {
+		return fmt.Errorf("purge: %w", err)
+	}
+	return nil
+}
+
+// tellUndeleted tells trouble with deleting what was purged from s.
+func (h *Handler) tellUndeleted(s *Site, err error) {
+	if err != nil && !errors.Is(err, context.Canceled) {
+		h.options.Log.Warn("what was purged is not deleted before the next start", "site", s.Thumb.Name, "err", err)
+	}
+}
+
+// renderAgain makes anew what is in bin, as many originals at once as there
+// are CPUs.
+func (h *Handler) renderAgain(site string, bin *publish.Bin) {
+	ctx := h.purges.ctx
+	places := make(chan struct{}, runtime.GOMAXPROCS(0))
+	var running sync.WaitGroup
+	var group []string // of one original
+	of := ""
+	flush := func() {
+		names := group
+		group = nil
+		select {
+		case places <- struct{}{}:
+			running.Go(func() {
+				h.renderNames(site, names)
+				<-places
+			})
+		case <-ctx.Done():
+		}
+	}
+	err := bin.Walk(ctx, func(name string) error {
+		original := h.originalOf(site, name)
+		if len(group) > 0 && (original != of || len(group) == maxTogether) {
+			flush()
+		}
+		group, of = append(group, name), original
+		return nil
+	})
+	if err == nil && len(group) > 0 {
+		flush()
+	}
+	running.Wait()
+	if err != nil && ctx.Err() == nil {
+		h.options.Log.Warn("not all that was purged is made anew", "site", site, "err", err)
+	}
+}
+
+// originalOf returns of what the published file of that name was.
+func (h *Handler) originalOf(site, name string) string {
+	sites, err := h.sites.acquire()
+	if err != nil {
+		return ""
+	}
+	defer sites.users.Done()
+	a, _ := sites.again(site, name)
+	return a.thumb.Original
+}
+
+// renderNames makes published files of one original anew, as far as the
+// configuration of now would make them.
+func (h *Handler) renderNames(site string, names []string) {
+	sites, err := h.sites.acquire()
+	if err != nil {
+		return
+	}
+	defer sites.users.Done()
+	var list []asked
+	for _, name := range names {
+		if a, ok := sites.again(site, name); ok {
+			list = append(list, a)
+		}
+	}
+	h.begin(sites, list)()
+}
+
+// again returns what has to be asked for to have a published file once more. It
+// is not ok where nobody could ask for it.
+func (sites *Sites) again(site, name string) (a asked, ok bool) {
+	s := sites.named(site)
+	if s == nil {
+		return asked{}, false
+	}
+	t, err := s.Thumb.Published(name, s.Negotiate...)
+	if err != nil || sign.Verify(t) != nil {
+		return asked{}, false
+	}
+	return asked{Site: s, thumb: t, transform: t.Transform(), uri: name, name: name}, true
+}
+
+// removeStale removes the thumbnails of the original of a, which has just been
+// published, that are of another version of it.
+func (h *Handler) removeStale(a asked) {
+	// As the file system has kept it.
+	mtime, _, ok := a.Tree.Stat(a.name)
+	id := render.Identity{Site: a.Thumb.Name, Name: a.thumb.Original, Mtime: mtime.UnixNano()}
+	if !ok || h.purges.fresh.Contains(id) {
+		return
+	}
+	for _, place := range a.Thumb.OfOriginal(a.thumb.Original) {
+		err := a.Tree.Each(place.Name, place.Files, func(name string, of time.Time) error {
+			if t, err := a.Thumb.Published(name, thumb.AVIF, thumb.WebP); err == nil && t.Original == a.thumb.Original && !of.Equal(mtime) {
+				return a.Tree.Remove(name)
+			}
+			return nil
+		})
+		if err != nil {
+			h.options.Log.Warn("stale thumbnails are left", "site", a.Thumb.Name, "original", a.thumb.Original, "err", err)
+			return
+		}
+	}
+	h.purges.fresh.Add(id, struct{}{})
+}

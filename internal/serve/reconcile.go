@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+
+package serve
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"thumbd/internal/purge"
+	"thumbd/internal/thumb"
+)
+
+// OriginalsChanged purges the thumbnails of originals of a site that have been
+// written, came or went, and of all that were in folders that went.
+func (h *Handler) OriginalsChanged(ctx context.Context, site string, originals, folders []string) {
+	sites, err := h.sites.acquire()
+	if err != nil {
+		return // The next configuration begins with Reconcile.
+	}
+	defer sites.users.Done()
+	s := sites.named(site)
+	if s == nil {
+		return
+	}
+	// What can't be in a URI has no thumbnails.
+	originals = slices.DeleteFunc(originals, func(name string) bool { return s.Thumb.CheckName(s.Thumb.Prefix+name) != nil })
+	var scopes []purge.Scope
+	if len(originals) > 0 {
+		scopes = append(scopes, purge.Scope{Originals: originals})
+	}
+	for _, folder := range folders {
+		scopes = append(scopes, purge.Scope{Under: folder})
+	}
+	for _, scope := range scopes {
+		p, err := scope.Of(s.Thumb)
+		if err == nil {
+			err = h.purge(ctx, s, p, false)
+		}
+		if err != nil {
+			h.options.Log.Error("thumbnails of originals that have changed are left", "site", site, "err", err)
+		}
+	}
+	h.options.Log.Debug("originals changed", "site", site, "originals", len(originals), "folders", len(folders))
+}
+
+// Reconcile removes the thumbnails of a site whose originals are gone, or have
+// another mtime than they.
+func (h *Handler) Reconcile(ctx context.Context, site string) {
+	sites, err := h.sites.acquire()
+	if err != nil {
+		return // The next configuration begins with it.
+	}
+	defer sites.users.Done()
+	s := sites.named(site)
+	if s == nil {
+		return
+	}
+	start := time.Now()
+	looked, removed, err := h.reconcile(ctx, s)
+	if err != nil && ctx.Err() == nil {
+		h.options.Log.Error("not all stale thumbnails are found", "site", site, "err", err)
+	}
+	h.options.Log.Info("reconciled with the originals", "site", site, "looked", looked, "removed", removed, "ms", time.Since(start).Milliseconds())
+}
+
+func (h *Handler) reconcile(ctx context.Context, s *Site) (looked, removed int, err error) {
+	// Where nothing is mounted, nothing was deleted.
+	if _, err := s.Originals.Device(); err != nil {
+		return 0, 0, err
+	}
+	err = s.Tree.Walk(ctx, nil, func(name string) error {
+		looked++
+		// Others are none of this site's.
+		if t, err := s.Thumb.Published(name, thumb.AVIF, thumb.WebP); err == nil && s.isStale(name, t.Original) {
+			removed++
+			return h.remove(s, name)
+		}
+		return nil
+	})
+	return looked, removed, err
+}
+
+// isStale reports whether a thumbnail is not of the original that there is. What
+// is not known does not count.
+func (s *Site) isStale(name, original string) bool {
+	of, _, there := s.Tree.Stat(name)
+	info, err := s.Originals.Stat(original)
+	if err == nil {
+		return there && !info.Mtime.Equal(of)
+	}
+	deleted, err := s.Originals.Deleted(original)
+	return there && deleted && err == nil
+}
+
+// remove removes one published file, as a purge does.
+func (h *Handler) remove(s *Site, name string) error {
+	is := func(n string, _ thumb.Thumb) bool { return n == name }
+	s.ledger.Add(is)
+	err := s.Tree.Remove(name)
+	h.flights.forget(func(a asked) bool { return a.ledger == s.ledger && a.name == name })
+	return err
+}
