@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: MIT
+
+// Package watch tells which files below a folder have changed, once they are
+// quiet, or that this is not known.
+package watch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// ErrLimit is a limit of the kernel's on what a user may watch.
+var ErrLimit = errors.New("the kernel's limit is reached")
+
+// Options say what is watched, and who is told. All must be set.
+type Options struct {
+	// Root is the folder, an absolute path. What is a link in it is not
+	// followed, and what begins with a dot is not looked at.
+	Root string
+	// Quiet is how long nothing must have happened to a file before Changed
+	// has it: it may be written still.
+	Quiet time.Duration
+	// Pause is between two attempts to watch a folder that can't be watched.
+	Pause time.Duration
+	// Changed and Lost are not called at the same time. Changed tells what has
+	// been written, came or went. Lost tells that anything may have: at the
+	// beginning, and when more happened than could be followed.
+	Changed func(ctx context.Context, c Changes)
+	Lost    func(ctx context.Context)
+	// Report tells why the folder is not watched, or not all of it.
+	Report func(error)
+}
+
+// Changes are names below the root, segments joined by /.
+type Changes struct {
+	Files   []string
+	Folders []string // that went, with all that was in them
+}
+
+const (
+	// limitPause is Pause where a limit is reached: to find that out again
+	// takes as many system calls as there are folders.
+	limitPause = 5 * time.Minute
+	// lookTime is how often it is looked whether the root is still the same.
+	lookTime = 5 * time.Second
+	// most names are remembered that are not quiet yet.
+	most = 100_000
+)
+
+// Run watches until ctx is done, and then waits for what it has called.
+func Run(ctx context.Context, o Options) {
+	told := ""
+	for {
+		err := follow(ctx, o)
+		if ctx.Err() != nil {
+			return
+		}
+		if text := err.Error(); text != told {
+			told = text
+			o.Report(err)
+		}
+		pause := o.Pause
+		if errors.Is(err, ErrLimit) {
+			pause = limitPause
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+	}
+}
+
+// Check tries whether root can be watched, and gives it up again.
+func Check(root string) error {
+	w, err := newWatcher(Options{Root: root, Report: func(error) {}})
+	if err != nil {
+		return err
+	}
+	return errors.Join(w.add(root), w.notify.Close())
+}
+
+// watcher watches one opening of the root.
+type watcher struct {
+	Options
+	notify  *fsnotify.Watcher
+	root    os.FileInfo
+	folders map[string]bool      // that are watched, by full path
+	pending map[string]time.Time // names of files, and when something happened last
+	gone    map[string]bool      // names of folders
+	lost    bool
+}
+
+func newWatcher(o Options) (*watcher, error) {
+	info, err := os.Stat(o.Root)
+	if err != nil {
+		return nil, fmt.Errorf("watch: %w", err)
+	}
+	n, err := fsnotify.NewWatcher()
+	if errors.Is(err, syscall.EMFILE) {
+		return nil, fmt.Errorf("watch %s: %w: raise fs.inotify.max_user_instances (sysctl)", o.Root, ErrLimit)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("watch %s: %w", o.Root, err)
+	}
+	return &watcher{
+		Options: o, notify: n, root: info, lost: true,
+		folders: make(map[string]bool), pending: make(map[string]time.Time), gone: make(map[string]bool),
+	}, nil
+}
+
+// follow watches until something is wrong with the root or ctx is done.
+func follow(ctx context.Context, o Options) error {
+	w, err := newWatcher(o)
+	if err != nil {
+		return err
+	}
+	// An error is that of a descriptor that was only read.
+	defer func() { _ = w.notify.Close() }()
+	// What changes from now on is noticed, so what is looked at later is not
+	// too old.
+	if err := w.add(o.Root); err != nil {
+		return err
+	}
+	clear(w.pending)
+	due := make(chan Changes)
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		w.tell(ctx, due)
+	}()
+	err = w.loop(ctx, due)
+	close(due)
+	<-told
+	return err
+}
+
+// tell calls who is told, while the loop goes on to listen.
+func (w *watcher) tell(ctx context.Context, due <-chan Changes) {
+	for c := range due {
+		if c.Files == nil && c.Folders == nil {
+			w.Lost(ctx)
+		} else {
+			w.Changed(ctx, c)
+		}
+	}
+}
+
+func (w *watcher) loop(ctx context.Context, due chan<- Changes) error {
+	tick := time.NewTicker(max(w.Quiet/4, time.Millisecond))
+	defer tick.Stop()
+	look := time.NewTicker(lookTime)
+	defer look.Stop()
+	next := w.next()
+	for {
+		var out chan<- Changes
+		var changes Changes
+		if next != nil {
+			out, changes = due, *next
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case out <- changes:
+			next = nil
+		case e := <-w.notify.Events:
+			if err := w.event(e); err != nil {
+				return err
+			}
+		case err := <-w.notify.Errors:
+			if !errors.Is(err, fsnotify.ErrEventOverflow) {
+				return fmt.Errorf("watch %s: %w", w.Root, err)
+			}
+			w.lose()
+			// What was to be told is of it.
+			next = w.next()
+		case <-tick.C:
+			if next == nil {
+				next = w.next()
+			}
+		case <-look.C:
+			if info, err := os.Stat(w.Root); err != nil || !os.SameFile(info, w.root) {
+				return fmt.Errorf("watch %s: it is another folder now", w.Root)
+			}
+		}
+	}
+}
+
+// next returns what is due to be told: empty Changes for all, nil for nothing.
+func (w *watcher) next() *Changes {
+	if w.lost {
+		w.lost = false
+		return &Changes{}
+	}
+	var c Changes
+	now := time.Now()
+	for name, last := range w.pending {
+		if now.Sub(last) >= w.Quiet {
+			c.Files = append(c.Files, name)
+			delete(w.pending, name)
+		}
+	}
+	for name := range w.gone {
+		c.Folders = append(c.Folders, name)
+	}
+	clear(w.gone)
+	if c.Files == nil && c.Folders == nil {
+		return nil
+	}
+	return &c
+}
+
+// lose gives up to know what has happened.
+func (w *watcher) lose() {
+	w.lost = true
+	clear(w.pending)
+}
+
+// event takes note of what has happened.
+func (w *watcher) event(e fsnotify.Event) error {
+	if e.Name == w.Root && e.Has(fsnotify.Remove|fsnotify.Rename) {
+		return fmt.Errorf("watch %s: it is gone", w.Root)
+	}
+	name, ok := w.name(e.Name)
+	if !ok || e.Op == fsnotify.Chmod {
+		return nil
+	}
+	if e.Has(fsnotify.Remove|fsnotify.Rename) && w.folders[e.Name] {
+		w.forget(e.Name)
+		w.gone[name] = true
+	}
+	w.touch(name)
+	if e.Has(fsnotify.Create) {
+		return w.add(e.Name)
+	}
+	return nil
+}
+
+func (w *watcher) touch(name string) {
+	if len(w.pending) >= most {
+		w.lose()
+		return
+	}
+	w.pending[name] = time.Now()
+}
+
+// name returns what is at path as a name below the root.
+func (w *watcher) name(path string) (string, bool) {
+	name, ok := strings.CutPrefix(path, strings.TrimSuffix(w.Root, "/")+"/")
+	return name, ok && !strings.HasPrefix(name, ".") && !strings.Contains(name, "/.")
+}
+
+// add watches the folder at path and those below it, and takes note of files
+// that may have come before they were watched. What is no folder is nothing.
+func (w *watcher) add(path string) error {
+	err := filepath.WalkDir(path, func(path string, d fs.DirEntry, err error) error {
+		name, ok := w.name(path)
+		if !ok && path != w.Root {
+			if err == nil && d.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if err == nil && d.IsDir() {
+			err = w.notify.Add(path)
+			w.folders[path] = err == nil
+		} else if err == nil && d.Type().IsRegular() {
+			w.touch(name)
+		}
+		switch {
+		case err == nil, errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+			return nil
+		case errors.Is(err, syscall.ENOSPC):
+			return fmt.Errorf("%w: raise fs.inotify.max_user_watches (sysctl) above the number of folders", ErrLimit)
+		case errors.Is(err, fs.ErrPermission):
+			w.Report(fmt.Errorf("watch: what is in this folder is not followed: %w", err))
+			return fs.SkipDir
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("watch %s: %w", path, err)
+	}
+	return nil
+}
+
+// forget ends the watching of the folder at path and those below it, which
+// would be told under this path when it has another.
+func (w *watcher) forget(path string) {
+	for folder := range w.folders {
+		if folder == path || strings.HasPrefix(folder, path+"/") {
+			// An error is that it has gone by itself.
+			_ = w.notify.Remove(folder)
+			delete(w.folders, folder)
+		}
+	}
+}

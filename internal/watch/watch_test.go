@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: MIT
+
+package watch
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+	"github.com/google/go-cmp/cmp"
+)
+
+// told is what somebody was told: "lost", or names, folders with a slash.
+type told chan string
+
+func (c told) options(root string, quiet time.Duration) Options {
+	return Options{
+		Root: root, Quiet: quiet, Pause: time.Millisecond,
+		Changed: func(_ context.Context, changes Changes) {
+			for _, name := range changes.Files {
+				c <- name
+			}
+			for _, name := range changes.Folders {
+				c <- name + "/"
+			}
+		},
+		Lost:   func(context.Context) { c <- "lost" },
+		Report: func(error) { c <- "report" },
+	}
+}
+
+// await returns when all of want were told, in whatever order and however
+// often.
+func (c told) await(t *testing.T, want ...string) {
+	t.Helper()
+	for len(want) > 0 {
+		select {
+		case got := <-c:
+			i := slices.Index(want, got)
+			if i >= 0 {
+				want = slices.Delete(want, i, i+1)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("not told: %v", want)
+		}
+	}
+}
+
+// run runs Run on a new folder until the test ends.
+func run(t *testing.T) (root string, c told) {
+	t.Helper()
+	root = filepath.Join(t.TempDir(), "root")
+	must(t, os.MkdirAll(filepath.Join(root, "d/e"), 0o755))
+	c = make(told, 1000)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		Run(ctx, c.options(root, 20*time.Millisecond))
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-ended
+	})
+	c.await(t, "lost")
+	return root, c
+}
+
+func must(t *testing.T, errs ...error) {
+	t.Helper()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func write(t *testing.T, path string) {
+	t.Helper()
+	must(t, os.WriteFile(path, []byte("x"), 0o644))
+}
+
+func TestChangesAreTold(t *testing.T) {
+	root, c := run(t)
+	at := func(name string) string { return filepath.Join(root, name) }
+	for _, step := range []struct {
+		name string
+		do   func()
+		want []string
+	}{
+		{"written", func() { write(t, at("a")) }, []string{"a"}},
+		{"again", func() { write(t, at("a")) }, []string{"a"}},
+		{"deep", func() { write(t, at("d/e/b")) }, []string{"d/e/b"}},
+		{"renamed", func() { must(t, os.Rename(at("a"), at("c"))) }, []string{"a", "c"}},
+		{"removed", func() { must(t, os.Remove(at("c"))) }, []string{"c"}},
+		{"a folder moved", func() { must(t, os.Rename(at("d"), at("f"))) }, []string{"d/", "f/e/b"}},
+		{"in its new place", func() { write(t, at("f/e/b")) }, []string{"f/e/b"}},
+		{"a folder that comes full", func() {
+			other := filepath.Join(filepath.Dir(root), "other")
+			must(t, os.MkdirAll(filepath.Join(other, "x/y"), 0o755))
+			write(t, filepath.Join(other, "x/y/z"))
+			must(t, os.Rename(other, at("g")))
+		}, []string{"g/x/y/z"}},
+		{"and in it", func() { write(t, at("g/x/y/w")) }, []string{"g/x/y/w"}},
+		{"a folder removed", func() { must(t, os.RemoveAll(at("g"))) }, []string{"g/x/y/z", "g/x/y/w", "g/x/y/", "g/"}},
+		{"the root replaced", func() {
+			must(t, os.Rename(root, root+".old"), os.MkdirAll(at("n"), 0o755))
+		}, []string{"lost"}},
+		{"in the new root", func() { write(t, at("n/a")) }, []string{"n/a"}},
+	} {
+		t.Run(step.name, func(t *testing.T) {
+			step.do()
+			c.await(t, step.want...)
+		})
+	}
+}
+
+func TestWhatBeginsWithADotIsNotTold(t *testing.T) {
+	root, c := run(t)
+	must(t, os.Mkdir(filepath.Join(root, ".hidden"), 0o755))
+	write(t, filepath.Join(root, ".hidden/a"))
+	write(t, filepath.Join(root, "d/.b"))
+	write(t, filepath.Join(root, "last"))
+	for got := ""; got != "last"; {
+		if got = <-c; got != "last" {
+			t.Errorf("told %q", got)
+		}
+	}
+}
+
+// What is still written is left alone, however long that takes.
+func TestFilesAreToldOnceTheyAreQuiet(t *testing.T) {
+	w := newTest(t, time.Hour)
+	w.next() // lost, as at every beginning
+	w.touch("upload")
+	w.pending["done"] = time.Now().Add(-2 * time.Hour)
+	if diff := cmp.Diff(&Changes{Files: []string{"done"}}, w.next()); diff != "" {
+		t.Errorf("first (-want +got):\n%s", diff)
+	}
+	if c := w.next(); c != nil {
+		t.Errorf("told %v of what is still written", c)
+	}
+	w.pending["upload"] = time.Now().Add(-2 * time.Hour)
+	w.touch("upload")
+	if c := w.next(); c != nil {
+		t.Errorf("told %v, though it was written again", c)
+	}
+}
+
+func newTest(t *testing.T, quiet time.Duration) *watcher {
+	t.Helper()
+	w, err := newWatcher(make(told, 10).options(t.TempDir(), quiet))
+	must(t, err)
+	t.Cleanup(func() { must(t, w.notify.Close()) })
+	return w
+}
+
+func TestTooMuchIsLost(t *testing.T) {
+	w := newTest(t, time.Hour)
+	w.next()
+	for i := range most + 1 {
+		w.touch(strconv.Itoa(i))
+	}
+	if diff := cmp.Diff(&Changes{}, w.next()); diff != "" || len(w.pending) > 0 {
+		t.Errorf("%d names remembered, (-want +got):\n%s", len(w.pending), diff)
+	}
+}
+
+// The kernel's queue has run over.
+func TestAnOverflowIsLost(t *testing.T) {
+	w := newTest(t, time.Hour)
+	due := make(chan Changes)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- w.loop(ctx, due) }()
+	for range 2 {
+		if c := <-due; c.Files != nil || c.Folders != nil {
+			t.Errorf("told %v; want everything", c)
+		}
+		// The second time: of the overflow.
+		select {
+		case w.notify.Errors <- fsnotify.ErrEventOverflow:
+		case <-time.After(time.Minute):
+			t.Fatal("nobody listens")
+		}
+	}
+	cancel()
+	must(t, <-ended)
+}
+
+func TestCheckNamesWhatIsMissing(t *testing.T) {
+	dir := t.TempDir()
+	must(t, Check(dir))
+	if err := Check(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no folder: %v", err)
+	}
+}
