@@ -73,10 +73,16 @@ func (s *service) handled() *serve.Sites {
 	return sites
 }
 
-// watch looks at the lists of revoked tokens until the service is closed.
-func (s *service) watch(log *slog.Logger) {
+// watch looks at the lists of revoked tokens, and at the originals of the sites
+// that say so, until the service is closed.
+func (s *service) watch(log *slog.Logger, h *serve.Handler) {
 	ctx, stop := context.WithCancel(context.Background())
 	s.gates.stop = stop
+	for _, site := range s.config.Sites {
+		if site.Watch {
+			s.watching.Go(func() { watchOriginals(ctx, h, log, site) })
+		}
+	}
 	for name, g := range s.gates.all {
 		s.gates.running.Go(func() {
 			tick := time.NewTicker(lookTime)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"thumbd/internal/config"
 	"thumbd/internal/serve"
@@ -36,16 +37,44 @@ func (d *daemon) load(ctx context.Context) error {
 	d.swapping.Lock()
 	old := d.service.Swap(s)
 	d.swapping.Unlock()
-	s.watch(d.log)
-	wait := d.handler.SetSites(s.handled())
+	sites := s.handled()
+	if err := sites.Prepare(); err != nil {
+		d.log.Error("what has made the trees is not known, or not kept: presets that have changed, or will, may keep their thumbnails", "err", err)
+	}
+	wait := d.handler.SetSites(sites)
 	if old != nil {
 		d.retiring.Go(func() {
 			wait()
 			old.close()
 		})
 	}
+	d.follow(ctx)
+	s.watch(d.log, d.handler)
 	d.notify(fmt.Sprintf("READY=1\nSTATUS=serves %d sites", len(s.sites)))
 	return nil
+}
+
+// followTime is for how much longer the service manager is told to wait.
+const followTime = 40 * time.Second
+
+// follow has gone what another configuration has made, however long that
+// takes: the service manager is told to wait.
+func (d *daemon) follow(ctx context.Context) {
+	done := make(chan error, 1)
+	go func() { done <- d.handler.Follow(ctx) }()
+	more := time.NewTicker(followTime / 2)
+	defer more.Stop()
+	for {
+		select {
+		case err := <-done:
+			if err != nil && ctx.Err() == nil {
+				d.log.Error("what another configuration has made is still served; it is tried again at the next start or reload", "err", err)
+			}
+			return
+		case <-more.C:
+			d.notify(fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", followTime.Microseconds()))
+		}
+	}
 }
 
 // refuse goes on with what there is, because of err, or answers 503.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"thumbd/internal/config"
@@ -16,6 +17,7 @@ import (
 	"thumbd/internal/render"
 	"thumbd/internal/render/wire"
 	"thumbd/internal/serve"
+	"thumbd/internal/watch"
 )
 
 // Times of a worker's life that no administrator needs to choose.
@@ -36,6 +38,8 @@ type service struct {
 	gates    gates
 	stop     context.CancelFunc
 	done     chan struct{} // closed when pool.Run has returned
+	// watching is of originals, with the gates' lists.
+	watching sync.WaitGroup
 }
 
 // newService starts workers for c and opens its sites. Warnings go to warn.
@@ -148,6 +152,11 @@ func (s *service) probe(make bool) []error {
 			note("tree", name, site.Tree.Sweep())
 		}
 	}
+	for i, site := range s.sites {
+		if !make && s.config.Sites[i].Watch {
+			note("originals", site.Thumb.Name, watch.Check(s.config.Sites[i].Originals))
+		}
+	}
 	for _, f := range s.files {
 		note("files", f.Where.Name, f.Section.Probe())
 	}
@@ -160,6 +169,7 @@ func (s *service) close() {
 	s.stop()
 	<-s.done
 	s.gates.close()
+	s.watching.Wait()
 	for _, f := range s.files {
 		f.Section.Close()
 	}

@@ -65,6 +65,7 @@ type Site struct {
 	// Access is nil where the site is open.
 	Access *access.Options
 	Cache  Cache
+	Watch  bool // follow changes of originals
 }
 
 // Mistake is one thing that is wrong in a configuration file.

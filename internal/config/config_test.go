@@ -126,6 +126,7 @@ metadata = "copyright"
 negotiate = ["webp"]
 factors = [100, 75]
 render_together = ["card", "card@2x", "detail"]
+watch = true
 [site.zoo.preset.card]
 size = "400x300"
 method = "crop"
@@ -204,6 +205,7 @@ func TestParseTakesEveryKey(t *testing.T) {
 			OriginalFormats: []thumb.Format{thumb.SVG, thumb.JPEG},
 			Negotiate:       []thumb.Format{thumb.WebP},
 			WatermarkImages: map[string]string{"logo": "/etc/logo.png"},
+			Watch:           true,
 			Access: &access.Options{
 				Site: "zoo", Proofs: []access.Proof{access.Token, access.TokenQuery, access.Signature}, Keys: [][]byte{keyA},
 				Cookie: "zoo-token", TokenKeys: tokenKeys, Leeway: time.Minute, Revoked: "/var/lib/zoo/revoked",
@@ -344,6 +346,10 @@ func TestParseWarns(t *testing.T) {
 		{"of renders that take nearly all of it", site("a") + "[limits]\nrender_time = \"2m30s\"\n", []string{
 			"thumbd.toml:8: limits.render_time: queue_time and two render_time are 5m30s, and nginx waits 5m (proxy_read_timeout); lower one of them",
 		}},
+		{"of a site that is watched, as that holds up the idle exit", site("a", `watch = true`), []string{
+			`thumbd.toml:7: site.a.watch: as long as this is true thumbd does not end after idle_exit, for it has to see what changes; say so with idle_exit = "0"`,
+		}},
+		{"of none where it says so", "[daemon]\nidle_exit = \"0\"\n" + site("a", `watch = true`), nil},
 		{"of links that can't be resolved", site("a", `originals = "/loop"`), []string{
 			"thumbd.toml:4: site.a.originals: /loop: too many links; whether it shares files with other folders is not known",
 		}},

@@ -96,6 +96,9 @@ func (r *reader) site(c *Config, t table, name string) *draft {
 	r.checkTogether(d)
 	r.access(d)
 	r.cache(d)
+	if d.Watch && c.IdleExit > 0 {
+		r.warn(t.at("watch"), `as long as this is true thumbd does not end after idle_exit, for it has to see what changes; say so with idle_exit = "0"`)
+	}
 	r.resolve(d)
 	return d
 }
@@ -117,6 +120,7 @@ func siteFields(d *draft) fields {
 		"negotiate":        list(&d.Negotiate, format(thumbnailFormats)),
 		"factors":          list(&s.Factors, number(1, 400)),
 		"render_together":  list(&s.Together, presetName),
+		"watch":            truth(&d.Watch),
 		"preset":           nil,
 		"watermark":        nil,
 		"access":           nil,
