@@ -155,6 +155,7 @@ install: all
 	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(PREFIX)/share/doc/thumbd
 	cp -R packaging/examples $(DESTDIR)$(PREFIX)/share/doc/thumbd/
 	sed 's,/usr/bin,$(PREFIX)/bin,' packaging/systemd/thumbd.service >$(DESTDIR)$(UNITDIR)/thumbd.service
+	install -m 0644 packaging/systemd/thumbd-admin.socket $(DESTDIR)$(UNITDIR)/thumbd-admin.socket
 	sed 's,^SocketGroup=.*,SocketGroup=$(NGINX_GROUP),' packaging/systemd/thumbd.socket >$(DESTDIR)$(UNITDIR)/thumbd.socket
 
 clean:

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"math"
 	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"sync"
@@ -32,7 +33,7 @@ const (
 )
 
 func serveCommand() *cobra.Command {
-	var file, listen string
+	var file, listen, admin string
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Answer nginx on a socket from systemd, or one of its own",
@@ -40,11 +41,15 @@ func serveCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d := &daemon{file: file, activated: listen == "", watchdog: systemd.Watchdog()}
 			d.log = newLogger(cmd.ErrOrStderr(), &d.level)
-			return d.run(cmd.Context(), listen)
+			if admin != "" && listen == "" {
+				return asUsage(errors.New("--admin needs --listen: without it both sockets are systemd's"))
+			}
+			return d.run(cmd.Context(), listen, admin)
 		},
 	}
 	configFlag(cmd, &file)
 	cmd.Flags().StringVar(&listen, "listen", "", "socket to make, `PATH[,mode=0660][,group=NAME]`; without it systemd's")
+	cmd.Flags().StringVar(&admin, "admin", "", "socket to make for thumbd purge, `PATH[,mode=0660][,group=NAME]`; with --listen")
 	return cmd
 }
 
@@ -79,13 +84,13 @@ type daemon struct {
 
 // run serves until ctx is done or nobody has asked for long, and then until
 // what runs has finished.
-func (d *daemon) run(ctx context.Context, listen string) error {
+func (d *daemon) run(ctx context.Context, listen, admin string) error {
 	// Files are published with modes of their own; this is for all others.
 	syscall.Umask(0o022)
 	reload := make(chan os.Signal, 1)
 	signal.Notify(reload, syscall.SIGHUP)
 	defer signal.Stop(reload)
-	l, err := d.listener(listen)
+	listeners, err := d.listeners(listen, admin)
 	if err != nil {
 		return err
 	}
@@ -94,19 +99,24 @@ func (d *daemon) run(ctx context.Context, listen string) error {
 	switch {
 	case ctx.Err() != nil:
 		// Nobody has been accepted: who waits is for the next daemon.
-		l.Close()
+		closeAll(listeners)
 		d.close()
 		return nil
 	case err != nil && !d.activated:
-		l.Close()
+		closeAll(listeners)
 		return err
 	}
-	server := serve.NewServer(d.handler, l, d.log)
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve() }()
+	failed := make(chan error, len(listeners))
+	var servers []*serve.Server
+	for i, l := range listeners {
+		h := []http.Handler{d.handler, d.handler.Admin()}[i]
+		server := serve.NewServer(h, l, d.log)
+		servers = append(servers, server)
+		go func() { failed <- server.Serve() }()
+	}
 	cause := d.wait(ctx, reload, failed, err)
 	d.notify("STOPPING=1")
-	d.stop(server)
+	d.stop(servers)
 	if cause != nil {
 		return fmt.Errorf("serve: %w", cause)
 	}
@@ -201,10 +211,13 @@ func (d *daemon) feed() {
 	}
 }
 
-// idle reports whether nobody has asked for anything for idle_exit, and
-// somebody holds the socket for those who do so again.
+// idle reports whether nobody has asked for anything for idle_exit, somebody
+// holds the socket for those who do so again, and nothing is watched.
 func (d *daemon) idle() bool {
 	limit := d.idleExit()
+	if s := d.service.Load(); s != nil && s.watches() {
+		return false
+	}
 	return d.activated && limit > 0 && d.handler.Idle() >= limit
 }
 
@@ -215,33 +228,56 @@ func (d *daemon) idleExit() time.Duration {
 	return idleExit
 }
 
-func (d *daemon) listener(listen string) (net.Listener, error) {
+// listeners returns the socket for nginx and, where there is one, that for
+// administrators.
+func (d *daemon) listeners(listen, admin string) ([]net.Listener, error) {
 	if d.activated {
-		return systemd.Listener()
+		front, admin, err := systemd.Listeners()
+		if err != nil || admin == nil {
+			return []net.Listener{front}, err
+		}
+		return []net.Listener{front, admin}, nil
 	}
-	l, err := systemd.Listen(listen)
-	if err != nil {
-		return nil, usage{fmt.Errorf("thumbd: %w", err)}
+	var all []net.Listener
+	for _, l := range []struct{ flag, spec string }{{"--listen", listen}, {"--admin", admin}} {
+		if l.spec == "" {
+			continue
+		}
+		made, err := systemd.Listen(l.flag, l.spec)
+		if err != nil {
+			closeAll(all)
+			return nil, usage{fmt.Errorf("thumbd: %w", err)}
+		}
+		all = append(all, made)
 	}
-	return l, nil
+	return all, nil
+}
+
+func closeAll(listeners []net.Listener) {
+	for _, l := range listeners {
+		l.Close()
+	}
 }
 
 // stop takes no more connections, answers what it has, for as long as one
 // render may take, then refuses what still waits for a worker. What runs
 // finishes and is published.
-func (d *daemon) stop(server *serve.Server) {
+func (d *daemon) stop(servers []*serve.Server) {
 	s := d.service.Load()
 	limit := time.Second
 	if s != nil {
 		limit = s.config.RenderTime
 	}
-	shutdown(server, limit)
+	shutdown(servers, limit)
 	if s != nil {
 		s.stop()
 	}
-	if !shutdown(server, 2*limit) {
-		// An error is a client's that did not take its answer.
-		_ = server.Close()
+	d.handler.Close()
+	if !shutdown(servers, 2*limit) {
+		for _, server := range servers {
+			// An error is a client's that did not take its answer.
+			_ = server.Close()
+		}
 	}
 	d.handler.Refuse(render.ErrShutdown)()
 	d.close()
@@ -255,11 +291,19 @@ func (d *daemon) close() {
 	d.retiring.Wait()
 }
 
-// shutdown reports whether server has answered all requests within limit.
-func shutdown(server *serve.Server, limit time.Duration) bool {
+// shutdown reports whether servers have answered all requests within limit.
+func shutdown(servers []*serve.Server, limit time.Duration) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	return server.Shutdown(ctx) == nil
+	done := make(chan error, len(servers))
+	for _, server := range servers {
+		go func() { done <- server.Shutdown(ctx) }()
+	}
+	answered := true
+	for range servers {
+		answered = <-done == nil && answered
+	}
+	return answered
 }
 
 func (d *daemon) notify(state string) {

@@ -36,6 +36,29 @@ func TestIdleExit(t *testing.T) {
 	}
 }
 
+// Requests of administrators start thumbd as those of nginx do, and do not hold
+// up its exit.
+func TestAdministratorsDoNotHoldUpTheIdleExit(t *testing.T) {
+	r := start(t, rig.Options{
+		Sites:   []rig.Site{gallery(t, jpgs(t))},
+		TOML:    "[daemon]\nidle_exit = \"200ms\"",
+		Stopped: true,
+	})
+	end := hold(t, r)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	// As one who looks all the time.
+	for r.Notified.Count("STOPPING=1") < 2 {
+		resp, err := r.Do(ctx, rig.Request{Target: "/readyz", Admin: true})
+		if err != nil || resp.Status != 200 || string(resp.Body) != "ready\n" {
+			t.Fatalf("status %d, %v: %s", resp.Status, err, resp.Body)
+		}
+	}
+	if starts := end(); starts < 2 {
+		t.Errorf("%d starts", starts)
+	}
+}
+
 // hold has thumbd started whenever somebody waits for it, until end is called
 // or the test ends, and returns how often it was.
 func hold(t *testing.T, r *rig.Rig) (end func() (starts int)) {
@@ -76,6 +99,17 @@ func TestNoIdleExit(t *testing.T) {
 		held.Close()
 		picture(t, (<-running).Response, "jpeg", 20, 20)
 		<-r.DaemonDone()
+	})
+	t.Run("while originals are watched", func(t *testing.T) {
+		site := gallery(t, jpgs(t))
+		site.TOML = "watch = true"
+		r := start(t, rig.Options{Sites: []rig.Site{site}, TOML: idle, Env: []string{"WATCHDOG_USEC=60000"}})
+		waitNotified(t, r, 10, "WATCHDOG=1")
+		// It would have ended by itself.
+		picture(t, get(t, r, target("a.jpg", "20x20_crop", "jpg")), "jpeg", 20, 20)
+		if n := r.Notified.Count("STOPPING=1"); n > 0 {
+			t.Error("it has stopped")
+		}
 	})
 	t.Run("without somebody who holds the socket", func(t *testing.T) {
 		r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}, TOML: idle, Stopped: true})

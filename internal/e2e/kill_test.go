@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -73,7 +74,7 @@ func tempFiles(t *testing.T, r *rig.Rig) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return paths
+	return slices.DeleteFunc(paths, func(path string) bool { return filepath.Base(path) == "settings.json" })
 }
 
 // readThrough asks for a picture until it is there. Being killed over it is no

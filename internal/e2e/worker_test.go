@@ -36,7 +36,7 @@ const (
 	once  = "once"  // the same, but only while its mtime is that of old
 	gate  = "gate"  // waits for the FIFO at pathVariable to be opened and closed
 	late  = "late"  // the same before its Hello, if the FIFO is there
-	sound = "sound" // in none, but its pictures are gray
+	sound = "sound" // in none, but its pictures are gray, as all of these workers'
 )
 
 var old = time.Unix(1_000_000_000, 0)
@@ -129,13 +129,22 @@ func wait(path string) error {
 	return err
 }
 
-// answer makes a gray JPEG of the size asked for of each output.
+// answer makes a gray JPEG of the size asked for of each output, as light as the
+// first byte of the original says.
 func answer(conn *net.UnixConn, job *wire.Job, files []*os.File) error {
 	reply := &wire.Reply{ID: job.ID}
+	light := make([]byte, 1)
+	if _, err := files[0].ReadAt(light, 0); err != nil {
+		return err
+	}
 	for i, o := range job.Outputs {
 		w, h := o.Box()
 		var b bytes.Buffer
-		if err := jpeg.Encode(&b, image.NewGray(image.Rect(0, 0, w, h)), nil); err != nil {
+		picture := image.NewGray(image.Rect(0, 0, w, h))
+		for i := range picture.Pix {
+			picture.Pix[i] = light[0]
+		}
+		if err := jpeg.Encode(&b, picture, nil); err != nil {
 			return err
 		}
 		f := files[i+1]

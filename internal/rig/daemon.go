@@ -83,6 +83,9 @@ func (r *Rig) endDaemon(sig syscall.Signal) error {
 	return p.stop(sig)
 }
 
+// AdminPath returns where thumbd's socket for administrators is.
+func (r *Rig) AdminPath() string { return filepath.Join(r.Dir, "admin.sock") }
+
 func (r *Rig) socketPath() string { return filepath.Join(r.Dir, "thumbd.sock") }
 func (r *Rig) configPath() string { return filepath.Join(r.Dir, "thumbd.toml") }
 
@@ -98,7 +101,10 @@ func (r *Rig) hold() (err error) {
 	if r.held, err = listenUnix(r.socketPath()); err != nil {
 		return err
 	}
-	return os.Chmod(r.socketPath(), 0o666)
+	if r.admin, err = listenUnix(r.AdminPath()); err != nil {
+		return err
+	}
+	return errors.Join(os.Chmod(r.socketPath(), 0o666), os.Chmod(r.AdminPath(), 0o666))
 }
 
 // startHeld starts thumbd through a shell, as LISTEN_PID is to be its own.
@@ -106,8 +112,8 @@ func (r *Rig) startHeld() (*process, error) {
 	cmd := exec.Command("/bin/sh", "-c", `export LISTEN_PID=$$; exec "$0" "$@"`,
 		r.options.Programs.Thumbd, "serve", "-c", r.configPath())
 	cmd.Env = append(r.environment(),
-		"LISTEN_FDS=1", "LISTEN_FDNAMES=http", "NOTIFY_SOCKET="+r.notify.path)
-	cmd.ExtraFiles = []*os.File{r.held}
+		"LISTEN_FDS=2", "LISTEN_FDNAMES=http:admin", "NOTIFY_SOCKET="+r.notify.path)
+	cmd.ExtraFiles = []*os.File{r.held, r.admin}
 	cmd.Stderr = r.Log
 	if r.options.Nobody && os.Geteuid() == 0 {
 		cred, err := nobody()

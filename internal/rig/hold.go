@@ -56,10 +56,13 @@ func (r *Rig) holdOn(ctx context.Context) (starts int, err error) {
 	}
 }
 
-// awaitClient returns when a connection waits in the held socket, or ctx is
-// done.
+// awaitClient returns when a connection waits in one of the held sockets, or
+// ctx is done.
 func (r *Rig) awaitClient(ctx context.Context) error {
-	fds := []unix.PollFd{{Fd: int32(r.held.Fd()), Events: unix.POLLIN}}
+	fds := []unix.PollFd{
+		{Fd: int32(r.held.Fd()), Events: unix.POLLIN},
+		{Fd: int32(r.admin.Fd()), Events: unix.POLLIN},
+	}
 	for ctx.Err() == nil {
 		n, err := unix.Poll(fds, int(pollTime.Milliseconds()))
 		if errors.Is(err, unix.EINTR) {

@@ -21,6 +21,7 @@ type Request struct {
 	Header []string // lines, "Name: value"
 	Body   string
 	Direct bool // to thumbd's socket, not by way of nginx
+	Admin  bool // to its socket for administrators
 }
 
 // Response is an answer, read to its end.
@@ -45,6 +46,9 @@ func (r *Rig) Do(ctx context.Context, q Request) (_ Response, err error) {
 	socket := r.frontPath()
 	if q.Direct {
 		socket = r.socketPath()
+	}
+	if q.Admin {
+		socket = r.AdminPath()
 	}
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", socket)
 	if err != nil {

@@ -78,6 +78,7 @@ type Rig struct {
 
 	options Options
 	held    *os.File
+	admin   *os.File
 	notify  *notifySocket
 	daemon  *process
 	nginx   *process
@@ -127,8 +128,10 @@ func (r *Rig) Close() error {
 	if r.notify != nil {
 		errs = append(errs, r.notify.Close())
 	}
-	if r.held != nil {
-		errs = append(errs, r.held.Close())
+	for _, socket := range []*os.File{r.held, r.admin} {
+		if socket != nil {
+			errs = append(errs, socket.Close())
+		}
 	}
 	return errors.Join(append(errs, os.RemoveAll(r.Dir))...)
 }

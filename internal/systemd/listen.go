@@ -18,18 +18,20 @@ import (
 // where no service manager does it. The socket's file is removed when the
 // listener is closed. A file that a dead process left is replaced; one that is
 // listened on is an error.
-func Listen(spec string) (net.Listener, error) {
+//
+// Its error names flag, the one that has brought spec.
+func Listen(flag, spec string) (net.Listener, error) {
 	path, options, _ := strings.Cut(spec, ",")
 	mode, group, err := parseOptions(options)
 	if err != nil {
-		return nil, fmt.Errorf("--listen %s: %w", spec, err)
+		return nil, fmt.Errorf("%s %s: %w", flag, spec, err)
 	}
 	if err := removeStale(path); err != nil {
-		return nil, fmt.Errorf("--listen %s: %w", spec, err)
+		return nil, fmt.Errorf("%s %s: %w", flag, spec, err)
 	}
 	l, err := listen(path)
 	if err != nil {
-		return nil, fmt.Errorf("--listen %s: %w", spec, err)
+		return nil, fmt.Errorf("%s %s: %w", flag, spec, err)
 	}
 	if group >= 0 {
 		err = os.Chown(path, -1, group)
@@ -39,7 +41,7 @@ func Listen(spec string) (net.Listener, error) {
 	}
 	if err != nil {
 		l.Close()
-		return nil, fmt.Errorf("--listen %s: %w", spec, err)
+		return nil, fmt.Errorf("%s %s: %w", flag, spec, err)
 	}
 	return l, nil
 }

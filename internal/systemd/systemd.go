@@ -18,28 +18,46 @@ import (
 // ErrNoSocket is a start without a socket from the service manager.
 var ErrNoSocket = errors.New("no socket from systemd: start thumbd.socket, or use --listen PATH")
 
-// httpName is FileDescriptorName= of thumbd.socket.
-const httpName = "http"
+// FileDescriptorName= of thumbd.socket and thumbd-admin.socket.
+const (
+	httpName  = "http"
+	adminName = "admin"
+)
 
-// Listener returns the listening socket that the service manager has handed
-// over under the name http, or a single one without a name, as sd_listen_fds(3)
-// says. It takes them out of the environment. Closing it leaves the socket's
-// file where it is: that is the manager's.
-func Listener() (net.Listener, error) {
+// Listeners returns the listening sockets that the service manager has handed
+// over: front under the name http, or a single one without a name, and admin
+// under the name admin, or nil, as sd_listen_fds(3) says. It takes them out of
+// the environment. Closing them leaves the sockets' files where they are: those
+// are the manager's.
+func Listeners() (front, admin net.Listener, err error) {
 	named, err := activation.ListenersWithNames()
 	if err != nil {
-		return nil, fmt.Errorf("sockets from systemd: %w", err)
+		return nil, nil, fmt.Errorf("sockets from systemd: %w", err)
 	}
 	if len(named) == 0 {
-		return nil, ErrNoSocket
+		return nil, nil, ErrNoSocket
 	}
 	found := named[httpName]
-	if len(named) == 1 && found == nil {
+	if len(named) == 1 && found == nil && named[adminName] == nil {
 		for _, found = range named {
 		}
 	}
+	if front, err = one(httpName, found); err != nil {
+		return nil, nil, err
+	}
+	if list, ok := named[adminName]; ok {
+		if admin, err = one(adminName, list); err != nil {
+			front.Close()
+			return nil, nil, err
+		}
+	}
+	return front, admin, nil
+}
+
+// one returns the listener of a name that must have one.
+func one(name string, found []net.Listener) (net.Listener, error) {
 	if len(found) != 1 || found[0] == nil {
-		return nil, fmt.Errorf("sockets from systemd: want one stream socket with FileDescriptorName=%s, have %d", httpName, len(found))
+		return nil, fmt.Errorf("sockets from systemd: want one stream socket with FileDescriptorName=%s, have %d", name, len(found))
 	}
 	return found[0], nil
 }

@@ -24,19 +24,29 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// accept answers one connection, or prints why it has no socket.
+// accept answers one connection at each of its sockets, or prints why it has
+// none.
 func accept() int {
-	l, err := Listener()
+	front, admin, err := Listeners()
 	if err != nil {
 		fmt.Println(err)
 		return 1
 	}
-	conn, err := l.Accept()
-	if err != nil {
-		return 1
+	for _, l := range []net.Listener{front, admin} {
+		if l == nil {
+			continue
+		}
+		conn, err := l.Accept()
+		if err != nil {
+			return 1
+		}
+		text := "hello"
+		if l == admin {
+			text = "admin"
+		}
+		fmt.Fprint(conn, text)
+		conn.Close()
 	}
-	defer conn.Close()
-	fmt.Fprint(conn, "hello")
 	return 0
 }
 
@@ -93,6 +103,28 @@ func activate(t *testing.T, names string, paths ...string) *exec.Cmd {
 	return cmd
 }
 
+func TestListenersTellTheirSocketsApart(t *testing.T) {
+	dir := t.TempDir()
+	front, admin := filepath.Join(dir, "front"), filepath.Join(dir, "admin")
+	cmd := activate(t, "admin:http", admin, front)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{front: "hello", admin: "admin"} {
+		conn, err := net.Dial("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if b, err := io.ReadAll(conn); string(b) != want {
+			t.Errorf("at %s: %q, %v", path, b, err)
+		}
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestListenerWantsOneSocket(t *testing.T) {
 	dir := t.TempDir()
 	cmd := activate(t, "a:b", filepath.Join(dir, "a"), filepath.Join(dir, "b"))
@@ -100,21 +132,26 @@ func TestListenerWantsOneSocket(t *testing.T) {
 	if err == nil || !strings.Contains(string(out), "FileDescriptorName=http, have 0") {
 		t.Errorf("two sockets of other names: %s, %v", out, err)
 	}
-	if _, err := Listener(); !errors.Is(err, ErrNoSocket) {
+	cmd = activate(t, "admin", filepath.Join(dir, "c"))
+	out, err = cmd.Output()
+	if err == nil || !strings.Contains(string(out), "FileDescriptorName=http, have 0") {
+		t.Errorf("the administrators' alone: %s, %v", out, err)
+	}
+	if _, _, err := Listeners(); !errors.Is(err, ErrNoSocket) {
 		t.Errorf("without a manager: %v; want %v", err, ErrNoSocket)
 	}
 }
 
 func TestListen(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
-	l, err := Listen(path + ",mode=0666")
+	l, err := Listen("--listen", path+",mode=0666")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o666 {
 		t.Errorf("mode %v, %v; want 0666", info.Mode(), err)
 	}
-	if _, err := Listen(path); err == nil || !strings.Contains(err.Error(), "in use") {
+	if _, err := Listen("--listen", path); err == nil || !strings.Contains(err.Error(), "in use") {
 		t.Errorf("a second one: %v", err)
 	}
 	l.Close()
@@ -131,7 +168,7 @@ func TestListenReplacesWhatADeadProcessLeft(t *testing.T) {
 	}
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
 	l.Close()
-	again, err := Listen(path)
+	again, err := Listen("--listen", path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +191,7 @@ func TestListenRefuses(t *testing.T) {
 		path + "x,owner=me":            "unknown option",
 		path + "/x":                    "not a directory",
 	} {
-		if l, err := Listen(spec); err == nil || !strings.Contains(err.Error(), want) {
+		if l, err := Listen("--listen", spec); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Listen(%q) = %v, %v; want %q", spec, l, err, want)
 		}
 	}
