@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -77,59 +78,86 @@ func lock(f *os.File) (bool, error) {
 // and none of one that lives. It goes on after an error and returns all of
 // them.
 func (t *Tree) Sweep() error {
-	r, release, err := t.dir.Acquire()
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("sweep: %w", err)
-	}
-	defer release()
-	if err := errors.Join(sweep(r, probeName), sweepAll(r, tempDir)); err != nil {
-		return fmt.Errorf("sweep %s: %w", t.dir.Path(), err)
-	}
-	return nil
+	_, _, err := t.Leftovers(true)
+	return err
 }
 
-// sweepAll sweeps all files in a folder, if that is there.
-func sweepAll(r *os.Root, folder string) error {
-	dir, err := r.Open(folder)
+// Leftovers counts the files that Sweep removes, and what they take of the disk
+// in bytes. With remove it is Sweep.
+func (t *Tree) Leftovers(remove bool) (files, bytes int64, err error) {
+	r, release, err := t.dir.Acquire()
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return 0, 0, nil
 	}
 	if err != nil {
-		return err
+		return 0, 0, fmt.Errorf("sweep: %w", err)
+	}
+	defer release()
+	var errs []error
+	names, err := tempNames(r)
+	errs = append(errs, err)
+	for _, name := range append(names, probeName) {
+		dead, size, err := sweep(r, name, remove)
+		if dead {
+			files++
+			bytes += size
+		}
+		errs = append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return files, bytes, fmt.Errorf("sweep %s: %w", t.dir.Path(), err)
+	}
+	return files, bytes, nil
+}
+
+// tempNames returns the names that newTemp has given. Files that stay in
+// tempDir have others, in lower case.
+func tempNames(r *os.Root) ([]string, error) {
+	dir, err := r.Open(tempDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
 	}
 	defer dir.Close()
 	entries, err := dir.ReadDir(-1)
-	errs := []error{err}
+	var names []string
 	for _, e := range entries {
-		if e.Type().IsRegular() && e.Name() != settingsName {
-			errs = append(errs, sweep(r, path.Join(folder, e.Name())))
+		if e.Type().IsRegular() && strings.Trim(e.Name(), "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == "" {
+			names = append(names, path.Join(tempDir, e.Name()))
 		}
 	}
-	return errors.Join(errs...)
+	return names, err
 }
 
-// sweep removes one temp file unless its owner lives.
-func sweep(r *os.Root, name string) error {
+// sweep removes one temp file unless its owner lives, or without remove looks
+// at it. dead is false where there is nothing to remove.
+func sweep(r *os.Root, name string, remove bool) (dead bool, bytes int64, err error) {
 	// For writing: NFS gives an exclusive lock to nobody else.
 	f, err := r.OpenFile(name, os.O_RDWR|unix.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return false, 0, nil
 	}
 	if err != nil {
-		return err
+		return false, 0, err
 	}
 	// Closed last: an owner that gets the lock afterwards finds that its file
 	// has no name.
 	defer f.Close()
 	locked, err := lock(f)
 	if !locked || err != nil {
-		return err
+		return false, 0, err
 	}
-	if err := r.Remove(name); !errors.Is(err, fs.ErrNotExist) {
-		return err
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		return false, 0, os.NewSyscallError("fstat", err)
 	}
-	return nil
+	if remove {
+		err = r.Remove(name)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, 0, nil
+	}
+	return err == nil, st.Blocks * 512, err
 }

@@ -81,11 +81,16 @@ func TestSweepRemovesOnlyWhatIsDead(t *testing.T) {
 		t.Fatal(err)
 	}
 	temp := strings.TrimSpace(line)
+	// No temp file: what is kept there has a name in lower case.
+	makeFile(t, filepath.Join(folder, tempDir, "kept.json"))
 
+	if files, bytes, err := tree.Leftovers(false); files != 2 || bytes == 0 || err != nil {
+		t.Errorf("dead: %d files of %d bytes, %v, want 2", files, bytes, err)
+	}
 	if err := tree.Sweep(); err != nil {
 		t.Error(err)
 	}
-	if diff := cmp.Diff([]string{temp, "a.jpg"}, list(t, folder)); diff != "" {
+	if diff := cmp.Diff([]string{temp, ".thumbd/kept.json", "a.jpg"}, list(t, folder)); diff != "" {
 		t.Errorf("the other daemon lives: %s", diff)
 	}
 	if err := cmd.Process.Kill(); err != nil {
@@ -97,7 +102,7 @@ func TestSweepRemovesOnlyWhatIsDead(t *testing.T) {
 	if err := tree.Sweep(); err != nil {
 		t.Error(err)
 	}
-	if diff := cmp.Diff([]string{"a.jpg"}, list(t, folder)); diff != "" {
+	if diff := cmp.Diff([]string{".thumbd/kept.json", "a.jpg"}, list(t, folder)); diff != "" {
 		t.Errorf("the other daemon is dead: %s", diff)
 	}
 }
