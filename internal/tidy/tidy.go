@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: MIT
+
+// Package tidy keeps a site's tree to its originals and its budget, in memory
+// that does not grow with the tree.
+//
+// A run goes over the tree once and removes what is left of dead processes,
+// thumbnails whose original was deleted or changed, those that are too old, and
+// empty folders. If what remains is over the budget, it goes over the tree again
+// and removes what was used least recently. It keeps no list: the first pass
+// counts ages in a histogram (see ages), the second removes what is older than
+// the histogram says. So the order is exact to 1/8192 of the age of the oldest
+// thumbnail.
+//
+// It may run beside daemons that publish, and be killed at any moment. What it
+// does not know to be a thumbnail's name is left alone.
+package tidy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"thumbd/internal/originals"
+	"thumbd/internal/publish"
+	"thumbd/internal/root"
+	"thumbd/internal/thumb"
+)
+
+// ErrRunning is that another process tidies the same tree.
+var ErrRunning = errors.New("another gc of this tree is running")
+
+// Budget is what a tree is kept to. What is 0 has no limit.
+type Budget struct {
+	Bytes int64         // of the disk, that all thumbnails take
+	Files int64         // thumbnails
+	Age   time.Duration // since one was published, by ctime
+	Free  int64         // bytes of the tree's file system, for ordinary users
+}
+
+// Site is what a run needs of a site. It stays the caller's.
+type Site struct {
+	Thumb     *thumb.Site
+	Originals *originals.Dir
+	Tree      *publish.Tree
+	Budget    Budget
+}
+
+// Why a file is removed.
+const (
+	Temp   = "temp"   // of a process that is gone
+	Orphan = "orphan" // its original was deleted
+	Stale  = "stale"  // its original has changed
+	Age    = "age"    // older than the budget allows
+	Unused = "unused" // least recently used, over the budget
+)
+
+// Reasons are all of them, in the order in which they count.
+var Reasons = []string{Temp, Orphan, Stale, Age, Unused}
+
+// Count is a number of files and what they take of the disk.
+type Count struct {
+	Files int64 `json:"files"`
+	Bytes int64 `json:"bytes"`
+}
+
+func (c *Count) add(bytes int64) {
+	c.Files++
+	c.Bytes += bytes
+}
+
+// Summary is what a run did, or without Remove would have done.
+type Summary struct {
+	Removed map[string]Count // by reason
+	Folders int64            // empty ones, removed
+	Kept    Count            // thumbnails that remain
+	Foreign int64            // files that are no thumbnails, left alone
+	// Unknown thumbnails have originals of which nobody knows whether they were
+	// deleted; they remain.
+	Unknown int64
+	// Orphans says why no orphan was removed at all, or is "".
+	Orphans string
+	// Clock is what tells when a thumbnail was used, in words.
+	Clock string
+	// Over is true where the budget does not hold all the same.
+	Over bool
+}
+
+// Options say how to run.
+type Options struct {
+	// Remove is false for a run that changes nothing.
+	Remove bool
+	// Now is what ages are counted to; the zero time is the present.
+	Now time.Time
+	// clock is clockOf but in tests.
+	clock func(path string, now time.Time) (clock, error)
+}
+
+// Run tidies the tree of s. It returns what it has done so far with ctx's error
+// too, and goes on after the trouble of single files, of which it returns the
+// first. With Remove there is one run a tree at a time: ErrRunning.
+func Run(ctx context.Context, s Site, o Options) (Summary, error) {
+	if o.Now.IsZero() {
+		o.Now = time.Now()
+	}
+	if o.clock == nil {
+		o.clock = clockOf
+	}
+	r := &run{Site: s, Options: o, sum: Summary{Removed: make(map[string]Count)}}
+	if err := r.inTree(ctx); err != nil {
+		return r.sum, fmt.Errorf("gc of site %s: %w", s.Thumb.Name, err)
+	}
+	return r.sum, nil
+}
+
+// run is one Run.
+type run struct {
+	Site
+	Options
+	root    *os.Root
+	clock   clock
+	state   state
+	known   known
+	found   int64 // thumbnails whose originals are there
+	lost    int64 // and those whose seem to have been deleted
+	sum     Summary
+	trouble trouble
+}
+
+func (r *run) inTree(ctx context.Context) error {
+	dir := root.New(filepath.Join(r.Thumb.DocumentRoot, r.Thumb.Prefix))
+	defer dir.Close()
+	opened, release, err := dir.Acquire()
+	if errors.Is(err, fs.ErrNotExist) {
+		// Nothing was ever published.
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer release()
+	r.root = opened
+	if r.clock, err = r.Options.clock(dir.Path(), r.Now); err != nil {
+		return err
+	}
+	r.sum.Clock = r.clock.String()
+	if r.Remove {
+		unlock, err := r.lock()
+		if err != nil {
+			return err
+		}
+		defer unlock()
+	}
+	r.state = r.readState()
+	r.lookAtOriginals()
+	err = errors.Join(r.tidy(ctx, dir.Path()), r.trouble.error())
+	if r.Remove {
+		err = errors.Join(err, r.report(err == nil))
+	}
+	return err
+}
+
+// tidy goes over the tree, and over it again where it is over the budget.
+func (r *run) tidy(ctx context.Context, path string) error {
+	files, bytes, err := r.Tree.Leftovers(r.Remove)
+	r.trouble.add(err)
+	if files > 0 {
+		r.sum.Removed[Temp] = Count{files, bytes}
+	}
+	ages := newAges()
+	if err := r.walk(ctx, func(e entry) bool { return r.first(e, ages) }); err != nil {
+		return err
+	}
+	over, err := r.over(path)
+	if err != nil || over == (Count{}) {
+		return err
+	}
+	if !r.Remove {
+		// The second pass finds the folders of the first as they were.
+		r.sum.Folders = 0
+	}
+	foreign := r.sum.Foreign
+	cut := ages.cut(over)
+	err = r.walk(ctx, func(e entry) bool { return r.second(e, &cut) })
+	r.sum.Foreign = foreign
+	r.sum.Over = err == nil && !cut.enough()
+	return err
+}
+
+// first removes what can be judged without other files, and counts the rest.
+func (r *run) first(e entry, ages *ages) (removed bool) {
+	t, ok := r.thumbnail(e)
+	if !ok {
+		r.sum.Foreign++
+		return false
+	}
+	v := r.original(t.Original)
+	switch {
+	case v.kind == there:
+		r.found++
+	case v.kind == deleted:
+		r.lost++
+	}
+	if v.kind == unknown || v.kind == deleted && r.sum.Orphans != "" {
+		r.sum.Unknown++
+	}
+	if why := r.judge(e, v); why != "" && r.remove(e, why) {
+		return true
+	}
+	r.sum.Kept.add(e.bytes())
+	ages.add(r.clock.age(&e.stat), e.bytes())
+	return false
+}
+
+// second removes what was used before the cut.
+func (r *run) second(e entry, cut *cut) (removed bool) {
+	t, ok := r.thumbnail(e)
+	if !ok {
+		return false
+	}
+	if !r.Remove && r.judge(e, r.original(t.Original)) != "" {
+		// The first pass would have removed it.
+		return true
+	}
+	age := r.clock.age(&e.stat)
+	if !cut.has(age) || !r.remove(e, Unused) {
+		return false
+	}
+	cut.take(age, e.bytes())
+	r.sum.Kept.Files--
+	r.sum.Kept.Bytes -= e.bytes()
+	return true
+}
+
+// over returns by how much what was kept is over the budget.
+func (r *run) over(path string) (Count, error) {
+	var over Count
+	if r.Budget.Files > 0 {
+		over.Files = max(r.sum.Kept.Files-r.Budget.Files, 0)
+	}
+	if r.Budget.Bytes > 0 {
+		over.Bytes = max(r.sum.Kept.Bytes-r.Budget.Bytes, 0)
+	}
+	if r.Budget.Free > 0 {
+		free, err := Free(path)
+		if err != nil {
+			return over, err
+		}
+		if !r.Remove {
+			for _, c := range r.sum.Removed {
+				free += c.Bytes
+			}
+		}
+		over.Bytes = max(over.Bytes, r.Budget.Free-free)
+	}
+	return over, nil
+}
+
+// Free returns how many bytes of the file system of path ordinary users can
+// still take.
+func Free(path string) (int64, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(path, &st); err != nil {
+		return 0, &os.PathError{Op: "statfs", Path: path, Err: err}
+	}
+	return int64(st.Bavail) * st.Bsize, nil
+}
+
+// trouble keeps the first of many errors.
+type trouble struct {
+	first error
+	more  int
+}
+
+func (t *trouble) add(err error) {
+	switch {
+	case err == nil:
+	case t.first == nil:
+		t.first = err
+	default:
+		t.more++
+	}
+}
+
+func (t *trouble) error() error {
+	if t.more == 0 {
+		return t.first
+	}
+	return fmt.Errorf("%w, and %d more", t.first, t.more)
+}

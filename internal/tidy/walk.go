@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+
+package tidy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// batch is how many entries of a folder are read at once.
+const batch = 256
+
+// entry is a regular file of the tree.
+type entry struct {
+	name string // below the tree's root
+	stat unix.Stat_t
+}
+
+func (e entry) bytes() int64     { return e.stat.Blocks * 512 }
+func (e entry) mtime() time.Time { return time.Unix(e.stat.Mtim.Unix()) }
+
+// walk calls visit with every regular file of the tree, and removes the folders
+// that are empty afterwards, but not the tree's own. It returns ctx's error, and
+// keeps others as trouble.
+func (r *run) walk(ctx context.Context, visit func(entry) (removed bool)) error {
+	_, err := r.folder(ctx, ".", visit)
+	return err
+}
+
+// folder returns whether nothing is left in a folder.
+func (r *run) folder(ctx context.Context, name string, visit func(entry) bool) (empty bool, err error) {
+	dir, err := r.root.OpenFile(name, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NONBLOCK, 0)
+	if isGone(err) {
+		return true, nil
+	}
+	if err != nil {
+		r.trouble.add(err)
+		return false, nil
+	}
+	defer dir.Close()
+	empty = true
+	for {
+		entries, err := dir.ReadDir(batch)
+		for _, e := range entries {
+			if ctx.Err() != nil {
+				return false, context.Cause(ctx)
+			}
+			gone, err := r.entry(ctx, dir, path.Join(name, e.Name()), e, visit)
+			if err != nil {
+				return false, err
+			}
+			empty = empty && gone
+		}
+		if errors.Is(err, io.EOF) {
+			return empty, nil
+		}
+		if err != nil {
+			r.trouble.add(err)
+			return false, nil
+		}
+	}
+}
+
+// entry returns whether what stands in a folder is gone.
+func (r *run) entry(ctx context.Context, dir *os.File, name string, e fs.DirEntry, visit func(entry) bool) (gone bool, err error) {
+	switch {
+	case name == tempDir:
+		return false, nil
+	case strings.HasPrefix(e.Name(), "."):
+		r.sum.Foreign++
+		return false, nil
+	case e.IsDir():
+		empty, err := r.folder(ctx, name, visit)
+		return empty && err == nil && r.removeFolder(name), err
+	}
+	x := entry{name: name}
+	err = unix.Fstatat(int(dir.Fd()), e.Name(), &x.stat, unix.AT_SYMLINK_NOFOLLOW)
+	switch {
+	case isGone(err):
+		return true, nil
+	case err != nil:
+		r.trouble.add(&os.PathError{Op: "stat", Path: name, Err: err})
+		return false, nil
+	case x.stat.Mode&unix.S_IFMT != unix.S_IFREG:
+		r.sum.Foreign++
+		return false, nil
+	}
+	return visit(x), nil
+}
+
+// removeFolder removes a folder unless something has come into it meanwhile.
+func (r *run) removeFolder(name string) bool {
+	if r.Remove {
+		err := r.root.Remove(name)
+		switch {
+		case isGone(err):
+			return true
+		case errors.Is(err, fs.ErrExist), errors.Is(err, syscall.EBUSY):
+			return false
+		case err != nil:
+			r.trouble.add(err)
+			return false
+		}
+	}
+	r.sum.Folders++
+	return true
+}
