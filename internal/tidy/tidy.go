@@ -172,6 +172,9 @@ func (r *run) tidy(ctx context.Context, path string) error {
 	if files > 0 {
 		r.sum.Removed[Temp] = Count{files, bytes}
 	}
+	if r.Remove {
+		r.trouble.add(r.Tree.DeleteBins(ctx))
+	}
 	ages := newAges()
 	if err := r.walk(ctx, func(e entry) bool { return r.first(e, ages) }); err != nil {
 		return err

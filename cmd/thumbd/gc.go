@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"thumbd/internal/config"
+	"thumbd/internal/originals"
+	"thumbd/internal/publish"
+	"thumbd/internal/tidy"
+)
+
+func gcCommand() *cobra.Command {
+	var file string
+	var dryRun bool
+	cmd := &cobra.Command{
+		Use:   "gc [SITE...]",
+		Short: "Remove thumbnails of what is gone, and what is over the budget",
+		Args:  cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, _, err := config.Load(file, os.Getenv("CREDENTIALS_DIRECTORY"))
+			if err != nil {
+				return usage{err}
+			}
+			sites, err := chosen(c, args)
+			if err != nil {
+				return usage{fmt.Errorf("thumbd: %w in %s", err, file)}
+			}
+			return gc(cmd.Context(), cmd.OutOrStdout(), c, sites, dryRun)
+		},
+	}
+	configFlag(cmd, &file)
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "tell what would be removed, and remove nothing")
+	return cmd
+}
+
+// chosen returns the sites of those names, all without any.
+func chosen(c *config.Config, names []string) ([]*config.Site, error) {
+	var sites []*config.Site
+	for i := range c.Sites {
+		if s := &c.Sites[i]; len(names) == 0 || slices.Contains(names, s.Thumb.Name) {
+			sites = append(sites, s)
+		}
+	}
+	for _, name := range names {
+		if !slices.ContainsFunc(sites, func(s *config.Site) bool { return s.Thumb.Name == name }) {
+			return nil, fmt.Errorf("no site %q", name)
+		}
+	}
+	return sites, nil
+}
+
+// gc tidies the sites' trees, one after the other, and tells what it did, also
+// when it is interrupted.
+func gc(ctx context.Context, w io.Writer, c *config.Config, sites []*config.Site, dryRun bool) error {
+	var errs []error
+	for _, s := range sites {
+		site := tidySite(c, s)
+		sum, err := tidy.Run(ctx, site, tidy.Options{Remove: !dryRun})
+		site.Originals.Close()
+		site.Tree.Close()
+		errs = append(errs, err)
+		if errors.Is(err, tidy.ErrRunning) {
+			continue
+		}
+		if err := printSummary(w, s.Thumb.Name, sum, dryRun); err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			fmt.Fprintf(w, "%s: interrupted before its end\n", s.Thumb.Name)
+			break
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// tidySite opens what gc needs of a site. The caller closes it.
+func tidySite(c *config.Config, s *config.Site) tidy.Site {
+	return tidy.Site{
+		Thumb:     &s.Thumb,
+		Originals: originals.New(s.Originals, c.OriginalBytes),
+		Tree:      publish.New(s.Thumb.DocumentRoot, s.Thumb.Prefix, nil),
+		Budget:    budget(s.Cache),
+	}
+}
+
+func budget(c config.Cache) tidy.Budget {
+	return tidy.Budget{Bytes: c.MaxBytes, Files: c.MaxFiles, Age: c.MaxAge, Free: c.MinFree}
+}
+
+func printSummary(w io.Writer, site string, sum tidy.Summary, dryRun bool) error {
+	verb := "removed"
+	if dryRun {
+		verb = "would remove"
+	}
+	var all tidy.Count
+	var parts []string
+	for _, why := range tidy.Reasons {
+		if n := sum.Removed[why]; n.Files > 0 {
+			all.Files += n.Files
+			all.Bytes += n.Bytes
+			parts = append(parts, fmt.Sprintf("%d %s", n.Files, why))
+		}
+	}
+	if len(parts) > 0 {
+		parts = []string{" (" + strings.Join(parts, ", ") + ")"}
+	}
+	lines := []string{
+		fmt.Sprintf("%s %s%s and %d empty folders", verb, countText(all), strings.Join(parts, ""), sum.Folders),
+		"keeps " + countText(sum.Kept),
+	}
+	if sum.Clock != "" {
+		lines = append(lines, "least recently used by "+sum.Clock)
+	}
+	if sum.Foreign > 0 {
+		lines = append(lines, fmt.Sprintf("left %d files alone that are no thumbnails", sum.Foreign))
+	}
+	if sum.Unknown > 0 {
+		lines = append(lines, fmt.Sprintf("keeps %d of these because nobody knows whether their originals were deleted", sum.Unknown))
+	}
+	if sum.Orphans != "" {
+		lines = append(lines, "removed no orphans: "+sum.Orphans)
+	}
+	if sum.Over {
+		lines = append(lines, "is still over its budget")
+	}
+	for _, line := range lines {
+		if _, err := fmt.Fprintf(w, "%s: %s\n", site, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func countText(c tidy.Count) string {
+	return fmt.Sprintf("%d files of %s", c.Files, bytesText(c.Bytes))
+}
+
+// bytesText returns bytes for people.
+func bytesText(n int64) string {
+	const units = "KMGTPE"
+	if n < 1<<10 {
+		return fmt.Sprintf("%d bytes", n)
+	}
+	value, unit := float64(n)/(1<<10), 0
+	for value >= 1<<10 && unit < len(units)-1 {
+		value /= 1 << 10
+		unit++
+	}
+	return fmt.Sprintf("%.1f %ciB", value, units[unit])
+}
