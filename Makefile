@@ -144,6 +144,7 @@ campaign:
 	@$(MAKE) --no-print-directory all
 	THUMBD_BUILD=$(CURDIR)/build $(GO) test -count=1 -timeout 6h -v ./internal/e2e -whole -campaign \
 		-run 'UnderLoad|IdleExitRaces|Killed|PowerCut|Watchdog|Mutated'
+	$(GO) test -count=1 -timeout 2h -v ./internal/tidy -campaign -run 'Large|Killed'
 
 install: all
 	install -D -m 0755 build/thumbd $(DESTDIR)$(PREFIX)/bin/thumbd
@@ -156,6 +157,8 @@ install: all
 	cp -R packaging/examples $(DESTDIR)$(PREFIX)/share/doc/thumbd/
 	sed 's,/usr/bin,$(PREFIX)/bin,' packaging/systemd/thumbd.service >$(DESTDIR)$(UNITDIR)/thumbd.service
 	install -m 0644 packaging/systemd/thumbd-admin.socket $(DESTDIR)$(UNITDIR)/thumbd-admin.socket
+	sed 's,/usr/bin,$(PREFIX)/bin,' packaging/systemd/thumbd-gc.service >$(DESTDIR)$(UNITDIR)/thumbd-gc.service
+	install -m 0644 packaging/systemd/thumbd-gc.timer $(DESTDIR)$(UNITDIR)
 	sed 's,^SocketGroup=.*,SocketGroup=$(NGINX_GROUP),' packaging/systemd/thumbd.socket >$(DESTDIR)$(UNITDIR)/thumbd.socket
 
 clean:

@@ -25,6 +25,8 @@ const both = `
 -rw-r--r-- c /etc/thumbd/thumbd.toml
 -rwxr-xr-x - /usr/bin/thumbd
 -rw-r--r-- - /usr/lib/systemd/system/thumbd-admin.socket
+-rw-r--r-- - /usr/lib/systemd/system/thumbd-gc.service
+-rw-r--r-- - /usr/lib/systemd/system/thumbd-gc.timer
 -rw-r--r-- - /usr/lib/systemd/system/thumbd.service
 -rw-r--r-- - /usr/lib/systemd/system/thumbd.socket
 -rw-r--r-- - /usr/lib/sysusers.d/thumbd.conf

@@ -13,7 +13,8 @@ rm -rf "$dir"
 mkdir -p "$dir/thumbd.service.d"
 # A program that a unit names must be there.
 sed "s,/usr/bin/thumbd,$PWD/build/thumbd," packaging/systemd/thumbd.service >"$dir/thumbd.service"
-cp packaging/systemd/thumbd.socket packaging/systemd/thumbd-admin.socket "$dir"
+sed "s,/usr/bin/thumbd,$PWD/build/thumbd," packaging/systemd/thumbd-gc.service >"$dir/thumbd-gc.service"
+cp packaging/systemd/thumbd-gc.timer packaging/systemd/thumbd.socket packaging/systemd/thumbd-admin.socket "$dir"
 
 # check fails where the units have a mistake, or an exposure over $1 tenths.
 check() {
@@ -23,6 +24,9 @@ check() {
 }
 
 check 4
+systemd-analyze --recursive-errors=no --man=no verify "$dir/thumbd-gc.service" "$dir/thumbd-gc.timer"
+systemd-analyze security --no-pager --offline=true --threshold=4 "$dir/thumbd-gc.service" >"$dir/security" ||
+	{ cat "$dir/security"; exit 1; }
 for drop_in in packaging/examples/systemd/*.conf; do
 	cp "$drop_in" "$dir/thumbd.service.d/example.conf"
 	case $drop_in in
