@@ -26,14 +26,15 @@ func (p *Pool) job(w *worker, outputs []*output) *worker {
 	if outputs = p.refuseKnown(outputs); len(outputs) == 0 {
 		return w
 	}
-	deadline := time.Now().Add(p.options.RenderTime)
-	if reason := w.unfit(); reason != "" {
-		p.drop(w, reason)
+	begun := time.Now()
+	deadline := begun.Add(p.options.RenderTime)
+	if why := w.unfit(); why.detail != "" {
+		p.drop(w, why)
 		w = p.fresh(deadline)
 	}
 	err := p.attempt(w, outputs, deadline)
 	if isCrash(err) && len(outputs) == 1 {
-		p.drop(w, "crashed: "+w.crash(err))
+		p.drop(w, end{"crashed", "crashed: " + w.crash(err)})
 		w = p.fresh(deadline)
 		err = p.attempt(w, outputs, deadline)
 	}
@@ -41,6 +42,7 @@ func (p *Pool) job(w *worker, outputs []*output) *worker {
 	if isCrash(err) {
 		crash = w.crash(err)
 	}
+	p.time(outputs, begun)
 	switch {
 	case err == nil || errors.Is(err, ErrInternal):
 		p.finishAll(outputs, err)
@@ -54,15 +56,27 @@ func (p *Pool) job(w *worker, outputs []*output) *worker {
 	if w == nil {
 		return nil
 	}
-	reason := p.worn(w, outputs, err)
+	why := p.worn(w, outputs, err)
 	if crash != "" {
-		reason = "crashed: " + crash
+		why = end{"crashed", "crashed: " + crash}
 	}
-	if reason != "" {
-		p.drop(w, reason)
+	if why.detail != "" {
+		p.drop(w, why)
 		return nil
 	}
 	return w
+}
+
+// time notes and tells how long outputs have waited, and taken since begun.
+func (p *Pool) time(outputs []*output, begun time.Time) {
+	took := time.Since(begun)
+	for _, o := range outputs {
+		times := Times{Format: o.Transform.Format, Waited: begun.Sub(o.queued), Took: took}
+		if o.picture != nil {
+			o.picture.Times = times
+		}
+		p.options.Finished(times)
+	}
 }
 
 // refuseKnown finishes the outputs that have been refused since they came, by
@@ -97,20 +111,20 @@ func (p *Pool) finishAll(outputs []*output, err error) {
 }
 
 // worn returns why w is not to be used again after a job in which it did not
-// crash, or "".
-func (p *Pool) worn(w *worker, outputs []*output, err error) string {
+// crash, if it is not.
+func (p *Pool) worn(w *worker, outputs []*output, err error) end {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return "killed at the deadline"
+		return end{"deadline", "killed at the deadline"}
 	case p.options.WorkerRenders > 0 && w.outputs >= p.options.WorkerRenders:
-		return fmt.Sprintf("made %d outputs", w.outputs)
+		return end{"worn", fmt.Sprintf("made %d outputs", w.outputs)}
 	}
 	for _, o := range outputs {
 		if errors.Is(o.err, ErrDamaged) {
-			return "read a damaged original"
+			return end{"damaged", "read a damaged original"}
 		}
 	}
-	return ""
+	return end{}
 }
 
 // attempt hands outputs to w and sets what becomes of each. An error is the

@@ -43,6 +43,9 @@ func New(o Options) *Pool {
 	if o.Report == nil {
 		o.Report = func(Event) {}
 	}
+	if o.Finished == nil {
+		o.Finished = func(Times) {}
+	}
 	return &Pool{
 		options: o, queue: newQueue(o.Queue), refusals: newRefusals(),
 		warm: make(chan *worker), first: make(chan struct{}), running: make(map[*worker]time.Time),
@@ -158,10 +161,10 @@ func (p *Pool) place(ctx context.Context) {
 		outputs, err := p.queue.next(ctx, w.gone)
 		switch {
 		case err != nil:
-			p.drop(w, "")
+			p.drop(w, end{})
 			return
 		case outputs == nil:
-			p.drop(w, "died while idle")
+			p.drop(w, end{"died", "died while idle"})
 			w = nil
 		default:
 			end := p.begin(w)
@@ -192,23 +195,26 @@ func (p *Pool) fresh(deadline time.Time) *worker {
 		case w := <-p.warm:
 			p.placed.Add(1)
 			// It may have died while it was the spare.
-			reason := w.unfit()
-			if reason == "" {
+			why := w.unfit()
+			if why.detail == "" {
 				return w
 			}
-			p.drop(w, reason)
+			p.drop(w, why)
 		case <-timer.C:
 			return nil
 		}
 	}
 }
 
-// drop kills w and reports why, unless the reason is "".
-func (p *Pool) drop(w *worker, reason string) {
+// end is why a worker is not used any more: a word, and for people.
+type end struct{ reason, detail string }
+
+// drop kills w and reports why, unless there is no detail.
+func (p *Pool) drop(w *worker, why end) {
 	p.placed.Add(-1)
 	w.kill()
-	if reason != "" {
-		p.options.Report(Event{Text: "worker replaced", PID: w.pid(), Detail: reason})
+	if why.detail != "" {
+		p.options.Report(Event{Text: "worker replaced", PID: w.pid(), Reason: why.reason, Detail: why.detail})
 	}
 }
 
@@ -219,7 +225,7 @@ func (p *Pool) Render(ctx context.Context, r Request) (*Picture, error) {
 	if err := p.refusals.get(r); err != nil {
 		return nil, err
 	}
-	o := &output{Request: r, done: make(chan struct{})}
+	o := &output{Request: r, done: make(chan struct{}), queued: time.Now()}
 	if err := p.queue.add(o); err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"thumbd/internal/render/wire"
 )
@@ -18,6 +19,7 @@ type output struct {
 	alone     bool
 	abandoned bool          // nobody waits for it; under the queue's lock
 	done      chan struct{} // closed once picture or err is set
+	queued    time.Time     // since when it waits
 	picture   *Picture
 	err       error
 }

@@ -98,6 +98,7 @@ type Request struct {
 type Picture struct {
 	File          *os.File // a memfd; its offset is anywhere
 	Width, Height int      // pixels, as the worker says
+	Times         Times
 	distrust      func()
 }
 
@@ -130,15 +131,28 @@ type Options struct {
 	QueueTime     time.Duration // longest wait for a worker
 	Limits        Limits
 	Report        func(Event) // called from any goroutine
+	// Finished is called for each output that a worker has made or failed to
+	// make, from any goroutine; nil: nobody.
+	Finished func(Times)
 }
 
 // Event is something in the life of a worker that an administrator may want
 // to know.
 type Event struct {
-	Text   string // constant: "worker started"
-	PID    int
+	Text string // constant: "worker started"
+	PID  int
+	// Reason of "worker replaced": worn, crashed, deadline, damaged, distrusted,
+	// unfit or died.
+	Reason string
 	Detail string
 	Err    error // nil unless something went wrong
+}
+
+// Times are those of one output.
+type Times struct {
+	Format thumb.Format
+	Waited time.Duration // for a worker
+	Took   time.Duration // its job, which may have other outputs too
 }
 
 // State is what a Pool is doing.

@@ -179,14 +179,14 @@ func (w *worker) receive(m wire.Message) error {
 	return nil
 }
 
-// unfit returns why w can't be given another job, or "".
-func (w *worker) unfit() string {
+// unfit returns why w can't be given another job, if it can't.
+func (w *worker) unfit() end {
 	if w.distrusted.Load() {
-		return "made another picture than it was asked for"
+		return end{"distrusted", "made another picture than it was asked for"}
 	}
 	raw, err := w.conn.SyscallConn()
 	if err != nil {
-		return err.Error()
+		return end{"unfit", err.Error()}
 	}
 	silent := false
 	err = raw.Control(func(fd uintptr) {
@@ -194,9 +194,9 @@ func (w *worker) unfit() string {
 		silent = err == unix.EAGAIN
 	})
 	if err != nil || !silent {
-		return "spoke or ended without a job"
+		return end{"unfit", "spoke or ended without a job"}
 	}
-	return ""
+	return end{}
 }
 
 // kill ends the worker, whatever it does, and waits for it.

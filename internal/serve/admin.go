@@ -31,6 +31,8 @@ func (h *Handler) admin(w http.ResponseWriter, r *http.Request) {
 		err = h.adminPurge(w, r)
 	case "/readyz":
 		err = h.ready(w)
+	case "/metrics", "/status":
+		h.options.Metrics.ServeHTTP(w, r)
 	default:
 		err = errNoService
 	}

@@ -30,10 +30,12 @@ func (h *Handler) auth(w http.ResponseWriter, r *http.Request) {
 	defer h.busy()()
 	err := h.authorize(r)
 	if err == nil {
+		h.options.Count(Event{What: Asked, Outcome: "allowed"})
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
 	s := authStatus(err)
+	h.options.Count(Event{What: Asked, Outcome: s.reason})
 	uri := withoutQuery(r.Header.Get(originalURI))
 	h.options.Log.Log(r.Context(), slog.LevelDebug, "not allowed", "uri", uri, "status", s.code, "reason", s.reason, "err", err)
 	answerRefusal(w, s, err)

@@ -37,6 +37,11 @@ type Options struct {
 	// /_thumbd/report; it may try folders and take its time. Nobody else is
 	// told that it is there. nil: there is none.
 	Report func() any
+	// Count is called for what is to be counted, from any goroutine; nil:
+	// nobody counts.
+	Count func(Event)
+	// Metrics answers /metrics and /status for administrators; nil: nobody does.
+	Metrics http.Handler
 }
 
 // Handler is the http.Handler behind nginx. Its methods are safe for
@@ -48,6 +53,7 @@ type Handler struct {
 	loops   *loops
 	telling *telling
 	purges  *purges
+	sampler *sampler
 	// Requests that are being answered, and when the last one was.
 	active atomic.Int64
 	last   atomic.Int64 // nanoseconds since 1970
@@ -56,7 +62,13 @@ type Handler struct {
 // New returns a Handler that refuses all because of ErrConfiguration, until it
 // has sites.
 func New(o Options) *Handler {
-	h := &Handler{options: o, flights: newFlights(), loops: newLoops(), telling: newTelling(), purges: newPurges()}
+	if o.Count == nil {
+		o.Count = func(Event) {}
+	}
+	if o.Metrics == nil {
+		o.Metrics = http.NotFoundHandler()
+	}
+	h := &Handler{options: o, flights: newFlights(), loops: newLoops(), telling: newTelling(), purges: newPurges(), sampler: newSampler()}
 	h.Refuse(ErrConfiguration)
 	h.last.Store(time.Now().UnixNano())
 	return h
@@ -102,7 +114,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case strings.HasPrefix(r.RequestURI, internalPrefix):
 		err = h.internal(w, r)
 	default:
-		err = h.thumbnail(w, r)
+		event := Event{What: Requested}
+		event.Site, err = h.thumbnail(w, r)
+		event.Outcome = outcomeOf(w.Header())
+		if err != nil {
+			event.Outcome = statusOf(err).reason
+		}
+		h.options.Count(event)
 	}
 	if err != nil {
 		h.refuse(w, r, err)
@@ -156,14 +174,16 @@ func (sites *Sites) parse(r *http.Request) (asked, error) {
 	if err != nil {
 		return asked{}, err
 	}
+	// With an error the site is known all the same.
+	site := sites.byThumb[found]
 	t, err := found.Parse(uri)
 	if err != nil {
-		return asked{}, err
+		return asked{Site: site}, err
 	}
 	if err := sign.Verify(t); err != nil {
-		return asked{}, err
+		return asked{Site: site}, err
 	}
-	a := asked{Site: sites.byThumb[found], thumb: t, transform: t.Transform(), uri: uri, name: uri}
+	a := asked{Site: site, thumb: t, transform: t.Transform(), uri: uri, name: uri}
 	if f := a.variant(r.Header); f != 0 {
 		a.name, a.transform = uri+"."+f.String(), t.WithFormat(f)
 	}
@@ -179,24 +199,29 @@ func (h *Handler) busy() (done func()) {
 	}
 }
 
-func (h *Handler) thumbnail(w http.ResponseWriter, r *http.Request) error {
+// thumbnail answers a request for a thumbnail or a download, and returns the
+// name of its site or section.
+func (h *Handler) thumbnail(w http.ResponseWriter, r *http.Request) (site string, err error) {
 	defer h.busy()()
 	sites, err := h.sites.acquire()
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer sites.users.Done()
 	if s, uri := sites.section(r); s != nil {
-		return h.download(w, r, sites.Accel, s, uri)
+		return s.Name, h.download(w, r, sites.Accel, s, uri)
 	}
 	a, err := sites.parse(r)
+	if a.Site != nil {
+		site = a.Thumb.Name
+	}
 	if err != nil {
-		return err
+		return site, err
 	}
 	// nginx has asked before, and does not pass on here what proves it.
 	if a.Access != nil && sites.Accel != AccelNginx {
 		if err := check(a.Access, r, a.uri, r.RequestURI); err != nil {
-			return err
+			return site, err
 		}
 	}
 	// An error is that of a connection without deadlines, in a test.
@@ -206,7 +231,7 @@ func (h *Handler) thumbnail(w http.ResponseWriter, r *http.Request) error {
 			break
 		}
 	}
-	return err
+	return site, err
 }
 
 // patience is how often one request is begun anew because of purges.
@@ -268,6 +293,7 @@ func (h *Handler) answerPublished(w http.ResponseWriter, r *http.Request, a aske
 		send(w, r, f)
 		return true
 	}
+	h.options.Count(Event{What: Looped, Site: a.Thumb.Name})
 	if more, due := h.telling.due("loop "+a.Thumb.Name, tellPause); due {
 		h.options.Log.Warn("nginx does not find what is published: "+
 			"its root for the site's prefix must be document_root and readable to it, its try_files must be as thumbd(8) says, "+

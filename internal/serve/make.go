@@ -27,6 +27,7 @@ type outcome struct {
 	// nil where it is in the tree.
 	unpublished *os.File
 	size        int64
+	waited      time.Duration // for a worker
 }
 
 func (o outcome) close() {
@@ -51,7 +52,13 @@ func (h *Handler) make(ctx context.Context, renderer Renderer, a asked) (out out
 			last.close()
 			return outcome{}, false, h.logged(ctx, a, err)
 		case bytes > 0:
-			h.log(ctx, slog.LevelInfo, a, "rendered", "bytes", bytes, "ms", time.Since(start).Milliseconds())
+			h.options.Count(Event{What: Rendered, Site: a.Thumb.Name})
+			ok, left := h.sampler.allow()
+			h.tellLeft(left)
+			if ok {
+				h.log(ctx, slog.LevelInfo, a, "rendered", "status", http.StatusOK, "bytes", bytes, "format", a.transform.Format.String(),
+					"ms", time.Since(start).Milliseconds(), "queue_ms", out.waited.Milliseconds())
+			}
 		}
 		last.close()
 		return out, bytes > 0, nil
@@ -100,7 +107,10 @@ func (h *Handler) try(ctx context.Context, renderer Renderer, a asked) (out outc
 	if err != nil {
 		return outcome{}, 0, err
 	}
-	return h.publish(ctx, a, picture, want(a, run, picture, info))
+	waited := picture.Times.Waited
+	out, bytes, err = h.publish(ctx, a, picture, want(a, run, picture, info))
+	out.waited = waited
+	return out, bytes, err
 }
 
 // afterChange is what comes of a picture that is not to be published. Unless
@@ -166,12 +176,14 @@ func (h *Handler) publish(ctx context.Context, a asked, picture *render.Picture,
 		keep = true
 		return outcome{unpublished: picture.File, size: stat.Size()}, 0, nil
 	case err != nil:
+		h.options.Count(Event{What: Unpublished, Site: a.Thumb.Name})
 		if more, due := h.telling.due("unpublished "+a.Thumb.Name, tellPause); due {
 			h.log(ctx, slog.LevelError, a, "not published, sent as it is: mend the cause, or every request for it is a render", "err", err, "more", more)
 		}
 		keep = true
 		return outcome{unpublished: picture.File, size: stat.Size()}, stat.Size(), nil
 	}
+	h.options.Count(Event{What: Published, Site: a.Thumb.Name, Bytes: stat.Size()})
 	h.removeStale(a)
 	return outcome{}, stat.Size(), nil
 }
@@ -190,6 +202,9 @@ func (h *Handler) logged(ctx context.Context, a asked, err error) error {
 		what += " " + a.thumb.Original
 	}
 	refusal, refused := errors.AsType[*render.Refusal](err)
+	if refused {
+		h.options.Count(Event{What: Refused, Site: a.Thumb.Name, Outcome: s.reason, Remembered: refusal.Remembered})
+	}
 	more, due := 0, !refused || !refusal.Remembered
 	if !refused {
 		more, due = h.telling.due(what, tellPause)

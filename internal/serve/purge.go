@@ -97,6 +97,7 @@ func (s *Site) folder() string { return filepath.Join(s.Thumb.DocumentRoot, s.Th
 // has been purged stays so; what is not yet deleted is so at the next start.
 func (h *Handler) Close() {
 	h.purges.close()
+	h.tellLeft(h.sampler.rest())
 }
 
 // Purge takes away those thumbnails of the site of that name that scope says.
@@ -123,6 +124,7 @@ func (h *Handler) Purge(ctx context.Context, site string, scope purge.Scope, aga
 		h.options.Log.Error("not purged", "site", site, "err", err)
 		return err
 	}
+	h.options.Count(Event{What: Purged, Site: site})
 	h.options.Log.Info("purged", "site", site, "all", scope.All, "originals", len(scope.Originals), "under", scope.Under,
 		"preset", scope.Preset, "render", again, "ms", time.Since(start).Milliseconds())
 	return nil
