@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"thumbd/internal/config"
-	"thumbd/internal/render"
 	"thumbd/internal/systemd"
 )
 
@@ -32,7 +31,7 @@ func checkCommand() *cobra.Command {
 			warnStopTimeout(cmd, file, c)
 			// One worker is enough to ask what it can do.
 			c.Workers = 1
-			s, err := newService(cmd.Context(), c, func(render.Event) {}, warn)
+			s, err := newService(cmd.Context(), c, reports{}, warn)
 			if err != nil {
 				return err
 			}

@@ -34,6 +34,7 @@ func (d *daemon) load(ctx context.Context) error {
 	}
 	d.level.Set(s.config.LogLevel)
 	d.trouble.Store(nil)
+	d.keep(s)
 	d.swapping.Lock()
 	old := d.service.Swap(s)
 	d.swapping.Unlock()
@@ -106,7 +107,7 @@ func (d *daemon) read(ctx context.Context) (*service, error) {
 	if err != nil {
 		return nil, usage{err}
 	}
-	s, err := newService(ctx, c, logEvent(d.log), warn)
+	s, err := newService(ctx, c, d.reports(), warn)
 	if err == nil {
 		s.warnings = warnings
 	}

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -46,6 +47,28 @@ func verify(ts *testscript.TestScript, _ bool, args []string) {
 	err := ts.Exec("thumbd", "verify", "-c", "thumbd.toml", "--token", token, url)
 	if (err == nil) != (args[0] == "good") {
 		ts.Fatalf("%s: %v", url, err)
+	}
+}
+
+// Every command and every flag is in thumbd(8).
+func TestEveryCommandIsInTheManual(t *testing.T) {
+	b, err := os.ReadFile("../../packaging/man/thumbd.8")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(b)
+	for _, c := range rootCommand().Commands() {
+		for _, line := range []string{"\n.Cm " + c.Name() + "\n", "\n.It Cm " + c.Name() + "\n"} {
+			if !strings.Contains(page, line) {
+				t.Errorf("thumbd(8) has no %q", line)
+			}
+		}
+		for _, flag := range regexp.MustCompile(`--([a-z-]+)`).FindAllStringSubmatch(c.Flags().FlagUsages(), -1) {
+			// Its short form is in the manual.
+			if flag[1] != "config" && !regexp.MustCompile(`Fl -`+flag[1]+`\b`).MatchString(page) {
+				t.Errorf("thumbd(8) does not have --%s of %s", flag[1], c.Name())
+			}
+		}
 	}
 }
 

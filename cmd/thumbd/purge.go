@@ -49,14 +49,19 @@ func purgeCommand() *cobra.Command {
 	return cmd
 }
 
-// postPurge has thumbd purge what form says; systemd starts it, if need be.
-func postPurge(ctx context.Context, socket string, form url.Values) error {
-	client := http.Client{Transport: &http.Transport{
+// adminClient connects to the socket for administrators, whatever the host.
+func adminClient(socket string) *http.Client {
+	return &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", socket)
 		},
 		DisableKeepAlives: true,
 	}}
+}
+
+// postPurge has thumbd purge what form says; systemd starts it, if need be.
+func postPurge(ctx context.Context, socket string, form url.Values) error {
+	client := adminClient(socket)
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://thumbd/purge", strings.NewReader(form.Encode()))
 	if err != nil {
 		return err

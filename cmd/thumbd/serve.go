@@ -20,6 +20,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"thumbd/internal/metrics"
 	"thumbd/internal/render"
 	"thumbd/internal/serve"
 	"thumbd/internal/systemd"
@@ -41,6 +42,7 @@ func serveCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d := &daemon{file: file, activated: listen == "", watchdog: systemd.Watchdog()}
 			d.log = newLogger(cmd.ErrOrStderr(), &d.level)
+			d.metrics = metrics.New(d.state)
 			if admin != "" && listen == "" {
 				return asUsage(errors.New("--admin needs --listen: without it both sockets are systemd's"))
 			}
@@ -75,6 +77,7 @@ type daemon struct {
 	level     slog.LevelVar
 	watchdog  time.Duration // how soon the service manager wants to hear; 0: never
 	handler   *serve.Handler
+	metrics   *metrics.Metrics
 	service   atomic.Pointer[service] // nil until a configuration has been loaded
 	trouble   atomic.Pointer[error]   // why the file was not loaded the last time
 	swapping  sync.RWMutex            // whoever swaps service has it
@@ -94,7 +97,7 @@ func (d *daemon) run(ctx context.Context, listen, admin string) error {
 	if err != nil {
 		return err
 	}
-	d.handler = serve.New(serve.Options{Log: d.log, Health: d.health, Report: d.report})
+	d.handler = serve.New(serve.Options{Log: d.log, Health: d.health, Report: d.report, Count: d.count, Metrics: d.metrics})
 	err = d.load(ctx)
 	switch {
 	case ctx.Err() != nil:
@@ -215,7 +218,7 @@ func (d *daemon) feed() {
 // holds the socket for those who do so again, and nothing is watched.
 func (d *daemon) idle() bool {
 	limit := d.idleExit()
-	if s := d.service.Load(); s != nil && s.watches() {
+	if s := d.service.Load(); s != nil && (s.watches() || s.keeper.Busy()) {
 		return false
 	}
 	return d.activated && limit > 0 && d.handler.Idle() >= limit

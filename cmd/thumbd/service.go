@@ -17,6 +17,7 @@ import (
 	"thumbd/internal/render"
 	"thumbd/internal/render/wire"
 	"thumbd/internal/serve"
+	"thumbd/internal/tidy"
 	"thumbd/internal/watch"
 )
 
@@ -40,15 +41,16 @@ type service struct {
 	done     chan struct{} // closed when pool.Run has returned
 	// watching is of originals, with the gates' lists.
 	watching sync.WaitGroup
+	keeper   *tidy.Keeper // nil until the service is put to work
 }
 
 // newService starts workers for c and opens its sites. Warnings go to warn.
-func newService(ctx context.Context, c *config.Config, report func(render.Event), warn func(config.Mistake)) (_ *service, err error) {
+func newService(ctx context.Context, c *config.Config, told reports, warn func(config.Mistake)) (_ *service, err error) {
 	program, err := workerProgram()
 	if err != nil {
 		return nil, err
 	}
-	s := &service{pool: render.New(poolOptions(c, program, report)), done: make(chan struct{})}
+	s := &service{pool: render.New(poolOptions(c, program, told)), done: make(chan struct{})}
 	// The pool outlives ctx: what runs when thumbd is told to stop finishes.
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
@@ -80,7 +82,7 @@ func newService(ctx context.Context, c *config.Config, report func(render.Event)
 	return s, s.guard()
 }
 
-func poolOptions(c *config.Config, program string, report func(render.Event)) render.Options {
+func poolOptions(c *config.Config, program string, told reports) render.Options {
 	return render.Options{
 		Program:       program,
 		Workers:       c.Workers,
@@ -97,7 +99,8 @@ func poolOptions(c *config.Config, program string, report func(render.Event)) re
 			ThumbnailHeight: c.ThumbnailHeight,
 			ThumbnailBytes:  c.ThumbnailBytes,
 		},
-		Report: report,
+		Report:   told.worker,
+		Finished: told.output,
 	}
 }
 
@@ -170,6 +173,9 @@ func (s *service) close() {
 	<-s.done
 	s.gates.close()
 	s.watching.Wait()
+	if s.keeper != nil {
+		s.keeper.Close()
+	}
 	for _, f := range s.files {
 		f.Section.Close()
 	}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"context"
+	"errors"
+
+	"thumbd/internal/metrics"
+	"thumbd/internal/render"
+	"thumbd/internal/serve"
+	"thumbd/internal/tidy"
+)
+
+// reports is where a pool's events go.
+type reports struct {
+	worker func(render.Event)
+	output func(render.Times)
+}
+
+func (d *daemon) reports() reports {
+	log := logEvent(d.log)
+	return reports{output: d.metrics.Output, worker: func(e render.Event) {
+		log(e)
+		d.metrics.Worker(e)
+	}}
+}
+
+// count counts an event of the handler, and has a tree tidied whose disk runs
+// full.
+func (d *daemon) count(e serve.Event) {
+	d.metrics.Serve(e)
+	if e.What != serve.Published && e.What != serve.Unpublished {
+		return
+	}
+	if s := d.service.Load(); s != nil {
+		s.keeper.Published(e.Site)
+	}
+}
+
+// state is what metrics show of the present moment.
+func (d *daemon) state() metrics.State {
+	state := metrics.State{Version: versionText()}
+	s := d.service.Load()
+	if s == nil {
+		return state
+	}
+	state.Vips, state.Pool, state.Workers = s.hello.Vips, s.pool.State(), s.config.Workers
+	state.Trees = make(map[string]tidy.Totals)
+	for _, site := range s.sites {
+		totals, err := tidy.ReadTotals(site.Thumb.DocumentRoot, site.Thumb.Prefix)
+		if err != nil {
+			d.log.Debug("gc", "site", site.Thumb.Name, "err", err)
+			continue
+		}
+		state.Trees[site.Thumb.Name] = totals
+	}
+	return state
+}
+
+// keep makes what tidies the trees of s when their disks run full.
+func (d *daemon) keep(s *service) {
+	var sites []tidy.Site
+	for i, site := range s.sites {
+		sites = append(sites, tidy.Site{
+			Thumb: site.Thumb, Originals: site.Originals, Tree: site.Tree, Budget: budget(s.config.Sites[i].Cache),
+		})
+	}
+	s.keeper = tidy.NewKeeper(sites, func(site string, sum tidy.Summary, err error) {
+		switch {
+		case errors.Is(err, tidy.ErrRunning), errors.Is(err, context.Canceled):
+			d.log.Debug("gc", "site", site, "err", err)
+			return
+		case err != nil:
+			d.log.Error("gc", "site", site, "err", err)
+		}
+		if sum.Over {
+			d.log.Warn("there is less free than min_free, and nothing left to remove", "site", site)
+		}
+		d.log.Info("gc, as there was less free than min_free", "site", site, "removed", sum.Removed, "kept", sum.Kept.Files)
+	})
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT
+
+// Package metrics counts what the daemon does and shows it: to Prometheus, and
+// as JSON to thumbd status. Other packages know nothing of it; they report
+// events.
+package metrics
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"thumbd/internal/render"
+	"thumbd/internal/serve"
+	"thumbd/internal/tidy"
+)
+
+// prefix begins the names of metrics that are thumbd's own.
+const prefix = "thumbd_"
+
+// seconds are the buckets of histograms: a render takes some ms to some s.
+var seconds = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 40}
+
+// State is what is known at any moment and counted by others.
+type State struct {
+	Version, Vips string
+	Pool          render.State
+	Workers       int                    // that there ought to be
+	Trees         map[string]tidy.Totals // of gc, by site
+}
+
+// Metrics counts. Its methods are safe for concurrent use.
+type Metrics struct {
+	registry *prometheus.Registry
+
+	requests, auth, renders, replacements, bytes *prometheus.CounterVec
+	loops, fallbacks, refusals, purges           *prometheus.CounterVec
+	took, waited                                 *prometheus.HistogramVec
+}
+
+// New returns Metrics that have counted nothing. state is called whenever they
+// are shown.
+func New(state func() State) *Metrics {
+	m := &Metrics{registry: prometheus.NewRegistry()}
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: prefix + name, Help: help}, labels)
+		m.registry.MustRegister(c)
+		return c
+	}
+	histogram := func(name, help string) *prometheus.HistogramVec {
+		c := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: prefix + name, Help: help, Buckets: seconds}, []string{"format"})
+		m.registry.MustRegister(c)
+		return c
+	}
+	m.requests = counter("requests_total", "Requests for thumbnails and downloads.", "site", "outcome")
+	m.auth = counter("auth_total", "What nginx has asked with auth_request.", "outcome")
+	m.renders = counter("renders_total", "Thumbnails rendered.", "site")
+	m.took = histogram("render_seconds", "How long an output was in work.")
+	m.waited = histogram("queue_seconds", "How long an output waited for a worker.")
+	m.replacements = counter("worker_replacements_total", "Workers replaced.", "reason")
+	m.bytes = counter("published_bytes_total", "Bytes published.", "site")
+	m.loops = counter("loops_total", "Requests that came back as nginx did not find what was published.", "site")
+	m.fallbacks = counter("disk_fallbacks_total", "Thumbnails sent that could not be published.", "site")
+	m.refusals = counter("refusals_total", "Thumbnails not made because of their original.", "site", "reason", "remembered")
+	m.purges = counter("purges_total", "Purges.", "site")
+	m.registry.MustRegister(stateCollector(state),
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// Serve counts an event of the handler.
+func (m *Metrics) Serve(e serve.Event) {
+	switch e.What {
+	case serve.Requested:
+		m.requests.WithLabelValues(e.Site, e.Outcome).Inc()
+	case serve.Asked:
+		m.auth.WithLabelValues(e.Outcome).Inc()
+	case serve.Rendered:
+		m.renders.WithLabelValues(e.Site).Inc()
+	case serve.Published:
+		m.bytes.WithLabelValues(e.Site).Add(float64(e.Bytes))
+	case serve.Unpublished:
+		m.fallbacks.WithLabelValues(e.Site).Inc()
+	case serve.Looped:
+		m.loops.WithLabelValues(e.Site).Inc()
+	case serve.Refused:
+		m.refusals.WithLabelValues(e.Site, e.Outcome, strconv.FormatBool(e.Remembered)).Inc()
+	case serve.Purged:
+		m.purges.WithLabelValues(e.Site).Inc()
+	}
+}
+
+// Worker counts an event in a worker's life.
+func (m *Metrics) Worker(e render.Event) {
+	if e.Reason != "" {
+		m.replacements.WithLabelValues(e.Reason).Inc()
+	}
+}
+
+// Output counts the times of one output.
+func (m *Metrics) Output(t render.Times) {
+	format := t.Format.String()
+	m.took.WithLabelValues(format).Observe(t.Took.Seconds())
+	m.waited.WithLabelValues(format).Observe(t.Waited.Seconds())
+}
+
+// ServeHTTP shows the metrics: for /status as a list of Family in JSON, else as
+// Prometheus reads them.
+func (m *Metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != "/status" {
+		promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Timeout: time.Minute}).ServeHTTP(w, r)
+		return
+	}
+	families, err := m.status()
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	// An error is the client's going away.
+	_ = json.NewEncoder(w).Encode(families)
+}
+
+// Family is a metric with all of its samples.
+type Family struct {
+	Name    string   `json:"name"`
+	Help    string   `json:"help"`
+	Samples []Sample `json:"samples"`
+}
+
+// Sample is one value of a metric. That of a histogram is a mean, and Count of
+// how many; else Count is 0.
+type Sample struct {
+	Labels []Label `json:"labels,omitempty"`
+	Value  float64 `json:"value"`
+	Count  uint64  `json:"count,omitempty"`
+}
+
+// Label is the name and the value of a label.
+type Label struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// status returns thumbd's own metrics, sorted by name.
+func (m *Metrics) status() ([]Family, error) {
+	gathered, err := m.registry.Gather()
+	if err != nil {
+		return nil, err
+	}
+	var families []Family
+	for _, g := range gathered {
+		if !strings.HasPrefix(g.GetName(), prefix) {
+			continue
+		}
+		f := Family{Name: g.GetName(), Help: g.GetHelp()}
+		for _, metric := range g.GetMetric() {
+			s := Sample{Value: metric.GetCounter().GetValue() + metric.GetGauge().GetValue()}
+			if h := metric.GetHistogram(); h.GetSampleCount() > 0 {
+				s.Count = h.GetSampleCount()
+				s.Value = h.GetSampleSum() / float64(s.Count)
+			}
+			for _, l := range metric.GetLabel() {
+				s.Labels = append(s.Labels, Label{l.GetName(), l.GetValue()})
+			}
+			f.Samples = append(f.Samples, s)
+		}
+		families = append(families, f)
+	}
+	return families, nil
+}
