@@ -83,7 +83,7 @@ func (r *run) judge(e entry, original known) string {
 		return Orphan
 	case original.kind == there && !sameTime(e.mtime(), original.mtime):
 		return Stale
-	case r.Budget.Age > 0 && r.Now.Sub(time.Unix(e.stat.Ctim.Unix())) > r.Budget.Age:
+	case r.Budget.Age > 0 && r.Now.Sub(e.ctime()) > r.Budget.Age:
 		return Age
 	}
 	return ""

@@ -18,6 +18,7 @@ type Keeper struct {
 	sites map[string]Site
 	done  func(site string, sum Summary, err error)
 	pause time.Duration
+	how   Options
 
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -31,7 +32,7 @@ type Keeper struct {
 // called after each run. The sites stay the caller's, who closes the Keeper
 // before them.
 func NewKeeper(sites []Site, done func(site string, sum Summary, err error)) *Keeper {
-	k := &Keeper{sites: make(map[string]Site), done: done, pause: keeperPause, next: make(map[string]time.Time)}
+	k := &Keeper{sites: make(map[string]Site), done: done, pause: keeperPause, how: Options{Remove: true}, next: make(map[string]time.Time)}
 	k.ctx, k.cancel = context.WithCancel(context.Background())
 	for _, s := range sites {
 		if s.Budget.Free > 0 {
@@ -64,7 +65,7 @@ func (k *Keeper) Published(site string) {
 }
 
 func (k *Keeper) run(s Site) {
-	sum, err := Run(k.ctx, s, Options{Remove: true})
+	sum, err := Run(k.ctx, s, k.how)
 	k.mu.Lock()
 	k.busy = false
 	k.next[s.Thumb.Name] = time.Now().Add(k.pause)

@@ -32,6 +32,7 @@ func TestKeeperRunsWhenThereIsLittleFree(t *testing.T) {
 			var ends []end
 			k := NewKeeper([]Site{p.Site}, func(site string, sum Summary, err error) { ends = append(ends, end{site, sum, err}) })
 			k.pause = tt.pause
+			k.how.Now = time.Now().Add(time.Hour)
 			defer k.Close()
 			k.Published("gallery") // nothing is there
 			for range 3 {

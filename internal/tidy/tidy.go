@@ -57,7 +57,7 @@ const (
 	Orphan = "orphan" // its original was deleted
 	Stale  = "stale"  // its original has changed
 	Age    = "age"    // older than the budget allows
-	Unused = "unused" // least recently used, over the budget
+	Unused = "unused" // least recently used, over the budget, and not just published
 )
 
 // Reasons are all of them, in the order in which they count.
@@ -220,7 +220,11 @@ func (r *run) first(e entry, ages *ages) (removed bool) {
 	return false
 }
 
-// second removes what was used before the cut.
+// young is what was published so short a time ago that nginx, which was just
+// sent to it, may not have opened it yet.
+const young = 2 * time.Second
+
+// second removes what was used before the cut, and is not young.
 func (r *run) second(e entry, cut *cut) (removed bool) {
 	t, ok := r.thumbnail(e)
 	if !ok {
@@ -231,7 +235,7 @@ func (r *run) second(e entry, cut *cut) (removed bool) {
 		return true
 	}
 	age := r.clock.age(&e.stat)
-	if !cut.has(age) || !r.remove(e, Unused) {
+	if !cut.has(age) || r.Now.Sub(e.ctime()) < young || !r.remove(e, Unused) {
 		return false
 	}
 	cut.take(age, e.bytes())

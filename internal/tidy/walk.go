@@ -27,6 +27,7 @@ type entry struct {
 
 func (e entry) bytes() int64     { return e.stat.Blocks * 512 }
 func (e entry) mtime() time.Time { return time.Unix(e.stat.Mtim.Unix()) }
+func (e entry) ctime() time.Time { return time.Unix(e.stat.Ctim.Unix()) }
 
 // walk calls visit with every regular file of the tree, and removes the folders
 // that are empty afterwards, but not the tree's own. It returns ctx's error, and
