@@ -24,8 +24,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"thumbd/internal/originals"
 	"thumbd/internal/publish"
 	"thumbd/internal/root"
@@ -242,40 +240,6 @@ func (r *run) second(e entry, cut *cut) (removed bool) {
 	r.sum.Kept.Files--
 	r.sum.Kept.Bytes -= e.bytes()
 	return true
-}
-
-// over returns by how much what was kept is over the budget.
-func (r *run) over(path string) (Count, error) {
-	var over Count
-	if r.Budget.Files > 0 {
-		over.Files = max(r.sum.Kept.Files-r.Budget.Files, 0)
-	}
-	if r.Budget.Bytes > 0 {
-		over.Bytes = max(r.sum.Kept.Bytes-r.Budget.Bytes, 0)
-	}
-	if r.Budget.Free > 0 {
-		free, err := Free(path)
-		if err != nil {
-			return over, err
-		}
-		if !r.Remove {
-			for _, c := range r.sum.Removed {
-				free += c.Bytes
-			}
-		}
-		over.Bytes = max(over.Bytes, r.Budget.Free-free)
-	}
-	return over, nil
-}
-
-// Free returns how many bytes of the file system of path ordinary users can
-// still take.
-func Free(path string) (int64, error) {
-	var st unix.Statfs_t
-	if err := unix.Statfs(path, &st); err != nil {
-		return 0, &os.PathError{Op: "statfs", Path: path, Err: err}
-	}
-	return int64(st.Bavail) * st.Bsize, nil
 }
 
 // trouble keeps the first of many errors.

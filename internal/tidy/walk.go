@@ -83,19 +83,28 @@ func (r *run) entry(ctx context.Context, dir *os.File, name string, e fs.DirEntr
 		empty, err := r.folder(ctx, name, visit)
 		return empty && err == nil && r.removeFolder(name), err
 	}
-	x := entry{name: name}
-	err = unix.Fstatat(int(dir.Fd()), e.Name(), &x.stat, unix.AT_SYMLINK_NOFOLLOW)
+	x, gone := r.look(dir, name)
 	switch {
-	case isGone(err):
-		return true, nil
-	case err != nil:
-		r.trouble.add(&os.PathError{Op: "stat", Path: name, Err: err})
-		return false, nil
+	case x == nil:
+		return gone, nil
 	case x.stat.Mode&unix.S_IFMT != unix.S_IFREG:
 		r.sum.Foreign++
 		return false, nil
 	}
-	return visit(x), nil
+	return visit(*x), nil
+}
+
+// look returns an entry of a folder, or nil and whether it is gone.
+func (r *run) look(dir *os.File, name string) (x *entry, gone bool) {
+	x = &entry{name: name}
+	err := unix.Fstatat(int(dir.Fd()), path.Base(name), &x.stat, unix.AT_SYMLINK_NOFOLLOW)
+	if err == nil {
+		return x, false
+	}
+	if !isGone(err) {
+		r.trouble.add(&os.PathError{Op: "stat", Path: name, Err: err})
+	}
+	return nil, isGone(err)
 }
 
 // removeFolder removes a folder unless something has come into it meanwhile.
