@@ -46,6 +46,9 @@ type Info struct {
 	Ctime time.Time
 	Dev   uint64
 	Ino   uint64
+	// Fixed is a file of ours that is never written to again: whatever becomes
+	// of its name, it has not changed.
+	Fixed bool
 }
 
 // New returns the originals below path, an absolute one, and opens nothing.
@@ -164,6 +167,9 @@ func (d *Dir) Probe() error {
 // Changed reports whether f, which Open returned with info, has been written,
 // replaced or removed since. A change of its permissions or links counts too.
 func Changed(f *os.File, info Info) (bool, error) {
+	if info.Fixed {
+		return false, nil
+	}
 	fi, err := f.Stat()
 	if err != nil {
 		return false, fmt.Errorf("%w: %w", ErrUnreadable, err)

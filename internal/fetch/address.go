@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+
+package fetch
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"syscall"
+)
+
+// global6 is where all IPv6 addresses of hosts in the Internet are (RFC 4291,
+// section 2.4).
+var global6 = netip.MustParsePrefix("2000::/3")
+
+// specials are the addresses of IANA's special-purpose registries, those of
+// anycast services included, and of multicast. The IPv6 ones are those inside
+// global6.
+var specials = prefixes(
+	"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
+	"192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24",
+	"192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24",
+	"224.0.0.0/4", "240.0.0.0/4",
+	// IETF protocol assignments: Teredo, benchmarking, ORCHID and others.
+	"2001::/23",
+	"2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20",
+)
+
+func prefixes(texts ...string) []netip.Prefix {
+	var all []netip.Prefix
+	for _, text := range texts {
+		all = append(all, netip.MustParsePrefix(text))
+	}
+	return all
+}
+
+// isSpecial reports whether an address is not that of a host in the Internet:
+// loopback, private, link-local, multicast, for documentation, or one that
+// wraps another, as NAT64's and 6to4's do. An IPv4 address mapped to IPv6 is
+// judged as what it is.
+func isSpecial(a netip.Addr) bool {
+	a = a.Unmap().WithZone("")
+	if !a.IsValid() || a.Is6() && !global6.Contains(a) {
+		return true
+	}
+	return contains(specials, a)
+}
+
+// Allowed reports whether an address may be dialed where a site makes these
+// exceptions: it is no special one, or in one of them.
+func Allowed(a netip.Addr, exceptions []netip.Prefix) bool {
+	return !isSpecial(a) || contains(exceptions, a.Unmap().WithZone(""))
+}
+
+func contains(list []netip.Prefix, a netip.Addr) bool {
+	return slices.ContainsFunc(list, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// control refuses to dial what the site does not allow. It sees the address
+// that a name has resolved to, for each attempt, so there is no later look-up
+// that could tell another.
+func (o *Origin) control(_, address string, _ syscall.RawConn) error {
+	at, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return fmt.Errorf("%w: %q is no address", ErrForbidden, address)
+	}
+	if !Allowed(at.Addr(), o.options.AllowAddresses) {
+		return fmt.Errorf("%w: %s is a special address, and not in allow_addresses", ErrForbidden, at.Addr())
+	}
+	return nil
+}

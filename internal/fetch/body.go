@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+
+package fetch
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"thumbd/internal/originals"
+)
+
+// key is what the spool calls the original at u. Sites share none: what one
+// may fetch another may not.
+func (o *Origin) key(u *url.URL) string {
+	sum := sha256.Sum256([]byte(o.options.Site + "\x00" + u.String()))
+	return hex.EncodeToString(sum[:])
+}
+
+// fetch has the spool hold the original at u as the origin has it now. It
+// remembers why it can't.
+func (o *Origin) fetch(ctx context.Context, key string, u *url.URL) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer time.AfterFunc(o.options.TotalTime, func() { cancel(o.slow("total_time")) }).Stop()
+	if err := o.turn(ctx); err != nil {
+		return err
+	}
+	defer func() { <-o.turns }()
+	// While this one waited others may have found the origin silent.
+	if err := o.memory.get(key); err != nil {
+		return err
+	}
+	start := time.Now()
+	if err := o.bring(ctx, cancel, key, u); err != nil {
+		err = o.explain(ctx, err)
+		o.memory.add(key, start, err)
+		return err
+	}
+	return nil
+}
+
+// turn waits until fewer than Fetches run. The caller gives a turn back.
+func (o *Origin) turn(ctx context.Context) error {
+	select {
+	case o.turns <- struct{}{}:
+		return nil
+	default:
+	}
+	defer o.waiting.Add(-1)
+	if o.waiting.Add(1) > int64(o.options.Queue) {
+		return fmt.Errorf("%w: %d wait", ErrBusy, o.options.Queue)
+	}
+	select {
+	case o.turns <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return o.explain(ctx, ctx.Err())
+	}
+}
+
+// bring asks the origin, conditionally where the spool has the original, and
+// spools what it sends. cancel ends ctx.
+func (o *Origin) bring(ctx context.Context, cancel context.CancelCauseFunc, key string, u *url.URL) error {
+	r, err := o.spool.record(key)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	resp, err := o.request(ctx, http.MethodGet, u, r)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if err := o.checkAnswer(resp, r.conditional()); err != nil {
+		return err
+	}
+	if resp.StatusCode == http.StatusNotModified {
+		return nil
+	}
+	in, err := o.spool.create(key)
+	if err != nil {
+		return err
+	}
+	defer in.discard()
+	sum := sha256.New()
+	size, err := o.receive(io.MultiWriter(in, sum), resp.Body, cancel)
+	if err != nil {
+		return err
+	}
+	return in.commit(record{
+		URL: u.String(), Size: size, Mtime: version(resp.Header.Get("Last-Modified"), sum),
+		ETag: resp.Header.Get("ETag"), LastModified: resp.Header.Get("Last-Modified"),
+	})
+}
+
+// receive copies a body that begins as an original may and is not too large,
+// as long as it comes fast enough.
+func (o *Origin) receive(w io.Writer, body io.Reader, cancel context.CancelCauseFunc) (int64, error) {
+	m := &meter{reader: body}
+	least := max(int64(float64(o.options.Rate)*o.window.Seconds()), 1)
+	defer m.watch(o.window, least, func() { cancel(o.slow("rate")) })()
+	head := bufio.NewReaderSize(m, 32<<10)
+	begin, err := head.Peek(signatureLength)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return 0, err
+	}
+	if !beginsAs(begin, o.options.Formats) {
+		return 0, fmt.Errorf("%w: %.16q", ErrType, begin)
+	}
+	n, err := io.Copy(w, io.LimitReader(head, o.options.OriginalBytes+1))
+	if err == nil && n > o.options.OriginalBytes {
+		err = fmt.Errorf("%w: more than %d bytes", originals.ErrTooLarge, o.options.OriginalBytes)
+	}
+	return n, err
+}
+
+// meter counts what is read.
+type meter struct {
+	reader io.Reader
+	bytes  atomic.Int64
+}
+
+func (m *meter) Read(p []byte) (int, error) {
+	n, err := m.reader.Read(p)
+	m.bytes.Add(int64(n))
+	return n, err
+}
+
+// watch calls tooSlow when fewer than least bytes have come over a window,
+// until stop is called.
+func (m *meter) watch(window time.Duration, least int64, tooSlow func()) (stop func()) {
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(window)
+		defer tick.Stop()
+		for last := int64(0); ; {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+			}
+			now := m.bytes.Load()
+			if now-last < least {
+				tooSlow()
+				return
+			}
+			last = now
+		}
+	}()
+	return func() {
+		close(done)
+		<-ended
+	}
+}
+
+// Versions without a Last-Modified get times from firstVersion on.
+var (
+	firstVersion = time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
+	versionRange = uint64(20 * 365 * 24 * time.Hour / time.Second)
+)
+
+// version returns the mtime of an original's thumbnails. Origins keep seconds,
+// and some give every file the same time: the fraction tells apart what is
+// different.
+func version(lastModified string, content hash.Hash) time.Time {
+	sum := content.Sum(nil)
+	fraction := time.Duration(binary.BigEndian.Uint32(sum[8:])%1e9) * time.Nanosecond
+	if t, err := http.ParseTime(lastModified); err == nil && t.Unix() > 0 {
+		return t.UTC().Add(fraction)
+	}
+	seconds := binary.BigEndian.Uint64(sum) % versionRange
+	return firstVersion.Add(time.Duration(seconds)*time.Second + fraction)
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+
+package fetch
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"sync"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"thumbd/internal/originals"
+)
+
+const (
+	refusalsKept = 4096
+	// refusalTime is for what the origin has decided, troubleTime for what may
+	// pass by itself.
+	refusalTime = 30 * time.Second
+	troubleTime = 2 * time.Second
+)
+
+// memory remembers for a short time what could not be fetched, and whether
+// the origin answers at all. Safe for concurrent use.
+type memory struct {
+	now func() time.Time
+
+	mu       sync.Mutex
+	refusals *lru.Cache[string, refusal]
+	silent   refusal   // of all originals
+	heard    time.Time // when there was an answer last
+}
+
+type refusal struct {
+	err   error
+	until time.Time
+}
+
+func newMemory() *memory {
+	cache, err := lru.New[string, refusal](refusalsKept)
+	if err != nil {
+		panic(err) // The size is a constant above zero.
+	}
+	return &memory{now: time.Now, refusals: cache}
+}
+
+// get returns why the original of key can't be had, or nil.
+func (m *memory) get(key string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.now()
+	if r, ok := m.refusals.Get(key); ok && now.Before(r.until) {
+		return r.err
+	}
+	if now.Before(m.silent.until) {
+		return m.silent.err
+	}
+	return nil
+}
+
+// answered notes that the origin has answered, whatever.
+func (m *memory) answered() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.heard, m.silent = m.now(), refusal{}
+}
+
+// add remembers why a fetch that began at start has failed. Where the origin
+// has not answered anything since, it will not answer others either.
+func (m *memory) add(key string, start time.Time, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := refusal{err, m.now().Add(troubleTime)}
+	switch {
+	case errors.Is(err, context.Canceled), isAny(err, ErrBusy, ErrSpool):
+		return
+	case isAny(err, fs.ErrNotExist, originals.ErrTooLarge, ErrType):
+		r.until = m.now().Add(refusalTime)
+	case m.heard.Before(start):
+		m.silent = r
+	}
+	m.refusals.Add(key, r)
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"thumbd/internal/originals"
+)
+
+const (
+	maxHeaderBytes = 64 << 10
+	idleTime       = 30 * time.Second
+)
+
+// newClient returns a client without a proxy, cookies, decompression or
+// HTTP/2, which an answer of one file has no use for.
+func (o *Origin) newClient(resolver *net.Resolver) *http.Client {
+	dialer := &net.Dialer{Timeout: o.options.ConnectTime, Control: o.control, Resolver: resolver}
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	return &http.Client{
+		CheckRedirect: o.checkRedirect,
+		Transport: &http.Transport{
+			DialContext:            dialer.DialContext,
+			TLSHandshakeTimeout:    o.options.ConnectTime,
+			ResponseHeaderTimeout:  o.options.HeaderTime,
+			DisableCompression:     true,
+			MaxResponseHeaderBytes: maxHeaderBytes,
+			MaxIdleConnsPerHost:    o.options.Fetches,
+			IdleConnTimeout:        idleTime,
+			Protocols:              protocols,
+		},
+	}
+}
+
+// checkRedirect is that of [http.Client].
+func (o *Origin) checkRedirect(req *http.Request, via []*http.Request) error {
+	o.memory.answered()
+	// The next host has no business with the URL of this one.
+	req.Header.Del("Referer")
+	u, from := req.URL, via[len(via)-1].URL
+	switch {
+	case len(via) > o.options.Redirects:
+		return fmt.Errorf("%w: more than %d redirects", ErrOrigin, o.options.Redirects)
+	case u.Scheme != "https" && u.Scheme != "http":
+		return fmt.Errorf("%w: a redirect to a URL of %q", ErrForbidden, u.Scheme)
+	case u.Scheme == "http" && from.Scheme == "https":
+		return fmt.Errorf("%w: a redirect from https to http", ErrForbidden)
+	case u.User != nil:
+		return fmt.Errorf("%w: a redirect to a URL with a user's name", ErrForbidden)
+	case !o.allowsHost(strings.ToLower(u.Hostname())):
+		return fmt.Errorf("%w: a redirect to the host %q, which is not in allow_hosts", ErrForbidden, u.Hostname())
+	case !o.allowsPort(u):
+		return fmt.Errorf("%w: a redirect to port %s, which is not in allow_ports", ErrForbidden, port(u))
+	}
+	return nil
+}
+
+func (o *Origin) allowsHost(host string) bool {
+	if host == strings.ToLower(o.options.Base.Hostname()) {
+		return true
+	}
+	return slices.ContainsFunc(o.options.AllowHosts, func(allowed string) bool {
+		suffix, wild := strings.CutPrefix(allowed, "*")
+		return host == allowed || wild && strings.HasSuffix(host, suffix)
+	})
+}
+
+func (o *Origin) allowsPort(u *url.URL) bool {
+	p := port(u)
+	return p == "80" || p == "443" || p == port(o.options.Base) ||
+		slices.ContainsFunc(o.options.AllowPorts, func(n int) bool { return p == strconv.Itoa(n) })
+}
+
+func port(u *url.URL) string {
+	switch {
+	case u.Port() != "":
+		return u.Port()
+	case u.Scheme == "https":
+		return "443"
+	}
+	return "80"
+}
+
+// request sends one request and follows redirects. A record that the spool
+// has makes it conditional. The caller closes the answer's body.
+func (o *Origin) request(ctx context.Context, method string, u *url.URL, r record) (*http.Response, error) {
+	req := (&http.Request{
+		Method: method, URL: u, Host: u.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: http.Header{
+			"User-Agent": {"thumbd"},
+			"Accept":     {"image/*, */*;q=0.1"},
+			// A byte that arrives is a byte of the original.
+			"Accept-Encoding": {"identity"},
+		},
+	}).WithContext(ctx)
+	if r.ETag != "" {
+		req.Header.Set("If-None-Match", r.ETag)
+	}
+	if r.LastModified != "" {
+		req.Header.Set("If-Modified-Since", r.LastModified)
+	}
+	resp, err := o.client.Do(req)
+	// Its text has the URL of the last redirect, which may be signed.
+	if ue, ok := errors.AsType[*url.Error](err); ok {
+		err = ue.Err
+	}
+	if err == nil {
+		o.memory.answered()
+	}
+	return resp, err
+}
+
+// checkAnswer returns what is wrong with an answer's header.
+func (o *Origin) checkAnswer(resp *http.Response, conditional bool) error {
+	switch code := resp.StatusCode; {
+	case code == http.StatusNotFound, code == http.StatusGone:
+		return fmt.Errorf("%w: status %s", fs.ErrNotExist, resp.Status)
+	case code == http.StatusNotModified && conditional:
+		return nil
+	case code != http.StatusOK:
+		return fmt.Errorf("%w: status %s", ErrOrigin, resp.Status)
+	}
+	if coding := resp.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		return fmt.Errorf("%w: Content-Encoding %q, and identity was asked for", ErrOrigin, coding)
+	}
+	if resp.ContentLength > o.options.OriginalBytes {
+		return fmt.Errorf("%w: %d bytes", originals.ErrTooLarge, resp.ContentLength)
+	}
+	return nil
+}
+
+// own are the errors that say themselves what happened.
+var own = []error{fs.ErrNotExist, originals.ErrTooLarge, ErrOrigin, ErrSlow, ErrForbidden, ErrType, ErrBusy, ErrSpool}
+
+// explain gives err, of whatever kind, its sentinel. An error because nobody
+// waits any more is [context.Canceled].
+func (o *Origin) explain(ctx context.Context, err error) error {
+	timeout, isNet := errors.AsType[net.Error](err)
+	switch {
+	case slices.ContainsFunc(own, func(sentinel error) bool { return errors.Is(err, sentinel) }):
+		return err
+	case errors.Is(context.Cause(ctx), ErrSlow):
+		return context.Cause(ctx)
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case isNet && timeout.Timeout():
+		return fmt.Errorf("%w: %w", ErrSlow, err)
+	case isAny(err, syscall.EAFNOSUPPORT, syscall.ENETUNREACH, syscall.EPERM, syscall.EACCES):
+		return fmt.Errorf("%w: %w; thumbd.service has no network unless a drop-in gives it one", ErrOrigin, err)
+	}
+	return fmt.Errorf("%w: %w", ErrOrigin, err)
+}
+
+func isAny(err error, targets ...error) bool {
+	return slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) })
+}
+
+// slow returns ErrSlow because of the limit of a key.
+func (o *Origin) slow(key string) error {
+	return fmt.Errorf("%w for %s", ErrSlow, key)
+}

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: MIT
+
+package fetch
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"thumbd/internal/root"
+)
+
+// Spool keeps originals in a folder, as many as its budget allows, those that
+// were used last. It may be used by any number of goroutines, and lives
+// through the end of the process.
+//
+// An original is two files: KEY.RANDOM has its bytes and is written once, KEY
+// is a record in JSON that names it, and is there last and gone first. So what
+// a kill leaves behind is at most bytes that nothing names.
+type Spool struct {
+	dir   *root.Dir
+	limit int64
+
+	mu      sync.Mutex
+	scanned bool
+	stored  int64 // bytes of what records name, as far as is known
+	coming  int64 // bytes of what is being fetched
+}
+
+// record says what the spool has of an original.
+type record struct {
+	URL          string
+	Content      string // the name of the file with its bytes
+	Size         int64
+	Mtime        time.Time
+	ETag         string
+	LastModified string
+}
+
+// conditional reports whether the origin can be asked for what is newer.
+func (r record) conditional() bool { return r.ETag != "" || r.LastModified != "" }
+
+// NewSpool returns the spool at path, an absolute one, with a budget of limit
+// bytes. It touches no disk.
+func NewSpool(path string, limit int64) *Spool { return &Spool{dir: root.New(path), limit: limit} }
+
+// Close lets go of the folder. Files that are open stay so.
+func (s *Spool) Close() { s.dir.Close() }
+
+// Probe makes the folder where it is missing, and a file in it.
+func (s *Spool) Probe() error {
+	r, release, err := s.acquire()
+	if err != nil {
+		return err
+	}
+	defer release()
+	name := "probe." + rand.Text()
+	f, err := r.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return s.explain(err)
+	}
+	f.Close()
+	return s.explain(r.Remove(name))
+}
+
+// Check reports what would keep Probe from succeeding, and makes nothing.
+func (s *Spool) Check() error {
+	path := s.dir.Path()
+	err := unix.Access(path, unix.W_OK|unix.X_OK)
+	for errors.Is(err, fs.ErrNotExist) && path != "/" {
+		path = filepath.Dir(path)
+		err = unix.Access(path, unix.W_OK|unix.X_OK)
+	}
+	if err != nil {
+		return s.explain(&fs.PathError{Op: "write to", Path: path, Err: err})
+	}
+	return nil
+}
+
+// acquire returns the folder, which it makes where somebody has cleared away
+// what is only a cache.
+func (s *Spool) acquire() (*os.Root, func(), error) {
+	r, release, err := s.dir.Acquire()
+	if errors.Is(err, fs.ErrNotExist) {
+		// nginx passes through what is above.
+		err = os.MkdirAll(filepath.Dir(s.dir.Path()), 0o755)
+		if err == nil {
+			err = os.Mkdir(s.dir.Path(), 0o700)
+		}
+		if err == nil || errors.Is(err, fs.ErrExist) {
+			r, release, err = s.dir.Acquire()
+		}
+	}
+	return r, release, s.explain(err)
+}
+
+// explain makes ErrSpool of an error, and nothing of none.
+func (s *Spool) explain(err error) error {
+	if err == nil {
+		return nil
+	}
+	// Not wrapped: what is missing here is no original that is gone.
+	return fmt.Errorf("%w: %q as user %s: %s", ErrSpool, s.dir.Path(), root.User(), err.Error())
+}
+
+// record returns what the spool has of key. The error wraps [fs.ErrNotExist]
+// where that is nothing, or not all there.
+func (s *Spool) record(key string) (record, error) {
+	f, r, err := s.open(key)
+	if err != nil {
+		return record{}, err
+	}
+	f.Close()
+	return r, nil
+}
+
+// open returns the original of key as record does, which the caller closes,
+// and counts that as a use.
+func (s *Spool) open(key string) (*os.File, record, error) {
+	dir, release, err := s.acquire()
+	if err != nil {
+		return nil, record{}, err
+	}
+	defer release()
+	r, err := readRecord(dir, key)
+	if err != nil {
+		return nil, record{}, s.missing(err)
+	}
+	f, err := dir.Open(r.Content)
+	if err != nil {
+		return nil, record{}, s.missing(err)
+	}
+	// Its age is for eviction alone, which may have come before.
+	_ = dir.Chtimes(key, time.Time{}, time.Now())
+	if fi, err := f.Stat(); err != nil || fi.Size() != r.Size {
+		f.Close()
+		return nil, record{}, fmt.Errorf("%s: %w in one piece", key, fs.ErrNotExist)
+	}
+	return f, r, nil
+}
+
+// missing keeps an error that says that there is no such file, and makes
+// ErrSpool of others.
+func (s *Spool) missing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return s.explain(err)
+}
+
+// readRecord returns the record of key. One that nobody can read, or that
+// names the content of another, is none.
+func readRecord(dir *os.Root, key string) (record, error) {
+	b, err := dir.ReadFile(key)
+	if err != nil {
+		return record{}, err
+	}
+	var r record
+	if json.Unmarshal(b, &r) != nil || !strings.HasPrefix(r.Content, key+".") {
+		return record{}, fmt.Errorf("the record %s: %w", key, fs.ErrNotExist)
+	}
+	return r, nil
+}
+
+// incoming is an original on its way into the spool. It is used by one
+// goroutine.
+type incoming struct {
+	spool   *Spool
+	dir     *os.Root
+	release func()
+	key     string
+	file    *os.File
+	name    string
+	size    int64
+	kept    bool
+}
+
+// create begins an original of key. The caller calls discard when it is done
+// with it, after commit too.
+func (s *Spool) create(key string) (*incoming, error) {
+	dir, release, err := s.acquire()
+	if err != nil {
+		return nil, err
+	}
+	in := &incoming{spool: s, dir: dir, release: release, key: key, name: key + "." + rand.Text()}
+	if in.file, err = dir.OpenFile(in.name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
+		release()
+		return nil, s.explain(err)
+	}
+	return in, nil
+}
+
+// Write appends p, or returns ErrBusy where the budget has no room for it.
+func (in *incoming) Write(p []byte) (int, error) {
+	if err := in.spool.reserve(in.dir, int64(len(p))); err != nil {
+		return 0, err
+	}
+	in.size += int64(len(p))
+	n, err := in.file.Write(p)
+	return n, in.spool.explain(err)
+}
+
+// commit makes what was written the original of its key, as r says.
+func (in *incoming) commit(r record) error {
+	r.Content = in.name
+	b, err := json.Marshal(r)
+	if err != nil {
+		return in.spool.explain(err)
+	}
+	// A record that a power cut leaves must name bytes that are there.
+	if err := in.file.Sync(); err != nil {
+		return in.spool.explain(err)
+	}
+	next := in.name + ".record"
+	if err := in.dir.WriteFile(next, b, 0o600); err != nil {
+		return in.spool.explain(errors.Join(err, in.dir.Remove(next)))
+	}
+	in.spool.mu.Lock()
+	defer in.spool.mu.Unlock()
+	old, oldErr := readRecord(in.dir, in.key)
+	if err := in.dir.Rename(next, in.key); err != nil {
+		return in.spool.explain(errors.Join(err, in.dir.Remove(next)))
+	}
+	in.kept = true
+	in.spool.stored += in.size
+	if oldErr == nil && in.dir.Remove(old.Content) == nil {
+		in.spool.stored -= old.Size
+	}
+	return nil
+}
+
+// discard removes what was not committed.
+func (in *incoming) discard() {
+	in.file.Close()
+	if !in.kept {
+		// What stays is found by the next scan.
+		_ = in.dir.Remove(in.name)
+	}
+	in.release()
+	in.spool.mu.Lock()
+	defer in.spool.mu.Unlock()
+	in.spool.coming -= in.size
+}

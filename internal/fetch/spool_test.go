@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: MIT
+
+package fetch
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// testSpool returns a spool for limit bytes.
+func testSpool(t *testing.T, limit int64) *Spool {
+	t.Helper()
+	s := NewSpool(filepath.Join(t.TempDir(), "cache", "spool"), limit)
+	t.Cleanup(s.Close)
+	return s
+}
+
+// keep stores n bytes under key.
+func keep(t *testing.T, s *Spool, key string, n int) error {
+	t.Helper()
+	in, err := s.create(key)
+	if err != nil {
+		return err
+	}
+	defer in.discard()
+	if _, err := in.Write(bytes.Repeat([]byte(key[:1]), n)); err != nil {
+		return err
+	}
+	return in.commit(record{URL: key, Size: int64(n), Mtime: time.Unix(1, 0)})
+}
+
+// kept returns which keys of several the spool has.
+func kept(s *Spool, keys ...string) string {
+	var all []string
+	for _, key := range keys {
+		if _, err := s.dirRecord(key); err == nil {
+			all = append(all, key)
+		}
+	}
+	return strings.Join(all, "")
+}
+
+// dirRecord is record without being a use.
+func (s *Spool) dirRecord(key string) (record, error) {
+	dir, release, err := s.acquire()
+	if err != nil {
+		return record{}, err
+	}
+	defer release()
+	return readRecord(dir, key)
+}
+
+// onDisk returns the bytes of all that is no record.
+func onDisk(t *testing.T, s *Spool) (sum int64) {
+	t.Helper()
+	for _, name := range files(t, s) {
+		if fi, err := os.Stat(filepath.Join(s.dir.Path(), name)); err == nil && strings.Contains(name, ".") {
+			sum += fi.Size()
+		}
+	}
+	return sum
+}
+
+// age makes a file of the spool look as if it had been used a while ago.
+func age(t *testing.T, s *Spool, name string, d time.Duration) {
+	t.Helper()
+	at := time.Now().Add(-d)
+	if err := os.Chtimes(filepath.Join(s.dir.Path(), name), at, at); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestBudgetKeepsWhatWasUsedLast(t *testing.T) {
+	s := testSpool(t, 1000)
+	for i, key := range []string{"a", "b", "c", "d"} {
+		if err := keep(t, s, key, 250); err != nil {
+			t.Fatal(err)
+		}
+		age(t, s, key, time.Duration(10-i)*time.Minute)
+	}
+	if f, _, err := s.open("a"); err != nil {
+		t.Fatal(err)
+	} else {
+		f.Close()
+	}
+	if err := keep(t, s, "e", 250); err != nil {
+		t.Fatal(err)
+	}
+	if got := kept(s, "a", "b", "c", "d", "e"); got != "ade" {
+		t.Errorf("kept %q, want those that were used last, with a tenth to spare", got)
+	}
+	if n := onDisk(t, s); n != 750 {
+		t.Errorf("%d bytes on disk", n)
+	}
+	if err := keep(t, s, "f", 1001); !errors.Is(err, ErrBusy) {
+		t.Errorf("more than the budget: %v", err)
+	}
+	if s.coming != 0 {
+		t.Errorf("%d bytes are counted as coming", s.coming)
+	}
+}
+
+// What is open stays what it was, whatever becomes of its name.
+func TestOpenOriginalsSurviveEviction(t *testing.T) {
+	s := testSpool(t, 1000)
+	if err := keep(t, s, "a", 900); err != nil {
+		t.Fatal(err)
+	}
+	f, _, err := s.open("a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := keep(t, s, "b", 900); err != nil {
+		t.Fatal(err)
+	}
+	if got := kept(s, "a", "b"); got != "b" {
+		t.Errorf("kept %q", got)
+	}
+	if b, err := io.ReadAll(f); err != nil || string(b) != strings.Repeat("a", 900) {
+		t.Errorf("%d bytes, %v", len(b), err)
+	}
+}
+
+func TestSpoolIsTakenOver(t *testing.T) {
+	first := testSpool(t, 1000)
+	for i, key := range []string{"a", "b", "c"} {
+		if err := keep(t, first, key, 300); err != nil {
+			t.Fatal(err)
+		}
+		age(t, first, key, time.Duration(10-i)*time.Minute)
+	}
+	dir := first.dir.Path()
+	put := func(name, text string, old time.Duration) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		age(t, first, name, old)
+	}
+	put("d.KILLED", "the half of an original", 2*leftoverTime)
+	put("a.KILLED", "the half of the next version", 2*leftoverTime)
+	put("e.COMING", "that of another process", time.Minute)
+	put("f", `{"Content":"f.gone"}`, 2*leftoverTime)
+	put("a.KILLED.record", "{", 2*leftoverTime)
+
+	second := NewSpool(dir, 700)
+	defer second.Close()
+	if err := keep(t, second, "g", 10); err != nil {
+		t.Fatal(err)
+	}
+	if got := kept(second, "a", "b", "c", "g"); got != "bcg" {
+		t.Errorf("kept %q", got)
+	}
+	var left []string
+	for _, name := range files(t, second) {
+		if !slices.Contains([]string{"b", "c", "g"}, name[:1]) {
+			left = append(left, name)
+		}
+	}
+	if fmt.Sprint(left) != "[e.COMING]" {
+		t.Errorf("left: %q", left)
+	}
+}
+
+func TestSpoolWithWhatItDidNotWrite(t *testing.T) {
+	for name, spoil := range map[string]func(dir string, r record) error{
+		"a record that is cut off": func(dir string, _ record) error {
+			return os.WriteFile(filepath.Join(dir, "a"), []byte(`{"Cont`), 0o600)
+		},
+		"an empty record": func(dir string, _ record) error { return os.Truncate(filepath.Join(dir, "a"), 0) },
+		"a record of another": func(dir string, r record) error {
+			return errors.Join(os.Rename(filepath.Join(dir, r.Content), filepath.Join(dir, "b.X")),
+				os.WriteFile(filepath.Join(dir, "a"), []byte(`{"Content":"b.X","Size":300}`), 0o600))
+		},
+		"bytes that are missing":         func(dir string, r record) error { return os.Remove(filepath.Join(dir, r.Content)) },
+		"bytes that a power cut left":    func(dir string, r record) error { return os.Truncate(filepath.Join(dir, r.Content), 299) },
+		"a folder that was cleared away": func(dir string, _ record) error { return os.RemoveAll(filepath.Dir(dir)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := testSpool(t, 1000)
+			if err := keep(t, s, "a", 300); err != nil {
+				t.Fatal(err)
+			}
+			r, err := s.record("a")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := spoil(s.dir.Path(), r); err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := s.open("a"); !errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrSpool) {
+				t.Errorf("got %v", err)
+			}
+			if err := keep(t, s, "a", 300); err != nil {
+				t.Error(err)
+			}
+			if f, _, err := s.open("a"); err != nil {
+				t.Error(err)
+			} else {
+				f.Close()
+			}
+		})
+	}
+}
+
+func TestSpoolThatCanNotBeUsed(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{file, filepath.Join(file, "spool")} {
+		s := NewSpool(path, 1000)
+		defer s.Close()
+		_, createErr := s.create("a")
+		_, _, openErr := s.open("a")
+		for what, err := range map[string]error{"create": createErr, "open": openErr, "Probe": s.Probe(), "Check": s.Check()} {
+			if !errors.Is(err, ErrSpool) || errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), path) {
+				t.Errorf("%s: %s: %v", path, what, err)
+			}
+		}
+	}
+}
+
+func TestCheckMakesNothing(t *testing.T) {
+	s := testSpool(t, 1000)
+	if err := s.Check(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Dir(s.dir.Path())); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it made something: %v", err)
+	}
+	if err := errors.Join(s.Probe(), s.Check()); err != nil {
+		t.Error(err)
+	}
+	if left := files(t, s); len(left) > 0 {
+		t.Errorf("Probe left %q", left)
+	}
+	for path, want := range map[string]fs.FileMode{s.dir.Path(): 0o700, filepath.Dir(s.dir.Path()): 0o755} {
+		fi, err := os.Stat(path)
+		if err != nil || fi.Mode().Perm() != want {
+			t.Errorf("%s: %v, %v, want %v", path, fi.Mode(), err, want)
+		}
+	}
+}
+
+// Whoever fetches and evicts at the same time, what is there is whole, and no
+// more than allowed.
+func TestSpoolUnderLoad(t *testing.T) {
+	const limit = 3000
+	s := testSpool(t, limit)
+	var load sync.WaitGroup
+	for g := range 4 {
+		load.Go(func() {
+			for i := range 100 {
+				key := string(rune('a' + (g*7+i)%10))
+				if err := keep(t, s, key, 300+i); err != nil && !errors.Is(err, ErrBusy) {
+					t.Error(err)
+				}
+				f, r, err := s.open(key)
+				if err != nil {
+					continue
+				}
+				b, err := io.ReadAll(f)
+				if err != nil || int64(len(b)) != r.Size || strings.Trim(string(b), key) != "" {
+					t.Errorf("%s: %d bytes of %d, %v", key, len(b), r.Size, err)
+				}
+				f.Close()
+			}
+		})
+	}
+	load.Wait()
+	if n := onDisk(t, s); n > limit || n != s.stored || s.coming != 0 {
+		t.Errorf("%d bytes on disk of %d, counted: %d stored, %d coming", n, limit, s.stored, s.coming)
+	}
+}
