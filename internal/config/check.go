@@ -64,6 +64,8 @@ func folder(dst *string) setter {
 
 func checkFolder(s string) error {
 	switch {
+	case strings.Contains(s, "://"):
+		return fmt.Errorf("want an absolute path, have %q; only the originals of a site can be at a URL", s)
 	case !filepath.IsAbs(s):
 		return fmt.Errorf("want an absolute path, have %q", s)
 	case strings.ContainsFunc(s, unicode.IsControl):
@@ -130,7 +132,7 @@ func (r *reader) resolve(d *draft) {
 			r.mistake(d.table.at("document_root"), "is %d bytes long with the prefix, over %d; shorten it", n, maxPath)
 		}
 	}
-	if r.sound(d.table, "originals") {
+	if r.sound(d.table, "originals") && d.Fetch == nil {
 		d.originals = resolved("originals", d.Originals)
 	}
 }

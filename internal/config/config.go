@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"thumbd/internal/access"
+	"thumbd/internal/fetch"
 	"thumbd/internal/thumb"
 )
 
@@ -34,6 +35,7 @@ type Config struct {
 	IdleExit      time.Duration // without a request; 0: never
 	LogLevel      slog.Level
 	Accel         string // nginx, sendfile or direct
+	Spool         string // absolute path of the folder for fetched originals
 
 	OriginalBytes   int64
 	OriginalPixels  int64 // width x height x frames
@@ -44,6 +46,7 @@ type Config struct {
 	RenderTime      time.Duration // wall time of a job from hand-over, a retry included
 	Queue           int           // outputs that may wait
 	QueueTime       time.Duration // longest wait for a worker
+	SpoolBytes      int64
 
 	Sites []Site  // sorted by name
 	Files []Files // sorted by name; at least one where there is no site
@@ -56,12 +59,14 @@ type Config struct {
 // Site is what the configuration says of one site.
 type Site struct {
 	Thumb           thumb.Site
-	Originals       string         // absolute path of the folder
+	Originals       string         // absolute path of the folder; "": see Fetch
 	OriginalFormats []thumb.Format // at least one
 	// Negotiate is empty, WebP, or AVIF and WebP; all are in Thumb.Formats.
 	Negotiate []thumb.Format
 	// WatermarkImages are the absolute paths of the images of Thumb.Watermarks.
 	WatermarkImages map[string]string
+	// Fetch is nil where the originals are in a folder. Its Formats are not set.
+	Fetch *fetch.Options
 	// Access is nil where the site is open.
 	Access *access.Options
 	Cache  Cache
@@ -163,6 +168,7 @@ func Parse(name string, data []byte, env Environment) (*Config, []Mistake, error
 		IdleExit:        10 * time.Minute,
 		LogLevel:        slog.LevelInfo,
 		Accel:           "nginx",
+		Spool:           "/var/cache/thumbd/spool",
 		OriginalBytes:   64 << 20,
 		OriginalPixels:  100_000_000,
 		OriginalFrames:  200,
@@ -173,6 +179,7 @@ func Parse(name string, data []byte, env Environment) (*Config, []Mistake, error
 		Queue:           256,
 		QueueTime:       30 * time.Second,
 		digest:          fmt.Sprintf("%x", sha256.Sum256(data)),
+		SpoolBytes:      1 << 30,
 		file:            name,
 	}
 	r := reader{file: name, env: env, lines: make(map[string]int), bad: make(map[string]bool)}
@@ -214,6 +221,7 @@ func daemonFields(c *Config) fields {
 		"idle_exit":     duration(&c.IdleExit, 0, 10_000*time.Hour),
 		"log_level":     level(&c.LogLevel),
 		"accel":         oneOf(&c.Accel, "nginx", "sendfile", "direct"),
+		"spool":         folder(&c.Spool),
 	}
 }
 
@@ -229,12 +237,15 @@ func limitsFields(c *Config) fields {
 		"render_time":      duration(&c.RenderTime, time.Millisecond, time.Hour),
 		"queue":            whole(&c.Queue, 1, math.MaxInt32),
 		"queue_time":       duration(&c.QueueTime, time.Millisecond, time.Hour),
+		"spool_bytes":      size(&c.SpoolBytes, 1, 1<<50),
 	}
 }
 
+// readTimeout is proxy_read_timeout of nginx's snippet.
+const readTimeout = 300 * time.Second
+
 // checkWaits warns of an answer for which nginx would not wait.
 func (r *reader) checkWaits(c *Config) {
-	const readTimeout = 300 * time.Second // proxy_read_timeout of the snippet
 	sum := c.QueueTime + 2*c.RenderTime
 	if sum <= readTimeout {
 		return

@@ -5,6 +5,8 @@ package config
 import (
 	"log/slog"
 	"maps"
+	"net/netip"
+	"net/url"
 	"os"
 	"reflect"
 	"regexp"
@@ -17,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"thumbd/internal/access"
+	"thumbd/internal/fetch"
 	"thumbd/internal/files"
 	"thumbd/internal/sign"
 	"thumbd/internal/thumb"
@@ -43,7 +46,8 @@ func messages(mistakes []Mistake) []string {
 
 func diff(want, got *Config) string {
 	return cmp.Diff(want, got, cmpopts.IgnoreUnexported(Config{}),
-		cmp.Comparer(func(a, b access.TokenKey) bool { return reflect.DeepEqual(a, b) }), cmpopts.EquateEmpty())
+		cmp.Comparer(func(a, b access.TokenKey) bool { return reflect.DeepEqual(a, b) }),
+		cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }), cmpopts.EquateEmpty())
 }
 
 // defaults is the configuration of site("a").
@@ -55,6 +59,7 @@ func defaults() *Config {
 		IdleExit:        10 * time.Minute,
 		LogLevel:        slog.LevelInfo,
 		Accel:           "nginx",
+		Spool:           "/var/cache/thumbd/spool",
 		OriginalBytes:   64 << 20,
 		OriginalPixels:  100_000_000,
 		OriginalFrames:  200,
@@ -64,6 +69,7 @@ func defaults() *Config {
 		RenderTime:      20 * time.Second,
 		Queue:           256,
 		QueueTime:       30 * time.Second,
+		SpoolBytes:      1 << 30,
 		Sites: []Site{{
 			Originals: "/srv/a",
 			OriginalFormats: []thumb.Format{
@@ -81,6 +87,19 @@ func defaults() *Config {
 				MaxHeight:    4096,
 			},
 		}},
+	}
+}
+
+// defaultFetch is what a site has of originals at a URL.
+func defaultFetch(site, base string) *fetch.Options {
+	u, err := url.Parse(base)
+	if err != nil {
+		panic(err)
+	}
+	return &fetch.Options{
+		Site: site, Base: u, Redirects: 3,
+		ConnectTime: 5 * time.Second, HeaderTime: 10 * time.Second, TotalTime: time.Minute, Rate: 16 << 10,
+		Fetches: 16, Queue: 256, OriginalBytes: 64 << 20, Lifetime: 30 * 24 * time.Hour,
 	}
 }
 
@@ -191,6 +210,7 @@ func TestParseTakesEveryKey(t *testing.T) {
 		WorkerMemory:    512 << 20,
 		LogLevel:        slog.LevelDebug,
 		Accel:           "sendfile",
+		Spool:           "/var/cache/thumbd/spool",
 		OriginalBytes:   4096,
 		OriginalPixels:  1000,
 		OriginalFrames:  1,
@@ -200,6 +220,7 @@ func TestParseTakesEveryKey(t *testing.T) {
 		RenderTime:      90 * time.Second,
 		Queue:           1,
 		QueueTime:       250 * time.Millisecond,
+		SpoolBytes:      1 << 30,
 		Sites: []Site{{
 			Originals:       "/srv/zoo",
 			OriginalFormats: []thumb.Format{thumb.SVG, thumb.JPEG},
@@ -251,16 +272,17 @@ func TestParseTakesEveryKey(t *testing.T) {
 	}
 }
 
-// The keys of the text above are all that there are.
+// The keys of the texts above and below are all that there are.
 func TestEverythingIsEveryKey(t *testing.T) {
 	for _, known := range []fields{
 		daemonFields(&Config{}), limitsFields(&Config{}), siteFields(&draft{}), presetFields(&thumb.Preset{}),
 		watermarkFields(&thumb.Watermark{}, new(string)), accessFields(&draft{}, &access.Options{}), filesFields(&Files{}, new([]string)),
 		cacheFields(&Cache{}),
+		fetchFields(&fetch.Options{}),
 	} {
 		for _, key := range slices.Sorted(maps.Keys(known)) {
 			// Sites of the scheme preset have no keys.
-			if key != "keys" && !regexp.MustCompile(`(?m)\b`+key+`\b.* = |\[.*\b`+key+`\b`).MatchString(everything) {
+			if key != "keys" && !regexp.MustCompile(`(?m)\b`+key+`\b.* = |\[.*\b`+key+`\b`).MatchString(everything+fetched) {
 				t.Errorf("%s is not in the text", key)
 			}
 		}
@@ -350,6 +372,9 @@ func TestParseWarns(t *testing.T) {
 			`thumbd.toml:7: site.a.watch: as long as this is true thumbd does not end after idle_exit, for it has to see what changes; say so with idle_exit = "0"`,
 		}},
 		{"of none where it says so", "[daemon]\nidle_exit = \"0\"\n" + site("a", `watch = true`), nil},
+		{"of waits with a fetch over nginx's", site("a", `originals = "http://o.example/"`) + "[site.a.fetch]\ntotal_time = \"4m\"\n", []string{
+			"thumbd.toml:8: site.a.fetch.total_time: total_time, queue_time and two render_time are 5m10s, and nginx waits 5m (proxy_read_timeout); lower one of them",
+		}},
 		{"of links that can't be resolved", site("a", `originals = "/loop"`), []string{
 			"thumbd.toml:4: site.a.originals: /loop: too many links; whether it shares files with other folders is not known",
 		}},
@@ -361,6 +386,49 @@ func TestParseWarns(t *testing.T) {
 				t.Errorf("Parse(%q): warnings (-want +got):\n%s", tt.text, d)
 			}
 		})
+	}
+}
+
+const fetched = `
+[daemon]
+spool = "/var/spool/t"
+[limits]
+original_bytes = 1000
+spool_bytes = "10GiB"
+queue = 7
+[site.a]
+prefix = "/a/"
+document_root = "/var/a"
+originals = "http://10.1.2.3:8080/Me%20dia/"
+scheme = "signed"
+keys = ["a.key"]
+[site.a.fetch]
+allow_addresses = ["10.0.0.0/8", "192.168.1.7", "fd00::/8", "::1"]
+allow_hosts = ["CDN.example", "*.b.example", "*"]
+allow_ports = [8080, 1]
+redirects = 0
+connect_time = "1s"
+header_time = "2s"
+total_time = "3s"
+rate = 5
+fetches = 6
+lifetime = "36h"
+`
+
+func TestParseFetch(t *testing.T) {
+	c, _ := parse(t, fetched)
+	want := defaults()
+	want.Spool, want.SpoolBytes, want.OriginalBytes, want.Queue = "/var/spool/t", 10<<30, 1000, 7
+	o := defaultFetch("a", "http://10.1.2.3:8080/Me%20dia/")
+	o.AllowAddresses = []netip.Prefix{
+		netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.168.1.7/32"), netip.MustParsePrefix("fd00::/8"), netip.MustParsePrefix("::1/128"),
+	}
+	o.AllowHosts, o.AllowPorts = []string{"cdn.example", "*.b.example", "*"}, []int{8080, 1}
+	o.Redirects, o.ConnectTime, o.HeaderTime, o.TotalTime = 0, time.Second, 2*time.Second, 3*time.Second
+	o.Rate, o.Fetches, o.Queue, o.OriginalBytes, o.Lifetime = 5, 6, 7, 1000, 36*time.Hour
+	want.Sites[0].Originals, want.Sites[0].Fetch = "", o
+	if d := diff(want, c); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
 	}
 }
 
@@ -422,6 +490,12 @@ func TestPackagedFile(t *testing.T) {
 		Cookie: "thumbd", TokenKeys: tokenKeys, Leeway: 30 * time.Second, Revoked: "revoked.txt",
 	}
 	s.Cache = Cache{MaxBytes: 10 << 30, MaxFiles: 1_000_000, MaxAge: 2160 * time.Hour, MinFree: 5 << 30}
+	elsewhere := defaults().Sites[0]
+	elsewhere.Originals = ""
+	elsewhere.Fetch = defaultFetch("elsewhere", "https://origin.example/media/")
+	elsewhere.Thumb.Name, elsewhere.Thumb.Prefix, elsewhere.Thumb.DocumentRoot = "elsewhere", "/elsewhere/", "/var/cache/thumbd/elsewhere"
+	elsewhere.Thumb.Keys = [][]byte{[]byte("the content of elsewhere.key")}
+	want.Sites = []Site{elsewhere, *s}
 	want.Files = []Files{{
 		Where: thumb.Site{Name: "documents", Prefix: "/documents/"}, Root: "/srv/documents", Internal: "/_documents/",
 		Scheme: files.AuthToken, Keys: [][]byte{[]byte("the content of documents.key")}, Digest: sign.MD5, Timeout: 2 * time.Minute, Attachment: true,
@@ -434,9 +508,10 @@ func TestPackagedFile(t *testing.T) {
 		daemonFields(got), limitsFields(got), siteFields(&draft{}), presetFields(&thumb.Preset{}),
 		watermarkFields(&thumb.Watermark{}, new(string)), accessFields(&draft{}, &access.Options{}), filesFields(&Files{}, new([]string)),
 		cacheFields(&Cache{}),
+		fetchFields(&fetch.Options{}),
 	} {
 		for _, key := range slices.Sorted(maps.Keys(known)) {
-			if key != "preset" && key != "access" && key != "cache" && (key != "watermark" || known["size"] != nil) && !strings.Contains(string(b), "\n#"+key+" = ") {
+			if key != "preset" && key != "access" && key != "cache" && key != "fetch" && (key != "watermark" || known["size"] != nil) && !strings.Contains(string(b), "\n#"+key+" = ") {
 				t.Errorf("%s is not in the packaged file", key)
 			}
 		}
@@ -452,6 +527,7 @@ func TestManualHasEveryKey(t *testing.T) {
 		daemonFields(&Config{}), limitsFields(&Config{}), siteFields(&draft{}), presetFields(&thumb.Preset{}),
 		accessFields(&draft{}, &access.Options{}), filesFields(&Files{}, new([]string)),
 		cacheFields(&Cache{}),
+		fetchFields(&fetch.Options{}),
 	} {
 		for key := range known {
 			item := regexp.MustCompile(`(?m)^\.(It Cm (.* , )?|Ss .*\.)` + key + `\b`)

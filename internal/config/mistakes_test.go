@@ -237,6 +237,69 @@ var mistakes = []struct {
 		`:10: site.a.preset.card.gravity: is for the method crop; remove it, or choose method = "crop"`},
 	{"focus of another method", signedPreset(`size = "1x1"`, `method = "pad"`, `focus = "10:20.5"`),
 		`:10: site.a.preset.card.focus: is for the method crop; remove it, or choose method = "crop"`},
+	{"a URL without an end", site("a", `originals = "https://o.example/media"`), `:4: site.a.originals: want a URL that ends with /, have "https://o.example/media"`},
+	{"a URL without a host", site("a", `originals = "https:///media/"`),
+		`:4: site.a.originals: want a URL such as "https://origin.example/media/", have "https:///media/"`},
+	{"a URL that is none", site("a", `originals = "https://[::1/"`),
+		`:4: site.a.originals: want a URL such as "https://origin.example/media/", have "https://[::1/"`},
+	{"a URL of another scheme", site("a", `originals = "ftp://o.example/"`), `:4: site.a.originals: want a URL of https or http, have "ftp://o.example/"`},
+	{"a URL with a user", site("a", `originals = "https://me:secret@o.example/"`), ":4: site.a.originals: has a user's name, which is not sent; remove it"},
+	{"a URL with a query", site("a", `originals = "https://o.example/?path=/"`),
+		`:4: site.a.originals: "https://o.example/?path=/" has a query or a fragment, which the originals' names would follow; remove it`},
+	{"a URL with an empty query", site("a", `originals = "https://o.example/?"`),
+		`:4: site.a.originals: "https://o.example/?" has a query or a fragment, which the originals' names would follow; remove it`},
+	{"a URL with a fragment", site("a", `originals = "https://o.example/#/"`),
+		`:4: site.a.originals: "https://o.example/#/" has a query or a fragment, which the originals' names would follow; remove it`},
+	{"a URL that climbs", site("a", `originals = "https://o.example/a/%2e%2e/"`),
+		`:4: site.a.originals: "https://o.example/a/%2e%2e/" has ..; write the URL without`},
+	{"a URL of a special address", site("a", `originals = "http://[::ffff:127.0.0.1]/"`),
+		`:4: site.a.originals: ::ffff:127.0.0.1 is a special address; if it is meant, add allow_addresses = ["127.0.0.1"] to [site.a.fetch]`},
+	{"a URL of another special address than is allowed", site("a", `originals = "http://127.0.0.1/"`) + "[site.a.fetch]\nallow_addresses = [\"10.0.0.0/8\"]\n",
+		`:4: site.a.originals: 127.0.0.1 is a special address; if it is meant, add allow_addresses = ["127.0.0.1"] to [site.a.fetch]`},
+	{"how to fetch from a folder", site("a") + "[site.a.fetch]\nfetches = 1\n",
+		":7: site.a.fetch: is for originals at a URL, and these are in a folder; remove it"},
+	{"watching a URL", site("a", `originals = "https://o.example/"`, "watch = true"),
+		":7: site.a.watch: follows originals in a folder, and these are at a URL; remove it"},
+	{"fetch is no table", site("a", `originals = "https://o.example/"`, "fetch = 1"), ":7: site.a.fetch: want a table, have 1"},
+	{"values of fetch", site("a", `originals = "https://o.example/"`) + `[site.a.fetch]
+allow_addresses = ["10.0.0.0/33", "10.1.2.3/8", "::ffff:10.0.0.0/104", "fe80::1%lo", "localhost"]
+allow_hosts = ["*.*", "a b"]
+allow_ports = [0, 65536]
+redirects = 11
+connect_time = "2m"
+header_time = 5
+total_time = "11m"
+rate = 0
+fetches = 0
+lifetime = "0d"
+proxy = "http://proxy/"
+`, `:8: site.a.fetch.allow_addresses: want addresses such as "10.0.0.0/8", "192.168.1.7" or "fd00::/8", have "10.0.0.0/33"
+:8: site.a.fetch.allow_addresses: "10.1.2.3/8" has bits beyond its length; want 10.0.0.0/8
+:8: site.a.fetch.allow_addresses: want an address of IPv4 as that, 10.0.0.0, have "::ffff:10.0.0.0/104"
+:8: site.a.fetch.allow_addresses: want addresses such as "10.0.0.0/8", "192.168.1.7" or "fd00::/8", have "fe80::1%lo"
+:8: site.a.fetch.allow_addresses: want addresses such as "10.0.0.0/8", "192.168.1.7" or "fd00::/8", have "localhost"
+:9: site.a.fetch.allow_hosts: want a host name in ASCII without a port, "a.example" or "*.a.example", have "*.*"
+:9: site.a.fetch.allow_hosts: want a host name in ASCII without a port, "a.example" or "*.a.example", have "a b"
+:10: site.a.fetch.allow_ports: want a whole number from 1 to 65535, have 0
+:10: site.a.fetch.allow_ports: want a whole number from 1 to 65535, have 65536
+:11: site.a.fetch.redirects: want a whole number from 0 to 10, have 11
+:12: site.a.fetch.connect_time: want a time from 1ms to 1m such as "90s" or "10m", have "2m"
+:13: site.a.fetch.header_time: want a time from 1ms to 5m such as "90s" or "10m", have 5
+:14: site.a.fetch.total_time: want a time from 1ms to 10m such as "90s" or "10m", have "11m"
+:15: site.a.fetch.rate: want a size from 1 to 1GiB such as "64MiB", "1GiB" or 65536, have 0
+:16: site.a.fetch.fetches: want a whole number from 1 to 1024, have 0
+:17: site.a.fetch.lifetime: want a time from 1m to 36500d such as "30d" or "36h", have "0d"
+:18: site.a.fetch.proxy: unknown key`},
+	{"a spool in a tree", "[daemon]\nspool = \"/var/a/a/spool\"\n" + site("a", `originals = "https://o.example/"`),
+		":2: daemon.spool: /var/a/a/spool and the tree of site.a (line 3), /var/a/a, contain each other; choose another folder"},
+	{"a tree in the spool", site("a", `originals = "https://o.example/"`, `document_root = "/var/cache/thumbd/spool"`),
+		": daemon.spool: /var/cache/thumbd/spool and the tree of site.a (line 1), /var/cache/thumbd/spool/a, contain each other; choose another folder"},
+	{"a spool in originals", "[daemon]\nspool = \"/srv/b/spool\"\n" + site("a", `originals = "https://o.example/"`) + site("b"),
+		":2: daemon.spool: /srv/b/spool and the originals of site.b (line 9), /srv/b, contain each other; choose another folder"},
+	{"a spool for less than an original", "[limits]\nspool_bytes = \"63MiB\"\n" + site("a", `originals = "https://o.example/"`),
+		":2: limits.spool_bytes: is 63MiB, less than one original may have, original_bytes = 64MiB; raise it, or lower that"},
+	{"downloads at a URL", "[files.b]\nprefix = \"/b/\"\nroot = \"https://o.example/\"\ninternal = \"/_b/\"\nscheme = \"open\"\n",
+		`:3: files.b.root: want an absolute path, have "https://o.example/"; only the originals of a site can be at a URL`},
 	{"focus and gravity", signedPreset(`size = "1x1"`, `method = "crop"`, `focus = "10:20.5"`, `gravity = "north"`),
 		":10: site.a.preset.card.focus: says where crop cuts, as gravity does; remove one of them"},
 	{"a preset's focus", signedPreset(`size = "1x1"`, `method = "crop"`, `focus = "10:100.5"`),

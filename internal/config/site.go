@@ -47,6 +47,7 @@ func (r *reader) sites(c *Config, top table) {
 		return r.lines[a.table.key] - r.lines[b.table.key]
 	})
 	r.compare(drafts)
+	r.checkSpool(c, drafts)
 	r.files(c, top, drafts)
 	slices.SortFunc(drafts, func(a, b *draft) int {
 		return strings.Compare(a.Thumb.Name, b.Thumb.Name)
@@ -99,6 +100,7 @@ func (r *reader) site(c *Config, t table, name string) *draft {
 	if d.Watch && c.IdleExit > 0 {
 		r.warn(t.at("watch"), `as long as this is true thumbd does not end after idle_exit, for it has to see what changes; say so with idle_exit = "0"`)
 	}
+	r.fetch(c, d)
 	r.resolve(d)
 	return d
 }
@@ -109,7 +111,7 @@ func siteFields(d *draft) fields {
 		"prefix":           text(&s.Prefix, checkPrefix),
 		"hosts":            list(&s.Hosts, host),
 		"document_root":    folder(&s.DocumentRoot),
-		"originals":        folder(&d.Originals),
+		"originals":        d.setOriginals,
 		"scheme":           word(&s.Scheme),
 		"keys":             list(&d.keys, keyName),
 		"enlarge":          truth(&s.Enlarge),
@@ -125,6 +127,7 @@ func siteFields(d *draft) fields {
 		"watermark":        nil,
 		"access":           nil,
 		"cache":            nil,
+		"fetch":            nil,
 	}
 }
 
