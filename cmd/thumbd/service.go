@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"thumbd/internal/config"
+	"thumbd/internal/fetch"
 	"thumbd/internal/originals"
 	"thumbd/internal/publish"
 	"thumbd/internal/render"
@@ -35,6 +36,7 @@ type service struct {
 	hello    wire.Hello       // of the first worker
 	pool     *render.Pool
 	sites    []*serve.Site
+	spool    *fetch.Spool
 	files    []serve.Files
 	gates    gates
 	stop     context.CancelFunc
@@ -53,7 +55,10 @@ func newService(ctx context.Context, c *config.Config, told reports, warn func(c
 	s := &service{pool: render.New(poolOptions(c, program, told)), done: make(chan struct{})}
 	// The pool outlives ctx: what runs when thumbd is told to stop finishes.
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
-	s.stop = stop
+	s.stop = func() {
+		stop()
+		s.stopFetches()
+	}
 	go func() {
 		defer close(s.done)
 		s.pool.Run(running)
@@ -76,8 +81,9 @@ func newService(ctx context.Context, c *config.Config, told reports, warn func(c
 		return nil, usage{err}
 	}
 	s.config, s.lacking = restricted, warnings
+	s.spool = fetch.NewSpool(s.config.Spool, s.config.SpoolBytes)
 	for i := range s.config.Sites {
-		s.sites = append(s.sites, newSite(s.config, &s.config.Sites[i]))
+		s.sites = append(s.sites, newSite(s.config, &s.config.Sites[i], s.spool))
 	}
 	return s, s.guard()
 }
@@ -104,14 +110,17 @@ func poolOptions(c *config.Config, program string, told reports) render.Options 
 	}
 }
 
-func newSite(c *config.Config, from *config.Site) *serve.Site {
+func newSite(c *config.Config, from *config.Site, spool *fetch.Spool) *serve.Site {
 	s := &serve.Site{
 		Thumb:           &from.Thumb,
-		Originals:       originals.New(from.Originals, c.OriginalBytes),
+		Originals:       serve.Folder{Dir: originals.New(from.Originals, c.OriginalBytes)},
 		OriginalFormats: from.OriginalFormats,
 		Negotiate:       from.Negotiate,
 		Watermarks:      from.WatermarkImages,
 		WatermarkBytes:  c.OriginalBytes,
+	}
+	if from.Fetch != nil {
+		s.Originals, s.Lifetime = newOrigin(from, spool), from.Fetch.Lifetime
 	}
 	s.Tree = publish.New(from.Thumb.DocumentRoot, from.Thumb.Prefix, s.Gone)
 	return s
@@ -144,7 +153,7 @@ func (s *service) probe(make bool) []error {
 	}
 	for _, site := range s.sites {
 		name := site.Thumb.Name
-		note("originals", name, site.Originals.Probe())
+		note("originals", name, s.probeOriginals(site, make))
 		if make {
 			note("tree", name, site.Tree.Probe())
 		} else {
@@ -182,6 +191,9 @@ func (s *service) close() {
 	for _, site := range s.sites {
 		site.Originals.Close()
 		site.Tree.Close()
+	}
+	if s.spool != nil {
+		s.spool.Close()
 	}
 }
 

@@ -117,6 +117,12 @@ func (v *verifier) site(s *config.Site) error {
 	if err := s.Thumb.CheckName(v.uri); err != nil {
 		return err
 	}
+	if s.Fetch != nil {
+		o := newOrigin(s, nil)
+		defer o.Close()
+		v.say("original", "%s", o.Path(t.Original))
+		return o.Ask(t.Original)
+	}
 	dir := originals.New(s.Originals, v.config.OriginalBytes)
 	defer dir.Close()
 	f, _, err := dir.Open(t.Original)

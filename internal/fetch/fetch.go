@@ -38,6 +38,8 @@ var (
 	ErrBusy = errors.New("too many originals are being fetched")
 	// ErrSpool is trouble with the spool's folder. Its text has the path.
 	ErrSpool = errors.New("the spool can't be used")
+	// ErrStopped is what Stop makes of all fetches.
+	ErrStopped = errors.New("thumbd is stopping")
 )
 
 // Options are an Origin's. All but the lists must be set.
@@ -98,6 +100,9 @@ func newOrigin(options Options, spool *Spool, resolver *net.Resolver) *Origin {
 	o.client = o.newClient(resolver)
 	return o
 }
+
+// Stop ends what is being fetched, and has later fetches fail.
+func (o *Origin) Stop() { o.flights.stop(ErrStopped) }
 
 // Close waits for what is being fetched and lets go of connections. Open must
 // not be called any more. Files that it has returned stay open.
@@ -170,19 +175,41 @@ func (o *Origin) Exists(name string) (bool, error) {
 // Probe asks for the origin's base and returns an error unless there is an
 // answer, of whatever status below 500.
 func (o *Origin) Probe() error {
-	ctx, cancel := context.WithTimeoutCause(context.Background(), o.options.TotalTime, o.slow("total_time"))
-	defer cancel()
-	resp, err := o.request(ctx, http.MethodHead, o.options.Base, record{})
-	if err == nil {
-		resp.Body.Close()
-	}
-	if err == nil && resp.StatusCode >= 500 {
-		err = fmt.Errorf("%w: status %s", ErrOrigin, resp.Status)
-	}
+	err := o.head(o.options.Base, func(resp *http.Response) error {
+		if resp.StatusCode >= 500 {
+			return fmt.Errorf("%w: status %s", ErrOrigin, resp.Status)
+		}
+		return nil
+	})
 	if err != nil {
-		return fmt.Errorf("originals %s: %w", o.options.Base, o.explain(ctx, err))
+		return fmt.Errorf("originals %s: %w", o.options.Base, err)
 	}
 	return nil
+}
+
+// Ask returns an error as Open would if the origin's header says so already,
+// and spools nothing.
+func (o *Origin) Ask(name string) error {
+	u, err := o.url(name)
+	if err != nil {
+		return err
+	}
+	err = o.head(u, func(resp *http.Response) error { return o.checkAnswer(resp, false) })
+	if err != nil {
+		return fmt.Errorf("fetch %s: %w", u, err)
+	}
+	return nil
+}
+
+func (o *Origin) head(u *url.URL, check func(*http.Response) error) error {
+	ctx, cancel := context.WithTimeoutCause(context.Background(), o.options.TotalTime, o.slow("total_time"))
+	defer cancel()
+	resp, err := o.request(ctx, http.MethodHead, u, record{})
+	if err != nil {
+		return o.explain(ctx, err)
+	}
+	resp.Body.Close()
+	return check(resp)
 }
 
 // url returns where the origin has the original of that name: each of its

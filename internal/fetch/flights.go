@@ -13,6 +13,8 @@ type flights struct {
 	mu      sync.Mutex
 	current map[string]*flight
 	running sync.WaitGroup
+	all     context.Context // of all flights
+	stop    context.CancelCauseFunc
 }
 
 // flight is one fetch.
@@ -23,7 +25,12 @@ type flight struct {
 	err     error
 }
 
-func newFlights() *flights { return &flights{current: make(map[string]*flight)} }
+func newFlights() *flights {
+	f := &flights{current: make(map[string]*flight)}
+	// Not of the first who asks: that may go away before the others.
+	f.all, f.stop = context.WithCancelCause(context.Background())
+	return f
+}
 
 // do returns what run returns, once for all who ask for key while it runs. Its
 // context is canceled when ctx is done for all of them; whoever asks after
@@ -46,8 +53,7 @@ func (f *flights) join(key string, run func(context.Context) error) *flight {
 		fl.waiters++
 		return fl
 	}
-	// Not of the first who asks: that may go away before the others.
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(f.all)
 	fl := &flight{done: make(chan struct{}), cancel: cancel, waiters: 1}
 	f.current[key] = fl
 	f.running.Go(func() {

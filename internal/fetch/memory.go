@@ -74,7 +74,7 @@ func (m *memory) add(key string, start time.Time, err error) {
 	defer m.mu.Unlock()
 	r := refusal{err, m.now().Add(troubleTime)}
 	switch {
-	case errors.Is(err, context.Canceled), isAny(err, ErrBusy, ErrSpool):
+	case errors.Is(err, context.Canceled), isAny(err, ErrBusy, ErrSpool, ErrStopped):
 		return
 	case isAny(err, fs.ErrNotExist, originals.ErrTooLarge, ErrType):
 		r.until = m.now().Add(refusalTime)

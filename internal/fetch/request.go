@@ -143,7 +143,7 @@ func (o *Origin) checkAnswer(resp *http.Response, conditional bool) error {
 }
 
 // own are the errors that say themselves what happened.
-var own = []error{fs.ErrNotExist, originals.ErrTooLarge, ErrOrigin, ErrSlow, ErrForbidden, ErrType, ErrBusy, ErrSpool}
+var own = []error{fs.ErrNotExist, originals.ErrTooLarge, ErrOrigin, ErrSlow, ErrForbidden, ErrType, ErrBusy, ErrSpool, ErrStopped}
 
 // explain gives err, of whatever kind, its sentinel. An error because nobody
 // waits any more is [context.Canceled].
@@ -152,7 +152,7 @@ func (o *Origin) explain(ctx context.Context, err error) error {
 	switch {
 	case slices.ContainsFunc(own, func(sentinel error) bool { return errors.Is(err, sentinel) }):
 		return err
-	case errors.Is(context.Cause(ctx), ErrSlow):
+	case isAny(context.Cause(ctx), ErrSlow, ErrStopped):
 		return context.Cause(ctx)
 	case ctx.Err() != nil:
 		return ctx.Err()

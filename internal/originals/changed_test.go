@@ -66,6 +66,10 @@ func TestChanged(t *testing.T) {
 			if changed, err := Changed(f, info); err != nil || !changed {
 				t.Errorf("got %v, %v, want true", changed, err)
 			}
+			info.Fixed = true
+			if changed, err := Changed(f, info); err != nil || changed {
+				t.Errorf("fixed: got %v, %v", changed, err)
+			}
 		})
 	}
 }

@@ -192,20 +192,39 @@ func (t *Tree) publish(rel string, sealed *io.SectionReader, want Want) (err err
 // Stat returns the mtime and the size of the published file of that name. ok
 // is false where there is none, or no regular file.
 func (t *Tree) Stat(name string) (mtime time.Time, size int64, ok bool) {
-	rel, err := t.relative(name)
-	if err != nil {
-		return time.Time{}, 0, false
-	}
-	r, release, err := t.dir.Acquire()
-	if err != nil {
-		return time.Time{}, 0, false
-	}
-	defer release()
-	fi, err := r.Lstat(rel)
-	if err != nil || !fi.Mode().IsRegular() {
+	fi, ok := t.lstat(name)
+	if !ok {
 		return time.Time{}, 0, false
 	}
 	return fi.ModTime(), fi.Size(), true
+}
+
+func (t *Tree) lstat(name string) (os.FileInfo, bool) {
+	rel, err := t.relative(name)
+	if err != nil {
+		return nil, false
+	}
+	r, release, err := t.dir.Acquire()
+	if err != nil {
+		return nil, false
+	}
+	defer release()
+	fi, err := r.Lstat(rel)
+	return fi, err == nil && fi.Mode().IsRegular()
+}
+
+// Published returns when the file of that name was published, as far as its
+// ctime tells. ok is false where Stat has none.
+func (t *Tree) Published(name string) (at time.Time, ok bool) {
+	fi, ok := t.lstat(name)
+	if !ok {
+		return time.Time{}, false
+	}
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	if !ok {
+		return time.Time{}, false
+	}
+	return time.Unix(st.Ctim.Unix()), true
 }
 
 // Open opens the published file of that name for reading; the caller closes

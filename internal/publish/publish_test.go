@@ -202,3 +202,22 @@ func TestReadersSeeAWholeFileOrNone(t *testing.T) {
 	readers.Wait()
 	noTemp(t, folder)
 }
+
+// When a file was published is another thing than its mtime.
+func TestPublished(t *testing.T) {
+	tree, folder := site(t, nil)
+	before := time.Now().Add(-time.Second) // the clock of inodes lags behind
+	mustPublish(t, tree, "/thumbs/a.jpg")
+	past := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(filepath.Join(folder, "a.jpg"), past, past); err != nil {
+		t.Fatal(err)
+	}
+	if at, ok := tree.Published("/thumbs/a.jpg"); !ok || at.Before(before) || at.After(time.Now()) {
+		t.Errorf("got %v, %v, want now", at, ok)
+	}
+	for _, name := range []string{"/thumbs/b.jpg", "/thumbs/../a.jpg", "/a.jpg"} {
+		if _, ok := tree.Published(name); ok {
+			t.Errorf("%s is there", name)
+		}
+	}
+}

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 
 // Package serve answers nginx: it leads each request through the stages from
-// its URI to the published thumbnail. It is the only package that knows HTTP.
+// its URI to the published thumbnail. It is the only package that knows what is
+// answered to what.
 package serve
 
 import (

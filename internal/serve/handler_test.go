@@ -24,6 +24,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"thumbd/internal/fetch"
 	"thumbd/internal/originals"
 	"thumbd/internal/publish"
 	"thumbd/internal/render"
@@ -105,7 +106,7 @@ func newBench(t *testing.T, renderer Renderer, change func(*Site)) *bench {
 			Name: "gallery", Prefix: "/thumbs/", DocumentRoot: filepath.Join(dir, "root"), Scheme: thumb.Signed,
 			Keys: [][]byte{key}, Formats: []thumb.Format{thumb.JPEG, thumb.WebP}, MaxWidth: 100, MaxHeight: 100,
 		},
-		Originals: originals.New(media, 1<<20),
+		Originals: Folder{originals.New(media, 1<<20)},
 	}
 	if change != nil {
 		change(b.site)
@@ -651,6 +652,13 @@ func TestEveryErrorHasItsStatus(t *testing.T) {
 		{originals.ErrUnreadable, 500, "original-unreadable"},
 		{os.ErrNotExist, 404, "no-original"},
 		{errChanged, 503, "original-changed"},
+		{fetch.ErrOrigin, 502, "origin"},
+		{fmt.Errorf("%w: %w", fetch.ErrSlow, os.ErrDeadlineExceeded), 504, "origin-slow"},
+		{fetch.ErrForbidden, 502, "origin-forbidden"},
+		{fetch.ErrType, 415, "unsupported"},
+		{fetch.ErrBusy, 503, "origin-busy"},
+		{fetch.ErrStopped, 503, "shutdown"},
+		{fetch.ErrSpool, 500, "spool"},
 		{&render.Refusal{Err: render.ErrUnsupported}, 415, "unsupported"},
 		{&render.Refusal{Err: render.ErrDamaged}, 422, "damaged"},
 		{&render.Refusal{Err: render.ErrTooManyPixels}, 422, "original-pixels"},

@@ -74,12 +74,19 @@ func (h *Handler) make(ctx context.Context, renderer Renderer, a asked) (out out
 func (h *Handler) try(ctx context.Context, renderer Renderer, a asked) (out outcome, bytes int64, err error) {
 	run := a.ledger.Begin()
 	defer run.End()
-	original, info, err := a.Originals.Open(a.thumb.Original)
-	if err != nil {
+	p := a.standing()
+	if p.lives {
+		return outcome{}, 0, nil
+	}
+	original, info, err := a.Originals.Open(ctx, a.thumb.Original)
+	switch {
+	case p.outlives(err):
+		return outcome{}, 0, nil
+	case err != nil:
 		return outcome{}, 0, err
 	}
 	defer original.Close()
-	if mtime, _, ok := a.Tree.Stat(a.name); ok && mtime.Equal(info.Mtime) {
+	if p.there && p.mtime.Equal(info.Mtime) && a.Lifetime == 0 {
 		return outcome{}, 0, nil
 	}
 	mark, markInfo, err := a.openWatermark(a.transform.Watermark.Name)

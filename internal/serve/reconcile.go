@@ -65,14 +65,18 @@ func (h *Handler) Reconcile(ctx context.Context, site string) {
 }
 
 func (h *Handler) reconcile(ctx context.Context, s *Site) (looked, removed int, err error) {
+	folder, ok := s.Originals.(Folder)
+	if !ok {
+		return 0, 0, nil
+	}
 	// Where nothing is mounted, nothing was deleted.
-	if _, err := s.Originals.Device(); err != nil {
+	if _, err := folder.Device(); err != nil {
 		return 0, 0, err
 	}
 	err = s.Tree.Walk(ctx, nil, func(name string) error {
 		looked++
 		// Others are none of this site's.
-		if t, err := s.Thumb.Published(name, thumb.AVIF, thumb.WebP); err == nil && s.isStale(name, t.Original) {
+		if t, err := s.Thumb.Published(name, thumb.AVIF, thumb.WebP); err == nil && s.isStale(folder, name, t.Original) {
 			removed++
 			return h.remove(s, name)
 		}
@@ -83,13 +87,13 @@ func (h *Handler) reconcile(ctx context.Context, s *Site) (looked, removed int, 
 
 // isStale reports whether a thumbnail is not of the original that there is. What
 // is not known does not count.
-func (s *Site) isStale(name, original string) bool {
+func (s *Site) isStale(folder Folder, name, original string) bool {
 	of, _, there := s.Tree.Stat(name)
-	info, err := s.Originals.Stat(original)
+	info, err := folder.Stat(original)
 	if err == nil {
 		return there && !info.Mtime.Equal(of)
 	}
-	deleted, err := s.Originals.Deleted(original)
+	deleted, err := folder.Deleted(original)
 	return there && deleted && err == nil
 }
 

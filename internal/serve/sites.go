@@ -31,10 +31,13 @@ type Renderer interface {
 // Site is one site with what its requests go through.
 type Site struct {
 	Thumb           *thumb.Site
-	Originals       *originals.Dir
+	Originals       Originals
 	OriginalFormats []thumb.Format
-	Tree            *publish.Tree
-	Negotiate       []thumb.Format // empty, WebP, or AVIF and WebP
+	// Lifetime is how long a thumbnail counts as that of its original without
+	// asking for that. 0: its mtime tells.
+	Lifetime  time.Duration
+	Tree      *publish.Tree
+	Negotiate []thumb.Format // empty, WebP, or AVIF and WebP
 	// Watermarks are the paths of the images of Thumb's, of at most
 	// WatermarkBytes.
 	Watermarks     map[string]string

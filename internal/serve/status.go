@@ -9,6 +9,7 @@ import (
 	"net/http"
 
 	"thumbd/internal/access"
+	"thumbd/internal/fetch"
 	"thumbd/internal/files"
 	"thumbd/internal/originals"
 	"thumbd/internal/publish"
@@ -82,6 +83,14 @@ var statuses = []struct {
 
 	// Before what may be wrong with its image, as with an original.
 	{render.ErrWatermark, status{http.StatusInternalServerError, "watermark"}},
+	// Before what an origin's trouble may wrap.
+	{fetch.ErrForbidden, status{http.StatusBadGateway, "origin-forbidden"}},
+	{fetch.ErrSlow, status{http.StatusGatewayTimeout, "origin-slow"}},
+	{fetch.ErrOrigin, status{http.StatusBadGateway, "origin"}},
+	{fetch.ErrType, status{http.StatusUnsupportedMediaType, "unsupported"}},
+	{fetch.ErrBusy, status{http.StatusServiceUnavailable, "origin-busy"}},
+	{fetch.ErrStopped, status{http.StatusServiceUnavailable, "shutdown"}},
+	{fetch.ErrSpool, status{http.StatusInternalServerError, "spool"}},
 	{originals.ErrTooLarge, status{http.StatusUnprocessableEntity, "original-bytes"}},
 	{originals.ErrUnreadable, status{http.StatusInternalServerError, "original-unreadable"}},
 	{originals.ErrNotRegular, status{http.StatusNotFound, "no-original"}},
