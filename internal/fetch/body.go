@@ -77,6 +77,10 @@ func (o *Origin) bring(ctx context.Context, cancel context.CancelCauseFunc, key 
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	if r.Size > o.options.OriginalBytes {
+		// The limit was another when it was fetched.
+		r = record{}
+	}
 	resp, err := o.request(ctx, http.MethodGet, u, r)
 	if err != nil {
 		return err

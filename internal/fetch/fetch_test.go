@@ -20,6 +20,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -520,12 +521,19 @@ func TestRefusalsAreRemembered(t *testing.T) {
 		expect("gone", nil)
 
 		// Nothing was heard since this began.
-		m.add("one", time.Now(), fmt.Errorf("c: %w", ErrOrigin))
-		expect("other", ErrOrigin)
-		m.answered()
-		expect("other", nil)
-		m.add("one", time.Now().Add(1), fmt.Errorf("c: %w", ErrOrigin))
-		time.Sleep(troubleTime)
+		dial := fmt.Errorf("%w: %w", ErrOrigin, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED})
+		for _, err := range []error{dial, fmt.Errorf("c: %w", ErrSlow)} {
+			m.add("one", time.Now(), err)
+			expect("other", err)
+			m.answered()
+			expect("other", nil)
+			m.add("one", time.Now().Add(1), err)
+			expect("other", err)
+			time.Sleep(troubleTime)
+			expect("other", nil)
+		}
+		m.add("one", time.Now(), fmt.Errorf("%w: %w", ErrOrigin, io.EOF))
+		expect("one", ErrOrigin)
 		expect("other", nil)
 	})
 }
@@ -608,20 +616,31 @@ func TestKeptConnectionThatIsClosed(t *testing.T) {
 	}
 }
 
-// Sites do not find in the spool what others may fetch and they may not.
-func TestSitesShareNoOriginals(t *testing.T) {
+// What is in the spool is for whoever fetched it, under the limits that it was
+// fetched with.
+func TestSpooledOriginalsKeepToLimits(t *testing.T) {
 	s := &shop{body: version1(), etag: `"1"`}
 	base := serveOn(t, s)
 	first := startOrigin(t, base, nil)
-	options := testOptions(t, base)
-	options.Site, options.AllowAddresses = "other", nil
-	second := New(options, first.spool)
-	t.Cleanup(second.Close)
 	if _, _, err := open(t, first, "a.jpg"); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := open(t, second, "a.jpg"); !errors.Is(err, ErrForbidden) {
-		t.Errorf("got %v", err)
+	for _, tt := range []struct {
+		name   string
+		change func(*Options)
+		want   error
+	}{
+		{"the same", func(*Options) {}, nil},
+		{"another site, with other formats", func(o *Options) { o.Site, o.Formats = "other", []thumb.Format{thumb.PNG} }, ErrType},
+		{"a lower limit since", func(o *Options) { o.OriginalBytes = 999 }, originals.ErrTooLarge},
+	} {
+		options := testOptions(t, base)
+		tt.change(&options)
+		o := New(options, first.spool)
+		if _, _, err := open(t, o, "a.jpg"); !errors.Is(err, tt.want) {
+			t.Errorf("%s: got %v, want %v", tt.name, err, tt.want)
+		}
+		o.Close()
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"net"
 	"sync"
 	"time"
 
@@ -67,8 +68,9 @@ func (m *memory) answered() {
 	m.heard, m.silent = m.now(), refusal{}
 }
 
-// add remembers why a fetch that began at start has failed. Where the origin
-// has not answered anything since, it will not answer others either.
+// add remembers why a fetch that began at start has failed. An origin that
+// could not be connected to, or has answered nothing since, will not answer
+// others either; one that hangs up may do so for this original alone.
 func (m *memory) add(key string, start time.Time, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -78,8 +80,13 @@ func (m *memory) add(key string, start time.Time, err error) {
 		return
 	case isAny(err, fs.ErrNotExist, originals.ErrTooLarge, ErrType):
 		r.until = m.now().Add(refusalTime)
-	case m.heard.Before(start):
+	case m.heard.Before(start) && (errors.Is(err, ErrSlow) || isDial(err)):
 		m.silent = r
 	}
 	m.refusals.Add(key, r)
+}
+
+func isDial(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "dial"
 }
