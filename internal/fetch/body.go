@@ -87,6 +87,9 @@ func (o *Origin) bring(ctx context.Context, cancel context.CancelCauseFunc, key 
 	}
 	defer resp.Body.Close()
 	if err := o.checkAnswer(resp, r.conditional()); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			o.spool.drop(key)
+		}
 		return err
 	}
 	if resp.StatusCode == http.StatusNotModified {

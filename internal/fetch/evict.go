@@ -50,6 +50,20 @@ func (s *Spool) reserve(dir *os.Root, n int64) error {
 	return err
 }
 
+// drop removes the original of a key, which its origin has taken back.
+func (s *Spool) drop(key string) {
+	dir, release, err := s.acquire()
+	if err != nil {
+		return
+	}
+	defer release()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r, err := readRecord(dir, key); err == nil {
+		s.remove(dir, spooled{key: key, contents: []content{{name: r.Content, size: r.Size}}})
+	}
+}
+
 // evict counts what is stored and, where that is too much, removes what was
 // not used for longest, some more than it must. s.mu is held.
 func (s *Spool) evict(dir *os.Root) error {

@@ -158,10 +158,17 @@ func (o *Origin) explain(ctx context.Context, err error) error {
 		return ctx.Err()
 	case isNet && timeout.Timeout():
 		return fmt.Errorf("%w: %w", ErrSlow, err)
-	case isAny(err, syscall.EAFNOSUPPORT, syscall.ENETUNREACH, syscall.EPERM, syscall.EACCES):
+	case hasNoNetwork(err):
 		return fmt.Errorf("%w: %w; thumbd.service has no network unless a drop-in gives it one", ErrOrigin, err)
 	}
 	return fmt.Errorf("%w: %w", ErrOrigin, err)
+}
+
+// hasNoNetwork reports whether the reason may be that this process has none. A
+// look-up does not say why no name server could be asked.
+func hasNoNetwork(err error) bool {
+	dns, ok := errors.AsType[*net.DNSError](err)
+	return ok && !dns.IsNotFound || isAny(err, syscall.EAFNOSUPPORT, syscall.ENETUNREACH, syscall.EPERM, syscall.EACCES)
 }
 
 func isAny(err error, targets ...error) bool {

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MIT
+
+package fetch
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestOneFetchForAllWhoWait(t *testing.T) {
+	const clients = 50
+	asked, goOn := make(chan struct{}, clients), make(chan struct{})
+	o := startOrigin(t, serveOn(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked <- struct{}{}
+		<-goOn
+		_, _ = w.Write(jpeg(1000))
+	})), nil)
+	var clientsDone sync.WaitGroup
+	for range clients {
+		clientsDone.Go(func() {
+			if got, _, err := open(t, o, "a.jpg"); err != nil || len(got) != 1000 {
+				t.Errorf("%d bytes, %v", len(got), err)
+			}
+		})
+	}
+	<-asked
+	waitFor(t, func() bool { return o.flights.waiters() == clients })
+	close(goOn)
+	clientsDone.Wait()
+	if n := len(asked); n != 0 {
+		t.Errorf("the origin was asked %d times more", n)
+	}
+}
+
+// waiters returns how many wait for all flights.
+func (f *flights) waiters() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := 0
+	for _, fl := range f.current {
+		n += fl.waiters
+	}
+	return n
+}
+
+// waitFor returns when what is to come has come.
+func waitFor(t *testing.T, come func() bool) {
+	t.Helper()
+	for begin := time.Now(); !come(); time.Sleep(time.Millisecond) {
+		if time.Since(begin) > patience {
+			t.Fatal("it does not come")
+		}
+	}
+}
+
+// The last who goes away ends the fetch, and one who goes before does not.
+func TestFetchEndsWithTheLastWaiter(t *testing.T) {
+	asked, ended := make(chan struct{}, 2), make(chan struct{})
+	o := startOrigin(t, serveOn(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		asked <- struct{}{}
+		<-r.Context().Done()
+		close(ended)
+	})), nil)
+	var cancels []context.CancelFunc
+	errs := make(chan error, 2)
+	for range 2 {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancels = append(cancels, cancel)
+		go func() {
+			_, _, err := o.Open(ctx, "a.jpg")
+			errs <- err
+		}()
+	}
+	<-asked
+	waitFor(t, func() bool { return o.flights.waiters() == 2 })
+	cancels[0]()
+	if err := <-errs; !errors.Is(err, context.Canceled) {
+		t.Errorf("the first: %v", err)
+	}
+	if n := o.flights.waiters(); n != 1 {
+		t.Errorf("%d wait for the fetch, want the last", n)
+	}
+	cancels[1]()
+	if err := <-errs; !errors.Is(err, context.Canceled) {
+		t.Errorf("the last: %v", err)
+	}
+	<-ended
+	o.flights.wait()
+	if left := files(t, o.spool); len(left) > 0 {
+		t.Errorf("in the spool: %q", left)
+	}
+}
+
+func TestRefusalsAreRemembered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		start := time.Now()
+		time.Sleep(time.Second)
+		m.answered()
+		m.add("gone", start, fmt.Errorf("a: %w", fs.ErrNotExist))
+		m.add("late", start, fmt.Errorf("b: %w", ErrSlow))
+		m.add("left", start, context.Canceled)
+		m.add("busy", start, ErrBusy)
+		expect := func(key string, want error) {
+			t.Helper()
+			if got := m.get(key); !errors.Is(got, want) {
+				t.Errorf("%s: %v, want %v", key, got, want)
+			}
+		}
+		expect("gone", fs.ErrNotExist)
+		expect("late", ErrSlow)
+		for _, key := range []string{"left", "busy", "other"} {
+			expect(key, nil)
+		}
+		time.Sleep(troubleTime)
+		expect("late", nil)
+		expect("gone", fs.ErrNotExist)
+		time.Sleep(refusalTime)
+		expect("gone", nil)
+
+		// Nothing was heard since this began.
+		dial := fmt.Errorf("%w: %w", ErrOrigin, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED})
+		for _, err := range []error{dial, fmt.Errorf("c: %w", ErrSlow)} {
+			m.add("one", time.Now(), err)
+			expect("other", err)
+			m.answered()
+			expect("other", nil)
+			m.add("one", time.Now().Add(1), err)
+			expect("other", err)
+			time.Sleep(troubleTime)
+			expect("other", nil)
+		}
+		m.add("one", time.Now(), fmt.Errorf("%w: %w", ErrOrigin, io.EOF))
+		expect("one", ErrOrigin)
+		expect("other", nil)
+	})
+}
+
+// An origin that does not answer keeps nobody waiting but those who came
+// first.
+func TestSilentOriginIsRemembered(t *testing.T) {
+	var asked atomic.Int64
+	o := startOrigin(t, serveOn(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		<-r.Context().Done()
+	})), func(o *Options) { o.HeaderTime, o.Fetches = 100*time.Millisecond, 1 })
+	var waiting sync.WaitGroup
+	for i := range 20 {
+		waiting.Go(func() {
+			if _, _, err := open(t, o, strconv.Itoa(i)+".jpg"); !errors.Is(err, ErrSlow) {
+				t.Error(err)
+			}
+		})
+	}
+	waiting.Wait()
+	if n := asked.Load(); n != 1 {
+		t.Errorf("the origin was asked %d times, want once", n)
+	}
+}
+
+func TestNotTooManyAtOnce(t *testing.T) {
+	var now, most atomic.Int64
+	goOn := make(chan struct{})
+	o := startOrigin(t, serveOn(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		n := now.Add(1)
+		for {
+			if m := most.Load(); n <= m || most.CompareAndSwap(m, n) {
+				break
+			}
+		}
+		<-goOn
+		now.Add(-1)
+		_, _ = w.Write(jpeg(100))
+	})), func(o *Options) { o.Fetches, o.Queue = 2, 3 })
+	var waiting sync.WaitGroup
+	for i := range 5 {
+		waiting.Go(func() {
+			if _, _, err := open(t, o, strconv.Itoa(i)+".jpg"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	waitFor(t, func() bool { return o.waiting.Load() == 3 && now.Load() == 2 })
+	if _, _, err := open(t, o, "one-too-many.jpg"); !errors.Is(err, ErrBusy) {
+		t.Errorf("one too many: %v", err)
+	}
+	close(goOn)
+	waiting.Wait()
+	if n := most.Load(); n != 2 {
+		t.Errorf("%d at once, want 2", n)
+	}
+}
+
+// A connection that the origin has closed meanwhile is no trouble.
+func TestKeptConnectionThatIsClosed(t *testing.T) {
+	l := listen(t, "tcp4", "127.0.0.2:0")
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+				_, _ = conn.Write([]byte("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" + string(jpeg(100))))
+			}
+			conn.Close()
+		}
+	}()
+	o := startOrigin(t, "http://"+l.Addr().String()+"/", nil)
+	for i := range 20 {
+		if _, _, err := open(t, o, strconv.Itoa(i)+".jpg"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
