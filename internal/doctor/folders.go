@@ -51,6 +51,9 @@ func (v *visit) cureFolder(t Trouble) []string {
 	if i := slices.IndexFunc(v.config.Sites, func(s config.Site) bool { return s.Thumb.Name == t.Name }); i >= 0 {
 		s := v.config.Sites[i]
 		path, read = s.Originals, s.Originals
+		if t.Kind == "originals" && s.Fetch != nil {
+			path, read, write = existing(v.config.Spool), "", v.config.Spool
+		}
 		if t.Kind == "tree" {
 			path, read, write = existing(filepath.Join(s.Thumb.DocumentRoot, s.Thumb.Prefix)), "", s.Thumb.DocumentRoot
 		}

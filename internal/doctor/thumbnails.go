@@ -77,6 +77,9 @@ func (v *visit) try(ctx context.Context, s *config.Site) string {
 		v.find("probe-untried", where, "nginx has no address from which to ask for it", "mend what is said of its location above")
 		return "not tried"
 	}
+	if s.Fetch != nil {
+		return "not tried: thumbd check asks the origin of its originals"
+	}
 	names, blocked := probe.Originals(s, v.config.OriginalBytes, v.host.User)
 	if blocked != "" {
 		v.find("originals-unreadable", where, fmt.Sprintf("user %s can't read %s", v.host.User, blocked), "chmod o+r "+blocked)
