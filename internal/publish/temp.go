@@ -21,29 +21,44 @@ const tempDir = ".thumbd"
 
 // newTemp creates a temp file and locks it. The caller removes it unless it
 // has been renamed, and closes it after that. The error wraps fs.ErrNotExist
-// where a purge or Sweep has come between; then the caller may try again.
+// where a purge has come between; then the caller may try again.
 func newTemp(r *os.Root) (f *os.File, name string, err error) {
-	name = path.Join(tempDir, rand.Text())
-	f, err = createTemp(r, name)
+	// However often Sweep comes between, on a busy machine: another file costs
+	// nothing yet.
+	for range attempts {
+		name = path.Join(tempDir, rand.Text())
+		f, err = newOwn(r, name)
+		if !errors.Is(err, errSwept) {
+			break
+		}
+	}
+	return f, name, err
+}
+
+// errSwept is that Sweep has come between a temp file's creation and its lock.
+var errSwept = fmt.Errorf("swept: %w", fs.ErrNotExist)
+
+func newOwn(r *os.Root, name string) (*os.File, error) {
+	f, err := createTemp(r, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := r.Mkdir(tempDir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-			return nil, "", err
+			return nil, err
 		}
 		f, err = createTemp(r, name)
 	}
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	owned, err := own(f)
 	if owned {
-		return f, name, nil
+		return f, nil
 	}
 	f.Close()
 	if err != nil {
 		_ = r.Remove(name)
-		return nil, "", err
+		return nil, err
 	}
-	return nil, "", &fs.PathError{Op: "lock", Path: name, Err: fs.ErrNotExist}
+	return nil, &fs.PathError{Op: "lock", Path: name, Err: errSwept}
 }
 
 func createTemp(r *os.Root, name string) (*os.File, error) {

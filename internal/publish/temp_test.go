@@ -165,6 +165,9 @@ func TestSweepWhilePublishing(t *testing.T) {
 			}
 		})
 	}
+	// Also where publishing ends the test.
+	defer sweepers.Wait()
+	defer done.Store(true)
 	for range 200 {
 		mustPublish(t, tree, "/thumbs/a/b.jpg")
 	}
