@@ -62,9 +62,11 @@ func (d *daemon) state() metrics.State {
 func (d *daemon) keep(s *service) {
 	var sites []tidy.Site
 	for i, site := range s.sites {
-		sites = append(sites, tidy.Site{
-			Thumb: site.Thumb, Originals: site.Originals, Tree: site.Tree, Budget: budget(s.config.Sites[i].Cache),
-		})
+		t := tidy.Site{Thumb: site.Thumb, Lifetime: site.Lifetime, Tree: site.Tree, Budget: budget(s.config.Sites[i].Cache)}
+		if folder, ok := site.Originals.(serve.Folder); ok {
+			t.Originals = folder.Dir
+		}
+		sites = append(sites, t)
 	}
 	s.keeper = tidy.NewKeeper(sites, func(site string, sum tidy.Summary, err error) {
 		switch {

@@ -66,7 +66,9 @@ func gc(ctx context.Context, w io.Writer, c *config.Config, sites []*config.Site
 	for _, s := range sites {
 		site := tidySite(c, s)
 		sum, err := tidy.Run(ctx, site, tidy.Options{Remove: !dryRun})
-		site.Originals.Close()
+		if site.Originals != nil {
+			site.Originals.Close()
+		}
 		site.Tree.Close()
 		errs = append(errs, err)
 		if errors.Is(err, tidy.ErrRunning) {
@@ -85,12 +87,17 @@ func gc(ctx context.Context, w io.Writer, c *config.Config, sites []*config.Site
 
 // tidySite opens what gc needs of a site. The caller closes it.
 func tidySite(c *config.Config, s *config.Site) tidy.Site {
-	return tidy.Site{
-		Thumb:     &s.Thumb,
-		Originals: originals.New(s.Originals, c.OriginalBytes),
-		Tree:      publish.New(s.Thumb.DocumentRoot, s.Thumb.Prefix, nil),
-		Budget:    budget(s.Cache),
+	t := tidy.Site{
+		Thumb:  &s.Thumb,
+		Tree:   publish.New(s.Thumb.DocumentRoot, s.Thumb.Prefix, nil),
+		Budget: budget(s.Cache),
 	}
+	if s.Fetch != nil {
+		t.Lifetime = s.Fetch.Lifetime
+	} else {
+		t.Originals = originals.New(s.Originals, c.OriginalBytes)
+	}
+	return t
 }
 
 func budget(c config.Cache) tidy.Budget {

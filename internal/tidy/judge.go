@@ -19,6 +19,7 @@ const (
 	there kind = iota + 1
 	deleted
 	unknown
+	elsewhere // on another machine
 )
 
 // known is what was found out about an original.
@@ -41,6 +42,9 @@ func (r *run) original(name string) known {
 	if r.known.kind != 0 && r.known.name == name {
 		return r.known
 	}
+	if r.Originals == nil {
+		return known{kind: elsewhere}
+	}
 	r.known = known{name: name, kind: there}
 	info, err := r.Originals.Stat(name)
 	if err == nil {
@@ -57,6 +61,9 @@ func (r *run) original(name string) known {
 // lookAtOriginals finds out whether an original that is missing can be taken as
 // deleted. It can't where the disk with the originals is not the one of before.
 func (r *run) lookAtOriginals() {
+	if r.Originals == nil {
+		return
+	}
 	device, err := r.Originals.Device()
 	switch {
 	case err != nil:
@@ -82,6 +89,8 @@ func (r *run) judge(e entry, original known) string {
 	case original.kind == deleted && r.sum.Orphans == "":
 		return Orphan
 	case original.kind == there && !sameTime(e.mtime(), original.mtime):
+		return Stale
+	case original.kind == elsewhere && r.Now.Sub(e.ctime()) > r.Lifetime:
 		return Stale
 	case r.Budget.Age > 0 && r.Now.Sub(e.ctime()) > r.Budget.Age:
 		return Age

@@ -43,8 +43,11 @@ type Budget struct {
 
 // Site is what a run needs of a site. It stays the caller's.
 type Site struct {
-	Thumb     *thumb.Site
+	Thumb *thumb.Site
+	// Originals is nil where they are on another machine. That is not asked:
+	// thumbnails are stale when they are older than Lifetime, by ctime.
 	Originals *originals.Dir
+	Lifetime  time.Duration
 	Tree      *publish.Tree
 	Budget    Budget
 }
@@ -53,7 +56,7 @@ type Site struct {
 const (
 	Temp   = "temp"   // of a process that is gone
 	Orphan = "orphan" // its original was deleted
-	Stale  = "stale"  // its original has changed
+	Stale  = "stale"  // its original has changed, or may have in so long a time
 	Age    = "age"    // older than the budget allows
 	Unused = "unused" // least recently used, over the budget, and not just published
 )

@@ -243,6 +243,22 @@ func TestTheBudgetKeepsWhatWasUsedLast(t *testing.T) {
 	}
 }
 
+// Of originals that are on another machine, thumbnails live for a time.
+func TestLifetime(t *testing.T) {
+	p := newPlace(t, thumb.PresetScheme)
+	local := p.Originals
+	p.Originals, p.Lifetime = nil, time.Hour
+	t.Cleanup(func() { p.Originals = local })
+	p.file("icon/a.jpg", time.Now())
+	published := time.Unix(statOf(t, filepath.Join(p.Thumb.DocumentRoot, prefix, "icon/a.jpg")).Ctim.Unix())
+	for after, want := range map[time.Duration]int64{time.Hour: 0, time.Hour + time.Second: 1} {
+		sum := p.run(Options{Now: published.Add(after)})
+		if got := sum.Removed[Stale].Files; got != want || sum.Unknown != 0 || sum.Orphans != "" {
+			t.Errorf("after %v: %d are stale, %d unknown, %q; want %d, 0 and none", after, got, sum.Unknown, sum.Orphans, want)
+		}
+	}
+}
+
 func TestMaxAgeCountsFromPublishing(t *testing.T) {
 	p := newPlace(t, thumb.Signed)
 	p.original("a.jpg")
