@@ -27,7 +27,7 @@ func (d *daemon) report() any {
 	if s == nil {
 		return r
 	}
-	r.Digest, r.Vips, r.Missing = s.config.Digest(), s.hello.Vips, s.hello.Missing
+	r.Checksum, r.Vips, r.Missing = s.config.Checksum(), s.hello.Vips, s.hello.Missing
 	r.Warnings, r.Formats = texts(s.warnings), texts(s.lacking)
 	for _, err := range s.probe(true) {
 		t := doctor.Trouble{Text: err.Error()}

@@ -51,9 +51,9 @@ type Config struct {
 	Sites []Site  // sorted by name
 	Files []Files // sorted by name; at least one where there is no site
 
-	file   string
-	lines  map[string]int // of tables and values, by dotted key
-	digest string
+	file     string
+	lines    map[string]int // of tables and values, by dotted key
+	checksum string
 }
 
 // Site is what the configuration says of one site.
@@ -81,8 +81,8 @@ type Mistake struct {
 	Text string // what is wrong, and often what to do about it
 }
 
-// Digest returns the SHA-256 of the text that c was made of, in hexadecimal.
-func (c *Config) Digest() string { return c.digest }
+// Checksum returns the SHA-256 of the text that c was made of, in hexadecimal.
+func (c *Config) Checksum() string { return c.checksum }
 
 // Mistake returns what was found wrong with a value only when it was put to
 // use, by its dotted key.
@@ -178,7 +178,7 @@ func Parse(name string, data []byte, env Environment) (*Config, []Mistake, error
 		RenderTime:      20 * time.Second,
 		Queue:           256,
 		QueueTime:       30 * time.Second,
-		digest:          fmt.Sprintf("%x", sha256.Sum256(data)),
+		checksum:        fmt.Sprintf("%x", sha256.Sum256(data)),
 		SpoolBytes:      1 << 30,
 		file:            name,
 	}

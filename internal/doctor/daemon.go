@@ -10,9 +10,9 @@ type Daemon struct {
 	User    string `json:"user"`
 	PID     int    `json:"pid"`
 	File    string `json:"file"` // the configuration, as it was told
-	// Digest is the SHA-256 of the configuration at work, in hexadecimal;
+	// Checksum is the SHA-256 of the configuration at work, in hexadecimal;
 	// empty: none is.
-	Digest string `json:"digest"`
+	Checksum string `json:"checksum"`
 	// Refused is why the file was not loaded when that was last tried: its
 	// mistakes, or with NoWorker that no worker starts. Empty: it was.
 	Refused  string `json:"refused,omitempty"`

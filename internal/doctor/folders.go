@@ -33,7 +33,7 @@ var troubles = map[string]string{
 // folders tells what the daemon has met with its folders, as the user that it
 // is and under its unit's restrictions.
 func (v *visit) folders(context.Context) string {
-	if v.host == nil || v.config == nil || v.host.Digest == "" {
+	if v.host == nil || v.config == nil || v.host.Checksum == "" {
 		return v.skip("no daemon at work to ask")
 	}
 	for _, t := range v.host.Troubles {

@@ -119,7 +119,7 @@ func (v *visit) daemon(ctx context.Context) string {
 		v.find("no-worker", "", "no worker starts: "+v.host.Refused, "journalctl -u "+serviceUnit+" -n 50", "apt install --reinstall thumbd")
 	case v.host.Refused != "" && v.config != nil:
 		v.find("configuration", v.host.File, fmt.Sprintf("the daemon, as user %s, has refused it: %s", v.host.User, v.host.Refused), v.reload())
-	case v.config != nil && v.host.Digest != v.config.Digest():
+	case v.config != nil && v.host.Checksum != v.config.Checksum():
 		v.find("not-reloaded", v.File, "it has changed since the daemon loaded it", v.reload())
 	case v.config != nil && v.host.Unwell != "":
 		v.find("daemon-unwell", "", v.host.Unwell, "journalctl -u "+serviceUnit+" -n 50", v.restart())
@@ -197,7 +197,7 @@ func (v *visit) configuration(context.Context) string {
 	for _, w := range v.warnings {
 		warnings = append(warnings, w.Error())
 	}
-	if v.host != nil && v.host.Digest == v.config.Digest() {
+	if v.host != nil && v.host.Checksum == v.config.Checksum() {
 		warnings = v.host.Warnings
 	}
 	for _, w := range warnings {

@@ -172,13 +172,13 @@ func TestDoctorWithoutNginx(t *testing.T) {
 // What a daemon can say that none on this machine does.
 func TestDoctorHearsTheDaemon(t *testing.T) {
 	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}})
-	digest := fmt.Sprintf("%x", sha256.Sum256([]byte(configuration(t, r))))
+	checksum := fmt.Sprintf("%x", sha256.Sum256([]byte(configuration(t, r))))
 	for name, tt := range map[string]struct{ answer, want, cure string }{
 		"one that can't report":   {"", "daemon-outdated", "restart thumbd"},
-		"another version":         {fmt.Sprintf(`{"digest": %q, "version": "99.0"}`, digest), "daemon-outdated", "restart thumbd"},
+		"another version":         {fmt.Sprintf(`{"checksum": %q, "version": "99.0"}`, checksum), "daemon-outdated", "restart thumbd"},
 		"formats":                 {`{"vips": "8.15", "formats": ["avif can't be written by the installed libvips; install libheif-plugin-aomenc"]}`, "formats-missing", "install what it says"},
 		"an incomplete sandbox":   {`{"vips": "8.15", "missing": ["landlock"]}`, "sandbox-incomplete", "kernel"},
-		"one that is unwell":      {fmt.Sprintf(`{"digest": %q, "unwell": "a worker is stuck"}`, digest), "daemon-unwell", "journalctl"},
+		"one that is unwell":      {fmt.Sprintf(`{"checksum": %q, "unwell": "a worker is stuck"}`, checksum), "daemon-unwell", "journalctl"},
 		"a refused configuration": {`{"refused": "thumbd.toml:3: keys: permission denied"}`, "configuration", "kill -HUP "},
 	} {
 		t.Run(name, func(t *testing.T) {

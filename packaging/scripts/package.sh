@@ -9,7 +9,8 @@ set -eu
 
 kind=$1
 target=$5
-stage=build/package
+# Go looks for no packages below a name with _.
+stage=build/_package
 ARCH=$2 VERSION=$3 PROGRAMS=$4
 MAINTAINER='the thumbd authors <maintainers@thumbd.example>'
 : "${SOURCE_DATE_EPOCH:=$(git log -1 --format=%ct)}"
