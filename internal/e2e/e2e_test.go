@@ -17,6 +17,7 @@ import (
 	_ "image/png"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -239,12 +240,13 @@ func stopDaemon(t testing.TB, r *rig.Rig) {
 	}
 }
 
-// noTempFiles checks that a site's tree has thumbnails and nothing else but its
-// settings. Its folder for temp files may be there, empty otherwise.
+// noTempFiles checks that a site's tree has thumbnails and nothing else but what
+// stays in its folder for temp files.
 func noTempFiles(t testing.TB, r *rig.Rig, site string) {
 	t.Helper()
+	stays := []string{"settings.json", "gc.json", "gc.lock"}
 	err := filepath.WalkDir(r.Root(site), func(path string, d os.DirEntry, err error) error {
-		if err == nil && !d.IsDir() && strings.Contains(path, "/.") && !strings.HasSuffix(path, "/.thumbd/settings.json") {
+		if err == nil && !d.IsDir() && strings.Contains(path, "/.") && !slices.Contains(stays, filepath.Base(path)) {
 			t.Errorf("left behind: %s", path)
 		}
 		return err

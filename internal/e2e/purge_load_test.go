@@ -27,6 +27,7 @@ type versions struct {
 	originals string
 	purged    [6]atomic.Int64 // of each original
 	width     atomic.Int64    // of the preset
+	missed    atomic.Int64    // requests that nginx had lost the file of
 }
 
 // name returns the name of original k, which is a link where k is odd: nothing
@@ -84,6 +85,12 @@ func (v *versions) ask(ctx context.Context, n int) error {
 	if err != nil {
 		return err
 	}
+	if resp.Status == 404 && resp.Header.Get("X-Thumbd-Reason") == "" {
+		// nginx has looked for the file, and did not find it any more when it
+		// opened it.
+		v.missed.Add(1)
+		return nil
+	}
 	if resp.Status != 200 {
 		return fmt.Errorf("%s: status %d, reason %q", uri, resp.Status, resp.Header.Get("X-Thumbd-Reason"))
 	}
@@ -138,8 +145,25 @@ func (v *versions) change(ctx context.Context, t *testing.T, l *load) (purges in
 	return purges
 }
 
-// Renders, hits, purges and changes of presets all at once, through nginx: no
-// client gets what was purged before it asked, and none gets an error.
+// tidy runs gc again and again until ctx is done, and returns how often, and how
+// often that has removed something: what is younger than 2 s stays.
+func (v *versions) tidy(ctx context.Context, t *testing.T, l *load) (runs, removed int) {
+	for ; ctx.Err() == nil; runs++ {
+		out, err := thumbd(t, "gc", "-c", filepath.Join(v.r.Dir, "thumbd.toml"))
+		if err != nil {
+			t.Errorf("gc: %v\n%s", err, out)
+			return runs, removed
+		}
+		if strings.Count(out, "removed 0 files") < 2 {
+			removed++
+		}
+		l.await(10)
+	}
+	return runs, removed
+}
+
+// Renders, hits, purges, gc and changes of presets all at once, through nginx:
+// no client gets what was purged before it asked, and none gets an error.
 func TestPurgesUnderLoad(t *testing.T) {
 	v := &versions{originals: folder(t, nil)}
 	must(t, os.Mkdir(filepath.Join(v.originals, "d0"), 0o755), os.Mkdir(filepath.Join(v.originals, "d1"), 0o755))
@@ -148,7 +172,8 @@ func TestPurgesUnderLoad(t *testing.T) {
 	}
 	const preset = "[site.%s.preset.s]\nsize = \"20x20\"\nmethod = \"stretch\"\n"
 	one, two := gallery(t, v.originals), rig.Site{Name: "p", Prefix: "/p/", Scheme: "preset", Originals: v.originals}
-	one.TOML, two.TOML = fmt.Sprintf(preset, "gallery"), fmt.Sprintf(preset, "p")
+	const budget = "[site.%s.cache]\nmax_files = 4\n"
+	one.TOML, two.TOML = fmt.Sprintf(preset+budget, "gallery", "gallery"), fmt.Sprintf(preset+budget, "p", "p")
 	v.r = start(t, rig.Options{Sites: []rig.Site{one, two}})
 	text := configuration(t, v.r)
 
@@ -162,6 +187,8 @@ func TestPurgesUnderLoad(t *testing.T) {
 	var changing sync.WaitGroup
 	purges := 0
 	changing.Go(func() { purges = v.change(ctx, t, l) })
+	var runs, removed int
+	changing.Go(func() { runs, removed = v.tidy(ctx, t, l) })
 	reloads := 0
 	for width := 21; ctx.Err() == nil; width++ {
 		reload(t, v.r, strings.ReplaceAll(text, `"20x20"`, fmt.Sprintf(`"%dx%[1]d"`, width)))
@@ -171,7 +198,8 @@ func TestPurgesUnderLoad(t *testing.T) {
 	changing.Wait()
 	asked := l.end()
 	stopDaemon(t, v.r)
-	t.Logf("%d requests, %d purges, %d reloads, %d renders", asked, purges, reloads, v.r.Log.Count("msg=rendered"))
+	t.Logf("%d requests, %d lost by nginx, %d purges, %d reloads, %d runs of gc, %d of which removed something, %d renders",
+		asked, v.missed.Load(), purges, reloads, runs, removed, v.r.Log.Count("msg=rendered"))
 	if n := v.r.Log.Count("level=ERROR"); n > 0 {
 		t.Errorf("%d errors in the log", n)
 	}

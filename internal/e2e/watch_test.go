@@ -89,6 +89,12 @@ func TestOriginalsAreFollowed(t *testing.T) {
 			must(t, os.WriteFile(file, solid(versionColor(v)), 0o644), os.Chtimes(file, old, old))
 			run(t, "cp", "-p", file, path("a.png"))
 		}},
+		{name: "rsync -t", change: func(t *testing.T, v int) {
+			needPrograms(t, "rsync")
+			file := filepath.Join(t.TempDir(), "x.png")
+			must(t, os.WriteFile(file, solid(versionColor(v)), 0o644), os.Chtimes(file, old, old.Add(time.Minute)))
+			run(t, "rsync", "-t", file, path("a.png"))
+		}},
 		{name: "an older file moved back", change: func(t *testing.T, v int) {
 			write(t, "backup.png", v, old.Add(-time.Hour))
 			must(t, os.Rename(path("backup.png"), path("a.png")))

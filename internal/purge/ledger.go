@@ -31,6 +31,7 @@ type Ledger struct {
 	// mu is held for reading while a thumbnail gets its name.
 	mu         sync.RWMutex
 	last       uint64
+	taking     int            // purges
 	running    map[uint64]int // renders, by the last purge before they began
 	purges     []numbered
 	superseded map[*thumb.Site]Covers
@@ -103,20 +104,36 @@ func (r Render) Publish(name string, t thumb.Thumb, place func() error) error {
 }
 
 // Add notes a purge. When it returns, no render that began before publishes
-// what it covers, and those that begin now find the originals as they are.
+// what it covers, and those that begin now find the originals as they are. The
+// caller takes away what it covers, and then calls Taken.
 func (l *Ledger) Add(covers Covers) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.last++
+	l.taking++
 	if len(l.running) > 0 {
 		l.purges = append(l.purges, numbered{l.last, covers})
 	}
 }
 
-// Count returns how many purges there have been.
+// Taken notes that all that the purge is of which was added has been taken away,
+// or as much as could be.
+func (l *Ledger) Taken() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.taking--
+	l.last++
+}
+
+// Count returns a number that grows with every purge: where it is the same twice,
+// nothing was taken away in between. While something is, what was made anew
+// among it, it is never the same.
 func (l *Ledger) Count() uint64 {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.taking > 0 {
+		l.last++
+	}
 	return l.last
 }
 

@@ -143,6 +143,7 @@ func (sites *Sites) named(name string) *Site {
 func (h *Handler) purge(ctx context.Context, s *Site, p *purge.Purge, again bool) error {
 	// First: what is taken then can't come back.
 	s.ledger.Add(p.Covers)
+	defer s.ledger.Taken()
 	// Last: who asks from now on does not get what a render has brought that
 	// began before.
 	defer h.flights.forget(func(a asked) bool { return a.ledger == s.ledger && p.Covers(a.name, a.published()) })

@@ -420,3 +420,18 @@ func (p *place) opened() *run {
 	p.Cleanup(func() { r.Close() })
 	return &run{Site: p.Site, Options: Options{Remove: true, Now: time.Now()}, root: r, sum: Summary{Removed: make(map[string]Count)}}
 }
+
+// A purge may take a folder away that is being read.
+func TestAFolderThatGoesIsNoTrouble(t *testing.T) {
+	p := newPlace(t, thumb.PresetScheme)
+	p.file("icon/a.jpg", mtime)
+	top, err := os.OpenRoot(filepath.Join(p.Thumb.DocumentRoot, prefix))
+	p.must(err)
+	defer top.Close()
+	r := &run{Options: Options{Remove: true}, root: top}
+	p.must(r.walk(t.Context(), func(entry) bool {
+		p.must(os.RemoveAll(filepath.Join(top.Name(), "icon")))
+		return true
+	}))
+	p.must(r.trouble.error())
+}

@@ -64,6 +64,9 @@ func (r *run) folder(ctx context.Context, name string, visit func(entry) bool) (
 		if errors.Is(err, io.EOF) {
 			return empty, nil
 		}
+		if isGone(err) {
+			return true, nil
+		}
 		if err != nil {
 			r.trouble.add(err)
 			return false, nil
