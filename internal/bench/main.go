@@ -51,6 +51,7 @@ var measurements = []measurement{
 	{"cold", "the first thumbnail after an idle exit, above a warm one, p50", 250, false, " ms", cold},
 	{"memory", "a worker's resident memory after 2,000 renders of 12 MP, over after 200", 1.1, false, "", memory},
 	{"jpeg", "thumbnails of JPEG, processor time over vips_thumbnail's", 0.85, false, "", againstAll},
+	{"stages", "the same over sharp's, step by step", 1, false, "", whereTimeGoes},
 	{"png", "thumbnails of PNG, the same", 1, false, "", against("png", 2)},
 	{"webp", "thumbnails of WebP, the same", 1, false, "", against("webp", 2)},
 	{"avif", "thumbnails as AVIF, processor time over the same as WebP, at the worst of the sizes", 3, false, "", avifOverWebP},

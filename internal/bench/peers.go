@@ -60,10 +60,12 @@ func own(e *engine.Engine, name string, f thumb.Format, quality int) *peer {
 	}}
 }
 
-// inProcess is vips_thumbnail on the same library, in this process.
-func inProcess() *peer {
-	return &peer{name: "vips_thumbnail", spent: clock, make: func(o original, box image.Point) error {
-		_, err := vips.Fit(o.data, box.X, box.Y, defaultQuality)
+// inProcess is vips_thumbnail on the same library, in this process. It converts
+// to sRGB where told to: the photographs here have no profile, and thumbd leaves
+// such colors as they are.
+func inProcess(name string, srgb bool) *peer {
+	return &peer{name: name, spent: clock, make: func(o original, box image.Point) error {
+		_, err := vips.Make(o.file.Name(), vips.Thumbnail{Width: box.X, Height: box.Y, Quality: defaultQuality, SRGB: srgb})
 		return err
 	}}
 }
@@ -98,8 +100,8 @@ func program(ctx context.Context, path string, arguments func(from, to string, b
 func vipsthumbnail(ctx context.Context, _ string) (*peer, error) {
 	return program(ctx, "/usr/bin/vipsthumbnail", func(from, to string, box image.Point) []string {
 		return []string{
-			from, "--size", fmt.Sprintf("%dx%d>", box.X, box.Y), "--export-profile", "srgb",
-			"-o", fmt.Sprintf("%s[Q=%d,optimize_coding,strip]", to, defaultQuality),
+			from, "--size", fmt.Sprintf("%dx%d>", box.X, box.Y), "-o",
+			fmt.Sprintf("%s[Q=%d,optimize_coding,strip]", to, defaultQuality),
 		}
 	})
 }

@@ -89,13 +89,23 @@ func (c *comparison) detail(thumbnails int) string {
 				cells[at] += fmt.Sprintf(" (%.2f)", float64(c.spent[0][at])/float64(c.spent[i][at]))
 			}
 		}
-		lines = append(lines, fmt.Sprintf("\n            %-15s %s", p.name, strings.Join(cells, ", ")))
+		lines = append(lines, fmt.Sprintf("\n            %-16s %s", p.name, strings.Join(cells, ", ")))
 	}
 	return strings.Join(lines, "")
 }
 
 // render makes outputs of one original in one job.
-func render(e *engine.Engine, file *os.File, outputs ...thumb.Transform) (err error) {
+func render(e *engine.Engine, file *os.File, outputs ...thumb.Transform) error {
+	files, err := rendered(e, file, outputs...)
+	for _, f := range files {
+		f.Close()
+	}
+	return err
+}
+
+// rendered returns outputs of one original, made in one job. The caller closes
+// them, also after an error.
+func rendered(e *engine.Engine, file *os.File, outputs ...thumb.Transform) ([]*os.File, error) {
 	const limit = 32 << 20
 	job := wire.Job{
 		Formats: e.Reads(), Pixels: 1e8, Frames: 1, Width: 4096, Height: 4096, Bytes: limit, Outputs: outputs,
@@ -104,21 +114,20 @@ func render(e *engine.Engine, file *os.File, outputs ...thumb.Transform) (err er
 	for range outputs {
 		fd, err := unix.MemfdCreate("bench", unix.MFD_CLOEXEC)
 		if err != nil {
-			return err
+			return files.Outputs, err
 		}
 		out := os.NewFile(uintptr(fd), "memfd")
-		defer out.Close()
-		if err := out.Truncate(limit); err != nil {
-			return err
-		}
 		files.Outputs = append(files.Outputs, out)
+		if err := out.Truncate(limit); err != nil {
+			return files.Outputs, err
+		}
 	}
 	for _, r := range e.Render(job, files) {
 		if r.Failure != "" {
-			return fmt.Errorf("%s: %s", r.Failure, r.Detail)
+			return files.Outputs, fmt.Errorf("%s: %s", r.Failure, r.Detail)
 		}
 	}
-	return nil
+	return files.Outputs, nil
 }
 
 // withOriginals calls f with photographs of a format, of 2 to 24 megapixels.
@@ -166,7 +175,9 @@ func against(format string, rounds int) func(context.Context, rig.Programs) (fig
 			return f, err
 		}
 		err = withOriginals(format, func(_ string, originals []original) error {
-			c := &comparison{peers: []*peer{own(e, "thumbd", thumb.JPEG, defaultQuality), inProcess()}}
+			c := &comparison{peers: []*peer{
+				own(e, "thumbd", thumb.JPEG, defaultQuality), inProcess("vips_thumbnail", false), inProcess("the same to sRGB", true),
+			}}
 			if err := compare(ctx, c, originals, rounds); err != nil {
 				return err
 			}
@@ -190,7 +201,9 @@ func againstAll(ctx context.Context, _ rig.Programs) (f figure, err error) {
 	err = withOriginals("jpg", func(folder string, originals []original) (err error) {
 		peers, skipped, end := others(ctx, folder)
 		defer func() { err = errors.Join(err, end()) }()
-		c := &comparison{peers: append([]*peer{own(e, "thumbd", thumb.JPEG, defaultQuality), inProcess()}, peers...)}
+		c := &comparison{peers: append([]*peer{
+			own(e, "thumbd", thumb.JPEG, defaultQuality), inProcess("vips_thumbnail", false), inProcess("the same to sRGB", true),
+		}, peers...)}
 		if err := compare(ctx, c, originals, rounds); err != nil {
 			return err
 		}

@@ -63,9 +63,16 @@ func lastLine(out []byte) string {
 	return lines[len(lines)-1]
 }
 
-// sharp is the npm package, in one node process, with one thread and without a
-// cache.
-func sharp(ctx context.Context) (*peer, error) {
+// sharpProcess is the npm package in one node process, with one thread and
+// without a cache.
+type sharpProcess struct {
+	cmd     *exec.Cmd
+	in      io.WriteCloser
+	replies *bufio.Reader
+}
+
+// startSharp returns sharp once its library is loaded. The caller closes it.
+func startSharp(ctx context.Context) (*sharpProcess, error) {
 	dir, err := installSharp(ctx)
 	if err != nil {
 		return nil, err
@@ -83,21 +90,38 @@ func sharp(ctx context.Context) (*peer, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	replies := bufio.NewReader(out)
-	p := &peer{
-		name: "sharp", spent: clockOf(cmd.Process.Pid),
-		close: func() error { return errors.Join(in.Close(), cmd.Wait()) },
-		make: func(o original, box image.Point) error {
-			if _, err := fmt.Fprintf(in, "%d %d %d %s\n", box.X, box.Y, defaultQuality, o.file.Name()); err != nil {
-				return err
-			}
-			return reply(replies)
-		},
+	s := &sharpProcess{cmd, in, bufio.NewReader(out)}
+	if err := reply(s.replies); err != nil {
+		return nil, errors.Join(err, s.close())
 	}
-	// It says so when the library is loaded.
-	if err := reply(replies); err != nil {
-		return nil, errors.Join(err, p.close())
+	return s, nil
+}
+
+func (s *sharpProcess) close() error { return errors.Join(s.in.Close(), s.cmd.Wait()) }
+
+// ask makes one thumbnail, in one of the modes that thumbnails.js names.
+func (s *sharpProcess) ask(mode string, box image.Point, o original) error {
+	if _, err := fmt.Fprintf(s.in, "%s %d %d %d %s\n", mode, box.X, box.Y, defaultQuality, o.file.Name()); err != nil {
+		return err
 	}
+	return reply(s.replies)
+}
+
+// peer makes thumbnails in a mode. It is closed with s.
+func (s *sharpProcess) peer(mode string) *peer {
+	return &peer{name: "sharp", spent: clockOf(s.cmd.Process.Pid), make: func(o original, box image.Point) error {
+		return s.ask(mode, box, o)
+	}}
+}
+
+// sharp makes JPEGs.
+func sharp(ctx context.Context) (*peer, error) {
+	s, err := startSharp(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p := s.peer("jpeg")
+	p.close = s.close
 	return p, nil
 }
 

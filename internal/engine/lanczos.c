@@ -154,14 +154,15 @@ dot(const gint16 *restrict a, const gint16 *restrict b, int n)
 	gint32 sum = 0;
 	int i;
 
+	/* Unrolled, it would not be made wide. */
+#pragma GCC unroll 1
 	for (i = 0; i < n; i++)
 		sum += (gint32) a[i] * b[i];
 	return sum;
 }
 
-/* One line across. */
-THUMBD_WIDE static void
-across_line(const Reading *r, const Filter *f, int bands, VipsPel *out)
+static inline __attribute__((always_inline)) void
+across(const Reading *r, const Filter *f, int bands, VipsPel *out, int taps)
 {
 	int x, b;
 
@@ -169,11 +170,34 @@ across_line(const Reading *r, const Filter *f, int bands, VipsPel *out)
 		const gint16 *plane = r->planes + (gsize) b * r->stride;
 
 		for (x = 0; x < f->wanted; x++) {
-			gint32 v = dot(plane + f->first[x], f->weights + (gsize) x * f->taps, f->taps);
+			gint32 v = dot(plane + f->first[x], f->weights + (gsize) x * taps, taps);
 
 			v = (v + (1 << (BITS + BELOW - 1))) >> (BITS + BELOW);
 			out[x * bands + b] = VIPS_CLIP(0, v, 255);
 		}
+	}
+}
+
+/* One line across. A number of taps that the compiler knows takes half the
+ * time; what means leave is at most four times too large, and has these. */
+THUMBD_WIDE static void
+across_line(const Reading *r, const Filter *f, int bands, VipsPel *out)
+{
+	switch (f->taps) {
+	case STEP:
+		across(r, f, bands, out, STEP);
+		break;
+	case 2 * STEP:
+		across(r, f, bands, out, 2 * STEP);
+		break;
+	case 3 * STEP:
+		across(r, f, bands, out, 3 * STEP);
+		break;
+	case 4 * STEP:
+		across(r, f, bands, out, 4 * STEP);
+		break;
+	default:
+		across(r, f, bands, out, f->taps);
 	}
 }
 

@@ -1,29 +1,71 @@
 // SPDX-License-Identifier: MIT
 
 // Package peer makes thumbnails by vips_thumbnail alone, as vipsthumbnail(1)
-// does, for tests and benchmarks to compare with. The library must be started.
+// does, and takes single steps of that, for tests and benchmarks to compare
+// with. The library must be started.
 package peer
 
+// /* The engine's reduction as it is on a processor without wide instructions.
+//  * The files are links: so changes to them are seen. */
 // #cgo pkg-config: vips
+// #cgo CFLAGS: -DTHUMBD_WIDE= -Dthumbd_lanczos=plain_lanczos
+// #cgo LDFLAGS: -lm
 // #include <stdlib.h>
-// #include <vips/vips.h>
+// #include "vips.h"
 //
 // static int
-// thumbnail(void *data, size_t length, int width, int height, int quality,
-//	void **buffer, size_t *size)
+// plain(void *data, size_t length, int width, int height, void **pixels,
+//	size_t *size)
+// {
+//	VipsImage *in, *out;
+//	int result;
+//
+//	if (vips_pngload_buffer(data, length, &in, NULL))
+//		return -1;
+//	result = thumbd_lanczos(in, in->Xsize, in->Ysize, width, height, &out);
+//	g_object_unref(in);
+//	if (result)
+//		return result;
+//	*pixels = vips_image_write_to_memory(out, size);
+//	g_object_unref(out);
+//	return *pixels ? 0 : -1;
+// }
+//
+// /* With the engine's settings, so that only what comes before differs. */
+// static int
+// save(VipsImage *in, int quality, void **buffer, size_t *size)
+// {
+//	return vips_jpegsave_buffer(in, buffer, size, "Q", quality, "strip", TRUE,
+//		"optimize_coding", TRUE, "interlace",
+//		(gint64) in->Xsize * in->Ysize >= THUMBD_PROGRESSIVE, NULL);
+// }
+//
+// static int
+// thumbnail(const char *path, int width, int height, const char *profile,
+//	int quality, void **buffer, size_t *size)
 // {
 //	VipsImage *t;
 //	int result;
 //
-//	if (vips_thumbnail_buffer(data, length, &t, width, "height", height,
-//			"size", VIPS_SIZE_DOWN, "export_profile", "srgb", NULL))
+//	if (vips_thumbnail(path, &t, width, "height", height,
+//			"size", VIPS_SIZE_DOWN, "export_profile", profile, NULL))
 //		return -1;
-//	result = quality > 0
-//		? vips_jpegsave_buffer(t, buffer, size, "Q", quality, "strip", TRUE,
-//			"optimize_coding", TRUE, NULL)
-//		: vips_pngsave_buffer(t, buffer, size, "compression", 1, "strip", TRUE, NULL);
+//	result = save(t, quality, buffer, size);
 //	g_object_unref(t);
 //	return result;
+// }
+//
+// static int
+// decode(void *data, size_t length, int shrink, VipsImage **out)
+// {
+//	VipsImage *t;
+//
+//	if (vips_jpegload_buffer(data, length, &t, "shrink", shrink,
+//			"access", VIPS_ACCESS_SEQUENTIAL, NULL))
+//		return -1;
+//	*out = vips_image_copy_memory(t);
+//	g_object_unref(t);
+//	return *out ? 0 : -1;
 // }
 import "C"
 
@@ -32,17 +74,72 @@ import (
 	"unsafe"
 )
 
-// Fit returns original, reduced until it fits into width x height, as a JPEG of
-// a quality, or with 0 as a PNG.
-func Fit(original []byte, width, height, quality int) ([]byte, error) {
+// Thumbnail is what is made of a picture: a JPEG that fits into a box.
+type Thumbnail struct {
+	Width, Height int // of the box
+	Quality       int
+	// SRGB converts to that by color profiles. Of a picture without one
+	// vips_thumbnail says that it is in sRGB, and converts that, too.
+	SRGB bool
+}
+
+// Make returns a thumbnail of a file. It is encoded as the engine does.
+func Make(path string, t Thumbnail) ([]byte, error) {
 	var buffer unsafe.Pointer
 	var size C.size_t
-	if C.thumbnail(unsafe.Pointer(&original[0]), C.size_t(len(original)), C.int(width), C.int(height),
-		C.int(quality), &buffer, &size) != 0 {
-		err := errors.New(C.GoString(C.vips_error_buffer()))
-		C.vips_error_clear()
-		return nil, err
+	name := C.CString(path)
+	defer C.free(unsafe.Pointer(name))
+	var profile *C.char
+	if t.SRGB {
+		profile = C.CString("srgb")
+		defer C.free(unsafe.Pointer(profile))
+	}
+	code := C.thumbnail(name, C.int(t.Width), C.int(t.Height), profile, C.int(t.Quality), &buffer, &size)
+	return taken(code, buffer, size)
+}
+
+// Picture is decoded and in memory. Its owner closes it.
+type Picture struct{ p *C.VipsImage }
+
+// Decode returns a JPEG, which its decoder makes smaller by shrink: 1, 2, 4 or 8.
+func Decode(original []byte, shrink int) (Picture, error) {
+	var p Picture
+	if C.decode(unsafe.Pointer(&original[0]), C.size_t(len(original)), C.int(shrink), &p.p) != 0 {
+		return p, lastError()
+	}
+	return p, nil
+}
+
+// Encode returns p as a JPEG of a quality, as the engine does.
+func (p Picture) Encode(quality int) ([]byte, error) {
+	var buffer unsafe.Pointer
+	var size C.size_t
+	code := C.save(p.p, C.int(quality), &buffer, &size)
+	return taken(code, buffer, size)
+}
+
+// Close lets go of p.
+func (p Picture) Close() { C.g_object_unref(C.gpointer(p.p)) }
+
+// Plain returns the pixels of a PNG that the engine's Lanczos3 has reduced to
+// width x height, one byte for each band, as every processor can do it.
+func Plain(original []byte, width, height int) ([]byte, error) {
+	var pixels unsafe.Pointer
+	var size C.size_t
+	code := C.plain(unsafe.Pointer(&original[0]), C.size_t(len(original)), C.int(width), C.int(height), &pixels, &size)
+	return taken(code, pixels, size)
+}
+
+// taken returns what libvips has put into buffer, and frees that.
+func taken(code C.int, buffer unsafe.Pointer, size C.size_t) ([]byte, error) {
+	if code != 0 {
+		return nil, lastError()
 	}
 	defer C.g_free(C.gpointer(buffer))
 	return C.GoBytes(buffer, C.int(size)), nil
+}
+
+func lastError() error {
+	defer C.vips_error_clear()
+	return errors.New(C.GoString(C.vips_error_buffer()))
 }

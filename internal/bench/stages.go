@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/jpeg"
+	"image/png"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"thumbd/internal/engine"
+	vips "thumbd/internal/engine/peer"
+	"thumbd/internal/geometry"
+	"thumbd/internal/likeness"
+	"thumbd/internal/rig"
+	"thumbd/internal/thumb"
+)
+
+// stages are peers that each do a part of what thumbd or sharp does, and what
+// their times tell.
+type stages struct {
+	comparison
+	sizes   map[string]image.Point // of originals
+	encoded map[string]vips.Picture
+}
+
+// The places of the peers.
+const (
+	ownAll = iota
+	ownDecode
+	ownEncode
+	sharpAll
+	sharpDecode
+	sharpDecodeLikeOwn
+	sharpRaw
+	sharpProgressive
+)
+
+// whereTimeGoes compares thumbd with sharp step by step.
+func whereTimeGoes(ctx context.Context, _ rig.Programs) (f figure, err error) {
+	const rounds = 5
+	e, err := engine.Start()
+	if err != nil {
+		return f, err
+	}
+	process, err := startSharp(ctx)
+	if err != nil {
+		return f, err
+	}
+	defer func() { err = errors.Join(err, process.close()) }()
+	err = withOriginals("jpg", func(_ string, originals []original) error {
+		s, err := newStages(e, process, originals)
+		if err != nil {
+			return err
+		}
+		defer s.close()
+		if err := compare(ctx, &s.comparison, originals, rounds); err != nil {
+			return err
+		}
+		f = figure{
+			value:  float64(s.sum(ownAll)) / float64(s.sum(sharpAll)),
+			detail: "processor time per thumbnail" + s.table(rounds*len(originals)),
+		}
+		for i, name := range []string{"thumbd", "sharp"} {
+			least, err := leastLikeness(originals, func(o original, box image.Point) (image.Image, error) {
+				if i == 0 {
+					return ownPixels(e, o, box)
+				}
+				return process.pixels(o, box)
+			})
+			if err != nil {
+				return err
+			}
+			f.detail += fmt.Sprintf("\n            least SSIM of %s with a Lanczos3 reduction of all pixels: %s", name, least)
+		}
+		return nil
+	})
+	return f, err
+}
+
+func newStages(e *engine.Engine, process *sharpProcess, originals []original) (*stages, error) {
+	s := &stages{sizes: make(map[string]image.Point), encoded: make(map[string]vips.Picture)}
+	for _, o := range originals {
+		c, err := jpeg.DecodeConfig(bytes.NewReader(o.data))
+		if err != nil {
+			return nil, err
+		}
+		s.sizes[o.name] = image.Pt(c.Width, c.Height)
+	}
+	s.peers = []*peer{
+		ownAll:             own(e, "thumbd", thumb.JPEG, defaultQuality),
+		ownDecode:          {name: "decode", spent: clock, make: s.decode},
+		ownEncode:          {name: "encode", spent: clock, make: s.encode},
+		sharpAll:           process.peer("jpeg"),
+		sharpDecode:        process.peer("raw"),
+		sharpDecodeLikeOwn: process.peer("raw"),
+		sharpRaw:           process.peer("raw"),
+		sharpProgressive:   process.peer("progressive"),
+	}
+	for at, scale := range map[int]func(original, image.Point) int{sharpDecode: s.sharpScale, sharpDecodeLikeOwn: s.scale} {
+		s.peers[at].make = func(o original, box image.Point) error {
+			return process.ask("nearest", decodedAt(s.sizes[o.name], scale(o, box)), o)
+		}
+	}
+	return s, nil
+}
+
+func (s *stages) close() {
+	for _, p := range s.encoded {
+		p.Close()
+	}
+}
+
+// fitted returns the size of a thumbnail.
+func (s *stages) fitted(o original, box image.Point) image.Point {
+	t := thumb.Transform{Width: box.X, Height: box.Y, Method: thumb.Fit}
+	p, err := geometry.New(s.sizes[o.name], t, box)
+	if err != nil {
+		return image.Point{}
+	}
+	return p.Size
+}
+
+// scale returns the part of an original's width that thumbd decodes: 1, 2, 4 or 8.
+func (s *stages) scale(o original, box image.Point) int {
+	return geometry.Shrink(s.sizes[o.name], s.fitted(o, box))
+}
+
+// sharpScale is what sharp decodes: as little as it can, but not the very size.
+func (s *stages) sharpScale(o original, box image.Point) int {
+	whole := s.sizes[o.name].X / s.fitted(o, box).X
+	for _, n := range []int{8, 4, 2} {
+		if whole == n {
+			return n / 2
+		}
+		if whole > n {
+			return n
+		}
+	}
+	return 1
+}
+
+// decodedAt returns a size for which sharp decodes at a scale, and then leaves
+// pixels out, which costs next to nothing.
+func decodedAt(size image.Point, scale int) image.Point {
+	return size.Mul(2).Div(2*scale + scale/2 + 1)
+}
+
+func (s *stages) decode(o original, box image.Point) error {
+	p, err := vips.Decode(o.data, s.scale(o, box))
+	if err != nil {
+		return err
+	}
+	p.Close()
+	return nil
+}
+
+// encode is of a thumbnail that the first round has made.
+func (s *stages) encode(o original, box image.Point) error {
+	key := fmt.Sprint(o.name, box)
+	p, made := s.encoded[key]
+	if !made {
+		file, err := vips.Make(o.file.Name(), vips.Thumbnail{Width: box.X, Height: box.Y, Quality: 95})
+		if err != nil {
+			return err
+		}
+		if p, err = vips.Decode(file, 1); err != nil {
+			return err
+		}
+		s.encoded[key] = p
+	}
+	_, err := p.Encode(defaultQuality)
+	return err
+}
+
+// table tells the steps' times: what no step takes is resizing.
+func (s *stages) table(thumbnails int) string {
+	var b strings.Builder
+	line := func(name string, time func(box int) time.Duration) {
+		fmt.Fprintf(&b, "\n            %-42s", name)
+		for i, box := range boxes {
+			fmt.Fprintf(&b, " %dx%d %5.1f ms", box.X, box.Y, milliseconds(time(i))/float64(thumbnails))
+		}
+	}
+	of := func(plus int, minus ...int) func(int) time.Duration {
+		return func(box int) time.Duration {
+			d := s.spent[plus][box]
+			for _, i := range minus {
+				d -= s.spent[i][box]
+			}
+			return d
+		}
+	}
+	line("thumbd", of(ownAll))
+	line("  decode", of(ownDecode))
+	line("  read, resize and the rest", of(ownAll, ownDecode, ownEncode))
+	line("  encode, progressive at 1200x900", of(ownEncode))
+	line("sharp", of(sharpAll))
+	line("  decode", of(sharpDecode))
+	line("  read, resize and the rest", of(sharpRaw, sharpDecode))
+	line("  encode", of(sharpAll, sharpRaw))
+	line("sharp's decoder at thumbd's scale", of(sharpDecodeLikeOwn))
+	line("sharp's encoder, progressive", of(sharpProgressive, sharpRaw))
+	return b.String()
+}
+
+// leastLikeness returns the least SSIM of what pixels makes, for each size.
+func leastLikeness(originals []original, pixels func(original, image.Point) (image.Image, error)) (string, error) {
+	least := make([]float64, len(boxes))
+	for i := range least {
+		least[i] = 1
+	}
+	for _, o := range originals {
+		m, err := jpeg.Decode(bytes.NewReader(o.data))
+		if err != nil {
+			return "", err
+		}
+		full := likeness.Luma(m)
+		for i, box := range boxes {
+			small, err := pixels(o, box)
+			if err != nil {
+				return "", err
+			}
+			got := likeness.Luma(small)
+			least[i] = min(least[i], likeness.SSIM(got, full.Reduced(got.W, got.H)))
+		}
+	}
+	var cells []string
+	for i, box := range boxes {
+		cells = append(cells, fmt.Sprintf("%dx%d %.4f", box.X, box.Y, least[i]))
+	}
+	return strings.Join(cells, ", "), nil
+}
+
+// ownPixels returns a thumbnail of thumbd's before it is encoded with loss.
+func ownPixels(e *engine.Engine, o original, box image.Point) (image.Image, error) {
+	files, err := rendered(e, o.file, thumb.Transform{Width: box.X, Height: box.Y, Method: thumb.Fit, Format: thumb.PNG})
+	if err != nil {
+		return nil, err
+	}
+	defer files[0].Close()
+	return png.Decode(io.NewSectionReader(files[0], 0, 1<<30))
+}
+
+// pixels returns a thumbnail of sharp's before it is encoded with loss.
+func (s *sharpProcess) pixels(o original, box image.Point) (image.Image, error) {
+	if err := s.ask("png", box, o); err != nil {
+		return nil, err
+	}
+	path := o.file.Name() + ".png"
+	file, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	m, err := png.Decode(bytes.NewReader(file))
+	return m, errors.Join(err, os.Remove(path))
+}

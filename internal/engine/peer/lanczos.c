@@ -1,0 +1,1 @@
+../lanczos.c
