@@ -138,6 +138,7 @@ func TestProfilesBecomeSRGB(t *testing.T) {
 		{"sRGB", srgbSpace.profile(), patch},
 		{"Display P3", p3Space.profile(), p3Space.toSRGB(patch)},
 		{"Adobe RGB", adobeSpace.profile(), adobeSpace.toSRGB(patch)},
+		{"ProPhoto RGB", proPhotoSpace.profile(), proPhotoSpace.toSRGB(patch)},
 		{"gray, which the picture is not", gray, patch},
 		{"broken", p3Space.profile()[:200], patch},
 	} {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"unicode"
 
+	"thumbd/internal/engine/probe"
 	"thumbd/internal/geometry"
 	"thumbd/internal/render/wire"
 	"thumbd/internal/thumb"
@@ -159,7 +160,11 @@ func (o *original) make(out *output, m *marks) error {
 	if p.size() != want {
 		return failed(wire.Internal, "made %v instead of %v", p.size(), want)
 	}
-	err = p.encode(out.Transform, a, func(data []byte) error { return write(out.file, data, out.limit) })
+	var whose probe.Rights
+	if out.Metadata == thumb.CopyrightMetadata {
+		whose = o.rights(p)
+	}
+	err = p.encode(out.Transform, a, whose, func(data []byte) error { return write(out.file, data, out.limit) })
 	if err != nil {
 		return fmt.Errorf("encode %v: %w", out.Format, err)
 	}

@@ -10,9 +10,13 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// rights returns whose picture p is, as its metadata says.
-func (p picture) rights() probe.Rights {
-	return probe.RightsOf(p.blob("exif-data"), p.blob("xmp-data"), p.blob("iptc-data"))
+// rights returns whose p, which was made of o, is, as o's metadata says.
+func (o *original) rights(p picture) probe.Rights {
+	r := probe.RightsOf(p.blob("exif-data"), p.blob("xmp-data"), p.blob("iptc-data"))
+	if o.format == thumb.TIFF {
+		return probe.TIFFRights(o.file).Or(r)
+	}
+	return r
 }
 
 // claim puts r into a file that was encoded with r.Stand(): libvips makes ASCII

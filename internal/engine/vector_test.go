@@ -110,6 +110,12 @@ func TestDrawingsRefused(t *testing.T) {
 			t.Errorf("%s: got %q (%s), want %q", name, r[0].Failure, r[0].Detail, c.want)
 		}
 	}
+	for _, percent := range []int{25, 50, 90, 99} {
+		cut := whole[:len(whole)*percent/100]
+		if _, r := render(t, []byte(cut), withFormats(thumb.SVG), fit); r[0].Failure != wire.Damaged {
+			t.Errorf("cut at %d%%: got %q (%s)", percent, r[0].Failure, r[0].Detail)
+		}
+	}
 	if _, r := render(t, []byte(whole), limits(), fit); r[0].Failure != wire.Unsupported {
 		t.Errorf("where the site does not allow it: got %q", r[0].Failure)
 	}

@@ -279,8 +279,8 @@ type animation struct {
 	loop   int // 0: for ever
 }
 
-// encode calls write with p as a file of t's format.
-func (p picture) encode(t thumb.Transform, a animation, write func([]byte) error) error {
+// encode calls write with p as a file of t's format, which says whose it is.
+func (p picture) encode(t thumb.Transform, a animation, whose probe.Rights, write func([]byte) error) error {
 	e := C.ThumbdEncoding{
 		format:   codes[t.Format],
 		metadata: C.ThumbdMetadata(t.Metadata),
@@ -294,14 +294,10 @@ func (p picture) encode(t thumb.Transform, a animation, write func([]byte) error
 		pins.Pin(&a.delay[0])
 		e.delay = &a.delay[0]
 	}
-	var whose probe.Rights
-	if t.Metadata == thumb.CopyrightMetadata {
-		whose = p.rights()
-		stand := whose.Stand()
-		e.artist, e.copyright = optional(stand.Artist), optional(stand.Copyright)
-		defer C.free(unsafe.Pointer(e.artist))
-		defer C.free(unsafe.Pointer(e.copyright))
-	}
+	stand := whose.Stand()
+	e.artist, e.copyright = optional(stand.Artist), optional(stand.Copyright)
+	defer C.free(unsafe.Pointer(e.artist))
+	defer C.free(unsafe.Pointer(e.copyright))
 	var data unsafe.Pointer
 	var length C.size_t
 	if err := result(C.thumbd_encode(p.p, &e, &data, &length)); err != nil {

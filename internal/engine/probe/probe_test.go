@@ -202,8 +202,13 @@ func TestRights(t *testing.T) {
 		if got := RightsOf(b, nil, nil); got != (Rights{"Jo", "(c) Jo; Ed"}) {
 			t.Errorf("%s: got %q", name, got)
 		}
+		file := bytes.TrimPrefix(b, []byte("Exif\x00\x00"))
+		if got := TIFFRights(bytes.NewReader(file)); got != (Rights{"Jo", "(c) Jo; Ed"}) {
+			t.Errorf("%s, of a file: got %q", name, got)
+		}
 		for n := range b {
 			RightsOf(b[:n], nil, nil)
+			TIFFRights(bytes.NewReader(file[:min(n, len(file))]))
 		}
 	}
 }

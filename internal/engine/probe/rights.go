@@ -30,12 +30,18 @@ const maxXMP = 1 << 20
 func RightsOf(exif, xmp, iptc []byte) Rights {
 	var r Rights
 	for _, more := range []Rights{exifRights(exif), xmpRights(xmp), iptcRights(iptc)} {
-		if r.Artist == "" {
-			r.Artist = more.Artist
-		}
-		if r.Copyright == "" {
-			r.Copyright = more.Copyright
-		}
+		r = r.Or(more)
+	}
+	return r
+}
+
+// Or returns r, with more's for what it lacks.
+func (r Rights) Or(more Rights) Rights {
+	if r.Artist == "" {
+		r.Artist = more.Artist
+	}
+	if r.Copyright == "" {
+		r.Copyright = more.Copyright
 	}
 	return r
 }
