@@ -37,13 +37,36 @@
 // resizing, and so vips_thumbnail, is off by up to a pixel where a shrunk JPEG
 // has lost a part of its last line, and by half of one where it enlarges. Luma
 // of the corpus' photographs, SSIM with a Lanczos3 reduction of all pixels at
-// 100 to 1200 pixels, before encoding: 0.99 or more; vips_thumbnail 0.94.
+// 100 to 1200 pixels, before encoding: 0.99 or more; vips_thumbnail 0.97. Of the
+// same in WebP, 0.99 or more, and 0.979 with vips_thumbnail, which leaves all to
+// WebP's decoder and takes 0.93 of the time.
+//
+// Against sharp 0.35.5 with libraries of its own, processor time in milliseconds
+// over photographs of 2 to 24 megapixels (make bench BENCH=stages):
+//
+//	                      100x100     400x300    1200x900
+//	                  thumbd sharp  thumbd sharp  thumbd sharp
+//	all                 22.6  21.8    27.2  24.2    62.1  41.6
+//	  decode            20.0  21.0    21.3  22.2    29.8  30.6
+//	  read, resize       1.9   0.0     4.3   0.0    13.5   2.6
+//	  encode             0.7   0.9     1.5   2.4    18.9   8.4
+//	encode progressive                             18.9  18.7
+//
+// A step is the difference of calls with it and without, good to half a
+// millisecond. Decoding is as fast. What differs at 1200x900 is that sharp
+// writes no progressive JPEG unless told to, and resizing: sharp's decoder
+// leaves 5/4 as many pixels as are wanted or more, thumbd's 5/3. The least
+// SSIM, as above, of these photographs is 0.998 at each size with thumbd; with
+// sharp it is 0.980, 0.933 and 0.987. Where decoding is nearly all, at 100x100,
+// thumbd takes 0.98 of vips_thumbnail's time.
 //
 // Encoders have the settings beyond which more time buys little. Processor time
 // and size at 1200x900 of a noisy photograph, with libvips 8.14:
 //
 //	JPEG  plain tables 3 ms, 160 kB; optimized 6 ms, 153 kB; progressive too
-//	      16 ms, 147 kB, which below 400x400 pixels saves 1 % and less
+//	      16 ms, 147 kB, which below 400x400 pixels saves 1 % and less; a
+//	      twentieth of the bytes for 7 ms at 0.5 megapixels, 15 at 1, 21 at 2
+//	      and 39 at 4: no size is too large for it
 //	PNG   all filters: level 1 57 ms, 1.51 MB; 3 95 ms, 1.45 MB; 6 377 ms,
 //	      1.38 MB; no filter at any level 2.4 MB
 //	WebP  effort 2 34 ms, 87 kB; 4 80 ms, 80 kB; 6 152 ms, 76 kB
