@@ -110,14 +110,15 @@ func TestListenersTellTheirSocketsApart(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for path, want := range map[string]string{front: "hello", admin: "admin"} {
-		conn, err := net.Dial("unix", path)
+	// In the order in which they are accepted.
+	for _, socket := range []struct{ path, want string }{{front, "hello"}, {admin, "admin"}} {
+		conn, err := net.Dial("unix", socket.path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		if b, err := io.ReadAll(conn); string(b) != want {
-			t.Errorf("at %s: %q, %v", path, b, err)
+		if b, err := io.ReadAll(conn); string(b) != socket.want {
+			t.Errorf("at %s: %q, %v", socket.path, b, err)
 		}
 	}
 	if err := cmd.Wait(); err != nil {
