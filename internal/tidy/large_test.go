@@ -26,7 +26,7 @@ var campaign = flag.Bool("campaign", false, "with a million files, and kills by 
 // the histogram, a batch of entries, and what is about to be collected, of which
 // there is more on a busy machine. A name and a stat of each of 20,000 files are
 // 13 MiB.
-const heapBound = 6 << 20
+const heapBound = 8 << 20
 
 // siteEnv has the test binary run gc on the place that it names.
 const siteEnv = "THUMBD_TIDY_TEST_PLACE"
