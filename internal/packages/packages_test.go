@@ -131,12 +131,13 @@ func pack(t *testing.T, kind, version string) string {
 
 // The same commit gives the same bytes.
 func TestPackagesAreReproducible(t *testing.T) {
+	packed := map[string]string{"deb": deb(t), "rpm": rpm(t)}
 	built, err := os.ReadFile(filepath.Join(module, "build/version"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	version := strings.TrimSpace(string(built))
-	for kind, first := range map[string]string{"deb": deb(t), "rpm": rpm(t)} {
+	for kind, first := range packed {
 		a, err := os.ReadFile(first)
 		if err != nil {
 			t.Fatal(err)
