@@ -72,7 +72,7 @@ func (c *Company) complete() bool {
 // queue holds the outputs that wait, foreground before background, each first
 // in first out. Safe for concurrent use.
 type queue struct {
-	limit int
+	limit int // of each: what is in the background takes nobody's place
 
 	mu      sync.Mutex
 	closed  bool
@@ -92,7 +92,7 @@ func (q *queue) add(o *output) error {
 	switch {
 	case q.closed:
 		return ErrShutdown
-	case len(q.waiting) >= q.limit:
+	case q.count(o.Background) >= q.limit:
 		return ErrQueueFull
 	}
 	q.waiting = append(q.waiting, o)
@@ -101,6 +101,17 @@ func (q *queue) add(o *output) error {
 	}
 	q.wake()
 	return nil
+}
+
+// count returns how many wait in the background, or in the foreground.
+func (q *queue) count(background bool) int {
+	n := 0
+	for _, o := range q.waiting {
+		if o.Background == background {
+			n++
+		}
+	}
+	return n
 }
 
 // again queues outputs that a failed job of several left, in front, each to

@@ -60,6 +60,22 @@ func TestOrderOfJobs(t *testing.T) {
 	}
 }
 
+// What waits in the background, however much, keeps no client out.
+func TestForegroundAndBackgroundFillTheQueueEachForItself(t *testing.T) {
+	q := newQueue(2)
+	outputs(t, q, "A", "B", "c", "d")
+	for _, background := range []bool{true, false} {
+		o := &output{done: make(chan struct{})}
+		o.Background = background
+		if err := q.add(o); !errors.Is(err, ErrQueueFull) {
+			t.Errorf("background %v, one too many: got %v, want %v", background, err, ErrQueueFull)
+		}
+	}
+	if got, want := strings.Join(taken(q), " "), "c d a b"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestAJobHasAtMostSoManyOutputs(t *testing.T) {
 	const waiting = wire.MaxOutputs + 8
 	q := newQueue(waiting)

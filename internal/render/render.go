@@ -127,7 +127,7 @@ type Options struct {
 	WorkerMemory  int64         // RLIMIT_DATA of one, bytes
 	StartTime     time.Duration // longest from a worker's exec to its Hello
 	RenderTime    time.Duration // longest from hand-over to answer, retry included
-	Queue         int           // most outputs that wait
+	Queue         int           // most outputs that wait, and as many in the background
 	QueueTime     time.Duration // longest wait for a worker
 	Limits        Limits
 	Report        func(Event) // called from any goroutine
