@@ -32,14 +32,20 @@ func newFlights() *flights { return &flights{current: make(map[string]*flight)} 
 // wanted is closed once a client does.
 type makeFunc func(ctx context.Context, wanted <-chan struct{}) (outcome, error)
 
-// do returns the outcome of one flight to all who ask for the same while it
-// runs. begin is called where a flight is to begin and returns what it
+// do returns the outcome of one flight to all clients who ask for the same while
+// it runs. begin is called where a flight is to begin and returns what it
 // does. One whose ctx is done leaves without stopping it for the others. The
 // caller calls release when it is done with the outcome.
 func (f *flights) do(ctx context.Context, a asked, begin func() makeFunc) (out outcome, release func(), err error) {
+	return f.wait(ctx, a, begin, f.want)
+}
+
+// wait is do for whoever joins a flight as joined says, which is called with
+// each that it waits for.
+func (f *flights) wait(ctx context.Context, a asked, begin func() makeFunc, joined func(*flight)) (out outcome, release func(), err error) {
 	for {
 		fl := f.join(a, begin)
-		f.want(fl)
+		joined(fl)
 		select {
 		case <-fl.done:
 		case <-ctx.Done():
@@ -91,25 +97,6 @@ func (f *flights) want(fl *flight) {
 	default:
 		close(fl.wanted)
 	}
-}
-
-// start begins a flight for which nobody waits, and reports whether it did:
-// not where one with the key runs already.
-func (f *flights) start(a asked, run makeFunc) (began bool) {
-	fl := f.join(a, func() makeFunc {
-		began = true
-		return run
-	})
-	if !began {
-		f.leave(fl)
-		return false
-	}
-	// It ends with the flight.
-	go func() {
-		<-fl.done
-		f.leave(fl)
-	}()
-	return true
 }
 
 // forget has nobody join the flights that covers reports any more: who asks from

@@ -251,8 +251,8 @@ func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, sites *Sites, 
 		sites.users.Add(1)
 		return func(ctx context.Context, _ <-chan struct{}) (outcome, error) {
 			defer sites.users.Done()
-			out, rendered, err := h.make(ctx, sites.renderer, a)
-			if rendered {
+			out, err := h.make(ctx, sites.renderer, a)
+			if out.rendered {
 				h.bring(sites, a)
 			}
 			return out, err

@@ -27,6 +27,7 @@ type outcome struct {
 	// nil where it is in the tree.
 	unpublished *os.File
 	size        int64
+	rendered    bool
 	waited      time.Duration // for a worker
 }
 
@@ -37,7 +38,7 @@ func (o outcome) close() {
 }
 
 // make has a's thumbnail published, by rendering it unless it is there.
-func (h *Handler) make(ctx context.Context, renderer Renderer, a asked) (out outcome, rendered bool, err error) {
+func (h *Handler) make(ctx context.Context, renderer Renderer, a asked) (out outcome, err error) {
 	start := time.Now()
 	var last outcome
 	for range 2 {
@@ -50,8 +51,9 @@ func (h *Handler) make(ctx context.Context, renderer Renderer, a asked) (out out
 			continue
 		case err != nil:
 			last.close()
-			return outcome{}, false, h.logged(ctx, a, err)
+			return outcome{}, h.logged(ctx, a, err)
 		case bytes > 0:
+			out.rendered = true
 			h.options.Count(Event{What: Rendered, Site: a.Thumb.Name})
 			ok, left := h.sampler.allow()
 			h.tellLeft(left)
@@ -61,12 +63,12 @@ func (h *Handler) make(ctx context.Context, renderer Renderer, a asked) (out out
 			}
 		}
 		last.close()
-		return out, bytes > 0, nil
+		return out, nil
 	}
 	if last.unpublished != nil {
-		return last, false, nil
+		return last, nil
 	}
-	return outcome{}, false, h.logged(ctx, a, errChanged)
+	return outcome{}, h.logged(ctx, a, errChanged)
 }
 
 // try renders and publishes once. bytes is the size of what was rendered, 0

@@ -234,7 +234,7 @@ func (h *Handler) renderNames(site string, names []string) {
 			list = append(list, a)
 		}
 	}
-	h.begin(sites, list)()
+	h.background(h.purges.ctx, sites, list, func(asked, outcome, error) {})
 }
 
 // again returns what has to be asked for to have a published file once more. It

@@ -31,35 +31,53 @@ func (a asked) siblings() []asked {
 	return list
 }
 
-// bring has a's siblings made in the background, in one job as far as they are
-// not there yet. Its caller is a user of sites.
+// bring has a's siblings made in the background. Its caller is a user of sites.
 func (h *Handler) bring(sites *Sites, a asked) {
-	h.begin(sites, a.siblings())
+	list := a.siblings()
+	sites.users.Add(1)
+	go func() {
+		defer sites.users.Done()
+		h.background(context.Background(), sites, list, func(asked, outcome, error) {})
+	}()
 }
 
-// begin has thumbnails of one original made in the background. The function
-// that it returns waits until they are. Its caller is a user of sites.
-func (h *Handler) begin(sites *Sites, list []asked) (wait func()) {
+// background has thumbnails of one original made, those that are not there yet
+// in one job, after all that clients wait for. It calls ended with what came of
+// each, from any goroutine, and returns after the last: where ctx is done, soon.
+// Its caller is a user of sites.
+func (h *Handler) background(ctx context.Context, sites *Sites, list []asked, ended func(asked, outcome, error)) {
 	company := render.NewCompany(len(list))
 	var running sync.WaitGroup
 	for _, a := range list {
 		a.company = company
-		running.Add(1)
-		sites.users.Add(1)
-		leave := func() {
-			company.Leave()
-			sites.users.Done()
-			running.Done()
-		}
-		began := h.flights.start(a, func(ctx context.Context, wanted <-chan struct{}) (outcome, error) {
-			a.wanted = wanted
-			defer leave()
-			out, _, err := h.make(ctx, sites.renderer, a)
-			return out, err
+		running.Go(func() {
+			out, release, err := h.accompany(ctx, sites, a)
+			defer release()
+			ended(a, out, err)
 		})
+	}
+	running.Wait()
+}
+
+// accompany returns the outcome of a, which is made in its company unless it is
+// in a flight already: then the company does not wait for it.
+func (h *Handler) accompany(ctx context.Context, sites *Sites, a asked) (out outcome, release func(), err error) {
+	leave := sync.OnceFunc(a.company.Leave)
+	began := false
+	begin := func() makeFunc {
+		began = true
+		sites.users.Add(1)
+		return func(ctx context.Context, wanted <-chan struct{}) (outcome, error) {
+			defer sites.users.Done()
+			defer leave()
+			a := a
+			a.wanted = wanted
+			return h.make(ctx, sites.renderer, a)
+		}
+	}
+	return h.flights.wait(ctx, a, begin, func(*flight) {
 		if !began {
 			leave()
 		}
-	}
-	return running.Wait
+	})
 }
