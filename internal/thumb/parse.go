@@ -167,7 +167,7 @@ func (t *Thumb) parsePreset(rest string) error {
 		return fmt.Errorf("%w: %q", ErrExtension, ext)
 	}
 	t.Ext = ext
-	if _, ok := formatOfName(stem); ok {
+	if _, ok := FormatOfName(stem); ok {
 		original, t.Appended = stem, true
 	}
 	t.Original = original
@@ -185,13 +185,14 @@ func (t *Thumb) parsePreset(rest string) error {
 func (t *Thumb) hasOwnFormat() bool {
 	own := t.Spec.Format
 	if t.Appended {
-		own, _ = formatOfName(t.Original)
+		own, _ = FormatOfName(t.Original)
 	}
 	return own == t.Spec.Format && t.Site.hasFormat(own)
 }
 
-// formatOfName returns the format that a file name's extension tells.
-func formatOfName(name string) (Format, bool) {
+// FormatOfName returns the format that the extension of a file name tells, in any
+// case.
+func FormatOfName(name string) (Format, bool) {
 	_, ext := cutLast(name[strings.LastIndexByte(name, '/')+1:], '.')
 	f, ok := extensions[strings.ToLower(ext)]
 	return f, ok

@@ -39,13 +39,13 @@ func (s *Site) OfOriginal(original string) []Place {
 // presetFiles returns the names that the preset scheme gives to thumbnails of
 // an original with the name base.
 func presetFiles(base string) []string {
-	own, ok := formatOfName(base)
+	own, ok := FormatOfName(base)
 	if !ok {
 		return nil
 	}
 	var names []string
 	stem, _ := cutLast(base, '.')
-	if _, taken := formatOfName(stem); own.Thumbnail() && !taken {
+	if _, taken := FormatOfName(stem); own.Thumbnail() && !taken {
 		names = append(names, base)
 	}
 	for _, ext := range spellings {
@@ -53,7 +53,7 @@ func presetFiles(base string) []string {
 	}
 	for _, name := range slices.Clip(names) {
 		// Of others nginx's maps negotiate nothing.
-		if f, _ := formatOfName(name); f == JPEG || f == PNG || f == GIF {
+		if f, _ := FormatOfName(name); f == JPEG || f == PNG || f == GIF {
 			names = append(names, name+"."+WebP.String(), name+"."+AVIF.String())
 		}
 	}
@@ -113,20 +113,30 @@ func (s *Site) OfPreset(preset string) (places []Place, ok bool) {
 // before a slash and the original.
 func (s *Site) heads() []string {
 	var heads []string
+	for _, name := range s.PresetNames() {
+		heads = append(heads, s.Prefix+name)
+	}
+	return heads
+}
+
+// PresetNames returns all that URIs can name presets as: NAME and NAME@Nx,
+// where the site has factors each with /FACTOR. Wanted.Preset takes them.
+func (s *Site) PresetNames() []string {
+	var names []string
 	for name, p := range s.Presets {
 		for _, n := range append([]int{0}, p.DPR...) {
 			t := Thumb{Preset: name, Spec: Transform{DPR: n}}
-			heads = append(heads, s.Prefix+t.presetText())
+			names = append(names, t.presetText())
 		}
 	}
-	slices.Sort(heads)
+	slices.Sort(names)
 	if len(s.Factors) == 0 {
-		return heads
+		return names
 	}
 	var factored []string
-	for _, head := range heads {
+	for _, name := range names {
 		for _, n := range s.Factors {
-			factored = append(factored, head+"/"+strconv.Itoa(n))
+			factored = append(factored, name+"/"+strconv.Itoa(n))
 		}
 	}
 	return factored

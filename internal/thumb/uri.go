@@ -76,7 +76,7 @@ type Wanted struct {
 	Original string
 	Size     string // as in URIs: 400x300
 	Method   string // and options, as in URIs: crop_q=70
-	Preset   string // NAME or NAME@Nx, in place of Size and Method
+	Preset   string // NAME or NAME@Nx, with factors and /FACTOR, in place of Size and Method
 	Ext      string // or "" for the original's own where it can be that, else jpg
 }
 
@@ -115,7 +115,7 @@ func (s *Site) New(w Wanted) (Thumb, error) {
 
 // defaultExt returns the extension of a thumbnail for which none is asked.
 func (s *Site) defaultExt(original string) string {
-	if f, ok := formatOfName(original); ok && s.hasFormat(f) {
+	if f, ok := FormatOfName(original); ok && s.hasFormat(f) {
 		return f.String()
 	}
 	return JPEG.String()
