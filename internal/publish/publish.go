@@ -69,6 +69,7 @@ type Tree struct {
 	prefix       string
 	dir          *root.Dir
 	gone         func(name string) bool
+	held         *os.File // of Hold, or nil
 }
 
 // Want is what a picture must be.
@@ -101,9 +102,14 @@ func New(documentRoot, prefix string, gone func(name string) bool) *Tree {
 	}
 }
 
-// Close lets go of the tree's directory once running calls have returned.
-// Files that Open has returned stay open.
-func (t *Tree) Close() { t.dir.Close() }
+// Close lets go of the tree's directory once running calls have returned, and
+// of the tree where Hold holds it. Files that Open has returned stay open.
+func (t *Tree) Close() {
+	t.dir.Close()
+	if t.held != nil {
+		t.held.Close()
+	}
+}
 
 // Publish copies picture, a memfd that allows sealing, to name: readers see
 // what was there before, or all of the new file. Folders that are missing,

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+
+package publish
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrHeld is that another process holds the tree in a way that shuts this one
+// out.
+var ErrHeld = errors.New("the tree is held")
+
+// holdName is the file in tempDir that holders of the tree lock.
+const holdName = "hold.lock"
+
+// Hold holds the tree until Close, or the process's end: together with others, or
+// alone. What a purge or another configuration takes away is only what its own
+// process publishes, so two that know nothing of each other must not publish at
+// the same time. Errors but ErrHeld are trouble with the disk. It is called once.
+func (t *Tree) Hold(alone bool) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("hold the tree %s: %w", t.dir.Path(), err)
+		}
+	}()
+	var f *os.File
+	for range attempts {
+		if f, err = t.openHold(); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	if err != nil {
+		return err
+	}
+	how := unix.LOCK_SH
+	if alone {
+		how = unix.LOCK_EX
+	}
+	if err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB); err != nil {
+		f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return ErrHeld
+		}
+		return os.NewSyscallError("flock", err)
+	}
+	t.held = f
+	return nil
+}
+
+func (t *Tree) openHold() (*os.File, error) {
+	r, release, err := t.acquire()
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	if err := r.Mkdir(tempDir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	return r.OpenFile(path.Join(tempDir, holdName), os.O_RDWR|os.O_CREATE|unix.O_NONBLOCK, 0o600)
+}
