@@ -29,6 +29,10 @@ func (h *Handler) admin(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/purge":
 		err = h.adminPurge(w, r)
+	case "/warm":
+		err = h.adminWarm(w, r)
+	case "/originals":
+		err = h.adminOriginals(w, r)
 	case "/readyz":
 		err = h.ready(w)
 	case "/metrics", "/status":
@@ -63,15 +67,8 @@ func (h *Handler) ready(w http.ResponseWriter) error {
 // adminPurge purges what a form says: site, and original (as often as need
 // be), under, preset or all=1; with render=1 it is made anew.
 func (h *Handler) adminPurge(w http.ResponseWriter, r *http.Request) error {
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", "POST")
-		return errMethodPost
-	}
-	// An error is that of a connection without deadlines, in a test.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(adminTime))
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	if err := r.ParseForm(); err != nil {
-		return fmt.Errorf("%w: %w", errForm, err)
+	if err := postedForm(w, r, adminTime); err != nil {
+		return err
 	}
 	site, scope, again, err := readForm(r)
 	if err != nil {
@@ -84,11 +81,31 @@ func (h *Handler) adminPurge(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// postedForm parses the form of a POST that is answered within limit; 0 is
+// whenever it may be.
+func postedForm(w http.ResponseWriter, r *http.Request, limit time.Duration) error {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", "POST")
+		return errMethodPost
+	}
+	var deadline time.Time
+	if limit > 0 {
+		deadline = time.Now().Add(limit)
+	}
+	// An error is that of a connection without deadlines, in a test.
+	_ = http.NewResponseController(w).SetWriteDeadline(deadline)
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	if err := r.ParseForm(); err != nil {
+		return fmt.Errorf("%w: %w", errForm, err)
+	}
+	return nil
+}
+
 func readForm(r *http.Request) (site string, scope purge.Scope, again bool, err error) {
 	for name, values := range r.Form {
 		last := values[len(values)-1]
-		if name != "original" && len(values) > 1 {
-			err = errors.Join(err, fmt.Errorf("%w: %s: more than once", errForm, name))
+		if name != "original" {
+			err = errors.Join(err, once(name, values))
 		}
 		var terr error
 		switch name {
@@ -112,4 +129,12 @@ func readForm(r *http.Request) (site string, scope purge.Scope, again bool, err 
 		}
 	}
 	return site, scope, again, err
+}
+
+// once returns what is wrong with a field that a form has more than once.
+func once(name string, values []string) error {
+	if len(values) > 1 {
+		return fmt.Errorf("%w: %s: more than once", errForm, name)
+	}
+	return nil
 }

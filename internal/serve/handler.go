@@ -12,6 +12,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -55,6 +56,7 @@ type Handler struct {
 	telling *telling
 	purges  *purges
 	sampler *sampler
+	warming chan struct{} // has a place for each original at once
 	// Requests that are being answered, and when the last one was.
 	active atomic.Int64
 	last   atomic.Int64 // nanoseconds since 1970
@@ -69,7 +71,11 @@ func New(o Options) *Handler {
 	if o.Metrics == nil {
 		o.Metrics = http.NotFoundHandler()
 	}
-	h := &Handler{options: o, flights: newFlights(), loops: newLoops(), telling: newTelling(), purges: newPurges(), sampler: newSampler()}
+	h := &Handler{
+		options: o, flights: newFlights(), loops: newLoops(), telling: newTelling(), purges: newPurges(), sampler: newSampler(),
+		// One more than work at once, so that each worker finds the next.
+		warming: make(chan struct{}, runtime.GOMAXPROCS(0)+1),
+	}
 	h.Refuse(ErrConfiguration)
 	h.last.Store(time.Now().UnixNano())
 	return h

@@ -28,6 +28,7 @@ type outcome struct {
 	unpublished *os.File
 	size        int64
 	rendered    bool
+	superseded  bool          // unpublished as another configuration makes it otherwise
 	waited      time.Duration // for a worker
 }
 
@@ -183,7 +184,7 @@ func (h *Handler) publish(ctx context.Context, a asked, picture *render.Picture,
 	case errors.Is(err, purge.ErrSuperseded):
 		// Nobody waits but who asked before there was another configuration.
 		keep = true
-		return outcome{unpublished: picture.File, size: stat.Size()}, 0, nil
+		return outcome{unpublished: picture.File, size: stat.Size(), superseded: true}, 0, nil
 	case err != nil:
 		h.options.Count(Event{What: Unpublished, Site: a.Thumb.Name})
 		if more, due := h.telling.due("unpublished "+a.Thumb.Name, tellPause); due {

@@ -4,12 +4,9 @@ package serve
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"net"
 	"net/http"
 	"os"
-	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -57,15 +54,5 @@ func (h *Handler) report(w http.ResponseWriter, r *http.Request) error {
 	if !isOwner(r) || h.options.Report == nil {
 		return errNoService
 	}
-	b, err := json.Marshal(h.options.Report())
-	if err != nil {
-		return fmt.Errorf("report: %w", err)
-	}
-	header := w.Header()
-	header.Set("Cache-Control", "no-store")
-	header.Set("Content-Type", "application/json")
-	header.Set("Content-Length", strconv.Itoa(len(b)))
-	// An error is the asker's going away.
-	_, _ = w.Write(b)
-	return nil
+	return answerJSON(w, h.options.Report())
 }

@@ -52,12 +52,14 @@ var statuses = []struct {
 	{errMethodPost, status{http.StatusMethodNotAllowed, "method"}},
 	{errForm, status{http.StatusBadRequest, "form"}},
 	{purge.ErrScope, status{http.StatusBadRequest, "scope"}},
+	{errSelection, status{http.StatusBadRequest, "selection"}},
 	{purge.ErrNoPreset, status{http.StatusNotFound, "unknown-preset"}},
 	{ErrNoSuchSite, status{http.StatusNotFound, "no-site"}},
 	{errNoService, status{http.StatusNotFound, "no-service"}},
 	{errUnwell, status{http.StatusServiceUnavailable, "unwell"}},
 	{ErrConfiguration, status{http.StatusServiceUnavailable, "configuration"}},
 	{ErrNoWorker, status{http.StatusServiceUnavailable, "no-worker"}},
+	{publish.ErrHeld, status{http.StatusServiceUnavailable, "held"}},
 
 	{thumb.ErrEscape, status{http.StatusBadRequest, "bad-escape"}},
 	{thumb.ErrName, status{http.StatusNotFound, "bad-name"}},
@@ -89,7 +91,7 @@ var statuses = []struct {
 	{fetch.ErrOrigin, status{http.StatusBadGateway, "origin"}},
 	{fetch.ErrType, status{http.StatusUnsupportedMediaType, "unsupported"}},
 	{fetch.ErrBusy, status{http.StatusServiceUnavailable, "origin-busy"}},
-	{fetch.ErrStopped, status{http.StatusServiceUnavailable, "shutdown"}},
+	{fetch.ErrStopped, status{http.StatusServiceUnavailable, Shutdown}},
 	{fetch.ErrSpool, status{http.StatusInternalServerError, "spool"}},
 	{originals.ErrTooLarge, status{http.StatusUnprocessableEntity, "original-bytes"}},
 	{originals.ErrUnreadable, status{http.StatusInternalServerError, "original-unreadable"}},
@@ -112,7 +114,7 @@ var statuses = []struct {
 	{publish.ErrPicture, status{http.StatusInternalServerError, "render"}},
 	{render.ErrQueueFull, status{http.StatusServiceUnavailable, "queue-full"}},
 	{render.ErrQueueTime, status{http.StatusServiceUnavailable, "queue-time"}},
-	{render.ErrShutdown, status{http.StatusServiceUnavailable, "shutdown"}},
+	{render.ErrShutdown, status{http.StatusServiceUnavailable, Shutdown}},
 	// nginx has gone and reads no answer.
 	{context.Canceled, status{http.StatusServiceUnavailable, "canceled"}},
 }

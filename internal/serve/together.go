@@ -60,7 +60,8 @@ func (h *Handler) background(ctx context.Context, sites *Sites, list []asked, en
 }
 
 // accompany returns the outcome of a, which is made in its company unless it is
-// in a flight already: then the company does not wait for it.
+// in a flight already: then the company does not wait for it, and it counts as
+// rendered for somebody else.
 func (h *Handler) accompany(ctx context.Context, sites *Sites, a asked) (out outcome, release func(), err error) {
 	leave := sync.OnceFunc(a.company.Leave)
 	began := false
@@ -75,9 +76,11 @@ func (h *Handler) accompany(ctx context.Context, sites *Sites, a asked) (out out
 			return h.make(ctx, sites.renderer, a)
 		}
 	}
-	return h.flights.wait(ctx, a, begin, func(*flight) {
+	out, release, err = h.flights.wait(ctx, a, begin, func(*flight) {
 		if !began {
 			leave()
 		}
 	})
+	out.rendered = out.rendered && began
+	return out, release, err
 }

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+
+package serve
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"thumbd/internal/sign"
+	"thumbd/internal/thumb"
+)
+
+// errSelection is that a site has nothing of what is to be made ahead of time.
+var errSelection = errors.New("nothing to make is selected")
+
+// Selection says what is made of an original ahead of time.
+type Selection struct {
+	// Presets are as thumb.Site.PresetNames has them, Specs as URIs of the signed
+	// scheme, SIZE_METHOD with options. Without both all presets are meant.
+	Presets, Specs []string
+	// Formats are extensions; none stands for the original's own, where a
+	// thumbnail can have that, else jpg. What nginx negotiates comes with each.
+	Formats []string
+	// Since is the mtime from which on originals are meant; zero: all are.
+	Since time.Time
+}
+
+// checkSelection returns what is wrong with a selection whatever the original.
+func (s *Site) checkSelection(selection Selection) error {
+	if len(selection.Presets) == 0 && len(selection.Specs) == 0 && len(s.Thumb.Presets) == 0 {
+		return fmt.Errorf("%w: the site %s has no presets", errSelection, s.Thumb.Name)
+	}
+	if s.Thumb.Scheme == thumb.PresetScheme && len(selection.Specs) > 0 {
+		return fmt.Errorf("%w: the site %s has the scheme preset, which makes presets alone", errSelection, s.Thumb.Name)
+	}
+	if s.Thumb.Scheme == thumb.RestThumbnails && len(selection.Specs) == 0 {
+		return fmt.Errorf("%w: the site %s has the scheme restthumbnails, which has no presets", errSelection, s.Thumb.Name)
+	}
+	if _, ok := s.Originals.(Folder); !ok && !selection.Since.IsZero() {
+		return fmt.Errorf("%w: when originals of the site %s have changed is not known before they are fetched", errSelection, s.Thumb.Name)
+	}
+	if len(selection.Presets) == 0 && len(selection.Specs) == 0 && len(selection.Formats) == 0 {
+		return nil
+	}
+	// Of an original that can be anything.
+	_, err := s.selected(selection, "a.jpg")
+	return err
+}
+
+// selected returns what selection says of an original, with what nginx
+// negotiates.
+func (s *Site) selected(selection Selection, original string) ([]asked, error) {
+	presets, formats := selection.Presets, selection.Formats
+	if len(presets) == 0 && len(selection.Specs) == 0 {
+		presets = s.Thumb.PresetNames()
+	}
+	if len(formats) == 0 {
+		formats = []string{""}
+	}
+	var list []asked
+	for _, ext := range formats {
+		wanted := make([]thumb.Wanted, 0, len(presets)+len(selection.Specs))
+		for _, name := range presets {
+			wanted = append(wanted, thumb.Wanted{Original: original, Preset: name, Ext: ext})
+		}
+		for _, spec := range selection.Specs {
+			size, method, _ := strings.Cut(spec, "_")
+			wanted = append(wanted, thumb.Wanted{Original: original, Size: size, Method: method, Ext: ext})
+		}
+		for _, w := range wanted {
+			t, err := s.Thumb.New(w)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, s.ask(t)...)
+		}
+	}
+	return list, nil
+}
+
+// ask returns what clients ask for who want t, whose name no signature has yet:
+// it, and what nginx negotiates in its place.
+func (s *Site) ask(t thumb.Thumb) []asked {
+	if t.Site.Scheme.HasKeys() {
+		t.Signature = sign.Sign(t, t.Site.Keys[0])
+	}
+	uri := t.URI()
+	list := []asked{{Site: s, thumb: t, transform: t.Transform(), uri: uri, name: uri}}
+	for _, f := range s.Negotiate {
+		a := asked{Site: s, thumb: t, transform: t.WithFormat(f), uri: uri, name: uri + "." + f.String()}
+		if negotiated(t.Ext, f) && t.Site.CheckName(a.name) == nil {
+			list = append(list, a)
+		}
+	}
+	return list
+}
+
+// negotiated reports whether nginx's maps, in conf.d/thumbd.conf, yield a format
+// for URIs that end in an extension.
+func negotiated(ext string, f thumb.Format) bool {
+	switch strings.ToLower(ext) {
+	case "jpg", "jpeg", "png":
+		return true
+	case "gif":
+		return f == thumb.WebP
+	}
+	return false
+}
+
+// original returns the name of an original that a list may have as its path.
+func (s *Site) original(name string) string {
+	folder, ok := s.Originals.(Folder)
+	if !ok {
+		return name
+	}
+	if below, ok := strings.CutPrefix(name, folder.Path("")+string(filepath.Separator)); ok {
+		return below
+	}
+	return strings.TrimPrefix(name, "./")
+}
+
+// isSince reports whether an original is of a time or later. One of which that
+// is not known is.
+func (s *Site) isSince(original string, since time.Time) bool {
+	folder, ok := s.Originals.(Folder)
+	if !ok || since.IsZero() {
+		return true
+	}
+	info, err := folder.Stat(original)
+	return err != nil || !info.Mtime.Before(since)
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"thumbd/internal/render"
+	"thumbd/internal/thumb"
+)
+
+// warmPause is how long what finds no place in the queue waits for the next
+// attempt.
+const warmPause = 250 * time.Millisecond
+
+// Warmed is what came of the thumbnails of an original.
+type Warmed struct {
+	Made    int       `json:"made"`
+	There   int       `json:"there"` // before, or made for somebody else
+	Skipped bool      `json:"skipped,omitempty"`
+	Failed  []Failure `json:"failed,omitempty"`
+}
+
+// Reasons of failures that pass: who asks again is answered by the next
+// configuration, or the next thumbd.
+const (
+	Superseded = "superseded"
+	Shutdown   = "shutdown"
+)
+
+// Failure is a thumbnail that is not there, and the word for why.
+type Failure struct {
+	Name   string `json:"name"` // the published one, or the original's where that has none
+	Reason string `json:"reason"`
+}
+
+// Warm has the thumbnails of an original made that selection says, as far as
+// they are not there, in one job and after all that clients wait for. The
+// original's name may be a path below the site's originals too. Where ctx is
+// done it returns ctx's error; what is being rendered is published all the
+// same. Other errors are ErrNoSuchSite and those of the selection itself; what
+// is wrong with the original is in Warmed.
+func (h *Handler) Warm(ctx context.Context, site string, selection Selection, original string) (Warmed, error) {
+	defer h.busy()()
+	select {
+	case h.warming <- struct{}{}:
+		defer func() { <-h.warming }()
+	case <-ctx.Done():
+		return Warmed{}, ctx.Err()
+	}
+	sites, s, err := h.warmSite(site, selection)
+	if err != nil {
+		return Warmed{}, err
+	}
+	defer sites.users.Done()
+	original = s.original(original)
+	if !s.isSince(original, selection.Since) {
+		return Warmed{Skipped: true}, nil
+	}
+	list, err := s.selected(selection, original)
+	if err != nil {
+		return Warmed{Failed: []Failure{{original, statusOf(err).reason}}}, nil
+	}
+	var sum Warmed
+	for ctx.Err() == nil && len(list) > 0 {
+		if list = h.warm(ctx, sites, list, &sum); len(list) > 0 {
+			pause(ctx, warmPause)
+		}
+	}
+	return sum, ctx.Err()
+}
+
+// warmSite returns the site of that name with its sites, which the caller gives
+// back, if it has what selection says.
+func (h *Handler) warmSite(name string, selection Selection) (*Sites, *Site, error) {
+	sites, err := h.sites.acquire()
+	if err != nil {
+		return nil, nil, err
+	}
+	s := sites.named(name)
+	if s == nil {
+		err = fmt.Errorf("%w: %q", ErrNoSuchSite, name)
+	} else {
+		err = s.checkSelection(selection)
+	}
+	if err != nil {
+		sites.users.Done()
+		return nil, nil, err
+	}
+	return sites, s, nil
+}
+
+// CheckSelection returns what is wrong with a selection whatever the original,
+// errors of Warm's.
+func (h *Handler) CheckSelection(site string, selection Selection) error {
+	sites, _, err := h.warmSite(site, selection)
+	if err == nil {
+		sites.users.Done()
+	}
+	return err
+}
+
+// warm has list made, counts what came of it and returns what found no place.
+func (h *Handler) warm(ctx context.Context, sites *Sites, list []asked, sum *Warmed) (again []asked) {
+	type end struct {
+		asked asked
+		out   outcome
+		err   error
+	}
+	ends := make(chan end, len(list))
+	h.background(ctx, sites, list, func(a asked, out outcome, err error) { ends <- end{a, out, err} })
+	close(ends)
+	for e := range ends {
+		switch {
+		case errors.Is(e.err, render.ErrQueueFull), errors.Is(e.err, render.ErrQueueTime):
+			again = append(again, e.asked)
+		case e.err != nil:
+			sum.Failed = append(sum.Failed, Failure{e.asked.name, statusOf(e.err).reason})
+		case e.out.superseded:
+			sum.Failed = append(sum.Failed, Failure{e.asked.name, Superseded})
+		case e.out.unpublished != nil:
+			sum.Failed = append(sum.Failed, Failure{e.asked.name, "unpublished"})
+		case e.out.rendered:
+			sum.Made++
+		default:
+			sum.There++
+		}
+	}
+	return again
+}
+
+// EachOriginal calls f with the name of each original of a site that its name
+// says can be one, of selection.Since or later, in no order, and returns how many
+// folders could not be read. Errors are as those of Warm.
+func (h *Handler) EachOriginal(ctx context.Context, site string, selection Selection, f func(name string) error) (unread int, err error) {
+	defer h.busy()()
+	sites, s, err := h.warmSite(site, selection)
+	if err != nil {
+		return 0, err
+	}
+	defer sites.users.Done()
+	folder, ok := s.Originals.(Folder)
+	if !ok {
+		return 0, fmt.Errorf("%w: the originals of the site %s are at a URL, where nobody can list them", errSelection, site)
+	}
+	visit := func(name string) error {
+		if s.isListed(name) && s.isSince(name, selection.Since) {
+			return f(name)
+		}
+		return nil
+	}
+	return unread, folder.Walk(ctx, visit, func(err error) {
+		unread++
+		h.options.Log.Warn("a folder of originals is left out", "site", site, "err", err)
+	})
+}
+
+// isListed reports whether an original's name says that it can be one.
+func (s *Site) isListed(name string) bool {
+	format, ok := thumb.FormatOfName(name)
+	return ok && slices.Contains(s.OriginalFormats, format) && s.Thumb.CheckName(s.Thumb.Prefix+name) == nil
+}
+
+// pause waits for d, or until ctx is done.
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
