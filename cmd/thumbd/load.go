@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"thumbd/internal/config"
+	"thumbd/internal/publish"
 	"thumbd/internal/serve"
 )
 
@@ -22,6 +24,11 @@ func (d *daemon) load(ctx context.Context) error {
 		return err
 	}
 	if err != nil {
+		d.refuse(err)
+		return err
+	}
+	if err := d.hold(s); err != nil {
+		s.close()
 		d.refuse(err)
 		return err
 	}
@@ -55,6 +62,28 @@ func (d *daemon) load(ctx context.Context) error {
 	return nil
 }
 
+// hold holds the trees of s. A daemon goes on with a disk that does not let it:
+// its probe tells.
+func (d *daemon) hold(s *service) error {
+	for _, site := range s.sites {
+		if d.alone {
+			if err := checkOwner(filepath.Join(site.Thumb.DocumentRoot, site.Thumb.Prefix)); err != nil {
+				return err
+			}
+		}
+		err := site.Tree.Hold(d.alone)
+		switch {
+		case errors.Is(err, publish.ErrHeld) && d.alone:
+			return fmt.Errorf("%w by a thumbd that runs: name its socket for administrators with --admin", err)
+		case errors.Is(err, publish.ErrHeld):
+			return fmt.Errorf("%w by a thumbd warm that found no thumbd: wait for its end, or stop it and start it again with --admin", err)
+		case err != nil && d.alone:
+			return err
+		}
+	}
+	return nil
+}
+
 // followTime is for how much longer the service manager is told to wait.
 const followTime = 40 * time.Second
 
@@ -85,7 +114,11 @@ func (d *daemon) refuse(err error) {
 	if d.service.Load() == nil {
 		cause := serve.ErrConfiguration
 		status = "answers 503 until the configuration is mended and reloaded"
-		if !errors.Is(err, errUsage) {
+		switch {
+		case errors.Is(err, publish.ErrHeld):
+			cause = publish.ErrHeld
+			status = fmt.Sprintf("answers 503 as a tree is held, and tries again every %v", retryTime)
+		case !errors.Is(err, errUsage):
 			cause = serve.ErrNoWorker
 			status = fmt.Sprintf("answers 503 as no worker starts, and tries again every %v", retryTime)
 		}
@@ -104,6 +137,9 @@ func (d *daemon) read(ctx context.Context) (*service, error) {
 	for _, w := range warnings {
 		warn(w)
 	}
+	if err == nil && d.only != "" {
+		err = reduce(c, d.only)
+	}
 	if err != nil {
 		return nil, usage{err}
 	}
@@ -114,12 +150,24 @@ func (d *daemon) read(ctx context.Context) (*service, error) {
 	return s, err
 }
 
+// reduce leaves c the site of that name alone.
+func reduce(c *config.Config, name string) error {
+	sites, err := chosen(c, []string{name})
+	if err != nil {
+		return err
+	}
+	c.Sites, c.Files = []config.Site{*sites[0]}, nil
+	return nil
+}
+
 // health is what /_thumbd/health says.
 func (d *daemon) health() error {
 	s := d.service.Load()
 	switch {
 	case s == nil && errors.Is(*d.trouble.Load(), errUsage):
 		return errors.New("the configuration has mistakes: see the log")
+	case s == nil && errors.Is(*d.trouble.Load(), publish.ErrHeld):
+		return errors.New("a thumbd warm holds a tree: see the log")
 	case s == nil || s.pool.StartError() != nil:
 		return errors.New("no worker starts: see the log")
 	}

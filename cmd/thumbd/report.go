@@ -8,6 +8,7 @@ import (
 
 	"thumbd/internal/config"
 	"thumbd/internal/doctor"
+	"thumbd/internal/publish"
 	"thumbd/internal/root"
 )
 
@@ -18,7 +19,7 @@ func (d *daemon) report() any {
 		r.Unwell = err.Error()
 	}
 	if err := d.trouble.Load(); err != nil {
-		r.Refused, r.NoWorker = (*err).Error(), !errors.Is(*err, errUsage)
+		r.Refused, r.NoWorker = (*err).Error(), !errors.Is(*err, errUsage) && !errors.Is(*err, publish.ErrHeld)
 	}
 	// A reload waits, and does not close what is being tried.
 	d.swapping.RLock()

@@ -83,6 +83,8 @@ type daemon struct {
 	swapping  sync.RWMutex            // whoever swaps service has it
 	retiring  sync.WaitGroup          // services of before a reload
 	stuck     bool                    // a worker is, and it has been told
+	only      string                  // the one site that is served; "": all are
+	alone     bool                    // while no other thumbd holds the trees
 }
 
 // run serves until ctx is done or nobody has asked for long, and then until
@@ -97,7 +99,7 @@ func (d *daemon) run(ctx context.Context, listen, admin string) error {
 	if err != nil {
 		return err
 	}
-	d.handler = serve.New(serve.Options{Log: d.log, Health: d.health, Report: d.report, Count: d.count, Metrics: d.metrics})
+	d.handler = d.newHandler()
 	err = d.load(ctx)
 	switch {
 	case ctx.Err() != nil:
@@ -124,6 +126,10 @@ func (d *daemon) run(ctx context.Context, listen, admin string) error {
 		return fmt.Errorf("serve: %w", cause)
 	}
 	return nil
+}
+
+func (d *daemon) newHandler() *serve.Handler {
+	return serve.New(serve.Options{Log: d.log, Health: d.health, Report: d.report, Count: d.count, Metrics: d.metrics})
 }
 
 // wait loads the configuration again when it is told to, or when err is

@@ -240,13 +240,17 @@ func stopDaemon(t testing.TB, r *rig.Rig) {
 	}
 }
 
+// stays reports whether a file of a tree's folder for temp files is to be there.
+func stays(path string) bool {
+	return slices.Contains([]string{"settings.json", "hold.lock", "gc.json", "gc.lock"}, filepath.Base(path))
+}
+
 // noTempFiles checks that a site's tree has thumbnails and nothing else but what
 // stays in its folder for temp files.
 func noTempFiles(t testing.TB, r *rig.Rig, site string) {
 	t.Helper()
-	stays := []string{"settings.json", "gc.json", "gc.lock"}
 	err := filepath.WalkDir(r.Root(site), func(path string, d os.DirEntry, err error) error {
-		if err == nil && !d.IsDir() && strings.Contains(path, "/.") && !slices.Contains(stays, filepath.Base(path)) {
+		if err == nil && !d.IsDir() && strings.Contains(path, "/.") && !stays(path) {
 			t.Errorf("left behind: %s", path)
 		}
 		return err

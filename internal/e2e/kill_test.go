@@ -74,7 +74,7 @@ func tempFiles(t *testing.T, r *rig.Rig) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return slices.DeleteFunc(paths, func(path string) bool { return filepath.Base(path) == "settings.json" })
+	return slices.DeleteFunc(paths, stays)
 }
 
 // readThrough asks for a picture until it is there. Being killed over it is no

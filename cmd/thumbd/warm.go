@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"thumbd/internal/serve"
+	"thumbd/internal/warm"
+)
+
+// warmPatience is how long thumbd warm waits for a thumbd that does not answer,
+// as it is started again.
+const warmPatience = time.Minute
+
+// warmFlags are the flags of thumbd warm.
+type warmFlags struct {
+	file, admin, from, since string
+	selection                serve.Selection
+}
+
+func warmCommand() *cobra.Command {
+	var f warmFlags
+	cmd := &cobra.Command{
+		Use:   "warm SITE",
+		Short: "Make thumbnails ahead of time, as far as they are not there",
+		Args:  cobra.ExactArgs(1),
+		RunE:  func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
+	}
+	configFlag(cmd, &f.file)
+	flags := cmd.Flags()
+	flags.StringVar(&f.admin, "admin", adminSocket, "`PATH` of thumbd's socket for administrators")
+	flags.StringArrayVar(&f.selection.Presets, "preset", nil, "a preset's `NAME`, or NAME@2x; may be repeated (all presets)")
+	flags.StringArrayVar(&f.selection.Specs, "spec", nil, "`SIZE_METHOD` and options, as in URLs; may be repeated")
+	flags.StringArrayVar(&f.selection.Formats, "format", nil, "an extension `EXT`; may be repeated (the original's own, else jpg)")
+	flags.StringVar(&f.from, "from", "", "a file with an original in each line, `LIST` or - (all originals)")
+	flags.StringVar(&f.since, "since", "", "only originals changed at `TIME` or later: 2026-01-31, \"2026-01-31 18:00\", or 36h and 7d ago")
+	return cmd
+}
+
+// run does what thumbd warm is for.
+func (f *warmFlags) run(cmd *cobra.Command, site string) error {
+	var err error
+	if f.selection.Since, err = parseSince(f.since, time.Now()); err != nil {
+		return asUsage(err)
+	}
+	for i, spec := range f.selection.Specs {
+		f.selection.Specs[i] = sortOptions(spec)
+	}
+	list, err := f.open(cmd.InOrStdin())
+	if err != nil {
+		return asUsage(err)
+	}
+	if list != nil {
+		defer list.Close()
+	}
+	o := warm.Options{
+		Client: adminClient(f.admin), Site: site, Selection: f.selection, AtOnce: 2 * runtime.NumCPU(),
+		Patience: warmPatience, Progress: warm.NewProgress(cmd.ErrOrStderr(), isTerminal(cmd.ErrOrStderr()), site),
+	}
+	if list != nil {
+		o.List = list
+	}
+	if !answers(f.admin) {
+		inside, err := startInside(cmd.Context(), f.file, site, cmd.ErrOrStderr())
+		if err != nil {
+			return err
+		}
+		defer inside.stop()
+		o.Client = inside.client()
+	}
+	sum, err := warm.Run(cmd.Context(), o)
+	if errors.Is(err, warm.ErrRefused) {
+		return asUsage(err)
+	}
+	return errors.Join(tellWarmed(cmd.OutOrStdout(), site, sum, err), err)
+}
+
+// open returns the list of originals, nil for all.
+func (f *warmFlags) open(stdin io.Reader) (io.ReadCloser, error) {
+	switch f.from {
+	case "":
+		return nil, nil
+	case "-":
+		return io.NopCloser(stdin), nil
+	}
+	return os.Open(f.from)
+}
+
+// tellWarmed prints what was done and returns an error if that is not all.
+func tellWarmed(w io.Writer, site string, sum warm.Summary, cause error) error {
+	failed, why := sum.Failures()
+	line := fmt.Sprintf("%s: %d originals, made %d thumbnails, %d were there", site, sum.Originals, sum.Made, sum.There)
+	if sum.Skipped > 0 {
+		line += fmt.Sprintf(", left out %d older originals", sum.Skipped)
+	}
+	if failed > 0 {
+		line += fmt.Sprintf(", %d failed (%s)", failed, why)
+	}
+	if cause != nil {
+		line += "; not finished: the same command goes on"
+	}
+	if _, err := fmt.Fprintln(w, line); err != nil {
+		return err
+	}
+	var errs []error
+	if failed > 0 {
+		errs = append(errs, fmt.Errorf("warm: %d thumbnails could not be made", failed))
+	}
+	if sum.Unread > 0 {
+		errs = append(errs, fmt.Errorf("warm: %d folders of originals could not be read: see thumbd's log", sum.Unread))
+	}
+	return errors.Join(errs...)
+}
+
+// parseSince returns the time that is meant, zero for "".
+func parseSince(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{time.RFC3339, time.DateOnly, "2006-01-02 15:04", time.DateTime} {
+		if t, err := time.ParseInLocation(layout, text, now.Location()); err == nil {
+			return t, nil
+		}
+	}
+	ago, err := time.ParseDuration(text)
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		var n uint64
+		n, err = strconv.ParseUint(days, 10, 16)
+		ago = time.Duration(n) * 24 * time.Hour
+	}
+	if err != nil || ago < 0 {
+		return time.Time{}, fmt.Errorf("--since %q: want a time such as 2026-01-31, \"2026-01-31 18:00\", 2026-01-31T18:00:00Z, 36h or 7d", text)
+	}
+	return now.Add(-ago), nil
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// answers reports whether there is a thumbd, or somebody who starts one, at a
+// socket. One that we may not connect to is there.
+func answers(socket string) bool {
+	c, err := net.Dial("unix", socket)
+	if err == nil {
+		c.Close()
+	}
+	return !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED)
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+
+package warm
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net/url"
+	"os"
+	"strings"
+)
+
+// list is names of originals in a file without a name, each percent-encoded in
+// a line of its own, so that it takes no memory and its length is known.
+type list struct {
+	file  *os.File
+	lines *bufio.Writer
+	count int
+}
+
+func newList() (*list, error) {
+	f, err := os.CreateTemp("", "thumbd-warm-")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return &list{file: f, lines: bufio.NewWriter(f)}, nil
+}
+
+func (l *list) close() { l.file.Close() }
+
+// add adds an encoded name.
+func (l *list) add(encoded string) error {
+	l.count++
+	_, err := l.lines.WriteString(encoded + "\n")
+	return err
+}
+
+// clear begins anew.
+func (l *list) clear() error {
+	l.count = 0
+	l.lines.Reset(l.file)
+	if _, err := l.file.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	return l.file.Truncate(0)
+}
+
+// each calls f with each name, until f returns an error. Nothing is added
+// after it.
+func (l *list) each(f func(name string) error) error {
+	if err := l.lines.Flush(); err != nil {
+		return err
+	}
+	if _, err := l.file.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	return eachLine(l.file, func(line string) error {
+		name, err := url.PathUnescape(line)
+		if err != nil {
+			return err
+		}
+		return f(name)
+	})
+}
+
+// eachLine calls f with each line of r that is not empty.
+func eachLine(r io.Reader, f func(string) error) error {
+	lines := bufio.NewReader(r)
+	for {
+		line, err := lines.ReadString('\n')
+		if line = strings.TrimSuffix(line, "\n"); line != "" && (err == nil || errors.Is(err, io.EOF)) {
+			if err := f(line); err != nil {
+				return err
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
