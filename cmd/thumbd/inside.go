@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
+	"time"
 
 	"thumbd/internal/metrics"
 	"thumbd/internal/serve"
@@ -47,6 +48,34 @@ func startInside(ctx context.Context, file, site string, told io.Writer) (*insid
 		_ = in.server.Serve()
 	}()
 	return in, nil
+}
+
+// errWanted is that a thumbd has come which is to publish instead.
+var errWanted = errors.New("another thumbd has been started")
+
+// lookPause is between two looks for another thumbd.
+const lookPause = 200 * time.Millisecond
+
+// untilWanted returns a context that ends with parent, or because of errWanted.
+// The caller cancels it.
+func (in *inside) untilWanted(parent context.Context) (ctx context.Context, cancel func()) {
+	ctx, end := context.WithCancelCause(parent)
+	tree := in.service.Load().sites[0].Tree
+	go func() {
+		tick := time.NewTicker(lookPause)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				if tree.Wanted() {
+					end(errWanted)
+				}
+			}
+		}
+	}()
+	return ctx, func() { end(nil) }
 }
 
 // client connects to the handler for administrators, whatever the host.

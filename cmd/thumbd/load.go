@@ -27,7 +27,7 @@ func (d *daemon) load(ctx context.Context) error {
 		d.refuse(err)
 		return err
 	}
-	if err := d.hold(s); err != nil {
+	if err := d.hold(ctx, s); err != nil {
 		s.close()
 		d.refuse(err)
 		return err
@@ -62,26 +62,46 @@ func (d *daemon) load(ctx context.Context) error {
 	return nil
 }
 
+// holdTime is how long to wait for a thumbd warm that found no thumbd to end. It
+// finishes what it renders.
+const holdTime = 10 * time.Second
+
 // hold holds the trees of s. A daemon goes on with a disk that does not let it:
 // its probe tells.
-func (d *daemon) hold(s *service) error {
+func (d *daemon) hold(ctx context.Context, s *service) error {
 	for _, site := range s.sites {
 		if d.alone {
 			if err := checkOwner(filepath.Join(site.Thumb.DocumentRoot, site.Thumb.Prefix)); err != nil {
 				return err
 			}
 		}
-		err := site.Tree.Hold(d.alone)
+		err := d.holdTree(ctx, site.Tree)
 		switch {
 		case errors.Is(err, publish.ErrHeld) && d.alone:
 			return fmt.Errorf("%w by a thumbd that runs: name its socket for administrators with --admin", err)
 		case errors.Is(err, publish.ErrHeld):
-			return fmt.Errorf("%w by a thumbd warm that found no thumbd: wait for its end, or stop it and start it again with --admin", err)
+			return fmt.Errorf("%w by a thumbd warm that found no thumbd: it has been told to end", err)
 		case err != nil && d.alone:
 			return err
 		}
 	}
 	return nil
+}
+
+// holdTree waits for the tree a while, unless it is to be held alone.
+func (d *daemon) holdTree(ctx context.Context, tree *publish.Tree) error {
+	end := time.Now().Add(holdTime)
+	for {
+		err := tree.Hold(d.alone)
+		if !errors.Is(err, publish.ErrHeld) || d.alone || time.Now().After(end) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(lookPause):
+		}
+	}
 }
 
 // followTime is for how much longer the service manager is told to wait.

@@ -74,15 +74,19 @@ func (f *warmFlags) run(cmd *cobra.Command, site string) error {
 	if list != nil {
 		o.List = list
 	}
+	ctx := cmd.Context()
 	if !answers(f.admin) {
-		inside, err := startInside(cmd.Context(), f.file, site, cmd.ErrOrStderr())
+		inside, err := startInside(ctx, f.file, site, cmd.ErrOrStderr())
 		if err != nil {
 			return err
 		}
 		defer inside.stop()
 		o.Client = inside.client()
+		var cancel func()
+		ctx, cancel = inside.untilWanted(ctx)
+		defer cancel()
 	}
-	sum, err := warm.Run(cmd.Context(), o)
+	sum, err := warm.Run(ctx, o)
 	if errors.Is(err, warm.ErrRefused) {
 		return asUsage(err)
 	}

@@ -22,7 +22,9 @@ const holdName = "hold.lock"
 // Hold holds the tree until Close, or the process's end: together with others, or
 // alone. What a purge or another configuration takes away is only what its own
 // process publishes, so two that know nothing of each other must not publish at
-// the same time. Errors but ErrHeld are trouble with the disk. It is called once.
+// the same time. Who holds it alone is to give it up soon once Wanted says so:
+// that somebody has met ErrHeld who would hold it with others. Other errors are
+// trouble with the disk. Once it has held the tree it is not called again.
 func (t *Tree) Hold(alone bool) (err error) {
 	defer func() {
 		if err != nil {
@@ -38,19 +40,42 @@ func (t *Tree) Hold(alone bool) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := take(f, alone); err != nil {
+		f.Close()
+		return err
+	}
+	t.held = f
+	return nil
+}
+
+// take locks f for a holder.
+func take(f *os.File, alone bool) error {
 	how := unix.LOCK_SH
 	if alone {
 		how = unix.LOCK_EX
 	}
-	if err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB); err != nil {
-		f.Close()
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			return ErrHeld
-		}
+	err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB)
+	switch {
+	case err == nil && alone:
+		return f.Truncate(0)
+	case err == nil:
+		return nil
+	case !errors.Is(err, unix.EWOULDBLOCK):
 		return os.NewSyscallError("flock", err)
 	}
-	t.held = f
-	return nil
+	if !alone {
+		if _, err := f.WriteAt([]byte{'\n'}, 0); err != nil {
+			return errors.Join(ErrHeld, err)
+		}
+	}
+	return ErrHeld
+}
+
+// Wanted reports whether another process waits to hold the tree, which this one
+// holds alone.
+func (t *Tree) Wanted() bool {
+	fi, err := t.held.Stat()
+	return err == nil && fi.Size() > 0
 }
 
 func (t *Tree) openHold() (*os.File, error) {
