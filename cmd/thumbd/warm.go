@@ -58,7 +58,9 @@ func (f *warmFlags) run(cmd *cobra.Command, site string) error {
 		return asUsage(err)
 	}
 	for i, spec := range f.selection.Specs {
-		f.selection.Specs[i] = sortOptions(spec)
+		if size, method, ok := strings.Cut(spec, "_"); ok {
+			f.selection.Specs[i] = size + "_" + sortOptions(method)
+		}
 	}
 	list, err := f.open(cmd.InOrStdin())
 	if err != nil {
