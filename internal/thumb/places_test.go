@@ -107,6 +107,25 @@ func TestPlacesOfFoldersAndPresets(t *testing.T) {
 	}
 }
 
+func TestPresetNamesAreWhatURIsCanHave(t *testing.T) {
+	for _, tt := range []struct {
+		site *Site
+		want []string
+	}{
+		{presetSite(), []string{"l", "s", "s@2x"}},
+		{presetSite(100, 75), []string{"l/100", "l/75", "s/100", "s/75", "s@2x/100", "s@2x/75"}},
+	} {
+		if diff := cmp.Diff(tt.want, tt.site.PresetNames()); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		for _, name := range tt.want {
+			if thumb, err := tt.site.New(Wanted{Original: "d/a.jpg", Preset: name}); err != nil || thumb.URI() != tt.site.Prefix+name+"/d/a.jpg" {
+				t.Errorf("%s: %v, %v", name, thumb, err)
+			}
+		}
+	}
+}
+
 func TestPublishedHasTheFormatOfTheFile(t *testing.T) {
 	site := presetSite()
 	got, err := site.Published("/p/l/a.jpg.webp", WebP)

@@ -25,7 +25,7 @@ func NewProgress(w io.Writer, terminal bool, what string) Progress {
 	if terminal {
 		return &bar{w: w, what: what}
 	}
-	return &log{w: w, what: what, now: time.Now}
+	return &log{w: w, what: what}
 }
 
 // bar is a Progress on a terminal.
@@ -64,7 +64,6 @@ func (b *bar) End() { _ = b.bar.Clear() }
 type log struct {
 	w           io.Writer
 	what        string
-	now         func() time.Time
 	total, done int
 	begun, told time.Time
 	tenth       int // of total that was told
@@ -72,13 +71,13 @@ type log struct {
 
 func (l *log) Begin(total int) {
 	l.total = total
-	l.begun = l.now()
+	l.begun = time.Now()
 	l.told = l.begun
 }
 
 func (l *log) Done() {
 	l.done++
-	now := l.now()
+	now := time.Now()
 	tenth := l.done * 10 / l.total
 	due := leastTime
 	if tenth == l.tenth {

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+
+package publish
+
+import (
+	"errors"
+	"testing"
+)
+
+func TestHold(t *testing.T) {
+	for name, tt := range map[string]struct {
+		first, second bool // alone
+		want          error
+		wanted        bool
+	}{
+		"together":               {false, false, nil, false},
+		"alone among others":     {false, true, ErrHeld, false},
+		"others while one alone": {true, false, ErrHeld, true},
+		"two alone":              {true, true, ErrHeld, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := t.TempDir()
+			first, second := New(root, "/t/", nil), New(root, "/t/", nil)
+			defer second.Close()
+			if err := first.Hold(tt.first); err != nil {
+				t.Fatal(err)
+			}
+			if err := second.Hold(tt.second); !errors.Is(err, tt.want) {
+				t.Errorf("the second: %v, want %v", err, tt.want)
+			}
+			if got := first.Wanted(); got != tt.wanted {
+				t.Errorf("wanted: %v, want %v", got, tt.wanted)
+			}
+			first.Close()
+			if tt.want == nil {
+				return
+			}
+			if err := second.Hold(tt.second); err != nil {
+				t.Errorf("after the first is closed: %v", err)
+			}
+			if second.Wanted() && tt.second {
+				t.Error("who holds it alone finds what the one before was told")
+			}
+		})
+	}
+}
+
+// What stays in the tree for it is swept by nobody, and is nothing published.
+func TestHoldLeavesNothingToSweep(t *testing.T) {
+	tree := New(t.TempDir(), "/t/", nil)
+	defer tree.Close()
+	if err := tree.Hold(true); err != nil {
+		t.Fatal(err)
+	}
+	if files, _, err := tree.Leftovers(true); files != 0 || err != nil {
+		t.Errorf("%d files swept, %v", files, err)
+	}
+	other := New(tree.documentRoot, "/t/", nil)
+	defer other.Close()
+	if err := other.Hold(true); !errors.Is(err, ErrHeld) {
+		t.Errorf("after a sweep: %v, want %v", err, ErrHeld)
+	}
+	err := tree.Walk(t.Context(), nil, func(name string) error {
+		t.Errorf("published: %s", name)
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
