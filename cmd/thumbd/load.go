@@ -64,7 +64,7 @@ func (d *daemon) load(ctx context.Context) error {
 
 // holdTime is how long to wait for a thumbd warm that found no thumbd to end. It
 // finishes what it renders.
-const holdTime = 10 * time.Second
+const holdTime = 5 * time.Second
 
 // hold holds the trees of s. A daemon goes on with a disk that does not let it:
 // its probe tells.
@@ -78,7 +78,7 @@ func (d *daemon) hold(ctx context.Context, s *service) error {
 		err := d.holdTree(ctx, site.Tree)
 		switch {
 		case errors.Is(err, publish.ErrHeld) && d.alone:
-			return fmt.Errorf("%w by a thumbd that runs: name its socket for administrators with --admin", err)
+			return fmt.Errorf("%w by another thumbd: where that is the daemon, name its socket for administrators with --admin", err)
 		case errors.Is(err, publish.ErrHeld):
 			return fmt.Errorf("%w by a thumbd warm that found no thumbd: it has been told to end", err)
 		case err != nil && d.alone:

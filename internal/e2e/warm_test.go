@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -357,12 +358,15 @@ func TestWarmOutlivesThumbd(t *testing.T) {
 // Who publishes without the running thumbd must not, as that could purge what
 // is then published once more.
 func TestWarmGivesWayToThumbd(t *testing.T) {
-	originals, want := many(t, 120)
+	originals, want := many(t, 160)
 	r := start(t, rig.Options{Sites: warmSites(t, originals), Stopped: true})
 	cmd := warmCommand(t, r, false, "gallery")
 	ended, out := background(t, cmd)
 	awaitThumbnails(t, r, len(want)/8)
 	warm(t, warmCommand(t, r, false, "gallery"), 1, "the tree is held")
+	other := warmCommand(t, r, false, "p", "--from", "-")
+	other.Stdin = strings.NewReader("d0/0.jpg\n")
+	warm(t, other, 0, "p: 1 originals, made 2 thumbnails")
 	must(t, r.StartDaemon(t.Context()))
 	<-ended
 	if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(out.String(), "another thumbd has been started") {
@@ -373,6 +377,53 @@ func TestWarmGivesWayToThumbd(t *testing.T) {
 	warm(t, warmCommand(t, r, true, "gallery"), 0)
 	if diff := cmp.Diff(want, thumbnails(t, r, "gallery")); diff != "" {
 		t.Errorf("published (-want +got):\n%s", diff)
+	}
+}
+
+// A daemon that finds its tree held goes on to try.
+func TestDaemonWaitsForItsTree(t *testing.T) {
+	r := start(t, rig.Options{Sites: warmSites(t, folder(t, map[string]string{"a.jpg": upright})), Stopped: true})
+	lock := r.File("gallery", "/thumbs/.thumbd/hold.lock")
+	put(t, lock, nil)
+	must(t, os.Chmod(filepath.Dir(lock), 0o700))
+	f, err := os.OpenFile(lock, os.O_RDWR, 0)
+	must(t, err)
+	defer f.Close()
+	must(t, unix.Flock(int(f.Fd()), unix.LOCK_EX))
+	must(t, r.StartDaemon(t.Context()))
+	uri := target("a.jpg", "20x20_crop", "jpg")
+	expect(t, get(t, r, uri), 503, "held")
+	if resp := health(t, r); resp.Status != 503 || !strings.Contains(string(resp.Body), "a thumbd warm holds a tree") {
+		t.Errorf("health: %d %q", resp.Status, resp.Body)
+	}
+	waitLog(t, r, 1, "not loaded", "the tree is held by a thumbd warm")
+	must(t, unix.Flock(int(f.Fd()), unix.LOCK_UN), r.SignalDaemon(syscall.SIGHUP))
+	waitLog(t, r, 1, "msg=loaded")
+	for resp := get(t, r, uri); resp.Status == 503; resp = get(t, r, uri) {
+	}
+	picture(t, get(t, r, uri), "jpeg", 20, 20)
+}
+
+// Two thumbnails of an original that are to be made together do not wait for one
+// that a client waits for already.
+func TestWarmDoesNotWaitForWhatIsInWork(t *testing.T) {
+	path := newGate(t)
+	originals := folder(t, map[string]string{"a.jpg": upright})
+	r := start(t, rig.Options{Sites: warmSites(t, originals), Env: faulty(t, gate, path), TOML: "[daemon]\nworkers = 2"})
+	reply := ask(t.Context(), r, target("a.jpg", "s", "jpg"))
+	first := atGate(t, path)
+	ended, out := background(t, warmCommand(t, r, true, "gallery", "--preset", "s", "--preset", "l"))
+	busy := regexp.MustCompile(`(?m)^thumbd_workers{.*state="rendering".*} 2$`)
+	for begun := time.Now(); !busy.Match(do(t, r, rig.Request{Target: "/metrics", Admin: true}).Body); {
+		if time.Since(begun) > patience {
+			t.Fatal("the others do not go to a worker")
+		}
+	}
+	first.Close()
+	expect(t, (<-reply).Response, 200, "")
+	<-ended
+	if !strings.Contains(out.String(), "made 3 thumbnails, 1 were there") {
+		t.Error(out)
 	}
 }
 

@@ -38,10 +38,24 @@ func TestHold(t *testing.T) {
 			if err := second.Hold(tt.second); err != nil {
 				t.Errorf("after the first is closed: %v", err)
 			}
-			if second.Wanted() && tt.second {
-				t.Error("who holds it alone finds what the one before was told")
-			}
 		})
+	}
+}
+
+// What one holder was told is not for the next.
+func TestHoldIsWantedFromNowOn(t *testing.T) {
+	root := t.TempDir()
+	first, other, next := New(root, "/t/", nil), New(root, "/t/", nil), New(root, "/t/", nil)
+	defer next.Close()
+	if err := first.Hold(true); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Hold(false); !errors.Is(err, ErrHeld) || !first.Wanted() {
+		t.Errorf("%v, wanted: %v", err, first.Wanted())
+	}
+	first.Close()
+	if err := next.Hold(true); err != nil || next.Wanted() {
+		t.Errorf("the next: %v, wanted: %v", err, next.Wanted())
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -190,24 +191,62 @@ func TestWarmedByTwo(t *testing.T) {
 
 // No more originals at once than find a worker soon.
 func TestWarmTakesFewOriginalsAtOnce(t *testing.T) {
-	var at, most atomic.Int64
-	b := newBench(t, &painter{before: func(context.Context, render.Request) error {
-		n := at.Add(1)
-		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+	synctest.Test(t, func(t *testing.T) {
+		end := make(chan struct{})
+		p := &painter{before: func(context.Context, render.Request) error {
+			<-end
+			return nil
+		}}
+		b := newBench(t, p, withPresets("a"))
+		var all sync.WaitGroup
+		for n := range 5 * cap(b.warming) {
+			name := fmt.Sprintf("%d.jpg", n)
+			b.writeOriginal(name, "x")
+			all.Go(func() { b.warm(t.Context(), Selection{}, name) })
 		}
-		at.Add(-1)
+		synctest.Wait()
+		if n := p.calls.Load(); n != int64(cap(b.warming)) {
+			t.Errorf("%d at once, want %d", n, cap(b.warming))
+		}
+		close(end)
+		all.Wait()
+		if n := p.calls.Load(); n != int64(5*cap(b.warming)) {
+			t.Errorf("%d in all, want %d", n, 5*cap(b.warming))
+		}
+	})
+}
+
+// What another configuration makes otherwise is to be asked for again.
+func TestWarmTellsWhatAReloadHasSuperseded(t *testing.T) {
+	begun, end := make(chan struct{}), make(chan struct{})
+	p := &painter{before: func(context.Context, render.Request) error {
+		close(begun)
+		<-end
 		return nil
-	}}, withPresets("a"))
-	var all sync.WaitGroup
-	for n := range 20 * cap(b.warming) {
-		name := fmt.Sprintf("%d.jpg", n)
-		b.writeOriginal(name, "x")
-		all.Go(func() { b.warm(t.Context(), Selection{}, name) })
+	}}
+	b := newBench(t, p, withPresets("a"))
+	sites := func(width int) *Sites {
+		s := *b.site
+		of := *s.Thumb
+		of.Presets = map[string]thumb.Preset{"a": {Transform: thumb.Transform{Width: width, Height: 9, Method: thumb.Fit}}}
+		s.Thumb = &of
+		all := NewSites(p, time.Minute, []*Site{&s})
+		if err := all.Prepare(); err != nil {
+			t.Fatal(err)
+		}
+		return all
 	}
-	all.Wait()
-	if most.Load() > int64(cap(b.warming)) {
-		t.Errorf("%d at once, want %d at most", most.Load(), cap(b.warming))
+	b.SetSites(sites(9))()
+	done := make(chan Warmed)
+	go func() { done <- b.warm(t.Context(), Selection{}, "a.jpg") }()
+	<-begun
+	wait := b.SetSites(sites(10))
+	close(end)
+	want := Warmed{Failed: []Failure{{b.presetURL("a.jpg", "a"), Superseded}}}
+	if diff := cmp.Diff(want, <-done); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
+	wait()
 }
 
 // nginx looks for what it negotiates behind a name.

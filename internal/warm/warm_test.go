@@ -189,6 +189,7 @@ func TestListOfAllIsReadAgainUntilItIsWhole(t *testing.T) {
 		_, _ = io.WriteString(w, "a%20b\nc%0Ad\n")
 		if time == 1 {
 			// As thumbd says that it is not whole.
+			_, _ = io.WriteString(w, "deleted/meanwhile\n")
 			_ = http.NewResponseController(w).Flush()
 			panic(http.ErrAbortHandler)
 		}
