@@ -94,7 +94,7 @@ func options(t *testing.T, s *script, list ...string) (Options, *seen) {
 
 func TestEachOriginalIsAskedForOnce(t *testing.T) {
 	s := &script{}
-	names := []string{"a", "b c", "100%", "d/e\\f", "x"}
+	names := []string{"a", "b c+d", "100%", "d/e\\f", "x"}
 	o, p := options(t, s, append(names, "", "")...)
 	sum, err := Run(t.Context(), o)
 	if err != nil {
@@ -189,7 +189,7 @@ func TestListOfAllIsReadAgainUntilItIsWhole(t *testing.T) {
 		_, _ = io.WriteString(w, "a%20b\nc%0Ad\n")
 		if time == 1 {
 			// As thumbd says that it is not whole.
-			_, _ = io.WriteString(w, "deleted/meanwhile\n")
+			_, _ = io.WriteString(w, strings.Repeat("deleted/meanwhile\n", 1000))
 			_ = http.NewResponseController(w).Flush()
 			panic(http.ErrAbortHandler)
 		}
