@@ -32,6 +32,14 @@ type memory struct {
 	refusals *lru.Cache[string, refusal]
 	silent   refusal   // of all originals
 	heard    time.Time // when there was an answer last
+	late     late
+}
+
+// late is the first original that was waited for in vain since the origin was
+// heard.
+type late struct {
+	key   string
+	start time.Time
 }
 
 type refusal struct {
@@ -69,8 +77,9 @@ func (m *memory) answered() {
 }
 
 // add remembers why a fetch that began at start has failed. An origin that
-// could not be connected to, or has answered nothing since, will not answer
-// others either; one that hangs up may do so for this original alone.
+// could not be connected to will not answer others either, nor will one that
+// two originals were waited for in vain and no other was heard of meanwhile. One
+// that is late once, or hangs up, may do so for this original alone.
 func (m *memory) add(key string, start time.Time, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -80,10 +89,19 @@ func (m *memory) add(key string, start time.Time, err error) {
 		return
 	case isAny(err, fs.ErrNotExist, originals.ErrTooLarge, ErrType):
 		r.until = m.now().Add(refusalTime)
-	case m.heard.Before(start) && (errors.Is(err, ErrSlow) || isDial(err)):
+	case m.heard.Before(start) && (isDial(err) || errors.Is(err, ErrSlow) && m.isSecond(key, start)):
 		m.silent = r
 	}
 	m.refusals.Add(key, r)
+}
+
+// isSecond reports whether another original than that of key was late already,
+// and the origin not heard since that began. The lock is held.
+func (m *memory) isSecond(key string, start time.Time) bool {
+	if m.late.key == "" || !m.heard.Before(m.late.start) {
+		m.late = late{key, start}
+	}
+	return m.late.key != key
 }
 
 func isDial(err error) bool {

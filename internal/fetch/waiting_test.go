@@ -131,22 +131,76 @@ func TestRefusalsAreRemembered(t *testing.T) {
 		time.Sleep(refusalTime)
 		expect("gone", nil)
 
-		// Nothing was heard since this began.
 		dial := fmt.Errorf("%w: %w", ErrOrigin, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED})
-		for _, err := range []error{dial, fmt.Errorf("c: %w", ErrSlow)} {
-			m.add("one", time.Now(), err)
-			expect("other", err)
-			m.answered()
-			expect("other", nil)
-			m.add("one", time.Now().Add(1), err)
-			expect("other", err)
-			time.Sleep(troubleTime)
-			expect("other", nil)
-		}
+		m.add("one", time.Now(), dial)
+		expect("other", dial)
+		m.answered()
+		expect("other", nil)
+		m.add("one", time.Now().Add(1), dial)
+		expect("other", dial)
+		time.Sleep(troubleTime)
+		expect("other", nil)
 		m.add("one", time.Now(), fmt.Errorf("%w: %w", ErrOrigin, io.EOF))
 		expect("one", ErrOrigin)
 		expect("other", nil)
 	})
+}
+
+// One original that is late is late alone, however often; with two of which
+// nothing was heard, nor of another meanwhile, it is the origin.
+func TestLateOriginals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		fail := func(key string) {
+			t.Helper()
+			time.Sleep(time.Second)
+			start := time.Now()
+			time.Sleep(10 * time.Second)
+			m.add(key, start, ErrSlow)
+		}
+		expect := func(what string, want error) {
+			t.Helper()
+			if got := m.get("other"); !errors.Is(got, want) {
+				t.Errorf("%s: %v, want %v", what, got, want)
+			}
+		}
+		fail("one")
+		expect("the first", nil)
+		fail("one")
+		expect("the same again", nil)
+		m.answered()
+		fail("two")
+		expect("another, after an answer", nil)
+		fail("one")
+		expect("both since the answer", ErrSlow)
+		time.Sleep(troubleTime)
+		expect("later", nil)
+		fail("three")
+		expect("still nothing", ErrSlow)
+		m.answered()
+		expect("an answer", nil)
+		fail("three")
+		expect("the first since the answer", nil)
+	})
+}
+
+// Whoever asks for others meanwhile is served.
+func TestOneOriginalThatHangs(t *testing.T) {
+	o := startOrigin(t, serveOn(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/hangs.jpg" {
+			<-r.Context().Done()
+			return
+		}
+		_, _ = w.Write(jpeg(100))
+	})), func(o *Options) { o.HeaderTime = 100 * time.Millisecond })
+	for range 2 {
+		if _, _, err := open(t, o, "hangs.jpg"); !errors.Is(err, ErrSlow) {
+			t.Error(err)
+		}
+		if _, _, err := open(t, o, "other.jpg"); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // An origin that does not answer keeps nobody waiting but those who came
@@ -166,8 +220,8 @@ func TestSilentOriginIsRemembered(t *testing.T) {
 		})
 	}
 	waiting.Wait()
-	if n := asked.Load(); n != 1 {
-		t.Errorf("the origin was asked %d times, want once", n)
+	if n := asked.Load(); n != 2 {
+		t.Errorf("the origin was asked %d times, want twice", n)
 	}
 }
 
