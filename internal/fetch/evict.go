@@ -31,13 +31,18 @@ type content struct {
 	since time.Time
 }
 
+// unseenShare of the budget is what is written between two looks at the folder,
+// which other processes may use too.
+const unseenShare = 10
+
 // reserve counts n bytes that are about to be written, and makes room for
 // them.
 func (s *Spool) reserve(dir *os.Root, n int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.coming += n
-	if s.scanned && s.stored+s.coming <= s.limit {
+	s.unseen -= n
+	if s.unseen > 0 && s.stored+s.coming <= s.limit {
 		return nil
 	}
 	err := s.evict(dir)
@@ -71,7 +76,7 @@ func (s *Spool) evict(dir *os.Root) error {
 	if err != nil {
 		return s.explain(err)
 	}
-	s.scanned = true
+	s.unseen = s.limit / unseenShare
 	if s.stored+s.coming <= s.limit {
 		return nil
 	}

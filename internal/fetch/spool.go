@@ -21,7 +21,8 @@ import (
 
 // Spool keeps originals in a folder, as many as its budget allows, those that
 // were used last. It may be used by any number of goroutines, and lives
-// through the end of the process.
+// through the end of the process. Several processes may share the folder: each
+// of them may then be over the budget by a tenth.
 //
 // An original is two files: KEY.RANDOM has its bytes and is written once, KEY
 // is a record in JSON that names it, and is there last and gone first. So what
@@ -30,10 +31,10 @@ type Spool struct {
 	dir   *root.Dir
 	limit int64
 
-	mu      sync.Mutex
-	scanned bool
-	stored  int64 // bytes of what records name, as far as is known
-	coming  int64 // bytes of what is being fetched
+	mu     sync.Mutex
+	stored int64 // bytes of what records name, as far as is known
+	coming int64 // bytes of what is being fetched
+	unseen int64 // bytes that may be written before the folder is looked at
 }
 
 // record says what the spool has of an original.

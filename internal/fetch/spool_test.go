@@ -132,6 +132,24 @@ func TestOpenOriginalsSurviveEviction(t *testing.T) {
 	}
 }
 
+// Two processes that share a spool keep to the budget together, but for what
+// they write between two looks at the folder.
+func TestSharedSpool(t *testing.T) {
+	const limit = 10_000
+	first := testSpool(t, limit)
+	second := NewSpool(first.dir.Path(), limit)
+	defer second.Close()
+	for i := range 200 {
+		s := []*Spool{first, second}[i%2]
+		if err := keep(t, s, fmt.Sprintf("%c%d", 'a'+i%26, i), 100); err != nil {
+			t.Fatal(err)
+		}
+		if n := onDisk(t, first); n > limit+2*limit/unseenShare {
+			t.Fatalf("%d bytes on disk, of %d", n, limit)
+		}
+	}
+}
+
 func TestSpoolIsTakenOver(t *testing.T) {
 	first := testSpool(t, 1000)
 	for i, key := range []string{"a", "b", "c"} {
