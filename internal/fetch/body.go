@@ -15,6 +15,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -105,10 +106,31 @@ func (o *Origin) bring(ctx context.Context, cancel context.CancelCauseFunc, key 
 	if err != nil {
 		return err
 	}
+	etag, lastModified := validators(resp.Header)
 	return in.commit(record{
 		URL: u.String(), Size: size, Mtime: version(resp.Header.Get("Last-Modified"), sum),
-		ETag: resp.Header.Get("ETag"), LastModified: resp.Header.Get("Last-Modified"),
+		ETag: etag, LastModified: lastModified,
 	})
+}
+
+// maxETag is the longest that is sent back: origins do not take headers of any
+// length.
+const maxETag = 1024
+
+// validators returns what a conditional request says, "" for what can't be sent
+// or not be relied on: an original that was changed in the second of the answer
+// may be changed in it again (RFC 9110, section 8.8.2.2).
+func validators(h http.Header) (etag, lastModified string) {
+	unsendable := func(r rune) bool { return r < ' ' || r > '~' }
+	if e := h.Get("ETag"); len(e) <= maxETag && !strings.ContainsFunc(e, unsendable) {
+		etag = e
+	}
+	modified, err := http.ParseTime(h.Get("Last-Modified"))
+	date, dateErr := http.ParseTime(h.Get("Date"))
+	if err == nil && (dateErr != nil || date.Sub(modified) >= time.Second) {
+		lastModified = h.Get("Last-Modified")
+	}
+	return etag, lastModified
 }
 
 // receive copies a body that begins as an original may and is not too large,
@@ -172,9 +194,11 @@ func (m *meter) watch(window time.Duration, least int64, tooSlow func()) (stop f
 	}
 }
 
-// Versions without a Last-Modified get times from firstVersion on.
+// Versions without a Last-Modified get times from firstVersion on, and so do
+// those with one that file systems do not keep.
 var (
 	firstVersion = time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
+	lastVersion  = time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)
 	versionRange = uint64(20 * 365 * 24 * time.Hour / time.Second)
 )
 
@@ -184,7 +208,7 @@ var (
 func version(lastModified string, content hash.Hash) time.Time {
 	sum := content.Sum(nil)
 	fraction := time.Duration(binary.BigEndian.Uint32(sum[8:])%1e9) * time.Nanosecond
-	if t, err := http.ParseTime(lastModified); err == nil && t.Unix() > 0 {
+	if t, err := http.ParseTime(lastModified); err == nil && t.Unix() > 0 && t.Before(lastVersion) {
 		return t.UTC().Add(fraction)
 	}
 	seconds := binary.BigEndian.Uint64(sum) % versionRange

@@ -9,7 +9,9 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -113,6 +115,44 @@ func TestRevalidation(t *testing.T) {
 	}
 }
 
+// What can't be sent back, or may be good for two versions, is not relied on.
+func TestValidatorsThatAreOfNoUse(t *testing.T) {
+	now := time.Now().UTC().Format(http.TimeFormat)
+	for _, tt := range []struct {
+		name   string
+		header string
+		spared bool
+	}{
+		{"as usual", "ETag: \"1\"\r\n", true},
+		{"bytes of no encoding", "ETag: \"\xe9\"\r\n", false},
+		{"an ETag of any length", "ETag: \"" + strings.Repeat("1", maxETag) + "\"\r\n", false},
+		{"a date that is none", "Last-Modified: yesterday\r\n", false},
+		{"a change a second before", "Last-Modified: Sat, 01 Jan 2022 00:00:00 GMT\r\nDate: Sat, 01 Jan 2022 00:00:01 GMT\r\n", true},
+		{"a change in the second of the answer", "Last-Modified: " + now + "\r\nDate: " + now + "\r\n", false},
+		{"a change to come", "Last-Modified: Sun, 02 Jan 2022 00:00:00 GMT\r\nDate: Sat, 01 Jan 2022 00:00:00 GMT\r\n", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var spared atomic.Bool
+			o := startOrigin(t, serveOn(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Header.Get("If-None-Match") != "" || r.Header.Get("If-Modified-Since") != "" {
+					spared.Store(true)
+					w.WriteHeader(http.StatusNotModified)
+					return
+				}
+				raw("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n"+tt.header+"\r\n"+version1())(w, r)
+			})), nil)
+			for range 2 {
+				if got, _, err := open(t, o, "a.jpg"); err != nil || got != version1() {
+					t.Errorf("%d bytes, %v", len(got), err)
+				}
+			}
+			if spared.Load() != tt.spared {
+				t.Errorf("a conditional request: %v, want %v", spared.Load(), tt.spared)
+			}
+		})
+	}
+}
+
 // Nobody gets from the spool what the origin has taken back or does not vouch
 // for now.
 func TestOriginTakesBack(t *testing.T) {
@@ -187,7 +227,7 @@ func TestMtime(t *testing.T) {
 	if got := mtime(version1(), date).Truncate(time.Second).Format(http.TimeFormat); got != date {
 		t.Errorf("seconds of %s, want %s", got, date)
 	}
-	for _, lastModified := range []string{date, "", "yesterday", "Thu, 01 Jan 1970 00:00:00 GMT"} {
+	for _, lastModified := range []string{date, "", "yesterday", "Thu, 01 Jan 1970 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT"} {
 		one, again, two := mtime(version1(), lastModified), mtime(version1(), lastModified), mtime(version2(), lastModified)
 		if !one.Equal(again) {
 			t.Errorf("Last-Modified %q: %v and %v for the same content", lastModified, one, again)
