@@ -173,11 +173,11 @@ func (o *Origin) Exists(name string) (bool, error) {
 }
 
 // Probe asks for the origin's base and returns an error unless there is an
-// answer, of whatever status below 500.
+// answer, of whatever status below 500 or one that knows no HEAD.
 func (o *Origin) Probe() error {
 	err := o.head(o.options.Base, func(resp *http.Response) error {
-		if resp.StatusCode >= 500 {
-			return fmt.Errorf("%w: status %s", ErrOrigin, resp.Status)
+		if resp.StatusCode >= 500 && resp.StatusCode != http.StatusNotImplemented {
+			return fmt.Errorf("%w: status %d", ErrOrigin, resp.StatusCode)
 		}
 		return nil
 	})

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"unicode/utf8"
 
 	"thumbd/internal/thumb"
 )
@@ -66,12 +67,60 @@ func TestExistsAsFarAsKnown(t *testing.T) {
 
 // What the log says has no secrets of the origin's.
 func TestErrorsDoNotTellSignedRedirects(t *testing.T) {
-	o := startOrigin(t, serveOn(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		http.Redirect(w, r, "/b.jpg?X-Signature=secret", http.StatusFound)
-	})), nil)
-	_, _, err := open(t, o, "a.jpg")
-	if err == nil || strings.Contains(err.Error(), "secret") {
-		t.Errorf("got %v", err)
+	for _, to := range []string{
+		"/b.jpg?X-Signature=secret", "http://127.0.0.2:no-port/b.jpg?X-Signature=secret", "http://[::1/secret", "http://x/%zz?secret",
+		"gopher://127.0.0.2/secret", "http://user:secret@127.0.0.2/",
+	} {
+		o := startOrigin(t, serveOn(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Location", to)
+			w.WriteHeader(http.StatusFound)
+		})), nil)
+		_, _, err := open(t, o, "a.jpg")
+		if !isAny(err, ErrOrigin, ErrForbidden) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: got %v", to, err)
+		}
+	}
+}
+
+// An origin can't fill the log, nor the memory of what it refuses.
+func TestErrorsAreShort(t *testing.T) {
+	long := strings.Repeat("x", maxHeaderBytes/2)
+	for name, tt := range map[string]struct {
+		origin http.HandlerFunc
+		want   error
+	}{
+		"a status":         {raw("HTTP/1.1 500 " + long + "\r\nContent-Length: 0\r\n\r\n"), ErrOrigin},
+		"no HTTP":          {raw(long + "\r\n\r\n"), ErrOrigin},
+		"a header's name":  {raw("HTTP/1.1 200 OK\r\n" + long + "\r\n\r\n"), ErrOrigin},
+		"a coding":         {raw("HTTP/1.1 200 OK\r\nContent-Encoding: " + long + "\r\n\r\n"), ErrOrigin},
+		"a length":         {raw("HTTP/1.1 200 OK\r\nContent-Length: " + long + "\r\n\r\n"), ErrOrigin},
+		"a host":           {redirect("http://" + long + "/"), ErrForbidden},
+		"a scheme":         {redirect(long + "://x/"), ErrForbidden},
+		"a host not found": {redirect("http://" + long + ".allowed.test/"), ErrOrigin},
+	} {
+		o := startOrigin(t, serveOn(t, tt.origin), func(o *Options) { o.AllowHosts = []string{"*.allowed.test"} })
+		_, _, err := open(t, o, "a.jpg")
+		if !errors.Is(err, tt.want) || len(err.Error()) > 2*maxText {
+			t.Errorf("%s: %.1000v", name, err)
+		}
+	}
+}
+
+func TestErrorsAreCutBetweenCharacters(t *testing.T) {
+	o := startOrigin(t, "http://origin.test/", nil)
+	for n := range 2 * maxText {
+		err := o.explain(t.Context(), errors.New(strings.Repeat("é", n)))
+		text := err.Error()
+		if !errors.Is(err, ErrOrigin) || !utf8.ValidString(text) || len(text) > 3*maxText || n > maxText && !strings.HasSuffix(text, "é (and so on)") {
+			t.Fatalf("%d: %q", n, text)
+		}
+	}
+}
+
+func redirect(to string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Location", to)
+		w.WriteHeader(http.StatusFound)
 	}
 }
 

@@ -76,7 +76,7 @@ func TestRedirectsBetweenSchemes(t *testing.T) {
 		})
 		// Its certificate is that of no authority; for 127.0.0.1 it is good.
 		roots := server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
-		o.client.Transport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: roots, ServerName: "127.0.0.1"}
+		o.client.Transport.(transport).TLSClientConfig = &tls.Config{RootCAs: roots, ServerName: "127.0.0.1"}
 		if _, _, err := open(t, o, tt.name); !errors.Is(err, tt.want) {
 			t.Errorf("%s%s: %v, want %v", tt.base, tt.name, err, tt.want)
 		}

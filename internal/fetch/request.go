@@ -32,22 +32,44 @@ func (o *Origin) newClient(resolver *net.Resolver) *http.Client {
 	protocols.SetHTTP1(true)
 	return &http.Client{
 		CheckRedirect: o.checkRedirect,
-		Transport: &http.Transport{
+		Transport: transport{o.memory.answered, &http.Transport{
 			DialContext:            dialer.DialContext,
 			TLSHandshakeTimeout:    o.options.ConnectTime,
 			ResponseHeaderTimeout:  o.options.HeaderTime,
 			DisableCompression:     true,
 			MaxResponseHeaderBytes: maxHeaderBytes,
-			MaxIdleConnsPerHost:    o.options.Fetches,
-			IdleConnTimeout:        idleTime,
-			Protocols:              protocols,
-		},
+			// Redirects lead to any number of hosts.
+			MaxIdleConns:        o.options.Fetches * (1 + o.options.Redirects),
+			MaxIdleConnsPerHost: o.options.Fetches,
+			IdleConnTimeout:     idleTime,
+			Protocols:           protocols,
+		}},
 	}
+}
+
+// transport tells of each answer.
+type transport struct {
+	answered func()
+	*http.Transport
+}
+
+// RoundTrip is that of [http.RoundTripper]. A redirect to what is no URL is an
+// error: the client's own has the text, which may be signed.
+func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := t.Transport.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	t.answered()
+	if _, err := resp.Location(); resp.StatusCode/100 == 3 && err != nil && !errors.Is(err, http.ErrNoLocation) {
+		resp.Body.Close()
+		return nil, fmt.Errorf("%w: status %d and a Location that is no URL", ErrOrigin, resp.StatusCode)
+	}
+	return resp, nil
 }
 
 // checkRedirect is that of [http.Client].
 func (o *Origin) checkRedirect(req *http.Request, via []*http.Request) error {
-	o.memory.answered()
 	// The next host has no business with the URL of this one.
 	req.Header.Del("Referer")
 	u, from := req.URL, via[len(via)-1].URL
@@ -117,9 +139,6 @@ func (o *Origin) request(ctx context.Context, method string, u *url.URL, r recor
 	if ue, ok := errors.AsType[*url.Error](err); ok {
 		err = ue.Err
 	}
-	if err == nil {
-		o.memory.answered()
-	}
 	return resp, err
 }
 
@@ -127,11 +146,11 @@ func (o *Origin) request(ctx context.Context, method string, u *url.URL, r recor
 func (o *Origin) checkAnswer(resp *http.Response, conditional bool) error {
 	switch code := resp.StatusCode; {
 	case code == http.StatusNotFound, code == http.StatusGone:
-		return fmt.Errorf("%w: status %s", fs.ErrNotExist, resp.Status)
+		return fmt.Errorf("%w: status %d", fs.ErrNotExist, code)
 	case code == http.StatusNotModified && conditional:
 		return nil
 	case code != http.StatusOK:
-		return fmt.Errorf("%w: status %s", ErrOrigin, resp.Status)
+		return fmt.Errorf("%w: status %d", ErrOrigin, code)
 	}
 	if coding := resp.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
 		return fmt.Errorf("%w: Content-Encoding %q, and identity was asked for", ErrOrigin, coding)
@@ -145,12 +164,30 @@ func (o *Origin) checkAnswer(resp *http.Response, conditional bool) error {
 // own are the errors that say themselves what happened.
 var own = []error{fs.ErrNotExist, originals.ErrTooLarge, ErrOrigin, ErrSlow, ErrForbidden, ErrType, ErrBusy, ErrSpool, ErrStopped}
 
+// maxText characters of an error are kept. Where it quotes the origin it may be of any
+// length, and many are remembered.
+const maxText = 500
+
 // explain gives err, of whatever kind, its sentinel. An error because nobody
 // waits any more is [context.Canceled].
 func (o *Origin) explain(ctx context.Context, err error) error {
+	err = o.classify(ctx, err)
+	text := err.Error()
+	if len(text) <= maxText {
+		return err
+	}
+	for _, sentinel := range own {
+		if errors.Is(err, sentinel) {
+			return fmt.Errorf("%w%.*s (and so on)", sentinel, maxText, strings.TrimPrefix(text, sentinel.Error()))
+		}
+	}
+	return err
+}
+
+func (o *Origin) classify(ctx context.Context, err error) error {
 	timeout, isNet := errors.AsType[net.Error](err)
 	switch {
-	case slices.ContainsFunc(own, func(sentinel error) bool { return errors.Is(err, sentinel) }):
+	case isAny(err, own...):
 		return err
 	case isAny(context.Cause(ctx), ErrSlow, ErrStopped):
 		return context.Cause(ctx)
