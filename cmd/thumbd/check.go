@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -29,6 +31,7 @@ func checkCommand() *cobra.Command {
 				return usage{err}
 			}
 			warnStopTimeout(cmd, file, c)
+			warnNetwork(cmd, file, c)
 			// One worker is enough to ask what it can do.
 			c.Workers = 1
 			s, err := newService(cmd.Context(), c, reports{}, warn)
@@ -39,7 +42,7 @@ func checkCommand() *cobra.Command {
 			for _, m := range s.hello.Missing {
 				fmt.Fprintln(cmd.ErrOrStderr(), "warning: the workers' sandbox is not complete:", m)
 			}
-			if err := errors.Join(s.probe(false)...); err != nil {
+			if err := errors.Join(append(s.probe(false), s.probeOrigins()...)...); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: the configuration is good\n", file)
@@ -60,5 +63,22 @@ func warnStopTimeout(cmd *cobra.Command, file string, c *config.Config) {
 	if longest := c.QueueTime + 2*c.RenderTime; err == nil && limit > 0 && longest > limit {
 		fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s: queue_time and two render_time are %v, and systemd kills %s after TimeoutStopSec=%v; "+
 			"lower them, or raise that with systemctl edit %s\n", file, longest, unit, limit, unit)
+	}
+}
+
+// warnNetwork warns where the service has no network to fetch originals over,
+// whatever that of who runs check is.
+func warnNetwork(cmd *cobra.Command, file string, c *config.Config) {
+	remote := slices.IndexFunc(c.Sites, func(s config.Site) bool { return s.Fetch != nil })
+	if remote < 0 {
+		return
+	}
+	values, err := systemd.Properties(cmd.Context(), unit, append([]string{"LoadState"}, systemd.NetworkProperties...)...)
+	if err != nil || values["LoadState"] != "loaded" {
+		return
+	}
+	if in := systemd.NoNetwork(values); len(in) > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s: the originals of site %s are at a URL, and %s has no network (%s); to give it one:\n\t%s\n",
+			file, c.Sites[remote].Thumb.Name, unit, strings.Join(in, ", "), strings.Join(systemd.NetworkDropIn, "\n\t"))
 	}
 }

@@ -3,6 +3,8 @@
 package main
 
 import (
+	"slices"
+	"sync"
 	"time"
 
 	"thumbd/internal/config"
@@ -26,20 +28,43 @@ func (s *service) stopFetches() {
 	}
 }
 
-// probeOriginals tries a site's originals. Where they are at a URL the daemon,
-// which is to make what is missing, tries the spool alone: an origin that does
-// not answer must not keep other sites waiting.
-func (s *service) probeOriginals(site *serve.Site, make bool) error {
-	if _, ok := site.Originals.(*fetch.Origin); !ok {
-		return site.Originals.Probe()
+// probeSpool tries the spool, if any site needs it.
+func (s *service) probeSpool(make bool) []error {
+	if !slices.ContainsFunc(s.sites, isRemote) {
+		return nil
 	}
+	try := s.spool.Check
 	if make {
-		return s.spool.Probe()
+		try = s.spool.Probe
 	}
-	if err := s.spool.Check(); err != nil {
-		return err
+	if err := try(); err != nil {
+		return []error{probeError{"spool", "", err}}
 	}
-	return site.Originals.Probe()
+	return nil
+}
+
+// probeOrigins asks the origins of all sites that have one, at the same time.
+// Its errors are probeErrors. A daemon that starts does not: an origin that
+// does not answer must not keep other sites waiting.
+func (s *service) probeOrigins() []error {
+	errs := make([]error, len(s.sites))
+	var asked sync.WaitGroup
+	for i, site := range s.sites {
+		if isRemote(site) {
+			asked.Go(func() {
+				if err := site.Originals.Probe(); err != nil {
+					errs[i] = probeError{"origin", site.Thumb.Name, err}
+				}
+			})
+		}
+	}
+	asked.Wait()
+	return slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+}
+
+func isRemote(site *serve.Site) bool {
+	_, ok := site.Originals.(*fetch.Origin)
+	return ok
 }
 
 // longestFetch returns how long an answer may wait for an original.

@@ -137,12 +137,16 @@ func (e probeError) Error() string {
 	if e.kind == "files" {
 		section = e.kind
 	}
+	if e.name == "" {
+		return e.error.Error()
+	}
 	return fmt.Sprintf("%s %s: %v", section, e.name, e.error)
 }
 
 func (e probeError) Unwrap() error { return e.error }
 
-// probe tries every site's originals, tree and watermarks. With make, missing trees are
+// probe tries every site's folder of originals, tree and watermarks, and the
+// spool. With make, missing trees are
 // made and temp files of dead processes swept. Its errors are probeErrors.
 func (s *service) probe(make bool) []error {
 	var errs []error
@@ -153,7 +157,9 @@ func (s *service) probe(make bool) []error {
 	}
 	for _, site := range s.sites {
 		name := site.Thumb.Name
-		note("originals", name, s.probeOriginals(site, make))
+		if !isRemote(site) {
+			note("originals", name, site.Originals.Probe())
+		}
 		if make {
 			note("tree", name, site.Tree.Probe())
 		} else {
@@ -172,7 +178,7 @@ func (s *service) probe(make bool) []error {
 	for _, f := range s.files {
 		note("files", f.Where.Name, f.Section.Probe())
 	}
-	return errs
+	return append(errs, s.probeSpool(make)...)
 }
 
 // close ends the workers when what runs has finished, and lets go of the

@@ -26,9 +26,9 @@ type Daemon struct {
 	Troubles []Trouble `json:"troubles,omitempty"`
 }
 
-// Trouble is what a daemon has met with a folder.
+// Trouble is what a daemon has met with a folder or an origin.
 type Trouble struct {
-	Kind string `json:"kind"` // originals, tree, watermark or files
-	Name string `json:"name"` // of the site or section
+	Kind string `json:"kind"` // originals, origin, spool, tree, watermark or files
+	Name string `json:"name"` // of the site or section; of the spool ""
 	Text string `json:"text"`
 }

@@ -25,6 +25,8 @@ import (
 // troubles are the findings of the kinds of Trouble.
 var troubles = map[string]string{
 	"originals": "originals-unreadable",
+	"origin":    "origin-unreachable",
+	"spool":     "spool-unwritable",
 	"tree":      "tree-unwritable",
 	"watermark": "watermark-unreadable",
 	"files":     "files-unreadable",
@@ -37,12 +39,29 @@ func (v *visit) folders(context.Context) string {
 		return v.skip("no daemon at work to ask")
 	}
 	for _, t := range v.host.Troubles {
-		v.find(troubles[t.Kind], t.Name, t.Text, v.cureFolder(t)...)
+		cure := v.cureFolder
+		if t.Kind == "origin" {
+			cure = v.cureOrigin
+		}
+		v.find(troubles[t.Kind], t.Name, t.Text, cure(t)...)
 	}
 	if len(v.host.Troubles) > 0 {
 		return fmt.Sprintf("the daemon, as user %s, has met %d that it can't use", v.host.User, len(v.host.Troubles))
 	}
 	return fmt.Sprintf("the daemon, as user %s, reads originals and writes trees", v.host.User)
+}
+
+// cureOrigin tells what to try where it is not the unit that is in the way.
+func (v *visit) cureOrigin(t Trouble) []string {
+	if v.has("network-missing") {
+		return systemd.NetworkDropIn
+	}
+	cure := []string{v.restart(), "see [site." + t.Name + ".fetch] in thumbd.toml(5)", "thumbd doctor"}
+	i := slices.IndexFunc(v.config.Sites, func(s config.Site) bool { return s.Thumb.Name == t.Name })
+	if i >= 0 && v.config.Sites[i].Fetch != nil {
+		cure = append([]string{"curl -sSI " + v.config.Sites[i].Fetch.Base.String()}, cure...)
+	}
+	return cure
 }
 
 // cureFolder finds out which of the daemon's user and its unit is in the way.
@@ -51,15 +70,15 @@ func (v *visit) cureFolder(t Trouble) []string {
 	if i := slices.IndexFunc(v.config.Sites, func(s config.Site) bool { return s.Thumb.Name == t.Name }); i >= 0 {
 		s := v.config.Sites[i]
 		path, read = s.Originals, s.Originals
-		if t.Kind == "originals" && s.Fetch != nil {
-			path, read, write = existing(v.config.Spool), "", v.config.Spool
-		}
 		if t.Kind == "tree" {
 			path, read, write = existing(filepath.Join(s.Thumb.DocumentRoot, s.Thumb.Prefix)), "", s.Thumb.DocumentRoot
 		}
 	}
 	if i := slices.IndexFunc(v.config.Files, func(f config.Files) bool { return f.Where.Name == t.Name }); i >= 0 && t.Kind == "files" {
 		path, read = v.config.Files[i].Root, v.config.Files[i].Root
+	}
+	if t.Kind == "spool" {
+		path, write = existing(v.config.Spool), v.config.Spool
 	}
 	mode := uint32(unix.R_OK | unix.X_OK)
 	if write != "" {

@@ -13,6 +13,7 @@ var names = map[string]Status{
 	"service-failed":     Wrong,
 	"service-user":       Wrong,
 	"hardening-loosened": Warning,
+	"network-missing":    Wrong,
 	"backlog-bounded":    Warning,
 	"no-root":            Warning,
 
@@ -40,6 +41,8 @@ var names = map[string]Status{
 	"formats-missing":       Warning,
 	"sandbox-incomplete":    Warning,
 	"originals-unreadable":  Wrong,
+	"origin-unreachable":    Wrong,
+	"spool-unwritable":      Wrong,
 	"tree-unwritable":       Wrong,
 	"watermark-unreadable":  Wrong,
 	"files-unreadable":      Wrong,

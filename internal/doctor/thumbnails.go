@@ -78,7 +78,7 @@ func (v *visit) try(ctx context.Context, s *config.Site) string {
 		return "not tried"
 	}
 	if s.Fetch != nil {
-		return "not tried: thumbd check asks the origin of its originals"
+		return "not tried: nobody knows which originals the origin has"
 	}
 	names, blocked := probe.Originals(s, v.config.OriginalBytes, v.host.User)
 	if blocked != "" {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"thumbd/internal/config"
 	"thumbd/internal/systemd"
 )
 
@@ -22,7 +23,8 @@ func (v *visit) systemd(ctx context.Context) string {
 	if _, err := os.Stat("/run/systemd/system"); err != nil {
 		return v.skip("systemd does not run this machine: no units to look at")
 	}
-	names := append([]string{"LoadState", "ActiveState", "UnitFileState", "Result", "NeedDaemonReload", "DropInPaths", "User", "Listen", "Backlog"}, hardenedNames()...)
+	names := slices.Concat([]string{"LoadState", "ActiveState", "UnitFileState", "Result", "NeedDaemonReload", "DropInPaths", "User", "Listen", "Backlog"},
+		hardenedNames(), systemd.NetworkProperties)
 	var err error
 	if v.service, err = systemd.Properties(ctx, serviceUnit, names...); err != nil {
 		return v.skip("systemctl does not answer")
@@ -107,7 +109,8 @@ func hardenedNames() []string {
 	return names
 }
 
-// hardening looks for drop-ins that take back what the unit protects.
+// hardening looks for drop-ins that take back what the unit protects, and for
+// the one that remote originals need.
 func (v *visit) hardening(context.Context) string {
 	if !v.managed || v.service["LoadState"] != "loaded" {
 		return v.skip("no unit to look at")
@@ -119,15 +122,34 @@ func (v *visit) hardening(context.Context) string {
 	if user := v.service["User"]; user == "" || user == "root" {
 		v.find("service-user", where, "thumbd runs as root", "remove User= from the drop-in; it is thumbd as installed", "systemctl daemon-reload && systemctl restart "+serviceUnit)
 	}
+	v.load()
+	remote := v.remote()
+	if in := systemd.NoNetwork(v.service); remote != "" && len(in) > 0 {
+		v.find("network-missing", where, "the originals of site "+remote+" are at a URL, and the service has no network: "+strings.Join(in, ", "),
+			systemd.NetworkDropIn...)
+	}
 	for _, h := range hardened {
 		// What this systemd does not know it does not print.
 		value, known := v.service[h.property]
-		if known && !slices.Contains(h.values, value) {
+		needed := remote != "" && systemd.IsNetwork(h.property, value)
+		if known && !needed && !slices.Contains(h.values, value) {
 			v.find("hardening-loosened", where, fmt.Sprintf("%s=%s, and %s as installed", h.property, value, h.values[0]),
 				"remove it from the drop-in, unless you know why it is there: systemctl edit "+serviceUnit, "systemctl restart "+serviceUnit)
 		}
 	}
 	return "user " + v.service["User"] + ", drop-ins: " + orNone(v.service["DropInPaths"])
+}
+
+// remote returns the name of a site with originals at a URL, "" for none.
+func (v *visit) remote() string {
+	if v.config == nil {
+		return ""
+	}
+	i := slices.IndexFunc(v.config.Sites, func(s config.Site) bool { return s.Fetch != nil })
+	if i < 0 {
+		return ""
+	}
+	return v.config.Sites[i].Thumb.Name
 }
 
 func orNone(s string) string {

@@ -82,10 +82,15 @@ type Origin struct {
 	turns   chan struct{}
 	waiting atomic.Int64
 	window  time.Duration // over which Rate is measured
+	asking  time.Duration // the longest of Probe and Ask
 }
 
-// rateWindow is how long a body may stay under its rate.
-const rateWindow = 5 * time.Second
+const (
+	// rateWindow is how long a body may stay under its rate.
+	rateWindow = 5 * time.Second
+	// askTime is how long somebody waits who asks how an origin is.
+	askTime = 30 * time.Second
+)
 
 // New returns the originals of o, which are kept in spool, and asks for none.
 // They end with Close.
@@ -95,7 +100,7 @@ func newOrigin(options Options, spool *Spool, resolver *net.Resolver) *Origin {
 	o := &Origin{
 		options: options, spool: spool,
 		flights: newFlights(), memory: newMemory(),
-		turns: make(chan struct{}, options.Fetches), window: rateWindow,
+		turns: make(chan struct{}, options.Fetches), window: rateWindow, asking: askTime,
 	}
 	o.client = o.newClient(resolver)
 	return o
@@ -202,7 +207,8 @@ func (o *Origin) Ask(name string) error {
 }
 
 func (o *Origin) head(u *url.URL, check func(*http.Response) error) error {
-	ctx, cancel := context.WithTimeoutCause(context.Background(), o.options.TotalTime, o.slow("total_time"))
+	limit := min(o.options.TotalTime, o.asking)
+	ctx, cancel := context.WithTimeoutCause(context.Background(), limit, fmt.Errorf("%w: no answer within %v", ErrSlow, limit))
 	defer cancel()
 	resp, err := o.request(ctx, http.MethodHead, u, record{})
 	if err != nil {

@@ -199,10 +199,17 @@ func TestMissingNetworkIsTold(t *testing.T) {
 }
 
 func TestProbe(t *testing.T) {
-	for code, good := range map[int]bool{200: true, 403: true, 404: true, 500: false, 503: false} {
+	for code, good := range map[int]bool{200: true, 403: true, 404: true, 501: true, 500: false, 503: false} {
 		o := startOrigin(t, serveOn(t, status(code)), nil)
 		if err := o.Probe(); (err == nil) != good {
 			t.Errorf("status %d: %v", code, err)
 		}
+	}
+	o := startOrigin(t, serveOn(t, http.HandlerFunc(silentBefore)), func(o *Options) {
+		o.HeaderTime, o.TotalTime = time.Hour, time.Hour
+	})
+	o.asking = 50 * time.Millisecond
+	if err := o.Probe(); !errors.Is(err, ErrSlow) {
+		t.Errorf("no answer: %v", err)
 	}
 }

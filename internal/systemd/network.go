@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+
+package systemd
+
+import (
+	"slices"
+	"strings"
+)
+
+// NetworkProperties are the properties of a unit that NoNetwork looks at.
+var NetworkProperties = []string{"PrivateNetwork", "RestrictAddressFamilies", "IPAddressAllow", "IPAddressDeny"}
+
+// NetworkDropIn are the commands that give thumbd.service, as it is installed, a
+// network.
+var NetworkDropIn = []string{
+	"install -D -m 0644 -t /etc/systemd/system/thumbd.service.d /usr/share/doc/thumbd/examples/systemd/remote-originals.conf",
+	"systemctl daemon-reload && systemctl restart thumbd.service",
+}
+
+// NoNetwork returns which of a unit's properties, as Properties returns them,
+// keep it from all of the Internet; none: nothing does. A property that is
+// missing restricts nothing.
+func NoNetwork(values map[string]string) []string {
+	var in []string
+	note := func(name string, restricts bool) {
+		if restricts {
+			in = append(in, name+"="+values[name])
+		}
+	}
+	note("PrivateNetwork", values["PrivateNetwork"] == "yes")
+	families := strings.Fields(values["RestrictAddressFamilies"])
+	// With a ~ they are those that it must not use.
+	listed := len(families) > 0 && !strings.HasPrefix(families[0], "~")
+	note("RestrictAddressFamilies", listed && !slices.Contains(families, "AF_INET") && !slices.Contains(families, "AF_INET6"))
+	denied := strings.Fields(values["IPAddressDeny"])
+	note("IPAddressDeny", values["IPAddressAllow"] == "" && slices.Contains(denied, "0.0.0.0/0") && slices.Contains(denied, "::/0"))
+	return in
+}
+
+// IsNetwork reports whether a value of a property gives a unit no more than a
+// network of the Internet's protocols.
+func IsNetwork(name, value string) bool {
+	switch name {
+	case "PrivateNetwork":
+		return true
+	case "RestrictAddressFamilies":
+		families := strings.Fields(value)
+		return len(families) > 0 && !slices.ContainsFunc(families, func(f string) bool {
+			return f != "AF_UNIX" && f != "AF_INET" && f != "AF_INET6"
+		})
+	}
+	return false
+}
