@@ -69,7 +69,13 @@ func awaitWorkers(t testing.TB) []int {
 // checkExposure checks that the unit, drop-ins included, is tight.
 func checkExposure(t testing.TB) {
 	t.Helper()
-	out := run(t, "systemd-analyze", "security", "--no-pager", "--threshold=8", "thumbd.service")
+	checkExposureOf(t, "8")
+}
+
+// checkExposureOf checks that it is exposed by so many tenths at most.
+func checkExposureOf(t testing.TB, threshold string) {
+	t.Helper()
+	out := run(t, "systemd-analyze", "security", "--no-pager", "--threshold="+threshold, "thumbd.service")
 	t.Log(tail(strings.TrimSpace(out), 1))
 }
 
