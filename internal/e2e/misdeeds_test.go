@@ -106,6 +106,15 @@ func misdeeds(t *testing.T) []misdeed {
 	}
 }
 
+// limits of a misdeed's site leave one that ends what it does before the test
+// loses patience: until the header, of the rate, or of all of it.
+func (m misdeed) limits() []string {
+	if m.name == "drips" {
+		return []string{`rate = "1"`, `total_time = "2s"`}
+	}
+	return []string{`header_time = "1s"`, `total_time = "10m"`}
+}
+
 // Whatever origins do has its status, nothing is published, and no worker is
 // held: there is one, and it goes on working for others.
 func TestOriginsThatMisbehave(t *testing.T) {
@@ -116,7 +125,7 @@ func TestOriginsThatMisbehave(t *testing.T) {
 	sites := []rig.Site{gallery(t, jpgs(t))}
 	for _, m := range all {
 		mux.HandleFunc("/"+m.name+"/", m.does)
-		sites = append(sites, remote(m.name, server.URL+"/"+m.name+"/", `header_time = "1s"`, `total_time = "2s"`))
+		sites = append(sites, remote(m.name, server.URL+"/"+m.name+"/", m.limits()...))
 	}
 	toml, spool := daemonWithSpool(t)
 	r := start(t, rig.Options{TOML: toml + "workers = 1\n[limits]\noriginal_bytes = \"4MiB\"\n", Sites: sites})
