@@ -7,10 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -35,6 +38,39 @@ func TestRedirectsAreCounted(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Connections to hosts that redirects have led to do not pile up.
+func TestIdleConnectionsAreBounded(t *testing.T) {
+	l := listen(t, "tcp4", "127.0.0.2:0")
+	var connections atomic.Int64
+	port := l.Addr().(*net.TCPAddr).Port
+	s := &httptest.Server{Listener: l, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if n, ok := strings.CutPrefix(r.URL.Path, "/at/"); ok {
+			http.Redirect(w, r, fmt.Sprintf("http://%s.test:%d/a.jpg", n, port), http.StatusFound)
+			return
+		}
+		_, _ = w.Write(jpeg(100))
+	}), ConnState: func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			connections.Add(1)
+		case http.StateClosed:
+			connections.Add(-1)
+		}
+	}}}
+	s.Start()
+	t.Cleanup(s.Close)
+	o := startWith(t, fmt.Sprintf("http://127.0.0.2:%d/at/", port), func(o *Options) {
+		o.Fetches, o.Redirects, o.AllowHosts = 1, 1, []string{"*"}
+	}, names(t, func(string, int) []netip.Addr { return []netip.Addr{netip.MustParseAddr("127.0.0.2")} }))
+	o.client.Transport.(transport).IdleConnTimeout = 0
+	for i := range 20 {
+		if _, _, err := open(t, o, strconv.Itoa(1+i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	waitFor(t, func() bool { return connections.Load() <= 2 })
 }
 
 // What began under TLS does not end without.
