@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // diagnosis is what thumbd doctor --json prints, as thumbd(8) has it.
@@ -227,7 +228,7 @@ func checkFinding(t *testing.T, d diagnosis, name, cure string) {
 func wellAgain(t *testing.T) {
 	t.Helper()
 	var d diagnosis
-	for range 5 {
+	for end := time.Now().Add(patience / 2); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		if d = doctor(t); d.Well && len(d.Findings) == 0 {
 			return
 		}
