@@ -180,7 +180,7 @@ func (o *Origin) Exists(name string) (bool, error) {
 // Probe asks for the origin's base and returns an error unless there is an
 // answer, of whatever status below 500 or one that knows no HEAD.
 func (o *Origin) Probe() error {
-	err := o.head(o.options.Base, func(resp *http.Response) error {
+	err := o.ask(http.MethodHead, o.options.Base, func(resp *http.Response) error {
 		if resp.StatusCode >= 500 && resp.StatusCode != http.StatusNotImplemented {
 			return fmt.Errorf("%w: status %d", ErrOrigin, resp.StatusCode)
 		}
@@ -199,18 +199,19 @@ func (o *Origin) Ask(name string) error {
 	if err != nil {
 		return err
 	}
-	err = o.head(u, func(resp *http.Response) error { return o.checkAnswer(resp, false) })
+	// Not HEAD, which some origins do not answer.
+	err = o.ask(http.MethodGet, u, func(resp *http.Response) error { return o.checkAnswer(resp, false) })
 	if err != nil {
 		return fmt.Errorf("fetch %s: %w", u, err)
 	}
 	return nil
 }
 
-func (o *Origin) head(u *url.URL, check func(*http.Response) error) error {
+func (o *Origin) ask(method string, u *url.URL, check func(*http.Response) error) error {
 	limit := min(o.options.TotalTime, o.asking)
 	ctx, cancel := context.WithTimeoutCause(context.Background(), limit, fmt.Errorf("%w: no answer within %v", ErrSlow, limit))
 	defer cancel()
-	resp, err := o.request(ctx, http.MethodHead, u, record{})
+	resp, err := o.request(ctx, method, u, record{})
 	if err != nil {
 		return o.explain(ctx, err)
 	}

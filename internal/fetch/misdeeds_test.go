@@ -213,3 +213,29 @@ func TestProbe(t *testing.T) {
 		t.Errorf("no answer: %v", err)
 	}
 }
+
+func TestAsk(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		origin http.HandlerFunc
+		want   error
+	}{
+		{"it is there", func(w http.ResponseWriter, r *http.Request) {
+			if r.Method != http.MethodGet {
+				w.WriteHeader(http.StatusMethodNotAllowed)
+			}
+			_, _ = w.Write(jpeg(100))
+		}, nil},
+		{"it is gone", status(404), fs.ErrNotExist},
+		{"the origin fails", status(500), ErrOrigin},
+		{"it is too large", raw("HTTP/1.1 200 OK\r\nContent-Length: 9999999999\r\n\r\n"), originals.ErrTooLarge},
+	} {
+		o := startOrigin(t, serveOn(t, tt.origin), nil)
+		if err := o.Ask("a.jpg"); !errors.Is(err, tt.want) {
+			t.Errorf("%s: got %v, want %v", tt.name, err, tt.want)
+		}
+		if left := files(t, o.spool); len(left) > 0 {
+			t.Errorf("%s: in the spool: %q", tt.name, left)
+		}
+	}
+}
