@@ -3,6 +3,12 @@
 package inside
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"math/big"
 	"net/http"
 	"os"
 	"os/user"
@@ -18,6 +24,18 @@ const (
 	origin = `
 server {
     listen 127.0.0.1:8080;
+    location /media/ { alias ` + originals + `/; }
+}
+`
+	// authorities is where Debian has the certificates that all trust.
+	authorities = "/etc/ssl/certs/ca-certificates.crt"
+	certificate = "/etc/nginx/origin.pem"
+	// secure is an origin with a certificate.
+	secure = `
+server {
+    listen 127.0.0.1:8443 ssl;
+    ssl_certificate     ` + certificate + `;
+    ssl_certificate_key ` + certificate + `;
     location /media/ { alias ` + originals + `/; }
 }
 `
@@ -71,6 +89,60 @@ func TestRemoteOriginals(t *testing.T) {
 		t.Errorf("thumbd check: %v\n%s", err, out)
 	}
 	picture(t, signed(small, "61x40_crop", "jpg"), "jpeg", 61, 40)
+}
+
+// The service finds the certificates that the machine trusts.
+func TestRemoteOriginalsOverTLS(t *testing.T) {
+	serveRemote(t, "")
+	example(t, "remote-originals.conf")
+	public := writeCertificate(t)
+	serveHosts(t, "server {\n    listen 80 default_server;\n"+location+"    include snippets/thumbd.conf;\n}\n"+secure)
+	text, err := os.ReadFile(configuration)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, configuration, strings.ReplaceAll(string(text), "http://localhost:8080/", "https://localhost:8443/"))
+	run(t, "systemctl", "restart", "thumbd.service")
+	refused(t, signed(small, "60x40_crop", "jpg"), http.StatusBadGateway, "origin")
+	if told := journal(t); !strings.Contains(told, "x509: ") {
+		t.Errorf("the log does not say that nobody trusts the certificate:\n%s", told)
+	}
+	if exists(authorities) {
+		t.Fatal("the machine has ca-certificates: nothing here may change its list")
+	}
+	put(t, authorities, public)
+	t.Cleanup(func() {
+		if err := os.Remove(authorities); err != nil {
+			t.Error(err)
+		}
+	})
+	run(t, "systemctl", "restart", "thumbd.service")
+	picture(t, signed(small, "61x40_crop", "jpg"), "jpeg", 61, 40)
+}
+
+// writeCertificate makes one of localhost for nginx, and returns it without its
+// key.
+func writeCertificate(t testing.TB) string {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	}
+	raw, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: raw}))
+	put(t, certificate, public+string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})))
+	return public
 }
 
 // checkOutput returns all that thumbd check prints.
