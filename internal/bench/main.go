@@ -57,6 +57,7 @@ var measurements = []measurement{
 	{"avif", "thumbnails as AVIF, processor time over the same as WebP, at the worst of the sizes", 3, false, "", avifOverWebP},
 	{"turned", "thumbnails of photographs on their side, over upright ones", 1.1, false, "", turnedOver},
 	{"one-job", "the six default presets in one job, over the largest alone", 1.5, false, "", inOneJob},
+	{"warm", "the six default presets of a tree by thumbd warm, processor time over that of one size after the other", 0.5, false, "", warm},
 	{"saturated", "p99 of hits while misses saturate the CPUs, over idle", 3, false, "", saturated},
 }
 

@@ -96,9 +96,12 @@ func program(ctx context.Context, path string, arguments func(from, to string, b
 	}, nil
 }
 
+// vipsthumbnailPath is where distributions have libvips' own program.
+const vipsthumbnailPath = "/usr/bin/vipsthumbnail"
+
 // vipsthumbnail(1), with the settings of inProcess.
 func vipsthumbnail(ctx context.Context, _ string) (*peer, error) {
-	return program(ctx, "/usr/bin/vipsthumbnail", func(from, to string, box image.Point) []string {
+	return program(ctx, vipsthumbnailPath, func(from, to string, box image.Point) []string {
 		return []string{
 			from, "--size", fmt.Sprintf("%dx%d>", box.X, box.Y), "-o",
 			fmt.Sprintf("%s[Q=%d,optimize_coding,strip]", to, defaultQuality),
