@@ -222,8 +222,9 @@ thumbd_encode(VipsImage *in, const ThumbdEncoding *e, void **buffer,
 	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 3);
 	int result = -1;
 
-	/* In memory, as alpha is looked at before the picture is. */
-	if ((t[0] = vips_image_copy_memory(in)) &&
+	/* Alpha, and the colors of a PNG, are looked at before the picture is. */
+	if ((t[0] = vips_image_hasalpha(in) || e->format == THUMBD_PNG
+				? vips_image_copy_memory(in) : g_object_ref(in)) &&
 		!flatten(t[0], e->format, &t[1]) &&
 		!describe(t[1], e, &t[2]) &&
 		!save(t[2], e, buffer, length))

@@ -7,8 +7,10 @@
 int
 thumbd_cut(VipsImage *in, const ThumbdRect *r, VipsImage **out)
 {
-	if (r->width == in->Xsize && r->height == in->Ysize)
-		return vips_copy(in, out, NULL);
+	if (r->width == in->Xsize && r->height == in->Ysize) {
+		*out = g_object_ref(in);
+		return 0;
+	}
 	return vips_extract_area(in, out, r->left, r->top, r->width, r->height,
 		NULL);
 }
@@ -86,9 +88,9 @@ thumbd_resize(VipsImage *in, double across, double down, int width, int height,
 	int h = VIPS_MIN(height, in->Ysize);
 	int result = -1;
 
-	if (w < in->Xsize || h < in->Ysize
-			? lanczos(in, across, down, w, h, &t[0])
-			: vips_copy(in, &t[0], NULL))
+	if (w == in->Xsize && h == in->Ysize)
+		t[0] = g_object_ref(in);
+	else if (lanczos(in, across, down, w, h, &t[0]))
 		goto done;
 	if (t[0]->Xsize == width && t[0]->Ysize == height) {
 		*out = g_object_ref(t[0]);
@@ -120,8 +122,10 @@ means(VipsImage *in, int nx, int ny, VipsImage **out)
 	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 4);
 	int result = -1;
 
-	if (nx == 1 && ny == 1)
-		result = vips_copy(in, out, NULL);
+	if (nx == 1 && ny == 1) {
+		*out = g_object_ref(in);
+		result = 0;
+	}
 	else if (in->BandFmt == VIPS_FORMAT_UCHAR || !vips_image_hasalpha(in))
 		result = thumbd_mean(in, nx, ny, out);
 	else if (!vips_premultiply(in, &t[0], NULL) &&
@@ -149,8 +153,8 @@ resize(VipsImage *in, const ThumbdPlan *plan, VipsImage **out)
 	int result = -1;
 
 	if (means(in, nx, ny, &t[0]) ||
-		(alpha ? vips_premultiply(t[0], &t[1], NULL) : vips_copy(t[0], &t[1], NULL)) ||
-		thumbd_resize(t[1], plan->across / nx, plan->down / ny, plan->width, plan->height, &t[2]) ||
+		(alpha && vips_premultiply(t[0], &t[1], NULL)) ||
+		thumbd_resize(alpha ? t[1] : t[0], plan->across / nx, plan->down / ny, plan->width, plan->height, &t[2]) ||
 		thumbd_cut(t[2], &plan->cut, &t[3]))
 		goto done;
 	if (!alpha) {
