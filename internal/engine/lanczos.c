@@ -27,12 +27,15 @@ typedef struct {
 	gint16 *weights; /* taps of each */
 } Filter;
 
+/* sin 3y is (3 - 4 sin^2 y) sin y: one sine is enough. */
 static double
 lobes(double x)
 {
-	x *= G_PI;
-	return fabs(x) < 1e-9 ? 1 : fabs(x) >= 3 * G_PI ? 0
-													: sin(x) * sin(x / 3) / (x * x / 3);
+	double y = x * G_PI / 3;
+	double square = sin(y) * sin(y);
+
+	return fabs(x) < 1e-9 ? 1 : fabs(x) >= 3 ? 0
+											 : square * (3 - 4 * square) / (3 * y * y);
 }
 
 /* The weights of one pixel. What lies outside counts as what lies at the edge. */
@@ -92,7 +95,7 @@ typedef struct {
 	VipsRegion *region;
 	int next; /* of the lines to be read */
 	int length, lines; /* of bytes; of lines */
-	VipsPel *ring;
+	VipsPel *ring; /* or the picture itself, where that is in memory */
 	gint32 *sums;
 	int stride; /* of planes */
 	gint16 *planes; /* of each band a line, with 0 behind it for taps too many */
@@ -115,6 +118,31 @@ read_to(Reading *r, int end)
 		r->next += rect.height;
 	}
 	return 0;
+}
+
+static void
+reading_init(Reading *r, VipsImage *in, const Filter *x, const Filter *y)
+{
+	gboolean there = in->dtype == VIPS_IMAGE_SETBUF;
+
+	r->region = vips_region_new(in);
+	r->next = there ? in->Ysize : 0;
+	r->length = in->Xsize * in->Bands;
+	r->lines = there ? in->Ysize : y->taps + STRIP;
+	r->ring = there ? VIPS_IMAGE_ADDR(in, 0, 0) : g_malloc0((gsize) r->lines * r->length);
+	r->sums = g_new(gint32, r->length);
+	r->stride = in->Xsize + x->taps;
+	r->planes = g_new0(gint16, (gsize) r->stride * in->Bands);
+}
+
+static void
+reading_clear(Reading *r)
+{
+	if (r->region->im->dtype != VIPS_IMAGE_SETBUF)
+		g_free(r->ring);
+	g_free(r->sums);
+	g_free(r->planes);
+	g_object_unref(r->region);
 }
 
 static inline void
@@ -222,7 +250,7 @@ thumbd_lanczos(VipsImage *in, double across, double down, int width, int height,
 	VipsImage **out)
 {
 	VipsImage *t = vips_image_new_memory();
-	Reading r = { 0 };
+	Reading r;
 	Filter x, y;
 	int result = -1;
 
@@ -234,18 +262,9 @@ thumbd_lanczos(VipsImage *in, double across, double down, int width, int height,
 		goto done;
 	filter_init(&x, across, in->Xsize, width);
 	filter_init(&y, down, in->Ysize, height);
-	r.region = vips_region_new(in);
-	r.length = in->Xsize * in->Bands;
-	r.lines = y.taps + STRIP;
-	r.stride = in->Xsize + x.taps;
-	r.ring = g_malloc0((gsize) r.lines * r.length);
-	r.sums = g_new(gint32, r.length);
-	r.planes = g_new0(gint16, (gsize) r.stride * in->Bands);
+	reading_init(&r, in, &x, &y);
 	result = reduce(&r, &x, &y, t);
-	g_free(r.ring);
-	g_free(r.sums);
-	g_free(r.planes);
-	g_object_unref(r.region);
+	reading_clear(&r);
 	filter_clear(&x);
 	filter_clear(&y);
 done:
