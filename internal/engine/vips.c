@@ -65,6 +65,8 @@ int
 thumbd_load(VipsSource *source, const ThumbdLoading *l, VipsImage **out)
 {
 	int pages = l->animated ? -1 : 1;
+	VipsImage *header;
+	int result;
 
 	switch (l->format) {
 	case THUMBD_JPEG:
@@ -76,9 +78,17 @@ thumbd_load(VipsSource *source, const ThumbdLoading *l, VipsImage **out)
 			"access", VIPS_ACCESS_SEQUENTIAL,
 			"fail_on", VIPS_FAIL_ON_ERROR, NULL);
 	case THUMBD_WEBP:
-		return vips_webpload_source(source, out, "scale", l->scale, "n", pages,
-			"access", VIPS_ACCESS_SEQUENTIAL,
-			"fail_on", VIPS_FAIL_ON_ERROR, NULL);
+		if (vips_webpload_source(source, &header, "scale", l->scale, "n", pages,
+				"access", VIPS_ACCESS_SEQUENTIAL,
+				"fail_on", VIPS_FAIL_ON_ERROR, NULL))
+			return -1;
+		if (l->scale == 1) {
+			*out = header;
+			return 0;
+		}
+		result = thumbd_webp(source, header, out);
+		g_object_unref(header);
+		return result;
 	case THUMBD_AVIF:
 	case THUMBD_HEIC:
 		return vips_heifload_source(source, out,

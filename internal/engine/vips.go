@@ -2,7 +2,7 @@
 
 package engine
 
-// #cgo pkg-config: vips
+// #cgo pkg-config: vips libwebp
 // #cgo CFLAGS: -O3
 // #cgo LDFLAGS: -lm
 // #include <stdlib.h>
@@ -83,7 +83,7 @@ type loading struct {
 	animated bool    // all frames, below one another
 }
 
-// load opens a file. The header is read, the pixels are not.
+// load opens a file. The header is read, of a WebP that is scaled the pixels too.
 func (s source) load(l loading) (picture, error) {
 	c := C.ThumbdLoading{
 		format: codes[l.format], shrink: C.int(l.shrink), scale: C.double(l.scale), animated: truth(l.animated),

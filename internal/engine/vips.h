@@ -94,8 +94,12 @@ typedef struct {
 } ThumbdLoading;
 
 /* A loader opens a file of its own format alone. It reads the header; pixels
- * are read when asked for, from top to bottom. */
+ * are read when asked for, from top to bottom, but those of a WebP that is scaled
+ * at once. */
 int thumbd_load(VipsSource *source, const ThumbdLoading *l, VipsImage **out);
+
+/* The still WebP of which libvips has read the header, scaled to that's size. */
+int thumbd_webp(VipsSource *source, VipsImage *header, VipsImage **out);
 
 /* Whether the library has an operation. */
 gboolean thumbd_has(const char *operation);

@@ -95,6 +95,7 @@ func TestDebDependsOnWhatTheWorkerIsLinkedWith(t *testing.T) {
 		"libc.so.6":           "libc6 (>= " + glibc + ")",
 		"libm.so.6":           "libc6 (>= " + glibc + ")",
 		"libvips.so.42":       "libvips42t64 (>= 8.14) | libvips42 (>= 8.14)",
+		"libwebp.so.7":        "libwebp7",
 		"libglib-2.0.so.0":    "libglib2.0-0t64 (>= 2.62) | libglib2.0-0 (>= 2.62)",
 		"libgobject-2.0.so.0": "libglib2.0-0t64 (>= 2.62) | libglib2.0-0 (>= 2.62)",
 	}
