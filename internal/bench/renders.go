@@ -39,7 +39,8 @@ type comparison struct {
 }
 
 // compare has every peer make every thumbnail, in turns, so that what else
-// the machine does hits all of them.
+// the machine does hits all of them. Each round another one is first, which has
+// to bring the original into the processor's caches.
 func compare(ctx context.Context, c *comparison, originals []original, rounds int) error {
 	c.spent = make([][]time.Duration, len(c.peers))
 	for i := range c.spent {
@@ -48,10 +49,12 @@ func compare(ctx context.Context, c *comparison, originals []original, rounds in
 	for round := range rounds + 1 {
 		for _, o := range originals {
 			for at, box := range boxes {
-				for i, p := range c.peers {
+				for i := range c.peers {
 					if ctx.Err() != nil {
 						return ctx.Err()
 					}
+					i = (i + round) % len(c.peers)
+					p := c.peers[i]
 					before := p.spent()
 					if err := p.make(o, box); err != nil {
 						return fmt.Errorf("%s of %s: %w", p.name, o.name, err)

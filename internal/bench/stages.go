@@ -8,12 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"image/jpeg"
+	_ "image/jpeg" // for DecodeConfig
 	"image/png"
 	"io"
 	"os"
 	"strings"
-	"time"
 
 	"thumbd/internal/engine"
 	vips "thumbd/internal/engine/peer"
@@ -66,7 +65,7 @@ func whereTimeGoes(ctx context.Context, _ rig.Programs) (f figure, err error) {
 		}
 		f = figure{
 			value:  float64(s.sum(ownAll)) / float64(s.sum(sharpAll)),
-			detail: "processor time per thumbnail" + s.table(rounds*len(originals)),
+			detail: "processor time per thumbnail" + s.table(sharpRows, rounds*len(originals)),
 		}
 		for i, name := range []string{"thumbd", "sharp"} {
 			least, err := leastLikeness(originals, func(o original, box image.Point) (image.Image, error) {
@@ -85,14 +84,23 @@ func whereTimeGoes(ctx context.Context, _ rig.Programs) (f figure, err error) {
 	return f, err
 }
 
-func newStages(e *engine.Engine, process *sharpProcess, originals []original) (*stages, error) {
+// stagesOf returns stages that have no peers yet.
+func stagesOf(originals []original) (*stages, error) {
 	s := &stages{sizes: make(map[string]image.Point), encoded: make(map[string]vips.Picture)}
 	for _, o := range originals {
-		c, err := jpeg.DecodeConfig(bytes.NewReader(o.data))
+		c, _, err := image.DecodeConfig(bytes.NewReader(o.data))
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s: %w", o.name, err)
 		}
 		s.sizes[o.name] = image.Pt(c.Width, c.Height)
+	}
+	return s, nil
+}
+
+func newStages(e *engine.Engine, process *sharpProcess, originals []original) (*stages, error) {
+	s, err := stagesOf(originals)
+	if err != nil {
+		return nil, err
 	}
 	s.peers = []*peer{
 		ownAll:             own(e, "thumbd", thumb.JPEG, defaultQuality),
@@ -180,34 +188,40 @@ func (s *stages) encode(o original, box image.Point) error {
 	return err
 }
 
-// table tells the steps' times: what no step takes is resizing.
-func (s *stages) table(thumbnails int) string {
+// row is a line of a table of steps: a peer's time, without that of others.
+type row struct {
+	name  string
+	peer  int
+	minus []int
+}
+
+// sharpRows are the steps of thumbd and sharp: what no step takes is resizing.
+var sharpRows = []row{
+	{"thumbd", ownAll, nil},
+	{"  decode", ownDecode, nil},
+	{"  read, resize and the rest", ownAll, []int{ownDecode, ownEncode}},
+	{"  encode, progressive at 1200x900", ownEncode, nil},
+	{"sharp", sharpAll, nil},
+	{"  decode", sharpDecode, nil},
+	{"  read, resize and the rest", sharpRaw, []int{sharpDecode}},
+	{"  encode", sharpAll, []int{sharpRaw}},
+	{"sharp's decoder at thumbd's scale", sharpDecodeLikeOwn, nil},
+	{"sharp's encoder, progressive", sharpProgressive, []int{sharpRaw}},
+}
+
+// table tells the steps' times.
+func (s *stages) table(rows []row, thumbnails int) string {
 	var b strings.Builder
-	line := func(name string, time func(box int) time.Duration) {
-		fmt.Fprintf(&b, "\n            %-42s", name)
+	for _, r := range rows {
+		fmt.Fprintf(&b, "\n            %-42s", r.name)
 		for i, box := range boxes {
-			fmt.Fprintf(&b, " %dx%d %5.1f ms", box.X, box.Y, milliseconds(time(i))/float64(thumbnails))
-		}
-	}
-	of := func(plus int, minus ...int) func(int) time.Duration {
-		return func(box int) time.Duration {
-			d := s.spent[plus][box]
-			for _, i := range minus {
-				d -= s.spent[i][box]
+			d := s.spent[r.peer][i]
+			for _, other := range r.minus {
+				d -= s.spent[other][i]
 			}
-			return d
+			fmt.Fprintf(&b, " %dx%d %5.1f ms", box.X, box.Y, milliseconds(d)/float64(thumbnails))
 		}
 	}
-	line("thumbd", of(ownAll))
-	line("  decode", of(ownDecode))
-	line("  read, resize and the rest", of(ownAll, ownDecode, ownEncode))
-	line("  encode, progressive at 1200x900", of(ownEncode))
-	line("sharp", of(sharpAll))
-	line("  decode", of(sharpDecode))
-	line("  read, resize and the rest", of(sharpRaw, sharpDecode))
-	line("  encode", of(sharpAll, sharpRaw))
-	line("sharp's decoder at thumbd's scale", of(sharpDecodeLikeOwn))
-	line("sharp's encoder, progressive", of(sharpProgressive, sharpRaw))
 	return b.String()
 }
 
@@ -218,7 +232,8 @@ func leastLikeness(originals []original, pixels func(original, image.Point) (ima
 		least[i] = 1
 	}
 	for _, o := range originals {
-		m, err := jpeg.Decode(bytes.NewReader(o.data))
+		const all = 1 << 14
+		m, err := peerPixels(o, image.Pt(all, all))
 		if err != nil {
 			return "", err
 		}
@@ -247,6 +262,15 @@ func ownPixels(e *engine.Engine, o original, box image.Point) (image.Image, erro
 	}
 	defer files[0].Close()
 	return png.Decode(io.NewSectionReader(files[0], 0, 1<<30))
+}
+
+// peerPixels returns a thumbnail of vips_thumbnail's before it is encoded with loss.
+func peerPixels(o original, box image.Point) (image.Image, error) {
+	file, err := vips.Make(o.file.Name(), vips.Thumbnail{Width: box.X, Height: box.Y})
+	if err != nil {
+		return nil, err
+	}
+	return png.Decode(bytes.NewReader(file))
 }
 
 // pixels returns a thumbnail of sharp's before it is encoded with loss.

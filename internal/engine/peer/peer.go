@@ -5,10 +5,10 @@
 // with. The library must be started.
 package peer
 
-// /* The engine's reduction as it is on a processor without wide instructions.
-//  * The files are links: so changes to them are seen. */
-// #cgo pkg-config: vips
-// #cgo CFLAGS: -DTHUMBD_WIDE= -Dthumbd_lanczos=plain_lanczos
+// /* The engine's reduction as it is on a processor without wide instructions,
+//  * and its decoder. The files are links: so changes to them are seen. */
+// #cgo pkg-config: vips libwebp
+// #cgo CFLAGS: -DTHUMBD_WIDE= -Dthumbd_lanczos=plain_lanczos -Dthumbd_webp=plain_webp
 // #cgo LDFLAGS: -lm
 // #include <stdlib.h>
 // #include "vips.h"
@@ -35,6 +35,8 @@ package peer
 // static int
 // save(VipsImage *in, int quality, void **buffer, size_t *size)
 // {
+//	if (!quality)
+//		return vips_pngsave_buffer(in, buffer, size, "compression", 1, NULL);
 //	return vips_jpegsave_buffer(in, buffer, size, "Q", quality, "strip", TRUE,
 //		"optimize_coding", TRUE, "interlace",
 //		(gint64) in->Xsize * in->Ysize >= THUMBD_PROGRESSIVE, NULL);
@@ -67,6 +69,25 @@ package peer
 //	g_object_unref(t);
 //	return *out ? 0 : -1;
 // }
+//
+// static int
+// decode_webp(void *data, size_t length, double scale, gboolean own, VipsImage **out)
+// {
+//	VipsSource *source = vips_source_new_from_memory(data, length);
+//	VipsImage *t;
+//	int result = -1;
+//
+//	if (!vips_webpload_source(source, &t, "scale", scale,
+//			"access", VIPS_ACCESS_SEQUENTIAL, NULL)) {
+//		if (own)
+//			result = thumbd_webp(source, t, out);
+//		else if ((*out = vips_image_copy_memory(t)))
+//			result = 0;
+//		g_object_unref(t);
+//	}
+//	g_object_unref(source);
+//	return result;
+// }
 import "C"
 
 import (
@@ -77,7 +98,7 @@ import (
 // Thumbnail is what is made of a picture: a JPEG that fits into a box.
 type Thumbnail struct {
 	Width, Height int // of the box
-	Quality       int
+	Quality       int // or 0: a PNG
 	// SRGB converts to that by color profiles. Of a picture without one
 	// vips_thumbnail says that it is in sRGB, and converts that, too.
 	SRGB bool
@@ -105,6 +126,20 @@ type Picture struct{ p *C.VipsImage }
 func Decode(original []byte, shrink int) (Picture, error) {
 	var p Picture
 	if C.decode(unsafe.Pointer(&original[0]), C.size_t(len(original)), C.int(shrink), &p.p) != 0 {
+		return p, lastError()
+	}
+	return p, nil
+}
+
+// DecodeWebP returns a WebP, which its decoder scales: called by libvips, or as
+// the engine does.
+func DecodeWebP(original []byte, scale float64, asEngine bool) (Picture, error) {
+	var p Picture
+	var own C.gboolean
+	if asEngine {
+		own = 1
+	}
+	if C.decode_webp(unsafe.Pointer(&original[0]), C.size_t(len(original)), C.double(scale), own, &p.p) != 0 {
 		return p, lastError()
 	}
 	return p, nil
