@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,7 +52,7 @@ func (s *Site) checkSelection(selection Selection) error {
 }
 
 // selected returns what selection says of an original, with what nginx
-// negotiates.
+// negotiates, each once however often it is said.
 func (s *Site) selected(selection Selection, original string) ([]asked, error) {
 	presets, formats := selection.Presets, selection.Formats
 	if len(presets) == 0 && len(selection.Specs) == 0 {
@@ -78,7 +79,17 @@ func (s *Site) selected(selection Selection, original string) ([]asked, error) {
 			list = append(list, s.ask(t)...)
 		}
 	}
-	return list, nil
+	return unique(list), nil
+}
+
+// unique leaves out what has the name of one before.
+func unique(list []asked) []asked {
+	seen := make(map[string]bool, len(list))
+	return slices.DeleteFunc(list, func(a asked) bool {
+		before := seen[a.name]
+		seen[a.name] = true
+		return before
+	})
 }
 
 // ask returns what clients ask for who want t, whose name no signature has yet:

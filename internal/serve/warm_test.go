@@ -264,6 +264,8 @@ func TestSelectedNames(t *testing.T) {
 		{thumb.Signed, both[1:], Selection{Presets: []string{"q"}}, "a.jpg", []string{"a.jpg/q_.jpg", "a.jpg/q_.jpg.webp"}},
 		{thumb.Signed, both, Selection{Specs: []string{"9x_fit_q=7"}, Formats: []string{"gif", "webp", "avif"}}, "a.jpg",
 			[]string{"a.jpg/9x_fit_q=7_.gif", "a.jpg/9x_fit_q=7_.gif.webp", "a.jpg/9x_fit_q=7_.webp", "a.jpg/9x_fit_q=7_.avif"}},
+		{thumb.Signed, both[1:], Selection{Presets: []string{"q", "q"}, Specs: []string{"9x_fit", "9x_fit"}, Formats: []string{"", "jpg"}}, "a.jpg",
+			[]string{"a.jpg/q_.jpg", "a.jpg/q_.jpg.webp", "a.jpg/9x_fit_.jpg", "a.jpg/9x_fit_.jpg.webp"}},
 		{thumb.PresetScheme, both, Selection{}, "a.JPG", []string{"p/a.JPG", "p/a.JPG.avif", "p/a.JPG.webp", "q/a.JPG", "q/a.JPG.avif", "q/a.JPG.webp"}},
 		// The maps do not have it.
 		{thumb.PresetScheme, both, Selection{Presets: []string{"p"}}, "a.jpe", []string{"p/a.jpe"}},
