@@ -157,8 +157,8 @@ func (d *daemon) read(ctx context.Context) (*service, error) {
 	for _, w := range warnings {
 		warn(w)
 	}
-	if err == nil && d.only != "" {
-		err = reduce(c, d.only)
+	if err == nil && d.alone {
+		err = d.reduce(c)
 	}
 	if err != nil {
 		return nil, usage{err}
@@ -170,11 +170,11 @@ func (d *daemon) read(ctx context.Context) (*service, error) {
 	return s, err
 }
 
-// reduce leaves c the site of that name alone.
-func reduce(c *config.Config, name string) error {
-	sites, err := chosen(c, []string{name})
+// reduce leaves c the only site that is served.
+func (d *daemon) reduce(c *config.Config) error {
+	sites, err := chosen(c, []string{d.only})
 	if err != nil {
-		return err
+		return fmt.Errorf("thumbd: %w in %s", err, d.file)
 	}
 	c.Sites, c.Files = []config.Site{*sites[0]}, nil
 	return nil

@@ -83,8 +83,8 @@ type daemon struct {
 	swapping  sync.RWMutex            // whoever swaps service has it
 	retiring  sync.WaitGroup          // services of before a reload
 	stuck     bool                    // a worker is, and it has been told
-	only      string                  // the one site that is served; "": all are
-	alone     bool                    // while no other thumbd holds the trees
+	alone     bool                    // serves one site, while no other thumbd holds its tree
+	only      string                  // that site
 }
 
 // run serves until ctx is done or nobody has asked for long, and then until
