@@ -77,7 +77,11 @@ func (f *warmFlags) run(cmd *cobra.Command, site string) error {
 		o.List = list
 	}
 	ctx := cmd.Context()
-	if !answers(f.admin) {
+	there, err := answers(f.admin)
+	if err != nil {
+		return err
+	}
+	if !there {
 		inside, err := startInside(ctx, f.file, site, cmd.ErrOrStderr())
 		if err != nil {
 			return err
@@ -160,11 +164,14 @@ func isTerminal(w io.Writer) bool {
 }
 
 // answers reports whether there is a thumbd, or somebody who starts one, at a
-// socket. One that we may not connect to is there.
-func answers(socket string) bool {
+// socket. Its error is that it is not for us.
+func answers(socket string) (bool, error) {
 	c, err := net.Dial("unix", socket)
-	if err == nil {
+	switch {
+	case err == nil:
 		c.Close()
+	case errors.Is(err, fs.ErrPermission):
+		return false, fmt.Errorf("warm: %w: are you root or of the group thumbd-admin?", err)
 	}
-	return !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED)
+	return !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED), nil
 }

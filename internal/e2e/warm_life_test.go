@@ -250,3 +250,19 @@ func TestWarmAsRoot(t *testing.T) {
 		t.Errorf("made all the same: %v", got)
 	}
 }
+
+// Who may not ask thumbd is told so, and does nothing in its place.
+func TestWarmOfOthers(t *testing.T) {
+	p := publicPrograms(t)
+	r := start(t, rig.Options{Programs: p, Sites: warmSites(t, folder(t, map[string]string{"a.jpg": upright}))})
+	must(t, os.Chmod(r.AdminPath(), 0))
+	cmd := warmCommand(t, r, true, "gallery")
+	cmd.Path = p.Thumbd
+	if os.Geteuid() == 0 {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	}
+	warm(t, cmd, 1, "permission denied: are you root or of the group thumbd-admin?")
+	if got := thumbnails(t, r, "gallery"); len(got) > 0 {
+		t.Errorf("made all the same: %v", got)
+	}
+}
