@@ -194,8 +194,8 @@ func (r *run) makeOne(ctx context.Context, original string) error {
 		// What was made by one that did not finish was not there before.
 		w.There = max(w.There-made, 0)
 		made += w.Made
-		if slices.ContainsFunc(w.Failed, passes) {
-			return fmt.Errorf("%w: %s", errAway, w.Failed[0].Reason)
+		if i := slices.IndexFunc(w.Failed, passes); i >= 0 {
+			return fmt.Errorf("%w: %s", errAway, w.Failed[i].Reason)
 		}
 		return nil
 	})

@@ -242,6 +242,18 @@ func TestPatienceEnds(t *testing.T) {
 	})
 }
 
+// What is told in the end is why, not what else is wrong.
+func TestReasonThatDoesNotPass(t *testing.T) {
+	s := &script{answer: func(string, int) (serve.Warmed, int) {
+		return serve.Warmed{Failed: []serve.Failure{{Name: "x", Reason: "damaged"}, {Name: "y", Reason: serve.Shutdown}}}, http.StatusOK
+	}}
+	o, _ := options(t, s, "a")
+	o.Patience = 0
+	if _, err := Run(t.Context(), o); !errors.Is(err, errAway) || !strings.Contains(err.Error(), serve.Shutdown) {
+		t.Error(err)
+	}
+}
+
 func TestLines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b strings.Builder
