@@ -110,8 +110,12 @@ func (f *warmFlags) open(stdin io.Reader) (io.ReadCloser, error) {
 	return os.Open(f.from)
 }
 
-// tellWarmed prints what was done and returns an error if that is not all.
+// tellWarmed prints what was done, if anything was begun, and returns an error if
+// that is not all.
 func tellWarmed(w io.Writer, site string, sum warm.Summary, cause error) error {
+	if cause != nil && sum.Originals == 0 && sum.Made == 0 {
+		return nil
+	}
 	failed, why := sum.Failures()
 	line := fmt.Sprintf("%s: %d originals, made %d thumbnails, %d were there", site, sum.Originals, sum.Made, sum.There)
 	if sum.Skipped > 0 {

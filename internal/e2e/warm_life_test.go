@@ -181,6 +181,46 @@ func TestWarmGivesWayToThumbd(t *testing.T) {
 	}
 }
 
+// It gives way while it waits for the rest of a list too.
+func TestWarmGivesWayWhileItReads(t *testing.T) {
+	r := start(t, rig.Options{Sites: warmSites(t, folder(t, map[string]string{"a.jpg": upright})), Stopped: true})
+	in, rest, err := os.Pipe()
+	must(t, err)
+	defer rest.Close()
+	defer in.Close()
+	cmd := warmCommand(t, r, false, "gallery", "--from", "-")
+	cmd.Stdin = in
+	ended, out := background(t, cmd)
+	_, err = rest.WriteString("a.jpg\n")
+	must(t, err)
+	awaitRead(t, in)
+	must(t, r.StartDaemon(t.Context()))
+	select {
+	case <-ended:
+	case <-time.After(patience):
+		must(t, rest.Close())
+		t.Fatal("it goes on to wait")
+	}
+	if got, want := out.String(), "thumbd: list of originals: another thumbd has been started\n"; cmd.ProcessState.ExitCode() != 1 || got != want {
+		t.Errorf("exit code %d: %q, want %q", cmd.ProcessState.ExitCode(), got, want)
+	}
+}
+
+// awaitRead waits until a pipe is empty.
+func awaitRead(t *testing.T, pipe *os.File) {
+	t.Helper()
+	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		n, err := unix.IoctlGetInt(int(pipe.Fd()), unix.TIOCINQ)
+		must(t, err)
+		if n == 0 {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal("nobody reads the pipe")
+		}
+	}
+}
+
 // A daemon that finds its tree held goes on to try.
 func TestDaemonWaitsForItsTree(t *testing.T) {
 	r := start(t, rig.Options{Sites: warmSites(t, folder(t, map[string]string{"a.jpg": upright})), Stopped: true})

@@ -4,6 +4,7 @@ package warm
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"io"
 	"net/url"
@@ -66,6 +67,37 @@ func (l *list) each(f func(name string) error) error {
 		}
 		return f(name)
 	})
+}
+
+// readList adds the names that r has in lines, until ctx is done.
+func readList(ctx context.Context, r io.Reader, names *list) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	lines := make(chan string)
+	end := make(chan error, 1)
+	// Not waited for where ctx is done: nothing ends a Read of a terminal.
+	go func() {
+		end <- eachLine(r, func(line string) error {
+			select {
+			case lines <- line:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+	}()
+	for {
+		select {
+		case line := <-lines:
+			if err := names.add(url.PathEscape(line)); err != nil {
+				return err
+			}
+		case err := <-end:
+			return err
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
 }
 
 // eachLine calls f with each line of r that is not empty.

@@ -32,7 +32,8 @@ type Options struct {
 	Site      string
 	Selection serve.Selection
 	// List has an original's name or path in each line; nil stands for all of the
-	// site's. It is read to its end first.
+	// site's. It is read to its end first. A Run that is interrupted meanwhile does
+	// not wait for a Read, which may go on after it.
 	List io.Reader
 	// AtOnce is how many originals thumbd is asked for at once.
 	AtOnce int
@@ -94,7 +95,7 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 	if o.List == nil {
 		err = r.listAll(ctx, names)
 	} else {
-		err = eachLine(o.List, func(name string) error { return names.add(url.PathEscape(name)) })
+		err = readList(ctx, o.List, names)
 	}
 	if err != nil {
 		return r.sum, fmt.Errorf("list of originals: %w", err)

@@ -226,6 +226,24 @@ func TestRunIsInterrupted(t *testing.T) {
 	}
 }
 
+// Whoever types the list is not waited for either.
+func TestRunIsInterruptedWhileItReads(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	why := errors.New("why")
+	o, _ := options(t, &script{})
+	r, w := io.Pipe()
+	// Closing a pipe has no errors.
+	defer func() { _ = w.Close() }()
+	o.List = r
+	go func() {
+		_, _ = w.Write([]byte("a\n"))
+		cancel(why)
+	}()
+	if sum, err := Run(ctx, o); !errors.Is(err, why) || sum.Originals > 0 {
+		t.Errorf("%v, %+v", err, sum)
+	}
+}
+
 // thumbd is not waited for for ever.
 func TestPatienceEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
