@@ -37,7 +37,7 @@ func (s *Site) checkSelection(selection Selection) error {
 	if s.Thumb.Scheme == thumb.PresetScheme && len(selection.Specs) > 0 {
 		return fmt.Errorf("%w: the site %s has the scheme preset, which makes presets alone", errSelection, s.Thumb.Name)
 	}
-	if s.Thumb.Scheme == thumb.RestThumbnails && len(selection.Specs) == 0 {
+	if s.Thumb.Scheme == thumb.RestThumbnails && (len(selection.Specs) == 0 || len(selection.Presets) > 0) {
 		return fmt.Errorf("%w: the site %s has the scheme restthumbnails, which has no presets", errSelection, s.Thumb.Name)
 	}
 	if _, ok := s.Originals.(Folder); !ok && !selection.Since.IsZero() {

@@ -361,6 +361,17 @@ func TestNothingIsWarmedWithoutAPresetOrASpec(t *testing.T) {
 	}
 }
 
+// A scheme without presets says so, whatever else is wanted.
+func TestNoPresetIsWarmedOfRestThumbnails(t *testing.T) {
+	b := newBench(t, &painter{}, func(s *Site) { s.Thumb.Scheme, s.Thumb.Keys = thumb.RestThumbnails, [][]byte{key} })
+	for _, presets := range [][]string{nil, {"s"}} {
+		err := b.CheckSelection("gallery", Selection{Presets: presets, Specs: []string{"9x9_crop"}})
+		if got, want := errors.Is(err, errSelection), presets != nil; got != want || !want && err != nil {
+			t.Errorf("presets %q: %v", presets, err)
+		}
+	}
+}
+
 // Names are listed to the byte, and those alone that can be originals.
 func TestListOfOriginals(t *testing.T) {
 	b := newBench(t, &painter{}, withPresets("s"))
