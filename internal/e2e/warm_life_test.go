@@ -81,10 +81,11 @@ func TestWarmGoesOn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := start(t, rig.Options{Sites: warmSites(t, originals), Stopped: !tt.running})
 			var before map[string]version
-			for _, part := range []int{3, 2} {
+			for range 2 {
 				cmd := warmCommand(t, r, tt.running, "gallery")
 				ended, out := background(t, cmd)
-				awaitThumbnails(t, r, len(want)/part)
+				// More than are in work at once: it is at it, and counts.
+				awaitThumbnails(t, r, len(before)+len(want)/4)
 				must(t, cmd.Process.Signal(tt.signal))
 				<-ended
 				if tt.signal == syscall.SIGINT && (cmd.ProcessState.ExitCode() != 1 || !strings.Contains(out.String(), "not finished: the same command goes on")) {
