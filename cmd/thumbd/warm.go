@@ -93,10 +93,11 @@ func (f *warmFlags) run(cmd *cobra.Command, site string) error {
 		defer cancel()
 	}
 	sum, err := warm.Run(ctx, o)
+	told := tellWarmed(cmd.OutOrStdout(), site, sum, err)
 	if errors.Is(err, warm.ErrRefused) {
 		return asUsage(err)
 	}
-	return errors.Join(tellWarmed(cmd.OutOrStdout(), site, sum, err), err)
+	return errors.Join(told, err)
 }
 
 // open returns the list of originals, nil for all.

@@ -28,7 +28,7 @@ type outcome struct {
 	unpublished *os.File
 	size        int64
 	rendered    bool
-	superseded  bool          // unpublished as another configuration makes it otherwise
+	unwritten   bool          // unpublished as the disk does not take it
 	waited      time.Duration // for a worker
 }
 
@@ -184,14 +184,14 @@ func (h *Handler) publish(ctx context.Context, a asked, picture *render.Picture,
 	case errors.Is(err, purge.ErrSuperseded):
 		// Nobody waits but who asked before there was another configuration.
 		keep = true
-		return outcome{unpublished: picture.File, size: stat.Size(), superseded: true}, 0, nil
+		return outcome{unpublished: picture.File, size: stat.Size()}, 0, nil
 	case err != nil:
 		h.options.Count(Event{What: Unpublished, Site: a.Thumb.Name})
 		if more, due := h.telling.due("unpublished "+a.Thumb.Name, tellPause); due {
 			h.log(ctx, slog.LevelError, a, "not published, sent as it is: mend the cause, or every request for it is a render", "err", err, "more", more)
 		}
 		keep = true
-		return outcome{unpublished: picture.File, size: stat.Size()}, stat.Size(), nil
+		return outcome{unpublished: picture.File, size: stat.Size(), unwritten: true}, stat.Size(), nil
 	}
 	h.options.Count(Event{What: Published, Site: a.Thumb.Name, Bytes: stat.Size()})
 	h.removeStale(a)

@@ -25,11 +25,13 @@ type Warmed struct {
 	Failed  []Failure `json:"failed,omitempty"`
 }
 
-// Reasons of failures that pass: who asks again is answered by the next
-// configuration, or the next thumbd.
+// Reasons of failures that are not the original's. Two of them pass for who asks
+// again: Superseded by a purge, another original or configuration, and Shutdown.
+// Unwritten is trouble with the disk.
 const (
 	Superseded = "superseded"
 	Shutdown   = "shutdown"
+	Unwritten  = "unpublished"
 )
 
 // Failure is a thumbnail that is not there, and the word for why.
@@ -120,10 +122,10 @@ func (h *Handler) warm(ctx context.Context, sites *Sites, list []asked, sum *War
 			again = append(again, e.asked)
 		case e.err != nil:
 			sum.Failed = append(sum.Failed, Failure{e.asked.name, statusOf(e.err).reason})
-		case e.out.superseded:
-			sum.Failed = append(sum.Failed, Failure{e.asked.name, Superseded})
+		case e.out.unwritten:
+			sum.Failed = append(sum.Failed, Failure{e.asked.name, Unwritten})
 		case e.out.unpublished != nil:
-			sum.Failed = append(sum.Failed, Failure{e.asked.name, "unpublished"})
+			sum.Failed = append(sum.Failed, Failure{e.asked.name, Superseded})
 		case e.out.rendered:
 			sum.Made++
 		default:
