@@ -8,25 +8,30 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 )
 
 // ErrUnsafe says that an SVG document asks for more than itself.
 var ErrUnsafe = errors.New("the SVG is not self-contained")
 
+// inUTF8 is what an XML declaration says of a document that every parser takes
+// for UTF-8. Go's overlooks an encoding with a space before its equals sign.
+var inUTF8 = regexp.MustCompile(`^\s*version\s*=\s*["']1\.\d["'](\s+encoding\s*=\s*["'](?i:utf-8)["'])?(\s+standalone\s*=\s*["'][a-z]*["'])?\s*$`)
+
 // svg reads the whole document. It must be XML in UTF-8, and draw with nothing
 // but what is in it: no reference but to its own elements, no entity of its
 // own, no embedded file, and no text, for which a worker has no fonts.
 func (s *scanner) svg() {
 	d := xml.NewDecoder(bufio.NewReader(io.NewSectionReader(s.file, 0, s.size)))
-	d.CharsetReader = func(charset string, _ io.Reader) (io.Reader, error) {
-		return nil, fmt.Errorf("%w: its encoding is %q, not UTF-8", ErrUnsafe, charset)
-	}
-	var inside []string // elements, from the outermost
+	// The declaration is refused when it has been read.
+	d.CharsetReader = func(_ string, text io.Reader) (io.Reader, error) { return text, nil }
+	inside := []string{""} // elements, from the outermost, in no element
+	var style strings.Builder
 	for s.more() {
 		token, err := d.Token()
 		s.at = d.InputOffset()
-		if errors.Is(err, io.EOF) && len(inside) == 0 {
+		if errors.Is(err, io.EOF) && len(inside) == 1 {
 			return
 		}
 		if err != nil {
@@ -35,22 +40,36 @@ func (s *scanner) svg() {
 		}
 		switch token := token.(type) {
 		case xml.StartElement:
+			s.check(checkElement(token, inside[len(inside)-1]))
 			inside = append(inside, token.Name.Local)
-			s.check(checkElement(token))
 		case xml.EndElement:
 			inside = inside[:len(inside)-1]
+			// As one text: a comment may stand between the halves of a word.
+			s.check(checkCSS(style.String()))
+			style.Reset()
 		case xml.CharData:
+			if inside[len(inside)-1] == "style" {
+				style.Write(token)
+			}
 			s.check(checkText(inside, string(token)))
 		case xml.Directive:
 			if strings.Contains(string(token), "[") {
 				s.fail(fmt.Errorf("%w: it declares entities", ErrUnsafe))
 			}
 		case xml.ProcInst:
-			if token.Target == "xml-stylesheet" {
-				s.fail(fmt.Errorf("%w: it has a style sheet elsewhere", ErrUnsafe))
-			}
+			s.check(checkInstruction(token))
 		}
 	}
+}
+
+func checkInstruction(p xml.ProcInst) error {
+	switch {
+	case p.Target == "xml-stylesheet":
+		return fmt.Errorf("%w: it has a style sheet elsewhere", ErrUnsafe)
+	case p.Target == "xml" && !inUTF8.Match(p.Inst):
+		return fmt.Errorf("%w: its encoding is not UTF-8: %.80q", ErrUnsafe, p.Inst)
+	}
+	return nil
 }
 
 func svgError(err error) error {
@@ -66,16 +85,22 @@ func svgError(err error) error {
 	return err
 }
 
-func checkElement(e xml.StartElement) error {
-	if e.Name.Local == "include" {
+func checkElement(e xml.StartElement, parent string) error {
+	switch name := e.Name.Local; {
+	case name == "include":
 		return fmt.Errorf("%w: it includes other documents", ErrUnsafe)
+	case name == "foreignObject", parent == "style":
+		return fmt.Errorf("%w: it has parts that are not SVG", ErrUnsafe)
+	case name == "tref":
+		return fmt.Errorf("%w: it has text, and no font is at hand", ErrUnsafe)
 	}
 	for _, a := range e.Attr {
 		value := strings.TrimSpace(a.Value)
 		switch {
 		// Where a click leads is not drawn.
 		case a.Name.Local == "href" && e.Name.Local != "a" && value != "" && value[0] != '#',
-			a.Name.Local == "base" && value != "":
+			a.Name.Local == "attributeName" && strings.HasSuffix(value, "href"),
+			(a.Name.Local == "base" || a.Name.Local == "src") && value != "":
 			return fmt.Errorf("%w: %s has %s=%.40q", ErrUnsafe, e.Name.Local, a.Name.Local, value)
 		}
 		if err := checkCSS(value); err != nil {
@@ -93,8 +118,6 @@ func checkText(inside []string, text string) error {
 		switch name {
 		case "text", "flowRoot":
 			return fmt.Errorf("%w: it has text, and no font is at hand", ErrUnsafe)
-		case "style":
-			return checkCSS(text)
 		}
 	}
 	return nil
