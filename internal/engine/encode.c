@@ -184,6 +184,38 @@ save_png(VipsImage *in, gboolean strip, void **buffer, size_t *length)
 		"compression", 3, "filter", VIPS_FOREIGN_PNG_FILTER_ALL, NULL);
 }
 
+/* The picture in without black. */
+static int
+lighten(VipsImage *in, VipsImage **out)
+{
+	VipsPel *p;
+	gint64 i;
+
+	*out = vips_image_new_memory();
+	if (vips_image_write(in, *out))
+		return -1;
+	p = VIPS_IMAGE_ADDR(*out, 0, 0);
+	for (i = 0; i < VIPS_IMAGE_N_PELS(*out); i++, p += in->Bands)
+		p[0] = VIPS_MAX(p[0], 1);
+	return 0;
+}
+
+/* cgif leaves out of a frame what has the color that it had in the frame
+ * before. What was transparent there it takes for black, as it is in that
+ * frame's palette, and black that covers it would not be seen. */
+static int
+save_gif(VipsImage *in, gboolean film, gboolean strip, void **buffer, size_t *length)
+{
+	VipsImage *t = NULL;
+	int result = -1;
+
+	if (!(film && vips_image_hasalpha(in) ? lighten(in, &t) : vips_copy(in, &t, NULL)))
+		result = vips_gifsave_buffer(t, buffer, length, STRIP(strip), "effort", 4, NULL);
+	if (t)
+		g_object_unref(t);
+	return result;
+}
+
 /* The settings are explained in the package's documentation. */
 static int
 save(VipsImage *in, const ThumbdEncoding *e, void **buffer, size_t *length)
@@ -206,8 +238,7 @@ save(VipsImage *in, const ThumbdEncoding *e, void **buffer, size_t *length)
 			"Q", e->quality, "effort", 1,
 			"compression", VIPS_FOREIGN_HEIF_COMPRESSION_AV1, NULL);
 	case THUMBD_GIF:
-		return vips_gifsave_buffer(in, buffer, length, STRIP(strip),
-			"effort", 4, NULL);
+		return save_gif(in, e->frames > 1, strip, buffer, length);
 	default:
 		vips_error("thumbd", "no encoder for format %d", e->format);
 		return -1;

@@ -301,6 +301,7 @@ func TestFirstFrame(t *testing.T) {
 	if err := gif.EncodeAll(&b, &gif.GIF{Image: []*image.Paletted{first, second}, Delay: []int{5, 5}}); err != nil {
 		t.Fatal(err)
 	}
+	full := image.Rect(0, 0, 200, 100)
 	var stills [][]byte
 	for _, c := range []color.Color{red, blue} {
 		m := image.NewNRGBA(image.Rect(0, 0, 200, 100))
@@ -308,7 +309,7 @@ func TestFirstFrame(t *testing.T) {
 		stills = append(stills, originalFile(t, m, thumb.WebP))
 	}
 	for name, data := range map[string][]byte{
-		"GIF": b.Bytes(), "WebP": animatedWebP(image.Pt(200, 100), stills...),
+		"GIF": b.Bytes(), "WebP": animatedWebP(full.Max, 0, webpFrame{still: stills[0], at: full}, webpFrame{still: stills[1], at: full}),
 	} {
 		for _, f := range everyFormat[:5] {
 			m := thumbnail(t, data, thumb.Transform{Width: 100, Height: 100, Method: thumb.Fit, Format: f, Quality: 95})

@@ -191,8 +191,19 @@ func turned(upright image.Image, orientation int) *image.NRGBA {
 	return m
 }
 
-// animatedWebP puts still WebP files, all of one size, into an animation.
-func animatedWebP(size image.Point, stills ...[]byte) []byte {
+// webpFrame is a frame of an animated WebP: a still file at an even place of
+// the canvas.
+type webpFrame struct {
+	still  []byte
+	at     image.Rectangle
+	delay  int  // milliseconds
+	alone  bool // takes the place of what is below
+	erased bool // is transparent before the next
+}
+
+// animatedWebP puts frames into an animation that is shown so many times, 0:
+// for ever.
+func animatedWebP(size image.Point, loop int, frames ...webpFrame) []byte {
 	chunk := func(kind string, data []byte) []byte {
 		b := binary.LittleEndian.AppendUint32([]byte(kind), uint32(len(data)))
 		b = append(b, data...)
@@ -202,17 +213,32 @@ func animatedWebP(size image.Point, stills ...[]byte) []byte {
 		return b
 	}
 	uint24 := func(n int) []byte { return []byte{byte(n), byte(n >> 8), byte(n >> 16)} }
-	w, h := uint24(size.X-1), uint24(size.Y-1)
-	body := slices.Concat([]byte("WEBP"),
-		chunk("VP8X", slices.Concat([]byte{2, 0, 0, 0}, w, h)),
-		chunk("ANIM", make([]byte, 6)))
-	for _, still := range stills {
-		picture := still[12:] // without RIFF's head
-		if i := bytes.Index(picture, []byte("VP8 ")); i >= 0 {
-			picture = picture[i:]
+	features := byte(2) // an animation
+	for _, f := range frames {
+		if bytes.Contains(f.still, []byte("VP8L")) || bytes.Contains(f.still, []byte("ALPH")) {
+			features |= 0x10 // with alpha
 		}
-		body = append(body, chunk("ANMF", slices.Concat(
-			make([]byte, 6), w, h, uint24(100), []byte{0}, picture))...)
+	}
+	body := slices.Concat([]byte("WEBP"),
+		chunk("VP8X", slices.Concat([]byte{features, 0, 0, 0}, uint24(size.X-1), uint24(size.Y-1))),
+		chunk("ANIM", []byte{0, 0, 0, 0, byte(loop), byte(loop >> 8)}))
+	for _, f := range frames {
+		picture := f.still[12:] // without RIFF's head
+		for _, kind := range []string{"VP8L", "ALPH", "VP8 "} {
+			if i := bytes.Index(picture, []byte(kind)); i >= 0 {
+				picture = picture[i:]
+				break
+			}
+		}
+		var flags byte
+		if f.erased {
+			flags |= 1
+		}
+		if f.alone {
+			flags |= 2
+		}
+		body = append(body, chunk("ANMF", slices.Concat(uint24(f.at.Min.X/2), uint24(f.at.Min.Y/2),
+			uint24(f.at.Dx()-1), uint24(f.at.Dy()-1), uint24(f.delay), []byte{flags}, picture))...)
 	}
 	return chunk("RIFF", body)
 }

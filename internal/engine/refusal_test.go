@@ -103,8 +103,8 @@ func cutOriginals(t *testing.T) map[string][]byte {
 		}
 		files[name] = data
 	}
-	still := files["webp"]
-	files["animated webp"] = animatedWebP(image.Pt(801, 593), still, still, still)
+	still := webpFrame{still: files["webp"], at: m.Bounds()}
+	files["animated webp"] = animatedWebP(m.Bounds().Max, 0, still, still, still)
 	return files
 }
 

@@ -49,7 +49,8 @@ func TestScaledWebPKeepsItsProfile(t *testing.T) {
 // TestAnimationOfOneFrame has what is a still but for its container, which
 // WebP's decoder does not know.
 func TestAnimationOfOneFrame(t *testing.T) {
-	webp := animatedWebP(image.Pt(400, 300), originalFile(t, quadrants(400, 300), thumb.WebP))
+	m := quadrants(400, 300)
+	webp := animatedWebP(m.Rect.Max, 0, webpFrame{still: originalFile(t, m, thumb.WebP), at: m.Rect})
 	for _, f := range []thumb.Format{thumb.PNG, thumb.JPEG, thumb.WebP} {
 		file := thumbnailFile(t, webp, thumb.Transform{Width: 100, Method: thumb.Fit, Format: f, Quality: 95})
 		expectQuadrants(t, decode(t, file, f), 12)
