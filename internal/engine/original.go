@@ -130,7 +130,7 @@ func (o *original) readHeader(job wire.Job) error {
 	if o.source, err = newSource(o.file); err != nil {
 		return failed(wire.Internal, "open %v: %w", o.format, err)
 	}
-	if o.header, err = o.source.load(loading{format: o.format, shrink: 1, scale: 1}); err != nil {
+	if o.header, err = o.read(loading{format: o.format, shrink: 1, scale: 1}); err != nil {
 		return o.damaged(err)
 	}
 	o.stored = o.header.size()
@@ -215,7 +215,7 @@ func (o *original) load(size image.Point, animated bool) (loaded, error) {
 		o.header = picture{}
 		return p.whole(), nil
 	}
-	p, err := o.source.load(l)
+	p, err := o.read(l)
 	if err != nil {
 		return loaded{}, o.damaged(err)
 	}
@@ -224,6 +224,18 @@ func (o *original) load(size image.Point, animated bool) (loaded, error) {
 		return loaded{p, float64(o.stored.X) / n, float64(o.stored.Y) / n}, nil
 	}
 	return p.whole(), nil
+}
+
+// read opens the picture with all of its metadata.
+func (o *original) read(l loading) (picture, error) {
+	p, err := o.source.load(l)
+	if err != nil || o.format != thumb.TIFF {
+		return p, err
+	}
+	if block := probe.TIFFBlock(o.file); block != nil {
+		p.describe(block)
+	}
+	return p, nil
 }
 
 // damaged is the error of a decoder. All that could be checked before was in

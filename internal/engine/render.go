@@ -162,7 +162,7 @@ func (o *original) make(out *output, m *marks) error {
 	}
 	var whose probe.Rights
 	if out.Metadata == thumb.CopyrightMetadata {
-		whose = o.rights(p)
+		whose = p.rights()
 	}
 	err = p.encode(out.Transform, a, whose, func(data []byte) error { return write(out.file, data, out.limit) })
 	if err != nil {

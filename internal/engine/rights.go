@@ -10,13 +10,9 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// rights returns whose p, which was made of o, is, as o's metadata says.
-func (o *original) rights(p picture) probe.Rights {
-	r := probe.RightsOf(p.blob("exif-data"), p.blob("xmp-data"), p.blob("iptc-data"))
-	if o.format == thumb.TIFF {
-		return probe.TIFFRights(o.file).Or(r)
-	}
-	return r
+// rights returns whose p is, as the metadata of what it was made of says.
+func (p picture) rights() probe.Rights {
+	return probe.RightsOf(p.blob("exif-data"), p.blob("xmp-data"), p.blob("iptc-data"))
 }
 
 // claim puts r into a file that was encoded with r.Stand(): libvips makes ASCII

@@ -123,3 +123,31 @@ func TestCopyrightIsAllThatIsKept(t *testing.T) {
 		}
 	}
 }
+
+// TestAllIsKept has each format's metadata whole, but for what is said of pixels
+// that are no more, and a picture of them.
+func TestAllIsKept(t *testing.T) {
+	want := map[string]string{
+		"Artist": "Jürgen Ölé; 山田", "Copyright": "© 2026 Jürgen", "ImageDescription": "Grüße", "Make": "Maker", "Model": "Mödel",
+		"Software": "Soft 1", "ModifyDate": "2021:01:02 03:04:05", "XPTitle": "XP ü",
+		"DateTimeOriginal": "2020:01:02 03:04:05", "UserComment": "private ü", "LensModel": "Lens ö",
+		"GPSLatitude": `48 deg 24' 0.00"`, "GPSLatitudeRef": "North", "GPSVersionID": "2.3.0.0", "Title": "Home ü",
+	}
+	arguments := []string{"-XMP-dc:Title=Home ü", "-GPSLatitude=48.4", "-GPSLatitudeRef=N"}
+	for tag, value := range want {
+		if tag != "Title" && !strings.HasPrefix(tag, "GPS") {
+			arguments = append(arguments, "-EXIF:"+tag+"="+value)
+		}
+	}
+	for _, from := range []thumb.Format{thumb.JPEG, thumb.PNG, thumb.AVIF, thumb.HEIC, thumb.TIFF} {
+		data := tagged(t, from, arguments...)
+		for _, to := range []thumb.Format{thumb.JPEG, thumb.PNG, thumb.WebP, thumb.AVIF} {
+			tr := thumb.Transform{Width: 100, Method: thumb.Fit, Format: to, Quality: 80, Metadata: thumb.AllMetadata}
+			got := tags(t, thumbnailFile(t, data, tr), to)
+			delete(got, "XMPToolkit")
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%v of %v (-want +got):\n%s", to, from, diff)
+			}
+		}
+	}
+}

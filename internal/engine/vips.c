@@ -216,6 +216,26 @@ thumbd_ints(VipsImage *in, const char *name, int **data, int *n)
 	return vips_image_get_array_int(in, name, data, n);
 }
 
+static void *
+adopt(VipsImage *from, const char *field, GValue *value, void *to)
+{
+	if (g_str_has_prefix(field, "exif-"))
+		vips_image_set(to, field, value);
+	return NULL;
+}
+
+int
+thumbd_describe(VipsImage *image, const void *file, size_t length)
+{
+	VipsImage *from;
+
+	if (vips_jpegload_buffer((void *) file, length, &from, NULL))
+		return -1;
+	vips_image_map(from, adopt, image);
+	g_object_unref(from);
+	return 0;
+}
+
 size_t
 thumbd_bytes(VipsImage *in)
 {

@@ -5,7 +5,6 @@ package probe
 import (
 	"bytes"
 	"encoding/binary"
-	"io"
 	"strings"
 )
 
@@ -62,7 +61,7 @@ func exifTexts(block []byte) map[uint16][]byte {
 }
 
 // orderOf returns the byte order of a TIFF, or nil where block is none.
-func orderOf(block []byte) binary.ByteOrder {
+func orderOf(block []byte) byteOrder {
 	if len(block) < 8 {
 		return nil
 	}
@@ -73,46 +72,6 @@ func orderOf(block []byte) binary.ByteOrder {
 		return binary.BigEndian
 	}
 	return nil
-}
-
-// TIFFRights reads the artist and the copyright of a TIFF's first picture, which
-// libvips does not tell: an EXIF block has only what follows from the file's own
-// directory. Of texts that are too long it returns nothing.
-func TIFFRights(file io.ReaderAt) Rights {
-	at := func(offset int64, n int) []byte {
-		b := make([]byte, n)
-		if _, err := file.ReadAt(b, offset); err != nil {
-			return nil
-		}
-		return b
-	}
-	head := at(0, 8)
-	order := orderOf(head)
-	if order == nil {
-		return Rights{}
-	}
-	directory := int64(order.Uint32(head[4:]))
-	count := at(directory, 2)
-	if count == nil {
-		return Rights{}
-	}
-	texts := make(map[uint16][]byte)
-	for i := range int64(order.Uint16(count)) {
-		entry := at(directory+2+12*i, 12)
-		if entry == nil {
-			break
-		}
-		tag, kind, length := order.Uint16(entry), order.Uint16(entry[2:]), int64(order.Uint32(entry[4:]))
-		if tag != tagArtist && tag != tagCopyright || kind != typeASCII && kind != typeUTF8 || length > maxText {
-			continue
-		}
-		from := directory + 2 + 12*i + 8
-		if length > 4 {
-			from = int64(order.Uint32(entry[8:]))
-		}
-		texts[tag] = at(from, int(length))
-	}
-	return rightsOf(texts)
 }
 
 // Stand returns texts of as many bytes, of ASCII, for r to be put in their place.

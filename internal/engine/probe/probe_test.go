@@ -203,12 +203,12 @@ func TestRights(t *testing.T) {
 			t.Errorf("%s: got %q", name, got)
 		}
 		file := bytes.TrimPrefix(b, []byte("Exif\x00\x00"))
-		if got := TIFFRights(bytes.NewReader(file)); got != (Rights{"Jo", "(c) Jo; Ed"}) {
+		if got := RightsOf(TIFFBlock(bytes.NewReader(file)), nil, nil); got != (Rights{"Jo", "(c) Jo; Ed"}) {
 			t.Errorf("%s, of a file: got %q", name, got)
 		}
 		for n := range b {
 			RightsOf(b[:n], nil, nil)
-			TIFFRights(bytes.NewReader(file[:min(n, len(file))]))
+			TIFFBlock(bytes.NewReader(file[:min(n, len(file))]))
 		}
 	}
 }
@@ -277,5 +277,8 @@ func FuzzSniffAndWalk(f *testing.F) {
 		}
 		ReadProfile(data)
 		RightsOf(data, data, data)
+		if block := TIFFBlock(bytes.NewReader(data)); len(block) > maxBlock+100 {
+			t.Errorf("a block of %d bytes", len(block))
+		}
 	})
 }

@@ -30,13 +30,13 @@ const maxXMP = 1 << 20
 func RightsOf(exif, xmp, iptc []byte) Rights {
 	var r Rights
 	for _, more := range []Rights{exifRights(exif), xmpRights(xmp), iptcRights(iptc)} {
-		r = r.Or(more)
+		r = r.or(more)
 	}
 	return r
 }
 
-// Or returns r, with more's for what it lacks.
-func (r Rights) Or(more Rights) Rights {
+// or returns r, with more's for what it lacks.
+func (r Rights) or(more Rights) Rights {
 	if r.Artist == "" {
 		r.Artist = more.Artist
 	}
