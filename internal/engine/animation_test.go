@@ -219,6 +219,23 @@ func TestTransparentAnimation(t *testing.T) {
 	}
 }
 
+// TestStillsOfOneFrame has a still twice as high as the frames of its original.
+func TestStillsOfOneFrame(t *testing.T) {
+	for _, f := range []thumb.Format{thumb.GIF, thumb.WebP} {
+		tr := thumb.Transform{Width: 200, Height: 200, Method: thumb.Pad, Format: f, Quality: 80, Frames: 1, Metadata: thumb.AllMetadata}
+		file := thumbnailFile(t, film(t, 0), tr)
+		m := decode(t, file, f)
+		if bytes.Contains(file, []byte("ANMF")) || m.Bounds().Size() != image.Pt(200, 200) {
+			t.Errorf("%v of %v", f, m.Bounds())
+		}
+		if f == thumb.GIF {
+			if frames, g := gifFrames(t, file); len(frames) != 1 || g.Delay[0] != 0 {
+				t.Errorf("GIF of %d frames, each %v", len(frames), g.Delay)
+			}
+		}
+	}
+}
+
 func TestFinishedAnimation(t *testing.T) {
 	file, r := watermarked(t, film(t, 0), originalFile(t, mark(orange), thumb.PNG), thumb.Transform{
 		Width: 100, Height: 100, Method: thumb.Pad, Format: thumb.GIF, Background: thumb.NewColor(0, 0, 0),

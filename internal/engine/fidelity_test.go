@@ -124,6 +124,36 @@ func TestSeekingMethods(t *testing.T) {
 	}
 }
 
+// TestSeekingMethodsSeekTheirOwn has noise on the left, of the highest entropy,
+// and on the right what draws the eye: a disc of the color of skin.
+func TestSeekingMethodsSeekTheirOwn(t *testing.T) {
+	m := uniform(1200, 400, color.NRGBA{90, 95, 100, 255})
+	r := rand.New(rand.NewPCG(7, 8))
+	for y := range 400 {
+		for x := range 1200 {
+			dx, dy := x-1000, y-200
+			switch v := uint8(70 + r.IntN(60)); {
+			case x < 400:
+				m.SetNRGBA(x, y, color.NRGBA{v, v, v, 255})
+			case dx*dx+dy*dy < 100*100:
+				m.SetNRGBA(x, y, color.NRGBA{230, 160, 130, 255})
+			}
+		}
+	}
+	data := originalFile(t, m, thumb.PNG)
+	for method, skin := range map[thumb.Method]bool{thumb.Smart: false, thumb.Attention: true} {
+		got := thumbnail(t, data, thumb.Transform{Width: 200, Height: 200, Method: method, Format: thumb.PNG})
+		found := false
+		for x := range 200 {
+			c := color.NRGBAModel.Convert(got.At(x, 100)).(color.NRGBA)
+			found = found || c.R > 200
+		}
+		if found != skin {
+			t.Errorf("%v: skin %v, want %v", method, found, skin)
+		}
+	}
+}
+
 func TestProfilesBecomeSRGB(t *testing.T) {
 	patch := color.NRGBA{180, 90, 60, 255}
 	m := image.NewNRGBA(image.Rect(0, 0, 160, 160))
@@ -144,11 +174,14 @@ func TestProfilesBecomeSRGB(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			data := withProfile(plain, c.profile)
-			for _, f := range []thumb.Format{thumb.JPEG, thumb.PNG} {
-				file := thumbnailFile(t, data, thumb.Transform{Width: 40, Height: 40, Method: thumb.Crop, Format: f, Quality: 95})
-				expectColor(t, decode(t, file, f), 20, 20, c.want, 3)
-				if bytes.Contains(file, []byte("acsp")) {
-					t.Error("the profile is in the thumbnail")
+			for _, f := range everyFormat[:5] {
+				tr := thumb.Transform{Width: 40, Height: 40, Method: thumb.Crop, Format: f, Quality: 95}
+				for _, tr.Metadata = range []thumb.Metadata{thumb.NoMetadata, thumb.CopyrightMetadata, thumb.AllMetadata} {
+					file := thumbnailFile(t, data, tr)
+					expectColor(t, decode(t, file, f), 20, 20, c.want, 3)
+					if bytes.Contains(file, []byte("acsp")) || bytes.Contains(file, []byte("iCCP")) {
+						t.Errorf("%v, %v: the profile is in the thumbnail", f, tr.Metadata)
+					}
 				}
 			}
 		})
@@ -241,8 +274,14 @@ func transparentDisc(opaque bool) image.Image {
 }
 
 func TestAlphaLeavesNoHalo(t *testing.T) {
-	for _, from := range []thumb.Format{thumb.PNG, thumb.WebP, thumb.AVIF, thumb.TIFF} {
-		data := originalFile(t, transparentDisc(false), from)
+	disc := transparentDisc(false)
+	originals := map[string][]byte{
+		"16-bit png": encodePNG(t, converted(disc, image.NewNRGBA64(disc.Bounds()))),
+	}
+	for _, f := range []thumb.Format{thumb.PNG, thumb.WebP, thumb.AVIF, thumb.TIFF} {
+		originals[f.String()] = originalFile(t, disc, f)
+	}
+	for from, data := range originals {
 		for _, tr := range []thumb.Transform{
 			{Width: 70, Format: thumb.PNG},
 			{Width: 70, Format: thumb.WebP, Quality: 95},
@@ -251,7 +290,7 @@ func TestAlphaLeavesNoHalo(t *testing.T) {
 			{Width: 470, Format: thumb.PNG, Enlarge: true},
 		} {
 			tr.Method = thumb.Fit
-			t.Run(fmt.Sprintf("%v to %v %d", from, tr.Format, tr.Width), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s to %v %d", from, tr.Format, tr.Width), func(t *testing.T) {
 				m := thumbnail(t, data, tr)
 				side := m.Bounds().Dx()
 				expectColor(t, m, side/2, side/2, color.NRGBA{200, 20, 20, 255}, 12)
@@ -289,6 +328,18 @@ func TestOpaqueAlphaIsDropped(t *testing.T) {
 	})
 	if _, ok := got.(*image.RGBA); !ok {
 		t.Errorf("got a %T", got)
+	}
+}
+
+// TestNearlyOpaqueAlphaStays has alpha that can just be seen.
+func TestNearlyOpaqueAlphaStays(t *testing.T) {
+	for _, f := range []thumb.Format{thumb.PNG, thumb.WebP, thumb.AVIF} {
+		m := thumbnail(t, encodePNG(t, uniform(400, 400, color.NRGBA{200, 20, 20, 254})),
+			thumb.Transform{Width: 100, Method: thumb.Fit, Format: f, Quality: 100})
+		expectColor(t, m, 50, 50, color.NRGBA{200, 20, 20, 254}, 3)
+		if c := color.NRGBAModel.Convert(m.At(50, 50)).(color.NRGBA); c.A == 255 {
+			t.Errorf("%v: %v", f, c)
+		}
 	}
 }
 
@@ -331,6 +382,12 @@ func TestPaletteAndOneBit(t *testing.T) {
 	got := thumbnail(t, b.Bytes(), thumb.Transform{Width: 60, Method: thumb.Fit, Format: thumb.PNG})
 	expectColor(t, got, 10, 20, color.NRGBA{255, 255, 255, 255}, 1)
 	expectColor(t, got, 50, 20, color.NRGBA{0, 0, 0, 255}, 1)
+	// What it has more than two colors of is not drawn with two, also where the
+	// original's palette is told with all of its metadata.
+	between := thumbnail(t, b.Bytes(), thumb.Transform{Width: 61, Method: thumb.Fit, Format: thumb.PNG, Metadata: thumb.AllMetadata})
+	if c := color.GrayModel.Convert(between.At(30, 20)).(color.Gray).Y; c < 60 || c > 200 {
+		t.Errorf("the edge is %d", c)
+	}
 }
 
 // TestFewColorsMakeAPalette has pictures of every so many colors, which come out

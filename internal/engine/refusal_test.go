@@ -103,6 +103,11 @@ func cutOriginals(t *testing.T) map[string][]byte {
 		}
 		files[name] = data
 	}
+	var pixels [][]byte
+	for i := range 801 {
+		pixels = append(pixels, []byte{byte(i), byte(i * i >> 3), byte(i >> 2)})
+	}
+	files["tiff of its directory and then its pixels"] = rawTIFF(m.Bounds().Max, 2, nil, pixels...)
 	still := webpFrame{still: files["webp"], at: m.Bounds()}
 	files["animated webp"] = animatedWebP(m.Bounds().Max, 0, still, still, still)
 	return files

@@ -57,7 +57,7 @@ func tags(t *testing.T, file []byte, f thumb.Format) map[string]string {
 	}
 	about := []string{
 		"Orientation", "XResolution", "YResolution", "ResolutionUnit", "ColorSpace", "ExifImageWidth",
-		"ExifImageHeight", "ExifVersion", "FlashpixVersion", "YCbCrPositioning", "ComponentsConfiguration",
+		"ExifImageHeight", "ExifVersion", "FlashpixVersion", "YCbCrPositioning", "ComponentsConfiguration", "Compression",
 	}
 	kept := make(map[string]string)
 	for name, value := range found[0] {
@@ -139,7 +139,15 @@ func TestAllIsKept(t *testing.T) {
 			arguments = append(arguments, "-EXIF:"+tag+"="+value)
 		}
 	}
+	preview := filepath.Join(t.TempDir(), "preview.jpg")
+	if err := os.WriteFile(preview, originalFile(t, uniform(16, 16, black), thumb.JPEG), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, from := range []thumb.Format{thumb.JPEG, thumb.PNG, thumb.AVIF, thumb.HEIC, thumb.TIFF} {
+		arguments := slices.Clone(arguments)
+		if from == thumb.JPEG {
+			arguments = append(arguments, "-IFD1:ThumbnailImage<="+preview)
+		}
 		data := tagged(t, from, arguments...)
 		for _, to := range []thumb.Format{thumb.JPEG, thumb.PNG, thumb.WebP, thumb.AVIF} {
 			tr := thumb.Transform{Width: 100, Method: thumb.Fit, Format: to, Quality: 80, Metadata: thumb.AllMetadata}

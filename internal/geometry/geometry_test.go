@@ -66,6 +66,8 @@ func TestComputedDimensionOverTheLimit(t *testing.T) {
 		want     error
 	}{
 		{"scale to a panorama's height", image.Pt(10000, 100), thumb.Transform{Method: thumb.Scale, Width: 50, Height: 50, Enlarge: true}, ErrTooLarge},
+		{"and to one's width that is turned", image.Pt(100, 10000), thumb.Transform{Method: thumb.Scale, Width: 50, Height: 50, Enlarge: true}, ErrTooLarge},
+		{"free height", image.Pt(100, 10000), thumb.Transform{Method: thumb.Fit, Width: 100}, ErrTooLarge},
 		{"free width", image.Pt(10000, 100), thumb.Transform{Method: thumb.Fit, Height: 100}, ErrTooLarge},
 		{"exactly the limit", image.Pt(8192, 100), thumb.Transform{Method: thumb.Fit, Height: 50}, nil},
 		{"cut away", image.Pt(10000, 100), thumb.Transform{Method: thumb.Crop, Width: 100, Height: 100}, nil},

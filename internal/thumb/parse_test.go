@@ -380,6 +380,20 @@ func TestWithFormat(t *testing.T) {
 	}
 }
 
+func TestTransformHasTheSitesSettings(t *testing.T) {
+	site := signedSite()
+	site.Enlarge, site.Metadata = true, thumb.CopyrightMetadata
+	for _, spec := range []string{"40x30_crop_q=60", "card"} {
+		parsed, err := site.Parse("/thumbs/a/" + spec + sig + ".jpg")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := parsed.Transform(); !got.Enlarge || got.Metadata != thumb.CopyrightMetadata || got.Quality != 60 {
+			t.Errorf("%s: got %+v", spec, got)
+		}
+	}
+}
+
 // FuzzParse holds that what parses formats back to itself, and that nothing
 // climbs or hides.
 func FuzzParse(f *testing.F) {
