@@ -31,8 +31,14 @@ func exiftool(t *testing.T, path string, arguments ...string) []byte {
 // tagged returns an original with what exiftool's arguments put into it.
 func tagged(t *testing.T, f thumb.Format, arguments ...string) []byte {
 	t.Helper()
+	return retagged(t, originalFile(t, quadrants(400, 300), f), f, arguments...)
+}
+
+// retagged returns a file with what exiftool's arguments put into it.
+func retagged(t *testing.T, file []byte, f thumb.Format, arguments ...string) []byte {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "original."+f.String())
-	if err := os.WriteFile(path, originalFile(t, quadrants(400, 300), f), 0o600); err != nil {
+	if err := os.WriteFile(path, file, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	exiftool(t, path, append([]string{"-q", "-overwrite_original"}, arguments...)...)

@@ -58,6 +58,9 @@ hold(VipsImage *image)
 			vips_image_remove(image, fields[i]);
 	}
 	g_strfreev(fields);
+	/* The loader had the picture turned as the container says, and forgot what
+	 * EXIF says of that. With the block that is back. */
+	vips_autorot_remove_angle(image);
 	return 0;
 }
 
@@ -216,24 +219,10 @@ thumbd_ints(VipsImage *in, const char *name, int **data, int *n)
 	return vips_image_get_array_int(in, name, data, n);
 }
 
-static void *
-adopt(VipsImage *from, const char *field, GValue *value, void *to)
+void
+thumbd_describe(VipsImage *image, const void *exif, size_t length)
 {
-	if (g_str_has_prefix(field, "exif-"))
-		vips_image_set(to, field, value);
-	return NULL;
-}
-
-int
-thumbd_describe(VipsImage *image, const void *file, size_t length)
-{
-	VipsImage *from;
-
-	if (vips_jpegload_buffer((void *) file, length, &from, NULL))
-		return -1;
-	vips_image_map(from, adopt, image);
-	g_object_unref(from);
-	return 0;
+	vips_image_set_blob_copy(image, VIPS_META_EXIF_NAME, exif, length);
 }
 
 size_t

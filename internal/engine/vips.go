@@ -10,7 +10,6 @@ package engine
 import "C"
 
 import (
-	"encoding/binary"
 	"errors"
 	"image"
 	"os"
@@ -146,16 +145,9 @@ func (p picture) blob(name string) []byte {
 // describe gives p, which is nobody else's, an EXIF block. Of one that can't be
 // read it has nothing.
 func (p picture) describe(exif []byte) {
-	// Only its loaders take the block to the pieces that its savers write.
-	head := binary.BigEndian.AppendUint16([]byte("\xff\xd8\xff\xe1"), uint16(len(exif)+8))
-	file := slices.Concat(head, []byte("Exif\x00\x00"), exif, []byte(onePixel))
-	if C.thumbd_describe(p.p, unsafe.Pointer(&file[0]), C.size_t(len(file))) != 0 {
-		C.vips_error_clear()
-	}
+	block := slices.Concat([]byte("Exif\x00\x00"), exif)
+	C.thumbd_describe(p.p, unsafe.Pointer(&block[0]), C.size_t(len(block)))
 }
-
-// onePixel is what a JPEG begins with that has one, up to its data.
-const onePixel = "\xff\xc0\x00\x0b\x08\x00\x01\x00\x01\x01\x01\x11\x00\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00"
 
 // ints returns a list of numbers, or nil.
 func (p picture) ints(name string) []C.int {

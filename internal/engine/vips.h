@@ -161,8 +161,8 @@ int thumbd_encode(VipsImage *in, const ThumbdEncoding *e, void **buffer,
 int thumbd_blob(VipsImage *in, const char *name, void **data, size_t *length);
 int thumbd_ints(VipsImage *in, const char *name, int **data, int *n);
 
-/* Gives a picture the EXIF metadata of a JPEG, of which the header is read. */
-int thumbd_describe(VipsImage *image, const void *file, size_t length);
+/* Gives a picture, which is nobody else's, an EXIF block. */
+void thumbd_describe(VipsImage *image, const void *exif, size_t length);
 
 /* The memory that the decoded picture takes. */
 size_t thumbd_bytes(VipsImage *in);
