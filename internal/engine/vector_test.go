@@ -3,6 +3,8 @@
 package engine
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
 	"image"
 	"image/color"
@@ -121,23 +123,37 @@ func TestDrawingsRefused(t *testing.T) {
 	}
 }
 
+// inBoxes is a JPEG XL file with boxes, one of which has an EXIF block.
+func inBoxes(codestream []byte, e exif) []byte {
+	box := func(kind string, data []byte) []byte {
+		return slices.Concat(binary.BigEndian.AppendUint32(nil, uint32(8+len(data))), []byte(kind), data)
+	}
+	block := bytes.TrimPrefix(e.bytes(), []byte("Exif\x00\x00"))
+	return slices.Concat(box("JXL ", []byte("\r\n\x87\n")), box("ftyp", []byte("jxl \x00\x00\x00\x00jxl ")),
+		box("Exif", append(make([]byte, 4), block...)), box("jxlc", codestream))
+}
+
+// TestJPEGXL has a file without boxes and one with them. An EXIF block's
+// orientation is not the picture's, which the codestream has.
 func TestJPEGXL(t *testing.T) {
-	data, err := os.ReadFile("testdata/quadrants.jxl")
+	bare, err := os.ReadFile("testdata/quadrants.jxl")
 	if err != nil {
 		t.Fatal(err)
 	}
 	tr := thumb.Transform{Width: 100, Method: thumb.Fit, Format: thumb.PNG}
-	files, results := render(t, data, withFormats(thumb.JXL), tr)
-	if results[0].Failure != "" {
-		t.Fatal(results[0].Detail)
-	}
-	expectQuadrants(t, decode(t, files[0], thumb.PNG), 8)
-	for _, percent := range []int{10, 25, 50, 90, 99} {
-		if _, r := render(t, data[:len(data)*percent/100], withFormats(thumb.JXL), tr); r[0].Failure != wire.Damaged {
-			t.Errorf("%d%%: got %q (%s)", percent, r[0].Failure, r[0].Detail)
+	for name, data := range map[string][]byte{"bare": bare, "boxes": inBoxes(bare, exif{orientation: 6})} {
+		files, results := render(t, data, withFormats(thumb.JXL), tr)
+		if results[0].Failure != "" {
+			t.Fatal(results[0].Detail)
 		}
-	}
-	if _, r := render(t, data, limits(), tr); r[0].Failure != wire.Unsupported {
-		t.Errorf("where the site does not allow it: got %q", r[0].Failure)
+		expectQuadrants(t, decode(t, files[0], thumb.PNG), 8)
+		for _, percent := range []int{10, 25, 50, 90, 99} {
+			if _, r := render(t, data[:len(data)*percent/100], withFormats(thumb.JXL), tr); r[0].Failure != wire.Damaged {
+				t.Errorf("%s, %d%%: got %q (%s)", name, percent, r[0].Failure, r[0].Detail)
+			}
+		}
+		if _, r := render(t, data, limits(), tr); r[0].Failure != wire.Unsupported {
+			t.Errorf("%s where the site does not allow it: got %q", name, r[0].Failure)
+		}
 	}
 }
