@@ -115,6 +115,11 @@ func TestInCompany(t *testing.T) {
 	for side := 900; side > 50; side = side * 2 / 3 {
 		steps = append(steps, tall(side, side))
 	}
+	// None of the one before.
+	var closer []thumb.Transform
+	for side := 900; side > 100; side = side * 9 / 10 {
+		closer = append(closer, tall(side, side))
+	}
 	files := photographs(t)
 	files["fig.webp"] = processed(t, files["fig.jpg"], bimg.Options{Type: bimg.WEBP, Quality: 90})
 	files["disc"] = encodePNG(t, transparentDisc(false))
@@ -122,6 +127,9 @@ func TestInCompany(t *testing.T) {
 	for name, data := range files {
 		expectAloneAsInCompany(t, name, data, outputs)
 		expectAloneAsInCompany(t, name, data, steps)
+		if name == "fig.jpg" || name == "photograph.png" {
+			expectAloneAsInCompany(t, name, data, closer)
+		}
 	}
 }
 
