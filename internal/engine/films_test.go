@@ -126,6 +126,40 @@ func different(got, want image.Image, tolerance int) string {
 	return ""
 }
 
+// TestFramesAreCutAtOnePlace has what draws the eye on the left and then on the
+// right: an animation whose frames were each cut around it would tremble.
+func TestFramesAreCutAtOnePlace(t *testing.T) {
+	dull := color.NRGBA{90, 95, 100, 255}
+	g := &gif.GIF{}
+	for _, x := range []int{40, 440} {
+		m := image.NewPaletted(image.Rect(0, 0, 600, 200), color.Palette{dull, orange, white})
+		for y := 60; y < 140; y++ {
+			for dx := range 80 {
+				m.SetColorIndex(x+dx, y, uint8(1+(dx/8+y/8)%2))
+			}
+		}
+		g.Image, g.Delay = append(g.Image, m), append(g.Delay, 10)
+	}
+	var b bytes.Buffer
+	if err := gif.EncodeAll(&b, g); err != nil {
+		t.Fatal(err)
+	}
+	for _, tr := range []thumb.Transform{
+		{Width: 100, Height: 100}, {Width: 300, Height: 300, Enlarge: true},
+	} {
+		for _, tr.Method = range []thumb.Method{thumb.Smart, thumb.Attention} {
+			tr.Format = thumb.GIF
+			frames, _ := gifFrames(t, thumbnailFile(t, b.Bytes(), tr))
+			side := tr.Width
+			first := different(frames[0], uniform(side, side, dull), 30)
+			second := different(frames[1], uniform(side, side, dull), 30)
+			if first == "" || second != "" {
+				t.Errorf("%v %d: the first frame shows nothing, or the second %q", tr.Method, side, second)
+			}
+		}
+	}
+}
+
 // TestLoopsOfWebP counts as WebP does: 0 is for ever.
 func TestLoopsOfWebP(t *testing.T) {
 	full := image.Rect(0, 0, 60, 40)

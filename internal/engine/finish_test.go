@@ -183,6 +183,9 @@ func TestSharpen(t *testing.T) {
 			last = contrast
 		}
 	}
+	// Of twice as many pixels the same is seen: a blur of 2 takes 40 % away.
+	double := thumbnail(t, data, thumb.Transform{Width: 200, Method: thumb.Fit, Format: thumb.PNG, Sharpen: 100, DPR: 2})
+	expectColor(t, double, 200, 30, color.NRGBA{192, 192, 192, 255}, 3)
 	disc := thumbnail(t, originalFile(t, transparentDisc(false), thumb.PNG), thumb.Transform{
 		Width: 100, Method: thumb.Fit, Format: thumb.PNG, Sharpen: 300,
 	})
@@ -268,7 +271,9 @@ func TestWatermark(t *testing.T) {
 func TestBadWatermark(t *testing.T) {
 	photo := originalFile(t, quadrants(400, 300), thumb.JPEG)
 	tr := thumb.Transform{Width: 100, Method: thumb.Fit, Format: thumb.PNG, Watermark: thumb.Watermark{Name: "logo", Opacity: 50}}
-	for name, data := range map[string][]byte{"nothing": nil, "text": []byte("text"), "cut off": photo[:len(photo)/2]} {
+	for name, data := range map[string][]byte{
+		"nothing": nil, "text": []byte("text"), "cut off": photo[:len(photo)/2], "drawing": drawing(`width="40" height="30"`),
+	} {
 		if _, r := watermarked(t, photo, data, tr); r.Failure != wire.Watermark {
 			t.Errorf("%s: got %q: %s", name, r.Failure, r.Detail)
 		}

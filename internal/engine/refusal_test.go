@@ -173,9 +173,12 @@ func TestCutJPEGWithBytesAfterIt(t *testing.T) {
 func TestDamagedInside(t *testing.T) {
 	data := originalFile(t, detailed(), thumb.PNG)
 	clear(data[len(data)/2:][:100])
-	_, results := render(t, data, limits(), thumb.Transform{Width: 700, Method: thumb.Fit, Format: thumb.PNG})
-	if r := results[0]; r.Failure != wire.Damaged {
-		t.Errorf("got %q (%s)", r.Failure, r.Detail)
+	_, results := render(t, data, limits(), thumb.Transform{Width: 700, Method: thumb.Fit, Format: thumb.PNG},
+		thumb.Transform{Method: thumb.Original, Format: thumb.PNG})
+	for _, r := range results {
+		if r.Failure != wire.Damaged {
+			t.Errorf("got %q (%s)", r.Failure, r.Detail)
+		}
 	}
 }
 
