@@ -131,48 +131,6 @@ thumbd_frame(VipsImage *in, int top, int height, VipsImage **out)
 	return vips_extract_area(in, out, 0, top, in->Xsize, height, NULL);
 }
 
-/* A profile that can't be used is as good as none: browsers show such pictures
- * too. */
-static int
-transform(VipsImage *in, ThumbdProfile profile, VipsImage **out)
-{
-	gboolean cmyk = in->Type == VIPS_INTERPRETATION_CMYK;
-	const void *data;
-	size_t length;
-
-	if (profile != THUMBD_PROFILE_NONE &&
-		!vips_image_get_blob(in, VIPS_META_ICC_NAME, &data, &length) &&
-		vips_icc_is_compatible_profile(in, data, length) &&
-		!vips_icc_transform(in, out, "srgb", "embedded", TRUE, "depth", 8,
-			"intent", profile == THUMBD_PROFILE_PERCEPTUAL ?
-				VIPS_INTENT_PERCEPTUAL : VIPS_INTENT_RELATIVE,
-			"black_point_compensation", TRUE, NULL))
-		return 0;
-	vips_error_clear();
-	if (cmyk)
-		return vips_icc_transform(in, out, "srgb", "input_profile", "cmyk",
-			"depth", 8, "intent", VIPS_INTENT_RELATIVE,
-			"black_point_compensation", TRUE, NULL);
-	return vips_copy(in, out, NULL);
-}
-
-int
-thumbd_normalize(VipsImage *in, ThumbdProfile profile, VipsImage **out)
-{
-	VipsObject *scope = VIPS_OBJECT(vips_image_new());
-	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 2);
-	VipsInterpretation space = in->Bands < 3 ?
-		VIPS_INTERPRETATION_B_W : VIPS_INTERPRETATION_sRGB;
-	int result = -1;
-
-	if (!transform(in, profile, &t[0]) &&
-		!vips_colourspace(t[0], &t[1], space, NULL) &&
-		!vips_autorot(t[1], out, NULL))
-		result = 0;
-	g_object_unref(scope);
-	return result;
-}
-
 int
 thumbd_seek(VipsImage *in, int width, int height, VipsInteresting interesting,
 	int *left, int *top)

@@ -3,13 +3,21 @@
 package engine
 
 import (
+	"bytes"
+	"compress/zlib"
 	"encoding/binary"
+	"errors"
+	"hash/crc32"
 	"image"
 	"image/color"
+	"image/draw"
 	"math"
 	"os"
 	"slices"
+	"strings"
 	"testing"
+
+	"github.com/h2non/bimg"
 
 	"thumbd/internal/render/wire"
 	"thumbd/internal/thumb"
@@ -143,5 +151,61 @@ func TestSamplesOfUnknownUse(t *testing.T) {
 	_, r := render(t, rawTIFF(image.Pt(40, 40), 2, nil, []byte{1, 2, 3, 4, 5, 6}), limits(), thumb.Transform{Width: 20, Method: thumb.Fit, Format: thumb.PNG})
 	if r[0].Failure != wire.Unsupported {
 		t.Errorf("got %+v", r[0])
+	}
+}
+
+// withPNGProfile puts a profile behind a PNG's first chunk.
+func withPNGProfile(t *testing.T, file, profile []byte) []byte {
+	t.Helper()
+	var packed bytes.Buffer
+	w := zlib.NewWriter(&packed)
+	_, err := w.Write(profile)
+	if err := errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	chunk := slices.Concat([]byte("iCCPname\x00\x00"), packed.Bytes())
+	whole := slices.Concat(binary.BigEndian.AppendUint32(nil, uint32(len(chunk)-4)), chunk)
+	whole = binary.BigEndian.AppendUint32(whole, crc32.ChecksumIEEE(chunk))
+	const first = 33
+	return slices.Concat(file[:first], whole, file[first:])
+}
+
+// TestProfilesOfEveryKind has one picture in every format that can have a
+// profile, and in every kind of pixels.
+func TestProfilesOfEveryKind(t *testing.T) {
+	patch, faint := color.NRGBA{180, 90, 60, 255}, color.NRGBA{180, 90, 60, 128}
+	wide, gray := p3Space.profile(), grayProfile(1.8)
+	of := func(c color.NRGBA, to draw.Image) []byte {
+		return encodePNG(t, converted(uniform(160, 160, c), to))
+	}
+	all := image.Rect(0, 0, 160, 160)
+	asJPEG := withProfile(originalFile(t, uniform(160, 160, patch), thumb.JPEG), wide)
+	middle := color.NRGBA{128, 128, 128, 255}
+	originals := map[string][]byte{
+		"PNG of 8 bits":         withPNGProfile(t, of(patch, image.NewNRGBA(all)), wide),
+		"PNG of 16 bits":        withPNGProfile(t, of(patch, image.NewNRGBA64(all)), wide),
+		"PNG with a palette":    withPNGProfile(t, of(patch, image.NewPaletted(all, color.Palette{patch, red})), wide),
+		"faint PNG of 8 bits":   withPNGProfile(t, of(faint, image.NewNRGBA(all)), wide),
+		"faint PNG of 16 bits":  withPNGProfile(t, of(faint, image.NewNRGBA64(all)), wide),
+		"gray PNG of 8 bits":    withPNGProfile(t, of(middle, image.NewGray(all)), gray),
+		"gray PNG of 16 bits":   withPNGProfile(t, of(middle, image.NewGray16(all)), gray),
+		"WebP":                  processed(t, asJPEG, bimg.Options{Type: bimg.WEBP, Quality: 95}),
+		"AVIF":                  processed(t, asJPEG, bimg.Options{Type: bimg.AVIF, Quality: 95, Speed: 8}),
+		"HEIC":                  processed(t, asJPEG, bimg.Options{Type: bimg.HEIF, Quality: 95, Speed: 8}),
+		"TIFF":                  processed(t, asJPEG, bimg.Options{Type: bimg.TIFF}),
+		"TIFF, directory first": rawTIFF(all.Max, 2, wide, []byte{patch.R, patch.G, patch.B}),
+	}
+	for name, data := range originals {
+		want := p3Space.toSRGB(patch)
+		switch {
+		case strings.HasPrefix(name, "gray"):
+			want = color.NRGBA{147, 147, 147, 255}
+		case strings.HasPrefix(name, "faint"):
+			want.A = faint.A
+		}
+		m := thumbnail(t, data, thumb.Transform{Width: 40, Method: thumb.Fit, Format: thumb.PNG})
+		if got := color.NRGBAModel.Convert(m.At(20, 20)).(color.NRGBA); !near(got, want, 3) {
+			t.Errorf("%s: got %v, want %v", name, got, want)
+		}
 	}
 }
