@@ -24,8 +24,8 @@ import (
 )
 
 // rawTIFF returns a TIFF of uncompressed samples of a byte whose directory comes
-// first, as cameras and scanners write it. Each pixel has the samples of one of
-// colors, in stripes from left to right.
+// first, as cameras and scanners write it, and then strips of 16 lines. Each
+// pixel has the samples of one of colors, in stripes from left to right.
 func rawTIFF(size image.Point, photometric uint16, profile []byte, colors ...[]byte) []byte {
 	order := binary.BigEndian
 	n := len(colors[0])
@@ -35,9 +35,11 @@ func rawTIFF(size image.Point, photometric uint16, profile []byte, colors ...[]b
 			pixels = append(pixels, colors[x*len(colors)/size.X]...)
 		}
 	}
-	const entries = 10
+	const entries, lines = 10, 16
+	strips := (size.Y + lines - 1) / lines
 	values := 8 + 2 + 12*entries + 4
 	depths := slices.Repeat([]byte{0, 8}, n)
+	offsets := values + len(depths) + len(profile)
 	b := append([]byte("MM\x00*\x00\x00\x00\x08"), 0, entries)
 	entry := func(tag, kind uint16, count, value int) {
 		b = order.AppendUint16(order.AppendUint16(b, tag), kind)
@@ -52,12 +54,19 @@ func rawTIFF(size image.Point, photometric uint16, profile []byte, colors ...[]b
 	entry(258, 3, n, values)
 	entry(259, 3, 1, 1)
 	entry(262, 3, 1, int(photometric))
-	entry(273, 4, 1, values+len(depths)+len(profile))
+	entry(273, 4, strips, offsets)
 	entry(277, 3, 1, n)
-	entry(278, 4, 1, size.Y)
-	entry(279, 4, 1, len(pixels))
+	entry(278, 4, 1, lines)
+	entry(279, 4, strips, offsets+4*strips)
 	entry(34675, 7, max(len(profile), 5), values+len(depths))
-	return slices.Concat(b, []byte{0, 0, 0, 0}, depths, profile, pixels)
+	b = slices.Concat(b, []byte{0, 0, 0, 0}, depths, profile)
+	var lengths []byte
+	for at := range strips {
+		from, to := at*lines*size.X*n, min((at+1)*lines, size.Y)*size.X*n
+		b = order.AppendUint32(b, uint32(offsets+8*strips+from))
+		lengths = order.AppendUint32(lengths, uint32(to-from))
+	}
+	return slices.Concat(b, lengths, pixels)
 }
 
 // lutProfile returns a profile of the class of device and the space that lab
