@@ -13,6 +13,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -256,7 +257,7 @@ func TestSixteenBitsAreScaled(t *testing.T) {
 
 // transparentDisc is a red disc on nothing. The nothing is bright green, which
 // shows wherever colors are mixed without their alpha.
-func transparentDisc(opaque bool) image.Image {
+func transparentDisc(opaque bool) *image.NRGBA {
 	m := image.NewNRGBA(image.Rect(0, 0, 400, 400))
 	for y := range 400 {
 		for x := range 400 {
@@ -275,9 +276,11 @@ func transparentDisc(opaque bool) image.Image {
 
 func TestAlphaLeavesNoHalo(t *testing.T) {
 	disc := transparentDisc(false)
-	originals := map[string][]byte{
-		"16-bit png": encodePNG(t, converted(disc, image.NewNRGBA64(disc.Bounds()))),
+	deep := image.NewNRGBA64(disc.Bounds())
+	for i, v := range disc.Pix {
+		deep.Pix[2*i], deep.Pix[2*i+1] = v, v
 	}
+	originals := map[string][]byte{"16-bit png": encodePNG(t, deep)}
 	for _, f := range []thumb.Format{thumb.PNG, thumb.WebP, thumb.AVIF, thumb.TIFF} {
 		originals[f.String()] = originalFile(t, disc, f)
 	}
@@ -293,13 +296,17 @@ func TestAlphaLeavesNoHalo(t *testing.T) {
 			t.Run(fmt.Sprintf("%s to %v %d", from, tr.Format, tr.Width), func(t *testing.T) {
 				m := thumbnail(t, data, tr)
 				side := m.Bounds().Dx()
+				most := uint8(100) // of green, as encoders mix colors
+				if tr.Format == thumb.PNG && strings.HasSuffix(from, "png") {
+					most = 40
+				}
 				expectColor(t, m, side/2, side/2, color.NRGBA{200, 20, 20, 255}, 12)
 				if c := color.NRGBAModel.Convert(m.At(1, 1)).(color.NRGBA); c.A > 4 {
 					t.Errorf("corner: got %v", c)
 				}
 				for y := range side {
 					for x := range side {
-						if c := color.NRGBAModel.Convert(m.At(x, y)).(color.NRGBA); c.A > 40 && c.G > 100 {
+						if c := color.NRGBAModel.Convert(m.At(x, y)).(color.NRGBA); c.A > 40 && c.G > most {
 							t.Fatalf("halo at %d,%d: %v", x, y, c)
 						}
 					}

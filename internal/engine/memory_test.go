@@ -64,7 +64,7 @@ func residentPages(t *testing.T) int {
 // planned is checked by Render itself, and told as an internal failure.
 func TestSizesAreThePlanned(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
-	methods := []thumb.Method{thumb.Scale, thumb.Crop, thumb.Smart, thumb.Attention, thumb.Fit}
+	methods := []thumb.Method{thumb.Scale, thumb.Crop, thumb.Smart, thumb.Attention, thumb.Fit, thumb.Pad, thumb.Stretch}
 	formats := []thumb.Format{thumb.JPEG, thumb.PNG, thumb.WebP}
 	for range 60 {
 		size := image.Pt(1+r.IntN(300), 1+r.IntN(300))
@@ -76,7 +76,7 @@ func TestSizesAreThePlanned(t *testing.T) {
 		for range 8 {
 			outputs = append(outputs, thumb.Transform{
 				Width: 1 + r.IntN(300), Height: r.IntN(300),
-				Method: methods[r.IntN(5)], Gravity: thumb.Gravity(r.IntN(9)),
+				Method: methods[r.IntN(len(methods))], Gravity: thumb.Gravity(r.IntN(9)),
 				Enlarge: r.IntN(2) == 0, Format: thumb.PNG,
 			})
 		}
