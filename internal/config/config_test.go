@@ -200,6 +200,14 @@ func TestParseTakesThePresetOriginal(t *testing.T) {
 	}
 }
 
+func TestParseTakesAWatermarkThatSaysLittle(t *testing.T) {
+	c, _ := parse(t, site("a")+"[site.a.watermark.logo]\nimage = \"/logo.png\"\n")
+	want := map[string]thumb.Watermark{"logo": {Name: "logo", Opacity: 100, Position: thumb.SouthEast}}
+	if d := cmp.Diff(want, c.Sites[0].Thumb.Watermarks); d != "" {
+		t.Errorf("watermarks (-want +got):\n%s", d)
+	}
+}
+
 func TestParseTakesEveryKey(t *testing.T) {
 	tokenKeys, err := access.ParseTokenKeys([]byte("the key of site t"))
 	if err != nil {
