@@ -394,6 +394,16 @@ func TestTransformHasTheSitesSettings(t *testing.T) {
 	}
 }
 
+func TestDefaultPresets(t *testing.T) {
+	want := map[string]thumb.Preset{}
+	for name, side := range map[string]int{"icon": 16, "small": 50, "thumb": 100, "medium": 300, "large": 500, "xlarge": 800} {
+		want[name] = thumb.Preset{Transform: thumb.Transform{Width: side, Height: side, Method: thumb.Fit}}
+	}
+	if diff := cmp.Diff(want, thumb.DefaultPresets()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
 // FuzzParse holds that what parses formats back to itself, and that nothing
 // climbs or hides.
 func FuzzParse(f *testing.F) {
