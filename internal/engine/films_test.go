@@ -126,6 +126,40 @@ func different(got, want image.Image, tolerance int) string {
 	return ""
 }
 
+// TestBareCanvasIsSeenThrough has frames that leave a part of the canvas free,
+// and no transparent color: what is never drawn is no black.
+func TestBareCanvasIsSeenThrough(t *testing.T) {
+	colors := color.Palette{red, green, blue}
+	g := &gif.GIF{Config: image.Config{Width: 100, Height: 50, ColorModel: colors}}
+	for i, at := range []image.Rectangle{image.Rect(40, 0, 100, 50), image.Rect(0, 0, 30, 30), image.Rect(20, 10, 60, 40)} {
+		m := image.NewPaletted(at, colors)
+		draw.Draw(m, at, image.NewUniform(colors[i]), image.Point{}, draw.Src)
+		g.Image, g.Delay = append(g.Image, m), append(g.Delay, 10)
+		g.Disposal = append(g.Disposal, gif.DisposalNone)
+		var b bytes.Buffer
+		if err := gif.EncodeAll(&b, g); err != nil {
+			t.Fatal(err)
+		}
+		want, _ := gifFrames(t, b.Bytes())
+		tr := thumb.Transform{Width: 100, Method: thumb.Fit, Format: thumb.GIF, Quality: 90}
+		got, made := gifFrames(t, thumbnailFile(t, b.Bytes(), tr))
+		if len(got) != len(want) || len(want) > 1 && !slices.Equal(made.Delay, g.Delay) {
+			t.Fatalf("%d frames for %v, want %d for %v", len(got), made.Delay, len(want), g.Delay)
+		}
+		for i := range want {
+			if why := different(got[i], want[i], 5); why != "" {
+				t.Errorf("frame %d of %d: %s", i, len(want), why)
+			}
+		}
+		tr.Format = thumb.JPEG
+		expectColor(t, thumbnail(t, b.Bytes(), tr), 5, 5, white, 5)
+		tr.Format, tr.Method = thumb.GIF, thumb.Original
+		if files, _ := render(t, b.Bytes(), limits(), tr); !bytes.Equal(files[0], b.Bytes()) {
+			t.Error("other bytes than its own")
+		}
+	}
+}
+
 // TestFramesAreCutAtOnePlace has what draws the eye on the left and then on the
 // right: an animation whose frames were each cut around it would tremble.
 func TestFramesAreCutAtOnePlace(t *testing.T) {

@@ -53,6 +53,7 @@ type original struct {
 	reducible   bool  // by WebP's decoder
 	memory      int64 // that a render may take at once, about
 	frames      int   // of an animation; 1: a still
+	bare        int64 // as probe.Container has it
 	// base is decoded, for several outputs to be made of it, or none.
 	base loaded
 	// step is what base was resized to for an output, before it was cut, or none;
@@ -110,7 +111,7 @@ func (o *original) walk(job wire.Job) error {
 	case err != nil:
 		return &failure{wire.Internal, err}
 	}
-	o.frames = c.Frames
+	o.frames, o.bare = c.Frames, c.Bare
 	return checkPixels(c.Size, c.Frames, job)
 }
 
@@ -122,15 +123,11 @@ func checkPixels(size image.Point, frames int, job wire.Job) error {
 }
 
 func (o *original) readHeader(job wire.Job) error {
-	// The descriptor may have been read before, by a worker that crashed.
-	if _, err := o.file.Seek(0, io.SeekStart); err != nil {
-		return failed(wire.Internal, "%w", err)
-	}
 	var err error
-	if o.source, err = newSource(o.file); err != nil {
+	if o.source, err = o.newSource(); err != nil {
 		return failed(wire.Internal, "open %v: %w", o.format, err)
 	}
-	if o.header, err = o.read(loading{format: o.format, shrink: 1, scale: 1}); err != nil {
+	if o.header, err = o.read(loading{format: o.format, shrink: 1, scale: 1, frames: 1}); err != nil {
 		return o.damaged(err)
 	}
 	o.stored = o.header.size()
@@ -199,7 +196,10 @@ func (o *original) close() {
 // load opens the picture, reduced as far as its decoder can and a resize to
 // size, of the picture as it is stored, allows. The caller closes it.
 func (o *original) load(size image.Point, animated bool) (loaded, error) {
-	l := loading{format: o.format, shrink: 1, scale: 1, animated: animated}
+	l := loading{format: o.format, shrink: 1, scale: 1, frames: 1}
+	if animated {
+		l.frames = o.frames
+	}
 	switch {
 	case o.base.p != nil:
 		return loaded{o.base.again(), o.base.across, o.base.down}, nil
@@ -224,18 +224,6 @@ func (o *original) load(size image.Point, animated bool) (loaded, error) {
 		return loaded{p, float64(o.stored.X) / n, float64(o.stored.Y) / n}, nil
 	}
 	return p.whole(), nil
-}
-
-// read opens the picture with all of its metadata.
-func (o *original) read(l loading) (picture, error) {
-	p, err := o.source.load(l)
-	if err != nil || o.format != thumb.TIFF {
-		return p, err
-	}
-	if block := probe.TIFFBlock(o.file); block != nil {
-		p.describe(block)
-	}
-	return p, nil
 }
 
 // damaged is the error of a decoder. All that could be checked before was in

@@ -22,7 +22,10 @@ func (o *original) picture(out *output, m *marks) (picture, animation, error) {
 		p, err := o.still(all, out, m)
 		return p, a, err
 	}
-	a.frames, a.delay, a.loop = o.frames, all.ints("delay"), all.number("loop")
+	a.frames, a.loop = o.frames, all.number("loop")
+	// They are the file's, in which there may be one frame more: see newSource.
+	a.delay = all.ints("delay")
+	a.delay = a.delay[:min(len(a.delay), a.frames)]
 	if size := all.size(); size.Y != o.frames*o.stored.Y {
 		return picture{}, a, failed(wire.Damaged, "%d frames of %v are %v", o.frames, o.stored, size)
 	}

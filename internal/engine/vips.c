@@ -64,10 +64,19 @@ hold(VipsImage *image)
 	return 0;
 }
 
+VipsSource *
+thumbd_source(const void *content, size_t length)
+{
+	VipsBlob *copy = vips_blob_copy(content, length);
+	VipsSource *source = vips_source_new_from_blob(copy);
+
+	vips_area_unref(VIPS_AREA(copy));
+	return source;
+}
+
 int
 thumbd_load(VipsSource *source, const ThumbdLoading *l, VipsImage **out)
 {
-	int pages = l->animated ? -1 : 1;
 	VipsImage *header;
 	int result;
 
@@ -81,7 +90,7 @@ thumbd_load(VipsSource *source, const ThumbdLoading *l, VipsImage **out)
 			"access", VIPS_ACCESS_SEQUENTIAL,
 			"fail_on", VIPS_FAIL_ON_ERROR, NULL);
 	case THUMBD_WEBP:
-		if (vips_webpload_source(source, &header, "scale", l->scale, "n", pages,
+		if (vips_webpload_source(source, &header, "scale", l->scale, "n", l->frames,
 				"access", VIPS_ACCESS_SEQUENTIAL,
 				"fail_on", VIPS_FAIL_ON_ERROR, NULL))
 			return -1;
@@ -99,7 +108,7 @@ thumbd_load(VipsSource *source, const ThumbdLoading *l, VipsImage **out)
 				   "fail_on", VIPS_FAIL_ON_ERROR, NULL) ||
 			hold(*out);
 	case THUMBD_GIF:
-		return vips_gifload_source(source, out, "n", pages,
+		return vips_gifload_source(source, out, "n", l->frames,
 			"access", VIPS_ACCESS_SEQUENTIAL,
 			"fail_on", VIPS_FAIL_ON_ERROR, NULL);
 	case THUMBD_TIFF:

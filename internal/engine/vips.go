@@ -57,6 +57,14 @@ func newSource(f *os.File) (source, error) {
 	return source{}, lastError()
 }
 
+// newSourceOf returns a source of a file's content.
+func newSourceOf(content []byte) (source, error) {
+	if p := C.thumbd_source(unsafe.Pointer(&content[0]), C.size_t(len(content))); p != nil {
+		return source{p}, nil
+	}
+	return source{}, lastError()
+}
+
 func (s source) close() { C.g_object_unref(C.gpointer(s.p)) }
 
 // picture is an image of libvips, perhaps still to be decoded. Its owner
@@ -77,16 +85,16 @@ func (p picture) whole() loaded {
 
 // loading is how a file is opened.
 type loading struct {
-	format   thumb.Format
-	shrink   int     // JPEG: by 1, 2, 4 or 8
-	scale    float64 // WebP and SVG
-	animated bool    // all frames, below one another
+	format thumb.Format
+	shrink int     // JPEG: by 1, 2, 4 or 8
+	scale  float64 // WebP and SVG
+	frames int     // that are loaded, below one another
 }
 
 // load opens a file. The header is read, of a WebP that is scaled the pixels too.
 func (s source) load(l loading) (picture, error) {
 	c := C.ThumbdLoading{
-		format: codes[l.format], shrink: C.int(l.shrink), scale: C.double(l.scale), animated: truth(l.animated),
+		format: codes[l.format], shrink: C.int(l.shrink), scale: C.double(l.scale), frames: C.int(l.frames),
 	}
 	var out picture
 	return out, result(C.thumbd_load(s.p, &c, &out.p))

@@ -85,13 +85,16 @@ typedef struct {
 void thumbd_settings(void);
 
 /* How a file is opened. Only JPEG is loaded shrunk, only WebP and SVG scaled,
- * and only of GIF and WebP all frames, below one another. */
+ * and only of GIF and WebP more frames than one, below one another. */
 typedef struct {
 	ThumbdFormat format;
 	int shrink;
 	double scale;
-	gboolean animated;
+	int frames;
 } ThumbdLoading;
+
+/* A source of a copy of a file's content. */
+VipsSource *thumbd_source(const void *content, size_t length);
 
 /* A loader opens a file of its own format alone. It reads the header; pixels
  * are read when asked for, from top to bottom, but those of a WebP that is scaled

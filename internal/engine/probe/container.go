@@ -28,6 +28,10 @@ type Container struct {
 	Size image.Point
 	// Frames is how many frames an animation has, and 1 for others.
 	Frames int
+	// Bare is where the trailer of a GIF stands whose first frame leaves a part
+	// of the canvas bare, which is to be seen through, and of which no frame has
+	// a transparent color; 0 for others.
+	Bare int64
 }
 
 // Walk goes through the structure of a file of format f, size bytes long, to

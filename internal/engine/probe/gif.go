@@ -14,19 +14,31 @@ func (s *scanner) gif() Container {
 	c := Container{Size: image.Pt(
 		int(binary.LittleEndian.Uint16(head[6:])), int(binary.LittleEndian.Uint16(head[8:])))}
 	s.skip(gifColors(head[10]))
+	bare, transparent := false, false
 	for s.more() {
 		switch s.next(1)[0] {
 		case 0x21:
-			s.skip(1)
-			s.gifData()
+			const control = 0xf9
+			if s.next(1)[0] != control {
+				s.gifData()
+			} else if s.gifControl() {
+				transparent = true
+			}
 		case 0x2c:
 			c.Frames++
 			s.countFrame(c.Frames)
-			s.skip(gifColors(s.next(9)[8]) + 1)
+			place := s.next(9)
+			if c.Frames == 1 {
+				bare = leavesBare(place, c.Size)
+			}
+			s.skip(gifColors(place[8]) + 1)
 			s.gifData()
 		case 0x3b:
 			if c.Frames == 0 {
 				s.fail(ErrMalformed)
+			}
+			if bare && !transparent {
+				c.Bare = s.at - 1
 			}
 			return c
 		case 0x00: // a stray terminator: decoders pass over it
@@ -35,6 +47,26 @@ func (s *scanner) gif() Container {
 		}
 	}
 	return c
+}
+
+// gifControl passes over the extension that tells about the frame that follows,
+// and returns whether it has a transparent color.
+func (s *scanner) gifControl() bool {
+	n := s.next(1)[0]
+	if n == 0 {
+		return false
+	}
+	flags := s.next(1)[0]
+	s.skip(int64(n) - 1)
+	s.gifData()
+	return flags&1 != 0
+}
+
+// leavesBare reports whether a frame does not cover the canvas. Its place is the
+// left, the top, the width and the height.
+func leavesBare(place []byte, canvas image.Point) bool {
+	number := func(i int) int { return int(binary.LittleEndian.Uint16(place[2*i:])) }
+	return number(0) > 0 || number(1) > 0 || number(2) < canvas.X || number(3) < canvas.Y
 }
 
 // gifColors returns the bytes of the color table that flags announce.

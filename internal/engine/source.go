@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+
+package engine
+
+import (
+	"io"
+
+	"thumbd/internal/engine/probe"
+	"thumbd/internal/thumb"
+)
+
+// oneFrame is the frame of a GIF, of one pixel, that has a transparent color, and
+// the trailer.
+const oneFrame = "!\xf9\x04\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x80\x00\x00\x00\xff\xff\xff\x02\x02\x44\x01\x00;"
+
+// newSource returns what libvips reads.
+func (o *original) newSource() (source, error) {
+	// The descriptor may have been read before, by a worker that crashed.
+	if _, err := o.file.Seek(0, io.SeekStart); err != nil {
+		return source{}, err
+	}
+	if o.bare == 0 {
+		return newSource(o.file)
+	}
+	// A frame behind those that are loaded has libvips give the others alpha.
+	all := make([]byte, o.bare, o.bare+int64(len(oneFrame)))
+	if _, err := o.file.ReadAt(all, 0); err != nil {
+		return source{}, err
+	}
+	return newSourceOf(append(all, oneFrame...))
+}
+
+// read opens the picture with all of its metadata.
+func (o *original) read(l loading) (picture, error) {
+	p, err := o.source.load(l)
+	if err != nil || o.format != thumb.TIFF {
+		return p, err
+	}
+	if block := probe.TIFFBlock(o.file); block != nil {
+		p.describe(block)
+	}
+	return p, nil
+}
