@@ -90,11 +90,15 @@ func (b *bench) render(order string, width int) (pid, company int, err error) {
 		return 0, 0, err
 	}
 	defer p.File.Close()
-	if _, err := p.File.Seek(0, io.SeekStart); err != nil {
+	text, err := io.ReadAll(io.NewSectionReader(p.File, 0, 100))
+	if err != nil {
 		b.t.Fatal(err)
 	}
-	if _, err := fmt.Fscan(p.File, &pid, &company); err != nil {
+	if _, err := fmt.Sscan(string(text), &pid, &company); err != nil {
 		b.t.Fatal(err)
+	}
+	if want := fmt.Sprintf("%d %d %s", pid, company, order); string(text) != want {
+		b.t.Errorf("a picture of %q; want %q", text, want)
 	}
 	if p.Width != width {
 		b.t.Errorf("a picture %d wide; want %d", p.Width, width)
