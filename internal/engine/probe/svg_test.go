@@ -61,6 +61,8 @@ func TestSVG(t *testing.T) {
 		"XInclude":         {wrap(`<xi:include xmlns:xi="http://www.w3.org/2001/XInclude" parse="text"/>`), ErrUnsafe},
 		"style sheet":      {`<?xml-stylesheet href="a.css"?>` + wrap(""), ErrUnsafe},
 		"entities":         {`<!DOCTYPE svg [<!ENTITY a SYSTEM "file:///etc/passwd">]>` + wrap(""), ErrUnsafe},
+		"entity alone":     {"<!ENTITY a \"b\">" + wrap(""), ErrUnsafe},
+		"entity anywhere":  {"<!DOCTYPE svg <!ENTITY a \"b\">]>" + wrap(""), ErrUnsafe},
 		"unknown entity":   {wrap("&a;"), ErrMalformed},
 		"not closed":       {strings.TrimSuffix(wrap(""), "</svg>"), ErrTruncated},
 		"cut in a tag":     {strings.TrimSuffix(wrap("<path/>"), "/></svg>"), ErrTruncated},
