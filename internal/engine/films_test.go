@@ -42,14 +42,24 @@ func randomGIF(t *testing.T, r *rand.Rand) (file []byte, seen []image.Image, del
 	t.Helper()
 	canvas := image.Pt(8+r.IntN(40), 8+r.IntN(40))
 	own := color.Palette{color.NRGBA{}, red, green, blue, yellow, white, black}
+	opaque := r.IntN(3) == 0
+	if opaque {
+		own = own[1:]
+	}
 	g := &gif.GIF{Config: image.Config{Width: canvas.X, Height: canvas.Y, ColorModel: own}}
 	for range 2 + r.IntN(5) {
 		colors := own
-		if r.IntN(3) == 0 {
+		if r.IntN(3) == 0 && !opaque {
 			colors = color.Palette{red, color.NRGBA{}, blue, orange}
 		}
 		g.Image = append(g.Image, randomFrame(r, canvas, colors))
-		g.Delay = append(g.Delay, r.IntN(12))
+		delay := r.IntN(12)
+		if opaque {
+			// Of a frame that says nothing, so not how long it is shown either,
+			// browsers make of 0 what libvips does, 10.
+			delay++
+		}
+		g.Delay = append(g.Delay, delay)
 		g.Disposal = append(g.Disposal, byte(r.IntN(4)))
 	}
 	var b bytes.Buffer
@@ -107,6 +117,30 @@ func TestFramesAreAsSeen(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestClearedFrameKeepsItsLastColor has a frame that is taken away, all of the
+// color of number 255: that is none to see through.
+func TestClearedFrameKeepsItsLastColor(t *testing.T) {
+	colors := make(color.Palette, 256)
+	for i := range colors {
+		colors[i] = color.NRGBA{uint8(i), 0, uint8(255 - i), 255}
+	}
+	g := &gif.GIF{Config: image.Config{Width: 20, Height: 10, ColorModel: colors}}
+	for i, disposal := range []byte{gif.DisposalBackground, gif.DisposalNone} {
+		m := image.NewPaletted(image.Rect(0, 0, 20-10*i, 10), colors)
+		for j := range m.Pix {
+			m.Pix[j] = 255
+		}
+		g.Image, g.Delay, g.Disposal = append(g.Image, m), append(g.Delay, 5), append(g.Disposal, disposal)
+	}
+	var b bytes.Buffer
+	if err := gif.EncodeAll(&b, g); err != nil {
+		t.Fatal(err)
+	}
+	got, _ := gifFrames(t, thumbnailFile(t, b.Bytes(), thumb.Transform{Width: 4000, Method: thumb.Fit, Format: thumb.GIF}))
+	expectColor(t, got[0], 15, 5, color.NRGBA{255, 0, 0, 255}, 12)
+	expectColor(t, got[1], 5, 5, color.NRGBA{255, 0, 0, 255}, 12)
 }
 
 // different returns where two pictures do not look alike.

@@ -53,7 +53,7 @@ type original struct {
 	reducible   bool  // by WebP's decoder
 	memory      int64 // that a render may take at once, about
 	frames      int   // of an animation; 1: a still
-	bare        int64 // as probe.Container has it
+	container   probe.Container
 	// base is decoded, for several outputs to be made of it, or none.
 	base loaded
 	// step is what base was resized to for an output, before it was cut, or none;
@@ -111,7 +111,7 @@ func (o *original) walk(job wire.Job) error {
 	case err != nil:
 		return &failure{wire.Internal, err}
 	}
-	o.frames, o.bare = c.Frames, c.Bare
+	o.frames, o.container = c.Frames, c
 	return checkPixels(c.Size, c.Frames, job)
 }
 

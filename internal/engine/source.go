@@ -13,20 +13,34 @@ import (
 // the trailer.
 const oneFrame = "!\xf9\x04\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x80\x00\x00\x00\xff\xff\xff\x02\x02\x44\x01\x00;"
 
+// gifTrailer ends a GIF.
+const gifTrailer = ";"
+
 // newSource returns what libvips reads.
 func (o *original) newSource() (source, error) {
 	// The descriptor may have been read before, by a worker that crashed.
 	if _, err := o.file.Seek(0, io.SeekStart); err != nil {
 		return source{}, err
 	}
-	if o.bare == 0 {
+	c := o.container
+	if !c.Bare && len(c.Cleared) == 0 {
 		return newSource(o.file)
 	}
-	// A frame behind those that are loaded has libvips give the others alpha.
-	all := make([]byte, o.bare, o.bare+int64(len(oneFrame)))
+	all := make([]byte, c.Trailer, c.Trailer+int64(len(oneFrame)))
 	if _, err := o.file.ReadAt(all, 0); err != nil {
 		return source{}, err
 	}
+	// Where a frame without a transparent color is cleared, libvips puts the
+	// background color, and browsers what is below the picture. One that uses all
+	// of 256 colors is left as it is.
+	for _, at := range c.Cleared {
+		all[at] |= 1
+		all[at+3] = 255
+	}
+	if !c.Bare {
+		return newSourceOf(append(all, gifTrailer...))
+	}
+	// A frame behind those that are loaded has libvips give the others alpha.
 	return newSourceOf(append(all, oneFrame...))
 }
 

@@ -28,10 +28,15 @@ type Container struct {
 	Size image.Point
 	// Frames is how many frames an animation has, and 1 for others.
 	Frames int
-	// Bare is where the trailer of a GIF stands whose first frame leaves a part
-	// of the canvas bare, which is to be seen through, and of which no frame has
-	// a transparent color; 0 for others.
-	Bare int64
+	// Trailer is where that of a GIF stands.
+	Trailer int64
+	// Bare is a GIF whose first frame leaves a part of the canvas bare, which is
+	// to be seen through, and of which no frame has a transparent color.
+	Bare bool
+	// Cleared is where the flags of those frames of a GIF stand that are taken
+	// away after they were shown, have no transparent color and use no color of
+	// number 255.
+	Cleared []int64
 }
 
 // Walk goes through the structure of a file of format f, size bytes long, to

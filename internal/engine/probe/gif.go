@@ -15,14 +15,15 @@ func (s *scanner) gif() Container {
 		int(binary.LittleEndian.Uint16(head[6:])), int(binary.LittleEndian.Uint16(head[8:])))}
 	s.skip(gifColors(head[10]))
 	bare, transparent := false, false
+	var control gifControl
 	for s.more() {
 		switch s.next(1)[0] {
 		case 0x21:
-			const control = 0xf9
-			if s.next(1)[0] != control {
+			if s.next(1)[0] == 0xf9 {
+				control = s.gifControl()
+				transparent = transparent || control.isTransparent()
+			} else {
 				s.gifData()
-			} else if s.gifControl() {
-				transparent = true
 			}
 		case 0x2c:
 			c.Frames++
@@ -31,15 +32,18 @@ func (s *scanner) gif() Container {
 			if c.Frames == 1 {
 				bare = leavesBare(place, c.Size)
 			}
-			s.skip(gifColors(place[8]) + 1)
+			s.skip(gifColors(place[8]))
+			if codeSize := s.next(1)[0]; control.isCleared() && !control.isTransparent() && codeSize < 8 {
+				c.Cleared = append(c.Cleared, control.at)
+			}
+			control = gifControl{}
 			s.gifData()
 		case 0x3b:
 			if c.Frames == 0 {
 				s.fail(ErrMalformed)
 			}
-			if bare && !transparent {
-				c.Bare = s.at - 1
-			}
+			c.Trailer = s.at - 1
+			c.Bare = bare && !transparent && len(c.Cleared) == 0
 			return c
 		case 0x00: // a stray terminator: decoders pass over it
 		default:
@@ -49,17 +53,30 @@ func (s *scanner) gif() Container {
 	return c
 }
 
-// gifControl passes over the extension that tells about the frame that follows,
-// and returns whether it has a transparent color.
-func (s *scanner) gifControl() bool {
+// gifControl is the extension that tells about the frame that follows.
+type gifControl struct {
+	at    int64 // where its flags stand
+	flags byte
+}
+
+func (c gifControl) isTransparent() bool { return c.flags&1 != 0 }
+
+// isCleared reports whether the frame is taken away after it was shown.
+func (c gifControl) isCleared() bool { return c.flags>>2&7 == 2 }
+
+func (s *scanner) gifControl() gifControl {
 	n := s.next(1)[0]
 	if n == 0 {
-		return false
+		return gifControl{}
 	}
-	flags := s.next(1)[0]
+	c := gifControl{at: s.at}
+	c.flags = s.next(1)[0]
 	s.skip(int64(n) - 1)
 	s.gifData()
-	return flags&1 != 0
+	if n != 4 {
+		c.at, c.flags = 0, c.flags&1
+	}
+	return c
 }
 
 // leavesBare reports whether a frame does not cover the canvas. Its place is the
