@@ -222,6 +222,27 @@ func awaitRead(t *testing.T, pipe *os.File) {
 	}
 }
 
+// Nothing is made for a disk that is full, and all once it is not.
+func TestWarmOnAFullDisk(t *testing.T) {
+	needMounts(t)
+	originals, want := many(t, 40)
+	r := start(t, rig.Options{Sites: warmSites(t, originals), Stopped: true})
+	must(t, os.MkdirAll(r.Root("gallery"), 0o755))
+	mount(t, "tmpfs", r.Root("gallery"), "tmpfs", 0, "mode=755,size=4m")
+	must(t, r.StartDaemon(t.Context()))
+	end := fill(t, r.Root("gallery"), 4096)
+	out := warm(t, warmCommand(t, r, true, "gallery"), 1, "unpublished", "not finished: the same command goes on", "the disk is full or read-only")
+	if strings.Contains(out, "gallery: 40 originals") {
+		t.Errorf("all were made for nothing:\n%s", out)
+	}
+	end()
+	warm(t, warmCommand(t, r, true, "gallery"), 0, "gallery: 40 originals")
+	if diff := cmp.Diff(want, thumbnails(t, r, "gallery")); diff != "" {
+		t.Errorf("published (-want +got):\n%s", diff)
+	}
+	noTempFiles(t, r, "gallery")
+}
+
 // A daemon that finds its tree held goes on to try.
 func TestDaemonWaitsForItsTree(t *testing.T) {
 	r := start(t, rig.Options{Sites: warmSites(t, folder(t, map[string]string{"a.jpg": upright})), Stopped: true})

@@ -28,7 +28,7 @@ type outcome struct {
 	unpublished *os.File
 	size        int64
 	rendered    bool
-	unwritten   bool          // unpublished as the disk does not take it
+	trouble     error         // why it is unpublished, unless that is nobody's fault
 	waited      time.Duration // for a worker
 }
 
@@ -191,7 +191,7 @@ func (h *Handler) publish(ctx context.Context, a asked, picture *render.Picture,
 			h.log(ctx, slog.LevelError, a, "not published, sent as it is: mend the cause, or every request for it is a render", "err", err, "more", more)
 		}
 		keep = true
-		return outcome{unpublished: picture.File, size: stat.Size(), unwritten: true}, stat.Size(), nil
+		return outcome{unpublished: picture.File, size: stat.Size(), trouble: err}, stat.Size(), nil
 	}
 	h.options.Count(Event{What: Published, Site: a.Thumb.Name, Bytes: stat.Size()})
 	h.removeStale(a)

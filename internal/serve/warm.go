@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"syscall"
 	"time"
 
 	"thumbd/internal/render"
@@ -22,16 +23,15 @@ type Warmed struct {
 	Made    int       `json:"made"`
 	There   int       `json:"there"` // before, or made for somebody else
 	Skipped bool      `json:"skipped,omitempty"`
+	Full    bool      `json:"full,omitempty"` // the disk, or read-only: it takes no others
 	Failed  []Failure `json:"failed,omitempty"`
 }
 
-// Reasons of failures that are not the original's. Two of them pass for who asks
-// again: Superseded by a purge, another original or configuration, and Shutdown.
-// Unwritten is trouble with the disk.
+// Reasons of failures that pass for who asks again: Superseded by a purge, another
+// original or another configuration, and Shutdown.
 const (
 	Superseded = "superseded"
 	Shutdown   = "shutdown"
-	Unwritten  = "unpublished"
 )
 
 // Failure is a thumbnail that is not there, and the word for why.
@@ -122,8 +122,9 @@ func (h *Handler) warm(ctx context.Context, sites *Sites, list []asked, sum *War
 			again = append(again, e.asked)
 		case e.err != nil:
 			sum.Failed = append(sum.Failed, Failure{e.asked.name, statusOf(e.err).reason})
-		case e.out.unwritten:
-			sum.Failed = append(sum.Failed, Failure{e.asked.name, Unwritten})
+		case e.out.trouble != nil:
+			sum.Failed = append(sum.Failed, Failure{e.asked.name, "unpublished"})
+			sum.Full = sum.Full || isFull(e.out.trouble)
 		case e.out.unpublished != nil:
 			sum.Failed = append(sum.Failed, Failure{e.asked.name, Superseded})
 		case e.out.rendered:
@@ -159,6 +160,11 @@ func (h *Handler) EachOriginal(ctx context.Context, site string, selection Selec
 		unread++
 		h.options.Log.Warn("a folder of originals is left out", "site", site, "err", err)
 	})
+}
+
+// isFull reports whether a disk that has not taken a thumbnail takes none.
+func isFull(err error) bool {
+	return slices.ContainsFunc([]error{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS}, func(e error) bool { return errors.Is(err, e) })
 }
 
 // isListed reports whether an original's name says that it can be one.

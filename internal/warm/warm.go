@@ -25,8 +25,8 @@ import (
 // to be made, is not one that it has.
 var ErrRefused = errors.New("refused")
 
-// ErrUnwritten is that thumbd has a disk that takes no thumbnails.
-var ErrUnwritten = errors.New("the disk takes no thumbnails, and none is made for nothing: see thumbd's log")
+// ErrFull is that thumbd has a disk that takes no thumbnails.
+var ErrFull = errors.New("the disk is full or read-only: see thumbd's log")
 
 // Options say what is made. All but the slices, Since and List must be set.
 type Options struct {
@@ -82,7 +82,7 @@ func (s Summary) Failures() (n int, why string) {
 
 // Run has all made that o says and is not there. Whatever ends it, what was
 // made is there, and another Run goes on with the rest. Its error is ErrRefused,
-// ErrUnwritten, ctx's, or says why thumbd does not answer; failures are in the Summary, which
+// ErrFull, ctx's, or says why thumbd does not answer; failures are in the Summary, which
 // is set with an error too.
 func Run(ctx context.Context, o Options) (Summary, error) {
 	r := &run{Options: o, sum: Summary{Failed: make(map[string]int)}}
@@ -210,8 +210,8 @@ func (r *run) makeOne(ctx context.Context, original string) error {
 		return err
 	}
 	r.count(original, w)
-	if slices.ContainsFunc(w.Failed, func(f serve.Failure) bool { return f.Reason == serve.Unwritten }) {
-		return ErrUnwritten
+	if w.Full {
+		return ErrFull
 	}
 	return nil
 }

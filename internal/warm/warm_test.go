@@ -187,13 +187,13 @@ func TestRunEndsWithThumbdsOwnTrouble(t *testing.T) {
 // Nothing is rendered for a disk that is full.
 func TestRunEndsWhereTheDiskTakesNothing(t *testing.T) {
 	s := &script{answer: func(string, int) (serve.Warmed, int) {
-		return serve.Warmed{Made: 1, Failed: []serve.Failure{{Name: "x", Reason: serve.Unwritten}}}, http.StatusOK
+		return serve.Warmed{Made: 1, Full: true, Failed: []serve.Failure{{Name: "x", Reason: "unpublished"}}}, http.StatusOK
 	}}
 	o, p := options(t, s, "a", "b", "c", "d", "e", "f")
 	o.AtOnce = 1
 	sum, err := Run(t.Context(), o)
 	want := Summary{Originals: 1, Made: 1, Failed: map[string]int{"unpublished": 1}}
-	if diff := cmp.Diff(want, sum); diff != "" || !errors.Is(err, ErrUnwritten) || !p.ended {
+	if diff := cmp.Diff(want, sum); diff != "" || !errors.Is(err, ErrFull) || !p.ended {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 }
