@@ -11,7 +11,9 @@ import (
 	_ "image/jpeg"
 	_ "image/png"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
 
@@ -116,6 +118,7 @@ type load struct {
 	mu   sync.Mutex
 	more *sync.Cond
 	last int // request begun
+	open map[int]bool
 	done int
 	errs []error
 }
@@ -125,7 +128,7 @@ func startLoad(t *testing.T, clients int) *load {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 3*patience)
 	running, stop := context.WithCancel(t.Context())
-	l := &load{stop: stop}
+	l := &load{stop: stop, open: make(map[int]bool)}
 	l.more = sync.NewCond(&l.mu)
 	for range clients {
 		l.wg.Go(func() {
@@ -145,10 +148,12 @@ func (l *load) next(ctx context.Context) {
 	l.mu.Lock()
 	l.last++
 	n := l.last
+	l.open[n] = true
 	l.mu.Unlock()
 	err := fresh(ctx, n)
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	delete(l.open, n)
 	if err != nil {
 		l.errs = append(l.errs, fmt.Errorf("request %d: %w", n, err))
 	}
@@ -161,6 +166,16 @@ func (l *load) await(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for until := l.done + n; l.done < until; {
+		l.more.Wait()
+	}
+}
+
+// settle returns when all that had been asked for is answered.
+func (l *load) settle() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before := slices.Collect(maps.Keys(l.open))
+	for slices.ContainsFunc(before, func(n int) bool { return l.open[n] }) {
 		l.more.Wait()
 	}
 }

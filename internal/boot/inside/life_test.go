@@ -82,9 +82,11 @@ func TestWorkersKilledUnderLoad(t *testing.T) {
 	l.await(1)
 	pid := daemon(t)
 	for range 20 {
-		// A job that loses a second worker, too, is not tried again.
 		all := awaitWorkers(t)
 		l.await(5)
+		// A job that loses a second worker, too, is not tried again, and its
+		// original is quarantined.
+		l.settle()
 		err := syscall.Kill(all[rand.IntN(len(all))], syscall.SIGKILL)
 		if err != nil && err != syscall.ESRCH {
 			t.Fatal(err)
