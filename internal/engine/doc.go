@@ -64,21 +64,21 @@
 //
 //	                      100x100     400x300    1200x900
 //	                  thumbd  vips  thumbd  vips  thumbd  vips
-//	all                124.5 127.2   130.4 134.3   173.2 162.0
-//	  decode           121.5 125.1   121.8 125.6   139.8 148.5
-//	  read, resize       2.3   1.4     6.7   6.9    11.6  -8.2
-//	  encode             0.7   0.7     1.9   1.9    21.7  21.7
-//	by decoder alone   122.3         121.4         150.8
+//	all                108.5 120.8   115.5 121.9   148.3 155.1
+//	  decode           105.8 114.9   108.3 121.5   122.3 131.6
+//	  read, resize       2.1   5.2     5.5  -1.2     7.8   5.3
+//	  encode             0.6   0.6     1.6   1.6    18.2  18.2
+//	by decoder alone   105.9         107.3         132.9
 //	least SSIM         0.994 0.980   0.995 0.985   0.996 0.993
 //
 // vips_thumbnail leaves all resizing to WebP's decoder, which takes means: "by
-// decoder alone" is thumbd doing that, too, in 0.93 of the time of vips_thumbnail.
+// decoder alone" is thumbd doing that, too, in 0.87 of the time of vips_thumbnail.
 // At 100x100 such a picture is less like than the 0.98 that thumbd keeps. So thumbd
 // asks the decoder for 3/2 as many pixels across and down as are wanted and reduces
-// those by Lanczos3, which takes it longer at 1200x900: all sizes together take
-// 1.01 of vips_thumbnail's time, 0.97 in the best of three runs. At 100x100 nearly all is
-// decoding, of which both do the same. The step of libvips' decoding holds a copy
-// that the whole does without, so that less than nothing is left.
+// those by Lanczos3: all sizes together take 0.94 of vips_thumbnail's time here, and up
+// to 1.01 in other runs. At 100x100 nearly all is decoding, of which both do the
+// same. A step is a difference: less than nothing is scatter, or a copy that the
+// whole does without.
 //
 // Encoders have the settings beyond which more time buys little. Processor time
 // and size at 1200x900 of a noisy photograph, with libvips 8.14:
