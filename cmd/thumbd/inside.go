@@ -12,14 +12,13 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/user"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"syscall"
 	"time"
 
 	"thumbd/internal/metrics"
+	"thumbd/internal/root"
 	"thumbd/internal/serve"
 )
 
@@ -105,10 +104,7 @@ func checkOwner(tree string) error {
 	if !ok || st.Uid == 0 {
 		return nil
 	}
-	name := strconv.Itoa(int(st.Uid))
-	if u, err := user.LookupId(name); err == nil {
-		name = u.Username
-	}
+	name := root.UserName(int(st.Uid))
 	return fmt.Errorf("%s belongs to %s and no thumbd runs that could publish there: start it, or run this as that user: runuser -u %s -- thumbd warm", tree, name, name)
 }
 

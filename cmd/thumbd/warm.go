@@ -10,7 +10,6 @@ import (
 	"net"
 	"os"
 	"runtime"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -18,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"thumbd/internal/config"
 	"thumbd/internal/serve"
 	"thumbd/internal/warm"
 )
@@ -70,11 +70,8 @@ func (f *warmFlags) run(cmd *cobra.Command, site string) error {
 		defer list.Close()
 	}
 	o := warm.Options{
-		Client: adminClient(f.admin), Site: site, Selection: f.selection, AtOnce: 2 * runtime.NumCPU(),
+		Client: adminClient(f.admin), Site: site, Selection: f.selection, List: list, AtOnce: 2 * runtime.NumCPU(),
 		Patience: warmPatience, Progress: warm.NewProgress(cmd.ErrOrStderr(), isTerminal(cmd.ErrOrStderr()), site),
-	}
-	if list != nil {
-		o.List = list
 	}
 	ctx := cmd.Context()
 	there, err := answers(f.admin)
@@ -151,12 +148,7 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 			return t, nil
 		}
 	}
-	ago, err := time.ParseDuration(text)
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		var n uint64
-		n, err = strconv.ParseUint(days, 10, 16)
-		ago = time.Duration(n) * 24 * time.Hour
-	}
+	ago, err := config.ParseAge(text)
 	if err != nil || ago < 0 {
 		return time.Time{}, fmt.Errorf("--since %q: want a time such as 2026-01-31, \"2026-01-31 18:00\", 2026-01-31T18:00:00Z, 36h or 7d", text)
 	}

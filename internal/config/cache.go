@@ -44,16 +44,21 @@ func cacheFields(c *Cache) fields {
 func age(dst *time.Duration) setter {
 	return func(v any) error {
 		s, _ := v.(string)
-		d, err := time.ParseDuration(s)
-		if days, ok := strings.CutSuffix(s, "d"); ok {
-			var n uint64
-			n, err = strconv.ParseUint(days, 10, 16)
-			d = time.Duration(n) * day
-		}
+		d, err := ParseAge(s)
 		if err != nil || d < time.Minute || d > mostAge {
 			return fmt.Errorf(`want a time from 1m to %dd such as "30d" or "36h", have %s`, mostAge/day, have(v))
 		}
 		*dst = d
 		return nil
 	}
+}
+
+// ParseAge returns a time as time.ParseDuration has it, or of whole days: "30d".
+func ParseAge(s string) (time.Duration, error) {
+	days, ok := strings.CutSuffix(s, "d")
+	if !ok {
+		return time.ParseDuration(s)
+	}
+	n, err := strconv.ParseUint(days, 10, 16)
+	return time.Duration(n) * day, err
 }

@@ -136,8 +136,11 @@ func (h *handle) closeUnused() {
 
 // User returns the name of the user that this process accesses files as, for
 // errors about permissions.
-func User() string {
-	id := strconv.Itoa(os.Geteuid())
+func User() string { return UserName(os.Geteuid()) }
+
+// UserName returns the name of a user, or the number where it has none.
+func UserName(uid int) string {
+	id := strconv.Itoa(uid)
 	if u, err := user.LookupId(id); err == nil {
 		return u.Username
 	}

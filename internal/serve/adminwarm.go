@@ -47,9 +47,6 @@ func (h *Handler) adminOriginals(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	site, _, selection, err := readSelection(r)
-	if err == nil {
-		err = h.CheckSelection(site, selection)
-	}
 	if err != nil {
 		return err
 	}

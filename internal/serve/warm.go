@@ -44,8 +44,8 @@ type Failure struct {
 // they are not there, in one job and after all that clients wait for. The
 // original's name may be a path below the site's originals too. Where ctx is
 // done it returns ctx's error; what is being rendered is published all the
-// same. Other errors are ErrNoSuchSite and those of the selection itself; what
-// is wrong with the original is in Warmed.
+// same. Other errors are ErrNoSuchSite, those of the selection itself, and why
+// there are no sites; what is wrong with the original is in Warmed.
 func (h *Handler) Warm(ctx context.Context, site string, selection Selection, original string) (Warmed, error) {
 	defer h.busy()()
 	select {
@@ -138,7 +138,8 @@ func (h *Handler) warm(ctx context.Context, sites *Sites, list []asked, sum *War
 
 // EachOriginal calls f with the name of each original of a site that its name
 // says can be one, of selection.Since or later, in no order, and returns how many
-// folders could not be read. Errors are as those of Warm.
+// folders could not be read. Errors are as those of Warm, f's, and
+// originals.ErrUnreadable.
 func (h *Handler) EachOriginal(ctx context.Context, site string, selection Selection, f func(name string) error) (unread int, err error) {
 	defer h.busy()()
 	sites, s, err := h.warmSite(site, selection)

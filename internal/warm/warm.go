@@ -40,8 +40,8 @@ type Options struct {
 	List io.Reader
 	// AtOnce is how many originals thumbd is asked for at once.
 	AtOnce int
-	// Patience is how long thumbd may not answer, while it is started again for
-	// example, before that is an error.
+	// Patience is how long thumbd, once it has answered, may not answer, while
+	// it is started again for example, before that is an error.
 	Patience time.Duration
 	Progress Progress
 }

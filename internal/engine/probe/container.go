@@ -31,7 +31,7 @@ type Container struct {
 	// Trailer is where that of a GIF stands.
 	Trailer int64
 	// Bare is a GIF whose first frame leaves a part of the canvas bare, which is
-	// to be seen through, and of which no frame has a transparent color.
+	// to be seen through, and of which no frame has a transparent color nor is Cleared.
 	Bare bool
 	// Cleared is where the flags of those frames of a GIF stand that are taken
 	// away after they were shown, have no transparent color and use no color of
