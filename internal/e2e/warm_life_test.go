@@ -160,15 +160,18 @@ func TestWarmOutlivesThumbd(t *testing.T) {
 // Who publishes without the running thumbd must not, as that could purge what
 // is then published once more.
 func TestWarmGivesWayToThumbd(t *testing.T) {
-	originals, want := many(t, 160)
+	originals, want := many(t, 320)
 	r := start(t, rig.Options{Sites: warmSites(t, originals), Stopped: true})
 	cmd := warmCommand(t, r, false, "gallery")
 	ended, out := background(t, cmd)
 	awaitThumbnails(t, r, len(want)/8)
+	// It has much to do still when the daemon comes.
+	must(t, cmd.Process.Signal(syscall.SIGSTOP))
 	warm(t, warmCommand(t, r, false, "gallery"), 1, "the tree is held")
 	other := warmCommand(t, r, false, "p", "--from", "-")
 	other.Stdin = strings.NewReader("d0/0.jpg\n")
 	warm(t, other, 0, "p: 1 originals, made 2 thumbnails")
+	must(t, cmd.Process.Signal(syscall.SIGCONT))
 	must(t, r.StartDaemon(t.Context()))
 	<-ended
 	if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(out.String(), "another thumbd has been started") {
