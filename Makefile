@@ -151,8 +151,9 @@ install: all
 	install -D -m 0755 build/thumbd-render $(DESTDIR)/usr/libexec/thumbd/thumbd-render
 	install -D -m 0644 nginx/conf.d/thumbd.conf $(DESTDIR)$(SYSCONFDIR)/nginx/conf.d/thumbd.conf
 	install -D -m 0644 -t $(DESTDIR)$(SYSCONFDIR)/nginx/snippets nginx/snippets/*.conf
-	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man8 packaging/man/thumbd.8 packaging/man/thumbd-render.8
-	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man5 packaging/man/thumbd.toml.5
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man5 packaging/man/*.5
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man7 packaging/man/*.7
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man8 packaging/man/*.8
 	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(PREFIX)/share/doc/thumbd
 	cp -R packaging/examples $(DESTDIR)$(PREFIX)/share/doc/thumbd/
 	sed 's,/usr/bin,$(PREFIX)/bin,' packaging/systemd/thumbd.service >$(DESTDIR)$(UNITDIR)/thumbd.service

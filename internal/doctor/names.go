@@ -2,7 +2,7 @@
 
 package doctor
 
-// names are the findings and how bad each is. thumbd(8) explains them all.
+// names are the findings and how bad each is. thumbd-doctor(8) explains them all.
 var names = map[string]Status{
 	// The units.
 	"unit-missing":       Wrong,

@@ -39,14 +39,14 @@ func TestEachNameIsFound(t *testing.T) {
 }
 
 func TestEachFindingIsInTheManual(t *testing.T) {
-	page, err := os.ReadFile("../../packaging/man/thumbd.8")
+	page, err := os.ReadFile("../../packaging/man/thumbd-doctor.8")
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, list, _ := strings.Cut(string(page), "The names of the findings stay:\n")
 	list, _, ok := strings.Cut(list, ".El\n")
 	if !ok {
-		t.Fatal("no list of findings in thumbd(8)")
+		t.Fatal("no list of findings in thumbd-doctor(8)")
 	}
 	var told []string
 	for _, m := range regexp.MustCompile(`(?m)^\.It Li (\S+)$`).FindAllStringSubmatch(list, -1) {
@@ -56,6 +56,6 @@ func TestEachFindingIsInTheManual(t *testing.T) {
 	slices.Sort(names)
 	slices.Sort(told)
 	if !slices.Equal(names, told) {
-		t.Errorf("thumbd(8) has\n%q, want\n%q", told, names)
+		t.Errorf("thumbd-doctor(8) has\n%q, want\n%q", told, names)
 	}
 }

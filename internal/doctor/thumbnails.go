@@ -181,7 +181,7 @@ func (v *visit) explain(a probe.Answer) (what string, cure []string) {
 	case reason == "signature" || reason == "no-site" || reason == "unknown-preset" || reason == "no-proof":
 		return what + ": the daemon has another configuration", []string{v.restart()}
 	case reason != "":
-		return what, []string{log, "see ANSWERS in thumbd(8)"}
+		return what, []string{log, "see ANSWERS in thumbd-url(7)"}
 	case a.Status == http.StatusBadGateway || a.Status == http.StatusGatewayTimeout:
 		return what + ": nginx does not get to thumbd", []string{"systemctl restart " + socketUnit, "see nginx's error log"}
 	case a.Status == http.StatusForbidden:

@@ -181,7 +181,7 @@ func diseases() map[string]disease {
 		"no image of a watermark":  {change: watermarkAway, want: "watermark-unreadable", cure: "read the image"},
 		"no original to try":       {change: originalsAway(true), want: "no-original", cure: "put a picture there"},
 		"another key":              {change: otherKey, want: "probe-miss", cure: "restart thumbd"},
-		"a damaged original alone": {change: damagedOriginals, want: "probe-miss", cure: "ANSWERS in thumbd(8)"},
+		"a damaged original alone": {change: damagedOriginals, want: "probe-miss", cure: "ANSWERS in thumbd-url(7)"},
 	}
 }
 

@@ -114,9 +114,9 @@ func TestStatusHasTheMeans(t *testing.T) {
 	t.Error("no render times")
 }
 
-// Every metric is in thumbd(8), with its labels, and no other.
+// Every metric is in thumbd-admin(7), with its labels, and no other.
 func TestEveryMetricIsInTheManual(t *testing.T) {
-	page, err := os.ReadFile("../../packaging/man/thumbd.8")
+	page, err := os.ReadFile("../../packaging/man/thumbd-admin.7")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,20 +131,20 @@ func TestEveryMetricIsInTheManual(t *testing.T) {
 	for _, f := range families {
 		labels, ok := documented[f.Name]
 		if !ok {
-			t.Errorf("%s is not in thumbd(8)", f.Name)
+			t.Errorf("%s is not in thumbd-admin(7)", f.Name)
 		}
 		delete(documented, f.Name)
 		given := strings.FieldsFunc(labels, func(c rune) bool { return c == ' ' || c == ',' })
 		if len(given) != len(f.Samples[0].Labels) {
-			t.Errorf("%s has the labels %v, in thumbd(8) %v", f.Name, f.Samples[0].Labels, given)
+			t.Errorf("%s has the labels %v, in thumbd-admin(7) %v", f.Name, f.Samples[0].Labels, given)
 		}
 		for _, l := range f.Samples[0].Labels {
 			if !strings.Contains(" "+labels+" ", " "+l.Name+" ") {
-				t.Errorf("the label %s of %s is not in thumbd(8)", l.Name, f.Name)
+				t.Errorf("the label %s of %s is not in thumbd-admin(7)", l.Name, f.Name)
 			}
 		}
 	}
 	for name := range documented {
-		t.Errorf("%s of thumbd(8) does not exist", name)
+		t.Errorf("%s of thumbd-admin(7) does not exist", name)
 	}
 }

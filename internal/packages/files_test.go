@@ -36,6 +36,9 @@ const both = `
 -rw-r--r-- - /usr/share/doc/thumbd/changelog.gz
 -rw-r--r-- - /usr/share/fish/vendor_completions.d/thumbd.fish
 -rw-r--r-- - /usr/share/man/man5/thumbd.toml.5.gz
+-rw-r--r-- - /usr/share/man/man7/thumbd-admin.7.gz
+-rw-r--r-- - /usr/share/man/man7/thumbd-url.7.gz
+-rw-r--r-- - /usr/share/man/man8/thumbd-doctor.8.gz
 -rw-r--r-- - /usr/share/man/man8/thumbd-render.8.gz
 -rw-r--r-- - /usr/share/man/man8/thumbd.8.gz
 `

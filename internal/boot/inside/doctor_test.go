@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// diagnosis is what thumbd doctor --json prints, as thumbd(8) has it.
+// diagnosis is what thumbd doctor --json prints, as thumbd-doctor(8) has it.
 type diagnosis struct {
 	Well     bool
 	Findings []struct {
