@@ -23,8 +23,9 @@ var ErrLimit = errors.New("the kernel's limit is reached")
 
 // Options say what is watched, and who is told. All must be set.
 type Options struct {
-	// Root is the folder, an absolute path. What is a link in it is not
-	// followed, and what begins with a dot is not looked at.
+	// Root is the folder, an absolute path, or a link to the folder. Links
+	// in the folder are not followed, and names that begin with a dot are not
+	// looked at.
 	Root string
 	// Quiet is how long nothing must have happened to a file before Changed
 	// has it: it may be written still.
@@ -86,13 +87,14 @@ func Check(root string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(w.add(root), w.notify.Close())
+	return errors.Join(w.add(w.at), w.notify.Close())
 }
 
 // watcher watches one opening of the root.
 type watcher struct {
 	Options
 	notify  *fsnotify.Watcher
+	at      string // Root with its links resolved: a walk does not follow them
 	root    os.FileInfo
 	folders map[string]bool      // that are watched, by full path
 	pending map[string]time.Time // names of files, and when something happened last
@@ -101,7 +103,11 @@ type watcher struct {
 }
 
 func newWatcher(o Options) (*watcher, error) {
-	info, err := os.Stat(o.Root)
+	at, err := filepath.EvalSymlinks(o.Root)
+	if err != nil {
+		return nil, fmt.Errorf("watch %s: %w", o.Root, err)
+	}
+	info, err := os.Stat(at)
 	if err != nil {
 		return nil, fmt.Errorf("watch: %w", err)
 	}
@@ -113,7 +119,7 @@ func newWatcher(o Options) (*watcher, error) {
 		return nil, fmt.Errorf("watch %s: %w", o.Root, err)
 	}
 	return &watcher{
-		Options: o, notify: n, root: info, lost: true,
+		Options: o, notify: n, at: at, root: info, lost: true,
 		folders: make(map[string]bool), pending: make(map[string]time.Time), gone: make(map[string]bool),
 	}, nil
 }
@@ -128,7 +134,7 @@ func follow(ctx context.Context, o Options) error {
 	defer func() { _ = w.notify.Close() }()
 	// What changes from now on is noticed, so what is looked at later is not
 	// too old.
-	if err := w.add(o.Root); err != nil {
+	if err := w.add(w.at); err != nil {
 		return err
 	}
 	clear(w.pending)
@@ -227,7 +233,7 @@ func (w *watcher) lose() {
 
 // event takes note of what has happened.
 func (w *watcher) event(e fsnotify.Event) error {
-	if e.Name == w.Root && e.Has(fsnotify.Remove|fsnotify.Rename) {
+	if e.Name == w.at && e.Has(fsnotify.Remove|fsnotify.Rename) {
 		return fmt.Errorf("watch %s: it is gone", w.Root)
 	}
 	name, ok := w.name(e.Name)
@@ -255,7 +261,7 @@ func (w *watcher) touch(name string) {
 
 // name returns what is at path as a name below the root.
 func (w *watcher) name(path string) (string, bool) {
-	name, ok := strings.CutPrefix(path, strings.TrimSuffix(w.Root, "/")+"/")
+	name, ok := strings.CutPrefix(path, strings.TrimSuffix(w.at, "/")+"/")
 	return name, ok && !strings.HasPrefix(name, ".") && !strings.Contains(name, "/.")
 }
 
@@ -264,7 +270,7 @@ func (w *watcher) name(path string) (string, bool) {
 func (w *watcher) add(path string) error {
 	err := filepath.WalkDir(path, func(path string, d fs.DirEntry, err error) error {
 		name, ok := w.name(path)
-		if !ok && path != w.Root {
+		if !ok && path != w.at {
 			if err == nil && d.IsDir() {
 				return fs.SkipDir
 			}

@@ -46,7 +46,7 @@ func (c told) await(t *testing.T, want ...string) {
 			if i >= 0 {
 				want = slices.Delete(want, i, i+1)
 			}
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatalf("not told: %v", want)
 		}
 	}
@@ -57,7 +57,12 @@ func run(t *testing.T) (root string, c told) {
 	t.Helper()
 	root = filepath.Join(t.TempDir(), "root")
 	must(t, os.MkdirAll(filepath.Join(root, "d/e"), 0o755))
-	c = make(told, 1000)
+	return root, runOn(t, root)
+}
+
+func runOn(t *testing.T, root string) told {
+	t.Helper()
+	c := make(told, 1000)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {
@@ -69,7 +74,7 @@ func run(t *testing.T) (root string, c told) {
 		<-ended
 	})
 	c.await(t, "lost")
-	return root, c
+	return c
 }
 
 func must(t *testing.T, errs ...error) {
@@ -117,6 +122,42 @@ func TestChangesAreTold(t *testing.T) {
 			c.await(t, step.want...)
 		})
 	}
+}
+
+// originals = "/srv/media", and /srv/media is a link to a folder of a disk: the
+// last name of the path, or one above it.
+func TestARootBehindALinkIsWatched(t *testing.T) {
+	for name, root := range map[string]string{"the folder": "media", "a folder above": "srv/media"} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			must(t, os.MkdirAll(filepath.Join(dir, "disk/media/d"), 0o755))
+			must(t, os.Symlink("disk/media", filepath.Join(dir, "media")), os.Symlink("disk", filepath.Join(dir, "srv")))
+			root := filepath.Join(dir, root)
+			must(t, Check(root))
+			c := runOn(t, root)
+			write(t, filepath.Join(dir, "disk/media/a"))
+			write(t, filepath.Join(root, "d/b"))
+			c.await(t, "a", "d/b")
+			must(t, os.RemoveAll(filepath.Join(root, "d")))
+			c.await(t, "d/")
+			must(t, os.RemoveAll(filepath.Join(dir, "disk/media")), os.MkdirAll(filepath.Join(dir, "disk/media"), 0o755))
+			c.await(t, "lost")
+			write(t, filepath.Join(root, "n"))
+			c.await(t, "n")
+		})
+	}
+}
+
+// A link that is turned to another folder, as a deployment does.
+func TestALinkThatIsTurnedIsNoticed(t *testing.T) {
+	dir := t.TempDir()
+	root := filepath.Join(dir, "current")
+	must(t, os.MkdirAll(filepath.Join(dir, "1"), 0o755), os.MkdirAll(filepath.Join(dir, "2"), 0o755), os.Symlink("1", root))
+	c := runOn(t, root)
+	must(t, os.Symlink("2", root+".new"), os.Rename(root+".new", root))
+	c.await(t, "report", "lost")
+	write(t, filepath.Join(root, "a"))
+	c.await(t, "a")
 }
 
 func TestWhatBeginsWithADotIsNotTold(t *testing.T) {

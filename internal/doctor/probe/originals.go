@@ -4,6 +4,7 @@ package probe
 
 import (
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,29 +27,37 @@ const maxNames = 500
 var spelt = map[string]string{"jpeg": "jpg", "jpe": "jpg", "tif": "tiff", "heif": "heic"}
 
 // Originals returns names of a site's originals, of at most that many bytes,
-// that the user of that name can read, in the order of the folders. Where there
-// are only others, blocked is the first of them.
+// that the user of that name can read, in the order of the folders. If all are
+// unreadable, blocked is the first of them.
+//
+// As in the daemon, the site's folder may be a link to a folder, and an original
+// a link to a file below that folder.
 func Originals(s *config.Site, most int64, reader string) (names []string, blocked string) {
 	u, err := asuser.Lookup(reader, "")
 	if err != nil {
 		return nil, ""
 	}
+	// A walk does not follow a link that it begins at.
+	folder, err := filepath.EvalSymlinks(s.Originals)
+	if err != nil {
+		return nil, ""
+	}
 	looked := 0
 	// What can't be read is left out; the daemon has told of the folder itself.
-	_ = filepath.WalkDir(s.Originals, func(at string, d fs.DirEntry, err error) error {
+	_ = filepath.WalkDir(folder, func(at string, d fs.DirEntry, err error) error {
 		looked++
 		switch {
 		case looked > maxLooked || len(names) == maxNames:
 			return fs.SkipAll
 		case err != nil:
 			return fs.SkipDir
-		case at != s.Originals && strings.HasPrefix(d.Name(), "."):
+		case at != folder && strings.HasPrefix(d.Name(), "."):
 			return skipped(d)
-		case !isOriginal(s, d, most):
+		case !isOriginal(s, folder, at, most):
 			return nil
 		}
 		if in, err := u.Obstacle(at, unix.R_OK); err == nil && in == "" {
-			names = append(names, strings.TrimPrefix(at, s.Originals+"/"))
+			names = append(names, strings.TrimPrefix(at, folder+"/"))
 		} else if blocked == "" {
 			blocked = at
 		}
@@ -69,14 +78,18 @@ func skipped(d fs.DirEntry) error {
 }
 
 // isOriginal goes by the extension; the worker goes by the bytes.
-func isOriginal(s *config.Site, d fs.DirEntry, most int64) bool {
-	ext := strings.ToLower(strings.TrimPrefix(filepath.Ext(d.Name()), "."))
+func isOriginal(s *config.Site, folder, at string, most int64) bool {
+	ext := strings.ToLower(strings.TrimPrefix(filepath.Ext(at), "."))
 	if as, ok := spelt[ext]; ok {
 		ext = as
 	}
 	if !slices.ContainsFunc(s.OriginalFormats, func(f thumb.Format) bool { return f.String() == ext }) {
 		return false
 	}
-	fi, err := d.Info()
+	file, err := filepath.EvalSymlinks(at)
+	if err != nil || !strings.HasPrefix(file, folder+"/") {
+		return false
+	}
+	fi, err := os.Stat(file)
 	return err == nil && fi.Mode().IsRegular() && fi.Size() > 0 && fi.Size() <= most
 }
