@@ -4,63 +4,77 @@ package e2e
 
 import (
 	"bytes"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"thumbd/internal/rig"
 )
 
-// The promises of the design, and the tests that hold them.
-//
-//  1. A hit never reaches thumbd, and is served while it is stopped:
-//     e2e TestServedWhileStopped, TestFirstHitIsAsLaterHits.
-//  2. nginx sees a whole thumbnail or none.
-//     Killed: e2e TestKilledInTheMiddle, TestKilledAtEachStepOfPublishing.
-//     Full and failing disks: e2e TestDiskTrouble,
-//     TestDiskFaultsAtEachStepOfPublishing, TestFaultsAtCallsOfPublishing,
-//     TestFaultAtTheRemovalOfATempFile.
-//     Damaged originals: e2e TestAnswers; engine TestCutOffOriginals.
-//     Power cut: e2e TestPowerCut.
-//     A worker that writes after its answer: publish TestPictureIsSealed,
-//     TestPictureInTheWorkersHandsIsRefused.
-//     Readers: publish TestReadersSeeAWholeFileOrNone.
-//  3. N clients, one render: e2e TestManyClientsOneRender,
-//     TestClientGoesAway; serve TestConcurrentClientsShareOneRender.
-//  4. Nothing outside originals and tree is read or written:
-//     e2e TestOddOriginals, TestLinkOutOfTheTree, TestNamesRefused;
-//     originals TestOpen; publish TestLinksDoNotLeadOut,
-//     TestNamesOutsideAreRefused.
-//  5. No image crashes or blocks thumbd, or keeps a processor for longer than
-//     render_time: e2e TestWorkerFailures; render TestFailures,
-//     TestWorkersAreReplaced.
-//  6. A bad signature costs no disk access:
-//     e2e TestABadSignatureCostsNoDiskAccess; serve
-//     TestABadSignatureCostsNoDiskAccess.
-//  7. The same picture every time: engine TestSameBytesEveryTime;
-//     e2e TestSameThumbnailOnEveryNode.
-//
-// What else a restart or a reload must not break: e2e TestRestartsUnderLoad,
-// TestReloadsUnderLoad, TestIdleExitRaces, TestStopInTheMiddleOfARender.
+// ARCHITECTURE.md names the tests that hold each promise. Each of these tests
+// exists.
 func TestPromisesHaveTheirTests(t *testing.T) {
-	self, err := os.ReadFile("promises_test.go")
+	page, err := os.ReadFile("../../ARCHITECTURE.md")
 	must(t, err)
-	comment, _, _ := strings.Cut(string(self), "\nfunc TestPromises")
-	files, err := filepath.Glob("../*/*_test.go")
-	must(t, err)
+	_, promises, _ := strings.Cut(string(page), "\n## Promises\n")
+	promises, _, _ = strings.Cut(promises, "\n## ")
 	var all bytes.Buffer
-	for _, file := range files {
-		b, err := os.ReadFile(file)
-		must(t, err)
-		all.Write(b)
+	for _, file := range goFiles(t) {
+		if strings.HasSuffix(file, "_test.go") {
+			b, err := os.ReadFile(file)
+			must(t, err)
+			all.Write(b)
+		}
 	}
-	for _, name := range regexp.MustCompile(`\bTest[A-Z]\w+`).FindAllString(comment, -1) {
-		if !bytes.Contains(all.Bytes(), []byte("\nfunc "+name+"(")) {
+	names := regexp.MustCompile(`\bTest[A-Z]\w+`).FindAllString(promises, -1)
+	if len(names) == 0 {
+		t.Error("ARCHITECTURE.md names no test")
+	}
+	for _, name := range names {
+		if name != t.Name() && !bytes.Contains(all.Bytes(), []byte("\nfunc "+name+"(")) {
 			t.Errorf("there is no %s", name)
 		}
 	}
+}
+
+// ARCHITECTURE.md has a row for each package, and no other row.
+func TestEachPackageIsOnTheMap(t *testing.T) {
+	page, err := os.ReadFile("../../ARCHITECTURE.md")
+	must(t, err)
+	var rows []string
+	for _, m := range regexp.MustCompile("(?m)^\\| `((?:cmd|internal|packaging)/[^`]+)`").FindAllStringSubmatch(string(page), -1) {
+		rows = append(rows, m[1])
+	}
+	var packages []string
+	for _, file := range goFiles(t) {
+		packages = append(packages, strings.TrimPrefix(filepath.Dir(file), "../../"))
+	}
+	slices.Sort(packages)
+	slices.Sort(rows)
+	if diff := cmp.Diff(slices.Compact(packages), rows); diff != "" {
+		t.Errorf("packages (-) and rows of the map (+):\n%s", diff)
+	}
+}
+
+// goFiles returns the paths of all Go files of the module.
+func goFiles(t *testing.T) []string {
+	t.Helper()
+	var files []string
+	for _, top := range []string{"cmd", "internal", "packaging"} {
+		must(t, filepath.WalkDir("../../"+top, func(path string, _ fs.DirEntry, err error) error {
+			if err == nil && filepath.Ext(path) == ".go" {
+				files = append(files, path)
+			}
+			return err
+		}))
+	}
+	return files
 }
 
 // Two nodes give the same thumbnail the same bytes and validators.

@@ -146,7 +146,7 @@ func TestOverlay(t *testing.T) {
 	}
 }
 
-// TestRules holds the rules of DESIGN's tables over random cases.
+// TestRules holds the rules of thumbd-url(7) for sizes over random cases.
 func TestRules(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for i := range 100_000 {

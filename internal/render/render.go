@@ -110,7 +110,7 @@ func NewPicture(file *os.File, width, height int, distrust func()) *Picture {
 // Distrust has the worker that made p replaced: p is not what was asked for.
 func (p *Picture) Distrust() { p.distrust() }
 
-// Limits are those of DESIGN, [limits], that workers keep.
+// Limits are the keys of [limits] in thumbd.toml(5) that workers keep.
 type Limits struct {
 	OriginalPixels  int64 // width x height x frames
 	OriginalFrames  int

@@ -136,7 +136,7 @@ func (r *Rig) tomlFile() []byte {
 }
 
 // nginxTemplate includes the shipped files as the distributions' nginx.conf
-// and DESIGN's server block do.
+// and the server block of thumbd(8) do.
 var nginxTemplate = template.Must(template.New("nginx.conf").Parse(`{{with .User}}user {{.}};{{end}}
 daemon           off;
 worker_processes 2;

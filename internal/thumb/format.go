@@ -157,7 +157,7 @@ func (m *Metadata) UnmarshalText(b []byte) error {
 // Scheme is the way in which a site's URIs name thumbnails.
 type Scheme uint8
 
-// The schemes of DESIGN, URLs.
+// The schemes, as thumbd-url(7) describes them.
 const (
 	Signed Scheme = iota + 1
 	PresetScheme

@@ -24,8 +24,9 @@ const (
 	LeastSharpen, MostSharpen Decimal = 10, 1000
 )
 
-// options are in the alphabetical order in which URIs must have them. Those of
-// DESIGN that are reserved are missing.
+// options are in the alphabetical order in which URIs must have them. The names
+// lossless, region, rotate and trim are reserved: do not give them another
+// meaning.
 var options = []option{
 	{
 		"bg",

@@ -79,7 +79,7 @@ func TestRemoteOriginals(t *testing.T) {
 		t.Errorf("thumbd check: %v\n%s", err, out)
 	}
 	checkSpool(t)
-	// DESIGN asks for 0.8 of a service without network.
+	// A service without a network has 0.8 at most.
 	checkExposureOf(t, "13")
 
 	run(t, "sh", "-c", "sed -i /8080/d "+nginxSite+"; "+restartNginx)
