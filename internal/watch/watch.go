@@ -53,8 +53,10 @@ const (
 	limitPause = 5 * time.Minute
 	// lookTime is how often it is looked whether the root is still the same.
 	lookTime = 5 * time.Second
-	// most names are remembered that are not quiet yet.
-	most = 100_000
+	// most names, and mostBytes of them, are remembered that are not told yet:
+	// an uploader chooses how many there are, and each may have 4 KiB.
+	most      = 100_000
+	mostBytes = 16 << 20
 )
 
 // Run watches until ctx is done, and then waits for what it has called.
@@ -96,9 +98,10 @@ type watcher struct {
 	notify  *fsnotify.Watcher
 	at      string // Root with its links resolved: a walk does not follow them
 	root    os.FileInfo
-	folders map[string]bool      // that are watched, by full path
+	folders folders
 	pending map[string]time.Time // names of files, and when something happened last
 	gone    map[string]bool      // names of folders
+	held    int                  // bytes of the names in pending and gone
 	lost    bool
 }
 
@@ -120,7 +123,7 @@ func newWatcher(o Options) (*watcher, error) {
 	}
 	return &watcher{
 		Options: o, notify: n, at: at, root: info, lost: true,
-		folders: make(map[string]bool), pending: make(map[string]time.Time), gone: make(map[string]bool),
+		folders: make(folders), pending: make(map[string]time.Time), gone: make(map[string]bool),
 	}, nil
 }
 
@@ -137,7 +140,7 @@ func follow(ctx context.Context, o Options) error {
 	if err := w.add(w.at); err != nil {
 		return err
 	}
-	clear(w.pending)
+	w.clear()
 	due := make(chan Changes)
 	told := make(chan struct{})
 	go func() {
@@ -213,10 +216,15 @@ func (w *watcher) next() *Changes {
 		if now.Sub(last) >= w.Quiet {
 			c.Files = append(c.Files, name)
 			delete(w.pending, name)
+			w.held -= len(name)
 		}
 	}
 	for name := range w.gone {
-		c.Folders = append(c.Folders, name)
+		// With a folder go those in it: rm -r d tells d/e/f, d/e and d.
+		if !hasAbove(w.gone, name) {
+			c.Folders = append(c.Folders, name)
+		}
+		w.held -= len(name)
 	}
 	clear(w.gone)
 	if c.Files == nil && c.Folders == nil {
@@ -228,7 +236,23 @@ func (w *watcher) next() *Changes {
 // lose gives up to know what has happened.
 func (w *watcher) lose() {
 	w.lost = true
+	w.clear()
+}
+
+func (w *watcher) clear() {
 	clear(w.pending)
+	clear(w.gone)
+	w.held = 0
+}
+
+// hasAbove reports whether names has a folder that name is in.
+func hasAbove(names map[string]bool, name string) bool {
+	for i := len(name) - 1; i > 0; i-- {
+		if name[i] == '/' && names[name[:i]] {
+			return true
+		}
+	}
+	return false
 }
 
 // event takes note of what has happened.
@@ -240,9 +264,12 @@ func (w *watcher) event(e fsnotify.Event) error {
 	if !ok || e.Op == fsnotify.Chmod {
 		return nil
 	}
-	if e.Has(fsnotify.Remove|fsnotify.Rename) && w.folders[e.Name] {
+	if e.Has(fsnotify.Remove|fsnotify.Rename) && w.folders.has(e.Name) {
 		w.forget(e.Name)
-		w.gone[name] = true
+		if !w.gone[name] && w.room(name) {
+			w.gone[name] = true
+		}
+		return nil
 	}
 	w.touch(name)
 	if e.Has(fsnotify.Create) {
@@ -252,11 +279,20 @@ func (w *watcher) event(e fsnotify.Event) error {
 }
 
 func (w *watcher) touch(name string) {
-	if len(w.pending) >= most {
-		w.lose()
-		return
+	if _, ok := w.pending[name]; ok || w.room(name) {
+		w.pending[name] = time.Now()
 	}
-	w.pending[name] = time.Now()
+}
+
+// room counts a name that is to be remembered. Where there is no room for it,
+// all is lost.
+func (w *watcher) room(name string) bool {
+	if len(w.pending)+len(w.gone) >= most || w.held+len(name) > mostBytes {
+		w.lose()
+		return false
+	}
+	w.held += len(name)
+	return true
 }
 
 // name returns what is at path as a name below the root.
@@ -277,8 +313,9 @@ func (w *watcher) add(path string) error {
 			return nil
 		}
 		if err == nil && d.IsDir() {
-			err = w.notify.Add(path)
-			w.folders[path] = err == nil
+			if err = w.notify.Add(path); err == nil {
+				w.folders.add(path)
+			}
 		} else if err == nil && d.Type().IsRegular() {
 			w.touch(name)
 		}
@@ -302,11 +339,6 @@ func (w *watcher) add(path string) error {
 // forget ends the watching of the folder at path and those below it, which
 // would be told under this path when it has another.
 func (w *watcher) forget(path string) {
-	for folder := range w.folders {
-		if folder == path || strings.HasPrefix(folder, path+"/") {
-			// An error is that it has gone by itself.
-			_ = w.notify.Remove(folder)
-			delete(w.folders, folder)
-		}
-	}
+	// An error is that it has gone by itself.
+	w.folders.remove(path, func(folder string) { _ = w.notify.Remove(folder) })
 }

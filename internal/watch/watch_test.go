@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -111,7 +112,7 @@ func TestChangesAreTold(t *testing.T) {
 			must(t, os.Rename(other, at("g")))
 		}, []string{"g/x/y/z"}},
 		{"and in it", func() { write(t, at("g/x/y/w")) }, []string{"g/x/y/w"}},
-		{"a folder removed", func() { must(t, os.RemoveAll(at("g"))) }, []string{"g/x/y/z", "g/x/y/w", "g/x/y/", "g/"}},
+		{"a folder removed", func() { must(t, os.RemoveAll(at("g"))) }, []string{"g/x/y/z", "g/x/y/w", "g/"}},
 		{"the root replaced", func() {
 			must(t, os.Rename(root, root+".old"), os.MkdirAll(at("n"), 0o755))
 		}, []string{"lost"}},
@@ -200,14 +201,89 @@ func newTest(t *testing.T, quiet time.Duration) *watcher {
 	return w
 }
 
+// Whoever uploads chooses how many names there are, and how long each is.
 func TestTooMuchIsLost(t *testing.T) {
+	long := strings.Repeat("long/", 800)
+	for _, tt := range []struct {
+		name string
+		most int
+		note func(w *watcher, i int)
+	}{
+		{"files", most, func(w *watcher, i int) { w.touch(strconv.Itoa(i)) }},
+		{"long names", mostBytes / len(long), func(w *watcher, i int) { w.touch(long + strconv.Itoa(i)) }},
+		{"folders that went", most, func(w *watcher, i int) {
+			path := filepath.Join(w.at, strconv.Itoa(i))
+			w.folders.add(path)
+			must(t, w.event(fsnotify.Event{Name: path, Op: fsnotify.Remove}))
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newTest(t, time.Hour)
+			w.next()
+			for i := 0; !w.lost; i++ {
+				if tt.note(w, i); i > tt.most {
+					t.Fatalf("%d names are remembered, want at most %d", i, tt.most)
+				}
+			}
+			if diff := cmp.Diff(&Changes{}, w.next()); diff != "" || len(w.pending)+len(w.gone) > 0 || w.held != 0 {
+				t.Errorf("%d bytes of %d names remembered, (-want +got):\n%s", w.held, len(w.pending)+len(w.gone), diff)
+			}
+		})
+	}
+}
+
+// Names that were told are not counted any more.
+func TestOnlyWhatIsNotToldIsCounted(t *testing.T) {
+	w := newTest(t, 0)
+	w.next()
+	for i := range 3 {
+		w.touch("a")
+		w.touch("b" + strconv.Itoa(i))
+		path := filepath.Join(w.at, "d")
+		w.folders.add(path)
+		must(t, w.event(fsnotify.Event{Name: path, Op: fsnotify.Remove}))
+		if w.next() == nil || w.held != 0 {
+			t.Errorf("%d bytes are held of names that were told", w.held)
+		}
+	}
+}
+
+// rm -r tells each folder, the innermost first.
+func TestAFolderStandsForThoseInIt(t *testing.T) {
 	w := newTest(t, time.Hour)
 	w.next()
-	for i := range most + 1 {
-		w.touch(strconv.Itoa(i))
+	for _, name := range []string{"d/e/f", "d/e", "d", "dd", "c/d"} {
+		w.gone[name] = true
 	}
-	if diff := cmp.Diff(&Changes{}, w.next()); diff != "" || len(w.pending) > 0 {
-		t.Errorf("%d names remembered, (-want +got):\n%s", len(w.pending), diff)
+	c := w.next()
+	slices.Sort(c.Folders)
+	if diff := cmp.Diff([]string{"c/d", "d", "dd"}, c.Folders); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Of so many folders each is found in no time: to look at all of them for each
+// would take longer than any test may.
+func TestManyFoldersGo(t *testing.T) {
+	const n = 400_000
+	f := make(folders)
+	f.add("/m")
+	for i := range n {
+		f.add("/m/" + strconv.Itoa(i/1000))
+		f.add("/m/" + strconv.Itoa(i/1000) + "/" + strconv.Itoa(i))
+	}
+	removed := 0
+	count := func(string) { removed++ }
+	for i := range n / 2 {
+		f.remove("/m/"+strconv.Itoa(i/1000)+"/"+strconv.Itoa(i), count)
+	}
+	if removed != n/2 {
+		t.Errorf("%d folders are removed, want %d", removed, n/2)
+	}
+	removed = 0
+	f.remove("/m", count)
+	if want := 1 + n/1000 + n/2; removed != want || len(f) != 0 {
+		t.Errorf("%d folders are removed, want %d, and %d are left", removed, want, len(f))
 	}
 }
 
