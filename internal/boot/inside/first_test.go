@@ -22,10 +22,13 @@ func TestFromInstallToTheFirstThumbnail(t *testing.T) {
 	copyOriginals(t)
 	// The README has it as an example.
 	run(t, "install", "-D", "-m", "0644", originals+"/photos/dogs.jpg", "/srv/gallery/animals/kitten.jpg")
-	steps := readme(t)
+	steps := readme(t, "README.md", "Install", "make deb", "thumbd init", "location", "systemctl", "thumbd url")
 
+	// The package was made outside.
+	run(t, "sh", "-c", "cp "+repository+"/apt/pool/thumbd_*+next*.deb "+boot.Dir+"/dist")
+	_, apt, _ := strings.Cut(steps["make deb"], "\n")
 	begin := time.Now()
-	inClone(t, steps["install"])
+	inClone(t, apt)
 	installed := time.Now()
 	printed := inClone(t, steps["thumbd init"])
 	if !strings.Contains(unindented(printed), unindented(steps["location"])) {
@@ -42,30 +45,38 @@ func TestFromInstallToTheFirstThumbnail(t *testing.T) {
 		time.Since(begin).Round(time.Millisecond), installed.Sub(begin).Round(time.Millisecond))
 }
 
-// readme returns what the README has set off to be typed or written, to have
-// thumbd set up, by how it begins.
-func readme(t testing.TB) map[string]string {
+// The signed repository serves apt as packaging/README.md says.
+func TestInstallFromTheRepository(t *testing.T) {
+	untouched(t)
+	withoutMirror(t)
+	inClone(t, readme(t, "packaging/README.md", "From the signed repository", "install")["install"])
+	if !exists("/usr/bin/thumbd") {
+		t.Error("thumbd is not installed")
+	}
+}
+
+// readme returns the indented blocks of a section of a page, by the words that
+// they begin with.
+func readme(t testing.TB, page, section string, begin ...string) map[string]string {
 	t.Helper()
-	text, err := os.ReadFile(boot.Dir + "/tree/README.md")
+	text, err := os.ReadFile(boot.Dir + "/tree/" + page)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, _ := strings.Cut(string(text), "\n## Set up in five minutes\n")
-	section, _, _ = strings.Cut(section, "\n### ")
-	steps := map[string]string{"install": "", "thumbd init": "", "location": "", "systemctl": "", "thumbd url": ""}
-	for block := range strings.SplitSeq(section, "\n\n") {
-		for name := range steps {
-			if strings.HasPrefix(block, "       "+name) {
-				steps[name] = block
+	_, rest, _ := strings.Cut(string(text), "\n## "+section+"\n")
+	rest, _, _ = strings.Cut(rest, "\n## ")
+	blocks := make(map[string]string)
+	for block := range strings.SplitSeq(rest, "\n\n") {
+		for _, name := range begin {
+			if strings.HasPrefix(block, "    ") && strings.HasPrefix(strings.TrimLeft(block, " "), name) {
+				blocks[name] = block
 			}
 		}
 	}
-	for name, step := range steps {
-		if step == "" {
-			t.Fatalf("the README does not say how to set up thumbd: no %q in\n%s", name, section)
-		}
+	if len(blocks) != len(begin) {
+		t.Fatalf("%s, %s: want blocks that begin with %q, have\n%s", page, section, begin, rest)
 	}
-	return steps
+	return blocks
 }
 
 // inClone runs commands where a clone with dist would be.
