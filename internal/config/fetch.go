@@ -134,9 +134,9 @@ func (r *reader) checkSpool(c *Config, drafts []*draft) {
 	if !slices.ContainsFunc(drafts, func(d *draft) bool { return d.Fetch != nil }) {
 		return
 	}
-	if c.SpoolBytes < c.OriginalBytes {
-		r.mistake("limits.spool_bytes", "is %s, less than one original may have, original_bytes = %s; raise it, or lower that",
-			sizeText(c.SpoolBytes), sizeText(c.OriginalBytes))
+	if share := fetch.Share(c.OriginalBytes); c.SpoolBytes < share {
+		r.mistake("limits.spool_bytes", "is %s, less than one original may take, original_bytes = %s and %s more; raise it, or lower that",
+			sizeText(c.SpoolBytes), sizeText(c.OriginalBytes), sizeText(share-c.OriginalBytes))
 	}
 	spool, err := r.env.Resolve(c.Spool)
 	if err != nil {

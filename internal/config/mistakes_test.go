@@ -297,7 +297,7 @@ proxy = "http://proxy/"
 	{"a spool in originals", "[daemon]\nspool = \"/srv/b/spool\"\n" + site("a", `originals = "https://o.example/"`) + site("b"),
 		":2: daemon.spool: /srv/b/spool and the originals of site.b (line 9), /srv/b, contain each other; choose another folder"},
 	{"a spool for less than an original", "[limits]\nspool_bytes = \"63MiB\"\n" + site("a", `originals = "https://o.example/"`),
-		":2: limits.spool_bytes: is 63MiB, less than one original may have, original_bytes = 64MiB; raise it, or lower that"},
+		":2: limits.spool_bytes: is 63MiB, less than one original may take, original_bytes = 64MiB and 16KiB more; raise it, or lower that"},
 	{"downloads at a URL", "[files.b]\nprefix = \"/b/\"\nroot = \"https://o.example/\"\ninternal = \"/_b/\"\nscheme = \"open\"\n",
 		`:3: files.b.root: want an absolute path, have "https://o.example/"; only the originals of a site can be at a URL`},
 	{"focus and gravity", signedPreset(`size = "1x1"`, `method = "crop"`, `focus = "10:20.5"`, `gravity = "north"`),

@@ -3,7 +3,6 @@
 package fetch
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -18,25 +17,38 @@ import (
 // a process that is gone. No fetch takes as long.
 const leftoverTime = time.Hour
 
-// spooled are the files of one key.
-type spooled struct {
-	key      string
-	used     time.Time // the record's; zero: there is none
-	contents []content
+// evictMost is a Spool's most.
+const evictMost = 10_000
+
+// What a file takes of a disk, beside its bytes. Of each 16 KiB, ext4 has one
+// inode: many small files use up inodes before bytes.
+const (
+	blockSize = 4 << 10
+	leastFile = 16 << 10
+)
+
+// fileShare returns how much of the budget a file of size bytes takes: its
+// blocks, and not less than an inode's share of the disk.
+func fileShare(size int64) int64 {
+	return max((size+blockSize-1)/blockSize*blockSize, leastFile)
 }
 
-type content struct {
-	name  string
-	size  int64
-	since time.Time
+// Share returns how much of a spool's budget an original of size bytes takes:
+// its file and its record.
+func Share(size int64) int64 { return fileShare(size) + fileShare(0) }
+
+// spooled is an original that the spool has.
+type spooled struct {
+	key  string
+	used time.Time
 }
 
 // unseenShare of the budget is what is written between two looks at the folder,
 // which other processes may use too.
 const unseenShare = 10
 
-// reserve counts n bytes that are about to be written, and makes room for
-// them.
+// reserve counts n bytes of the budget that are about to be used, and makes
+// room for them.
 func (s *Spool) reserve(dir *os.Root, n int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -64,116 +76,122 @@ func (s *Spool) drop(key string) {
 	defer release()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r, err := readRecord(dir, key); err == nil {
-		s.remove(dir, spooled{key: key, contents: []content{{name: r.Content, size: r.Size}}})
-	}
+	s.remove(dir, key)
 }
 
 // evict counts what is stored and, where that is too much, removes what was
 // not used for longest, some more than it must. s.mu is held.
 func (s *Spool) evict(dir *os.Root) error {
-	all, err := s.scan(dir)
-	if err != nil {
-		return s.explain(err)
-	}
-	s.unseen = s.limit / unseenShare
-	if s.stored+s.coming <= s.limit {
-		return nil
-	}
-	slices.SortFunc(all, func(a, b spooled) int { return a.used.Compare(b.used) })
-	for _, e := range all {
-		if s.stored+s.coming <= s.limit-s.limit/10 {
+	for {
+		oldest, err := s.scan(dir)
+		if err != nil {
+			return s.explain(err)
+		}
+		s.unseen = s.limit / unseenShare
+		if s.stored+s.coming <= s.limit {
 			return nil
 		}
-		s.remove(dir, e)
-	}
-	return nil
-}
-
-// remove removes the original of one key. What can't be removed stays counted.
-func (s *Spool) remove(dir *os.Root, e spooled) {
-	if !removed(dir, e.key) {
-		return
-	}
-	for _, c := range e.contents {
-		if removed(dir, c.name) {
-			s.stored -= c.size
+		before := s.stored
+		for _, e := range oldest {
+			if s.stored+s.coming <= s.limit-s.limit/10 {
+				return nil
+			}
+			s.remove(dir, e.key)
+		}
+		if s.stored+s.coming <= s.limit || s.stored == before {
+			return nil
 		}
 	}
 }
 
-func removed(dir *os.Root, name string) bool {
-	err := dir.Remove(name)
+// remove removes the original of a key, if there is one. What can't be removed
+// stays counted. s.mu is held.
+func (s *Spool) remove(dir *os.Root, key string) {
+	r, err := readRecord(dir, key)
+	if s.removeFile(dir, key) && err == nil {
+		s.removeFile(dir, r.Content)
+	}
+}
+
+// removeFile removes a file that is counted, and reports whether it is gone.
+func (s *Spool) removeFile(dir *os.Root, name string) bool {
+	fi, err := dir.Lstat(name)
+	if err == nil {
+		err = dir.Remove(name)
+	}
+	if err == nil {
+		s.stored -= fileShare(fi.Size())
+	}
 	return err == nil || errors.Is(err, fs.ErrNotExist)
 }
 
-// scan returns what is in the spool, sets what is stored, and removes what
-// processes that are gone have left.
+// scan looks at all files once, sets what is stored, and returns at most
+// s.most originals, those that were not used for longest, in that order.
+// Now and then it removes what processes that are gone have left. s.mu is held.
 func (s *Spool) scan(dir *os.Root) ([]spooled, error) {
-	byKey, err := list(dir)
-	if err != nil {
-		return nil, err
-	}
+	sweep := time.Since(s.swept) > leftoverTime
+	var oldest []spooled
+	byAge := func(a, b spooled) int { return a.used.Compare(b.used) }
 	s.stored = 0
-	var all []spooled
-	for _, e := range byKey {
-		named := e.named(dir)
-		i := slices.IndexFunc(e.contents, func(c content) bool { return c.name == named })
-		for j, c := range e.contents {
-			if j != i && time.Since(c.since) > leftoverTime {
-				removed(dir, c.name)
-			}
+	err := each(dir, func(fi os.FileInfo) {
+		name := fi.Name()
+		if s.writing[strings.TrimSuffix(name, recordSuffix)] {
+			return
 		}
-		if i < 0 && !e.used.IsZero() {
-			removed(dir, e.key)
-			continue
+		s.stored += fileShare(fi.Size())
+		if sweep && s.isLeftover(dir, fi) && s.removeFile(dir, name) {
+			return
 		}
-		if i >= 0 {
-			s.stored += e.contents[i].size
-			all = append(all, spooled{e.key, e.used, e.contents[i : i+1]})
+		if strings.Contains(name, ".") {
+			return
 		}
-	}
-	return all, nil
-}
-
-// named returns which of e's contents its record names. Where there is one
-// there is no need to read it.
-func (e *spooled) named(dir *os.Root) string {
-	if len(e.contents) == 1 && !e.used.IsZero() {
-		return e.contents[0].name
-	}
-	r, err := readRecord(dir, e.key)
-	if err != nil {
-		return ""
-	}
-	return r.Content
-}
-
-// list returns the files of dir by their keys.
-func list(dir *os.Root) (map[string]*spooled, error) {
-	f, err := dir.Open(".")
+		if oldest = append(oldest, spooled{name, fi.ModTime()}); len(oldest) == 2*s.most {
+			slices.SortFunc(oldest, byAge)
+			oldest = oldest[:s.most]
+		}
+	})
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	byKey := make(map[string]*spooled)
+	if sweep {
+		s.swept = time.Now()
+	}
+	slices.SortFunc(oldest, byAge)
+	return oldest[:min(len(oldest), s.most)], nil
+}
+
+// isLeftover reports whether a file is a record that names nothing, or is old
+// and named by no record.
+func (s *Spool) isLeftover(dir *os.Root, fi os.FileInfo) bool {
+	key, _, isContent := strings.Cut(fi.Name(), ".")
+	if isContent && time.Since(fi.ModTime()) < leftoverTime {
+		return false
+	}
+	r, err := readRecord(dir, key)
+	if isContent || err != nil {
+		return r.Content != fi.Name()
+	}
+	_, err = dir.Lstat(r.Content)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// each calls f with each file of dir, whose names are not held all at once.
+func each(dir *os.Root, f func(os.FileInfo)) error {
+	d, err := dir.Open(".")
+	if err != nil {
+		return err
+	}
+	defer d.Close()
 	for {
-		infos, err := f.Readdir(1000)
+		infos, err := d.Readdir(1000)
 		for _, fi := range infos {
-			key, _, isContent := strings.Cut(fi.Name(), ".")
-			e := cmp.Or(byKey[key], &spooled{key: key})
-			byKey[key] = e
-			if isContent {
-				e.contents = append(e.contents, content{fi.Name(), fi.Size(), fi.ModTime()})
-			} else {
-				e.used = fi.ModTime()
-			}
+			f(fi)
 		}
 		if err == io.EOF {
-			return byKey, nil
+			return nil
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
 }

@@ -22,7 +22,8 @@ import (
 // Spool keeps originals in a folder, as many as its budget allows, those that
 // were used last. It may be used by any number of goroutines, and lives
 // through the end of the process. Several processes may share the folder: each
-// of them may then be over the budget by a tenth.
+// of them may then be over the budget by a tenth. The budget is of the disk: an
+// original takes its Share of it.
 //
 // An original is two files: KEY.RANDOM has its bytes and is written once, KEY
 // is a record in JSON that names it, and is there last and gone first. So what
@@ -30,12 +31,20 @@ import (
 type Spool struct {
 	dir   *root.Dir
 	limit int64
+	// most originals are remembered in one look at the folder, so that memory
+	// does not grow with it.
+	most int
 
-	mu     sync.Mutex
-	stored int64 // bytes of what records name, as far as is known
-	coming int64 // bytes of what is being fetched
-	unseen int64 // bytes that may be written before the folder is looked at
+	mu      sync.Mutex
+	stored  int64           // share of what the folder has, as far as is known
+	coming  int64           // share of what is being fetched
+	unseen  int64           // share that may be taken before the folder is looked at
+	writing map[string]bool // names of files that are counted in coming
+	swept   time.Time       // when leftovers were looked for
 }
+
+// recordSuffix ends the name of a record that is not yet in its place.
+const recordSuffix = ".record"
 
 // record says what the spool has of an original.
 type record struct {
@@ -52,7 +61,9 @@ func (r record) conditional() bool { return r.ETag != "" || r.LastModified != ""
 
 // NewSpool returns the spool at path, an absolute one, with a budget of limit
 // bytes. It touches no disk.
-func NewSpool(path string, limit int64) *Spool { return &Spool{dir: root.New(path), limit: limit} }
+func NewSpool(path string, limit int64) *Spool {
+	return &Spool{dir: root.New(path), limit: limit, most: evictMost, writing: make(map[string]bool)}
+}
 
 // Close lets go of the folder. Files that are open stay so.
 func (s *Spool) Close() { s.dir.Close() }
@@ -182,30 +193,48 @@ type incoming struct {
 	file    *os.File
 	name    string
 	size    int64
-	kept    bool
+	share   int64 // that is counted in the spool's coming
 }
 
-// create begins an original of key. The caller calls discard when it is done
-// with it, after commit too.
+// create begins an original of key, or returns ErrBusy where the budget has no
+// room for it. The caller calls discard when it is done with it, after commit
+// too.
 func (s *Spool) create(key string) (*incoming, error) {
 	dir, release, err := s.acquire()
 	if err != nil {
 		return nil, err
 	}
 	in := &incoming{spool: s, dir: dir, release: release, key: key, name: key + "." + rand.Text()}
-	if in.file, err = dir.OpenFile(in.name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
-		release()
-		return nil, s.explain(err)
+	s.mu.Lock()
+	s.writing[in.name] = true
+	s.mu.Unlock()
+	err = in.grow(0)
+	if err == nil {
+		in.file, err = dir.OpenFile(in.name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		err = s.explain(err)
+	}
+	if err != nil {
+		in.discard()
+		return nil, err
 	}
 	return in, nil
 }
 
+// grow counts that n bytes more are about to be written.
+func (in *incoming) grow(n int) error {
+	share := Share(in.size + int64(n))
+	if err := in.spool.reserve(in.dir, share-in.share); err != nil {
+		return err
+	}
+	in.size, in.share = in.size+int64(n), share
+	return nil
+}
+
 // Write appends p, or returns ErrBusy where the budget has no room for it.
 func (in *incoming) Write(p []byte) (int, error) {
-	if err := in.spool.reserve(in.dir, int64(len(p))); err != nil {
+	if err := in.grow(len(p)); err != nil {
 		return 0, err
 	}
-	in.size += int64(len(p))
 	n, err := in.file.Write(p)
 	return n, in.spool.explain(err)
 }
@@ -221,33 +250,49 @@ func (in *incoming) commit(r record) error {
 	if err := in.file.Sync(); err != nil {
 		return in.spool.explain(err)
 	}
-	next := in.name + ".record"
+	next := in.name + recordSuffix
 	if err := in.dir.WriteFile(next, b, 0o600); err != nil {
 		return in.spool.explain(errors.Join(err, in.dir.Remove(next)))
 	}
-	in.spool.mu.Lock()
-	defer in.spool.mu.Unlock()
+	s := in.spool
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	old, oldErr := readRecord(in.dir, in.key)
+	// It stays counted until the new one has its place.
+	replaced, replacedErr := in.dir.Lstat(in.key)
 	if err := in.dir.Rename(next, in.key); err != nil {
-		return in.spool.explain(errors.Join(err, in.dir.Remove(next)))
+		return s.explain(errors.Join(err, in.dir.Remove(next)))
 	}
-	in.kept = true
-	in.spool.stored += in.size
-	if oldErr == nil && in.dir.Remove(old.Content) == nil {
-		in.spool.stored -= old.Size
+	s.settle(in)
+	s.stored += Share(in.size)
+	if replacedErr == nil {
+		s.stored -= fileShare(replaced.Size())
+	}
+	if oldErr == nil {
+		s.removeFile(in.dir, old.Content)
 	}
 	return nil
 }
 
+// settle ends the count of in as one that comes. s.mu is held.
+func (s *Spool) settle(in *incoming) {
+	delete(s.writing, in.name)
+	s.coming -= in.share
+	in.share = 0
+}
+
 // discard removes what was not committed.
 func (in *incoming) discard() {
-	in.file.Close()
-	if !in.kept {
-		// What stays is found by the next scan.
-		_ = in.dir.Remove(in.name)
+	defer in.release()
+	s := in.spool
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if in.file != nil {
+		in.file.Close()
 	}
-	in.release()
-	in.spool.mu.Lock()
-	defer in.spool.mu.Unlock()
-	in.spool.coming -= in.size
+	if s.writing[in.name] {
+		// What stays is found by a later scan.
+		_ = in.dir.Remove(in.name)
+		s.settle(in)
+	}
 }

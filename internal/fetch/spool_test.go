@@ -11,8 +11,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -60,12 +62,12 @@ func (s *Spool) dirRecord(key string) (record, error) {
 	return readRecord(dir, key)
 }
 
-// onDisk returns the bytes of all that is no record.
+// onDisk returns the share of all that the spool's folder has.
 func onDisk(t *testing.T, s *Spool) (sum int64) {
 	t.Helper()
 	for _, name := range files(t, s) {
-		if fi, err := os.Stat(filepath.Join(s.dir.Path(), name)); err == nil && strings.Contains(name, ".") {
-			sum += fi.Size()
+		if fi, err := os.Stat(filepath.Join(s.dir.Path(), name)); err == nil {
+			sum += fileShare(fi.Size())
 		}
 	}
 	return sum
@@ -81,38 +83,98 @@ func age(t *testing.T, s *Spool, name string, d time.Duration) {
 }
 
 func TestBudgetKeepsWhatWasUsedLast(t *testing.T) {
-	s := testSpool(t, 1000)
-	for i, key := range []string{"a", "b", "c", "d"} {
+	limit := 10 * Share(250)
+	s := testSpool(t, limit)
+	for i := range 10 {
+		key := string(rune('a' + i))
 		if err := keep(t, s, key, 250); err != nil {
 			t.Fatal(err)
 		}
-		age(t, s, key, time.Duration(10-i)*time.Minute)
+		age(t, s, key, time.Duration(20-i)*time.Minute)
 	}
 	if f, _, err := s.open("a"); err != nil {
 		t.Fatal(err)
 	} else {
 		f.Close()
 	}
-	if err := keep(t, s, "e", 250); err != nil {
+	if err := keep(t, s, "k", 250); err != nil {
 		t.Fatal(err)
 	}
-	if got := kept(s, "a", "b", "c", "d", "e"); got != "ade" {
+	if got := kept(s, strings.Split("abcdefghijk", "")...); got != "adefghijk" {
 		t.Errorf("kept %q, want those that were used last, with a tenth to spare", got)
 	}
-	if n := onDisk(t, s); n != 750 {
-		t.Errorf("%d bytes on disk", n)
+	if n := onDisk(t, s); n != 9*Share(250) || n != s.stored {
+		t.Errorf("%d bytes on disk, %d are counted", n, s.stored)
 	}
-	if err := keep(t, s, "f", 1001); !errors.Is(err, ErrBusy) {
+	if err := keep(t, s, "l", int(limit)+1); !errors.Is(err, ErrBusy) {
 		t.Errorf("more than the budget: %v", err)
 	}
-	if s.coming != 0 {
-		t.Errorf("%d bytes are counted as coming", s.coming)
+	if s.coming != 0 || len(s.writing) != 0 {
+		t.Errorf("%d bytes of %d originals are counted as coming", s.coming, len(s.writing))
+	}
+}
+
+// Many small originals take no more blocks and inodes than the budget says.
+func TestSmallOriginalsCountAsTheDiskDoes(t *testing.T) {
+	const limit = 1 << 20
+	s := testSpool(t, limit)
+	for i := range 200 {
+		if err := keep(t, s, fmt.Sprintf("%064x", i), 43); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var blocks, bytes int64
+	names := files(t, s)
+	for _, name := range names {
+		fi, err := os.Stat(filepath.Join(s.dir.Path(), name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		bytes += fi.Size()
+		blocks += fi.Sys().(*syscall.Stat_t).Blocks * 512
+	}
+	t.Logf("spool_bytes %d: %d files (inodes), %d bytes in them, %d bytes of the disk", limit, len(names), bytes, blocks)
+	if blocks > limit || len(names)*leastFile > limit || len(names) == 0 {
+		t.Errorf("%d files take %d bytes of the disk, of a budget of %d", len(names), blocks, limit)
+	}
+}
+
+// A look at the folder remembers some of the oldest originals, however many
+// there are.
+func TestALookAtManyOriginalsIsBounded(t *testing.T) {
+	s := testSpool(t, 1<<40)
+	if err := s.Probe(); err != nil {
+		t.Fatal(err)
+	}
+	dir, release, err := s.acquire()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	s.most = 100
+	const n = 1009
+	now := time.Now()
+	for i := range n {
+		name := strconv.Itoa(i)
+		if err := errors.Join(dir.WriteFile(name, nil, 0o600), dir.Chtimes(name, now, now.Add(time.Duration(i*791%n)*time.Second))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.swept = time.Now()
+	oldest, err := s.scan(dir)
+	if err != nil || len(oldest) != s.most || s.stored != n*fileShare(0) {
+		t.Fatalf("%d originals are remembered of %d, %d bytes are counted, %v", len(oldest), n, s.stored, err)
+	}
+	for i, e := range oldest {
+		if want := now.Add(time.Duration(i) * time.Second); !e.used.Equal(want) {
+			t.Fatalf("the original %d from the oldest was used at %v, want %v", i, e.used, want)
+		}
 	}
 }
 
 // What is open stays what it was, whatever becomes of its name.
 func TestOpenOriginalsSurviveEviction(t *testing.T) {
-	s := testSpool(t, 1000)
+	s := testSpool(t, Share(900))
 	if err := keep(t, s, "a", 900); err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +197,7 @@ func TestOpenOriginalsSurviveEviction(t *testing.T) {
 // Two processes that share a spool keep to the budget together, but for what
 // they write between two looks at the folder.
 func TestSharedSpool(t *testing.T) {
-	const limit = 10_000
+	const limit = 100 * 2 * leastFile
 	first := testSpool(t, limit)
 	second := NewSpool(first.dir.Path(), limit)
 	defer second.Close()
@@ -151,7 +213,7 @@ func TestSharedSpool(t *testing.T) {
 }
 
 func TestSpoolIsTakenOver(t *testing.T) {
-	first := testSpool(t, 1000)
+	first := testSpool(t, 100*Share(0))
 	for i, key := range []string{"a", "b", "c"} {
 		if err := keep(t, first, key, 300); err != nil {
 			t.Fatal(err)
@@ -172,7 +234,8 @@ func TestSpoolIsTakenOver(t *testing.T) {
 	put("f", `{"Content":"f.gone"}`, 2*leftoverTime)
 	put("a.KILLED.record", "{", 2*leftoverTime)
 
-	second := NewSpool(dir, 700)
+	// For b, c, g and e.COMING, which counts until it is known to be left.
+	second := NewSpool(dir, 4*Share(300))
 	defer second.Close()
 	if err := keep(t, second, "g", 10); err != nil {
 		t.Fatal(err)
@@ -206,7 +269,7 @@ func TestSpoolWithWhatItDidNotWrite(t *testing.T) {
 		"a folder that was cleared away": func(dir string, _ record) error { return os.RemoveAll(filepath.Dir(dir)) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := testSpool(t, 1000)
+			s := testSpool(t, 3*Share(300))
 			if err := keep(t, s, "a", 300); err != nil {
 				t.Fatal(err)
 			}
@@ -275,7 +338,7 @@ func TestCheckMakesNothing(t *testing.T) {
 // Whoever fetches and evicts at the same time, what is there is whole, and no
 // more than allowed.
 func TestSpoolUnderLoad(t *testing.T) {
-	const limit = 3000
+	const limit = 10 * 2 * leastFile
 	s := testSpool(t, limit)
 	var load sync.WaitGroup
 	for g := range 4 {
