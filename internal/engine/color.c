@@ -52,18 +52,36 @@ transform(VipsImage *in, ThumbdProfile profile, VipsImage **out)
 	return vips_copy(in, out, NULL);
 }
 
+/* The bytes and bands that all after this is made for. libvips' color spaces
+ * keep each sample beyond the colors, and a picture that is in its space
+ * already keeps its numbers. */
+static int
+bound(VipsImage *in, VipsImage **out)
+{
+	VipsImage *t;
+	int most = in->Type == VIPS_INTERPRETATION_B_W ? 2 : THUMBD_BANDS;
+	int result;
+
+	if (vips_cast(in, &t, VIPS_FORMAT_UCHAR, NULL))
+		return -1;
+	result = vips_extract_band(t, out, 0, "n", VIPS_MIN(t->Bands, most), NULL);
+	g_object_unref(t);
+	return result;
+}
+
 int
 thumbd_normalize(VipsImage *in, ThumbdProfile profile, VipsImage **out)
 {
 	VipsObject *scope = VIPS_OBJECT(vips_image_new());
-	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 2);
+	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 3);
 	VipsInterpretation space = in->Bands < 3 ?
 		VIPS_INTERPRETATION_B_W : VIPS_INTERPRETATION_sRGB;
 	int result = -1;
 
 	if (!transform(in, profile, &t[0]) &&
 		!vips_colourspace(t[0], &t[1], space, NULL) &&
-		!vips_autorot(t[1], out, NULL))
+		!bound(t[1], &t[2]) &&
+		!vips_autorot(t[2], out, NULL))
 		result = 0;
 	g_object_unref(scope);
 	return result;

@@ -137,10 +137,10 @@ count_colors(VipsImage *in)
 	guint32 table[4 * PALETTE] = { 0 };
 	gboolean zero = FALSE;
 	int n = 0;
-	gint64 i;
+	guint64 i;
 
 	for (i = 0; i < VIPS_IMAGE_N_PELS(in) && n + zero <= PALETTE; i++) {
-		guint32 color = 0;
+		guint32 color = 0; /* of THUMBD_BANDS bytes */
 		guint32 at;
 
 		memcpy(&color, VIPS_IMAGE_ADDR(in, 0, 0) + i * in->Bands, in->Bands);
@@ -189,7 +189,7 @@ static int
 lighten(VipsImage *in, VipsImage **out)
 {
 	VipsPel *p;
-	gint64 i;
+	guint64 i;
 
 	*out = vips_image_new_memory();
 	if (vips_image_write(in, *out))

@@ -150,7 +150,7 @@ done:
 static int
 pad(VipsImage *in, const ThumbdFinish *f, VipsImage **out)
 {
-	static const double nothing[4];
+	static const double nothing[THUMBD_BANDS];
 	static const double white[3] = { 255, 255, 255 };
 	gboolean alpha = vips_image_hasalpha(in);
 	const double *color = f->background ? f->color : alpha ? nothing : white;

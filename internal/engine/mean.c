@@ -6,18 +6,23 @@
  * times as long, and has to be given colors that alpha has multiplied, as
  * floats. */
 
+/* A division would take most of the time: a sum is multiplied by this and
+ * shifted by SHIFT. A sum is at most 255.5 times the area, so 2^56. */
+#define SHIFT 48
+#define INVERSE(area) ((G_GUINT64_CONSTANT(1) << SHIFT) / (area) + 1)
+
 /* The mean of n pixels' sums, of ny lines each. */
 static void
-pixel(const guint32 *p, VipsPel *out, int bands, int n, guint32 area, guint64 inverse)
+pixel(const guint32 *p, VipsPel *out, int bands, int n, guint64 area, guint64 inverse)
 {
 	int b, i;
 
 	for (b = 0; b < bands; b++) {
-		guint32 sum = area / 2;
+		guint64 sum = area / 2;
 
 		for (i = 0; i < n; i++)
 			sum += p[i * bands + b];
-		out[b] = sum * inverse >> 32;
+		out[b] = sum * inverse >> SHIFT;
 	}
 }
 
@@ -28,17 +33,16 @@ plain(const guint32 *sums, VipsPel *out, int width, int across, int bands,
 {
 	int x, n;
 	int whole = width / nx;
-	/* A division would take most of the time. */
-	guint32 area = nx * ny;
-	guint64 inverse = (G_GUINT64_CONSTANT(1) << 32) / area + 1;
+	guint64 area = (guint64) nx * ny;
+	guint64 inverse = INVERSE(area);
 
 	for (x = 0; x < whole; x++)
-		pixel(sums + x * nx * bands, out + x * bands, bands, nx, area, inverse);
+		pixel(sums + (gsize) x * nx * bands, out + x * bands, bands, nx, area, inverse);
 	if (whole < across) {
 		n = width - whole * nx;
-		area = n * ny;
-		pixel(sums + whole * nx * bands, out + whole * bands, bands, n, area,
-			(G_GUINT64_CONSTANT(1) << 32) / area + 1);
+		area = (guint64) n * ny;
+		pixel(sums + (gsize) whole * nx * bands, out + whole * bands, bands, n, area,
+			INVERSE(area));
 	}
 }
 
@@ -51,7 +55,7 @@ weighted(const guint32 *sums, VipsPel *out, int width, int across, int bands,
 
 	for (x = 0; x < across; x++) {
 		int n = VIPS_MIN(nx, width - x * nx);
-		const guint32 *p = sums + x * nx * bands;
+		const guint32 *p = sums + (gsize) x * nx * bands;
 		guint64 alpha = 0;
 
 		for (i = 0; i < n; i++)
@@ -63,7 +67,7 @@ weighted(const guint32 *sums, VipsPel *out, int width, int across, int bands,
 				sum += p[i * bands + b];
 			*out++ = alpha ? sum / alpha : 0;
 		}
-		*out++ = (alpha + n * ny / 2) / (n * ny);
+		*out++ = (alpha + (guint64) n * ny / 2) / ((guint64) n * ny);
 	}
 }
 
@@ -128,8 +132,7 @@ thumbd_mean(VipsImage *in, int nx, int ny, VipsImage **out)
 	guint32 *sums;
 	int result = -1;
 
-	/* Sums of more would not fit. */
-	if (in->BandFmt != VIPS_FORMAT_UCHAR || (gint64) nx * ny > 1 << 16)
+	if (in->BandFmt != VIPS_FORMAT_UCHAR)
 		return vips_shrink(in, out, nx, ny, "ceil", TRUE, NULL);
 	t = vips_image_new_memory();
 	if (vips_image_pipelinev(t, VIPS_DEMAND_STYLE_ANY, in, NULL))

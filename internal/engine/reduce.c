@@ -149,7 +149,7 @@ resize(VipsImage *in, const ThumbdPlan *plan, VipsImage **out)
 	gboolean alpha = vips_image_hasalpha(in) &&
 		(plan->width != in->Xsize || plan->height != in->Ysize);
 	int nx = VIPS_MAX(1, (int) (plan->across / plan->width / 2));
-	int ny = VIPS_MAX(1, (int) (plan->down / plan->height / 2));
+	int ny = VIPS_CLIP(1, (int) (plan->down / plan->height / 2), THUMBD_MEAN);
 	int result = -1;
 
 	if (means(in, nx, ny, &t[0]) ||

@@ -7,7 +7,8 @@
 #include <sys/mman.h>
 
 static void
-quiet(const char *domain, GLogLevelFlags level, const char *message, void *data)
+quiet(G_GNUC_UNUSED const char *domain, G_GNUC_UNUSED GLogLevelFlags level,
+	G_GNUC_UNUSED const char *message, G_GNUC_UNUSED void *data)
 {
 }
 

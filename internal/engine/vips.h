@@ -110,12 +110,17 @@ gboolean thumbd_has(const char *operation);
 /* The frame that begins at a line of in. Frames are read in their order. */
 int thumbd_frame(VipsImage *in, int top, int height, VipsImage **out);
 
-/* The picture in, each pixel the mean of n x n, in memory. */
+/* The picture in, each pixel the mean of n x n, in memory. n is at most
+ * THUMBD_MEAN. */
 int thumbd_shrink(VipsImage *in, int n, VipsImage **out);
 
-/* The picture in, each pixel the mean of nx x ny, and fewer at the end. Colors
- * of bytes count as far as alpha shows them; those of others must have been
- * multiplied by it. */
+/* The most lines of which thumbd_mean makes one. The sum of a column's colors,
+ * each multiplied by alpha, then fits into 32 bits. */
+#define THUMBD_MEAN (1 << 15)
+
+/* The picture in, each pixel the mean of nx x ny, and fewer at the end. ny is at
+ * most THUMBD_MEAN. Colors of bytes count as far as alpha shows them; those of
+ * others must have been multiplied by it. */
 int thumbd_mean(VipsImage *in, int nx, int ny, VipsImage **out);
 
 /* The picture in of bytes, of which across x down pixels count, in a size that
@@ -132,7 +137,12 @@ int thumbd_resize(VipsImage *in, double across, double down, int width,
 /* The picture that plan makes of in, in memory. */
 int thumbd_reduce(VipsImage *in, const ThumbdPlan *plan, VipsImage **out);
 
-/* The picture in as it is to be seen: upright, in 8-bit sRGB or gray. */
+/* The most bands of a picture that thumbd_normalize has made: red, green, blue
+ * and alpha. */
+#define THUMBD_BANDS 4
+
+/* The picture in as it is to be seen: upright, in 8-bit sRGB or gray, with one
+ * alpha or none, whatever samples the original has. */
 int thumbd_normalize(VipsImage *in, ThumbdProfile profile, VipsImage **out);
 
 /* Where in shows most, in a part of width x height. */

@@ -38,10 +38,13 @@ func Reduced(picture, size image.Point) image.Point {
 	return cover(picture, least, false)
 }
 
+// mostMean is the most lines whose sum the engine can hold.
+const mostMean = 1 << 15
+
 // Mean returns by how much a decoded picture shall be reduced to the mean of
 // its pixels before it is resized to size: what is left is at least twice that.
 func Mean(picture, size image.Point) int {
-	return max(min(picture.X/(2*size.X), picture.Y/(2*size.Y)), 1)
+	return min(max(min(picture.X/(2*size.X), picture.Y/(2*size.Y)), 1), mostMean)
 }
 
 // Fine reports whether a picture that was reduced by Lanczos3 is large enough to
