@@ -54,6 +54,7 @@ type original struct {
 	memory      int64 // that a render may take at once, about
 	frames      int   // of an animation; 1: a still
 	container   probe.Container
+	isRead      bool // all of it was decoded, and is whole
 	// base is decoded, for several outputs to be made of it, or none.
 	base loaded
 	// step is what base was resized to for an output, before it was cut, or none;
@@ -101,6 +102,14 @@ func (o *original) sniff() error {
 // sees the file: its loaders allocate a canvas or a list of frames at once.
 func (o *original) walk(job wire.Job) error {
 	c, err := probe.Walk(o.format, o.file, o.length, job.Frames)
+	if err == nil {
+		if err := checkPixels(c.Size, c.Frames, job); err != nil {
+			return err
+		}
+	}
+	if err == nil && c.NoEnd {
+		err = c.Prove(o.format, o.file, o.length)
+	}
 	switch {
 	case errors.Is(err, probe.ErrFrames):
 		return &failure{wire.TooManyFrames, err}
@@ -112,7 +121,7 @@ func (o *original) walk(job wire.Job) error {
 		return &failure{wire.Internal, err}
 	}
 	o.frames, o.container = c.Frames, c
-	return checkPixels(c.Size, c.Frames, job)
+	return nil
 }
 
 func checkPixels(size image.Point, frames int, job wire.Job) error {
@@ -123,6 +132,7 @@ func checkPixels(size image.Point, frames int, job wire.Job) error {
 }
 
 func (o *original) readHeader(job wire.Job) error {
+	complained() // of another file
 	var err error
 	if o.source, err = o.newSource(); err != nil {
 		return failed(wire.Internal, "open %v: %w", o.format, err)
@@ -224,6 +234,34 @@ func (o *original) load(size image.Point, animated bool) (loaded, error) {
 		return loaded{p, float64(o.stored.X) / n, float64(o.stored.Y) / n}, nil
 	}
 	return p.whole(), nil
+}
+
+// reads reports whether l is being decoded line by line, and was not to its end
+// before. Other decoders than those of JPEG and PNG decode all of a picture before
+// its first line.
+func (o *original) reads(l loaded) bool {
+	return (o.format == thumb.JPEG || o.format == thumb.PNG) && !o.isRead && l.p != o.base.p
+}
+
+// check returns an error if l, of which an output was made, is damaged anywhere.
+// The answer depends neither on the output's size nor on the part that it shows:
+// the rest, if the output needed less than all lines, is decoded here.
+func (o *original) check(l loaded, rest bool) error {
+	if rest {
+		if err := l.drain(); err != nil {
+			return o.damaged(err)
+		}
+	}
+	if !o.reads(l) {
+		return nil
+	}
+	if o.format == thumb.JPEG && complained() {
+		if _, err := probe.WholeJPEG(o.file, o.length); err != nil {
+			return failed(wire.Damaged, "decode %v: %w", o.format, err)
+		}
+	}
+	o.isRead = true
+	return nil
 }
 
 // damaged is the error of a decoder. All that could be checked before was in

@@ -125,11 +125,23 @@ func (o *original) reduced(l loaded, plan geometry.Plan) (picture, error) {
 	if size := l.size(); size != o.stored {
 		stored.Source = image.Rectangle{Max: size}
 	}
+	rest := o.reads(l) && stored.Source.Max.Y < l.size().Y
+	if rest {
+		kept, err := l.keepLines()
+		if err != nil {
+			return picture{}, err
+		}
+		defer kept.close()
+		l.picture = kept
+	}
 	small, err := o.resized(l, stored)
 	if err != nil {
 		return small, o.damaged(err)
 	}
 	defer small.close()
+	if err := o.check(l, rest); err != nil {
+		return picture{}, err
+	}
 	return small.normalize(o.profile)
 }
 

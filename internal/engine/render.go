@@ -185,8 +185,8 @@ func (o *original) copyTo(out *output) error {
 		return err
 	}
 	defer p.close()
-	if err := p.drain(); err != nil {
-		return o.damaged(err)
+	if err := o.check(p, true); err != nil {
+		return err
 	}
 	n, err := io.Copy(io.NewOffsetWriter(out.file, 0), io.NewSectionReader(o.file, 0, o.length))
 	if err == nil {

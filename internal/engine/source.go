@@ -13,8 +13,12 @@ import (
 // the trailer.
 const oneFrame = "!\xf9\x04\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x80\x00\x00\x00\xff\xff\xff\x02\x02\x44\x01\x00;"
 
-// gifTrailer ends a GIF.
-const gifTrailer = ";"
+// ends are the markers that end a file.
+var ends = map[thumb.Format]string{
+	thumb.JPEG: "\xff\xd9",
+	thumb.PNG:  "\x00\x00\x00\x00IEND\xaeB\x60\x82",
+	thumb.GIF:  ";",
+}
 
 // newSource returns what libvips reads.
 func (o *original) newSource() (source, error) {
@@ -23,7 +27,7 @@ func (o *original) newSource() (source, error) {
 		return source{}, err
 	}
 	c := o.container
-	if !c.Bare && len(c.Cleared) == 0 {
+	if !c.Bare && !c.NoEnd && len(c.Cleared) == 0 {
 		return newSource(o.file)
 	}
 	all := make([]byte, c.Trailer, c.Trailer+int64(len(oneFrame)))
@@ -37,11 +41,11 @@ func (o *original) newSource() (source, error) {
 		all[at] |= 1
 		all[at+3] = 255
 	}
-	if !c.Bare {
-		return newSourceOf(append(all, gifTrailer...))
+	if c.Bare {
+		// A frame behind those that are loaded has libvips give the others alpha.
+		return newSourceOf(append(all, oneFrame...))
 	}
-	// A frame behind those that are loaded has libvips give the others alpha.
-	return newSourceOf(append(all, oneFrame...))
+	return newSourceOf(append(all, ends[o.format]...))
 }
 
 // read opens the picture with all of its metadata.

@@ -62,6 +62,10 @@ func (o *original) gather(group []*output) []*output {
 		return sorted
 	}
 	if base, err := all.shrink(n); err == nil {
+		if o.check(all, false) != nil {
+			base.close()
+			return sorted
+		}
 		o.base = base
 	}
 	return sorted

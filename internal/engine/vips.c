@@ -164,6 +164,13 @@ done:
 }
 
 int
+thumbd_keep_lines(VipsImage *in, VipsImage **out)
+{
+	return vips_linecache(in, out, "tile_height", 16,
+		"access", VIPS_ACCESS_SEQUENTIAL, "persistent", TRUE, NULL);
+}
+
+int
 thumbd_drain(VipsImage *in)
 {
 	double *point;

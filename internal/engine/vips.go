@@ -47,6 +47,13 @@ func lastError() error {
 	return errors.New(text)
 }
 
+// complained reports whether libvips' error buffer has a text. A decoder leaves
+// its first warning there, with which it goes on.
+func complained() bool {
+	defer C.vips_error_clear()
+	return *C.vips_error_buffer() != 0
+}
+
 // source is an open file that libvips reads. Its owner closes it.
 type source struct{ p *C.VipsSource }
 
@@ -282,6 +289,12 @@ func join(frames []picture) (picture, error) {
 	}
 	var out picture
 	return out, result(C.thumbd_join(&list[0], C.int(len(list)), &out.p))
+}
+
+// keepLines returns p, of which the last lines read can be read again.
+func (p picture) keepLines() (picture, error) {
+	var out picture
+	return out, result(C.thumbd_keep_lines(p.p, &out.p))
 }
 
 // drain decodes what is left of p.

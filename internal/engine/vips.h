@@ -180,6 +180,10 @@ void thumbd_describe(VipsImage *image, const void *exif, size_t length);
 /* The memory that the decoded picture takes. */
 size_t thumbd_bytes(VipsImage *in);
 
+/* The picture in, of which the lines that were read last can be read again: a
+ * loader that reads from top to bottom forgets them between two readers. */
+int thumbd_keep_lines(VipsImage *in, VipsImage **out);
+
 /* Reads all that is left of a picture. */
 int thumbd_drain(VipsImage *in);
 

@@ -24,11 +24,15 @@ var (
 
 // Container is what a file says of itself without being decoded.
 type Container struct {
-	// Size is the canvas of a GIF or WebP in pixels, and 0x0 for others.
+	// Size is the canvas of a GIF, WebP or JPEG in pixels, and 0x0 for others.
 	Size image.Point
 	// Frames is how many frames an animation has, and 1 for others.
 	Frames int
-	// Trailer is where that of a GIF stands.
+	// NoEnd says that the end marker of a JPEG, PNG or GIF is missing. The
+	// picture may be whole all the same: Prove finds out.
+	NoEnd bool
+	// Trailer is where the end marker of a GIF stands, or of any such file where
+	// it belongs.
 	Trailer int64
 	// Bare is a GIF whose first frame leaves a part of the canvas bare, which is
 	// to be seen through, and of which no frame has a transparent color nor is Cleared.
@@ -49,9 +53,9 @@ func Walk(f thumb.Format, r io.ReaderAt, size int64, maxFrames int) (Container, 
 	c := Container{Frames: 1}
 	switch f {
 	case thumb.JPEG:
-		s.jpeg()
+		c = s.jpeg()
 	case thumb.PNG:
-		s.png()
+		c = s.png()
 	case thumb.GIF:
 		c = s.gif()
 	case thumb.WebP:
@@ -67,6 +71,22 @@ func Walk(f thumb.Format, r io.ReaderAt, size int64, maxFrames int) (Container, 
 		return c, nil
 	}
 	return Container{}, fmt.Errorf("%v at byte %d: %w", f, s.at, s.err)
+}
+
+// Prove looks whether a picture without an end marker is whole, and sets where
+// that belongs. It returns ErrTruncated or ErrMalformed if it is not. Of a PNG
+// its decoder finds out: it reads all of it, and checksums.
+func (c *Container) Prove(f thumb.Format, r io.ReaderAt, size int64) (err error) {
+	switch f {
+	case thumb.JPEG:
+		c.Trailer, err = WholeJPEG(r, size)
+	case thumb.GIF:
+		err = wholeGIF(r, c.Trailer)
+	}
+	if err != nil {
+		return fmt.Errorf("%v without an end: %w", f, err)
+	}
+	return nil
 }
 
 // scanner reads a file from front to back. After an error every read is of
@@ -145,29 +165,55 @@ const (
 	maxPNGChunks = 10_000
 )
 
-// png walks the chunks to IEND.
-func (s *scanner) png() {
+// png walks the chunks to IEND. If the file ends before or in that, and no other
+// chunk is cut, rows may be missing or not.
+func (s *scanner) png() Container {
+	c := Container{Frames: 1}
 	s.skip(8)
-	texts, chunks := 0, 0
+	texts, chunks, pixels := 0, 0, false
 	for s.more() {
+		c.Trailer = s.at
+		if pixels && s.size-s.at < 8 {
+			c.NoEnd = true
+			return c
+		}
 		head := s.next(8)
 		length := int64(binary.BigEndian.Uint32(head))
 		switch string(head[4:8]) {
 		case "IEND":
-			s.skip(length + 4)
-			return
+			c.NoEnd = pixels && s.size-s.at < 4
+			if !c.NoEnd {
+				s.skip(length + 4)
+				c.Trailer = 0
+			}
+			return c
 		case "IDAT":
+			pixels = true
 		case "zTXt", "iTXt":
 			texts++
 			fallthrough
 		default:
 			chunks++
 		}
+		if !isChunk(head[4:8]) {
+			s.fail(ErrMalformed)
+		}
 		if texts > maxPNGTexts || chunks > maxPNGChunks {
 			s.fail(ErrChunks)
 		}
 		s.skip(length + 4)
 	}
+	return c
+}
+
+// isChunk reports whether kind names a chunk of a PNG: by four letters.
+func isChunk(kind []byte) bool {
+	for _, c := range kind {
+		if c|0x20 < 'a' || c|0x20 > 'z' {
+			return false
+		}
+	}
+	return true
 }
 
 // webp walks the chunks of the RIFF, whose length it says itself.

@@ -3,54 +3,155 @@
 package probe
 
 import (
+	"bytes"
+	"compress/lzw"
 	"encoding/binary"
 	"image"
+	"io"
+	"math"
 )
+
+// maxStray is how many terminators a GIF may have at its end without being one
+// that was never written to its end.
+const maxStray = 1
+
+// gifWalk is a walk through the blocks of a GIF.
+type gifWalk struct {
+	*scanner
+	c                 Container
+	control           gifControl // of the frame that follows
+	announced         bool       // a frame follows
+	bare, transparent bool
+	stray             int // terminators since the last block
+	// data reads the data of a frame of so many pixels, in codes of so many bits.
+	data func(pixels int64, bits byte)
+}
 
 // gif walks the blocks to the trailer. What stands after it is not read.
 func (s *scanner) gif() Container {
-	s.buffered()
-	head := s.next(13)
-	c := Container{Size: image.Pt(
-		int(binary.LittleEndian.Uint16(head[6:])), int(binary.LittleEndian.Uint16(head[8:])))}
-	s.skip(gifColors(head[10]))
-	bare, transparent := false, false
-	var control gifControl
-	for s.more() {
-		switch s.next(1)[0] {
-		case 0x21:
-			if s.next(1)[0] == 0xf9 {
-				control = s.gifControl()
-				transparent = transparent || control.isTransparent()
-			} else {
-				s.gifData()
-			}
-		case 0x2c:
-			c.Frames++
-			s.countFrame(c.Frames)
-			place := s.next(9)
-			if c.Frames == 1 {
-				bare = leavesBare(place, c.Size)
-			}
-			s.skip(gifColors(place[8]))
-			if codeSize := s.next(1)[0]; control.isCleared() && !control.isTransparent() && codeSize < 8 {
-				c.Cleared = append(c.Cleared, control.at)
-			}
-			control = gifControl{}
-			s.gifData()
-		case 0x3b:
-			if c.Frames == 0 {
-				s.fail(ErrMalformed)
-			}
-			c.Trailer = s.at - 1
-			c.Bare = bare && !transparent && len(c.Cleared) == 0
-			return c
-		case 0x00: // a stray terminator: decoders pass over it
-		default:
-			s.fail(ErrMalformed)
+	g := &gifWalk{scanner: s}
+	g.data = func(int64, byte) { s.gifData() }
+	g.walk()
+	return g.c
+}
+
+// wholeGIF returns an error unless every frame before end has data for all of
+// its pixels.
+func wholeGIF(r io.ReaderAt, end int64) error {
+	s := &scanner{file: r, size: end, frames: math.MaxInt}
+	g := &gifWalk{scanner: s}
+	g.data = s.gifPixels
+	g.walk()
+	return s.err
+}
+
+func (g *gifWalk) walk() {
+	g.buffered()
+	head := g.next(13)
+	g.c.Size = image.Pt(
+		int(binary.LittleEndian.Uint16(head[6:])), int(binary.LittleEndian.Uint16(head[8:])))
+	g.skip(gifColors(head[10]))
+	for g.more() && !g.c.NoEnd {
+		// Between blocks the file may end without a trailer.
+		if g.at == g.size && g.c.Frames > 0 && !g.announced && g.stray <= maxStray {
+			g.c.NoEnd = true
+			break
 		}
+		kind := g.next(1)[0]
+		if kind == 0 { // decoders pass over it
+			g.stray++
+			continue
+		}
+		if g.stray = 0; kind == 0x3b {
+			break
+		}
+		g.block(kind)
 	}
-	return c
+	if g.c.Frames == 0 {
+		g.fail(ErrMalformed)
+	}
+	g.c.Trailer = g.at
+	if !g.c.NoEnd {
+		g.c.Trailer--
+	}
+	g.c.Bare = g.bare && !g.transparent && len(g.c.Cleared) == 0
+}
+
+func (g *gifWalk) block(kind byte) {
+	switch kind {
+	case 0x21:
+		if g.next(1)[0] == 0xf9 {
+			g.control, g.announced = g.gifControl(), true
+			g.transparent = g.transparent || g.control.isTransparent()
+		} else {
+			g.gifData()
+		}
+	case 0x2c:
+		g.frame()
+		g.control, g.announced = gifControl{}, false
+	default:
+		g.fail(ErrMalformed)
+	}
+}
+
+func (g *gifWalk) frame() {
+	g.c.Frames++
+	g.countFrame(g.c.Frames)
+	place := bytes.Clone(g.next(9))
+	if g.c.Frames == 1 {
+		g.bare = leavesBare(place, g.c.Size)
+	}
+	g.skip(gifColors(place[8]))
+	bits := g.next(1)[0]
+	if g.control.isCleared() && !g.control.isTransparent() && bits < 8 {
+		g.c.Cleared = append(g.c.Cleared, g.control.at)
+	}
+	g.data(int64(binary.LittleEndian.Uint16(place[4:]))*int64(binary.LittleEndian.Uint16(place[6:])), bits)
+}
+
+// gifPixels reads the data of a frame and counts its pixels.
+func (s *scanner) gifPixels(pixels int64, bits byte) {
+	blocks := &gifBlocks{scanner: s}
+	r := lzw.NewReader(blocks, lzw.LSB, int(bits))
+	defer r.Close()
+	if _, err := io.CopyN(io.Discard, r, pixels); err != nil && s.err == nil {
+		s.fail(ErrTruncated)
+	}
+	if s.skip(int64(blocks.left)); !blocks.over {
+		s.gifData()
+	}
+}
+
+// gifBlocks reads a series of blocks.
+type gifBlocks struct {
+	*scanner
+	left int  // bytes of the current block
+	over bool // the terminator was read
+}
+
+// ReadByte makes it a reader from which no more is taken than is used.
+func (b *gifBlocks) ReadByte() (byte, error) {
+	if b.left == 0 && !b.over {
+		b.left = int(b.next(1)[0])
+		b.over = b.left == 0
+	}
+	if b.over || !b.more() {
+		return 0, io.EOF
+	}
+	b.left--
+	return b.next(1)[0], nil
+}
+
+func (b *gifBlocks) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	c, err := b.ReadByte()
+	if err != nil {
+		return 0, err
+	}
+	p[0] = c
+	return 1, nil
 }
 
 // gifControl is the extension that tells about the frame that follows.

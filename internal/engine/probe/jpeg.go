@@ -2,39 +2,124 @@
 
 package probe
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"errors"
+	"image"
+	"io"
+)
 
-// jpeg makes sure that the picture's end is there. A decoder that reduces or
-// is not asked for the lowest lines does not read that far.
-func (s *scanner) jpeg() {
-	// Inside entropy-coded data no FF is followed by D9: where the file ends
-	// in this marker it was not cut there. One that was cut before that data
-	// has no picture at all, and the decoder says so.
-	if s.size >= 4 {
-		s.at = s.size - 2
-		if end := s.next(2); s.err == nil && end[0] == 0xff && end[1] == 0xd9 {
-			return
-		}
+// The markers of a JPEG that mean something to a walk.
+const (
+	markerDHT = 0xc4
+	markerRST = 0xd0 // to 0xd7
+	markerSOI = 0xd8
+	markerEOI = 0xd9
+	markerSOS = 0xda
+	markerDRI = 0xdd
+)
+
+// jpegWalk is a walk through the segments of a JPEG.
+type jpegWalk struct {
+	*scanner
+	frame   jpegFrame
+	tables  [2][4]*huffman // DC, AC; only if scans are decoded
+	restart int            // MCUs from one restart marker to the next; 0: none
+	scans   int
+	// data reads one scan, whose header has been read.
+	data func(jpegScan)
+}
+
+// jpeg looks whether all scans of a JPEG are there, without decoding them. If it
+// does not find the end marker, or not where it belongs, only WholeJPEG knows.
+func (s *scanner) jpeg() Container {
+	c := Container{Frames: 1}
+	j := &jpegWalk{scanner: s}
+	j.begin()
+	j.data = func(jpegScan) {} // marker passes over it
+	if j.head(); !s.more() {
+		return c
 	}
-	if s.err == nil {
-		s.at = 2
-		s.buffered()
-		s.segments()
+	c.Size = j.frame.size
+	// The decoder reads a scan of all components to its last MCU. A file of
+	// one such scan needs no further look.
+	single := !j.frame.progressive() && j.frame.scanned()
+	if single && s.endsIn(0xff, markerEOI) {
+		return c
+	}
+	j.walk()
+	if s.more() && !j.frame.refined() {
+		s.fail(ErrTruncated)
+	}
+	// The walk may have gone through bytes that are no JPEG.
+	if errors.Is(s.err, ErrTruncated) || errors.Is(s.err, ErrMalformed) {
+		s.err, c.NoEnd = nil, true
+	}
+	return c
+}
+
+// begin goes to the first segment.
+func (j *jpegWalk) begin() {
+	j.at = 2
+	j.buffered()
+}
+
+// endsIn reports whether the file ends in two bytes.
+func (s *scanner) endsIn(a, b byte) bool {
+	var end [2]byte
+	_, err := s.file.ReadAt(end[:], s.size-2)
+	return (err == nil || errors.Is(err, io.EOF)) && end == [2]byte{a, b}
+}
+
+// head walks to the first scan and through it.
+func (j *jpegWalk) head() {
+	for j.more() && j.scans == 0 {
+		if !j.segment(j.marker()) {
+			j.fail(ErrMalformed)
+		}
 	}
 }
 
-// segments walks to the end marker of a file that has more bytes after it:
-// cameras put previews, films and whatever else there.
-func (s *scanner) segments() {
-	for s.more() {
-		switch m := s.marker(); {
-		case m == 0xd9:
-			return
-		case m == 0x01, m >= 0xd0 && m <= 0xd8:
-		default:
-			s.skip(int64(binary.BigEndian.Uint16(s.next(2))) - 2)
-		}
+// walk walks to the end marker. Behind it cameras put previews, films and
+// whatever else there is.
+func (j *jpegWalk) walk() {
+	for j.more() && j.segment(j.marker()) {
 	}
+}
+
+// segment reads the segment of a marker. It returns false for the end marker.
+func (j *jpegWalk) segment(marker byte) bool {
+	switch {
+	case !j.more():
+		return false
+	case marker == markerEOI:
+		return false
+	case marker == markerSOI: // of another picture
+		j.fail(ErrTruncated)
+		return false
+	case marker == 0x01, marker >= markerRST && marker < markerSOI:
+		return true
+	}
+	length := int64(binary.BigEndian.Uint16(j.next(2))) - 2
+	end := j.at + length
+	switch {
+	case marker == markerSOS:
+		scan := j.frame.readScan(j.scanner, length)
+		j.skip(end - j.at)
+		if j.more() {
+			j.scans++
+			j.data(scan)
+		}
+		return true
+	case marker == markerDHT:
+		j.readTables(end)
+	case marker == markerDRI && length >= 2:
+		j.restart = int(binary.BigEndian.Uint16(j.next(2)))
+	case marker >= 0xc0 && marker <= 0xcf && marker != 0xc8 && marker != 0xcc:
+		j.frame.read(j.scanner, marker, length)
+	}
+	j.skip(end - j.at)
+	return true
 }
 
 // marker passes over garbage and entropy-coded data to the next marker, and
@@ -51,7 +136,7 @@ func (s *scanner) marker() byte {
 			continue
 		}
 		code := s.next(1)[0]
-		for code == 0xff {
+		for s.more() && code == 0xff {
 			code = s.next(1)[0]
 		}
 		if code != 0 {
@@ -59,4 +144,130 @@ func (s *scanner) marker() byte {
 		}
 	}
 	return 0
+}
+
+// jpegFrame is the header of a JPEG's frame, and which bits of it scans have
+// brought.
+type jpegFrame struct {
+	kind       byte // the marker: 0xc0 and so on
+	size       image.Point
+	most       image.Point // of the components' samplings
+	components []jpegComponent
+}
+
+type jpegComponent struct {
+	id       byte
+	sampling image.Point
+	seen     bool
+	// low is, for each coefficient, the number of its low bits that are not
+	// there yet, plus one; 0: it was in no scan.
+	low [64]uint8
+	// blocks are those of whole MCUs, and across x down those of the picture.
+	blocks, across, down int
+	// nonzero has a bit for each coefficient of each block that is not zero.
+	nonzero []uint64
+}
+
+// jpegScan is the header of a scan: coefficients from to to, of whose bits those
+// above low are there, and high is what low was before, or 0.
+type jpegScan struct {
+	parts     []scanPart
+	from, to  int
+	high, low uint8
+}
+
+type scanPart struct {
+	*jpegComponent
+	dc, ac uint8 // tables
+}
+
+func (f *jpegFrame) progressive() bool { return f.kind == 0xc2 }
+
+// read reads a frame header of length bytes.
+func (f *jpegFrame) read(s *scanner, kind byte, length int64) {
+	if f.kind != 0 || length < 9 {
+		s.fail(ErrMalformed)
+		return
+	}
+	b := s.next(6)
+	f.kind = kind
+	f.size = image.Pt(int(binary.BigEndian.Uint16(b[3:])), int(binary.BigEndian.Uint16(b[1:])))
+	n := int(b[5])
+	if n == 0 || n > 4 || length < 6+3*int64(n) {
+		s.fail(ErrMalformed)
+		return
+	}
+	for range n {
+		b := s.next(3)
+		c := jpegComponent{id: b[0], sampling: image.Pt(int(b[1]>>4), int(b[1]&15))}
+		if c.sampling.X < 1 || c.sampling.X > 4 || c.sampling.Y < 1 || c.sampling.Y > 4 {
+			s.fail(ErrMalformed)
+		}
+		f.most = image.Pt(max(f.most.X, c.sampling.X), max(f.most.Y, c.sampling.Y))
+		f.components = append(f.components, c)
+	}
+}
+
+// readScan reads a scan header of length bytes.
+func (f *jpegFrame) readScan(s *scanner, length int64) jpegScan {
+	n := int(s.next(1)[0])
+	if n == 0 || n > len(f.components) || length != 4+2*int64(n) {
+		s.fail(ErrMalformed)
+		return jpegScan{}
+	}
+	var scan jpegScan
+	for range n {
+		b := s.next(2)
+		part := scanPart{nil, b[1] >> 4 & 3, b[1] & 3}
+		for i := range f.components {
+			if f.components[i].id == b[0] {
+				part.jpegComponent = &f.components[i]
+			}
+		}
+		if part.jpegComponent == nil {
+			s.fail(ErrMalformed)
+			return jpegScan{}
+		}
+		scan.parts = append(scan.parts, part)
+	}
+	b := s.next(3)
+	scan.from, scan.to, scan.high, scan.low = int(b[0]), int(b[1]), b[2]>>4, b[2]&15
+	if !f.progressive() {
+		scan.from, scan.to, scan.high, scan.low = 0, 63, 0, 0
+	}
+	if scan.to > 63 || scan.from > scan.to || scan.from == 0 && scan.to > 0 && f.progressive() || scan.from > 0 && n > 1 {
+		s.fail(ErrMalformed)
+		return jpegScan{}
+	}
+	for _, p := range scan.parts {
+		p.seen = true
+		for k := scan.from; k <= scan.to; k++ {
+			p.low[k] = scan.low + 1
+		}
+	}
+	return scan
+}
+
+// scanned reports whether every component was in a scan.
+func (f *jpegFrame) scanned() bool {
+	for i := range f.components {
+		if !f.components[i].seen {
+			return false
+		}
+	}
+	return len(f.components) > 0
+}
+
+// refined reports whether all coefficients that were begun are there to their
+// last bit.
+func (f *jpegFrame) refined() bool {
+	for i := range f.components {
+		low := &f.components[i].low
+		for k := range low {
+			if low[k] > 1 || low[0] == 0 {
+				return false
+			}
+		}
+	}
+	return len(f.components) > 0
 }

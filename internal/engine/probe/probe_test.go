@@ -98,6 +98,9 @@ func boxes(brand string) []byte {
 func TestWalkSizesAndFrames(t *testing.T) {
 	for f, data := range files(t) {
 		want := Container{Frames: 1}
+		if f == thumb.JPEG {
+			want.Size = image.Pt(60, 40)
+		}
 		if f == thumb.GIF || f == thumb.WebP {
 			want = Container{Size: image.Pt(60, 40), Frames: 3}
 		}
@@ -122,7 +125,10 @@ func TestWalkFindsEveryCut(t *testing.T) {
 			boundaries = map[int]bool{0: true, 16: true, 36: true} // between boxes
 		}
 		for n := range data {
-			_, err := Walk(f, bytes.NewReader(data[:n]), int64(n), 100)
+			c, err := Walk(f, bytes.NewReader(data[:n]), int64(n), 100)
+			if c.NoEnd {
+				continue // see TestJPEGWithoutEnd and the like
+			}
 			if !boundaries[n] && !errors.Is(err, ErrTruncated) {
 				t.Errorf("%v cut at %d of %d: got %v", f, n, len(data), err)
 			}
@@ -146,14 +152,14 @@ func TestWalkPassesOverWhatFollows(t *testing.T) {
 
 // TestWalkJPEGOfLongData has more data between its markers than any buffer.
 func TestWalkJPEGOfLongData(t *testing.T) {
-	data := slices.Concat([]byte("\xff\xd8\xff\xda\x00\x02"),
+	data := slices.Concat([]byte("\xff\xd8\xff\xc0\x00\x0b\x08\x00\x09\x00\x09\x01\x01\x11\x00\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00"),
 		bytes.Repeat([]byte{7}, 200_000), []byte("\xff\x00\xff\xd0"), bytes.Repeat([]byte{7}, 100_000))
 	whole := slices.Concat(data, []byte("\xff\xd9 and more"))
-	if _, err := Walk(thumb.JPEG, bytes.NewReader(whole), int64(len(whole)), 1); err != nil {
-		t.Error(err)
+	if c, err := Walk(thumb.JPEG, bytes.NewReader(whole), int64(len(whole)), 1); err != nil || c.NoEnd {
+		t.Error(c, err)
 	}
-	if _, err := Walk(thumb.JPEG, bytes.NewReader(data), int64(len(data)), 1); !errors.Is(err, ErrTruncated) {
-		t.Errorf("without an end: got %v", err)
+	if c, err := Walk(thumb.JPEG, bytes.NewReader(data), int64(len(data)), 1); err != nil || !c.NoEnd {
+		t.Errorf("without an end: got %+v, %v", c, err)
 	}
 }
 

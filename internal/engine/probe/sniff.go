@@ -2,6 +2,23 @@
 
 // Package probe tells from an original's bytes, in Go and without decoding a
 // picture, what it is, how large, and whether all of it is there.
+//
+// A picture is whole if every row, block and frame of it is there and was read;
+// whether it is does not depend on the thumbnail that is asked for. Walk finds
+// most of what is missing. The rest is the decoder's to find, and each decoder has
+// to keep these rules:
+//
+//   - JPEG: each scan that is decoded has data to its last MCU and not a bit more,
+//     and its restart markers in order. A scan that is skipped is walked marker by
+//     marker. Then the end marker follows, e.g. not that of another picture. All
+//     components are scanned, all coefficients that were begun to their last bit.
+//     Without an end marker (Container.NoEnd) no scan may be skipped, and the
+//     decoder must not warn. WholeJPEG is this rule; it judges what a decoder that
+//     goes on after a warning has made.
+//   - PNG: all rows are decoded, and the checksums of their chunks are right, also
+//     behind the last row that a crop needs. IEND may be missing.
+//   - GIF: all frames have data for all of their pixels. The trailer may be missing,
+//     directly after a frame.
 package probe
 
 import (

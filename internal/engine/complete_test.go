@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: MIT
+
+package engine
+
+import (
+	"bytes"
+	"image"
+	"image/color"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/h2non/bimg"
+	"golang.org/x/image/tiff"
+
+	"thumbd/internal/render/wire"
+	"thumbd/internal/thumb"
+)
+
+// noisy is a picture of which no part is like another.
+func noisy(w, h int) *image.NRGBA {
+	r := rand.New(rand.NewPCG(1, 2))
+	m := image.NewNRGBA(image.Rect(0, 0, w, h))
+	for y := range h {
+		for x := range w {
+			v := 60 + 100*x/w + 30*(y/8%3)
+			at := func(shift int) uint8 { return uint8(min(max(v+shift+int(12*r.NormFloat64()), 1), 255)) }
+			m.SetNRGBA(x, y, color.NRGBA{at(0), at(60 * y / h), at(-40), 255})
+		}
+	}
+	return m
+}
+
+// damageable are originals of every kind that is read in a way of its own.
+func damageable(t *testing.T) map[string][]byte {
+	t.Helper()
+	m := noisy(203, 157)
+	files := map[string][]byte{}
+	for _, f := range everyFormat {
+		files[f.String()] = originalFile(t, m, f)
+	}
+	for name, o := range map[string]bimg.Options{
+		"progressive jpg": {Type: bimg.JPEG, Quality: 90, Interlace: true},
+		"interlaced png":  {Type: bimg.PNG, Interlace: true},
+		"lossless webp":   {Type: bimg.WEBP, Lossless: true},
+	} {
+		files[name] = processed(t, files["png"], o)
+	}
+	files["deflated tiff"] = asTIFF(t, m, tiff.Deflate)
+	files["plain tiff"] = asTIFF(t, m, tiff.Uncompressed)
+	still := webpFrame{still: files["webp"], at: m.Bounds()}
+	files["animated webp"] = animatedWebP(m.Bounds().Max, 0, still, still, still)
+	jxl, err := samples.ReadFile("samples/sample.jxl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files["jxl"] = jxl
+	return files
+}
+
+// damages are ways to damage a file at byte n.
+var damages = []struct {
+	name string
+	of   func(data []byte, n int) []byte
+}{
+	{"cut", func(data []byte, n int) []byte { return data[:n] }},
+	{"zeros", func(data []byte, n int) []byte { return slices.Concat(data[:n], make([]byte, len(data)-n)) }},
+	{"cut, then an end", func(data []byte, n int) []byte { return slices.Concat(data[:n], []byte{0xff, 0xd9}) }},
+	{"cut, then itself", func(data []byte, n int) []byte { return slices.Concat(data[:n], data) }},
+	{"flipped", func(data []byte, n int) []byte {
+		b := slices.Clone(data)
+		b[n] ^= 0x55
+		return b
+	}},
+}
+
+// TestDamagedIsNeverPublished damages each kind of original at 40 places in
+// each way. Whatever size, part or method is asked for, either all outputs are
+// refused, or all are those of the whole original. A flipped byte is only told
+// by formats with checksums.
+func TestDamagedIsNeverPublished(t *testing.T) {
+	places := 40
+	if testing.Short() {
+		places = 5
+	}
+	outputs := []thumb.Transform{
+		{Width: 20, Height: 16, Method: thumb.Fit, Format: thumb.PNG},
+		{Width: 190, Height: 20, Method: thumb.Crop, Gravity: thumb.North, Format: thumb.PNG},
+	}
+	job := limits()
+	job.Formats = append(slices.Clone(everyFormat), thumb.JXL)
+	job.Bytes = 1 << 20
+	for name, data := range damageable(t) {
+		t.Run(name, func(t *testing.T) {
+			all := outputs
+			if name == "animated webp" {
+				all = append(slices.Clone(outputs), thumb.Transform{Width: 20, Height: 16, Method: thumb.Fit, Format: thumb.GIF})
+			}
+			want, results := render(t, data, job, all...)
+			for _, r := range results {
+				if r.Failure != "" {
+					t.Fatalf("whole: %s: %s", r.Failure, r.Detail)
+				}
+			}
+			for _, d := range damages {
+				told := d.name != "flipped" || strings.HasSuffix(name, "png")
+				if d.name == "zeros" && (name == "heic" || name == "avif") {
+					continue
+				}
+				for i := range places {
+					n := len(data) * (2*i + 1) / (2 * places)
+					var got [][]byte
+					var results []wire.Result
+					// Each alone: in company they are made of one picture.
+					for _, out := range all {
+						files, r := render(t, d.of(data, n), job, out)
+						got, results = append(got, files...), append(results, r...)
+					}
+					for j, r := range results {
+						switch {
+						case r.Failure == wire.Internal:
+							t.Errorf("%s at %d of %d: %s", d.name, n, len(data), r.Detail)
+						case r.Failure != results[0].Failure:
+							t.Errorf("%s at %d of %d: %s, and %s of output %d", d.name, n, len(data), results[0].Failure, r.Failure, j)
+						case r.Failure == "" && told && !bytes.Equal(got[j], want[j]):
+							t.Errorf("%s at %d of %d: output %d is another picture", d.name, n, len(data), j)
+						}
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestPartsOfWholeOriginals has crops that end at every line: what they leave is
+// decoded all the same, whatever a decoder has read ahead.
+func TestPartsOfWholeOriginals(t *testing.T) {
+	job := limits()
+	job.Bytes = 1 << 20
+	for _, f := range []thumb.Format{thumb.JPEG, thumb.PNG} {
+		for h := 17; h < 66; h += 3 {
+			data := originalFile(t, noisy(40, h), f)
+			for top := 1; top < h; top += 2 {
+				_, r := render(t, data, job, thumb.Transform{
+					Width: 40, Height: top, Method: thumb.Crop, Gravity: thumb.North, Format: thumb.JPEG, Quality: 80,
+				})
+				if r[0].Failure != "" {
+					t.Fatalf("%v, %d lines of %d: %s", f, top, h, r[0].Detail)
+				}
+			}
+		}
+	}
+}
+
+// TestWithoutEnd leaves end markers out: the thumbnail is that of the whole file.
+func TestWithoutEnd(t *testing.T) {
+	files := damageable(t)
+	for name, end := range map[string]int{"jpg": 2, "progressive jpg": 2, "png": 12, "interlaced png": 12, "gif": 1} {
+		for _, tr := range []thumb.Transform{
+			{Width: 20, Height: 16, Method: thumb.Fit, Format: thumb.PNG},
+			{Width: 190, Height: 20, Method: thumb.Crop, Gravity: thumb.North, Format: thumb.PNG},
+		} {
+			want := thumbnailFile(t, files[name], tr)
+			if got := thumbnailFile(t, files[name][:len(files[name])-end], tr); !bytes.Equal(got, want) {
+				t.Errorf("%s: another picture", name)
+			}
+		}
+	}
+	trailer := slices.Concat([]byte("\x00\x00\x30\x0a\x10\x00\x00\x00MotionPhoto_Data"), bytes.Repeat([]byte("\xff\xc0film\xff\xd8"), 100))
+	jpg := files["jpg"]
+	tr := thumb.Transform{Width: 20, Height: 16, Method: thumb.Fit, Format: thumb.PNG}
+	if got := thumbnailFile(t, slices.Concat(jpg[:len(jpg)-2], trailer), tr); !bytes.Equal(got, thumbnailFile(t, jpg, tr)) {
+		t.Error("with a phone's trailer: another picture")
+	}
+	original := thumb.Transform{Method: thumb.Original, Format: thumb.JPEG}
+	if got := thumbnailFile(t, jpg[:len(jpg)-2], original); !bytes.Equal(got, jpg[:len(jpg)-2]) {
+		t.Error("the original's own bytes are others")
+	}
+}
+
+// TestAnimationWithoutEnd has all frames of a GIF whose trailer is missing.
+func TestAnimationWithoutEnd(t *testing.T) {
+	data := film(t, 0)
+	tr := thumb.Transform{Width: 50, Method: thumb.Fit, Format: thumb.WebP, Quality: 80}
+	if !bytes.Equal(thumbnailFile(t, data[:len(data)-1], tr), thumbnailFile(t, data, tr)) {
+		t.Error("another animation")
+	}
+}
+
+// TestWarningsOfWholeFiles has a JPEG about which its decoder complains though
+// nothing is missing.
+func TestWarningsOfWholeFiles(t *testing.T) {
+	data, err := os.ReadFile("../../testdata/originals/photos/dandelion.jpg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr := thumb.Transform{Width: 100, Method: thumb.Fit, Format: thumb.PNG}
+	want := thumbnailFile(t, data, tr)
+	at := bytes.Index(data, []byte{0xff, 0xc4})
+	if got := thumbnailFile(t, slices.Concat(data[:at], []byte("garbage"), data[at:]), tr); !bytes.Equal(got, want) {
+		t.Error("another picture")
+	}
+}
