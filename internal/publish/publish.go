@@ -154,6 +154,16 @@ func (t *Tree) Publish(name string, picture *os.File, want Want) (err error) {
 	return err
 }
 
+// Check seals picture for good, as Publish does, and returns nil if it is what
+// was wanted: then it may be served from memory.
+func Check(picture *os.File, want Want) error {
+	sealed, err := seal(picture)
+	if err != nil {
+		return err
+	}
+	return verify(sealed, want)
+}
+
 // publish makes one attempt, in one opening of the tree.
 func (t *Tree) publish(rel string, sealed *io.SectionReader, want Want) (err error) {
 	r, release, err := t.acquire()

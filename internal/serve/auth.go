@@ -6,31 +6,55 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"path"
 	"strings"
+	"time"
 
 	"thumbd/internal/access"
 	"thumbd/internal/sign"
 	"thumbd/internal/thumb"
 )
 
-// authURI is where nginx's auth_request asks, with the request line's URI in
-// originalURI.
+// authURI is where nginx's auth_request asks.
+const authURI = internalPrefix + "auth"
+
+// Headers of nginx's requests, in Go's canonical form. The client's own never
+// get here: the snippets pass none on.
 const (
-	authURI     = internalPrefix + "auth"
-	originalURI = "X-Original-Uri" // in Go's canonical form
+	// originalURI is the URI of the client's request line, in a request to
+	// authURI.
+	originalURI = "X-Original-Uri"
+	// rootHeader is the root of the location that asks, in a request to authURI:
+	// nginx is about to serve the file root + URI.
+	rootHeader = "X-Thumbd-Root"
+	// proofHeader is the marker of a request that was allowed, for example
+	// "gallery /thumbs/small/a%20b.jpg": the site and the URI, decoded and escaped
+	// again. It is a header of the 204 for authURI. nginx keeps it for as long as
+	// the request lasts and sends it with a miss.
+	proofHeader = "X-Thumbd-Proof"
 )
 
-// errNotProtected is a question about a URI that no site protects. It is
-// refused: whoever asks has said that it is protected.
-var errNotProtected = errors.New("no site protects this URI")
+// Why nginx may not serve what it asks for, or thumbd not answer a miss.
+var (
+	// errNotProtected is a question about a URI that no site protects. It is
+	// refused: the location that asks has said that it is protected.
+	errNotProtected = errors.New("no site protects this URI")
+	// errOtherRoot is a question that thumbd would decide for one protected site
+	// while nginx may serve the file of another.
+	errOtherRoot = errors.New("several protected sites have this URI, and the location's root is not the document_root of the one for this host")
+	// errNotAsked is a miss of a protected site without the marker: it comes from
+	// a location that does not ask, or the answer was for another site or URI.
+	errNotAsked = errors.New("nginx has not asked whether this request may see this URI of a protected site")
+)
 
 // auth answers 204, 401 or 403 and nothing else, which would be an error 500
 // of nginx.
 func (h *Handler) auth(w http.ResponseWriter, r *http.Request) {
 	defer h.busy()()
-	err := h.authorize(r)
+	proof, err := h.authorize(r)
 	if err == nil {
 		h.options.Count(Event{What: Asked, Outcome: "allowed"})
+		w.Header().Set(proofHeader, proof)
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
@@ -41,30 +65,98 @@ func (h *Handler) auth(w http.ResponseWriter, r *http.Request) {
 	answerRefusal(w, s, err)
 }
 
-func (h *Handler) authorize(r *http.Request) error {
+// authorize returns the marker of a request that may be answered.
+func (h *Handler) authorize(r *http.Request) (proof string, err error) {
 	sites, err := h.sites.acquire()
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer sites.users.Done()
 	// nginx sends one. Of two, which is served is not known.
 	raw := r.Header[originalURI]
 	if len(raw) != 1 {
-		return errNotProtected
+		return "", errNotProtected
 	}
 	uri, err := thumb.Normalize(raw[0])
 	if err != nil {
-		return errors.Join(errNotProtected, err)
+		return "", errors.Join(errNotProtected, err)
 	}
 	found, err := sites.thumbs.Find(r.Host, uri)
 	if err != nil {
-		return errors.Join(errNotProtected, err)
+		return "", errors.Join(errNotProtected, err)
 	}
 	site := sites.byThumb[found]
 	if site == nil || site.Access == nil {
-		return errNotProtected
+		return "", errNotProtected
 	}
-	return check(site.Access, r, uri, raw[0])
+	if err := sites.checkRoot(site, uri, r.Header[rootHeader]); err != nil {
+		h.tellOtherRoot(site, r.Header[rootHeader])
+		return "", err
+	}
+	return proofOf(site, uri), check(site.Access, r, uri, raw[0])
+}
+
+// checkRoot returns nil if nginx can serve no other protected site's file for
+// uri than site's. nginx chooses the root by its server block, and thumbd the
+// site by host; if several protected sites have the URI, only the root tells
+// whose file it is.
+func (sites *Sites) checkRoot(site *Site, uri string, roots []string) error {
+	for _, other := range sites.protected {
+		if other == site || !strings.HasPrefix(uri, other.Thumb.Prefix) {
+			continue
+		}
+		if len(roots) != 1 || path.Clean(roots[0]) != site.Thumb.DocumentRoot {
+			return errOtherRoot
+		}
+	}
+	return nil
+}
+
+// proofOf returns the marker for a URI of site.
+func proofOf(site *Site, uri string) string { return site.Thumb.Name + " " + escape(uri) }
+
+// prove returns nil if r may see uri, which is site's, or nobody's if that is
+// nil. With nginx in front r has to bring the answer that nginx got for this
+// very site and URI. Other front ends pass on the proof that the client presents.
+func (sites *Sites) prove(r *http.Request, site *Site, uri string) error {
+	switch {
+	case site == nil || site.Access == nil:
+		return nil
+	case sites.Accel != AccelNginx:
+		return check(site.Access, r, uri, r.RequestURI)
+	}
+	if proof := r.Header[proofHeader]; len(proof) != 1 || proof[0] != proofOf(site, uri) {
+		return errNotAsked
+	}
+	return nil
+}
+
+// tellPersistent is between two lines of the log about a configuration of nginx
+// that clients run into for as long as nobody changes it.
+const tellPersistent = 24 * time.Hour
+
+// tellNotAsked logs a miss that was refused for errNotAsked.
+func (h *Handler) tellNotAsked(r *http.Request, site *Site) {
+	more, due := h.telling.due("not-asked "+site.Thumb.Name, tellPersistent)
+	if !due {
+		return
+	}
+	h.options.Log.Warn("refused: nginx has not asked whether the request may see this site: "+
+		"if the request came through the site's own server block, write in its location: include snippets/thumbd-auth.conf; "+
+		"and have the snippets of this version; another server block must not answer for this host; thumbd doctor names the place",
+		"site", site.Thumb.Name, "host", r.Host, "uri", withoutQuery(r.RequestURI), "more", more)
+}
+
+// tellOtherRoot logs a question that was refused for errOtherRoot.
+func (h *Handler) tellOtherRoot(site *Site, roots []string) {
+	more, due := h.telling.due("other-root "+site.Thumb.Name, tellPersistent)
+	if !due {
+		return
+	}
+	h.options.Log.Warn("refused: several protected sites have this URI, and nginx does not say that it serves this one: "+
+		"in the site's location write: root "+site.Thumb.DocumentRoot+"; include snippets/thumbd-auth.conf; "+
+		"and, if nginx has the folder under another path, behind it: set $thumbd_root "+site.Thumb.DocumentRoot+";",
+		"site", site.Thumb.Name, "root", strings.Join(roots, " "), "more", more)
 }
 
 // check returns nil if r presents a proof that it may see uri, as raw is once
@@ -93,9 +185,6 @@ func query(raw string) string {
 
 func authStatus(err error) status {
 	s := statusOf(err)
-	if errors.Is(err, errNotProtected) {
-		s.reason = "not-protected"
-	}
 	s.code = http.StatusForbidden
 	if errors.Is(err, sign.ErrNoProof) {
 		s.code = http.StatusUnauthorized

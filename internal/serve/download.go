@@ -186,6 +186,7 @@ func (h *Handler) answerThere(w http.ResponseWriter, r *http.Request, accel Acce
 	if a.Access != nil {
 		w.Header().Set("Cache-Control", "private")
 	}
+	a.vary(w.Header())
 	file := a.Thumb.DocumentRoot + a.name
 	if accel.forPath(file) == AccelSendfile {
 		sendfile(w.Header(), file, mediaTypes[a.transform.Format])

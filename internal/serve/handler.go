@@ -183,6 +183,9 @@ func (sites *Sites) parse(r *http.Request) (asked, error) {
 	}
 	// With an error the site is known all the same.
 	site := sites.byThumb[found]
+	if err := sites.prove(r, site, uri); err != nil {
+		return asked{Site: site}, err
+	}
 	t, err := found.Parse(uri)
 	if err != nil {
 		return asked{Site: site}, err
@@ -223,13 +226,10 @@ func (h *Handler) thumbnail(w http.ResponseWriter, r *http.Request) (site string
 		site = a.Thumb.Name
 	}
 	if err != nil {
-		return site, err
-	}
-	// nginx has asked before, and does not pass on here what proves it.
-	if a.Access != nil && sites.Accel != AccelNginx {
-		if err := check(a.Access, r, a.uri, r.RequestURI); err != nil {
-			return site, err
+		if errors.Is(err, errNotAsked) {
+			h.tellNotAsked(r, a.Site)
 		}
+		return site, err
 	}
 	// An error is that of a connection without deadlines, in a test.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(sites.longest + sendTime))
@@ -247,7 +247,11 @@ const patience = 10
 // deliver answers a request for a thumbnail, or returns errTaken where a purge
 // took it away meanwhile.
 func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, sites *Sites, a asked) error {
-	id := r.Header.Get("X-Request-Id")
+	// Without nginx the client would choose it.
+	id := ""
+	if sites.Accel == AccelNginx {
+		id = r.Header.Get("X-Request-Id")
+	}
 	purges, again := h.loops.get(id, a.uri)
 	if again && h.answerPublished(w, r, a, purges) {
 		return nil
@@ -294,6 +298,9 @@ func (h *Handler) answerPublished(w http.ResponseWriter, r *http.Request, a aske
 	if err != nil {
 		return false
 	}
+	if a.Access != nil {
+		w.Header().Set("Cache-Control", privateNoStore)
+	}
 	if a.ledger.Count() != purges {
 		// It was there, was purged, and is there again.
 		a.header(w, info.Size())
@@ -314,12 +321,26 @@ func (h *Handler) answerPublished(w http.ResponseWriter, r *http.Request, a aske
 
 // answerPicture answers with a picture that could not be published.
 func (h *Handler) answerPicture(w http.ResponseWriter, r *http.Request, a asked, out outcome) {
-	w.Header().Set("Cache-Control", "no-store")
+	if w.Header().Set("Cache-Control", "no-store"); a.Access != nil {
+		w.Header().Set("Cache-Control", privateNoStore)
+	}
 	a.header(w, out.size)
 	send(w, r, io.NewSectionReader(out.unpublished, 0, out.size))
 }
 
+// privateNoStore is the Cache-Control of a protected picture that thumbd sends
+// past the site's location, which would set its own.
+const privateNoStore = "private, no-store"
+
+// vary says that the answer to another client may be another one.
+func (a asked) vary(h http.Header) {
+	if len(a.Negotiate) > 0 {
+		h.Set("Vary", "Accept")
+	}
+}
+
 func (a asked) header(w http.ResponseWriter, size int64) {
+	a.vary(w.Header())
 	w.Header().Set("Content-Type", mediaTypes[a.transform.Format])
 	w.Header().Set("Content-Length", strconv.FormatInt(size, 10))
 }

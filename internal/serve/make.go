@@ -111,10 +111,17 @@ func (h *Handler) try(ctx context.Context, renderer Renderer, a asked) (out outc
 		Company:    a.company,
 		Wanted:     a.wanted,
 	})
-	if changed, cerr := changedSince(original, info, mark, markInfo); cerr != nil || changed {
-		return afterChange(picture, originals.Replaced(original, info)), 0, errors.Join(errChanged, cerr)
-	}
-	if err != nil {
+	changed, cerr := changedSince(original, info, mark, markInfo)
+	switch {
+	case (changed || cerr != nil) && picture == nil:
+		return outcome{}, 0, errors.Join(errChanged, cerr)
+	case cerr != nil:
+		picture.File.Close()
+		return outcome{}, 0, errors.Join(errChanged, cerr)
+	case changed:
+		out, err := afterChange(picture, want(a, run, picture, info), originals.Replaced(original, info))
+		return out, 0, err
+	case err != nil:
 		return outcome{}, 0, err
 	}
 	waited := picture.Times.Waited
@@ -123,17 +130,24 @@ func (h *Handler) try(ctx context.Context, renderer Renderer, a asked) (out outc
 	return out, bytes, err
 }
 
-// afterChange is what comes of a picture that is not to be published. Unless
-// the original was replaced as a whole, it came of two versions.
-func afterChange(picture *render.Picture, replaced bool) outcome {
-	if picture == nil {
-		return outcome{}
+// afterChange returns errChanged with the outcome of a picture whose original has
+// changed: it is not published. If the original was replaced as a whole, the
+// picture is right for the file of before; otherwise it came of two versions.
+func afterChange(picture *render.Picture, want publish.Want, replaced bool) (outcome, error) {
+	if !replaced {
+		picture.File.Close()
+		return outcome{}, errChanged
 	}
-	if stat, err := picture.File.Stat(); err == nil && replaced {
-		return outcome{unpublished: picture.File, size: stat.Size()}
+	err := publish.Check(picture.File, want)
+	stat, serr := picture.File.Stat()
+	if err = errors.Join(err, serr); err != nil {
+		if errors.Is(err, publish.ErrPicture) {
+			picture.Distrust()
+		}
+		picture.File.Close()
+		return outcome{}, err
 	}
-	picture.File.Close()
-	return outcome{}
+	return outcome{unpublished: picture.File, size: stat.Size()}, errChanged
 }
 
 // changedSince reports whether the original or the watermark's image, if there

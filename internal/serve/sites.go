@@ -99,7 +99,9 @@ type Sites struct {
 	longest  time.Duration
 	byThumb  map[*thumb.Site]*Site
 	thumbs   thumb.Sites
-	users    sync.WaitGroup // requests and flights
+	// protected are those of byThumb with an access section.
+	protected []*Site
+	users     sync.WaitGroup // requests and flights
 }
 
 // NewSites returns the set of sites whose thumbnails renderer makes, each in
@@ -109,6 +111,9 @@ func NewSites(renderer Renderer, longest time.Duration, sites []*Site) *Sites {
 	for _, site := range sites {
 		s.byThumb[site.Thumb] = site
 		s.thumbs = append(s.thumbs, site.Thumb)
+		if site.Access != nil {
+			s.protected = append(s.protected, site)
+		}
 	}
 	return s
 }

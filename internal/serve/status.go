@@ -61,6 +61,11 @@ var statuses = []struct {
 	{ErrNoWorker, status{http.StatusServiceUnavailable, "no-worker"}},
 	{publish.ErrHeld, status{http.StatusServiceUnavailable, "held"}},
 
+	// Before what is wrong with the URI of a question, which it wraps.
+	{errNotProtected, status{http.StatusForbidden, "not-protected"}},
+	{errOtherRoot, status{http.StatusForbidden, "other-root"}},
+	{errNotAsked, status{http.StatusForbidden, "not-asked"}},
+
 	{thumb.ErrEscape, status{http.StatusBadRequest, "bad-escape"}},
 	{thumb.ErrName, status{http.StatusNotFound, "bad-name"}},
 	{thumb.ErrNoSite, status{http.StatusNotFound, "no-site"}},
