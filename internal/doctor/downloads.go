@@ -21,6 +21,7 @@ func (v *visit) files(context.Context) string {
 	}
 	for i := range v.config.Files {
 		v.section(&v.config.Files[i])
+		v.filesOpen(&v.config.Files[i])
 	}
 	return fmt.Sprintf("%d sections of files", len(v.config.Files))
 }

@@ -21,6 +21,9 @@ func (v *visit) site(s *config.Site, r route) {
 	v.fallback(&s.Thumb, r.server)
 	v.caches(&s.Thumb, r.location)
 	v.guarded(s, r.location)
+	if s.Access != nil && asks(r.location.Block) {
+		v.marked(s, r)
+	}
 }
 
 // reached looks whether requests get to the location that is meant.
@@ -152,14 +155,14 @@ func isImages(mediaType string) bool {
 
 // guarded looks whether hits are checked where they are to be, and only there.
 func (v *visit) guarded(s *config.Site, l *nginxconf.Location) {
-	asks := l.Effective("auth_request")
-	on := len(asks) > 0 && asks[0].Arg(0) == "/_thumbd/auth"
+	request := l.Effective("auth_request")
+	on := len(request) > 0 && request[0].Arg(0) == "/_thumbd/auth"
 	switch {
 	case s.Access != nil && !on:
 		v.find("auth-missing", siteWhere(&s.Thumb, l.Block), "the site is protected, and nginx serves its thumbnails to everybody",
 			"in that location write: include snippets/thumbd-auth.conf;", reloadNginx)
 	case s.Access == nil && on:
-		v.find("auth-needless", siteWhere(&s.Thumb, asks[0]), "the site has no access section, so nginx, which asks for each request, serves none",
+		v.find("auth-needless", siteWhere(&s.Thumb, request[0]), "the site has no access section, so nginx, which asks for each request, serves none",
 			"remove the include of snippets/thumbd-auth.conf, or add [site."+s.Thumb.Name+".access]", reloadNginx)
 	case on && len(l.Effective("satisfy")) > 0 && l.Effective("satisfy")[0].Arg(0) == "any":
 		v.find("auth-missing", siteWhere(&s.Thumb, l.Effective("satisfy")[0]), "satisfy any: another rule lets requests in that thumbd refuses",

@@ -64,6 +64,8 @@ var names = map[string]Status{
 	"gzip-images":       Warning,
 	"auth-missing":      Wrong,
 	"auth-needless":     Wrong,
+	"snippet-outdated":  Wrong,
+	"tree-open":         Wrong,
 	"files-location":    Wrong,
 	"files-open":        Wrong,
 	"nginx-cannot-read": Wrong,

@@ -40,6 +40,7 @@ func (v *visit) sites(context.Context) string {
 				v.site(s, r)
 			}
 		}
+		v.treeOpen(s, seen)
 	}
 	if most, where := v.conf.WorkerConnections(); most < 2*(v.config.Queue+v.config.Workers) {
 		v.find("worker-connections", where, fmt.Sprintf("worker_connections is %d: %d requests may wait in thumbd's queue, of which each takes two", most, v.config.Queue),

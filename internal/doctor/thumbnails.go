@@ -73,6 +73,16 @@ const maxTried = 5
 func (v *visit) try(ctx context.Context, s *config.Site) string {
 	where := siteWhere(&s.Thumb, nil)
 	routes := slices.DeleteFunc(slices.Clone(v.routes[s.Thumb.Name]), func(r route) bool { return r.listen.Proxy })
+	// thumbd makes nothing for a location that does not ask; it may still serve hits.
+	slices.SortStableFunc(routes, func(a, b route) int {
+		switch askA, askB := asks(a.location.Block), asks(b.location.Block); {
+		case askA == askB || s.Access == nil:
+			return 0
+		case askA:
+			return -1
+		}
+		return 1
+	})
 	if len(routes) == 0 {
 		v.find("probe-untried", where, "nginx has no address from which to ask for it", "mend what is said of its location above")
 		return "not tried"
@@ -180,6 +190,8 @@ func (v *visit) explain(a probe.Answer) (what string, cure []string) {
 	switch {
 	case reason == "signature" || reason == "no-site" || reason == "unknown-preset" || reason == "no-proof":
 		return what + ": the daemon has another configuration", []string{v.restart()}
+	case reason == "not-asked":
+		return what + ": nginx passes it on and has not asked whether it may be answered", []string{"in the site's location write: include snippets/thumbd-auth.conf;", reloadNginx}
 	case reason != "":
 		return what, []string{log, "see ANSWERS in thumbd-url(7)"}
 	case a.Status == http.StatusBadGateway || a.Status == http.StatusGatewayTimeout:

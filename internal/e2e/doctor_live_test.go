@@ -28,6 +28,8 @@ func TestDoctorAsksForThumbnails(t *testing.T) {
 	publicKeys.Sites[0].TOML = strings.Replace(publicKeys.Sites[0].TOML, "keys = [\"access.key\"]\n", "", 1)
 	open := protected(t, rig.Options{})
 	open.Sites[0].Protected = false
+	half := protected(t, rig.Options{})
+	half.HTTP = "server { listen " + freePort(t) + "; location ^~ /thumbs/ { root root/gallery; try_files $uri @thumbd; } include snippets/thumbd.conf; }"
 	for name, tt := range map[string]struct {
 		options rig.Options
 		change  func(*rig.Site)
@@ -38,10 +40,11 @@ func TestDoctorAsksForThumbnails(t *testing.T) {
 		"open_file_cache_errors": {
 			options: rig.Options{HTTP: "open_file_cache max=100; open_file_cache_errors on;"},
 			want:    []string{"open-file-cache", "probe-hit"}, cure: "nginx"},
-		"thumbd is not asked":             {change: func(s *rig.Site) { s.TryFiles = "$uri =404; #" }, want: []string{"try-files", "probe-miss"}, cure: "nginx"},
-		"a protected site that is open":   {options: open, want: []string{"auth-missing", "probe-open"}, cure: "snippets/thumbd-auth.conf"},
-		"tokens that somebody else makes": {options: publicKeys, want: []string{"probe-untried"}, cure: "thumbd verify"},
-		"no worker":                       {options: rig.Options{Env: []string{"THUMBD_RENDER=/nonexistent/render"}}, want: []string{"no-worker"}, cure: "journalctl"},
+		"thumbd is not asked":                {change: func(s *rig.Site) { s.TryFiles = "$uri =404; #" }, want: []string{"try-files", "probe-miss"}, cure: "nginx"},
+		"a protected site that is open":      {options: open, want: []string{"auth-missing", "probe-miss"}, cure: "snippets/thumbd-auth.conf"},
+		"a protected site that is half open": {options: half, want: []string{"auth-missing", "probe-open"}, cure: "snippets/thumbd-auth.conf"},
+		"tokens that somebody else makes":    {options: publicKeys, want: []string{"probe-untried"}, cure: "thumbd verify"},
+		"no worker":                          {options: rig.Options{Env: []string{"THUMBD_RENDER=/nonexistent/render"}}, want: []string{"no-worker"}, cure: "journalctl"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if len(tt.options.Sites) == 0 {

@@ -19,15 +19,19 @@ type Location struct {
 func locations(b *Block) []*Location {
 	var all []*Location
 	for _, block := range b.All("location") {
-		l := &Location{Block: block, Pattern: block.Arg(0)}
-		if len(block.Args) > 1 {
-			l.Modifier, l.Pattern = block.Args[0], block.Args[1]
-		} else if i := slices.IndexFunc(modifiers, func(m string) bool { return strings.HasPrefix(l.Pattern, m) }); i >= 0 {
-			l.Modifier, l.Pattern = modifiers[i], strings.TrimPrefix(l.Pattern, modifiers[i])
-		}
-		all = append(all, l)
+		all = append(all, newLocation(block))
 	}
 	return all
+}
+
+func newLocation(block *Block) *Location {
+	l := &Location{Block: block, Pattern: block.Arg(0)}
+	if len(block.Args) > 1 {
+		l.Modifier, l.Pattern = block.Args[0], block.Args[1]
+	} else if i := slices.IndexFunc(modifiers, func(m string) bool { return strings.HasPrefix(l.Pattern, m) }); i >= 0 {
+		l.Modifier, l.Pattern = modifiers[i], strings.TrimPrefix(l.Pattern, modifiers[i])
+	}
+	return l
 }
 
 // modifiers may stand before a pattern without a space; ~* is before ~.
@@ -38,6 +42,41 @@ func (l *Location) IsRegexp() bool { return strings.HasPrefix(l.Modifier, "~") }
 
 func (l *Location) isPrefix() bool {
 	return (l.Modifier == "" || l.Modifier == "^~") && !strings.HasPrefix(l.Pattern, "@")
+}
+
+// Locations returns all locations of s, nested ones behind the one around them.
+func (s *Server) Locations() []*Location { return nested(s.Block) }
+
+func nested(b *Block) []*Location {
+	var all []*Location
+	for _, l := range locations(b) {
+		all = append(append(all, l), nested(l.Block)...)
+	}
+	return all
+}
+
+// File returns the file that nginx looks for in l, or in the server itself if l is
+// nil, for the decoded URI: ngx_http_map_uri_to_path. ok is false if there is no
+// root, or if only a request can tell.
+func (s *Server) File(l *Location, uri string) (file string, ok bool) {
+	at := s.Block
+	if l != nil {
+		at = l.Block
+	}
+	for ; at != nil; at = at.Parent {
+		path, rest := at.First("root"), uri
+		if alias := at.First("alias"); alias != nil {
+			around := newLocation(at)
+			if !around.isPrefix() || !strings.HasPrefix(uri, around.Pattern) {
+				return "", false
+			}
+			path, rest = alias, uri[len(around.Pattern):]
+		}
+		if path != nil {
+			return path.Arg(0) + rest, !strings.Contains(path.Arg(0), "$")
+		}
+	}
+	return "", false
 }
 
 // Named returns the location of that name, with its @, or nil.
