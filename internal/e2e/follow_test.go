@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -109,9 +110,11 @@ func TestChangedPresetsAreFollowed(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var there []string
+			before := make(map[string]rig.Response)
 			for _, uri := range uris {
 				if resp := get(t, r, rig.Escape(uri)); resp.Status == 200 {
 					there = append(there, uri)
+					before[uri] = resp
 				}
 			}
 			reload(t, r, tt.change(configuration(t, r)))
@@ -121,9 +124,82 @@ func TestChangedPresetsAreFollowed(t *testing.T) {
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("left (-want +got):\n%s", diff)
 			}
+			for uri, resp := range before {
+				revalidate(t, r, uri, resp, tt.gone(uri))
+			}
 		})
 	}
 	all(t, r, uris)
+}
+
+// revalidate asks for a thumbnail as a browser does that has an earlier answer.
+// If the picture has changed, the browser must not be told to keep it.
+func revalidate(t *testing.T, r *rig.Rig, uri string, before rig.Response, changed bool) {
+	t.Helper()
+	for condition, value := range map[string]string{"If-None-Match": "ETag", "If-Modified-Since": "Last-Modified"} {
+		resp := get(t, r, rig.Escape(uri), condition+": "+before.Header.Get(value))
+		if changed && resp.Status == 304 || !changed && resp.Status != 304 {
+			t.Errorf("%s, %s: %d, changed: %v", uri, condition, resp.Status, changed)
+		}
+	}
+}
+
+// A tree that an older thumbd has made is taken over: its thumbnails have the
+// modification times of their originals, and none is rendered again.
+func TestTreeOfAnOlderVersionStays(t *testing.T) {
+	r, uris, _ := followed(t)
+	all(t, r, uris)
+	configure(t, r, strings.ReplaceAll(configuration(t, r), "scheme = ", "watch = true\nscheme = "))
+	stopDaemon(t, r)
+	_, originals, _ := strings.Cut(configuration(t, r), "originals = \"")
+	originals, _, _ = strings.Cut(originals, "\"")
+	inodes := make(map[string]os.FileInfo)
+	for _, site := range []string{"gallery", "p"} {
+		settings := filepath.Join(r.Root(site), map[string]string{"gallery": "thumbs", "p": "p"}[site], ".thumbd/settings.json")
+		text, err := os.ReadFile(settings)
+		must(t, err)
+		if !strings.Contains(string(text), `,"mtime":2`) {
+			t.Fatalf("a new tree does not tell its version: %s", text)
+		}
+		must(t, os.WriteFile(settings, []byte(strings.ReplaceAll(string(text), `,"mtime":2`, "")), 0o600))
+		for _, uri := range thumbnails(t, r, site) {
+			original := "a.jpg"
+			if strings.Contains(uri, "d/b.jpg") {
+				original = "d/b.jpg"
+			}
+			of := stat(t, filepath.Join(originals, original))
+			path := r.File(site, uri)
+			must(t, os.Chtimes(path, time.Time{}, of.ModTime()))
+			inodes[path], err = os.Stat(path)
+			must(t, err)
+		}
+	}
+	if len(inodes) != len(uris) {
+		t.Fatalf("%d thumbnails, want %d", len(inodes), len(uris))
+	}
+	must(t, r.StartDaemon(t.Context()))
+	waitLog(t, r, 2, "reconciled with the originals", "removed=0")
+	if out := gc(t, r); strings.Count(out, "removed 0 files") != 2 {
+		t.Errorf("gc: %s", out)
+	}
+	for path, before := range inodes {
+		if now, err := os.Stat(path); err != nil || !os.SameFile(before, now) {
+			t.Errorf("%s is another file: %v", path, err)
+		}
+	}
+	// A changed preset and a changed original are seen as in any tree.
+	reload(t, r, replacing(`size = "20x20"`, `size = "25x25"`)(configuration(t, r)))
+	picture(t, get(t, r, "/p/s/a.jpg"), "jpeg", 25, 25)
+	if path := r.File("p", "/p/l/a.jpg"); !os.SameFile(inodes[path], stat(t, path)) {
+		t.Error("a preset that has not changed is rendered again")
+	}
+}
+
+func stat(t *testing.T, path string) os.FileInfo {
+	t.Helper()
+	fi, err := os.Stat(path)
+	must(t, err)
+	return fi
 }
 
 func replacing(old, now string) func(string) string {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"thumbd/internal/root"
+	"thumbd/internal/stamp"
 )
 
 // What can be wrong with an original, beside [fs.ErrNotExist], which also
@@ -50,6 +51,9 @@ type Info struct {
 	// of its name, it has not changed.
 	Fixed bool
 }
+
+// Version returns the version that i is of its original.
+func (i Info) Version() stamp.Original { return stamp.Original{Mtime: i.Mtime, Size: i.Size} }
 
 // New returns the originals below path, an absolute one, and opens nothing.
 // Files of more than maxBytes are refused.

@@ -12,7 +12,7 @@
 //	pread64, write       the copy
 //	pread64              the copy's header: format and dimensions
 //	fchmod               0644, whatever the umask
-//	utimensat            the original's mtime
+//	utimensat            the mtime that package stamp gives
 //	fsync                the data, before it has a name
 //	renameat             the name
 //
@@ -77,7 +77,7 @@ type Want struct {
 	Format thumb.Format
 	// Width x Height in pixels; 0 x 0 asks for the format alone.
 	Width, Height int
-	Mtime         time.Time // the original's
+	Mtime         time.Time // of the published file
 	// Guard runs place, which gives the file its name, or returns why it may
 	// not: Publish then returns that error. nil: nothing is against it.
 	Guard func(place func() error) error

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 
 // Package recipe tells which published thumbnails another configuration would
-// make otherwise. What a thumbnail's picture depends on beside its original is
-// known from its name and its site's settings: so these are kept for a tree as
-// a whole, and nothing for a single file.
+// render differently, and whether a published file is the thumbnail of an
+// original as it is now.
+//
+// A thumbnail's picture depends on its original, on its name, and on its site's
+// settings. The settings are kept once for a tree, in .thumbd/settings.json;
+// nothing is kept for a single file.
 package recipe
 
 import (
@@ -14,7 +17,9 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
+	"thumbd/internal/stamp"
 	"thumbd/internal/thumb"
 )
 
@@ -23,10 +28,16 @@ import (
 type Settings struct {
 	site  *thumb.Site
 	marks map[string]string
+	// mtime is which modification time the tree's thumbnails have: stamped, or
+	// 0 if some may have the original's own, which an older thumbd gave them.
+	mtime int
 }
 
-// text is Settings in JSON. What is missing in a file of another version of
-// thumbd is zero, as it then was for its thumbnails.
+// stamped are the modification times of package stamp.
+const stamped = 2
+
+// text is Settings in JSON. A field that an older version did not write is
+// zero, which is what its thumbnails were made with.
 type text struct {
 	Prefix     string                     `json:"prefix"`
 	Scheme     string                     `json:"scheme"`
@@ -37,12 +48,29 @@ type text struct {
 	Enlarge    bool                       `json:"enlarge"`
 	Quality    map[thumb.Format]int       `json:"quality"`
 	Metadata   thumb.Metadata             `json:"metadata"`
+	Mtime      int                        `json:"mtime,omitempty"`
 }
 
 // Of returns the settings of a site, where marks tell the content of the image
 // of each watermark, by its name.
+//
+// The settings are those of a tree that may have thumbnails with the
+// modification time of their original: see Stamped.
 func Of(s *thumb.Site, marks map[string]string) Settings {
 	return Settings{site: stripped(s), marks: marks}
+}
+
+// Stamped returns s for a tree in which each thumbnail has the modification
+// time of package stamp, because no older thumbd has published into it.
+func (s Settings) Stamped() Settings {
+	s.mtime = stamped
+	return s
+}
+
+// After returns s for the tree that before has made: its thumbnails stay.
+func (s Settings) After(before Settings) Settings {
+	s.mtime = before.mtime
+	return s
 }
 
 // Mark returns what tells the content of a watermark's image, "" if that is
@@ -73,7 +101,7 @@ var formats = []thumb.Format{thumb.JPEG, thumb.PNG, thumb.WebP, thumb.AVIF, thum
 func (s Settings) MarshalJSON() ([]byte, error) {
 	c := s.site
 	return json.Marshal(text{
-		c.Prefix, c.Scheme.String(), c.Presets, c.Watermarks, s.marks, c.Factors, c.Enlarge, c.Quality, c.Metadata,
+		c.Prefix, c.Scheme.String(), c.Presets, c.Watermarks, s.marks, c.Factors, c.Enlarge, c.Quality, c.Metadata, s.mtime,
 	})
 }
 
@@ -91,6 +119,7 @@ func (s *Settings) UnmarshalJSON(b []byte) error {
 		return fmt.Errorf("scheme: %w", err)
 	}
 	*s = Of(&site, t.Marks)
+	s.mtime = t.Mtime
 	return nil
 }
 
@@ -111,7 +140,29 @@ func (s Settings) of(name string) (recipe, bool) {
 	return recipe{t.Original, s.plain(t), s.marks[t.Transform().Watermark.Name]}, true
 }
 
-// plain returns t's transform without what has no effect on it.
+// text is equal for equal recipes of one original alone, for example
+//
+//	400x300_crop_q=82.webp enlarge=false metadata=none
+//
+// It is part of published modification times: another text for the same recipe
+// would have every thumbnail rendered again.
+func (r recipe) text() string {
+	t := r.transform
+	text := fmt.Sprintf("%s enlarge=%t metadata=%s", t, t.Enlarge, t.Metadata)
+	if w := t.Watermark; w.Name != "" {
+		text += fmt.Sprintf(" opacity=%d position=%s scale=%d image=%s", w.Opacity, w.Position, w.Scale, r.mark)
+	}
+	return text
+}
+
+// Mtime returns the modification time with which the file of that name is
+// published if it is made from o.
+func (s Settings) Mtime(name string, o stamp.Original) time.Time {
+	r, _ := s.of(name)
+	return stamp.Of(o, r.text())
+}
+
+// plain returns t's transform without the fields that have no effect on it.
 func (s Settings) plain(t thumb.Thumb) thumb.Transform {
 	tr := t.Transform()
 	if tr.Method == thumb.Original {
@@ -140,6 +191,15 @@ func (c Change) Of(name string) bool {
 		}
 	}
 	return false
+}
+
+// Fresh reports whether a published file of that name and modification time is
+// what the new settings make of o.
+func (c Change) Fresh(name string, mtime time.Time, o stamp.Original) bool {
+	if stamp.Same(mtime, c.to.Mtime(name, o)) {
+		return true
+	}
+	return c.to.mtime != stamped && stamp.Same(mtime, o.Mtime) && !c.Of(name)
 }
 
 // Any reports whether anything may be made otherwise. What is new, a preset

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 	"time"
 
@@ -40,15 +41,26 @@ func (s *Site) prepare() error {
 	}
 	s.settings = recipe.Of(s.Thumb, s.marks())
 	if len(s.made) == 0 {
+		if s.isEmpty() {
+			s.settings = s.settings.Stamped()
+		}
 		s.made = []recipe.Settings{s.settings}
+		s.change = recipe.NewChange(s.made, s.settings)
 		return errors.Join(err, s.keep(s.made))
 	}
+	s.settings = s.settings.After(s.made[len(s.made)-1])
+	s.change = recipe.NewChange(s.made, s.settings)
 	if recipe.Equal(s.made[len(s.made)-1], s.settings) {
 		return err
 	}
 	// All of them, until nothing is left that the others have made: a thumbd
 	// that is killed meanwhile leaves some of each.
 	return errors.Join(err, s.keep(append(slices.Clip(s.made), s.settings)))
+}
+
+// isEmpty reports whether nothing is published in the site's tree.
+func (s *Site) isEmpty() bool {
+	return s.Tree.Walk(context.Background(), nil, func(string) error { return fs.SkipAll }) == nil
 }
 
 // keep notes that list has made the tree.

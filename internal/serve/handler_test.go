@@ -184,18 +184,38 @@ func TestMissIsRenderedPublishedAndRedirected(t *testing.T) {
 	}
 }
 
+// A thumbnail that is of another version of its original is rendered again, and
+// gets another modification time. A version is a time and a size.
 func TestStaleThumbnailIsRenderedAnew(t *testing.T) {
 	p := &painter{}
 	b := newBench(t, p, nil)
 	uri := b.url("a.jpg", "10x10")
-	b.get(uri)
-	if err := os.Chtimes(filepath.Join(b.dir, "media/a.jpg"), time.Time{}, time.Unix(1, 0)); err != nil {
-		t.Fatal(err)
-	}
-	b.get(uri)
-	info, err := os.Stat(filepath.Join(b.dir, "root", uri))
-	if err != nil || !info.ModTime().Equal(time.Unix(1, 0)) || p.calls.Load() != 2 {
-		t.Errorf("%d renders, mtime %v, %v; want 2 and the original's", p.calls.Load(), info.ModTime(), err)
+	seen := make(map[time.Time]string)
+	for i, version := range []struct {
+		name, text string
+		mtime      time.Time
+	}{
+		{"the first", "one", time.Unix(1_600_000_000, 5)},
+		{"another time", "one", time.Unix(1_600_000_001, 5)},
+		{"another size", "three", time.Unix(1_600_000_001, 5)},
+		{"before 1970", "one", time.Unix(-10_000, 5)},
+		{"after 2262", "one", time.Unix(9_999_999_999, 5)},
+	} {
+		b.writeOriginal("a.jpg", version.text)
+		if err := os.Chtimes(filepath.Join(b.dir, "media/a.jpg"), time.Time{}, version.mtime); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			b.get(uri)
+		}
+		mtime, _, ok := b.site.Tree.Stat(uri)
+		if before, again := seen[mtime]; !ok || again {
+			t.Errorf("%s: mtime %v, as %q", version.name, mtime, before)
+		}
+		seen[mtime] = version.name
+		if n := p.calls.Load(); int(n) != i+1 {
+			t.Errorf("%s: %d renders, want %d", version.name, n, i+1)
+		}
 	}
 }
 

@@ -89,7 +89,7 @@ func (h *Handler) try(ctx context.Context, renderer Renderer, a asked) (out outc
 		return outcome{}, 0, err
 	}
 	defer original.Close()
-	if p.there && p.mtime.Equal(info.Mtime) && a.Lifetime == 0 {
+	if p.there && a.fresh(a.name, p.mtime, info) && a.Lifetime == 0 {
 		return outcome{}, 0, nil
 	}
 	mark, markInfo, err := a.openWatermark(a.transform.Watermark.Name)
@@ -127,6 +127,9 @@ func (h *Handler) try(ctx context.Context, renderer Renderer, a asked) (out outc
 	waited := picture.Times.Waited
 	out, bytes, err = h.publish(ctx, a, picture, want(a, run, picture, info))
 	out.waited = waited
+	if err == nil && out.unpublished == nil {
+		h.removeStale(a, info)
+	}
 	return out, bytes, err
 }
 
@@ -164,7 +167,7 @@ func changedSince(original *os.File, info originals.Info, mark *os.File, markInf
 // since run began.
 func want(a asked, run purge.Render, picture *render.Picture, info originals.Info) publish.Want {
 	w := publish.Want{
-		Format: a.transform.Format, Width: picture.Width, Height: picture.Height, Mtime: info.Mtime,
+		Format: a.transform.Format, Width: picture.Width, Height: picture.Height, Mtime: a.settings.Mtime(a.name, info.Version()),
 		Guard: func(place func() error) error { return run.Publish(a.name, a.published(), place) },
 	}
 	if a.transform.Method == thumb.Original {
@@ -208,7 +211,6 @@ func (h *Handler) publish(ctx context.Context, a asked, picture *render.Picture,
 		return outcome{unpublished: picture.File, size: stat.Size(), trouble: err}, stat.Size(), nil
 	}
 	h.options.Count(Event{What: Published, Site: a.Thumb.Name, Bytes: stat.Size()})
-	h.removeStale(a)
 	return outcome{}, stat.Size(), nil
 }
 

@@ -13,6 +13,7 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
+	"thumbd/internal/originals"
 	"thumbd/internal/publish"
 	"thumbd/internal/purge"
 	"thumbd/internal/render"
@@ -251,18 +252,16 @@ func (sites *Sites) again(site, name string) (a asked, ok bool) {
 	return asked{Site: s, thumb: t, transform: t.Transform(), uri: name, name: name}, true
 }
 
-// removeStale removes the thumbnails of the original of a, which has just been
-// published, that are of another version of it.
-func (h *Handler) removeStale(a asked) {
-	// As the file system has kept it.
-	mtime, _, ok := a.Tree.Stat(a.name)
-	id := render.Identity{Site: a.Thumb.Name, Name: a.thumb.Original, Mtime: mtime.UnixNano()}
-	if !ok || h.purges.fresh.Contains(id) {
+// removeStale removes the thumbnails of a's original that are of another
+// version of it than info, from which a was just published.
+func (h *Handler) removeStale(a asked, info originals.Info) {
+	id := render.Identity{Site: a.Thumb.Name, Name: a.thumb.Original, Mtime: info.Mtime.UnixNano(), Size: info.Size}
+	if h.purges.fresh.Contains(id) {
 		return
 	}
 	for _, place := range a.Thumb.OfOriginal(a.thumb.Original) {
 		err := a.Tree.Each(place.Name, place.Files, func(name string, of time.Time) error {
-			if t, err := a.Thumb.Published(name, thumb.AVIF, thumb.WebP); err == nil && t.Original == a.thumb.Original && !of.Equal(mtime) {
+			if t, err := a.Thumb.Published(name, thumb.AVIF, thumb.WebP); err == nil && t.Original == a.thumb.Original && !a.fresh(name, of, info) {
 				return a.Tree.Remove(name)
 			}
 			return nil

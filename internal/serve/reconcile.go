@@ -44,8 +44,8 @@ func (h *Handler) OriginalsChanged(ctx context.Context, site string, originals, 
 	h.options.Log.Debug("originals changed", "site", site, "originals", len(originals), "folders", len(folders))
 }
 
-// Reconcile removes the thumbnails of a site whose originals are gone, or have
-// another mtime than they.
+// Reconcile removes the thumbnails of a site whose originals are gone or have
+// changed.
 func (h *Handler) Reconcile(ctx context.Context, site string) {
 	sites, err := h.sites.acquire()
 	if err != nil {
@@ -91,7 +91,7 @@ func (s *Site) isStale(folder Folder, name, original string) bool {
 	of, _, there := s.Tree.Stat(name)
 	info, err := folder.Stat(original)
 	if err == nil {
-		return there && !info.Mtime.Equal(of)
+		return there && !s.fresh(name, of, info)
 	}
 	deleted, err := folder.Deleted(original)
 	return there && deleted && err == nil

@@ -40,7 +40,7 @@ func (f Folder) Open(_ context.Context, name string) (*os.File, originals.Info, 
 // standing is what is known of a's thumbnail without its original.
 type standing struct {
 	there bool
-	mtime time.Time // the original's
+	mtime time.Time // as published
 	lives bool      // within its site's lifetime
 }
 

@@ -48,6 +48,13 @@ type Site struct {
 	ledger   *purge.Ledger // of the tree, set by the Handler
 	settings recipe.Settings
 	made     []recipe.Settings // that have made the tree
+	change   recipe.Change     // from made, as they were at first, to settings
+}
+
+// fresh reports whether a published file of that name and modification time is
+// the thumbnail of an original as info has it.
+func (s *Site) fresh(name string, mtime time.Time, info originals.Info) bool {
+	return s.change.Fresh(name, mtime, info.Version())
 }
 
 // CheckWatermarks opens every watermark's image and returns what is wrong with
@@ -109,6 +116,8 @@ type Sites struct {
 func NewSites(renderer Renderer, longest time.Duration, sites []*Site) *Sites {
 	s := &Sites{renderer: renderer, longest: longest, byThumb: make(map[*thumb.Site]*Site), files: make(map[*thumb.Site]*files.Section)}
 	for _, site := range sites {
+		site.settings = recipe.Of(site.Thumb, nil).Stamped()
+		site.change = recipe.NewChange(nil, site.settings)
 		s.byThumb[site.Thumb] = site
 		s.thumbs = append(s.thumbs, site.Thumb)
 		if site.Access != nil {

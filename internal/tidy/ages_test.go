@@ -69,26 +69,3 @@ func TestAge(t *testing.T) {
 		}
 	}
 }
-
-func TestSameTime(t *testing.T) {
-	original := time.Unix(1_600_000_000, 123_456_789)
-	for name, tt := range map[string]struct {
-		file time.Time
-		want bool
-	}{
-		"all of it":              {original, true},
-		"to 100 ns":              {time.Unix(1_600_000_000, 123_456_700), true},
-		"to a microsecond":       {time.Unix(1_600_000_000, 123_456_000), true},
-		"to a second":            {time.Unix(1_600_000_000, 0), true},
-		"a nanosecond later":     {original.Add(1), false},
-		"a microsecond earlier":  {original.Add(-time.Microsecond), false},
-		"another second":         {time.Unix(1_599_999_999, 0), false},
-		"a later second":         {time.Unix(1_600_000_001, 0), false},
-		"a second, to the nano":  {original.Add(-time.Second), false},
-		"before 1970, all alike": {time.Unix(-5, 0), false},
-	} {
-		if got := sameTime(tt.file, original); got != tt.want {
-			t.Errorf("%s: %v, want %v", name, got, tt.want)
-		}
-	}
-}

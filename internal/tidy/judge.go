@@ -3,12 +3,14 @@
 package tidy
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
-	"time"
 
+	"thumbd/internal/recipe"
+	"thumbd/internal/stamp"
 	"thumbd/internal/thumb"
 )
 
@@ -24,9 +26,9 @@ const (
 
 // known is what was found out about an original.
 type known struct {
-	name  string
-	kind  kind
-	mtime time.Time
+	name    string
+	kind    kind
+	version stamp.Original
 }
 
 // thumbnail returns what e is, if its name is that of a thumbnail.
@@ -48,7 +50,7 @@ func (r *run) original(name string) known {
 	r.known = known{name: name, kind: there}
 	info, err := r.Originals.Stat(name)
 	if err == nil {
-		r.known.mtime = info.Mtime
+		r.known.version = info.Version()
 		return r.known
 	}
 	r.known.kind = unknown
@@ -88,7 +90,7 @@ func (r *run) judge(e entry, original known) string {
 	switch {
 	case original.kind == deleted && r.sum.Orphans == "":
 		return Orphan
-	case original.kind == there && !sameTime(e.mtime(), original.mtime):
+	case original.kind == there && !r.fresh(e, original):
 		return Stale
 	case original.kind == elsewhere && r.Now.Sub(e.ctime()) > r.Lifetime:
 		return Stale
@@ -98,15 +100,30 @@ func (r *run) judge(e entry, original known) string {
 	return ""
 }
 
-// grains are what file systems cut an mtime to that do not keep all of it.
-var grains = []time.Duration{100 * time.Nanosecond, time.Microsecond, time.Second}
-
-// sameTime reports whether a file has got the mtime of original, as far as its
-// file system keeps it.
-func sameTime(file, original time.Time) bool {
-	return file.Equal(original) || slices.ContainsFunc(grains, func(grain time.Duration) bool {
-		return file.Equal(original.Truncate(grain))
+// fresh reports whether e is the thumbnail of an original as it is now. The
+// daemon purges the thumbnails of another configuration, so each configuration
+// that has made some of the tree counts.
+func (r *run) fresh(e entry, original known) bool {
+	return slices.ContainsFunc(r.made, func(c recipe.Change) bool {
+		return c.Fresh(r.Thumb.Prefix+e.name, e.mtime(), original.version)
 	})
+}
+
+// readSettings sets made to the changes from each configuration that has made
+// the tree to itself. A tree that does not tell was made by the present one.
+func (r *run) readSettings() error {
+	data, err := r.Tree.Settings()
+	if err != nil {
+		return err
+	}
+	var made []recipe.Settings
+	if err := json.Unmarshal(data, &made); err != nil || len(made) == 0 {
+		made = []recipe.Settings{recipe.Of(r.Thumb, nil)}
+	}
+	for _, s := range made {
+		r.made = append(r.made, recipe.NewChange(nil, s))
+	}
+	return nil
 }
 
 // isGone reports whether an error is that a file, or a folder above it, is not

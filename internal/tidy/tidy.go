@@ -26,6 +26,7 @@ import (
 
 	"thumbd/internal/originals"
 	"thumbd/internal/publish"
+	"thumbd/internal/recipe"
 	"thumbd/internal/root"
 	"thumbd/internal/thumb"
 )
@@ -127,6 +128,7 @@ type run struct {
 	clock   clock
 	state   state
 	known   known
+	made    []recipe.Change
 	found   int64 // thumbnails whose originals are there
 	lost    int64 // and those whose seem to have been deleted
 	sum     Summary
@@ -158,6 +160,9 @@ func (r *run) inTree(ctx context.Context) error {
 		defer unlock()
 	}
 	r.state = r.readState()
+	if err := r.readSettings(); err != nil {
+		return err
+	}
 	r.lookAtOriginals()
 	err = errors.Join(r.tidy(ctx, dir.Path()), r.trouble.error())
 	if r.Remove {

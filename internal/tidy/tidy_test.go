@@ -4,6 +4,7 @@ package tidy
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"golang.org/x/sys/unix"
 
+	"thumbd/internal/recipe"
 	"thumbd/internal/thumb"
 )
 
@@ -97,6 +99,33 @@ func TestWhatGoesAndWhatStays(t *testing.T) {
 				t.Errorf("summary %+v", sum)
 			}
 		})
+	}
+}
+
+// In a tree that tells how it was made, a thumbnail is stale unless its time is
+// that of its original's version and its recipe.
+func TestStaleBySizeAndRecipe(t *testing.T) {
+	p := newPlace(t, thumb.PresetScheme)
+	p.original("a.jpg")
+	settings := recipe.Of(p.Thumb, nil).Stamped()
+	data, err := json.Marshal([]recipe.Settings{settings})
+	p.must(err)
+	p.must(p.Tree.SetSettings(data))
+	info, err := p.Originals.Stat("a.jpg")
+	p.must(err)
+	larger := info.Version()
+	larger.Size++
+	for name, at := range map[string]time.Time{
+		"icon/a.jpg":   settings.Mtime(prefix+"icon/a.jpg", info.Version()),
+		"small/a.jpg":  settings.Mtime(prefix+"small/a.jpg", larger),
+		"medium/a.jpg": settings.Mtime(prefix+"icon/a.jpg", info.Version()),
+		"large/a.jpg":  info.Mtime,
+	} {
+		p.must(os.Chtimes(p.file(name, time.Now()), time.Now(), at))
+	}
+	sum, err := Run(t.Context(), p.Site, Options{Remove: true})
+	if err != nil || sum.Removed[Stale].Files != 3 || sum.Kept.Files != 1 {
+		t.Errorf("removed %v, kept %d, %v; want all but icon/a.jpg", sum.Removed, sum.Kept.Files, err)
 	}
 }
 
