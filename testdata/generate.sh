@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Makes what README.md calls made by us, again. Needs imagemagick, libvips-tools,
-# libheif-examples and libimage-exiftool-perl, and dandelion.jpg beside it.
+# libheif-examples, libavif-bin, libjxl-tools and libimage-exiftool-perl, and
+# dandelion.jpg beside it.
 set -eu
 cd "$(dirname "$0")"
 made=originals/tests/made
@@ -48,3 +49,44 @@ vipsthumbnail $photo -s 240x -o "$PWD/originals/tests/names/été à la plage/ph
 
 head -c 70000 $photo >refused/cut-off.jpg
 echo 'This is text.' >refused/text.jpg
+
+# Six colors whose meaning a file tells by numbers. Their samples are the same in
+# all of them. 12/13 is Display P3, 9/13 BT.2020, 1/8 linear, 16 PQ, 18 HLG.
+color=../internal/engine/testdata/color
+mkdir -p "$color"
+six() {
+	convert \( -size 40x40 "xc:rgb($1)" "xc:rgb($2)" "xc:rgb($3)" +append \) \
+		\( "xc:rgb($4)" "xc:rgb($5)" "xc:rgb($6)" +append \) -append -depth 8 -strip -define png:exclude-chunk=all "PNG24:$7"
+}
+six 200,100,50 60,180,90 40,60,200 128,128,128 20,20,20 255,255,255 "$tmp/six.png"
+six 200,200,200 60,60,60 40,40,40 128,128,128 20,20,20 255,255,255 "$tmp/gray.png"
+convert "$tmp/gray.png" -colorspace Gray -strip -define png:color-type=0 -define png:exclude-chunk=all "$tmp/gray.png"
+convert "$tmp/six.png" -alpha set -channel A -evaluate set 50.2% -depth 8 -strip -define png:exclude-chunk=all "PNG32:$tmp/faint.png"
+avif() {
+	in=$1 out=$2
+	shift 2
+	avifenc -s 8 -j 1 --min 0 --max 4 -y 444 "$@" "$tmp/$in.png" "$color/$out.avif"
+}
+avif six p3 --cicp 12/13/6
+avif six camera --cicp 1/1/6
+avif six bt2020-12-bits --cicp 9/13/9 -d 12
+avif six linear-10-bits --cicp 1/8/6 -d 10
+avif six pq-10-bits --cicp 1/16/6 -d 10
+avif six hlg-10-bits --cicp 9/18/9 -d 10
+avif gray gray -y 400 --cicp 1/13/6
+avif gray gray-narrow -y 400 -r limited --cicp 1/13/6
+avif gray gray-narrow-linear -y 400 -r limited --cicp 1/8/6 -d 10
+avif faint multiplied -p --cicp 1/13/6
+avif faint multiplied-p3 -p --cicp 12/13/6 -d 10
+# The box of the numbers has another name: they are in the data of the picture.
+sed 's/colrnclx/colxnclx/' "$color/p3.avif" >"$color/p3-in-data-alone.avif"
+jxl() {
+	in=$1 out=$2
+	shift 2
+	cjxl "$@" "$tmp/$in.png" "$color/$out.jxl"
+}
+jxl six p3 -d 0 -x color_space=RGB_D65_DCI_Rel_SRG
+jxl six pq -d 0 -x color_space=RGB_D65_SRG_Rel_PeQ
+jxl six hlg-lossy -d 0.1 -x color_space=RGB_D65_202_Rel_HLG
+jxl gray pq-gray -d 0 -x color_space=Gra_D65_Rel_PeQ
+jxl faint multiplied -d 0 --premultiply=1

@@ -2,6 +2,8 @@
 
 #include "vips.h"
 
+#include <string.h>
+
 static int
 icc(VipsImage *in, ThumbdProfile profile, VipsImage **out)
 {
@@ -29,23 +31,59 @@ icc_deep(VipsImage *in, ThumbdProfile profile, VipsImage **out)
 	return result;
 }
 
+/* The picture in, of gray, in red, green and blue. */
+static int
+widen(VipsImage *in, VipsImage **out)
+{
+	VipsObject *scope = VIPS_OBJECT(vips_image_new());
+	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 2);
+	VipsImage *bands[3];
+	int result = -1;
+
+	if (!vips_extract_band(in, &t[0], 0, NULL)) {
+		bands[0] = bands[1] = t[0];
+		bands[2] = in; /* with its alpha */
+		if (!vips_bandjoin(bands, &t[1], 3, NULL))
+			result = vips_copy(t[1], out, "interpretation",
+				in->BandFmt == VIPS_FORMAT_USHORT ? VIPS_INTERPRETATION_RGB16
+												  : VIPS_INTERPRETATION_sRGB,
+				NULL);
+	}
+	g_object_unref(scope);
+	return result;
+}
+
+/* The picture in by the profile that is embedded in it. Gray may have one of
+ * red, green and blue. */
+static int
+embedded(VipsImage *in, ThumbdProfile profile, VipsImage **out)
+{
+	VipsImage *t = NULL;
+	const void *data;
+	size_t length;
+	int result = -1;
+
+	if (vips_image_get_blob(in, VIPS_META_ICC_NAME, &data, &length))
+		return -1;
+	if (!(in->Bands < 3 && length >= 20 && !memcmp((const char *) data + 16, "RGB ", 4)
+				? widen(in, &t) : vips_copy(in, &t, NULL)) &&
+		vips_icc_is_compatible_profile(t, data, length))
+		result = (vips_image_hasalpha(t) && t->BandFmt == VIPS_FORMAT_USHORT
+				? icc_deep : icc)(t, profile, out);
+	if (t)
+		g_object_unref(t);
+	return result;
+}
+
 /* A profile that can't be used is as good as none: browsers show such pictures
  * too. */
 static int
 transform(VipsImage *in, ThumbdProfile profile, VipsImage **out)
 {
-	gboolean cmyk = in->Type == VIPS_INTERPRETATION_CMYK;
-	gboolean deep = vips_image_hasalpha(in) && in->BandFmt == VIPS_FORMAT_USHORT;
-	const void *data;
-	size_t length;
-
-	if (profile != THUMBD_PROFILE_NONE &&
-		!vips_image_get_blob(in, VIPS_META_ICC_NAME, &data, &length) &&
-		vips_icc_is_compatible_profile(in, data, length) &&
-		!(deep ? icc_deep : icc)(in, profile, out))
+	if (profile != THUMBD_PROFILE_NONE && !embedded(in, profile, out))
 		return 0;
 	vips_error_clear();
-	if (cmyk)
+	if (in->Type == VIPS_INTERPRETATION_CMYK)
 		return vips_icc_transform(in, out, "srgb", "input_profile", "cmyk",
 			"depth", 8, "intent", VIPS_INTENT_RELATIVE,
 			"black_point_compensation", TRUE, NULL);
@@ -66,6 +104,56 @@ bound(VipsImage *in, VipsImage **out)
 		return -1;
 	result = vips_extract_band(t, out, 0, "n", VIPS_MIN(t->Bands, most), NULL);
 	g_object_unref(t);
+	return result;
+}
+
+/* From floats, rounded. */
+static int
+whole(VipsImage *in, VipsBandFormat format, VipsImage **out)
+{
+	VipsImage *t;
+	int result;
+
+	if (vips_linear1(in, &t, 1.0, 0.5, NULL))
+		return -1;
+	result = vips_cast(t, out, format, NULL);
+	g_object_unref(t);
+	return result;
+}
+
+/* The picture in with an alpha of the whole range. */
+static int
+stretch(VipsImage *in, VipsImage **out)
+{
+	VipsObject *scope = VIPS_OBJECT(vips_image_new());
+	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 4);
+	double all = in->BandFmt == VIPS_FORMAT_USHORT ? 65535 : 255;
+	int result = -1;
+
+	if (!vips_extract_band(in, &t[0], 0, "n", in->Bands - 1, NULL) &&
+		!vips_extract_band(in, &t[1], in->Bands - 1, NULL) &&
+		!vips_linear1(t[1], &t[2], 255.0 / (235 - 16), -16.0 / (235 - 16) * all, NULL) &&
+		!whole(t[2], in->BandFmt, &t[3]))
+		result = vips_bandjoin2(t[0], t[3], out, NULL);
+	g_object_unref(scope);
+	return result;
+}
+
+int
+thumbd_straighten(VipsImage *in, gboolean multiplied, gboolean narrow,
+	VipsImage **out)
+{
+	VipsObject *scope = VIPS_OBJECT(vips_image_new());
+	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 2);
+	int result = -1;
+
+	if (!(narrow ? stretch(in, &t[0]) : vips_copy(in, &t[0], NULL))) {
+		if (!multiplied)
+			result = vips_copy(t[0], out, NULL);
+		else if (!vips_unpremultiply(t[0], &t[1], NULL))
+			result = whole(t[1], in->BandFmt, out);
+	}
+	g_object_unref(scope);
 	return result;
 }
 

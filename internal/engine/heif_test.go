@@ -17,49 +17,96 @@ import (
 // turned by so many quarters against the clock, as cameras write it.
 func rotated(t *testing.T, file []byte, quarters byte) []byte {
 	t.Helper()
-	file = slices.Clone(file)
-	start := func(kind string) int {
-		at := bytes.Index(file, []byte(kind))
-		if at < 4 {
-			t.Fatalf("no box %s", kind)
-		}
-		return at - 4
+	property := append(binary.BigEndian.AppendUint32(nil, 9), "irot"...)
+	for item := range itemsOf(t, file) {
+		file = withProperty(t, file, item, true, append(property, quarters))
 	}
-	grow := func(kind string, n uint32) {
-		size := file[start(kind):]
-		binary.BigEndian.PutUint32(size, binary.BigEndian.Uint32(size)+n)
+	return file
+}
+
+// heifBox returns where a box of a HEIF begins.
+func heifBox(t *testing.T, file []byte, kind string) int {
+	t.Helper()
+	at := bytes.Index(file, []byte(kind))
+	if at < 4 {
+		t.Fatalf("no box %s", kind)
 	}
-	// The property that is the last, and the picture's as well as others.
-	const box = 9
-	property := append(binary.BigEndian.AppendUint32(nil, box), "irot"...)
-	ipco := start("ipco")
+	return at - 4
+}
+
+// itemsOf returns where the properties of each item of a HEIF are listed: their
+// count, and then their numbers.
+func itemsOf(t *testing.T, file []byte) map[uint16]int {
+	t.Helper()
+	ipma := heifBox(t, file, "ipma")
+	if file[ipma+8] != 0 || file[ipma+11] != 0 {
+		t.Fatal("properties of pictures in a box of another kind")
+	}
+	items := make(map[uint16]int)
+	at := ipma + 16
+	for range binary.BigEndian.Uint32(file[ipma+12:]) {
+		items[binary.BigEndian.Uint16(file[at:])] = at + 2
+		at += 3 + int(file[at+2])
+	}
+	return items
+}
+
+// withProperty returns a HEIF of libheif's with one more property of an item.
+func withProperty(t *testing.T, file []byte, item uint16, essential bool, property []byte) []byte {
+	t.Helper()
+	ipco := heifBox(t, file, "ipco")
 	end := ipco + int(binary.BigEndian.Uint32(file[ipco:]))
-	properties := byte(0)
+	number := byte(1)
 	for at := ipco + 8; at < end; at += int(binary.BigEndian.Uint32(file[at:])) {
-		properties++
+		number++
 	}
-	file = slices.Insert(file, end, append(property, quarters)...)
-	ipma := start("ipma")
-	if entries := binary.BigEndian.Uint32(file[ipma+12:]); entries != 1 || file[ipma+8] != 0 || file[ipma+11] != 0 {
-		t.Fatalf("properties of %d pictures in a box of another kind", entries)
+	if essential {
+		number |= 0x80
 	}
-	count := ipma + 18
+	file = slices.Insert(slices.Clone(file), end, property...)
+	count := itemsOf(t, file)[item]
 	file[count]++
-	file = slices.Insert(file, count+int(file[count]), 0x80|(properties+1))
-	for kind, n := range map[string]uint32{"ipco": box, "ipma": 1, "iprp": box + 1, "meta": box + 1} {
-		grow(kind, n)
+	file = slices.Insert(file, count+int(file[count]), number)
+	n := len(property)
+	return grown(t, file, map[string]int{"ipco": n, "ipma": 1, "iprp": n + 1, "meta": n + 1})
+}
+
+// grown returns a HEIF with the lengths of boxes that something was put into,
+// the last of which is meta, and with the places behind that.
+func grown(t *testing.T, file []byte, by map[string]int) []byte {
+	t.Helper()
+	for kind, n := range by {
+		size := file[heifBox(t, file, kind):]
+		binary.BigEndian.PutUint32(size, binary.BigEndian.Uint32(size)+uint32(n))
 	}
 	// Where each item's data begins: a number, two more, where, how many parts.
-	iloc := start("iloc")
+	iloc := heifBox(t, file, "iloc")
 	if sizes := file[iloc+12:][:2]; sizes[0] != 0x44 || sizes[1] != 0x40 {
 		t.Fatalf("places of sizes %x", sizes)
 	}
-	at := iloc + 16
+	at, version := iloc+16, file[iloc+8]
 	for range binary.BigEndian.Uint16(file[iloc+14:]) {
-		binary.BigEndian.PutUint32(file[at+4:], binary.BigEndian.Uint32(file[at+4:])+box+1)
+		inside := version > 0 && file[at+3] == 1
+		if version > 0 {
+			at += 2
+		}
+		if !inside {
+			binary.BigEndian.PutUint32(file[at+4:], binary.BigEndian.Uint32(file[at+4:])+uint32(by["meta"]))
+		}
 		at += 10 + 8*int(binary.BigEndian.Uint16(file[at+8:]))
 	}
 	return file
+}
+
+// nclx returns a color box of codes of H.273, for matrix coefficients as
+// libheif writes them.
+func nclx(primaries, transfer byte, full bool) []byte {
+	b := append([]byte{0, 0, 0, 19}, "colrnclx"...)
+	b = append(b, 0, primaries, 0, transfer, 0, 6, 0)
+	if full {
+		b[len(b)-1] = 0x80
+	}
+	return b
 }
 
 // TestTurnedHEIF has pictures that say in their own way that they are turned.

@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"image"
@@ -49,10 +50,12 @@ type original struct {
 	stored      image.Point
 	drawn       image.Point // an SVG's own size, of which stored is a multiple
 	orientation int
+	coloring    probe.Coloring
 	profile     profileUse
-	reducible   bool  // by WebP's decoder
-	memory      int64 // that a render may take at once, about
-	frames      int   // of an animation; 1: a still
+	made        []byte // a profile that the file does not have, or nil
+	reducible   bool   // by WebP's decoder
+	memory      int64  // that a render may take at once, about
+	frames      int    // of an animation; 1: a still
 	container   probe.Container
 	isRead      bool // all of it was decoded, and is whole
 	// base is decoded, for several outputs to be made of it, or none.
@@ -121,6 +124,7 @@ func (o *original) walk(job wire.Job) error {
 		return &failure{wire.Internal, err}
 	}
 	o.frames, o.container = c.Frames, c
+	o.coloring = probe.ColoringOf(o.format, o.file, o.length)
 	return nil
 }
 
@@ -151,7 +155,7 @@ func (o *original) readHeader(job wire.Job) error {
 		return failed(wire.Unsupported, "%v of %d bands", o.format, o.header.bands())
 	}
 	o.orientation = o.header.orientation()
-	o.profile = useOf(o.header)
+	o.judgeProfile()
 	o.memory = 2 * o.header.bytes()
 	// WebP's decoder would mix the colors of transparent pixels into others,
 	// and a frame of an animation may be smaller than the canvas.
@@ -180,21 +184,25 @@ func (o *original) drawingScale(size image.Point) float64 {
 	return max(float64(size.X)/float64(o.drawn.X), float64(size.Y)/float64(o.drawn.Y))
 }
 
-// useOf returns what is to be done with the profile that is embedded in p. One
-// for another kind of picture is a mistake of the program that embedded it.
-func useOf(p picture) profileUse {
-	data := p.profile()
-	if data == nil {
-		return ignoreProfile
-	}
-	profile := probe.ReadProfile(data)
+// judgeProfile sets what is to be done with the profile of the picture, which is
+// the one embedded in the file or is made of what the file tells. One for another
+// kind of picture is a mistake of the program that embedded it.
+func (o *original) judgeProfile() {
+	embedded := o.header.profile()
+	data, profile := o.coloring.Profile(embedded)
+	space := o.header.space()
 	switch {
-	case profile.SRGB || profile.Space != p.space():
-		return ignoreProfile
+	case data == nil, profile.SRGB, profile.Space != space && (profile.Space != "RGB " || space != "GRAY"):
+		return
 	case profile.Perceptual:
-		return perceptualProfile
+		o.profile = perceptualProfile
+	default:
+		o.profile = relativeProfile
 	}
-	return relativeProfile
+	if !bytes.Equal(data, embedded) {
+		o.made = data
+		o.header.embed(data)
+	}
 }
 
 func (o *original) close() {

@@ -51,11 +51,20 @@ func (o *original) newSource() (source, error) {
 // read opens the picture with all of its metadata.
 func (o *original) read(l loading) (picture, error) {
 	p, err := o.source.load(l)
-	if err != nil || o.format != thumb.TIFF {
+	if err != nil {
 		return p, err
 	}
-	if block := probe.TIFFBlock(o.file); block != nil {
-		p.describe(block)
+	if o.format == thumb.TIFF {
+		if block := probe.TIFFBlock(o.file); block != nil {
+			p.describe(block)
+		}
+	}
+	if o.made != nil {
+		p.embed(o.made)
+	}
+	if c := o.coloring; p.alpha() && (c.Multiplied || c.NarrowAlpha) {
+		defer p.close()
+		return p.straighten(c.Multiplied, c.NarrowAlpha)
 	}
 	return p, nil
 }

@@ -200,6 +200,12 @@ thumbd_describe(VipsImage *image, const void *exif, size_t length)
 	vips_image_set_blob_copy(image, VIPS_META_EXIF_NAME, exif, length);
 }
 
+void
+thumbd_embed(VipsImage *image, const void *profile, size_t length)
+{
+	vips_image_set_blob_copy(image, VIPS_META_ICC_NAME, profile, length);
+}
+
 size_t
 thumbd_bytes(VipsImage *in)
 {

@@ -164,6 +164,18 @@ func (p picture) describe(exif []byte) {
 	C.thumbd_describe(p.p, unsafe.Pointer(&block[0]), C.size_t(len(block)))
 }
 
+// embed gives p, which is nobody else's, a color profile.
+func (p picture) embed(profile []byte) {
+	C.thumbd_embed(p.p, unsafe.Pointer(&profile[0]), C.size_t(len(profile)))
+}
+
+// straighten returns p with colors that alpha does not multiply and an alpha of
+// the whole range, if they are not so.
+func (p picture) straighten(multiplied, narrow bool) (picture, error) {
+	var out picture
+	return out, result(C.thumbd_straighten(p.p, truth(multiplied), truth(narrow), &out.p))
+}
+
 // ints returns a list of numbers, or nil.
 func (p picture) ints(name string) []C.int {
 	field := C.CString(name)

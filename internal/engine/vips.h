@@ -137,6 +137,11 @@ int thumbd_resize(VipsImage *in, double across, double down, int width,
 /* The picture that plan makes of in, in memory. */
 int thumbd_reduce(VipsImage *in, const ThumbdPlan *plan, VipsImage **out);
 
+/* The picture in, whose colors may be multiplied by its alpha, with colors that
+ * are not. In a narrow alpha 16 is nothing and 235 is all, of 255. */
+int thumbd_straighten(VipsImage *in, gboolean multiplied, gboolean narrow,
+	VipsImage **out);
+
 /* The most bands of a picture that thumbd_normalize has made: red, green, blue
  * and alpha. */
 #define THUMBD_BANDS 4
@@ -176,6 +181,9 @@ int thumbd_ints(VipsImage *in, const char *name, int **data, int *n);
 
 /* Gives a picture, which is nobody else's, an EXIF block. */
 void thumbd_describe(VipsImage *image, const void *exif, size_t length);
+
+/* Gives a picture, which is nobody else's, a color profile. */
+void thumbd_embed(VipsImage *image, const void *profile, size_t length);
 
 /* The memory that the decoded picture takes. */
 size_t thumbd_bytes(VipsImage *in);

@@ -16,12 +16,15 @@ type Profile struct {
 	SRGB bool
 	// Perceptual says that it is made for the perceptual intent alone.
 	Perceptual bool
+	// Color is told by the profile's numbers, which take precedence over its
+	// curves and tables, or zero.
+	Color Color
 }
 
 // ReadProfile reads an ICC profile as far as Profile tells of it. What it does
 // not understand is not sRGB.
 func ReadProfile(profile []byte) Profile {
-	if len(profile) < 132 {
+	if len(profile) < 132 || string(profile[36:40]) != "acsp" {
 		return Profile{}
 	}
 	tags := profileTags(profile)
@@ -33,6 +36,9 @@ func ReadProfile(profile []byte) Profile {
 	}
 	// Tables take precedence over matrix and curves.
 	p.SRGB = p.Space == "RGB " && !perceptual && !relative && isSRGB(tags)
+	if b := tags["cicp"]; p.Space == "RGB " && len(b) >= 12 && b[10] == 0 && b[11] == 1 {
+		p.Color = cicpColor(b[8], b[9])
+	}
 	return p
 }
 
