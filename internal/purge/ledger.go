@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// Package purge takes thumbnails out of a tree so that nobody gets them any
-// more, and keeps renders that began before from bringing them back.
+// Package purge removes thumbnails from a tree, and keeps renders that began
+// before the purge from publishing them again.
 package purge
 
 import (
@@ -11,22 +11,23 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// Why a thumbnail is not published.
+// The reasons not to publish a thumbnail.
 var (
-	// ErrPurged is a purge since the render began: its original may have been
-	// an older one.
+	// ErrPurged means that the thumbnail was purged after the render began: the
+	// render may have read an older original.
 	ErrPurged = errors.New("purged while it was made")
-	// ErrSuperseded is a configuration since then that makes it otherwise.
+	// ErrSuperseded means that a configuration was loaded after the render began
+	// and renders this thumbnail differently.
 	ErrSuperseded = errors.New("the configuration has changed while it was made")
 )
 
-// Covers reports whether a purge is of the thumbnail that is published, or
-// would be, under name.
+// Covers reports whether a purge includes the thumbnail with the published name
+// name.
 type Covers func(name string, t thumb.Thumb) bool
 
-// Ledger numbers the purges of one tree and the renders that run between
-// them. It remembers a purge for as long as a render runs that began before.
-// Safe for concurrent use.
+// Ledger numbers the purges of one tree and the renders in flight. It remembers
+// a purge as long as a render is in flight that began before it. Its methods are
+// safe for concurrent use.
 type Ledger struct {
 	// mu is held for reading while a thumbnail gets its name.
 	mu         sync.RWMutex
@@ -42,7 +43,7 @@ type numbered struct {
 	covers Covers
 }
 
-// Render is one that has begun.
+// Render is a render in flight.
 type Render struct {
 	ledger *Ledger
 	after  uint64
@@ -53,8 +54,8 @@ func NewLedger() *Ledger {
 	return &Ledger{running: make(map[uint64]int), superseded: make(map[*thumb.Site]Covers)}
 }
 
-// Begin notes a render that has not opened its original yet. The caller calls
-// End when it is published or given up.
+// Begin registers a render, before it opens its original. The caller calls End
+// after the thumbnail was published or given up.
 func (l *Ledger) Begin() Render {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -62,7 +63,7 @@ func (l *Ledger) Begin() Render {
 	return Render{l, l.last}
 }
 
-// End forgets r, and the purges that only r could have undone.
+// End removes r, and the purges that only r could have undone.
 func (r Render) End() {
 	l := r.ledger
 	l.mu.Lock()
@@ -85,9 +86,9 @@ func (r Render) End() {
 	}
 }
 
-// Publish calls place, which gives a thumbnail its name, unless it has been
-// purged since r began: then it returns ErrPurged or ErrSuperseded. No purge
-// begins before place has returned.
+// Publish calls place, which gives a thumbnail its name. If the thumbnail was
+// purged after r began, Publish returns ErrPurged or ErrSuperseded instead. No
+// purge begins before place has returned.
 func (r Render) Publish(name string, t thumb.Thumb, place func() error) error {
 	l := r.ledger
 	l.mu.RLock()
@@ -103,9 +104,10 @@ func (r Render) Publish(name string, t thumb.Thumb, place func() error) error {
 	return place()
 }
 
-// Add notes a purge. When it returns, no render that began before publishes
-// what it covers, and those that begin now find the originals as they are. The
-// caller takes away what it covers, and then calls Taken.
+// Add registers a purge. After it has returned, no render that began before
+// publishes a thumbnail that the purge covers, and renders that begin now read
+// the present originals. The caller then removes the thumbnails that the purge
+// covers, and calls Taken.
 func (l *Ledger) Add(covers Covers) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -116,8 +118,8 @@ func (l *Ledger) Add(covers Covers) {
 	}
 }
 
-// Taken notes that all that the purge is of which was added has been taken away,
-// or as much as could be.
+// Taken marks the purge that was added as done: its thumbnails were removed, as
+// far as possible.
 func (l *Ledger) Taken() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -125,9 +127,8 @@ func (l *Ledger) Taken() {
 	l.last++
 }
 
-// Count returns a number that grows with every purge: where it is the same twice,
-// nothing was taken away in between. While something is, what was made anew
-// among it, it is never the same.
+// Count returns a number that changes with every purge. If two calls return the
+// same number, no thumbnail was removed between them.
 func (l *Ledger) Count() uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -137,8 +138,8 @@ func (l *Ledger) Count() uint64 {
 	return l.last
 }
 
-// Supersede notes that nothing of what covers says is to be published any more
-// for site, which is that of an older configuration, until Forget.
+// Supersede keeps renders for site, which is of an older configuration, from
+// publishing the thumbnails that covers includes, until Forget.
 func (l *Ledger) Supersede(site *thumb.Site, covers Covers) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -146,7 +147,7 @@ func (l *Ledger) Supersede(site *thumb.Site, covers Covers) {
 	l.superseded[site] = covers
 }
 
-// Forget forgets a site that nothing is rendered for any more.
+// Forget ends Supersede for a site that has no renders any more.
 func (l *Ledger) Forget(site *thumb.Site) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

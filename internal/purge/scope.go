@@ -13,13 +13,15 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// ErrScope is a Scope that says nothing, too much, or something that can't be.
+// ErrScope means that a Scope has no field set, more than one, or an impossible
+// name.
 var ErrScope = errors.New("not what a purge can be of")
 
-// ErrNoPreset is a preset that the site does not have.
+// ErrNoPreset means that the site does not have the preset.
 var ErrNoPreset = errors.New("the site has no such preset")
 
-// Scope says of which thumbnails of a site a purge is, in exactly one way.
+// Scope names the thumbnails of a site that a purge includes. Exactly one field
+// is set.
 type Scope struct {
 	All       bool
 	Originals []string // names below the site's originals
@@ -27,20 +29,20 @@ type Scope struct {
 	Preset    string   // NAME, which has NAME@Nx with it
 }
 
-// Purge is a Scope of a certain site, or what a changed configuration makes
-// otherwise. It is not changed once made.
+// Purge is a set of thumbnails of one site: those of a Scope, or those that a
+// changed configuration renders differently. It is immutable.
 type Purge struct {
 	Covers Covers
 	all    bool
 	places []thumb.Place
-	// walk says that names have to be looked at, in the whole tree or, where
-	// there are any, in the folders walked.
+	// walk is true if Take must look at each name: in the folders walked, or in
+	// the whole tree if there are none.
 	walk   bool
 	walked []string
 	site   *thumb.Site
 }
 
-// Of returns the purge that s is of site.
+// Of returns the purge of the thumbnails of site that s names.
 func (s Scope) Of(site *thumb.Site) (*Purge, error) {
 	ways := 0
 	for _, is := range []bool{s.All, len(s.Originals) > 0, s.Under != "", s.Preset != ""} {
@@ -101,7 +103,7 @@ func (p *Purge) preset(name string) error {
 	return nil
 }
 
-// check refuses what is no name below the originals.
+// check returns ErrScope unless name is a name below the originals.
 func (p *Purge) check(name string) error {
 	if err := p.site.CheckName(p.site.Prefix + name); err != nil {
 		return fmt.Errorf("%w: %q: %w", ErrScope, name, err)
@@ -109,8 +111,8 @@ func (p *Purge) check(name string) error {
 	return nil
 }
 
-// Changed returns the purge of what a change of site's configuration makes
-// otherwise.
+// Changed returns the purge of the thumbnails that site's new configuration
+// renders differently.
 func Changed(site *thumb.Site, c recipe.Change) *Purge {
 	p := &Purge{site: site, Covers: func(name string, _ thumb.Thumb) bool { return c.Of(name) }}
 	folders, ok := c.Folders()
@@ -128,8 +130,8 @@ func Changed(site *thumb.Site, c recipe.Change) *Purge {
 	return p
 }
 
-// Take puts what p is of into bin, which is of tree, the site's. A render that
-// runs may bring it back unless p.Covers is in the tree's Ledger.
+// Take moves the thumbnails of p from the site's tree into bin. Unless p.Covers
+// is in the tree's Ledger, a render in flight may publish them again.
 func (p *Purge) Take(ctx context.Context, tree *publish.Tree, bin *publish.Bin) error {
 	if p.all {
 		return bin.TakeAll()
@@ -150,7 +152,7 @@ func (p *Purge) Take(ctx context.Context, tree *publish.Tree, bin *publish.Bin) 
 	}
 	return tree.Walk(ctx, p.walked, func(name string) error {
 		t, err := p.site.Published(name, thumb.AVIF, thumb.WebP)
-		// What is not of this configuration may be of one before.
+		// A name that this configuration does not know may be of an earlier one.
 		if err != nil {
 			t = thumb.Thumb{}
 		}

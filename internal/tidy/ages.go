@@ -11,7 +11,7 @@ import (
 
 const (
 	buckets = 1 << 14
-	// narrow is the first width of a bucket.
+	// narrow is the width of a bucket at first.
 	narrow = time.Millisecond
 )
 
@@ -43,8 +43,8 @@ func (a *ages) double() {
 	}
 }
 
-// cut is where the files to keep end: older buckets go, of its own bucket as
-// many as rest says.
+// cut is the age at which a run begins to remove files. All files of older
+// buckets are removed, and of the cut's own bucket as many as rest says.
 type cut struct {
 	width  time.Duration
 	bucket int // -1: all go
@@ -52,7 +52,7 @@ type cut struct {
 	all    Count // what is to go in all
 }
 
-// cut returns where to cut so that as many files and bytes as over says go.
+// cut returns the cut that removes at least as many files and bytes as over.
 func (a *ages) cut(over Count) cut {
 	c := cut{width: a.width, bucket: -1, rest: over, all: over}
 	for i := buckets - 1; i >= 0; i-- {
@@ -67,13 +67,13 @@ func (a *ages) cut(over Count) cut {
 	return c
 }
 
-// has reports whether a file of that age is to go.
+// has reports whether a file of that age is to be removed.
 func (c *cut) has(age time.Duration) bool {
 	i := int(age / c.width)
 	return i > c.bucket || i == c.bucket && (c.rest.Files > 0 || c.rest.Bytes > 0)
 }
 
-// take notes that such a file has gone.
+// take counts a file of that age that was removed.
 func (c *cut) take(age time.Duration, bytes int64) {
 	c.all.Files--
 	c.all.Bytes -= bytes
@@ -83,7 +83,7 @@ func (c *cut) take(age time.Duration, bytes int64) {
 	}
 }
 
-// enough reports whether all has gone that was to go.
+// enough reports whether as much was removed as the cut asks for.
 func (c *cut) enough() bool { return c.all.Files <= 0 && c.all.Bytes <= 0 }
 
 // clock tells when a file was used last, on one file system.
@@ -104,7 +104,7 @@ func clockOf(path string, now time.Time) (clock, error) {
 // with relatime, see mount(8).
 const relatimeStep = 24 * time.Hour
 
-// String says what the clock goes by.
+// String names the times that the clock reads, for example "atime (relatime)".
 func (c clock) String() string {
 	switch {
 	case c.flags&unix.ST_NOATIME != 0:
@@ -117,11 +117,11 @@ func (c clock) String() string {
 
 // age returns how long ago a file was used.
 //
-// With relatime the first read after publishing sets atime, and then one read a
-// day: a file that was ever read may have been used until a day after its
-// atime, and is taken to have been. Otherwise what is read all the time would go
-// before what was made an hour ago and never read. Without a read, and where
-// atimes were set to the past, ctime counts.
+// With relatime, the first read after publishing sets atime, and then one read a
+// day. So a file that was ever read may have been used until a day after its
+// atime, and age assumes that it was. If it did not, a file that is read all the
+// time would be removed before a file that was made an hour ago and never read.
+// If the file was never read, or its atime was set to the past, ctime counts.
 func (c clock) age(st *unix.Stat_t) time.Duration {
 	used, changed := time.Unix(st.Atim.Unix()), time.Unix(st.Ctim.Unix())
 	switch {

@@ -8,7 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// over returns by how much what was kept is over the budget.
+// over returns by how many files and bytes the kept thumbnails exceed the
+// budget.
 func (r *run) over(path string) (Count, error) {
 	var over Count
 	if r.Budget.Files > 0 {
@@ -32,8 +33,8 @@ func (r *run) over(path string) (Count, error) {
 	return over, nil
 }
 
-// Free returns how many bytes of the file system of path ordinary users can
-// still take.
+// Free returns the number of free bytes for ordinary users on the file system
+// of path.
 func Free(path string) (int64, error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(path, &st); err != nil {

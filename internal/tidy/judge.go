@@ -14,7 +14,7 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// kind is what became of an original.
+// kind is the state of an original.
 type kind uint8
 
 const (
@@ -24,22 +24,22 @@ const (
 	elsewhere // on another machine
 )
 
-// known is what was found out about an original.
+// known is the state of one original.
 type known struct {
 	name    string
 	kind    kind
 	version stamp.Original
 }
 
-// thumbnail returns what e is, if its name is that of a thumbnail.
+// thumbnail returns the thumbnail that e's name stands for, if it is one.
 func (r *run) thumbnail(e entry) (thumb.Thumb, bool) {
 	// Also those of formats that are no longer negotiated.
 	t, err := r.Thumb.Published(r.Thumb.Prefix+e.name, thumb.AVIF, thumb.WebP)
 	return t, err == nil
 }
 
-// original looks at an original once for all of its thumbnails that follow one
-// another, as they do in the signed schemes.
+// original returns the state of an original. It looks at the disk once for
+// consecutive thumbnails of one original, as the signed schemes have them.
 func (r *run) original(name string) known {
 	if r.known.kind != 0 && r.known.name == name {
 		return r.known
@@ -60,8 +60,9 @@ func (r *run) original(name string) known {
 	return r.known
 }
 
-// lookAtOriginals finds out whether an original that is missing can be taken as
-// deleted. It can't where the disk with the originals is not the one of before.
+// lookAtOriginals finds out whether a missing original counts as deleted. It
+// does not if the originals are on another device than at the last run: the
+// disk may not be mounted.
 func (r *run) lookAtOriginals() {
 	if r.Originals == nil {
 		return
@@ -78,14 +79,14 @@ func (r *run) lookAtOriginals() {
 	r.state.seen = device
 }
 
-// settle decides which device the next run is to find the originals on.
+// settle decides on which device the next run expects the originals.
 func (r *run) settle() {
 	if r.state.seen != 0 && (r.state.Device == 0 || r.found > r.lost) {
 		r.state.Device = r.state.seen
 	}
 }
 
-// judge returns why e, a thumbnail of original, is to go, or "".
+// judge returns the reason to remove e, a thumbnail of original, or "".
 func (r *run) judge(e entry, original known) string {
 	switch {
 	case original.kind == deleted && r.sum.Orphans == "":

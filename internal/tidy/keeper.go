@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// keeperPause is from the end of one run of a Keeper to the next, of a site.
+// keeperPause is the least time between two runs of a Keeper for one site.
 const keeperPause = 10 * time.Minute
 
-// Keeper tidies a tree when there is less of its file system free than its
-// budget says. Its methods are safe for concurrent use.
+// Keeper runs gc on a tree when its file system has less free space than
+// Budget.Free. Its methods are safe for concurrent use.
 type Keeper struct {
 	sites map[string]Site
 	done  func(site string, sum Summary, err error)
@@ -28,9 +28,8 @@ type Keeper struct {
 	next    map[string]time.Time // when the next run may begin
 }
 
-// NewKeeper returns a Keeper of those sites that have Budget.Free. done is
-// called after each run. The sites stay the caller's, who closes the Keeper
-// before them.
+// NewKeeper returns a Keeper of the sites with a Budget.Free. It calls done
+// after each run. The caller closes the sites, after the Keeper.
 func NewKeeper(sites []Site, done func(site string, sum Summary, err error)) *Keeper {
 	k := &Keeper{sites: make(map[string]Site), done: done, pause: keeperPause, how: Options{Remove: true}, next: make(map[string]time.Time)}
 	k.ctx, k.cancel = context.WithCancel(context.Background())
@@ -42,9 +41,9 @@ func NewKeeper(sites []Site, done func(site string, sum Summary, err error)) *Ke
 	return k
 }
 
-// Published has the tree of the site of that name looked at, something having
-// been published there, or not for lack of space. It does not wait: a run goes
-// on in the background, one at a time, and of a site once in ten minutes.
+// Published tells the Keeper that a thumbnail of the site was published, or was
+// not for lack of space. It does not wait: a run goes on in the background, one
+// at a time, and for each site at most once in ten minutes.
 func (k *Keeper) Published(site string) {
 	s, ok := k.sites[site]
 	if !ok {
@@ -73,14 +72,14 @@ func (k *Keeper) run(s Site) {
 	k.done(s.Thumb.Name, sum, err)
 }
 
-// Busy reports whether a run goes on.
+// Busy reports whether a run is in progress.
 func (k *Keeper) Busy() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.busy
 }
 
-// Close ends what runs, and waits for it.
+// Close ends a run that is in progress, and waits for it.
 func (k *Keeper) Close() {
 	k.mu.Lock()
 	k.cancel()

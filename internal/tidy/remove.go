@@ -8,18 +8,19 @@ import (
 	"syscall"
 )
 
-// tempDir is the tree's folder for files that nobody is to see, publish's.
+// tempDir is the tree's folder for files that nginx must not serve. Package
+// publish makes it.
 const tempDir = ".thumbd"
 
-// Files of a run in tempDir, none of which has a temp file's name.
+// Names of a run's files in tempDir. No temp file has one of these names.
 const (
 	lockName  = tempDir + "/gc.lock"
 	stateName = tempDir + "/gc.json"
 	asideName = tempDir + "/gc.aside"
 )
 
-// remove removes e and counts it, or only counts it. It returns false where the
-// file stays, or was gone before.
+// remove removes e and counts it; without Remove it only counts it. It returns
+// false if the file stays or was removed by another process.
 func (r *run) remove(e entry, why string) bool {
 	if r.Remove {
 		removed, err := r.takeAway(e)
@@ -34,11 +35,11 @@ func (r *run) remove(e entry, why string) bool {
 	return true
 }
 
-// takeAway removes e unless the name is that of another file by now, one that
-// was just published, or the file was read since e was looked at. No system call
-// removes a file by its inode: so it is moved aside, where nobody replaces it,
-// looked at, and moved back if it is not the one. A run that is killed between
-// leaves it aside; the next one removes it.
+// takeAway removes e, unless another file was published under its name or e was
+// read since the run looked at it. No system call removes a file by its inode.
+// So takeAway moves the file aside, where no other process replaces it, compares
+// it with e, and moves it back if it is another one. A run that is killed in
+// between leaves the file aside, and the next run removes it.
 func (r *run) takeAway(e entry) (removed bool, err error) {
 	err = r.root.Rename(e.name, asideName)
 	if isGone(err) {
@@ -57,21 +58,22 @@ func (r *run) takeAway(e entry) (removed bool, err error) {
 	return true, r.root.Remove(asideName)
 }
 
-// is reports whether nothing has happened to e but its moving aside. An inode's
-// number may be given to another file at once; that has another atime.
+// is reports whether fi is e, unread and unchanged since the run looked at it. A
+// new file may get the inode number of a removed one, but has another atime.
 func (e entry) is(fi fs.FileInfo) bool {
 	st, ok := fi.Sys().(*syscall.Stat_t)
 	return ok && st.Dev == e.stat.Dev && st.Ino == e.stat.Ino && st.Size == e.stat.Size &&
 		st.Mtim.Nano() == e.stat.Mtim.Nano() && st.Atim.Nano() == e.stat.Atim.Nano()
 }
 
-// putBack gives what is aside its name again, unless there is a newer file.
+// putBack moves the file that is aside back to its name, unless a newer file has
+// that name.
 func (r *run) putBack(name string) error {
 	err := r.root.Link(asideName, name)
 	switch {
 	case err == nil, errors.Is(err, fs.ErrExist), isGone(err):
 		return r.root.Remove(asideName)
 	}
-	// A file system without links.
+	// The file system has no hard links.
 	return r.root.Rename(asideName, name)
 }

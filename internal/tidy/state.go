@@ -14,17 +14,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// state is what one run leaves for the next, and for the daemon's metrics, in
-// the tree.
+// state is the content of .thumbd/gc.json: one run writes it for the next run
+// and for the daemon's metrics.
 type state struct {
 	Totals
-	// Device is that of the originals, of which seen is the present one; 0 is
-	// not known.
+	// Device is the device number of the originals at the last run, and seen the
+	// present one; 0 if not known.
 	Device uint64 `json:"device,omitempty"`
 	seen   uint64
 }
 
-// Totals count what all runs on a tree have done, as long as it has been kept.
+// Totals are the sums over all runs on a tree since its state was first kept.
 type Totals struct {
 	Runs    int64            `json:"runs"`
 	Failed  int64            `json:"failed"` // of Runs, interrupted ones too
@@ -38,8 +38,8 @@ type Totals struct {
 	Over    bool  `json:"over,omitempty"`
 }
 
-// ReadTotals returns what the runs on the tree of a document root and prefix
-// have done, by whatever process. Where nothing is known it is nothing.
+// ReadTotals returns the totals of the tree of a document root and prefix,
+// including runs of other processes. They are zero if nothing is known.
 func ReadTotals(documentRoot, prefix string) (Totals, error) {
 	data, err := os.ReadFile(filepath.Join(documentRoot, prefix, stateName))
 	if isGone(err) {
@@ -55,8 +55,8 @@ func ReadTotals(documentRoot, prefix string) (Totals, error) {
 	return s.Totals, nil
 }
 
-// readState returns what the last run has left. What can't be read is begun
-// anew.
+// readState returns the state that the last run has written. A state that can't
+// be read counts as none.
 func (r *run) readState() state {
 	var s state
 	data, err := r.root.ReadFile(stateName)
@@ -70,7 +70,7 @@ func (r *run) readState() state {
 	return s
 }
 
-// report leaves what this run has done.
+// report adds this run to the state of the tree.
 func (r *run) report(good bool) error {
 	r.settle()
 	s := &r.state
@@ -92,7 +92,7 @@ func (r *run) report(good bool) error {
 	if err != nil {
 		return err
 	}
-	// Whoever reads it meanwhile sees all of it or what was there before.
+	// A reader sees the old file or the whole new one.
 	if err := r.root.WriteFile(asideName, data, 0o600); err != nil {
 		return err
 	}
@@ -102,8 +102,8 @@ func (r *run) report(good bool) error {
 	return r.root.Rename(asideName, stateName)
 }
 
-// lock keeps other runs away until unlock, and removes what a killed one has
-// left aside.
+// lock keeps other runs away until unlock, and removes the file that a killed
+// run has left aside.
 func (r *run) lock() (unlock func(), err error) {
 	err = r.root.Mkdir(tempDir, 0o700)
 	if err == nil {
@@ -134,8 +134,8 @@ func (r *run) lock() (unlock func(), err error) {
 	return func() { f.Close() }, nil
 }
 
-// own gives a file that root has made to the owner of the tree, who is to use
-// it too.
+// own changes the owner of a file that root has made to the owner of the tree,
+// because the daemon uses it too.
 func (r *run) own(name string) error {
 	if os.Geteuid() != 0 {
 		return nil

@@ -3,16 +3,16 @@
 // Package tidy keeps a site's tree to its originals and its budget, in memory
 // that does not grow with the tree.
 //
-// A run goes over the tree once and removes what is left of dead processes,
-// thumbnails whose original was deleted or changed, those that are too old, and
-// empty folders. If what remains is over the budget, it goes over the tree again
-// and removes what was used least recently. It keeps no list: the first pass
-// counts ages in a histogram (see ages), the second removes what is older than
-// the histogram says. So the order is exact to 1/8192 of the age of the oldest
-// thumbnail.
+// A run reads the tree once and removes temp files of dead processes, thumbnails
+// whose original was deleted or changed, thumbnails over the maximum age, and
+// empty folders. If the rest is over the budget, the run reads the tree again
+// and evicts the least recently used thumbnails. It keeps no list: the first
+// pass counts ages in a histogram (see ages), and the second removes files that
+// are older than the histogram says. So the order is exact to 1/8192 of the age
+// of the oldest thumbnail.
 //
-// It may run beside daemons that publish, and be killed at any moment. What it
-// does not know to be a thumbnail's name is left alone.
+// A run may go on beside daemons that publish, and may be killed at any moment.
+// It leaves files alone whose names are not those of thumbnails.
 package tidy
 
 import (
@@ -31,10 +31,10 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// ErrRunning is that another process tidies the same tree.
+// ErrRunning means that another process runs gc on the same tree.
 var ErrRunning = errors.New("another gc of this tree is running")
 
-// Budget is what a tree is kept to. What is 0 has no limit.
+// Budget is the limits of a tree. 0 means no limit.
 type Budget struct {
 	Bytes int64         // of the disk, that all thumbnails take
 	Files int64         // thumbnails
@@ -42,18 +42,18 @@ type Budget struct {
 	Free  int64         // bytes of the tree's file system, for ordinary users
 }
 
-// Site is what a run needs of a site. It stays the caller's.
+// Site is a site as a run needs it. The caller closes its fields.
 type Site struct {
 	Thumb *thumb.Site
-	// Originals is nil where they are on another machine. That is not asked:
-	// thumbnails are stale when they are older than Lifetime, by ctime.
+	// Originals is nil if they are on another machine. A run does not ask that
+	// machine: a thumbnail is stale if it is older than Lifetime, by ctime.
 	Originals *originals.Dir
 	Lifetime  time.Duration
 	Tree      *publish.Tree
 	Budget    Budget
 }
 
-// Why a file is removed.
+// The reasons to remove a file.
 const (
 	Temp   = "temp"   // of a process that is gone
 	Orphan = "orphan" // its original was deleted
@@ -62,10 +62,10 @@ const (
 	Unused = "unused" // least recently used, over the budget, and not just published
 )
 
-// Reasons are all of them, in the order in which they count.
+// Reasons are all reasons. If several are true of a file, the first one counts.
 var Reasons = []string{Temp, Orphan, Stale, Age, Unused}
 
-// Count is a number of files and what they take of the disk.
+// Count is a number of files and of the bytes that they occupy on the disk.
 type Count struct {
 	Files int64 `json:"files"`
 	Bytes int64 `json:"bytes"`
@@ -76,36 +76,37 @@ func (c *Count) add(bytes int64) {
 	c.Bytes += bytes
 }
 
-// Summary is what a run did, or without Remove would have done.
+// Summary is the result of a run; without Remove, the result that a run would
+// have.
 type Summary struct {
 	Removed map[string]Count // by reason
 	Folders int64            // empty ones, removed
 	Kept    Count            // thumbnails that remain
 	Foreign int64            // files that are no thumbnails, left alone
-	// Unknown thumbnails have originals of which nobody knows whether they were
-	// deleted; they remain.
+	// Unknown is the number of thumbnails that were kept because the run could
+	// not tell whether their originals were deleted.
 	Unknown int64
-	// Orphans says why no orphan was removed at all, or is "".
+	// Orphans is the reason why no orphan was removed at all, or "".
 	Orphans string
-	// Clock is what tells when a thumbnail was used, in words.
+	// Clock names the times that tell when a thumbnail was used.
 	Clock string
-	// Over is true where the budget does not hold all the same.
+	// Over is true if the tree is still over its budget.
 	Over bool
 }
 
-// Options say how to run.
+// Options are the options of a run.
 type Options struct {
 	// Remove is false for a run that changes nothing.
 	Remove bool
-	// Now is what ages are counted to; the zero time is the present.
+	// Now is the time from which ages are counted; the zero time is the present.
 	Now time.Time
-	// clock is clockOf but in tests.
+	// clock is clockOf, except in tests.
 	clock func(path string, now time.Time) (clock, error)
 }
 
-// Run tidies the tree of s. It returns what it has done so far with ctx's error
-// too, and goes on after the trouble of single files, of which it returns the
-// first. With Remove there is one run a tree at a time: ErrRunning.
+// Run runs gc on the tree of s. If ctx ends, it returns the summary so far and
+// ctx's error. Errors of single files don't end it; it returns the first of
+// them. With Remove, a second run on the same tree returns ErrRunning.
 func Run(ctx context.Context, s Site, o Options) (Summary, error) {
 	if o.Now.IsZero() {
 		o.Now = time.Now()
@@ -171,7 +172,7 @@ func (r *run) inTree(ctx context.Context) error {
 	return err
 }
 
-// tidy goes over the tree, and over it again where it is over the budget.
+// tidy reads the tree once, and a second time if it is over the budget.
 func (r *run) tidy(ctx context.Context, path string) error {
 	files, bytes, err := r.Tree.Leftovers(r.Remove)
 	r.trouble.add(err)
@@ -201,7 +202,7 @@ func (r *run) tidy(ctx context.Context, path string) error {
 	return err
 }
 
-// first removes what can be judged without other files, and counts the rest.
+// first removes e if it can be judged without other files; else it counts e.
 func (r *run) first(e entry, ages *ages) (removed bool) {
 	t, ok := r.thumbnail(e)
 	if !ok {
@@ -226,11 +227,11 @@ func (r *run) first(e entry, ages *ages) (removed bool) {
 	return false
 }
 
-// young is what was published so short a time ago that nginx, which was just
-// sent to it, may not have opened it yet.
+// young is the age below which a file is not evicted: nginx may have been
+// redirected to it and not opened it yet.
 const young = 2 * time.Second
 
-// second removes what was used before the cut, and is not young.
+// second removes e if it was used before the cut and is not young.
 func (r *run) second(e entry, cut *cut) (removed bool) {
 	t, ok := r.thumbnail(e)
 	if !ok {

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// batch is how many entries of a folder are read at once.
+// batch is the number of entries of a folder that are read at once.
 const batch = 256
 
 // entry is a regular file of the tree.
@@ -29,15 +29,15 @@ func (e entry) bytes() int64     { return e.stat.Blocks * 512 }
 func (e entry) mtime() time.Time { return time.Unix(e.stat.Mtim.Unix()) }
 func (e entry) ctime() time.Time { return time.Unix(e.stat.Ctim.Unix()) }
 
-// walk calls visit with every regular file of the tree, and removes the folders
-// that are empty afterwards, but not the tree's own. It returns ctx's error, and
-// keeps others as trouble.
+// walk calls visit with every regular file of the tree, and then removes empty
+// folders, except the tree's own. It returns ctx's error, and keeps other errors
+// as trouble.
 func (r *run) walk(ctx context.Context, visit func(entry) (removed bool)) error {
 	_, err := r.folder(ctx, ".", visit)
 	return err
 }
 
-// folder returns whether nothing is left in a folder.
+// folder does the same for one folder, and reports whether it is empty now.
 func (r *run) folder(ctx context.Context, name string, visit func(entry) bool) (empty bool, err error) {
 	dir, err := r.root.OpenFile(name, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NONBLOCK, 0)
 	if isGone(err) {
@@ -74,7 +74,8 @@ func (r *run) folder(ctx context.Context, name string, visit func(entry) bool) (
 	}
 }
 
-// entry returns whether what stands in a folder is gone.
+// entry does the same for one entry of a folder, and reports whether the entry
+// is gone now.
 func (r *run) entry(ctx context.Context, dir *os.File, name string, e fs.DirEntry, visit func(entry) bool) (gone bool, err error) {
 	switch {
 	case name == tempDir:
@@ -97,7 +98,8 @@ func (r *run) entry(ctx context.Context, dir *os.File, name string, e fs.DirEntr
 	return visit(*x), nil
 }
 
-// look returns an entry of a folder, or nil and whether it is gone.
+// look returns an entry of a folder. If it can't, it returns nil and reports
+// whether the entry no longer exists.
 func (r *run) look(dir *os.File, name string) (x *entry, gone bool) {
 	x = &entry{name: name}
 	err := unix.Fstatat(int(dir.Fd()), path.Base(name), &x.stat, unix.AT_SYMLINK_NOFOLLOW)
@@ -110,7 +112,7 @@ func (r *run) look(dir *os.File, name string) (x *entry, gone bool) {
 	return nil, isGone(err)
 }
 
-// removeFolder removes a folder unless something has come into it meanwhile.
+// removeFolder removes a folder unless it is no longer empty.
 func (r *run) removeFolder(name string) bool {
 	if r.Remove {
 		err := r.root.Remove(name)

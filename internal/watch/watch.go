@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// Package watch tells which files below a folder have changed, once they are
-// quiet, or that this is not known.
+// Package watch tells which files below a folder have changed, after nothing has
+// happened to them for a moment. If it has lost track, it says so.
 package watch
 
 import (
@@ -18,26 +18,26 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// ErrLimit is a limit of the kernel's on what a user may watch.
+// ErrLimit means that the user's limit of inotify watches or instances is
+// reached.
 var ErrLimit = errors.New("the kernel's limit is reached")
 
-// Options say what is watched, and who is told. All must be set.
+// Options are the folder to watch and the functions to call. All must be set.
 type Options struct {
-	// Root is the folder, an absolute path, or a link to the folder. Links
-	// in the folder are not followed, and names that begin with a dot are not
-	// looked at.
+	// Root is the absolute path of the folder, or of a link to it. Links in the
+	// folder are not followed, and names that begin with a dot are ignored.
 	Root string
 	// Quiet is how long nothing must have happened to a file before Changed
-	// has it: it may be written still.
+	// reports it: a program may still be writing it.
 	Quiet time.Duration
-	// Pause is between two attempts to watch a folder that can't be watched.
+	// Pause is the time between two attempts to watch a folder.
 	Pause time.Duration
-	// Changed and Lost are not called at the same time. Changed tells what has
-	// been written, came or went. Lost tells that anything may have: at the
-	// beginning, and when more happened than could be followed.
+	// Changed reports files that were written, appeared or disappeared. Lost
+	// reports that any file may have: at the beginning, and after more events
+	// than Run could follow. Both are never called at the same time.
 	Changed func(ctx context.Context, c Changes)
 	Lost    func(ctx context.Context)
-	// Report tells why the folder is not watched, or not all of it.
+	// Report reports why the folder, or a part of it, is not watched.
 	Report func(error)
 }
 
@@ -48,18 +48,20 @@ type Changes struct {
 }
 
 const (
-	// limitPause is Pause where a limit is reached: to find that out again
-	// takes as many system calls as there are folders.
+	// limitPause is Pause if a limit is reached: another attempt takes as many
+	// system calls as there are folders.
 	limitPause = 5 * time.Minute
-	// lookTime is how often it is looked whether the root is still the same.
+	// lookTime is the time between two checks whether the root is still the same
+	// folder.
 	lookTime = 5 * time.Second
-	// most names, and mostBytes of them, are remembered that are not told yet:
-	// an uploader chooses how many there are, and each may have 4 KiB.
+	// most names, of mostBytes in all, are remembered until they are reported. An
+	// uploader chooses their number, and each may have 4 KiB.
 	most      = 100_000
 	mostBytes = 16 << 20
 )
 
-// Run watches until ctx is done, and then waits for what it has called.
+// Run watches until ctx is done. It returns after the functions that it has
+// called have returned.
 func Run(ctx context.Context, o Options) {
 	told := ""
 	for {
@@ -83,7 +85,8 @@ func Run(ctx context.Context, o Options) {
 	}
 }
 
-// Check tries whether root can be watched, and gives it up again.
+// Check returns an error if root can't be watched. It watches nothing after it
+// has returned.
 func Check(root string) error {
 	w, err := newWatcher(Options{Root: root, Report: func(error) {}})
 	if err != nil {
@@ -133,10 +136,9 @@ func follow(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	// An error is that of a descriptor that was only read.
+	// The descriptor was only read from: its error does not matter.
 	defer func() { _ = w.notify.Close() }()
-	// What changes from now on is noticed, so what is looked at later is not
-	// too old.
+	// Events are kept from now on, so a state that is read later is not too old.
 	if err := w.add(w.at); err != nil {
 		return err
 	}
@@ -153,7 +155,7 @@ func follow(ctx context.Context, o Options) error {
 	return err
 }
 
-// tell calls who is told, while the loop goes on to listen.
+// tell calls Changed and Lost, while the loop goes on to read events.
 func (w *watcher) tell(ctx context.Context, due <-chan Changes) {
 	for c := range due {
 		if c.Files == nil && c.Folders == nil {
@@ -190,7 +192,7 @@ func (w *watcher) loop(ctx context.Context, due chan<- Changes) error {
 				return fmt.Errorf("watch %s: %w", w.Root, err)
 			}
 			w.lose()
-			// What was to be told is of it.
+			// The remembered names are part of it.
 			next = w.next()
 		case <-tick.C:
 			if next == nil {
@@ -204,7 +206,8 @@ func (w *watcher) loop(ctx context.Context, due chan<- Changes) error {
 	}
 }
 
-// next returns what is due to be told: empty Changes for all, nil for nothing.
+// next returns the changes that are due to be reported: nil for none, empty
+// Changes if Run has lost track.
 func (w *watcher) next() *Changes {
 	if w.lost {
 		w.lost = false
@@ -220,7 +223,8 @@ func (w *watcher) next() *Changes {
 		}
 	}
 	for name := range w.gone {
-		// With a folder go those in it: rm -r d tells d/e/f, d/e and d.
+		// A removed folder stands for its subfolders: rm -r d reports d/e/f, d/e
+		// and d.
 		if !hasAbove(w.gone, name) {
 			c.Folders = append(c.Folders, name)
 		}
@@ -233,7 +237,7 @@ func (w *watcher) next() *Changes {
 	return &c
 }
 
-// lose gives up to know what has happened.
+// lose forgets all names: Run has lost track.
 func (w *watcher) lose() {
 	w.lost = true
 	w.clear()
@@ -255,7 +259,7 @@ func hasAbove(names map[string]bool, name string) bool {
 	return false
 }
 
-// event takes note of what has happened.
+// event remembers the name of an event.
 func (w *watcher) event(e fsnotify.Event) error {
 	if e.Name == w.at && e.Has(fsnotify.Remove|fsnotify.Rename) {
 		return fmt.Errorf("watch %s: it is gone", w.Root)
@@ -284,8 +288,8 @@ func (w *watcher) touch(name string) {
 	}
 }
 
-// room counts a name that is to be remembered. Where there is no room for it,
-// all is lost.
+// room reports whether there is room for another name, and counts it. Without
+// room it calls lose.
 func (w *watcher) room(name string) bool {
 	if len(w.pending)+len(w.gone) >= most || w.held+len(name) > mostBytes {
 		w.lose()
@@ -301,8 +305,9 @@ func (w *watcher) name(path string) (string, bool) {
 	return name, ok && !strings.HasPrefix(name, ".") && !strings.Contains(name, "/.")
 }
 
-// add watches the folder at path and those below it, and takes note of files
-// that may have come before they were watched. What is no folder is nothing.
+// add watches the folder at path and its subfolders, and remembers the files in
+// them, which may have appeared before the folder was watched. It does nothing
+// if path is no folder.
 func (w *watcher) add(path string) error {
 	err := filepath.WalkDir(path, func(path string, d fs.DirEntry, err error) error {
 		name, ok := w.name(path)
@@ -336,9 +341,9 @@ func (w *watcher) add(path string) error {
 	return nil
 }
 
-// forget ends the watching of the folder at path and those below it, which
-// would be told under this path when it has another.
+// forget stops watching the folder at path and its subfolders. After the folder
+// was renamed, its events would still be reported under this path.
 func (w *watcher) forget(path string) {
-	// An error is that it has gone by itself.
+	// An error means that the kernel has removed the watch already.
 	w.folders.remove(path, func(folder string) { _ = w.notify.Remove(folder) })
 }
