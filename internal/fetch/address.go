@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// global6 is where all IPv6 addresses of hosts in the Internet are (RFC 4291,
-// section 2.4).
+// global6 contains all IPv6 addresses of hosts in the Internet (RFC 4291, section
+// 2.4).
 var global6 = netip.MustParsePrefix("2000::/3")
 
 // specials are the addresses of IANA's special-purpose registries, those of
@@ -46,8 +46,8 @@ func isSpecial(a netip.Addr) bool {
 	return contains(specials, a)
 }
 
-// Allowed reports whether an address may be dialed where a site makes these
-// exceptions: it is no special one, or in one of them.
+// Allowed reports whether a site with these exceptions may dial an address: the
+// address is not special, or is in one of the exceptions.
 func Allowed(a netip.Addr, exceptions []netip.Prefix) bool {
 	return !isSpecial(a) || contains(exceptions, a.Unmap().WithZone(""))
 }
@@ -56,9 +56,9 @@ func contains(list []netip.Prefix, a netip.Addr) bool {
 	return slices.ContainsFunc(list, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
-// control refuses to dial what the site does not allow. It sees the address
-// that a name has resolved to, for each attempt, so there is no later look-up
-// that could tell another.
+// control refuses to dial an address that the site does not allow. It gets the
+// address to which the name was resolved, for each attempt, so no later look-up
+// can replace the address.
 func (o *Origin) control(_, address string, _ syscall.RawConn) error {
 	at, err := netip.ParseAddrPort(address)
 	if err != nil {

@@ -22,15 +22,15 @@ import (
 	"thumbd/internal/originals"
 )
 
-// key is what the spool calls the original at u. Sites share none: what one
-// may fetch another may not.
+// key returns the spool's name of the original at u. Sites share no key, because
+// one site may be allowed to fetch a URL that another may not.
 func (o *Origin) key(u *url.URL) string {
 	sum := sha256.Sum256([]byte(o.options.Site + "\x00" + u.String()))
 	return hex.EncodeToString(sum[:])
 }
 
-// fetch has the spool hold the original at u as the origin has it now. It
-// remembers why it can't.
+// fetch brings the original at u into the spool, as the origin has it now. It
+// remembers an error.
 func (o *Origin) fetch(ctx context.Context, key string, u *url.URL) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -39,7 +39,7 @@ func (o *Origin) fetch(ctx context.Context, key string, u *url.URL) error {
 		return err
 	}
 	defer func() { <-o.turns }()
-	// While this one waited others may have found the origin silent.
+	// While this fetch waited, another may have found the origin silent.
 	if err := o.memory.get(key); err != nil {
 		return err
 	}
@@ -52,7 +52,8 @@ func (o *Origin) fetch(ctx context.Context, key string, u *url.URL) error {
 	return nil
 }
 
-// turn waits until fewer than Fetches run. The caller gives a turn back.
+// turn waits until fewer than Fetches fetches are in progress. The caller gives
+// the turn back.
 func (o *Origin) turn(ctx context.Context) error {
 	select {
 	case o.turns <- struct{}{}:
@@ -71,15 +72,15 @@ func (o *Origin) turn(ctx context.Context) error {
 	}
 }
 
-// bring asks the origin, conditionally where the spool has the original, and
-// spools what it sends. cancel ends ctx.
+// bring asks the origin for the original, conditionally if the spool has a copy,
+// and writes the body of the answer into the spool. cancel ends ctx.
 func (o *Origin) bring(ctx context.Context, cancel context.CancelCauseFunc, key string, u *url.URL) error {
 	r, err := o.spool.record(key)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	if r.Size > o.options.OriginalBytes {
-		// The limit was another when it was fetched.
+		// original_bytes was larger when the copy was fetched.
 		r = record{}
 	}
 	resp, err := o.request(ctx, http.MethodGet, u, r)
@@ -113,13 +114,13 @@ func (o *Origin) bring(ctx context.Context, cancel context.CancelCauseFunc, key 
 	})
 }
 
-// maxETag is the longest that is sent back: origins do not take headers of any
-// length.
+// maxETag is the length in bytes of the longest ETag that is sent back. Origins
+// refuse long headers.
 const maxETag = 1024
 
-// validators returns what a conditional request says, "" for what can't be sent
-// or not be relied on: an original that was changed in the second of the answer
-// may be changed in it again (RFC 9110, section 8.8.2.2).
+// validators returns the validators for a conditional request. One that can't be
+// sent or relied on is "": an original that was changed within the second of the
+// answer may change again within it (RFC 9110, section 8.8.2.2).
 func validators(h http.Header) (etag, lastModified string) {
 	unsendable := func(r rune) bool { return r < ' ' || r > '~' }
 	if e := h.Get("ETag"); len(e) <= maxETag && !strings.ContainsFunc(e, unsendable) {
@@ -133,8 +134,8 @@ func validators(h http.Header) (etag, lastModified string) {
 	return etag, lastModified
 }
 
-// receive copies a body that begins as an original may and is not too large,
-// as long as it comes fast enough.
+// receive copies a body. It returns an error if the body does not begin like an
+// image, is too large or too slow.
 func (o *Origin) receive(w io.Writer, body io.Reader, cancel context.CancelCauseFunc) (int64, error) {
 	m := &meter{reader: body}
 	least := max(int64(float64(o.options.Rate)*o.window.Seconds()), 1)
@@ -154,7 +155,7 @@ func (o *Origin) receive(w io.Writer, body io.Reader, cancel context.CancelCause
 	return n, err
 }
 
-// meter counts what is read.
+// meter counts the bytes that are read.
 type meter struct {
 	reader io.Reader
 	bytes  atomic.Int64
@@ -166,8 +167,8 @@ func (m *meter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// watch calls tooSlow when fewer than least bytes have come over a window,
-// until stop is called.
+// watch calls tooSlow if fewer than least bytes were read within a window. It
+// ends when stop is called.
 func (m *meter) watch(window time.Duration, least int64, tooSlow func()) (stop func()) {
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -194,17 +195,17 @@ func (m *meter) watch(window time.Duration, least int64, tooSlow func()) (stop f
 	}
 }
 
-// Versions without a Last-Modified get times from firstVersion on, and so do
-// those with one that file systems do not keep.
+// An original gets a time from firstVersion on, made from its content, if the
+// origin sends no Last-Modified, or sends one before 1970 or from lastVersion on.
 var (
 	firstVersion = time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
 	lastVersion  = time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)
 	versionRange = uint64(20 * 365 * 24 * time.Hour / time.Second)
 )
 
-// version returns the mtime of an original's thumbnails. Origins keep seconds,
-// and some give every file the same time: the fraction tells apart what is
-// different.
+// version returns the modification time of an original. Origins state seconds,
+// and some state the same time for every file: the fraction, made from the
+// content, differs for different content.
 func version(lastModified string, content hash.Hash) time.Time {
 	sum := content.Sum(nil)
 	fraction := time.Duration(binary.BigEndian.Uint32(sum[8:])%1e9) * time.Nanosecond

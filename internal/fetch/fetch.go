@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 
-// Package fetch brings originals from an origin over HTTP into a spool: never
-// from an address that the site does not allow, never more or for longer than
-// it allows, and each once for all who wait for it. It parses none of them.
+// Package fetch copies originals from an origin over HTTP into a spool. It dials
+// no address that the site does not allow, keeps the site's limits of size and
+// time, and fetches each original once for all requests that wait for it. It
+// parses no original.
 package fetch
 
 import (
@@ -23,38 +24,43 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// Why an original could not be fetched, beside [fs.ErrNotExist], for what the
-// origin says is gone, and originals.ErrTooLarge.
+// Errors of a fetch, beside [fs.ErrNotExist], which means that the origin answers
+// 404 or 410, and originals.ErrTooLarge.
 var (
-	// ErrOrigin is the origin's trouble: it refuses connections, answers with an
-	// error or with what is no answer.
+	// ErrOrigin means that the origin refuses connections, answers with an error
+	// status, or does not speak HTTP.
 	ErrOrigin = errors.New("the origin failed")
-	// ErrSlow is its slowness: a limit of time or the floor of its rate.
+	// ErrSlow means that the origin exceeded a time limit or sent fewer bytes a
+	// second than the site demands.
 	ErrSlow = errors.New("the origin is too slow")
-	// ErrForbidden is an address or a redirect that the site does not allow.
+	// ErrForbidden means that the origin has an address, or redirects to a URL,
+	// that the site does not allow.
 	ErrForbidden = errors.New("the origin leads to where the site does not let it")
 	ErrType      = errors.New("what the origin sent begins as no format of original_formats")
-	// ErrBusy is more fetches than may wait, or than fit into spool_bytes.
+	// ErrBusy means that too many fetches wait, or that those in flight fill
+	// spool_bytes.
 	ErrBusy = errors.New("too many originals are being fetched")
-	// ErrSpool is trouble with the spool's folder. Its text has the path.
+	// ErrSpool means that the spool's folder can't be read or written. Its text
+	// has the path.
 	ErrSpool = errors.New("the spool can't be used")
-	// ErrStopped is what Stop makes of all fetches.
+	// ErrStopped means that Stop was called.
 	ErrStopped = errors.New("thumbd is stopping")
 )
 
-// Options are an Origin's. All but the lists must be set.
+// Options are the options of an Origin. All but the lists must be set.
 type Options struct {
 	Site    string         // whose originals these are
 	Base    *url.URL       // http or https; its path ends in /, and it has nothing after it
 	Formats []thumb.Format // that an original may begin as
 
-	// AllowAddresses may be dialed although they are special: loopback,
-	// private, link-local and so on.
+	// AllowAddresses are special addresses (loopback, private, link-local and so
+	// on) that may be dialed all the same, for example 10.0.0.0/8.
 	AllowAddresses []netip.Prefix
-	// AllowHosts are those that redirects may lead to beside the Base's, in lower
-	// case, exact, as *.suffix, or * for any.
+	// AllowHosts are the hosts that redirects may lead to, beside the Base's: in
+	// lower case, exact (cdn.example), as a suffix (*.cdn.example), or * for any.
 	AllowHosts []string
-	// AllowPorts are those of redirects beside 80, 443 and the Base's.
+	// AllowPorts are the ports that redirects may lead to, beside 80, 443 and the
+	// Base's.
 	AllowPorts []int
 	Redirects  int // most that are followed
 
@@ -64,14 +70,14 @@ type Options struct {
 	Rate        int64         // bytes per second; a body that comes slower is given up
 	Fetches     int           // at once
 	Queue       int           // fetches that may wait for their turn
-	// OriginalBytes is the most of one original.
+	// OriginalBytes is the maximum size of one original.
 	OriginalBytes int64
-	// Lifetime is after how long a thumbnail is made anew. An Origin has no use
-	// for it.
+	// Lifetime is the age at which a thumbnail is rendered again. An Origin does
+	// not use it.
 	Lifetime time.Duration
 }
 
-// Origin is the originals of a site that come from elsewhere. Its methods are
+// Origin is the originals of a site that are on an HTTP server. Its methods are
 // safe for concurrent use.
 type Origin struct {
 	options Options
@@ -86,14 +92,14 @@ type Origin struct {
 }
 
 const (
-	// rateWindow is how long a body may stay under its rate.
+	// rateWindow is how long a body may be slower than the minimum rate.
 	rateWindow = 5 * time.Second
-	// askTime is how long somebody waits who asks how an origin is.
+	// askTime is the time limit of Probe and Ask.
 	askTime = 30 * time.Second
 )
 
-// New returns the originals of o, which are kept in spool, and asks for none.
-// They end with Close.
+// New returns the originals of o, which it keeps in spool. It sends no request.
+// The caller calls Close.
 func New(o Options, spool *Spool) *Origin { return newOrigin(o, spool, new(net.Resolver)) }
 
 func newOrigin(options Options, spool *Spool, resolver *net.Resolver) *Origin {
@@ -106,11 +112,11 @@ func newOrigin(options Options, spool *Spool, resolver *net.Resolver) *Origin {
 	return o
 }
 
-// Stop ends what is being fetched, and has later fetches fail.
+// Stop ends all fetches in flight. Later fetches return ErrStopped.
 func (o *Origin) Stop() { o.flights.stop(ErrStopped) }
 
-// Close waits for what is being fetched and lets go of connections. Open must
-// not be called any more. Files that it has returned stay open.
+// Close waits for the fetches in flight and closes connections. The caller must
+// not call Open after it. Files that Open has returned stay open.
 func (o *Origin) Close() {
 	o.flights.wait()
 	o.client.CloseIdleConnections()
@@ -121,21 +127,21 @@ func (o *Origin) Close() {
 // says that it is still good, or a new one. The caller closes the file, which
 // nobody writes to.
 //
-// Fetches of one original are one, which is given up when ctx is done for all
-// who wait for it. What could not be fetched is remembered for a short time,
-// and so is that the origin does not answer at all.
+// Concurrent calls for one original share one fetch. The fetch ends early when
+// the contexts of all callers are done. A failure is remembered for a short
+// time: of one original, or of the whole origin if it does not answer.
 //
-// Info's Mtime is the origin's Last-Modified with a fraction of a second made
-// from the content, or where it gives none a time in the past that is made
-// from the content alone: on every node the same for the same content, and
-// another for another.
+// Info.Mtime is the origin's Last-Modified, with a fraction of a second that is
+// made from the content. If the origin sends none, it is a time between 2001 and
+// 2020 that is made from the content alone. So it is the same on every node for
+// the same content, and differs for other content.
 func (o *Origin) Open(ctx context.Context, name string) (*os.File, originals.Info, error) {
 	u, err := o.url(name)
 	if err != nil {
 		return nil, originals.Info{}, err
 	}
 	key := o.key(u)
-	// What is fetched may be evicted before it is opened.
+	// A fetched file may be evicted before it is opened.
 	for range 3 {
 		err := o.memory.get(key)
 		if err == nil {
@@ -164,8 +170,8 @@ func (o *Origin) Path(name string) string {
 	return u.String()
 }
 
-// Exists reports whether the origin has the original of that name, as far as
-// that is known without asking it. With an error it is not known.
+// Exists reports whether the origin has the original of that name, without a
+// request to it. An error means that this is not known.
 func (o *Origin) Exists(name string) (bool, error) {
 	u, err := o.url(name)
 	if err == nil {
@@ -177,8 +183,8 @@ func (o *Origin) Exists(name string) (bool, error) {
 	return false, fmt.Errorf("%s: not known without asking the origin", o.Path(name))
 }
 
-// Probe asks for the origin's base and returns an error unless there is an
-// answer, of whatever status below 500 or one that knows no HEAD.
+// Probe sends HEAD for the origin's base URL. It returns an error unless the
+// origin answers with a status below 500, or says that it does not know HEAD.
 func (o *Origin) Probe() error {
 	err := o.ask(http.MethodHead, o.options.Base, func(resp *http.Response) error {
 		if resp.StatusCode >= 500 && resp.StatusCode != http.StatusNotImplemented {
@@ -192,14 +198,14 @@ func (o *Origin) Probe() error {
 	return nil
 }
 
-// Ask returns an error as Open would if the origin's header says so already,
-// and spools nothing.
+// Ask returns the error that Open would return, as far as the header of the
+// answer tells. It spools nothing.
 func (o *Origin) Ask(name string) error {
 	u, err := o.url(name)
 	if err != nil {
 		return err
 	}
-	// Not HEAD, which some origins do not answer.
+	// Some origins do not answer HEAD.
 	err = o.ask(http.MethodGet, u, func(resp *http.Response) error { return o.checkAnswer(resp, false) })
 	if err != nil {
 		return fmt.Errorf("fetch %s: %w", u, err)
@@ -219,8 +225,8 @@ func (o *Origin) ask(method string, u *url.URL, check func(*http.Response) error
 	return check(resp)
 }
 
-// url returns where the origin has the original of that name: each of its
-// segments percent-encoded, all but what RFC 3986 calls unreserved.
+// url returns the URL of the original of that name. Each byte of a segment is
+// percent-encoded unless RFC 3986 calls it unreserved: "a b.jpg" is a%20b.jpg.
 func (o *Origin) url(name string) (*url.URL, error) {
 	var b strings.Builder
 	for i, segment := range strings.Split(name, "/") {

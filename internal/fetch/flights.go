@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// flights has each original fetched once for all who wait for it. Safe for
-// concurrent use.
+// flights lets concurrent requests for one original share one fetch. Its methods
+// are safe for concurrent use.
 type flights struct {
 	mu      sync.Mutex
 	current map[string]*flight
@@ -17,7 +17,7 @@ type flights struct {
 	stop    context.CancelCauseFunc
 }
 
-// flight is one fetch.
+// flight is one fetch in progress.
 type flight struct {
 	done    chan struct{} // closed once err is set
 	cancel  context.CancelFunc
@@ -27,14 +27,15 @@ type flight struct {
 
 func newFlights() *flights {
 	f := &flights{current: make(map[string]*flight)}
-	// Not of the first who asks: that may go away before the others.
+	// The first caller may go away before the others: the fetch has a context of
+	// its own.
 	f.all, f.stop = context.WithCancelCause(context.Background())
 	return f
 }
 
-// do returns what run returns, once for all who ask for key while it runs. Its
-// context is canceled when ctx is done for all of them; whoever asks after
-// that has it run anew.
+// do calls run, and returns its result to all callers with the same key that
+// come while run is in progress. It cancels run's context when the contexts of
+// all these callers are done; a caller that comes later starts run again.
 func (f *flights) do(ctx context.Context, key string, run func(context.Context) error) error {
 	fl := f.join(key, run)
 	select {
@@ -76,12 +77,13 @@ func (f *flights) leave(key string, fl *flight) {
 	}
 }
 
-// forget lets the next who asks for key begin anew. The lock is held.
+// forget lets the next caller with this key start a new flight. The lock is
+// held.
 func (f *flights) forget(key string, fl *flight) {
 	if f.current[key] == fl {
 		delete(f.current, key)
 	}
 }
 
-// wait returns when nothing runs.
+// wait returns when no flight is in progress.
 func (f *flights) wait() { f.running.Wait() }

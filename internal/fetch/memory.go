@@ -17,14 +17,14 @@ import (
 
 const (
 	refusalsKept = 4096
-	// refusalTime is for what the origin has decided, troubleTime for what may
-	// pass by itself.
+	// refusalTime is how long an answer of the origin is remembered (404, for
+	// example), troubleTime how long a failure that may pass by itself.
 	refusalTime = 30 * time.Second
 	troubleTime = 2 * time.Second
 )
 
-// memory remembers for a short time what could not be fetched, and whether
-// the origin answers at all. Safe for concurrent use.
+// memory remembers failed fetches for a short time, and whether the origin
+// answers at all. Its methods are safe for concurrent use.
 type memory struct {
 	now func() time.Time
 
@@ -35,8 +35,8 @@ type memory struct {
 	late     late
 }
 
-// late is the first original that was waited for in vain since the origin was
-// heard.
+// late is the first original whose fetch timed out since the last answer of the
+// origin.
 type late struct {
 	key   string
 	start time.Time
@@ -55,7 +55,7 @@ func newMemory() *memory {
 	return &memory{now: time.Now, refusals: cache}
 }
 
-// get returns why the original of key can't be had, or nil.
+// get returns the remembered error for key, or nil.
 func (m *memory) get(key string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -69,17 +69,17 @@ func (m *memory) get(key string) error {
 	return nil
 }
 
-// answered notes that the origin has answered, whatever.
+// answered notes that the origin has answered, with any status.
 func (m *memory) answered() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.heard, m.silent = m.now(), refusal{}
 }
 
-// add remembers why a fetch that began at start has failed. An origin that
-// could not be connected to will not answer others either, nor will one that
-// two originals were waited for in vain and no other was heard of meanwhile. One
-// that is late once, or hangs up, may do so for this original alone.
+// add remembers the error of a fetch that began at start. The whole origin
+// counts as silent if it refuses the connection, or if two fetches timed out and
+// it answered no other one in between. One timeout, or one closed connection,
+// counts for this original alone.
 func (m *memory) add(key string, start time.Time, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -95,8 +95,8 @@ func (m *memory) add(key string, start time.Time, err error) {
 	m.refusals.Add(key, r)
 }
 
-// isSecond reports whether another original than that of key was late already,
-// and the origin not heard since that began. The lock is held.
+// isSecond reports whether the fetch of another original timed out, and the
+// origin has not answered since that fetch began. The lock is held.
 func (m *memory) isSecond(key string, start time.Time) bool {
 	if m.late.key == "" || !m.heard.Before(m.late.start) {
 		m.late = late{key, start}

@@ -11,13 +11,12 @@ import (
 	"syscall"
 )
 
-// ErrEmpty is a directory of originals without any: likely it is where a disk
-// ought to be mounted.
+// ErrEmpty means that the directory of originals is empty: probably a disk is
+// not mounted on it.
 var ErrEmpty = errors.New("no originals at all")
 
-// Device returns the number of the device that the directory is on. The error
-// is ErrEmpty where nothing is in it, and ErrUnreadable where it can't be
-// looked at.
+// Device returns the device number of the directory. The error is ErrEmpty if
+// the directory is empty, and ErrUnreadable if it can't be read.
 func (d *Dir) Device() (uint64, error) {
 	r, release, err := d.acquire()
 	if err != nil {
@@ -38,10 +37,10 @@ func (d *Dir) Device() (uint64, error) {
 	return infoOf(fi).Dev, nil
 }
 
-// Deleted reports whether an original that Stat does not find is known to have
-// been deleted. It is not where the last folder on the way to it is empty, as
-// one is that a disk ought to be mounted on, and not behind a link that leads
-// nowhere. An error is ErrUnreadable.
+// Deleted reports whether an original that Stat does not find was certainly
+// deleted. It was not certainly deleted if the last folder on the way to it is
+// empty, because a disk may not be mounted there, or behind a broken link. An
+// error is ErrUnreadable.
 func (d *Dir) Deleted(name string) (bool, error) {
 	r, release, err := d.acquire()
 	if err != nil {
@@ -52,7 +51,7 @@ func (d *Dir) Deleted(name string) (bool, error) {
 	if err = d.explain(name, err); errors.Is(err, ErrUnreadable) {
 		return false, err
 	}
-	// What is no name of a file below the originals, never was.
+	// No file below the originals can ever have had such a name.
 	return gone || err != nil, nil
 }
 

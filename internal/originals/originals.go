@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// Package originals opens originals below a root: regular files only, none
-// outside, and never one that blocks.
+// Package originals opens originals below a root. It opens regular files only,
+// none outside the root, and none whose opening blocks.
 package originals
 
 import (
@@ -20,59 +20,59 @@ import (
 	"thumbd/internal/stamp"
 )
 
-// What can be wrong with an original, beside [fs.ErrNotExist], which also
-// stands for a name that no file can have and for a loop of links.
+// Errors of an original, beside [fs.ErrNotExist], which also means that no file
+// can have the name, or that links form a loop.
 var (
 	ErrNotRegular = errors.New("not a regular file")
 	ErrOutside    = errors.New("not below the originals")
 	ErrTooLarge   = errors.New("more than original_bytes")
-	// ErrUnreadable is no fault of the request: permission, I/O, or originals
-	// that are not there at all. Its text has the full path and the user.
+	// ErrUnreadable is an error of the machine: a missing permission, an I/O
+	// error, or a missing root. Its text has the full path and the user.
 	ErrUnreadable = errors.New("original unreadable")
 )
 
-// Dir is a site's originals. Its methods may be called at the same time. It
-// follows its path: a directory that was removed and made again, or mounted
-// over, is found without a restart.
+// Dir is a site's originals. Its methods are safe for concurrent use. If the
+// directory is removed and made again, or another one is mounted over it, the
+// next call finds it.
 type Dir struct {
 	dir      *root.Dir
 	maxBytes int64
 }
 
-// Info is what an original was when it was opened. Mtime and Size, with the
-// original's name, tell one version of it from another.
+// Info describes an original at the moment when it was opened. Mtime and Size
+// together tell one version of an original from another.
 type Info struct {
 	Mtime time.Time
 	Size  int64 // bytes
 	Ctime time.Time
 	Dev   uint64
 	Ino   uint64
-	// Fixed is a file of ours that is never written to again: whatever becomes
-	// of its name, it has not changed.
+	// Fixed is true for a file that thumbd itself has written and never writes
+	// again: it can't change, even if its name is removed.
 	Fixed bool
 }
 
 // Version returns the version that i is of its original.
 func (i Info) Version() stamp.Original { return stamp.Original{Mtime: i.Mtime, Size: i.Size} }
 
-// New returns the originals below path, an absolute one, and opens nothing.
-// Files of more than maxBytes are refused.
+// New returns the originals below an absolute path. It opens nothing. Open
+// refuses files of more than maxBytes.
 func New(path string, maxBytes int64) *Dir {
 	return &Dir{dir: root.New(path), maxBytes: maxBytes}
 }
 
-// Close lets go of the directory. Files that Open has returned stay open.
+// Close closes the directory. Files that Open has returned stay open.
 func (d *Dir) Close() { d.dir.Close() }
 
 // Open opens the original of that name, segments joined by /, for reading from
-// offset 0. The caller closes the file. Links are followed, eight at most and
-// relative ones that stay below the originals; an absolute link counts as
-// leading out. Every folder on the way must be readable, not merely
-// searchable. With ErrTooLarge Info is set as well.
+// offset 0. The caller closes the file. Open follows at most eight links, if
+// they are relative and stay below the originals; an absolute link is
+// ErrOutside. Every folder on the way must be readable, not merely searchable.
+// With ErrTooLarge, Info is set as well.
 //
-// A name that passes through one folder twice, which only a link to a folder
-// above can make, does not exist: such a link would give every original names
-// without end.
+// A name that passes through one folder twice is fs.ErrNotExist. Only a link to
+// a folder above makes such names, for example loop/loop/a.jpg if loop is a link
+// to ".", and every original would have infinitely many.
 func (d *Dir) Open(name string) (*os.File, Info, error) {
 	r, release, err := d.acquire()
 	if err != nil {
@@ -86,9 +86,10 @@ func (d *Dir) Open(name string) (*os.File, Info, error) {
 	return f, info, nil
 }
 
-// OpenFile opens the one file at an absolute path, which an administrator has
-// named, under the same conditions as Open but for where it is. The caller
-// closes it. Errors are ErrTooLarge, ErrNotRegular and ErrUnreadable.
+// OpenFile opens the file at an absolute path that an administrator has named,
+// for example the image of a watermark. Like Open, it opens regular files only
+// and does not block. The caller closes the file. Errors are ErrTooLarge,
+// ErrNotRegular and ErrUnreadable.
 func OpenFile(path string, maxBytes int64) (*os.File, Info, error) {
 	fi, err := os.Stat(path)
 	if err == nil {
@@ -112,8 +113,8 @@ func OpenFile(path string, maxBytes int64) (*os.File, Info, error) {
 // Path returns the full path of the original of that name, for the log.
 func (d *Dir) Path(name string) string { return filepath.Join(d.dir.Path(), name) }
 
-// Exists reports whether Open would find a regular file of that name, of
-// whatever size. With an error that is not known.
+// Exists reports whether there is a regular file of that name, of any size. An
+// error means that this is not known.
 func (d *Dir) Exists(name string) (bool, error) {
 	r, release, err := d.acquire()
 	if err != nil {
@@ -127,8 +128,8 @@ func (d *Dir) Exists(name string) (bool, error) {
 	return err == nil, nil
 }
 
-// Stat returns what Open would return of the original of that name, without
-// opening it and whatever its size. Errors are those of Open.
+// Stat returns the Info that Open would return, without opening the original,
+// and also if it is too large. Errors are those of Open.
 func (d *Dir) Stat(name string) (Info, error) {
 	r, release, err := d.acquire()
 	if err != nil {
@@ -148,8 +149,8 @@ func (d *Dir) Stat(name string) (Info, error) {
 	return infoOf(fi), nil
 }
 
-// Probe opens the directory and reads one name from it. Its error names the
-// path and the user, and says what to do.
+// Probe opens the directory and reads one name from it. Its error has the path,
+// the user and the remedy.
 func (d *Dir) Probe() error {
 	r, release, err := d.acquire()
 	if err != nil {
@@ -168,8 +169,9 @@ func (d *Dir) Probe() error {
 	return nil
 }
 
-// Changed reports whether f, which Open returned with info, has been written,
-// replaced or removed since. A change of its permissions or links counts too.
+// Changed reports whether f, which Open returned with info, was written,
+// replaced or removed since then. A change of its permissions or links counts
+// too.
 func Changed(f *os.File, info Info) (bool, error) {
 	if info.Fixed {
 		return false, nil
@@ -181,9 +183,9 @@ func Changed(f *os.File, info Info) (bool, error) {
 	return infoOf(fi) != info, nil
 }
 
-// Replaced reports whether all that has happened to f, which Open returned with
-// info, is that its name is another file's now, or nobody's: what was read of
-// it is one version of the original.
+// Replaced reports whether f, which Open returned with info, has only lost its
+// name since then, to another file or by removal. If so, the bytes that were
+// read from f are all of one version of the original.
 func Replaced(f *os.File, info Info) bool {
 	fi, err := f.Stat()
 	if err != nil {
@@ -193,8 +195,8 @@ func Replaced(f *os.File, info Info) bool {
 	return ok && st.Nlink == 0 && fi.ModTime().Equal(info.Mtime) && fi.Size() == info.Size
 }
 
-// acquire hides fs.ErrNotExist: originals that are not mounted must not make
-// every thumbnail look as if it had never been.
+// acquire does not return fs.ErrNotExist: if the originals are not mounted, no
+// original must count as deleted.
 func (d *Dir) acquire() (*os.Root, func(), error) {
 	r, release, err := d.dir.Acquire()
 	if err != nil {
@@ -221,7 +223,7 @@ func (d *Dir) open(r *os.Root, name string) (*os.File, Info, error) {
 	return f, info, nil
 }
 
-// inspect returns what f is, if it is a regular file of at most maxBytes.
+// inspect returns the Info of f, if f is a regular file of at most maxBytes.
 func inspect(f *os.File, maxBytes int64) (Info, error) {
 	fi, err := f.Stat()
 	if err == nil {
@@ -237,8 +239,8 @@ func inspect(f *os.File, maxBytes int64) (Info, error) {
 	return info, nil
 }
 
-// check finds a regular file without opening it: opening a device can do more
-// than open it.
+// check returns nil if name is a regular file. It does not open the file: opening
+// a device can have effects.
 func check(r *os.Root, name string) error {
 	if !filepath.IsLocal(name) {
 		return ErrOutside
@@ -253,8 +255,8 @@ func check(r *os.Root, name string) error {
 	return checkFolders(r, name)
 }
 
-// checkFolders refuses a name that passes through one folder twice, so also
-// one that is spelled with //, /./ or /../.
+// checkFolders refuses a name that passes through one folder twice. This
+// includes names with //, /./ or /../.
 func checkFolders(r *os.Root, name string) error {
 	if !strings.Contains(name, "/") {
 		return nil
@@ -287,7 +289,7 @@ func regular(fi os.FileInfo) error {
 	return nil
 }
 
-// explain gives err, of whatever kind, its sentinel and the original's name.
+// explain adds the sentinel and the original's name to err.
 func (d *Dir) explain(name string, err error) error {
 	if err == nil {
 		return nil
@@ -314,9 +316,9 @@ func explainFile(path string, err error) error {
 	return fmt.Errorf("%q: %w", path, err)
 }
 
-// noSuchName reports whether the kernel has said that no file can have been
-// meant: a file where a folder must be, a loop of links, a name that is too
-// long or that this file system refuses.
+// noSuchName reports whether errno means that no file can have this name: a file
+// stands in place of a folder, links form a loop, the name is too long, or the
+// file system refuses it.
 func noSuchName(errno syscall.Errno) bool {
 	return slices.Contains([]syscall.Errno{
 		syscall.ENOENT, syscall.ENOTDIR, syscall.ELOOP,

@@ -13,15 +13,15 @@ import (
 	"syscall"
 )
 
-// batch is how many entries of a folder are read at once.
+// batch is the number of entries of a folder that are read at once.
 const batch = 512
 
-// Walk calls f with the name of each original, in no order, until f or ctx says
-// otherwise: of each regular file, and of links to such, but neither of what a
-// link to a folder leads to nor of what begins with a dot. A folder below that
-// can't be read is left out, and unread called with why. It needs no more
-// memory for more originals. Its error is ErrUnreadable where the directory
-// itself can't be read, or f's or ctx's.
+// Walk calls f with the name of each original, in no order: of each regular file
+// and of each link to one. It does not follow links to folders, and skips names
+// that begin with a dot. If a folder below the root can't be read, Walk calls
+// unread with the error and goes on. Its memory does not grow with the number of
+// originals. It ends with the first error of f, with ctx's error, or with
+// ErrUnreadable if the root itself can't be read.
 func (d *Dir) Walk(ctx context.Context, f func(name string) error, unread func(error)) error {
 	r, release, err := d.acquire()
 	if err != nil {
@@ -32,7 +32,7 @@ func (d *Dir) Walk(ctx context.Context, f func(name string) error, unread func(e
 	return w.folder(".")
 }
 
-// walk is one Walk.
+// walk is the state of one call of Walk.
 type walk struct {
 	*Dir
 	root   *os.Root
@@ -82,8 +82,8 @@ func (w *walk) isRegular(name string) bool {
 	return err == nil && fi.Mode().IsRegular()
 }
 
-// leaveOut tells that a folder can't be read, unless it is gone. All of the
-// originals can't be left out.
+// leaveOut reports a folder that can't be read, unless it no longer exists. For
+// the root itself it returns the error.
 func (w *walk) leaveOut(folder string, err error) error {
 	err = w.explain(folder, err)
 	switch {

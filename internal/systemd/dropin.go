@@ -7,17 +7,17 @@ import (
 	"strings"
 )
 
-// Cache is the folder in which thumbd.service may write as it is installed.
+// Cache is the folder in which thumbd.service may write without a drop-in.
 const Cache = "/var/cache/thumbd"
 
-// DropIn returns the lines that a drop-in of thumbd.service needs so that the
-// daemon can read below the folder read and write below write; "" is none to
-// look at. They are empty where the installed unit does, whatever the folders'
-// own permissions are.
+// DropIn returns the lines of a drop-in of thumbd.service with which the daemon
+// can read below the folder read and write below the folder write; "" means no
+// folder. There are no lines if the installed unit allows both. The permissions
+// of the folders are not considered.
 func DropIn(read, write string) []string {
 	var lines []string
 	if isHome(read) || isHome(write) {
-		// tmpfs: what is beside the folder stays out of sight.
+		// With tmpfs, other folders beside it stay hidden.
 		lines = append(lines, "ProtectHome=tmpfs")
 	}
 	if isHome(read) || isTemporary(read) {

@@ -14,12 +14,13 @@ import (
 	"syscall"
 )
 
-// Listen makes the unix socket that spec names, PATH[,mode=0660][,group=NAME],
-// where no service manager does it. The socket's file is removed when the
-// listener is closed. A file that a dead process left is replaced; one that is
-// listened on is an error.
+// Listen makes a unix socket, if no service manager does. spec is
+// PATH[,mode=0660][,group=NAME], for example /run/thumbd.sock,group=www-data.
+// Closing the listener removes the file of the socket. Listen replaces a file
+// that a dead process has left; if another process listens on it, that is an
+// error.
 //
-// Its error names flag, the one that has brought spec.
+// Errors name flag, the command's flag that spec was given with.
 func Listen(flag, spec string) (net.Listener, error) {
 	path, options, _ := strings.Cut(spec, ",")
 	mode, group, err := parseOptions(options)
@@ -46,7 +47,7 @@ func Listen(flag, spec string) (net.Listener, error) {
 	return l, nil
 }
 
-// listen makes the socket so that nobody else can connect before it has its
+// listen makes the socket. No other user can connect before the socket has its
 // mode and group.
 func listen(path string) (net.Listener, error) {
 	old := syscall.Umask(0o177)
@@ -83,7 +84,7 @@ func parseOptions(s string) (mode fs.FileMode, group int, err error) {
 	return mode, group, nil
 }
 
-// removeStale removes a socket that nobody listens on.
+// removeStale removes the file of a socket on which no process listens.
 func removeStale(path string) error {
 	info, err := os.Lstat(path)
 	switch {

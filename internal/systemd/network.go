@@ -7,19 +7,18 @@ import (
 	"strings"
 )
 
-// NetworkProperties are the properties of a unit that NoNetwork looks at.
+// NetworkProperties are the properties of a unit that NoNetwork reads.
 var NetworkProperties = []string{"PrivateNetwork", "RestrictAddressFamilies", "IPAddressAllow", "IPAddressDeny"}
 
-// NetworkDropIn are the commands that give thumbd.service, as it is installed, a
-// network.
+// NetworkDropIn is the commands that install the drop-in with which
+// thumbd.service has a network.
 var NetworkDropIn = []string{
 	"install -D -m 0644 -t /etc/systemd/system/thumbd.service.d /usr/share/doc/thumbd/examples/systemd/remote-originals.conf",
 	"systemctl daemon-reload && systemctl restart thumbd.service",
 }
 
-// NoNetwork returns which of a unit's properties, as Properties returns them,
-// keep it from all of the Internet; none: nothing does. A property that is
-// missing restricts nothing.
+// NoNetwork returns those of a unit's properties, as Properties returns them,
+// that deny the unit all of the Internet. A missing property denies nothing.
 func NoNetwork(values map[string]string) []string {
 	var in []string
 	note := func(name string, restricts bool) {
@@ -29,7 +28,7 @@ func NoNetwork(values map[string]string) []string {
 	}
 	note("PrivateNetwork", values["PrivateNetwork"] == "yes")
 	families := strings.Fields(values["RestrictAddressFamilies"])
-	// With a ~ they are those that it must not use.
+	// A list with ~ names the families that are denied.
 	listed := len(families) > 0 && !strings.HasPrefix(families[0], "~")
 	note("RestrictAddressFamilies", listed && !slices.Contains(families, "AF_INET") && !slices.Contains(families, "AF_INET6"))
 	denied := strings.Fields(values["IPAddressDeny"])
@@ -37,8 +36,8 @@ func NoNetwork(values map[string]string) []string {
 	return in
 }
 
-// IsNetwork reports whether a value of a property gives a unit no more than a
-// network of the Internet's protocols.
+// IsNetwork reports whether a value of a property allows a unit no more than
+// connections by the Internet's protocols.
 func IsNetwork(name, value string) bool {
 	switch name {
 	case "PrivateNetwork":

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// Package systemd is what the service manager and the daemon say to each
-// other: the sockets that it hands over, and the daemon's state.
+// Package systemd talks to the service manager: it takes over sockets, reports
+// the daemon's state, and reads the properties of units.
 package systemd
 
 import (
@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrNoSocket is a start without a socket from the service manager.
+// ErrNoSocket means that the service manager has handed over no socket.
 var ErrNoSocket = errors.New("no socket from systemd: start thumbd.socket, or use --listen PATH")
 
 // FileDescriptorName= of thumbd.socket and thumbd-admin.socket.
@@ -25,10 +25,10 @@ const (
 )
 
 // Listeners returns the listening sockets that the service manager has handed
-// over: front under the name http, or a single one without a name, and admin
-// under the name admin, or nil, as sd_listen_fds(3) says. It takes them out of
-// the environment. Closing them leaves the sockets' files where they are: those
-// are the manager's.
+// over, see sd_listen_fds(3): front has the name http, or is a single socket
+// without a name; admin has the name admin, or is nil. Listeners removes the
+// variables from the environment. Closing a listener does not remove the file of
+// its socket, which belongs to the manager.
 func Listeners() (front, admin net.Listener, err error) {
 	named, err := activation.ListenersWithNames()
 	if err != nil {
@@ -54,7 +54,7 @@ func Listeners() (front, admin net.Listener, err error) {
 	return front, admin, nil
 }
 
-// one returns the listener of a name that must have one.
+// one returns the only listener of found, or an error.
 func one(name string, found []net.Listener) (net.Listener, error) {
 	if len(found) != 1 || found[0] == nil {
 		return nil, fmt.Errorf("sockets from systemd: want one stream socket with FileDescriptorName=%s, have %d", name, len(found))
@@ -62,8 +62,8 @@ func one(name string, found []net.Listener) (net.Listener, error) {
 	return found[0], nil
 }
 
-// Notify tells the service manager the daemon's state, lines of sd_notify(3).
-// Without a manager it does nothing.
+// Notify sends the daemon's state, lines as in sd_notify(3), for example READY=1,
+// to the service manager. Without a manager it does nothing.
 func Notify(state string) error {
 	if _, err := daemon.SdNotify(false, state); err != nil {
 		return fmt.Errorf("notify systemd: %w", err)
@@ -71,17 +71,17 @@ func Notify(state string) error {
 	return nil
 }
 
-// Reloading returns the state of a daemon that begins to load its
-// configuration again. READY=1 ends it.
+// Reloading returns the state of a daemon that begins to reload its
+// configuration. READY=1 ends the reload.
 func Reloading() string {
 	var now unix.Timespec
-	// It fails for no clock that every kernel has.
+	// Every kernel has this clock.
 	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now)
 	return fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", now.Nano()/1000)
 }
 
-// Watchdog returns within what time the service manager wants to hear
-// WATCHDOG=1 again, or 0 where it does not.
+// Watchdog returns the time within which the service manager expects the next
+// WATCHDOG=1, or 0 if it expects none.
 func Watchdog() time.Duration {
 	limit, err := daemon.SdWatchdogEnabled(false)
 	if err != nil {

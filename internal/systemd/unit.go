@@ -11,12 +11,12 @@ import (
 	"time"
 )
 
-// ErrNoUnit says that the service manager does not know the unit, or that
-// there is no service manager.
+// ErrNoUnit means that the service manager does not know the unit, or that there
+// is no service manager.
 var ErrNoUnit = errors.New("no such unit")
 
-// StopTimeout returns TimeoutStopSec= of a unit, drop-ins included, or 0 for
-// infinity. The error is ErrNoUnit where nobody could tell.
+// StopTimeout returns TimeoutStopSec= of a unit with its drop-ins, or 0 for
+// infinity. The error is ErrNoUnit if it is not known.
 func StopTimeout(ctx context.Context, unit string) (time.Duration, error) {
 	values, err := Properties(ctx, unit, "LoadState", "TimeoutStopUSec")
 	if err != nil {
@@ -25,9 +25,9 @@ func StopTimeout(ctx context.Context, unit string) (time.Duration, error) {
 	return stopTimeout(values)
 }
 
-// Properties returns properties of a unit, drop-ins included, as systemctl
-// show prints them. The error is ErrNoUnit where there is no service manager;
-// a unit that it does not know has LoadState not-found.
+// Properties returns properties of a unit with its drop-ins, as systemctl show
+// prints them. Without a service manager the error is ErrNoUnit. A unit that the
+// manager does not know has the LoadState not-found.
 func Properties(ctx context.Context, unit string, names ...string) (map[string]string, error) {
 	out, err := exec.CommandContext(ctx, "systemctl", "show", "--property="+strings.Join(names, ","), unit).Output()
 	if err != nil {
