@@ -110,7 +110,7 @@ func (o *original) walk(job wire.Job) error {
 			return err
 		}
 	}
-	if err == nil && c.NoEnd {
+	if err == nil && (c.NoEnd || c.Zeros) {
 		err = c.Prove(o.format, o.file, o.length)
 	}
 	switch {

@@ -4,11 +4,13 @@ package probe
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"image"
 	"io"
+	"strings"
 
 	"thumbd/internal/thumb"
 )
@@ -31,6 +33,9 @@ type Container struct {
 	// NoEnd says that the end marker of a JPEG, PNG or GIF is missing. The
 	// picture may be whole all the same: Prove finds out.
 	NoEnd bool
+	// Zeros says that the data of a WebP ends in zeros. The picture may be whole,
+	// and flat at its end: Prove finds out.
+	Zeros bool
 	// Trailer is where the end marker of a GIF stands, or of any such file where
 	// it belongs.
 	Trailer int64
@@ -73,8 +78,7 @@ func Walk(f thumb.Format, r io.ReaderAt, size int64, maxFrames int) (Container, 
 	return Container{}, fmt.Errorf("%v at byte %d: %w", f, s.at, s.err)
 }
 
-// Prove looks whether a picture without an end marker is whole, and sets where
-// that belongs. It returns ErrTruncated or ErrMalformed if it is not. Of a PNG
+// Prove looks whether a picture with NoEnd or Zeros is whole, and sets Trailer. It returns ErrTruncated or ErrMalformed if it is not. Of a PNG
 // its decoder finds out: it reads all of it, and checksums.
 func (c *Container) Prove(f thumb.Format, r io.ReaderAt, size int64) (err error) {
 	switch f {
@@ -82,9 +86,11 @@ func (c *Container) Prove(f thumb.Format, r io.ReaderAt, size int64) (err error)
 		c.Trailer, err = WholeJPEG(r, size)
 	case thumb.GIF:
 		err = wholeGIF(r, c.Trailer)
+	case thumb.WebP:
+		err = wholeWebP(r, size)
 	}
 	if err != nil {
-		return fmt.Errorf("%v without an end: %w", f, err)
+		return fmt.Errorf("%v of a doubtful end: %w", f, err)
 	}
 	return nil
 }
@@ -223,19 +229,23 @@ func (s *scanner) webp() Container {
 	if end > s.size {
 		s.fail(ErrTruncated)
 	}
-	animated, count := false, 0
+	animated, count, kind := false, 0, ""
 	for s.more() && s.at+8 <= end {
 		head := s.next(8)
-		kind := string(head[:4])
+		kind = string(head[:4])
 		length := int64(binary.LittleEndian.Uint32(head[4:]))
 		next := s.at + length + length%2
 		if c.Size == (image.Point{}) {
 			c.Size = s.webpSize(kind)
 			animated = kind == "VP8X" && s.word[0]&2 != 0
 		}
-		if kind == "ANMF" {
+		switch kind {
+		case "ANMF":
 			count++
 			s.countFrame(count)
+		}
+		if strings.Contains(kind, zeroKind) {
+			s.fail(ErrMalformed)
 		}
 		s.skip(next - s.at)
 	}
@@ -245,6 +255,7 @@ func (s *scanner) webp() Container {
 	if s.err == nil && (c.Size == (image.Point{}) || c.Frames == 0) {
 		s.fail(ErrMalformed)
 	}
+	c.Zeros = (kind == "ANMF" || kind == "VP8 " || kind == "VP8L") && s.zerosBefore(s.at, fewZeros)
 	return c
 }
 
@@ -277,22 +288,53 @@ func (s *scanner) jxl() {
 	}
 }
 
-// boxes walks the boxes of the file's top level.
+// boxes walks the boxes of the file's top level. Data of HEVC and AV1 has no run
+// of zeros at its end: AV1's range coder writes a bit that is one last, HEVC
+// nowhere has three zeros in a row.
 func (s *scanner) boxes() {
+	data := int64(0) // where that of the last mdat ends
 	for s.more() && s.at < s.size {
 		head := s.next(8)
+		kind := string(head[4:])
 		length := int64(binary.BigEndian.Uint32(head)) - 8
 		switch length + 8 {
 		case 0: // to the end of the file, wherever that is
-			return
+			length = s.size - s.at
 		case 1:
 			length = int64(binary.BigEndian.Uint64(s.next(8))) - 16
 		}
-		if length < 0 {
+		if length < 0 || strings.Contains(kind, zeroKind) {
 			s.fail(ErrMalformed)
 		}
-		s.skip(length)
+		if s.skip(length); kind == "mdat" && length >= fewZeros {
+			data = s.at
+		}
 	}
+	if data > 0 && s.zerosBefore(data, fewZeros) {
+		s.fail(ErrTruncated)
+	}
+}
+
+// zeroKind is in the kind of a box or chunk of a file that was made as long as it
+// shall be but not yet written to its end.
+const zeroKind = "\x00"
+
+// fewZeros is a run of zeros in which data of HEVC, AV1 and lossless WebP does
+// not end. Of 100 such files of flat, half-flat and noisy pictures, by libaom,
+// x265 and libwebp with several settings, none ended in more than 4 zeros. Lossy
+// WebP did in up to 746.
+const fewZeros = 8
+
+// zerosBefore reports whether the file has n zeros before a place.
+func (s *scanner) zerosBefore(at, n int64) bool {
+	if s.err != nil || at < n {
+		return false
+	}
+	b := make([]byte, n)
+	if _, err := s.file.ReadAt(b, at-n); err != nil && !errors.Is(err, io.EOF) {
+		s.fail(err)
+	}
+	return len(bytes.Trim(b, "\x00")) == 0
 }
 
 func (s *scanner) countFrame(n int) {

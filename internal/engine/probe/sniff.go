@@ -19,6 +19,9 @@
 //     behind the last row that a crop needs. IEND may be missing.
 //   - GIF: all frames have data for all of their pixels. The trailer may be missing,
 //     directly after a frame.
+//   - WebP, AVIF, HEIC: the decoder finds what is missing, but takes zeros for data.
+//     So the data of the last frame, or of the last mdat, does not end in zeros, but
+//     for lossy WebP that needs them.
 package probe
 
 import (

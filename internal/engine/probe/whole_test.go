@@ -4,6 +4,7 @@ package probe
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"maps"
 	"os"
@@ -191,4 +192,56 @@ func FuzzWhole(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestZerosAtTheEnd has files of full length that were not written to their end.
+func TestZerosAtTheEnd(t *testing.T) {
+	data := slices.Concat([]byte("\x00\x00\x00\x10ftypavif\x00\x00\x00\x00\x00\x00\x01\x08mdat"), bytes.Repeat([]byte{7, 0, 0, 0}, 63), []byte{1, 2, 3, 0})
+	webps := map[string][]byte{"boxes": data}
+	for _, name := range []string{"noise.webp", "lossless.webp", "flat.webp"} {
+		var err error
+		if webps[name], err = os.ReadFile("testdata/" + name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	walk := func(data []byte) error {
+		f := Sniff(data)
+		c, err := Walk(f, bytes.NewReader(data), int64(len(data)), 1)
+		if err == nil && c.Zeros {
+			err = c.Prove(f, bytes.NewReader(data), int64(len(data)))
+		}
+		return err
+	}
+	for name, data := range webps {
+		if err := walk(data); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if name == "flat.webp" {
+			continue
+		}
+		for n := 16; n < len(data)-2*manyZeros; n += 5 {
+			if err := walk(slices.Concat(data[:n], make([]byte, len(data)-n))); !isDamage(err) {
+				t.Errorf("%s, zeros from byte %d of %d: %v", name, n, len(data), err)
+			}
+		}
+	}
+	// Of a film the last frame is looked at.
+	still := webps["noise.webp"]
+	frame := slices.Concat([]byte("ANMF"), binary.LittleEndian.AppendUint32(nil, uint32(len(still)-12+16)), make([]byte, 16), still[12:])
+	film := slices.Concat([]byte("RIFF....WEBPVP8X\x0a\x00\x00\x00\x02\x00\x00\x00\x3c\x00\x00\x2c\x00\x00"), frame, frame)
+	binary.LittleEndian.PutUint32(film[4:], uint32(len(film)-8))
+	walkFilm := func(zeros int) error {
+		data := bytes.Clone(film)
+		clear(data[len(data)-zeros:])
+		c, err := Walk(thumb.WebP, bytes.NewReader(data), int64(len(data)), 2)
+		if err == nil && c.Zeros {
+			err = c.Prove(thumb.WebP, bytes.NewReader(data), int64(len(data)))
+		}
+		return err
+	}
+	for zeros, want := range map[int]bool{0: true, 200: false, len(frame) - 40: false, len(frame): false} {
+		if err := walkFilm(zeros); (err == nil) != want {
+			t.Errorf("a film with %d zeros: %v", zeros, err)
+		}
+	}
 }
