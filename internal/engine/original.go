@@ -57,6 +57,7 @@ type original struct {
 	memory      int64  // that a render may take at once, about
 	frames      int    // of an animation; 1: a still
 	container   probe.Container
+	tiff        probe.TIFF
 	isRead      bool // all of it was decoded, and is whole
 	// base is decoded, for several outputs to be made of it, or none.
 	base loaded
@@ -101,10 +102,15 @@ func (o *original) sniff() error {
 	return nil
 }
 
-// walk counts the frames. What it finds is checked before libvips
-// sees the file: its loaders allocate a canvas or a list of frames at once.
+// walk finds out what the file is made of. What it finds is checked before
+// libvips sees the file: its loaders allocate a canvas or a list of frames at
+// once, and take a kind of file that they can't read for damage.
 func (o *original) walk(job wire.Job) error {
 	c, err := probe.Walk(o.format, o.file, o.length, job.Frames)
+	if err == nil && o.format == thumb.TIFF {
+		o.tiff, err = probe.ReadTIFF(o.file)
+		c.Size = o.tiff.Size
+	}
 	if err == nil {
 		if err := checkPixels(c.Size, c.Frames, job); err != nil {
 			return err
@@ -113,19 +119,25 @@ func (o *original) walk(job wire.Job) error {
 	if err == nil && (c.NoEnd || c.Zeros) {
 		err = c.Prove(o.format, o.file, o.length)
 	}
-	switch {
-	case errors.Is(err, probe.ErrFrames):
-		return &failure{wire.TooManyFrames, err}
-	case errors.Is(err, probe.ErrUnsafe), errors.Is(err, probe.ErrChunks):
-		return &failure{wire.Unsupported, err}
-	case errors.Is(err, probe.ErrTruncated), errors.Is(err, probe.ErrMalformed):
-		return &failure{wire.Damaged, err}
-	case err != nil:
-		return &failure{wire.Internal, err}
+	if err != nil {
+		return refusal(err)
 	}
 	o.frames, o.container = c.Frames, c
 	o.coloring = probe.ColoringOf(o.format, o.file, o.length)
 	return nil
+}
+
+// refusal returns an error of probe with its kind.
+func refusal(err error) error {
+	switch {
+	case errors.Is(err, probe.ErrFrames):
+		return &failure{wire.TooManyFrames, err}
+	case errors.Is(err, probe.ErrUnsafe), errors.Is(err, probe.ErrChunks), errors.Is(err, probe.ErrUnsupported):
+		return &failure{wire.Unsupported, err}
+	case errors.Is(err, probe.ErrTruncated), errors.Is(err, probe.ErrMalformed):
+		return &failure{wire.Damaged, err}
+	}
+	return &failure{wire.Internal, err}
 }
 
 func checkPixels(size image.Point, frames int, job wire.Job) error {
@@ -142,7 +154,7 @@ func (o *original) readHeader(job wire.Job) error {
 		return failed(wire.Internal, "open %v: %w", o.format, err)
 	}
 	if o.header, err = o.read(loading{format: o.format, shrink: 1, scale: 1, frames: 1}); err != nil {
-		return o.damaged(err)
+		return err
 	}
 	o.stored = o.header.size()
 	if o.format == thumb.SVG {
@@ -235,7 +247,7 @@ func (o *original) load(size image.Point, animated bool) (loaded, error) {
 	}
 	p, err := o.read(l)
 	if err != nil {
-		return loaded{}, o.damaged(err)
+		return loaded{}, err
 	}
 	if l.shrink > 1 {
 		n := float64(l.shrink)

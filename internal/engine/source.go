@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"thumbd/internal/engine/probe"
+	"thumbd/internal/render/wire"
 	"thumbd/internal/thumb"
 )
 
@@ -50,21 +51,63 @@ func (o *original) newSource() (source, error) {
 
 // read opens the picture with all of its metadata.
 func (o *original) read(l loading) (picture, error) {
+	if o.format == thumb.TIFF {
+		return o.readTIFF(l)
+	}
 	p, err := o.source.load(l)
 	if err != nil {
-		return p, err
-	}
-	if o.format == thumb.TIFF {
-		if block := probe.TIFFBlock(o.file); block != nil {
-			p.describe(block)
-		}
+		return p, o.damaged(err)
 	}
 	if o.made != nil {
 		p.embed(o.made)
 	}
 	if c := o.coloring; p.alpha() && (c.Multiplied || c.NarrowAlpha) {
 		defer p.close()
-		return p.straighten(c.Multiplied, c.NarrowAlpha)
+		straight, err := p.straighten(c.Multiplied, c.NarrowAlpha)
+		if err != nil {
+			return straight, o.damaged(err)
+		}
+		return straight, nil
 	}
 	return p, nil
+}
+
+// readTIFF opens the picture that probe has found in a TIFF.
+func (o *original) readTIFF(l loading) (picture, error) {
+	l.page, l.subifd = o.tiff.Page, o.tiff.SubIFD
+	raw, err := o.source.load(l)
+	if err != nil {
+		return raw, o.damaged(err)
+	}
+	defer raw.close()
+	if raw.size() != o.tiff.Size {
+		return picture{}, failed(wire.Damaged, "libvips reads %v of a TIFF of %v", raw.size(), o.tiff.Size)
+	}
+	if err := o.checkLight(raw); err != nil {
+		return picture{}, err
+	}
+	p, err := raw.samples(o.tiff)
+	if err != nil {
+		return p, failed(wire.Unsupported, "TIFF: %w", err)
+	}
+	if block := probe.TIFFBlock(o.file); block != nil {
+		p.describe(block)
+	}
+	return p, nil
+}
+
+// checkLight refuses samples of floating point that would be all white or all
+// black: measurements, for example heights in meters.
+func (o *original) checkLight(raw picture) error {
+	if o.tiff.Kind != probe.FloatSamples || !raw.floats() {
+		return nil
+	}
+	mean, err := raw.mean()
+	if err != nil {
+		return o.damaged(err)
+	}
+	if !(mean >= 0 && mean <= 1) {
+		return failed(wire.Unsupported, "TIFF: samples of floating point that are %g on average, not 0 to 1", mean)
+	}
+	return nil
 }

@@ -115,6 +115,7 @@ thumbd_load(VipsSource *source, const ThumbdLoading *l, VipsImage **out)
 	case THUMBD_TIFF:
 		/* Strips lie anywhere in the file: decode all to know all is there. */
 		return vips_tiffload_source(source, out, "memory", TRUE,
+			"page", l->page, "subifd", l->subifd,
 			"fail_on", VIPS_FAIL_ON_ERROR, NULL);
 	case THUMBD_SVG:
 		return vips_svgload_source(source, out, "scale", l->scale,

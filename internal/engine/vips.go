@@ -96,12 +96,15 @@ type loading struct {
 	shrink int     // JPEG: by 1, 2, 4 or 8
 	scale  float64 // WebP and SVG
 	frames int     // that are loaded, below one another
+	page   int     // of a TIFF
+	subifd int     // of a TIFF's page, or -1
 }
 
 // load opens a file. The header is read, of a WebP that is scaled the pixels too.
 func (s source) load(l loading) (picture, error) {
 	c := C.ThumbdLoading{
 		format: codes[l.format], shrink: C.int(l.shrink), scale: C.double(l.scale), frames: C.int(l.frames),
+		page: C.int(l.page), subifd: C.int(l.subifd),
 	}
 	var out picture
 	return out, result(C.thumbd_load(s.p, &c, &out.p))
@@ -174,6 +177,29 @@ func (p picture) embed(profile []byte) {
 func (p picture) straighten(multiplied, narrow bool) (picture, error) {
 	var out picture
 	return out, result(C.thumbd_straighten(p.p, truth(multiplied), truth(narrow), &out.p))
+}
+
+// samples returns the TIFF p as a picture of 8 or 16 bits.
+func (p picture) samples(t probe.TIFF) (picture, error) {
+	c := C.ThumbdSamples{kind: C.ThumbdSampleKind(t.Kind), extra: C.int(t.Extra), alpha: C.int(t.Alpha)}
+	for i, v := range t.Luma {
+		c.luma[i] = C.double(v)
+	}
+	for i, v := range t.Reference {
+		c.reference[i] = C.double(v)
+	}
+	var out picture
+	return out, result(C.thumbd_samples(p.p, &c, &out.p))
+}
+
+// floats reports whether the samples of p are floats.
+func (p picture) floats() bool { return p.p.BandFmt == C.VIPS_FORMAT_FLOAT }
+
+// mean returns the mean of all samples of p, which are floats.
+func (p picture) mean() (float64, error) {
+	var mean C.double
+	err := result(C.thumbd_mean_of_floats(p.p, &mean))
+	return float64(mean), err
 }
 
 // ints returns a list of numbers, or nil.

@@ -91,7 +91,25 @@ typedef struct {
 	int shrink;
 	double scale;
 	int frames;
+	int page, subifd; /* of a TIFF; -1: the page itself */
 } ThumbdLoading;
+
+typedef enum {
+	THUMBD_SAMPLES_PLAIN,
+	THUMBD_SAMPLES_DEEP,
+	THUMBD_SAMPLES_FLOAT,
+	THUMBD_SAMPLES_YCBCR,
+	THUMBD_SAMPLES_LAB8,
+	THUMBD_SAMPLES_LAB16,
+} ThumbdSampleKind;
+
+/* The samples of a TIFF's pixel: how many follow its color, and which of these
+ * is alpha, or -1. */
+typedef struct {
+	ThumbdSampleKind kind;
+	int extra, alpha;
+	double luma[3], reference[6]; /* of YCbCr */
+} ThumbdSamples;
 
 /* A source of a copy of a file's content. */
 VipsSource *thumbd_source(const void *content, size_t length);
@@ -100,6 +118,14 @@ VipsSource *thumbd_source(const void *content, size_t length);
  * are read when asked for, from top to bottom, but those of a WebP that is scaled
  * at once. */
 int thumbd_load(VipsSource *source, const ThumbdLoading *l, VipsImage **out);
+
+/* The TIFF in that libvips has loaded, as a picture of 8 or 16 bits that is gray,
+ * RGB or CMYK, with alpha or without. Fails if libvips has read other bands than
+ * s says. */
+int thumbd_samples(VipsImage *in, const ThumbdSamples *s, VipsImage **out);
+
+/* The mean of all samples of in, which are floats. */
+int thumbd_mean_of_floats(VipsImage *in, double *mean);
 
 /* The still WebP of which libvips has read the header, scaled to that's size. */
 int thumbd_webp(VipsSource *source, VipsImage *header, VipsImage **out);
