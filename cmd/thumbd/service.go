@@ -115,7 +115,6 @@ func newSite(c *config.Config, from *config.Site, spool *fetch.Spool) *serve.Sit
 		Thumb:           &from.Thumb,
 		Originals:       serve.Folder{Dir: originals.New(from.Originals, c.OriginalBytes)},
 		OriginalFormats: from.OriginalFormats,
-		Negotiate:       from.Negotiate,
 		Watermarks:      from.WatermarkImages,
 		WatermarkBytes:  c.OriginalBytes,
 	}

@@ -108,6 +108,9 @@ func (v *verifier) site(s *config.Site) error {
 		return err
 	}
 	v.say("thumbnail", "%v of %q", t.Transform(), t.Original)
+	if now, ok := t.Moved(); ok {
+		v.say("moved", "to %s, if there is no original of that name", now.URI())
+	}
 	if err := sign.Verify(t); err != nil {
 		return err
 	}

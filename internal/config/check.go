@@ -101,15 +101,15 @@ func (r *reader) checkFormats(d *draft) {
 	}
 	key := d.table.at("negotiate")
 	switch {
-	case !r.sound(d.table, "negotiate") || len(d.Negotiate) == 0:
+	case !r.sound(d.table, "negotiate") || len(d.Thumb.Negotiate) == 0:
 		return
-	case !slices.Equal(d.Negotiate, []thumb.Format{thumb.WebP}) &&
-		!slices.Equal(d.Negotiate, []thumb.Format{thumb.AVIF, thumb.WebP}):
+	case !slices.Equal(d.Thumb.Negotiate, []thumb.Format{thumb.WebP}) &&
+		!slices.Equal(d.Thumb.Negotiate, []thumb.Format{thumb.AVIF, thumb.WebP}):
 		r.mistake(key, `want [], ["webp"] or ["avif", "webp"]`)
 	case r.bad[d.table.at("formats")]:
 		return
 	}
-	for _, f := range d.Negotiate {
+	for _, f := range d.Thumb.Negotiate {
 		if !slices.Contains(d.Thumb.Formats, f) {
 			r.mistake(key, "%v is not in formats; add it there, or remove it here", f)
 		}

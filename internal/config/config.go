@@ -61,8 +61,6 @@ type Site struct {
 	Thumb           thumb.Site
 	Originals       string         // absolute path of the folder; "": see Fetch
 	OriginalFormats []thumb.Format // at least one
-	// Negotiate is empty, WebP, or AVIF and WebP; all are in Thumb.Formats.
-	Negotiate []thumb.Format
 	// WatermarkImages are the absolute paths of the images of Thumb.Watermarks.
 	WatermarkImages map[string]string
 	// Fetch is nil where the originals are in a folder. Its Formats are not set.

@@ -232,7 +232,6 @@ func TestParseTakesEveryKey(t *testing.T) {
 		Sites: []Site{{
 			Originals:       "/srv/zoo",
 			OriginalFormats: []thumb.Format{thumb.SVG, thumb.JPEG},
-			Negotiate:       []thumb.Format{thumb.WebP},
 			WatermarkImages: map[string]string{"logo": "/etc/logo.png"},
 			Watch:           true,
 			Access: &access.Options{
@@ -242,6 +241,7 @@ func TestParseTakesEveryKey(t *testing.T) {
 			Cache: Cache{MaxBytes: 10 << 30, MaxFiles: 5000, MaxAge: 720 * time.Hour, MinFree: 4096},
 			Thumb: thumb.Site{
 				Name:         "zoo",
+				Negotiate:    []thumb.Format{thumb.WebP},
 				Prefix:       "/zoo thumbs/",
 				Hosts:        []string{"zoo.example", "*.zoo.example"},
 				DocumentRoot: "/var/www",
@@ -327,7 +327,7 @@ func TestParseAccepts(t *testing.T) {
 		{"a free width", signedPreset(`size = "x300"`, `method = "attention"`),
 			func(c *Config) any { return first(c).Presets["card"].Transform }, thumb.Transform{Height: 300, Method: thumb.Attention}},
 		{"AVIF and WebP to negotiate", site("a", `negotiate = ["avif", "webp"]`),
-			func(c *Config) any { return c.Sites[0].Negotiate }, []thumb.Format{thumb.AVIF, thumb.WebP}},
+			func(c *Config) any { return c.Sites[0].Thumb.Negotiate }, []thumb.Format{thumb.AVIF, thumb.WebP}},
 		{"overlapping prefixes on an exact host and its wildcard",
 			site("a", `hosts = ["x.example"]`) + site("b", `prefix = "/a/"`, `hosts = ["*.example"]`),
 			func(c *Config) any { return sites(c) }, []string{"a", "b"}},

@@ -92,7 +92,7 @@ func checkSite(t *testing.T, s Site) {
 	if len(x.Formats) == 0 || len(s.OriginalFormats) == 0 || slices.ContainsFunc(x.Formats, func(f thumb.Format) bool { return !f.Thumbnail() }) {
 		t.Errorf("formats %v of %v", x.Formats, s.OriginalFormats)
 	}
-	for _, f := range s.Negotiate {
+	for _, f := range s.Thumb.Negotiate {
 		if !slices.Contains(x.Formats, f) {
 			t.Errorf("negotiate %v of %v", f, x.Formats)
 		}

@@ -92,7 +92,7 @@ func (r *reader) checkOriginal(d *draft, t table) {
 	if !d.isScheme(thumb.PresetScheme) {
 		r.mistake(t.at("method"), "original is for the scheme preset; choose another")
 	}
-	if len(d.Negotiate) > 0 {
+	if len(d.Thumb.Negotiate) > 0 {
 		r.mistake(t.at("method"), "original has no other format to negotiate; choose another, or remove the site's negotiate")
 	}
 	for _, name := range slices.Sorted(maps.Keys(presetFields(&thumb.Preset{}))) {

@@ -44,7 +44,7 @@ func (c *Config) Restrict(read, write []thumb.Format) (*Config, []Mistake, error
 
 func (r *reader) restrict(s *Site, readable, writable ability) {
 	site := "site." + s.Thumb.Name
-	for _, f := range s.Negotiate {
+	for _, f := range s.Thumb.Negotiate {
 		if !writable.has(f) {
 			r.mistake(site+".negotiate", "%v %s, or remove it", f, writable.remedy(f))
 		}

@@ -119,7 +119,7 @@ func siteFields(d *draft) fields {
 		"formats":          list(&s.Formats, format(thumbnailFormats)),
 		"quality":          nil,
 		"metadata":         word(&s.Metadata),
-		"negotiate":        list(&d.Negotiate, format(thumbnailFormats)),
+		"negotiate":        list(&d.Thumb.Negotiate, format(thumbnailFormats)),
 		"factors":          list(&s.Factors, number(1, 400)),
 		"render_together":  list(&s.Together, presetName),
 		"watch":            truth(&d.Watch),

@@ -19,8 +19,8 @@ func Lines(s *config.Site) []string {
 	if s.Access != nil {
 		lines = append(lines, "    include   snippets/thumbd-auth.conf;")
 	}
-	lines = append(lines, "    try_files $uri"+variant(s.Negotiate)+" @thumbd;")
-	if len(s.Negotiate) > 0 {
+	lines = append(lines, "    try_files $uri"+variant(s.Thumb.Negotiate)+" @thumbd;")
+	if len(s.Thumb.Negotiate) > 0 {
 		lines = append(lines, "    add_header Vary Accept always;")
 	}
 	if s.Access == nil {

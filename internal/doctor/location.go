@@ -91,18 +91,18 @@ func variant(negotiate []thumb.Format) string {
 
 // tryFiles looks whether nginx looks for what thumbd publishes.
 func (v *visit) tryFiles(s *config.Site, l *nginxconf.Location) {
-	wanted := "$uri" + variant(s.Negotiate)
+	wanted := "$uri" + variant(s.Thumb.Negotiate)
 	cure := []string{"in that location write: try_files " + wanted + " @thumbd;", reloadNginx}
 	t := l.First("try_files")
 	switch {
 	case t == nil:
 		v.find("try-files", siteWhere(&s.Thumb, l.Block), "it has no try_files: nginx never asks thumbd", cure...)
 	case t.Arg(0) != wanted && slices.Contains([]string{"$uri", "$uri$thumbd_webp", "$uri$thumbd_variant"}, t.Arg(0)):
-		v.find("negotiation", siteWhere(&s.Thumb, t), fmt.Sprintf("try_files looks for %s, and thumbd publishes %s for negotiate = %s", t.Arg(0), wanted, list(s.Negotiate)), cure...)
+		v.find("negotiation", siteWhere(&s.Thumb, t), fmt.Sprintf("try_files looks for %s, and thumbd publishes %s for negotiate = %s", t.Arg(0), wanted, list(s.Thumb.Negotiate)), cure...)
 	case len(t.Args) != 2 || t.Arg(0) != wanted || t.Arg(1) != "@thumbd":
 		v.find("try-files", siteWhere(&s.Thumb, t), "try_files is "+strings.Join(t.Args, " "), cure...)
 	}
-	if len(s.Negotiate) > 0 && !slices.ContainsFunc(l.Effective("add_header"), isVary) {
+	if len(s.Thumb.Negotiate) > 0 && !slices.ContainsFunc(l.Effective("add_header"), isVary) {
 		v.find("vary-missing", siteWhere(&s.Thumb, l.Block), "without Vary a cache in front gives every client what the first one accepted",
 			"in that location write: add_header Vary Accept always;", reloadNginx)
 	}

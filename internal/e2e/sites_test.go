@@ -134,7 +134,7 @@ func TestSitesAndHosts(t *testing.T) {
 func TestPresetScheme(t *testing.T) {
 	originals := folder(t, map[string]string{
 		"tests/image.png": "originals/tests/made/alpha.png", "a.JPG": "originals/tests/orientation/6.jpg", "b.jpg": "originals/photos/dogs.jpg",
-		"a.png.webp": "originals/tests/made/dandelion.webp", "odd name %.jpeg": "originals/tests/orientation/1.jpg",
+		"b.jpg.jpg": "originals/tests/orientation/1.jpg", "a.png.webp": "originals/tests/made/dandelion.webp", "odd name %.jpeg": "originals/tests/orientation/1.jpg",
 	})
 	r := start(t, rig.Options{Sites: []rig.Site{
 		{Name: "default", Prefix: "/d/", Scheme: "preset", Originals: originals},
@@ -158,10 +158,11 @@ method = "original"
 		{"/d/small/tests/image.png", "png", 50, 50},
 		{"/d/thumb/b.jpg", "jpeg", 67, 100},
 		{"/d/medium/b.jpg", "jpeg", 200, 300},
-		{"/d/large/b.jpg.jpg", "jpeg", 333, 500},
+		{"/d/large/b.jpg", "jpeg", 333, 500},
 		{"/d/xlarge/b.jpg", "jpeg", 533, 800},
 		{"/d/thumb/a.JPG", "jpeg", 100, 67},
-		{"/d/thumb/a.png.webp.webp", "webp", 100, 56},
+		{"/d/thumb/a.png.webp", "webp", 100, 56},
+		{"/d/thumb/b.jpg.jpg", "jpeg", 100, 67},
 		{"/d/thumb/odd%20name%20%25.jpeg", "jpeg", 100, 67},
 		{"/o/card/b.jpg", "jpeg", 60, 40},
 		{"/o/card@2x/b.jpg", "jpeg", 120, 80},
@@ -182,12 +183,25 @@ method = "original"
 		{"/o/card@3x/b.jpg", 404, "unknown-preset"},
 		{"/w/thumb/50/b.jpg", 404, "unknown-preset"},
 		{"/d/thumb/missing.jpg", 404, "no-original"},
-		{"/d/thumb/b.jpg.webp", 400, "extension"},
-		{"/o/card/b.jpg.png", 400, "extension"},
+		{"/d/thumb/b.jpg.webp", 404, "no-original"},
+		{"/o/card/b.jpg.png", 404, "no-original"},
+		{"/d/thumb/missing.jpg.jpg", 404, "no-original"},
 		{"/d/thumb/b.bmp", 400, "extension"},
 		{"/d/thumb/b", 400, "extension"},
 	} {
 		expect(t, get(t, r, tt.target), tt.status, tt.reason)
+	}
+	// Old spellings are sent to the one of now.
+	for target, now := range map[string]string{
+		"/d/thumb/b.jpg.JPG": "/d/thumb/b.jpg", "/d/thumb/tests/image.png.png?a=b": "/d/thumb/tests/image.png",
+		"/o/card@2x/b.jpg.WebP": "/o/card@2x/b.jpg.webp", "/w/thumb/75/b.jpg.jpeg": "/w/thumb/75/b.jpg",
+		"/d/thumb/odd%20name%20%25.jpeg.jpe": "/d/thumb/odd%20name%20%25.jpeg",
+	} {
+		moved := get(t, r, target)
+		expect(t, moved, 301, "moved")
+		if got := moved.Header.Get("Location"); got != now {
+			t.Errorf("%s: moved to %q, want %q", target, got, now)
+		}
 	}
 	whole := get(t, r, "/o/whole/b.jpg")
 	original, err := os.ReadFile(testdata(t, "originals/photos/dogs.jpg"))

@@ -194,7 +194,7 @@ func (sites *Sites) parse(r *http.Request) (asked, error) {
 		return asked{Site: site}, err
 	}
 	a := asked{Site: site, thumb: t, transform: t.Transform(), uri: uri, name: uri}
-	if f := a.variant(r.Header); f != 0 {
+	if f := a.variant(r.Header); found.Negotiates(uri, f) {
 		a.name, a.transform = uri+"."+f.String(), t.WithFormat(f)
 	}
 	return a, found.CheckName(a.name)
@@ -238,7 +238,7 @@ func (h *Handler) thumbnail(w http.ResponseWriter, r *http.Request) (site string
 			break
 		}
 	}
-	return site, err
+	return site, a.moved(err)
 }
 
 // patience is how often one request is begun anew because of purges.
@@ -334,7 +334,7 @@ const privateNoStore = "private, no-store"
 
 // vary says that the answer to another client may be another one.
 func (a asked) vary(h http.Header) {
-	if len(a.Negotiate) > 0 {
+	if len(a.Thumb.Negotiate) > 0 {
 		h.Set("Vary", "Accept")
 	}
 }
@@ -377,6 +377,10 @@ func answerRefusal(w http.ResponseWriter, s status, err error) {
 	header.Set("X-Thumbd-Reason", s.reason)
 	header.Set("Cache-Control", "no-store")
 	switch s.code {
+	case http.StatusMovedPermanently:
+		if to, ok := errors.AsType[movedError](err); ok {
+			header.Set("Location", escape(to.uri))
+		}
 	case http.StatusUnauthorized:
 		header.Set("WWW-Authenticate", "thumbd")
 	case http.StatusServiceUnavailable:

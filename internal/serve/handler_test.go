@@ -620,7 +620,7 @@ func TestNegotiation(t *testing.T) {
 		b := newBench(t, &painter{before: func(_ context.Context, r render.Request) error {
 			asked = r
 			return render.ErrInternal
-		}}, func(s *Site) { s.Negotiate = tt.negotiate })
+		}}, func(s *Site) { s.Thumb.Negotiate = tt.negotiate })
 		b.get(b.url("a.jpg", "10x10"), tt.header...)
 		want := thumb.JPEG
 		if tt.want != "" {
@@ -635,7 +635,7 @@ func TestNegotiation(t *testing.T) {
 }
 
 func TestGone(t *testing.T) {
-	b := newBench(t, &painter{}, func(s *Site) { s.Negotiate = []thumb.Format{thumb.WebP} })
+	b := newBench(t, &painter{}, func(s *Site) { s.Thumb.Negotiate = []thumb.Format{thumb.WebP} })
 	for uri, want := range map[string]bool{
 		b.url("a.jpg", "10x10"):           false,
 		b.url("b.jpg", "10x10"):           true,

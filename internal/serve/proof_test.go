@@ -151,7 +151,7 @@ func TestBodiesOfThumbdItself(t *testing.T) {
 	for _, protected := range []bool{false, true} {
 		p := &painter{}
 		b := newBench(t, p, func(s *Site) {
-			s.Negotiate = []thumb.Format{thumb.WebP}
+			s.Thumb.Negotiate = []thumb.Format{thumb.WebP}
 			if protected {
 				s.Access = newGate(t, access.Proofs...)
 			}
@@ -202,7 +202,7 @@ func TestClientsRequestID(t *testing.T) {
 	for _, accel := range []Accel{AccelSendfile, AccelDirect} {
 		p := &painter{}
 		b := newBench(t, p, func(s *Site) {
-			s.Access, s.Negotiate = newGate(t, access.Signature, access.Token), []thumb.Format{thumb.WebP}
+			s.Access, s.Thumb.Negotiate = newGate(t, access.Signature, access.Token), []thumb.Format{thumb.WebP}
 		})
 		b.setAccel(p, accel)
 		uri := b.url("a.jpg", "10x10")

@@ -245,7 +245,7 @@ func (sites *Sites) again(site, name string) (a asked, ok bool) {
 	if s == nil {
 		return asked{}, false
 	}
-	t, err := s.Thumb.Published(name, s.Negotiate...)
+	t, err := s.Thumb.Published(name, s.Thumb.Negotiate...)
 	if err != nil || sign.Verify(t) != nil {
 		return asked{}, false
 	}

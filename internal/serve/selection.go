@@ -100,25 +100,13 @@ func (s *Site) ask(t thumb.Thumb) []asked {
 	}
 	uri := t.URI()
 	list := []asked{{Site: s, thumb: t, transform: t.Transform(), uri: uri, name: uri}}
-	for _, f := range s.Negotiate {
+	for _, f := range s.Thumb.Negotiate {
 		a := asked{Site: s, thumb: t, transform: t.WithFormat(f), uri: uri, name: uri + "." + f.String()}
-		if negotiated(t.Ext, f) && t.Site.CheckName(a.name) == nil {
+		if s.Thumb.Negotiates(uri, f) && t.Site.CheckName(a.name) == nil {
 			list = append(list, a)
 		}
 	}
 	return list
-}
-
-// negotiated reports whether nginx's maps, in conf.d/thumbd.conf, yield a format
-// for URIs that end in an extension.
-func negotiated(ext string, f thumb.Format) bool {
-	switch strings.ToLower(ext) {
-	case "jpg", "jpeg", "png":
-		return true
-	case "gif":
-		return f == thumb.WebP
-	}
-	return false
 }
 
 // original returns the name of an original that a list may have as its path.

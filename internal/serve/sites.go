@@ -35,9 +35,8 @@ type Site struct {
 	OriginalFormats []thumb.Format
 	// Lifetime is how long a thumbnail counts as that of its original without
 	// asking for that. 0: its mtime tells.
-	Lifetime  time.Duration
-	Tree      *publish.Tree
-	Negotiate []thumb.Format // empty, WebP, or AVIF and WebP
+	Lifetime time.Duration
+	Tree     *publish.Tree
 	// Watermarks are the paths of the images of Thumb's, of at most
 	// WatermarkBytes.
 	Watermarks     map[string]string
@@ -88,7 +87,7 @@ func (s *Site) openWatermark(name string) (*os.File, originals.Info, error) {
 // Gone reports whether the original of a published name is known not to
 // exist. It is what publish.New asks for.
 func (s *Site) Gone(name string) bool {
-	t, err := s.Thumb.Published(name, s.Negotiate...)
+	t, err := s.Thumb.Published(name, s.Thumb.Negotiate...)
 	if err != nil {
 		return false
 	}
@@ -163,13 +162,13 @@ func (h *holder) swap(s *Sites, cause error) (old *Sites, wait func()) {
 // site listens to the one of the two variables that its try_files has.
 func (s *Site) variant(h http.Header) thumb.Format {
 	suffix := ""
-	switch len(s.Negotiate) {
+	switch len(s.Thumb.Negotiate) {
 	case 1:
 		suffix = h.Get("X-Thumbd-Webp")
 	case 2:
 		suffix = h.Get("X-Thumbd-Variant")
 	}
-	for _, f := range s.Negotiate {
+	for _, f := range s.Thumb.Negotiate {
 		if suffix == "."+f.String() {
 			return f
 		}

@@ -28,6 +28,7 @@ var (
 // Errors of this package's own.
 var (
 	errUnwell     = errors.New("thumbd is not well")
+	errMoved      = errors.New("the thumbnail has another URI")
 	errChanged    = errors.New("the original changed while it was read, twice")
 	errMethod     = errors.New("only GET and HEAD are answered")
 	errMethodPost = errors.New("only POST is answered")
@@ -48,6 +49,8 @@ var statuses = []struct {
 	err error
 	status
 }{
+	// Before the error that the original does not exist.
+	{errMoved, status{http.StatusMovedPermanently, "moved"}},
 	{errMethod, status{http.StatusMethodNotAllowed, "method"}},
 	{errMethodPost, status{http.StatusMethodNotAllowed, "method"}},
 	{errForm, status{http.StatusBadRequest, "form"}},

@@ -271,8 +271,9 @@ func TestSelectedNames(t *testing.T) {
 		{thumb.PresetScheme, both, Selection{Presets: []string{"p"}}, "a.jpe", []string{"p/a.jpe"}},
 		{thumb.RestThumbnails, nil, Selection{Specs: []string{"9x9_crop"}}, "a.jpg", []string{"a.jpg/9x9/crop/.jpg"}},
 	} {
-		s := &Site{Negotiate: tt.negotiate, Thumb: &thumb.Site{
-			Prefix: "/t/", Scheme: tt.scheme, Keys: [][]byte{key}, MaxWidth: 99, MaxHeight: 99,
+		s := &Site{Thumb: &thumb.Site{
+			Negotiate: tt.negotiate,
+			Prefix:    "/t/", Scheme: tt.scheme, Keys: [][]byte{key}, MaxWidth: 99, MaxHeight: 99,
 			Formats: []thumb.Format{thumb.JPEG, thumb.WebP, thumb.AVIF, thumb.GIF},
 		}}
 		withPresets("p", "q")(s)

@@ -148,46 +148,57 @@ func (t *Thumb) parseRestThumbnails(rest string) error {
 	return t.setOriginal(original)
 }
 
-// parsePreset parses PRESET[@Nx]/ORIGINAL[.EXT], or with factors
-// PRESET/FACTOR/ORIGINAL[.EXT].
+// parsePreset parses PRESET[@Nx]/NAME, or with factors PRESET/FACTOR/NAME. NAME
+// is the original's as it is, small/a.jpg, or has the extension of another
+// format after that, small/a.jpg.webp: see Preset.cut.
 func (t *Thumb) parsePreset(rest string) error {
-	name, original, _ := strings.Cut(rest, "/")
+	preset, name, _ := strings.Cut(rest, "/")
 	if len(t.Site.Factors) > 0 {
 		var factor string
-		factor, original, _ = strings.Cut(original, "/")
+		factor, name, _ = strings.Cut(name, "/")
 		n, ok := parseWhole(factor, 1, 1000)
 		if !ok || !slices.Contains(t.Site.Factors, n) {
 			return fmt.Errorf("%w: factor %q", ErrUnknownPreset, factor)
 		}
 		t.Factor = n
 	}
-	stem, ext := cutLast(original, '.')
-	t.Spec.Format = extensions[strings.ToLower(ext)]
+	stem, ext := cutLast(name, '.')
+	t.Ext, t.Spec.Format = ext, extensions[strings.ToLower(ext)]
 	if !t.Spec.Format.Thumbnail() {
 		return fmt.Errorf("%w: %q", ErrExtension, ext)
 	}
-	t.Ext = ext
-	if _, ok := FormatOfName(stem); ok {
-		original, t.Appended = stem, true
-	}
-	t.Original = original
-	if err := t.parsePresetName(name); err != nil {
+	if err := t.parsePresetName(preset); err != nil {
 		return err
 	}
-	if !t.hasOwnFormat() && !slices.Contains(t.Site.Presets[t.Preset].Formats, t.Spec.Format) {
+	formats := t.Site.Presets[t.Preset].Formats
+	original, cut := t.Site.Presets[t.Preset].cut(name)
+	if ext == t.Spec.Format.String() && t.Site.Negotiates(stem, t.Spec.Format) {
+		// The file of this name is that of stem's URI in another format, and is
+		// of the original of that.
+		if _, twice := t.Site.Presets[t.Preset].cut(stem); twice || !cut {
+			return fmt.Errorf("%w: %q is negotiated", ErrExtension, ext)
+		}
+	}
+	if !t.Site.hasFormat(t.Spec.Format) && !slices.Contains(formats, t.Spec.Format) {
 		return fmt.Errorf("%w: %q", ErrExtension, ext)
 	}
+	t.Appended = cut
 	return t.setOriginal(original)
 }
 
-// hasOwnFormat reports whether the URI asks for the format that the original's
-// name tells, and the site has it.
-func (t *Thumb) hasOwnFormat() bool {
-	own := t.Spec.Format
-	if t.Appended {
-		own, _ = FormatOfName(t.Original)
+// cut returns the original that a URI's NAME is of. Exactly one extension is
+// taken off, in the one spelling of its format, and only if p.Formats has that
+// and NAME before it tells another one: so there is one URI for each original
+// and format. With webp in p.Formats a.png.webp is of a.png; a.png.WebP,
+// a.webp.webp and a.png.jpg are originals of these names.
+func (p Preset) cut(name string) (original string, ok bool) {
+	stem, ext := cutLast(name, '.')
+	f := extensions[ext]
+	own, known := FormatOfName(stem)
+	if !known || own == f || ext != f.String() || !slices.Contains(p.Formats, f) {
+		return name, false
 	}
-	return own == t.Spec.Format && t.Site.hasFormat(own)
+	return stem, true
 }
 
 // FormatOfName returns the format that the extension of a file name tells, in any

@@ -114,7 +114,7 @@ func TestParseTransform(t *testing.T) {
 			thumb.Transform{Width: 50, Height: 50, Method: thumb.Fit, Format: thumb.PNG},
 		},
 		{
-			"/p/small/a.jpg.jpeg", presetSite(), "a.jpg",
+			"/p/small/a.jpg.jpeg", presetSite(), "a.jpg.jpeg",
 			thumb.Transform{Width: 50, Height: 50, Method: thumb.Fit, Quality: 82, Format: thumb.JPEG},
 		},
 		{
@@ -126,12 +126,12 @@ func TestParseTransform(t *testing.T) {
 			thumb.Transform{Width: 64, Height: 48, Method: thumb.Crop, Quality: 82, Format: thumb.JPEG},
 		},
 		{
-			"/p/modern/a.webp.webp", presetSite(), "a.webp",
+			"/p/modern/a.webp.webp", presetSite(), "a.webp.webp",
 			thumb.Transform{Width: 64, Height: 48, Method: thumb.Crop, Quality: 80, Format: thumb.WebP},
 		},
 		{
-			"/p/modern/a.png.webp.webp", presetSite(), "a.png.webp",
-			thumb.Transform{Width: 64, Height: 48, Method: thumb.Crop, Quality: 80, Format: thumb.WebP},
+			"/p/modern/a.png.webp.jpg", presetSite(), "a.png.webp",
+			thumb.Transform{Width: 64, Height: 48, Method: thumb.Crop, Quality: 82, Format: thumb.JPEG},
 		},
 		{
 			"/p/icon/75/a.b/c.png", factorSite(), "a.b/c.png",
@@ -484,6 +484,7 @@ func TestSiblings(t *testing.T) {
 		{"/p/small/a.png", preset, []string{"/p/modern@2x/a.png", "/p/large/a.png"}},
 		{"/p/modern@2x/a.png.jpg", preset, nil},
 		{"/p/modern@2x/a.jpg.jpg", preset, []string{"/p/small/a.jpg.jpg", "/p/large/a.jpg.jpg"}},
+		{"/p/small/a.png.jpg", preset, []string{"/p/large/a.png.jpg"}},
 		{"/p/modern/a.png", preset, nil},
 	} {
 		parsed, err := tt.site.Parse(tt.uri)
@@ -500,6 +501,24 @@ func TestSiblings(t *testing.T) {
 		}
 		if diff := cmp.Diff(tt.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.uri, diff)
+		}
+	}
+}
+
+// What New can't give a URI to, and why.
+func TestNewRefuses(t *testing.T) {
+	for _, tt := range []struct {
+		original, preset, ext string
+		want                  error
+	}{
+		{"a.jpg", "small", "png", thumb.ErrExtension},
+		{"a.jpg", "small", "tiff", thumb.ErrExtension},
+		{"a.heic", "small", "", thumb.ErrExtension},
+		{"a.png.jpg", "modern", "", thumb.ErrNoOriginal}, // It would be a.png.
+		{"a.png", "huge", "", thumb.ErrUnknownPreset},
+	} {
+		if got, err := presetSite().New(thumb.Wanted{Original: tt.original, Preset: tt.preset, Ext: tt.ext}); !errors.Is(err, tt.want) {
+			t.Errorf("%+v: %q, %v; want %v", tt, got.Original, err, tt.want)
 		}
 	}
 }

@@ -36,52 +36,33 @@ func (s *Site) OfOriginal(original string) []Place {
 	return places
 }
 
-// presetFiles returns the names that the preset scheme gives to thumbnails of
-// an original with the name base.
+// presetFiles returns the names that files of an original with the name base
+// can have, whatever formats its preset has and the site negotiates, or had and
+// negotiated when they were made. With other formats some may be of another
+// original: a.png.webp is of a.png, or of a.png.webp.
 func presetFiles(base string) []string {
 	own, ok := FormatOfName(base)
 	if !ok {
 		return nil
 	}
 	var names []string
-	stem, _ := cutLast(base, '.')
-	if _, taken := FormatOfName(stem); own.Thumbnail() && !taken {
+	if own.Thumbnail() {
 		names = append(names, base)
 	}
-	for _, ext := range spellings {
-		names = append(names, base+"."+ext)
+	for f := JPEG; f.Thumbnail(); f++ {
+		if f != own {
+			names = append(names, base+"."+f.String())
+		}
 	}
 	for _, name := range slices.Clip(names) {
-		// Of others nginx's maps negotiate nothing.
-		if f, _ := FormatOfName(name); f == JPEG || f == PNG || f == GIF {
-			names = append(names, name+"."+WebP.String(), name+"."+AVIF.String())
+		for _, f := range []Format{WebP, AVIF} {
+			if negotiable(name, f) {
+				names = append(names, name+"."+f.String())
+			}
 		}
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
-}
-
-// spellings are the extensions of thumbnails, in any case.
-var spellings = func() (all []string) {
-	for ext, f := range extensions {
-		if f.Thumbnail() {
-			all = append(all, cases(ext)...)
-		}
-	}
-	slices.Sort(all)
-	return all
-}()
-
-// cases returns all ways to write a word of lower-case letters.
-func cases(word string) []string {
-	if word == "" {
-		return []string{""}
-	}
-	var all []string
-	for _, rest := range cases(word[1:]) {
-		all = append(all, word[:1]+rest, strings.ToUpper(word[:1])+rest)
-	}
-	return all
 }
 
 // Below returns where the thumbnails of the originals below a folder lie.

@@ -7,6 +7,7 @@ package thumb
 import (
 	"errors"
 	"slices"
+	"strings"
 )
 
 // What can be wrong with a URI, in the order in which it is answered.
@@ -61,7 +62,7 @@ func (t Transform) Box() (width, height int) {
 type Preset struct {
 	Transform Transform // without Format, and DPR 0
 	DPR       []int     // the N of NAME@Nx that exist too, each 2 to 4
-	Formats   []Format  // preset scheme: asked for beside the original's own
+	Formats   []Format  // preset scheme: URIs may name them after the original
 }
 
 // DefaultPresets are those of a site of the preset scheme that names none.
@@ -84,6 +85,7 @@ type Site struct {
 	Scheme       Scheme
 	Keys         [][]byte // the first signs, all verify
 	Formats      []Format // of thumbnails
+	Negotiate    []Format // empty, WebP, or AVIF and WebP; all are in Formats
 	Presets      map[string]Preset
 	Watermarks   map[string]Watermark
 	Together     []string // presets, NAME or NAME@Nx, of which one brings the others
@@ -109,7 +111,7 @@ type Thumb struct {
 	Factor    int    // percent, where the site has factors
 	Size      string // restthumbnails: SIZE as written
 	Ext       string // the thumbnail's extension as written, without dot
-	Appended  bool   // preset scheme: Ext follows the original's own extension
+	Appended  bool   // preset scheme: Ext follows the original's name
 	Signature string // as written
 }
 
@@ -167,9 +169,13 @@ func (t Thumb) Siblings() []Thumb {
 		if name == t.presetText() || s.parsePresetName(name) != nil {
 			continue
 		}
-		if t.Site.Scheme != PresetScheme || s.hasOwnFormat() || slices.Contains(s.Site.Presets[s.Preset].Formats, s.Spec.Format) {
-			siblings = append(siblings, s)
+		// Another preset may read the same name as that of another original.
+		if t.Site.Scheme == PresetScheme {
+			if read, err := t.Site.Parse(s.URI()); err != nil || read != s {
+				continue
+			}
 		}
+		siblings = append(siblings, s)
 	}
 	return siblings
 }
@@ -188,3 +194,22 @@ func (s *Site) tooLarge(t Transform) bool {
 }
 
 func (s *Site) hasFormat(f Format) bool { return slices.Contains(s.Formats, f) }
+
+// Negotiates reports whether nginx may serve another file in place of that of
+// a URI: its name and the extension of f. The maps in conf.d/thumbd.conf tell
+// which URIs that is for.
+func (s *Site) Negotiates(uri string, f Format) bool {
+	return slices.Contains(s.Negotiate, f) && negotiable(uri, f)
+}
+
+// negotiable reports whether the maps yield f for names that end as name does.
+func negotiable(name string, f Format) bool {
+	_, ext := cutLast(name, '.')
+	switch strings.ToLower(ext) {
+	case "jpg", "jpeg", "png":
+		return f == WebP || f == AVIF
+	case "gif":
+		return f == WebP
+	}
+	return false
+}

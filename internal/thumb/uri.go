@@ -71,6 +71,26 @@ func (t Transform) String() string {
 	return Thumb{Spec: t}.specText() + "." + t.Format.String()
 }
 
+// Moved returns the URI that a thumbnail of the preset scheme has now, where t is
+// one that it had before: then any extension was taken off, in any case, and
+// that of the original's own format too. a.jpg.JPG and a.jpg.jpg, which name
+// originals now, were a.jpg; ok is false where t never named another original.
+func (t Thumb) Moved() (now Thumb, ok bool) {
+	if t.Site.Scheme != PresetScheme || t.Appended {
+		return Thumb{}, false
+	}
+	original, _ := cutLast(t.Original, '.')
+	if _, ok := FormatOfName(original); !ok {
+		return Thumb{}, false
+	}
+	preset := t.presetText()
+	if t.Factor != 0 {
+		preset += "/" + formatWhole(t.Factor)
+	}
+	now, err := t.Site.New(Wanted{Original: original, Preset: preset, Ext: t.Spec.Format.String()})
+	return now, err == nil
+}
+
 // Wanted is a thumbnail that somebody wants a URI for.
 type Wanted struct {
 	Original string
@@ -99,18 +119,29 @@ func (s *Site) New(w Wanted) (Thumb, error) {
 		uri = w.Original + "/" + w.Size + "/" + w.Method + "/" + strings.Repeat("0", secretLength) + "." + ext
 	case PresetScheme:
 		uri = w.Preset + "/" + w.Original
-		// As short as it can be: the original's own name, where that is not
-		// taken for another format of another original.
-		if t, err := s.Parse(s.Prefix + uri); err != nil || t.Original != w.Original || w.Ext != "" && t.Spec.Format != extensions[w.Ext] {
-			uri += "." + ext
+		if own, _ := FormatOfName(w.Original); own != extensions[ext] {
+			uri += "." + spelling(ext)
 		}
 	}
 	t, err := s.Parse(s.Prefix + uri)
-	if err == nil && t.Original != w.Original {
+	switch {
+	case err != nil || t.Original == w.Original:
+	case s.Scheme == PresetScheme && len(t.Original) > len(w.Original):
+		err = fmt.Errorf("%w: %q: the preset does not have it", ErrExtension, ext)
+	default:
 		err = fmt.Errorf("%w: %q would be taken for %q", ErrNoOriginal, w.Original, t.Original)
 	}
 	t.Signature = ""
 	return t, err
+}
+
+// spelling returns the extension that URIs of the preset scheme have for that
+// of a format.
+func spelling(ext string) string {
+	if f, ok := extensions[ext]; ok {
+		return f.String()
+	}
+	return ext
 }
 
 // defaultExt returns the extension of a thumbnail for which none is asked.

@@ -33,7 +33,7 @@ func TestWhatGoesAndWhatStays(t *testing.T) {
 			return []string{o + "/400x300_crop_" + signature + ".jpg", o + "/x300_fit_q=70_" + signature + ".jpg.webp", o + "/icon_" + signature + ".png.avif"}
 		}, foreign: []string{"a.jpg/400x300_crop.jpg", "a.jpg/nothing_" + signature + ".jpg", "a.jpg/1x1_fit_" + signature + ".svg"}},
 		"preset": {scheme: thumb.PresetScheme, names: func(o string) []string {
-			return []string{"icon/" + o, "small/" + o + ".jpg", "xlarge/" + o + ".avif"}
+			return []string{"icon/" + o, "small/" + o + ".webp", "xlarge/" + o + ".avif"}
 		}, foreign: []string{"nothing/a.jpg", "icon/a.txt", "a.jpg"}},
 		"preset with factors": {scheme: thumb.PresetScheme, factors: []int{100, 75}, names: func(o string) []string {
 			return []string{"icon/100/" + o, "small/75/" + o + ".webp"}
@@ -44,7 +44,7 @@ func TestWhatGoesAndWhatStays(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPlace(t, tt.scheme)
-			p.Thumb.Factors = tt.factors
+			p.Thumb.Factors, p.Thumb.Negotiate = tt.factors, []thumb.Format{thumb.AVIF, thumb.WebP}
 			var stay []string
 			thumbnails := func(original string) (files int64) {
 				for _, name := range tt.names(original) {
@@ -126,6 +126,21 @@ func TestStaleBySizeAndRecipe(t *testing.T) {
 	sum, err := Run(t.Context(), p.Site, Options{Remove: true})
 	if err != nil || sum.Removed[Stale].Files != 3 || sum.Kept.Files != 1 {
 		t.Errorf("removed %v, kept %d, %v; want all but icon/a.jpg", sum.Removed, sum.Kept.Files, err)
+	}
+}
+
+// In the scheme preset one picture could once be had under 33 names of files.
+func TestOldSpellingsGo(t *testing.T) {
+	p := newPlace(t, thumb.PresetScheme)
+	p.original("a.jpg")
+	for _, name := range []string{"a.jpg", "a.jpg.jpg", "a.jpg.JPG", "a.jpg.jpeg", "a.jpg.jPe.webp"} {
+		p.file("small/"+name, time.Now())
+	}
+	if sum := p.run(Options{Remove: true}); sum.Removed[Orphan].Files != 4 {
+		t.Errorf("summary %+v", sum)
+	}
+	if diff := cmp.Diff([]string{"small/a.jpg"}, p.list()); diff != "" {
+		t.Errorf("what remains (-want +got):\n%s", diff)
 	}
 }
 

@@ -137,11 +137,9 @@ func nameIn(uri string, f thumb.Format) string {
 	return strings.TrimPrefix(uri, "/")
 }
 
-// negotiated returns the format that is negotiated, 0 for none: the maps of
-// conf.d/thumbd.conf.
+// negotiated returns the format that is negotiated, 0 for none.
 func (p *Probe) negotiated() thumb.Format {
-	f := p.thumb.Spec.Format
-	if len(p.Site.Negotiate) == 0 || f != thumb.JPEG && f != thumb.PNG && f != thumb.GIF {
+	if !p.Site.Thumb.Negotiates(p.thumb.URI(), thumb.WebP) {
 		return 0
 	}
 	return thumb.WebP

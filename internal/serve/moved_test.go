@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+
+package serve
+
+import (
+	"net/http"
+	"testing"
+
+	"thumbd/internal/thumb"
+)
+
+// Old spellings of a URI of the scheme preset send clients to the one of now,
+// unless they name an original.
+func TestOldSpellingsMove(t *testing.T) {
+	p := &painter{}
+	b := newBench(t, p, func(s *Site) {
+		s.Thumb.Scheme, s.Thumb.Factors = thumb.PresetScheme, []int{100}
+		s.Thumb.Presets = map[string]thumb.Preset{"s": {
+			Transform: thumb.Transform{Width: 9, Height: 9, Method: thumb.Fit}, DPR: []int{2},
+		}}
+	})
+	b.writeOriginal("a b.jpg", "one")
+	b.writeOriginal("b.jpg", "two")
+	b.writeOriginal("b.jpg.jpg", "three")
+	for _, tt := range []struct {
+		name, location, reason string
+		status                 int
+	}{
+		{"s/100/a.jpg", "", "", http.StatusOK},
+		{"s/100/a.jpg.jpg", "/thumbs/s/100/a.jpg", "moved", http.StatusMovedPermanently},
+		{"s@2x/100/a.jpg.JpEG", "/thumbs/s@2x/100/a.jpg", "moved", http.StatusMovedPermanently},
+		{"s/100/a%20b.jpg.jpe?v=1", "/thumbs/s/100/a%20b.jpg", "moved", http.StatusMovedPermanently},
+		{"s/100/b.jpg.jpg", "", "", http.StatusOK},
+		{"s/100/b.jpg.JPG", "/thumbs/s/100/b.jpg", "moved", http.StatusMovedPermanently},
+		{"s/100/c.jpg", "", "no-original", http.StatusNotFound},
+		{"s/100/c.jpg.jpg", "", "no-original", http.StatusNotFound},
+		{"s/100/a.jpg.webp", "", "no-original", http.StatusNotFound},
+	} {
+		w := b.get("/thumbs/" + tt.name)
+		h := w.Header()
+		if w.Code != tt.status || h.Get("Location") != tt.location || h.Get("X-Thumbd-Reason") != tt.reason {
+			t.Errorf("%s: %d to %q, %q, want %d to %q, %q", tt.name, w.Code, h.Get("Location"), h.Get("X-Thumbd-Reason"), tt.status, tt.location, tt.reason)
+		}
+		if tt.status != http.StatusOK && h.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s: Cache-Control is %q", tt.name, h.Get("Cache-Control"))
+		}
+	}
+	if n := p.calls.Load(); n != 2 {
+		t.Errorf("%d renders, want 2", n)
+	}
+}
