@@ -158,7 +158,7 @@ campaign:
 	@$(SETUP) test
 	@$(MAKE) --no-print-directory all
 	THUMBD_BUILD=$(CURDIR)/build $(GO) test -count=1 -timeout 6h -v ./internal/e2e -whole -campaign \
-		-run 'UnderLoad|IdleExitRaces|Killed|PowerCut|Watchdog|Mutated'
+		-run 'UnderLoad|IdleExitRaces|Killed|PowerCut|Watchdog|Mutated|RandomGuards'
 	$(GO) test -count=1 -timeout 2h -v ./internal/tidy -campaign -run 'Large|Killed'
 
 install: all

@@ -207,6 +207,9 @@ func (r *Rig) nginxConf() ([]byte, error) {
 func (r *Rig) servers() []server {
 	all := []server{{}}
 	for _, s := range r.options.Sites {
+		if s.Unserved {
+			continue
+		}
 		if s.Root == "" {
 			s.Root = r.Root(s.Name)
 		}

@@ -32,6 +32,7 @@ type Site struct {
 	Root      string   // nginx's root; "": the document root
 	Location  string   // directives that follow the location's own
 	Protected bool     // the location has the shipped snippet for access
+	Unserved  bool     // its locations are in server blocks of Options.HTTP
 }
 
 // Options say what a Rig is made of. The zero value of all but Programs and
