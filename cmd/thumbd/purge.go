@@ -26,7 +26,7 @@ func purgeCommand() *cobra.Command {
 		Short: "Take thumbnails away, at once for nginx",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			form := url.Values{"site": args[:1]}
+			form := url.Values{}
 			for name, value := range map[string]string{"under": under, "preset": preset} {
 				if value != "" {
 					form.Set(name, value)
@@ -37,8 +37,9 @@ func purgeCommand() *cobra.Command {
 					form.Set(name, "1")
 				}
 			}
-			form["original"] = args[1:]
-			return postPurge(cmd.Context(), socket, form)
+			// Of many originals the first are purged before the rest is read.
+			body := url.Values{"site": args[:1]}.Encode() + "&" + form.Encode() + "&" + url.Values{"original": args[1:]}.Encode()
+			return postPurge(cmd.Context(), socket, body)
 		},
 	}
 	cmd.Flags().StringVar(&socket, "admin", adminSocket, "`PATH` of thumbd's socket for administrators")
@@ -60,9 +61,9 @@ func adminClient(socket string) *http.Client {
 }
 
 // postPurge has thumbd purge what form says; systemd starts it, if need be.
-func postPurge(ctx context.Context, socket string, form url.Values) error {
+func postPurge(ctx context.Context, socket string, form string) error {
 	client := adminClient(socket)
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://thumbd/purge", strings.NewReader(form.Encode()))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://thumbd/purge", strings.NewReader(form))
 	if err != nil {
 		return err
 	}

@@ -35,6 +35,9 @@ type Purge struct {
 	Covers Covers
 	all    bool
 	places []thumb.Place
+	// names are originals. Their places are found when they are taken: there
+	// are 54 names of files for each in six presets.
+	names []string
 	// walk is true if Take must look at each name: in the folders walked, or in
 	// the whole tree if there are none.
 	walk   bool
@@ -72,14 +75,14 @@ func (s Scope) Of(site *thumb.Site) (*Purge, error) {
 }
 
 func (p *Purge) originals(names []string) error {
-	asked := make(map[string]bool)
+	asked := make(map[string]bool, len(names))
 	for _, name := range names {
 		if err := p.check(name); err != nil {
 			return err
 		}
 		asked[name] = true
-		p.places = append(p.places, p.site.OfOriginal(name)...)
 	}
+	p.names = names
 	p.Covers = func(_ string, t thumb.Thumb) bool { return asked[t.Original] }
 	return nil
 }
@@ -136,14 +139,11 @@ func (p *Purge) Take(ctx context.Context, tree *publish.Tree, bin *publish.Bin) 
 	if p.all {
 		return bin.TakeAll()
 	}
-	for _, place := range p.places {
-		var err error
-		if place.Files != nil {
-			err = bin.TakeFiles(place.Name, place.Files)
-		} else {
-			err = bin.Take(place.Name)
-		}
-		if err != nil {
+	if err := take(bin, p.places); err != nil {
+		return err
+	}
+	for _, name := range p.names {
+		if err := errors.Join(ctx.Err(), take(bin, p.site.OfOriginal(name))); err != nil {
 			return err
 		}
 	}
@@ -161,4 +161,19 @@ func (p *Purge) Take(ctx context.Context, tree *publish.Tree, bin *publish.Bin) 
 		}
 		return nil
 	})
+}
+
+func take(bin *publish.Bin, places []thumb.Place) error {
+	for _, place := range places {
+		var err error
+		if place.Files != nil {
+			err = bin.TakeFiles(place.Name, place.Files)
+		} else {
+			err = bin.Take(place.Name)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

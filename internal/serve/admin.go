@@ -3,16 +3,12 @@
 package serve
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"time"
-
-	"thumbd/internal/purge"
 )
 
-// maxForm is the most bytes of a form that purges: some 100,000 originals.
+// maxForm is the most bytes of a form that is not a purge's.
 const maxForm = 16 << 20
 
 // adminTime is the longest that a request of an administrator takes: a purge
@@ -64,29 +60,11 @@ func (h *Handler) ready(w http.ResponseWriter) error {
 	return nil
 }
 
-// adminPurge purges what a form says: site, and original (as often as need
-// be), under, preset or all=1; with render=1 it is made anew.
-func (h *Handler) adminPurge(w http.ResponseWriter, r *http.Request) error {
-	if err := postedForm(w, r, adminTime); err != nil {
-		return err
-	}
-	site, scope, again, err := readForm(r)
-	if err != nil {
-		return err
-	}
-	if err := h.Purge(r.Context(), site, scope, again); err != nil {
-		return err
-	}
-	body(w, http.StatusOK, "purged")
-	return nil
-}
-
 // postedForm parses the form of a POST that is answered within limit; 0 is
 // whenever it may be.
 func postedForm(w http.ResponseWriter, r *http.Request, limit time.Duration) error {
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", "POST")
-		return errMethodPost
+	if err := posted(w, r); err != nil {
+		return err
 	}
 	var deadline time.Time
 	if limit > 0 {
@@ -101,34 +79,13 @@ func postedForm(w http.ResponseWriter, r *http.Request, limit time.Duration) err
 	return nil
 }
 
-func readForm(r *http.Request) (site string, scope purge.Scope, again bool, err error) {
-	for name, values := range r.Form {
-		last := values[len(values)-1]
-		if name != "original" {
-			err = errors.Join(err, once(name, values))
-		}
-		var terr error
-		switch name {
-		case "site":
-			site = last
-		case "original":
-			scope.Originals = values
-		case "under":
-			scope.Under = last
-		case "preset":
-			scope.Preset = last
-		case "all":
-			scope.All, terr = strconv.ParseBool(last)
-		case "render":
-			again, terr = strconv.ParseBool(last)
-		default:
-			terr = errors.New("unknown")
-		}
-		if terr != nil {
-			err = errors.Join(err, fmt.Errorf("%w: %s: %w", errForm, name, terr))
-		}
+// posted refuses what is no POST.
+func posted(w http.ResponseWriter, r *http.Request) error {
+	if r.Method == http.MethodPost {
+		return nil
 	}
-	return site, scope, again, err
+	w.Header().Set("Allow", "POST")
+	return errMethodPost
 }
 
 // once returns what is wrong with a field that a form has more than once.

@@ -4,11 +4,16 @@ package serve
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -273,5 +278,91 @@ func TestTreesTellByWhatTheyWereMade(t *testing.T) {
 		if got := made(); got != 1 {
 			t.Errorf("width %d: %d configurations after it, want 1", width, got)
 		}
+	}
+}
+
+// names is a form that purges originals without end, until there were n.
+type names struct {
+	n, next int
+	left    []byte
+	most    uint64 // of the heap, when it was looked at
+}
+
+func (r *names) Read(p []byte) (int, error) {
+	for len(r.left) == 0 {
+		if r.next == r.n {
+			return 0, io.EOF
+		}
+		if r.next%purgeNames == purgeNames-1 {
+			r.most = max(r.most, heap())
+		}
+		r.left = fmt.Appendf(nil, "&original=2026%%2F11%%2Fgallery-%05d%%2Fphotograph-%06d.jpg", r.next/50, r.next)
+		r.next++
+	}
+	n := copy(p, r.left)
+	r.left = r.left[n:]
+	return n, nil
+}
+
+// heap returns the bytes of what is in use.
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// A purge of any number of originals, in the default presets, has all of them
+// taken away and needs no more memory than one of some.
+func TestAPurgeOfManyOriginalsIsBounded(t *testing.T) {
+	const n, limit = 2*purgeNames + 10, 32 << 20
+	b := newBench(t, &painter{}, func(s *Site) { s.Thumb.Scheme, s.Thumb.Presets = thumb.PresetScheme, thumb.DefaultPresets() })
+	var files []string
+	for _, i := range []int{0, purgeNames - 1, purgeNames, n - 1} {
+		for _, name := range []string{"thumb/%s", "icon/%s", "icon/%s.webp"} {
+			file := filepath.Join(b.dir, "root/thumbs", fmt.Sprintf(name, fmt.Sprintf("2026/11/gallery-%05d/photograph-%06d.jpg", i/50, i)))
+			if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, nil, 0o644)); err != nil {
+				t.Fatal(err)
+			}
+			files = append(files, file)
+		}
+	}
+	form := &names{n: n}
+	before := heap()
+	r := httptest.NewRequest(http.MethodPost, "/purge?site=gallery", form)
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	w := httptest.NewRecorder()
+	b.Admin().ServeHTTP(w, r)
+	if w.Code != 200 || form.next != n {
+		t.Fatalf("status %d, %s, after %d originals", w.Code, w.Body, form.next)
+	}
+	t.Logf("%d originals: %d KiB of memory", n, (form.most-before)>>10)
+	if form.most > before+limit {
+		t.Errorf("%d MiB of memory, want at most %d", (form.most-before)>>20, limit>>20)
+	}
+	for _, file := range files {
+		if _, err := os.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s is left: %v", file, err)
+		}
+	}
+}
+
+// Fields that come too late are refused, and so is a name without end.
+func TestLargeFormsAreRefused(t *testing.T) {
+	b := newBench(t, &painter{}, nil)
+	many := strings.Repeat("original=a.jpg&", purgeNames)
+	for name, form := range map[string]string{
+		"the site after the originals":   many + "site=gallery",
+		"another scope after them":       "site=gallery&" + many + "all=1",
+		"render after them":              "site=gallery&" + many + "render=1",
+		"a name that is longer than any": "site=gallery&original=" + strings.Repeat("a", maxField),
+	} {
+		w := b.post(form)
+		if got := w.Header().Get("X-Thumbd-Reason"); w.Code != 400 || got != "form" {
+			t.Errorf("%s: %d %q: %s", name, w.Code, got, w.Body)
+		}
+	}
+	if w := b.post("site=gallery&render=1&" + many + "original=b.jpg"); w.Code != 200 {
+		t.Errorf("many originals: %d: %s", w.Code, w.Body)
 	}
 }

@@ -26,8 +26,8 @@ func (h *Handler) OriginalsChanged(ctx context.Context, site string, originals, 
 	// What can't be in a URI has no thumbnails.
 	originals = slices.DeleteFunc(originals, func(name string) bool { return s.Thumb.CheckName(s.Thumb.Prefix+name) != nil })
 	var scopes []purge.Scope
-	if len(originals) > 0 {
-		scopes = append(scopes, purge.Scope{Originals: originals})
+	for names := range slices.Chunk(originals, purgeNames) {
+		scopes = append(scopes, purge.Scope{Originals: names})
 	}
 	for _, folder := range folders {
 		scopes = append(scopes, purge.Scope{Under: folder})
