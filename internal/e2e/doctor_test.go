@@ -400,3 +400,43 @@ func damagedOriginals(t *testing.T, r *rig.Rig) func() {
 	}
 	return back
 }
+
+// Of several protected sites with one URI only the root tells thumbd which it is.
+func TestDoctorTellsRivalsApart(t *testing.T) {
+	site := func(name string) rig.Site {
+		return rig.Site{
+			Name: name, Prefix: "/t/", Scheme: "preset", Hosts: []string{name + ".example"}, Originals: jpgs(t), Protected: true,
+			TOML: fmt.Sprintf("[site.%s.access]\nproofs = [\"token\"]\ntoken_keys = [\"%[1]s.token\"]", name),
+		}
+	}
+	r := start(t, rig.Options{
+		Sites: []rig.Site{site("one"), site("two")},
+		Keys:  map[string]string{"one.token": tokenKey + "1", "two.token": tokenKey + "2"},
+	})
+	if err := os.Symlink("root/two", filepath.Join(r.Dir, "linked")); err != nil {
+		t.Fatal(err)
+	}
+	healthy := func() {
+		t.Helper()
+		for _, f := range examine(t, r).Findings {
+			t.Errorf("healthy: %+v", f)
+		}
+	}
+	healthy()
+	root := fmt.Sprintf("root      %s;", r.Root("two"))
+	for name, s := range map[string]disease{
+		"another spelling": {old: root, new: "root linked;", want: "root-wrong", cure: "set $thumbd_root " + r.Root("two") + ";"},
+		"no root told":     {file: "snippets/thumbd-auth.conf", old: "set $thumbd_root $document_root;", want: "root-wrong", cure: "root " + r.Root("one") + ";"},
+		"no root sent":     {file: "snippets/thumbd.conf", old: "proxy_set_header X-Thumbd-Root   $thumbd_asking_root;", want: "snippet-outdated", cure: "thumbd.conf of this version"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer replace(t, r, s)()
+			wantFinding(t, examine(t, r, s.flags...), s.want, s.cure)
+		})
+	}
+	healthy()
+	// What stands behind the include counts: both locations tell the root of two.
+	const include = "include snippets/thumbd-auth.conf;"
+	defer replace(t, r, disease{old: include, new: include + " set $thumbd_root " + r.Root("two") + ";"})()
+	wantFinding(t, examine(t, r), "root-wrong", "root "+r.Root("one")+";")
+}
