@@ -34,7 +34,9 @@ NFPM         := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 TOOLS        := $(CURDIR)/build/tools
 
 SETUP   := sh packaging/scripts/setup.sh
-SOURCES := $(shell find cmd internal -name '*.go' -o -name '*.[ch]' -o -name '*.html') go.mod go.sum
+# Below nginx/ and, as they are installed into /etc, packaging/nginx/.
+NGINX_FILES := $(shell cd nginx && echo */*.conf)
+SOURCES := $(shell find cmd internal -name '*.go' -o -name '*.[ch]' -o -name '*.html') $(shell find nginx -type f) go.mod go.sum
 # Tests of the engine that an instrumented one can't pass.
 UNMEASURED := Memory
 # All but the packages with cgo and those that start whole programs.
@@ -97,7 +99,7 @@ asan:
 check: $(TOOLS)/staticcheck $(TOOLS)/golangci-lint
 	@$(SETUP) check
 	@$(MAKE) --no-print-directory all
-	@unformatted=$$(gofmt -l cmd internal); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
+	@unformatted=$$(gofmt -l cmd internal nginx); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
 	$(GO) mod tidy -diff
 	$(GO) vet ./...
 	@: with optimization, without which the compiler sees less
@@ -164,8 +166,15 @@ campaign:
 install: all
 	install -D -m 0755 build/thumbd $(DESTDIR)$(PREFIX)/bin/thumbd
 	install -D -m 0755 build/thumbd-render $(DESTDIR)/usr/libexec/thumbd/thumbd-render
-	install -D -m 0644 nginx/conf.d/thumbd.conf $(DESTDIR)$(SYSCONFDIR)/nginx/conf.d/thumbd.conf
-	install -D -m 0644 -t $(DESTDIR)$(SYSCONFDIR)/nginx/snippets nginx/snippets/*.conf
+	@: nginx includes files of /etc, which stay as you have made them, and these
+	@: include those of PREFIX/share, which are replaced
+	@set -e; for f in $(NGINX_FILES); do \
+		install -D -m 0644 nginx/$$f $(DESTDIR)$(PREFIX)/share/thumbd/nginx/$$f; \
+		to=$(DESTDIR)$(SYSCONFDIR)/nginx/$$f; \
+		[ ! -e $$to ] || { echo "$$to is there and stays; thumbd doctor tells if it is outdated"; continue; }; \
+		mkdir -p $${to%/*}; \
+		sed 's,/usr/share,$(PREFIX)/share,' packaging/nginx/$$f >$$to; \
+	done
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man5 packaging/man/*.5
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man7 packaging/man/*.7
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man8 packaging/man/*.8

@@ -3,9 +3,9 @@
 package packages
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,11 +18,6 @@ import (
 // What both packages hold, beside the examples. The letter c marks what an
 // upgrade leaves as the administrator has made it.
 const both = `
--rw-r--r-- c /etc/nginx/conf.d/thumbd.conf
--rw-r--r-- c /etc/nginx/snippets/thumbd-auth.conf
--rw-r--r-- c /etc/nginx/snippets/thumbd-files.conf
--rw-r--r-- c /etc/nginx/snippets/thumbd.conf
--rw-r--r-- c /etc/thumbd/thumbd.toml
 -rwxr-xr-x - /usr/bin/thumbd
 -rw-r--r-- - /usr/lib/systemd/system/thumbd-admin.socket
 -rw-r--r-- - /usr/lib/systemd/system/thumbd-gc.service
@@ -35,6 +30,10 @@ const both = `
 -rw-r--r-- - /usr/share/bash-completion/completions/thumbd
 -rw-r--r-- - /usr/share/doc/thumbd/changelog.gz
 -rw-r--r-- - /usr/share/fish/vendor_completions.d/thumbd.fish
+-rw-r--r-- - /usr/share/thumbd/nginx/conf.d/thumbd.conf
+-rw-r--r-- - /usr/share/thumbd/nginx/snippets/thumbd-auth.conf
+-rw-r--r-- - /usr/share/thumbd/nginx/snippets/thumbd-files.conf
+-rw-r--r-- - /usr/share/thumbd/nginx/snippets/thumbd.conf
 -rw-r--r-- - /usr/share/man/man5/thumbd.toml.5.gz
 -rw-r--r-- - /usr/share/man/man7/thumbd-admin.7.gz
 -rw-r--r-- - /usr/share/man/man7/thumbd-url.7.gz
@@ -48,15 +47,28 @@ const debOnly = `
 -rw-r--r-- - /usr/share/doc/thumbd/copyright
 -rw-r--r-- - /usr/share/doc/thumbd/third-party.gz
 -rw-r--r-- - /usr/share/lintian/overrides/thumbd
+-rw-r--r-- - /usr/share/thumbd/etc/nginx/conf.d/thumbd.conf
+-rw-r--r-- - /usr/share/thumbd/etc/nginx/snippets/thumbd-auth.conf
+-rw-r--r-- - /usr/share/thumbd/etc/nginx/snippets/thumbd-files.conf
+-rw-r--r-- - /usr/share/thumbd/etc/nginx/snippets/thumbd.conf
+-rw-r--r-- - /usr/share/thumbd/etc/thumbd/thumbd.toml
 -rw-r--r-- - /usr/share/zsh/vendor-completions/_thumbd
 `
 
 const rpmOnly = `
+-rw-r--r-- c /etc/nginx/conf.d/thumbd.conf
+-rw-r--r-- c /etc/nginx/snippets/thumbd-auth.conf
+-rw-r--r-- c /etc/nginx/snippets/thumbd-files.conf
+-rw-r--r-- c /etc/nginx/snippets/thumbd.conf
+-rw-r--r-- c /etc/thumbd/thumbd.toml
 -rw-r--r-- - /usr/lib/systemd/system-preset/80-thumbd.preset
 -rw-r--r-- - /usr/share/licenses/thumbd/LICENSE
 -rw-r--r-- - /usr/share/licenses/thumbd/third-party.gz
 -rw-r--r-- - /usr/share/zsh/site-functions/_thumbd
 `
+
+// share has what the packages replace, and what postinst of the deb places.
+const share = "/usr/share/thumbd"
 
 const examples = "/usr/share/doc/thumbd/examples/"
 
@@ -75,7 +87,10 @@ func want(t *testing.T, lists ...string) []string {
 }
 
 func TestDebFiles(t *testing.T) {
-	conffiles := strings.Fields(output(t, "dpkg-deb", "--info", deb(t), "conffiles"))
+	// dpkg would ask about one that thumbd init has changed.
+	if control := output(t, "dpkg-deb", "--info", deb(t)); strings.Contains(control, "conffiles") {
+		t.Errorf("the deb has conffiles:\n%s", control)
+	}
 	var got []string
 	for path, f := range debFiles(t, deb(t)) {
 		if f.header.Uid != 0 || f.header.Gid != 0 {
@@ -88,19 +103,12 @@ func TestDebFiles(t *testing.T) {
 			}
 			continue
 		}
-		got = append(got, fmt.Sprintf("%v %s %s", mode, mark(slices.Contains(conffiles, path)), path))
+		got = append(got, fmt.Sprintf("%v - %s", mode, path))
 	}
 	slices.Sort(got)
 	if diff := cmp.Diff(want(t, both, debOnly), got); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
-}
-
-func mark(config bool) string {
-	if config {
-		return "c"
-	}
-	return "-"
 }
 
 func TestRpmFiles(t *testing.T) {
@@ -121,8 +129,11 @@ func TestRpmFiles(t *testing.T) {
 			continue
 		}
 		// A changed one is kept, and the new one laid beside it.
-		config := strings.ContainsRune(flags, 'c') && strings.ContainsRune(flags, 'n')
-		got = append(got, fmt.Sprintf("%s %s %s", mode, mark(config), path))
+		mark := "-"
+		if strings.ContainsRune(flags, 'c') && strings.ContainsRune(flags, 'n') {
+			mark = "c"
+		}
+		got = append(got, fmt.Sprintf("%s %s %s", mode, mark, path))
 	}
 	slices.Sort(got)
 	if diff := cmp.Diff(want(t, both, rpmOnly), got); diff != "" {
@@ -169,16 +180,17 @@ func TestSocketGroup(t *testing.T) {
 	}
 }
 
-// nginx takes the packaged files as they are.
+// nginx takes the packaged files as they are: those of /etc include those of
+// /usr/share.
 func TestNginxTakesPackagedFiles(t *testing.T) {
 	dir := t.TempDir()
-	files := debFiles(t, deb(t))
-	paths := slices.DeleteFunc(slices.Collect(maps.Keys(files)), func(path string) bool {
-		return !strings.HasPrefix(path, "/etc/nginx/") || files[path].header.FileInfo().IsDir()
-	})
-	for _, path := range paths {
-		put(t, filepath.Join(dir, strings.TrimPrefix(path, "/etc/nginx/")), files[path].body, 0o644)
+	for path, f := range debFiles(t, deb(t)) {
+		name, ok := strings.CutPrefix(path, share+"/")
+		if ok && strings.Contains(path, "/nginx/") && !f.header.FileInfo().IsDir() {
+			put(t, filepath.Join(dir, name), bytes.ReplaceAll(f.body, []byte(share), []byte(dir)), 0o644)
+		}
 	}
+	dir = filepath.Join(dir, "etc/nginx")
 	put(t, filepath.Join(dir, "nginx.conf"), []byte(`
 pid nginx.pid; error_log stderr; events {}
 http {

@@ -22,9 +22,17 @@ var helpers = []string{
 	"/usr/bin/deb-systemd-helper",
 	"/usr/bin/deb-systemd-invoke",
 	"/usr/lib/systemd/systemd-update-helper",
+	"/usr/sbin/nginx",
 }
 
-// root is an empty root file system, with a shell, rm and the helpers.
+// essential are programs that every system has and the scripts call.
+var essential = []string{
+	"/bin/sh", "/bin/cat", "/bin/cp", "/bin/grep", "/bin/mkdir", "/bin/mv", "/bin/rm", "/bin/rmdir",
+	"/usr/bin/cmp", "/usr/bin/dpkg-query", "/usr/bin/head", "/usr/bin/md5sum",
+}
+
+// root is an empty root file system, with the essential programs and the
+// helpers.
 type root struct{ dir string }
 
 func newRoot(t *testing.T) root {
@@ -36,7 +44,7 @@ func newRoot(t *testing.T) root {
 	if err := os.Chmod(r.dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, program := range []string{"/bin/sh", "/bin/rm"} {
+	for _, program := range essential {
 		r.copy(t, program)
 		for library := range strings.FieldsSeq(output(t, "ldd", program)) {
 			if strings.HasPrefix(library, "/") {
@@ -133,7 +141,9 @@ func TestDebScripts(t *testing.T) {
 		"systemctl --system daemon-reload",
 		"deb-systemd-invoke start thumbd.socket",
 	}
-	restarted := append(installed[:len(installed):len(installed)], "deb-systemd-invoke try-restart thumbd.service")
+	// nginx is to read the new files before the new daemon answers it.
+	restarted := append(installed[:len(installed):len(installed)],
+		"nginx -t -q", "deb-systemd-invoke try-reload-or-restart nginx.service", "deb-systemd-invoke try-restart thumbd.service")
 	removed := []string{"deb-systemd-invoke stop thumbd.socket thumbd.service", "systemctl --system daemon-reload"}
 	calls(t, "install", r.dpkg(t, "--install", deb(t)), installed...)
 	// The socket is neither stopped nor restarted, and the service runs on
@@ -151,7 +161,7 @@ func TestDebScripts(t *testing.T) {
 
 	calls(t, "install again", r.dpkg(t, "--install", next), restarted...)
 	calls(t, "purge", r.dpkg(t, "--purge", "thumbd"), append(removed, "deb-systemd-helper purge thumbd.socket")...)
-	for _, path := range []string{"/etc/thumbd", "/var/cache/thumbd", "/usr/bin/thumbd", "/etc/nginx/snippets/thumbd.conf"} {
+	for _, path := range []string{"/etc/thumbd", "/var/cache/thumbd", "/usr/bin/thumbd", "/etc/nginx"} {
 		if r.exists(path) {
 			t.Errorf("purge left %s", path)
 		}
@@ -187,6 +197,8 @@ func TestRpmScripts(t *testing.T) {
 	calls(t, "upgrade", r.rpm(t, "--upgrade", next),
 		"systemd-sysusers thumbd.conf",
 		"systemd-tmpfiles --create thumbd.conf",
+		"nginx -t -q",
+		"systemctl try-reload-or-restart nginx.service",
 		"systemd-update-helper mark-restart-system-units thumbd.service")
 	put(t, r.path("/var/cache/thumbd/gallery/a.jpg"), []byte("a thumbnail"), 0o644)
 	put(t, r.path("/etc/thumbd/thumbd.toml"), []byte("# changed"), 0o644)

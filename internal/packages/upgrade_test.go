@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: MIT
+
+package packages
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// placed are the files of /etc, which are the administrator's once they are
+// there.
+var placed = []string{
+	"nginx/conf.d/thumbd.conf",
+	"nginx/snippets/thumbd-auth.conf",
+	"nginx/snippets/thumbd-files.conf",
+	"nginx/snippets/thumbd.conf",
+	"thumbd/thumbd.toml",
+}
+
+// before packs a version of before, in which all of placed are files of the
+// package that it asks about (deb) or keeps if edited (rpm).
+func before(t *testing.T, kind string) string {
+	t.Helper()
+	dir := t.TempDir()
+	arch := strings.TrimSpace(output(t, "go", "env", "GOARCH"))
+	text := "{name: thumbd, arch: " + arch + ", version: 0.0.0~0, version_schema: none, release: '1', maintainer: 'a <a@b.example>', contents: [\n"
+	for _, name := range placed {
+		put(t, filepath.Join(dir, name), []byte("# "+name+" of before\n"), 0o644)
+		text += fmt.Sprintf("  {src: %s, dst: %s, type: config|noreplace, file_info: {mode: 0644}},\n", filepath.Join(dir, name), "/etc/"+name)
+	}
+	put(t, filepath.Join(dir, "nfpm.yaml"), []byte(text+"]}\n"), 0o644)
+	output(t, "build/tools/nfpm", "package", "--config", filepath.Join(dir, "nfpm.yaml"), "--packager", kind, "--target", dir+"/")
+	return one(t, dir, "."+kind)
+}
+
+// template returns what a new system gets at /etc/NAME.
+func template(t *testing.T, name string) string {
+	t.Helper()
+	path := filepath.Join("packaging", name)
+	if strings.HasSuffix(name, ".toml") {
+		path = "packaging/thumbd.toml"
+	}
+	b, err := os.ReadFile(filepath.Join(module, path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// holds fails the test unless the files of /etc have these texts; a name that
+// is left out has the template's.
+func (r root) holds(t *testing.T, step string, texts map[string]string) {
+	t.Helper()
+	for _, name := range placed {
+		want, ok := texts[name]
+		if !ok {
+			want = template(t, name)
+		}
+		got, err := os.ReadFile(r.path("/etc/" + name))
+		if diff := cmp.Diff(want, string(got)); diff != "" || err != nil {
+			t.Errorf("%s: /etc/%s: %v (-want +got):\n%s", step, name, err, diff)
+		}
+	}
+}
+
+// An upgrade asks nobody: an edited file stays byte for byte, from whatever
+// version. One that nobody has edited follows the package.
+func TestUpgradesKeepEditedFiles(t *testing.T) {
+	for kind, upgrade := range map[string]func(t *testing.T, r root, pkg string){
+		"deb": func(t *testing.T, r root, pkg string) { r.dpkg(t, "--install", pkg) },
+		// With force the same version is one, too.
+		"rpm": func(t *testing.T, r root, pkg string) { r.rpm(t, "--upgrade", "--force", pkg) },
+	} {
+		t.Run(kind, func(t *testing.T) {
+			r := newRoot(t)
+			upgrade(t, r, before(t, kind))
+			edited := map[string]string{
+				"thumbd/thumbd.toml":         "# two sites, by thumbd init\n",
+				"nginx/snippets/thumbd.conf": "location @thumbd { }\n",
+			}
+			for name, text := range edited {
+				put(t, r.path("/etc/"+name), []byte(text), 0o644)
+			}
+			first := one(t, folder(t), "."+kind)
+			upgrade(t, r, first)
+			r.holds(t, "first upgrade", edited)
+
+			edited["nginx/snippets/thumbd-auth.conf"] = template(t, "nginx/snippets/thumbd-auth.conf") + "add_header X a;\n"
+			put(t, r.path("/etc/nginx/snippets/thumbd-auth.conf"), []byte(edited["nginx/snippets/thumbd-auth.conf"]), 0o644)
+			upgrade(t, r, first)
+			r.holds(t, "second upgrade", edited)
+			if left, err := filepath.Glob(r.path("/etc/*/*/*.dpkg-*")); err != nil || len(left) > 0 {
+				t.Errorf("left behind: %q, %v", left, err)
+			}
+		})
+	}
+}
+
+// make install makes the same of a system without packages.
+func TestMakeInstallKeepsEditedFiles(t *testing.T) {
+	folder(t) // what is installed has been built
+	dir := t.TempDir()
+	install := func() { output(t, "make", "-o", "all", "install", "DESTDIR="+dir, "PREFIX=/opt/thumbd") }
+	read := func(name string) string {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	put(t, filepath.Join(dir, "etc/nginx/snippets/thumbd.conf"), []byte("# edited\n"), 0o644)
+	put(t, filepath.Join(dir, "opt/thumbd/share/thumbd/nginx/snippets/thumbd.conf"), []byte("# of before\n"), 0o644)
+	for range 2 {
+		install()
+		for _, name := range placed[:4] {
+			shipped, err := os.ReadFile(filepath.Join(module, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := read("opt/thumbd/share/thumbd/" + name); got != string(shipped) {
+				t.Errorf("share: %s is %q, want that of the checkout", name, got)
+			}
+			want := strings.ReplaceAll(template(t, name), "/usr/share/", "/opt/thumbd/share/")
+			if name == "nginx/snippets/thumbd.conf" {
+				want = "# edited\n"
+			}
+			if got := read("etc/" + name); got != want {
+				t.Errorf("/etc/%s is %q, want %q", name, got, want)
+			}
+		}
+	}
+}
+
+// What the administrator has removed does not come back, but a snippet, which
+// does nothing by itself: a version before may not have had it.
+func TestUpgradeOfADebKeepsWhatWasRemoved(t *testing.T) {
+	r := newRoot(t)
+	r.dpkg(t, "--install", deb(t))
+	r.holds(t, "install", nil)
+	for _, name := range placed {
+		if err := os.Remove(r.path("/etc/" + name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.dpkg(t, "--install", deb(t))
+	for _, name := range placed {
+		if got, want := r.exists("/etc/"+name), strings.Contains(name, "snippets"); got != want {
+			t.Errorf("/etc/%s is there: %v, want %v", name, got, want)
+		}
+	}
+}
+
+// nginx starts without the package: what it includes is there, whole, until
+// the package comes back.
+func TestRemovalOfADebLeavesNginxItsFiles(t *testing.T) {
+	r := newRoot(t)
+	r.dpkg(t, "--install", deb(t))
+	edited := map[string]string{"nginx/snippets/thumbd-files.conf": "internal;\n", "thumbd/thumbd.toml": "# a site\n"}
+	for name, text := range edited {
+		put(t, r.path("/etc/"+name), []byte(text), 0o644)
+	}
+	r.dpkg(t, "--remove", "thumbd")
+	if r.exists(share) {
+		t.Errorf("%s is left", share)
+	}
+	for _, name := range placed {
+		got, err := os.ReadFile(r.path("/etc/" + name))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if want, ok := edited[name]; ok {
+			if string(got) != want {
+				t.Errorf("%s: %q, want what was edited, %q", name, got, want)
+			}
+			continue
+		}
+		whole, err := os.ReadFile(filepath.Join(module, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.HasSuffix(got, whole) || bytes.Contains(got, []byte("\ninclude ")) {
+			t.Errorf("%s: %q, want what it has included", name, got)
+		}
+	}
+	r.dpkg(t, "--install", deb(t))
+	r.holds(t, "install again", edited)
+}
