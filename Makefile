@@ -116,7 +116,7 @@ check-packages: $(TOOLS)/nfpm
 	@$(SETUP) packages
 	@rm -rf build/check
 	@$(MAKE) --no-print-directory deb rpm repo DIST=build/check
-	THUMBD_PACKAGES=$(CURDIR)/build/check $(GO) test -count=1 ./internal/packages $(E2EFLAGS)
+	THUMBD_PACKAGES=$(CURDIR)/build/check $(GO) test -count=1 -timeout 30m ./internal/packages $(E2EFLAGS)
 
 # A tool is built once for each version.
 $(TOOLS)/staticcheck: TOOL = $(STATICCHECK)

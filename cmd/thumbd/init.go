@@ -12,6 +12,7 @@ import (
 
 	"thumbd/internal/doctor"
 	"thumbd/internal/newsite"
+	"thumbd/internal/shell"
 	"thumbd/internal/systemd"
 )
 
@@ -79,7 +80,7 @@ func writeSteps(w io.Writer, file string, a newsite.Added) error {
 	restart := "systemctl try-reload-or-restart " + unit
 	outside := s.Thumb.DocumentRoot != systemd.Cache && !strings.HasPrefix(s.Thumb.DocumentRoot, systemd.Cache+"/")
 	if outside {
-		say("Make the folder of the thumbnails:", "install -d -o thumbd -g thumbd "+s.Thumb.DocumentRoot)
+		say("Make the folder of the thumbnails:", shell.Line("install", "-d", "-o", "thumbd", "-g", "thumbd", s.Thumb.DocumentRoot))
 	}
 	if lines := systemd.DropIn(s.Originals, s.Thumb.DocumentRoot); len(lines) > 0 {
 		restart = "systemctl try-restart " + unit

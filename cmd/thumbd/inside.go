@@ -20,6 +20,7 @@ import (
 	"thumbd/internal/metrics"
 	"thumbd/internal/root"
 	"thumbd/internal/serve"
+	"thumbd/internal/shell"
 )
 
 // inside is a thumbd of one site in this process, whose handler for
@@ -105,7 +106,7 @@ func checkOwner(tree string) error {
 		return nil
 	}
 	name := root.UserName(int(st.Uid))
-	return fmt.Errorf("%s belongs to %s and no thumbd runs that could publish there: start it, or run this as that user: runuser -u %s -- thumbd warm", tree, name, name)
+	return fmt.Errorf("%s belongs to %s and no thumbd runs that could publish there: start it, or run this as that user: runuser -u %s -- thumbd warm", tree, name, shell.Quote(name))
 }
 
 // pipes is a net.Listener for those who have it.

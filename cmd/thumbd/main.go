@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"thumbd/internal/shell"
 )
 
 // defaultConfig is where the packages put the configuration.
@@ -38,6 +40,8 @@ func main() {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root := rootCommand()
 	root.SetArgs(args)
+	// File names of uploaders are in what is printed.
+	stdout, stderr = shell.Writer{To: stdout}, shell.Writer{To: stderr}
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)

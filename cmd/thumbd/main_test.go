@@ -4,11 +4,14 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -109,6 +112,45 @@ func TestExitCodes(t *testing.T) {
 			t.Errorf("thumbd %q: exit code %d; want %d: %s", tt.args, got, tt.want, &stderr)
 		} else if (got != 0) != (stderr.Len() > 0) {
 			t.Errorf("thumbd %q: exit code %d and %q", tt.args, got, &stderr)
+		}
+	}
+}
+
+// Whatever a command prints, a terminal shows it and obeys nothing in it.
+func TestNoCommandPrintsControlCharacters(t *testing.T) {
+	dir := t.TempDir()
+	name := "\x1b[31m\r\x7f\u009b\u202e\xff"
+	strange := filepath.Join(dir, name)
+	file := filepath.Join(dir, "thumbd.toml")
+	text := fmt.Sprintf("[site.gallery]\nprefix = \"/thumbs/\"\ndocument_root = %q\noriginals = %q\nscheme = \"preset\"\n", dir+"/tree", dir)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{name},
+		{"check", "-c", strange},
+		{"doctor", "-c", strange, "--nginx", strange},
+		{"doctor", "--json", "-c", strange, "--nginx", strange},
+		{"gc", "-c", strange},
+		{"gc", "-c", file, name},
+		{"init", "gallery", "-c", strange, "--prefix", "/thumbs/", "--originals", strange},
+		{"init", name, "-c", file, "--prefix", "/thumbs/", "--originals", dir},
+		{"purge", "gallery", "a.jpg", "--admin", strange},
+		{"serve", "-c", strange, "--listen", strange},
+		{"status", "--admin", strange},
+		{"url", "gallery", name, "-c", file, "--preset", "none"},
+		{"verify", "-c", file, "/thumbs/small/" + name + ".jpg"},
+		{"verify", "-c", file, "http://" + name + "/thumbs/small/a%1b%0a.jpg"},
+		{"warm", "gallery", "-c", strange, "--admin", strange},
+		{"warm", "gallery", "-c", file, "--admin", strange, "--from", strange},
+	} {
+		var out, errs bytes.Buffer
+		if code := run(t.Context(), args, &out, &errs); code == exitOK {
+			t.Errorf("%q: exit code 0", args)
+		}
+		printed := out.String() + errs.String()
+		if strings.ContainsFunc(printed, func(c rune) bool { return c != '\n' && c != '\t' && !unicode.IsPrint(c) }) || !utf8.ValidString(printed) {
+			t.Errorf("%q prints %q", args, printed)
 		}
 	}
 }

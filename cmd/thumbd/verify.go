@@ -123,7 +123,7 @@ func (v *verifier) site(s *config.Site) error {
 	if s.Fetch != nil {
 		o := newOrigin(s, nil)
 		defer o.Close()
-		v.say("original", "%s", o.Path(t.Original))
+		v.say("original", "%q", o.Path(t.Original))
 		return o.Ask(t.Original)
 	}
 	dir := originals.New(s.Originals, v.config.OriginalBytes)
@@ -133,7 +133,7 @@ func (v *verifier) site(s *config.Site) error {
 		return err
 	}
 	f.Close()
-	v.say("original", "%s", dir.Path(t.Original))
+	v.say("original", "%q", dir.Path(t.Original))
 	return nil
 }
 

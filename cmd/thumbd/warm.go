@@ -19,6 +19,7 @@ import (
 
 	"thumbd/internal/config"
 	"thumbd/internal/serve"
+	"thumbd/internal/shell"
 	"thumbd/internal/warm"
 )
 
@@ -71,7 +72,7 @@ func (f *warmFlags) run(cmd *cobra.Command, site string) error {
 	}
 	o := warm.Options{
 		Client: adminClient(f.admin), Site: site, Selection: f.selection, List: list, AtOnce: 2 * runtime.NumCPU(),
-		Patience: warmPatience, Progress: warm.NewProgress(cmd.ErrOrStderr(), isTerminal(cmd.ErrOrStderr()), site),
+		Patience: warmPatience, Progress: progressOn(cmd.ErrOrStderr(), site),
 	}
 	ctx := cmd.Context()
 	there, err := answers(f.admin)
@@ -155,9 +156,15 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 	return now.Add(-ago), nil
 }
 
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
+// progressOn shows the progress on w. On a terminal that takes the characters
+// that move its cursor.
+func progressOn(w io.Writer, site string) warm.Progress {
+	if clean, ok := w.(shell.Writer); ok {
+		if f, ok := clean.To.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+			return warm.NewProgress(f, true, site)
+		}
+	}
+	return warm.NewProgress(w, false, site)
 }
 
 // answers reports whether there is a thumbd, or somebody who starts one, at a

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"unicode"
 
+	"thumbd/internal/shell"
 	"thumbd/internal/thumb"
 )
 
@@ -114,7 +115,7 @@ func readKey(path string) ([]byte, error) {
 	case !info.Mode().IsRegular():
 		return nil, fmt.Errorf("%s is no regular file; name a file with the key in it", path)
 	case info.Mode()&0o007 != 0:
-		return nil, fmt.Errorf("%s can be used by every user; chmod o= %[1]s", path)
+		return nil, fmt.Errorf("%s can be used by every user; chmod o= %s", path, shell.Quote(path))
 	case info.Size() > longKey:
 		return nil, fmt.Errorf("%s is larger than %s; %s", path, sizeText(longKey), keyRemedy)
 	}

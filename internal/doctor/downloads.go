@@ -62,6 +62,8 @@ func (v *visit) internal(f *config.Files, server *nginxconf.Server) {
 		return
 	case l.First("internal") == nil:
 		v.find("files-open", name+", "+l.Where(), "the location is not internal: everybody can have the files", cure...)
+	default:
+		v.compareIncluded(l.Block, "snippets/thumbd-files.conf")
 	}
 	alias := ""
 	if b := l.First("alias"); b != nil {

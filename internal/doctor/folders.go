@@ -19,6 +19,7 @@ import (
 
 	"thumbd/internal/asuser"
 	"thumbd/internal/config"
+	"thumbd/internal/shell"
 	"thumbd/internal/systemd"
 )
 
@@ -59,7 +60,7 @@ func (v *visit) cureOrigin(t Trouble) []string {
 	cure := []string{v.restart(), "see [site." + t.Name + ".fetch] in thumbd.toml(5)", "thumbd doctor"}
 	i := slices.IndexFunc(v.config.Sites, func(s config.Site) bool { return s.Thumb.Name == t.Name })
 	if i >= 0 && v.config.Sites[i].Fetch != nil {
-		cure = append([]string{"curl -sSI " + v.config.Sites[i].Fetch.Base.String()}, cure...)
+		cure = append([]string{shell.Line("curl", "-sSI", v.config.Sites[i].Fetch.Base.String())}, cure...)
 	}
 	return cure
 }
@@ -89,9 +90,9 @@ func (v *visit) cureFolder(t Trouble) []string {
 	}
 	if _, err := os.Stat(read + write); errors.Is(err, fs.ErrNotExist) {
 		if write == "" {
-			return []string{"install -d " + read, "or write where it is into " + v.File, v.restart()}
+			return []string{shell.Line("install", "-d", read), "or write where it is into " + v.File, v.restart()}
 		}
-		return v.withDropIn([]string{"install -d -o " + v.host.User + " -g " + v.host.User + " " + write}, read, write)
+		return v.withDropIn([]string{shell.Line("install", "-d", "-o", v.host.User, "-g", v.host.User, write)}, read, write)
 	}
 	u, err := asuser.Lookup(v.host.User, "")
 	if err != nil {
@@ -104,11 +105,11 @@ func (v *visit) cureFolder(t Trouble) []string {
 	case blocked == "":
 		return v.withDropIn(nil, read, write)
 	case blocked == path && write != "":
-		return v.withDropIn([]string{"chown " + v.host.User + ": " + path}, read, write)
+		return v.withDropIn([]string{shell.Line("chown", v.host.User+":", path)}, read, write)
 	case blocked == path:
-		return v.withDropIn([]string{"chmod o+rx " + path}, read, write)
+		return v.withDropIn([]string{shell.Line("chmod", "o+rx", path)}, read, write)
 	}
-	return v.withDropIn([]string{"chmod o+x " + blocked}, read, write)
+	return v.withDropIn([]string{shell.Line("chmod", "o+x", blocked)}, read, write)
 }
 
 // withDropIn adds what the unit needs to commands.
@@ -134,7 +135,7 @@ func (v *visit) space(context.Context) string {
 		}
 		free, share := int64(st.Bavail)*st.Bsize, percent(st.Bavail, st.Blocks)
 		said = append(said, fmt.Sprintf("%s: %d MiB free", s.Thumb.Name, free>>20))
-		cure := []string{"df -h " + dir, "df -i " + dir, "make room there, or move document_root"}
+		cure := []string{shell.Line("df", "-h", dir), shell.Line("df", "-i", dir), "make room there, or move document_root"}
 		switch {
 		case free < v.config.ThumbnailBytes:
 			v.find("disk-full", dir, fmt.Sprintf("%d KiB are free, less than the largest thumbnail: thumbnails are made anew for each request", free>>10), cure...)

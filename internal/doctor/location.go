@@ -34,7 +34,7 @@ func (v *visit) reached(s *thumb.Site, r route) {
 		case got == nil || got.Block == r.location.Block:
 		case got.IsRegexp():
 			v.find("location-regexp", siteWhere(s, got.Block), fmt.Sprintf("location %s %s takes the requests for .%v away from location %s", got.Modifier, got.Pattern, f, s.Prefix),
-				"at "+r.location.Where()+" write: location ^~ "+s.Prefix+" {", reloadNginx)
+				"at "+r.location.Where()+" write: location ^~ "+quoted(s.Prefix)+" {", reloadNginx)
 			return
 		default:
 			v.find("location-taken", siteWhere(s, got.Block), fmt.Sprintf("location %s %s takes the requests away from location %s", got.Modifier, got.Pattern, s.Prefix),
@@ -44,13 +44,13 @@ func (v *visit) reached(s *thumb.Site, r route) {
 	}
 	if r.location.Modifier == "" {
 		v.find("caret-missing", siteWhere(s, r.location.Block), "location "+s.Prefix+" has no ^~: the next location for a regular expression may take the requests away",
-			"write: location ^~ "+s.Prefix+" {", reloadNginx)
+			"write: location ^~ "+quoted(s.Prefix)+" {", reloadNginx)
 	}
 }
 
 // root compares the location's root with document_root.
 func (v *visit) root(s *thumb.Site, l *nginxconf.Location) {
-	cure := []string{"in that location write: root " + s.DocumentRoot + ";", reloadNginx}
+	cure := []string{"in that location write: root " + quoted(s.DocumentRoot) + ";", reloadNginx}
 	if alias := l.First("alias"); alias != nil {
 		v.find("root-wrong", siteWhere(s, alias), "alias leaves "+s.Prefix+" out of the files' names, and thumbd does not", cure...)
 		return
@@ -164,7 +164,10 @@ func (v *visit) guarded(s *config.Site, l *nginxconf.Location) {
 	case s.Access == nil && on:
 		v.find("auth-needless", siteWhere(&s.Thumb, request[0]), "the site has no access section, so nginx, which asks for each request, serves none",
 			"remove the include of snippets/thumbd-auth.conf, or add [site."+s.Thumb.Name+".access]", reloadNginx)
-	case on && len(l.Effective("satisfy")) > 0 && l.Effective("satisfy")[0].Arg(0) == "any":
+	case on:
+		v.compareIncluded(asks[0].Parent, "snippets/thumbd-auth.conf")
+	}
+	if s.Access != nil && on && len(l.Effective("satisfy")) > 0 && l.Effective("satisfy")[0].Arg(0) == "any" {
 		v.find("auth-missing", siteWhere(&s.Thumb, l.Effective("satisfy")[0]), "satisfy any: another rule lets requests in that thumbd refuses",
 			"in that location write: satisfy all;", reloadNginx)
 	}

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"thumbd/internal/asuser"
@@ -48,8 +49,9 @@ func (v *visit) nginx(ctx context.Context) string {
 	}
 	if v.conf.Upstream("thumbd") == nil {
 		v.find("upstream-missing", v.conf.File, "it has no upstream thumbd: conf.d/thumbd.conf is not there, or not included in the http block",
-			"in the http block of "+v.conf.File+" write: include "+filepath.Join(filepath.Dir(v.conf.File), "conf.d")+"/*.conf;", reloadNginx)
+			"in the http block of "+v.conf.File+" write: include "+quoted(filepath.Join(filepath.Dir(v.conf.File), "conf.d")+"/*.conf")+";", reloadNginx)
 	}
+	v.compareShipped()
 	return fmt.Sprintf("nginx %s, %s, workers are of user %s", v.conf.Version, v.conf.File, name)
 }
 
@@ -110,14 +112,24 @@ func awaitReload(ctx context.Context, pid int, files []string) (loaded time.Time
 // counts as much as what it points to.
 func newer(files []string, then time.Time) []string {
 	return slices.DeleteFunc(slices.Clone(files), func(file string) bool {
-		return !isNewer(os.Stat, file, then) && !isNewer(os.Lstat, file, then)
+		packaged := strings.HasPrefix(file, share()+"/")
+		return !isNewer(os.Stat, file, packaged, then) && !isNewer(os.Lstat, file, packaged, then)
 	})
 }
 
-// isNewer leaves the kernel's clocks of processes and of files two seconds.
-func isNewer(stat func(string) (os.FileInfo, error), file string, then time.Time) bool {
+// isNewer allows two seconds between the kernel's clocks of processes and of
+// files. The mtime of a packaged file is that of the package; the file's inode is
+// as young as the upgrade, so its ctime counts.
+func isNewer(stat func(string) (os.FileInfo, error), file string, packaged bool, then time.Time) bool {
 	fi, err := stat(file)
-	return err == nil && fi.ModTime().After(then.Add(2*time.Second))
+	if err != nil {
+		return false
+	}
+	changed := fi.ModTime()
+	if st, ok := fi.Sys().(*syscall.Stat_t); ok && packaged {
+		changed = time.Unix(st.Ctim.Unix())
+	}
+	return changed.After(then.Add(2 * time.Second))
 }
 
 // youngestChild returns when the process has last started another one, which

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"thumbd/internal/config"
+	"thumbd/internal/shell"
 )
 
 // socket tries to connect as nginx's workers do.
@@ -30,7 +31,7 @@ func (v *visit) socket(context.Context) string {
 	if path, where := v.upstream(); path != "" {
 		if unit != "" && path != unit {
 			v.find("socket-elsewhere", where, fmt.Sprintf("nginx asks at %s, and %s listens at %s", path, socketUnit, unit),
-				"write: server unix:"+unit+";", reloadNginx)
+				"write: server "+quoted("unix:"+unit)+";", reloadNginx)
 		}
 		v.at = path
 	}
@@ -42,7 +43,7 @@ func (v *visit) socket(context.Context) string {
 	case err != nil:
 		return v.skip("%v", err)
 	case fi.Mode()&fs.ModeSocket == 0:
-		v.find("socket-missing", v.at, "it is no socket", "rm "+v.at, "systemctl restart "+socketUnit)
+		v.find("socket-missing", v.at, "it is no socket", shell.Line("rm", v.at), "systemctl restart "+socketUnit)
 		return v.at + " is no socket"
 	}
 	if v.worker.Name == "" {

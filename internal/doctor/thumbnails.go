@@ -15,6 +15,7 @@ import (
 
 	"thumbd/internal/config"
 	"thumbd/internal/doctor/probe"
+	"thumbd/internal/shell"
 )
 
 // nginxRights looks whether nginx's workers get to the files.
@@ -36,7 +37,7 @@ func (v *visit) nginxRights(context.Context) string {
 			return v.skip("%v", err)
 		}
 		if blocked != "" {
-			v.find("nginx-cannot-read", where+", "+blocked, fmt.Sprintf("nginx's workers, user %s, may not enter it", v.worker.Name), "chmod o+x "+blocked)
+			v.find("nginx-cannot-read", where+", "+blocked, fmt.Sprintf("nginx's workers, user %s, may not enter it", v.worker.Name), shell.Line("chmod", "o+x", blocked))
 		}
 	}
 	return fmt.Sprintf("user %s enters %d folders", v.worker.Name, len(paths))
@@ -92,7 +93,7 @@ func (v *visit) try(ctx context.Context, s *config.Site) string {
 	}
 	names, blocked := probe.Originals(s, v.config.OriginalBytes, v.host.User)
 	if blocked != "" {
-		v.find("originals-unreadable", where, fmt.Sprintf("user %s can't read %s", v.host.User, blocked), "chmod o+r "+blocked)
+		v.find("originals-unreadable", where, fmt.Sprintf("user %s can't read %s", v.host.User, blocked), shell.Line("chmod", "o+r", blocked))
 	}
 	probes := probe.New(s, names, maxTried)
 	if len(probes) == 0 {
@@ -115,7 +116,7 @@ func (v *visit) attempt(ctx context.Context, p *probe.Probe, routes []route, las
 	where := siteWhere(&p.Site.Thumb, nil)
 	defer func() {
 		if err := p.Clean(ctx); err != nil {
-			v.find("probe-left", where, err.Error(), "rm "+p.File())
+			v.find("probe-left", where, err.Error(), shell.Line("rm", p.File()))
 		}
 	}()
 	if !p.Provable {
@@ -134,7 +135,7 @@ func (v *visit) attempt(ctx context.Context, p *probe.Probe, routes []route, las
 		return "miss failed", false
 	}
 	if !p.Published() {
-		v.find("probe-unpublished", where, "it was answered, but is not at "+p.File(), "journalctl -u "+serviceUnit+" -n 50", "df -h "+p.Site.Thumb.DocumentRoot)
+		v.find("probe-unpublished", where, "it was answered, but is not at "+p.File(), "journalctl -u "+serviceUnit+" -n 50", shell.Line("df", "-h", p.Site.Thumb.DocumentRoot))
 		return "not published", false
 	}
 	v.hit(p, routes[0], first)
@@ -155,7 +156,7 @@ func (v *visit) hit(p *probe.Probe, r route, a probe.Answer) {
 		v.find("probe-hit", where, fmt.Sprintf("%s is published, and not served through %s: %s", p.Line(), r.way().Address, what), cure...)
 	case a.Header.Get("Last-Modified") == "":
 		v.find("probe-hit", where, fmt.Sprintf("%s is published, and nginx does not find it: thumbd has to send it", p.Line()),
-			"compare root, try_files and open_file_cache of "+r.location.Where()+" with thumbd(8)", "ls -l "+p.File(), reloadNginx)
+			"compare root, try_files and open_file_cache of "+r.location.Where()+" with thumbd(8)", shell.Line("ls", "-l", p.File()), reloadNginx)
 	}
 }
 

@@ -48,7 +48,7 @@ func (v *visit) find(name, where, what string, cure ...string) {
 	if status == Wrong || v.now.Status == OK || v.now.Status == Skipped {
 		v.now.Status = status
 	}
-	f := Finding{Name: name, Status: status, Check: v.now.Name, Where: where, What: oneLine(what), Cure: cure}
+	f := Finding{Name: name, Status: status, Check: v.now.Name, Where: oneLine(where), What: oneLine(what), Cure: cure}
 	same := func(x Finding) bool { return x.Name == f.Name && x.Where == f.Where && x.What == f.What }
 	if !slices.ContainsFunc(v.result.Findings, same) {
 		v.result.Findings = append(v.result.Findings, f)

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"fmt"
 	"net"
@@ -14,7 +15,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
+	"thumbd/internal/doctor"
 	"thumbd/internal/rig"
 )
 
@@ -240,5 +243,40 @@ func TestDoctorForPeople(t *testing.T) {
 	}
 	if strings.Contains(string(out), "left to do") {
 		t.Errorf("steps though there is a site:\n%s", out)
+	}
+}
+
+// An original's name is whatever an uploader has called it. The doctor's lines
+// are typed as root, so a shell reads the name in them, and nothing else, and a
+// terminal shows it.
+func TestDoctorQuotesNames(t *testing.T) {
+	for _, name := range []string{"$(touch $HOME;echo PWNED >&2).jpg", "\x1b[31m;id\n        rm -rf x #.jpg", "it's.jpg"} {
+		t.Run(fmt.Sprintf("%q", name), func(t *testing.T) {
+			site := gallery(t, folder(t, map[string]string{name: "originals/photos/fig.jpg"}))
+			site.Root = folder(t, nil)
+			r := start(t, rig.Options{Sites: []rig.Site{site}})
+			i := slices.IndexFunc(examine(t, r).Findings, func(f doctor.Finding) bool { return f.Name == "probe-hit" })
+			if i < 0 {
+				t.Fatal("no probe-hit, though nginx has another root")
+			}
+			p, err := programs()
+			must(t, err)
+			// It exits 1, as something is wrong.
+			out, _ := exec.CommandContext(t.Context(), p.Thumbd, "doctor", "-c", configFile(r), "--nginx", nginxOf(r)).Output()
+			var line string
+			for text := range strings.Lines(string(out)) {
+				if strings.HasPrefix(text, "        ls -l ") {
+					line = strings.TrimSpace(text)
+				}
+			}
+			if strings.ContainsFunc(string(out), func(c rune) bool { return c != '\n' && !unicode.IsPrint(c) }) {
+				t.Errorf("a terminal would not show, but obey:\n%q", out)
+			}
+			read, err := exec.CommandContext(t.Context(), "bash", "-c", `printf '%s\0' `+line).CombinedOutput()
+			want := "ls\x00-l\x00" + r.Root("gallery") + "/thumbs/" + name + "/16x16_fit_v=doctor"
+			if err != nil || !strings.HasPrefix(string(read), want) || bytes.Count(read, []byte{0}) != 3 {
+				t.Errorf("%s\na shell reads %q, %v, want %q", line, read, err, want)
+			}
+		})
 	}
 }

@@ -5,6 +5,7 @@ package nginxconf
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	crossplane "github.com/nginxinc/nginx-go-crossplane"
 )
@@ -65,6 +66,34 @@ func (b *Block) All(name string) []*Block {
 func (b *Block) First(name string) *Block {
 	if all := b.All(name); len(all) > 0 {
 		return all[0]
+	}
+	return nil
+}
+
+// Text returns b in a line, without what is within its braces.
+func (b *Block) Text() string { return strings.Join(append([]string{b.Name}, b.Args...), " ") }
+
+// Find returns the directive of the same text directly within b, or nil.
+func (b *Block) Find(like *Block) *Block {
+	for _, child := range b.Children {
+		if child.Name == like.Name && slices.Equal(child.Args, like.Args) {
+			return child
+		}
+	}
+	return nil
+}
+
+// Lacks returns the first directive within want, however deep, that is not at
+// the same place within b, or nil. The order of directives does not matter.
+func (b *Block) Lacks(want *Block) *Block {
+	for _, w := range want.Children {
+		have := b.Find(w)
+		if have == nil {
+			return w
+		}
+		if missing := have.Lacks(w); missing != nil {
+			return missing
+		}
 	}
 	return nil
 }

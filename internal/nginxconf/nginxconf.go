@@ -65,6 +65,16 @@ func Load(ctx context.Context, command []string) (*Config, error) {
 	return c, c.parse(files)
 }
 
+// Parse returns the directives of one file, which includes no other, as the
+// children of a Block.
+func Parse(text []byte) (*Block, error) {
+	c := &Config{File: "/nginx.conf"}
+	if err := c.parse(dumped{c.File: text}); err != nil {
+		return nil, err
+	}
+	return c.main, nil
+}
+
 // complaint returns what of nginx's messages is wrong.
 func complaint(said string, err error) string {
 	var lines []string
@@ -225,6 +235,9 @@ func (c *Config) WorkerConnections() (n int, where string) {
 	}
 	return 512, c.File
 }
+
+// HTTP returns the http blocks, of which nginx takes one.
+func (c *Config) HTTP() []*Block { return c.main.All("http") }
 
 // Upstream returns the upstream of that name, or nil.
 func (c *Config) Upstream(name string) *Block {

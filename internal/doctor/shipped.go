@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+
+package doctor
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"thumbd/internal/nginxconf"
+	"thumbd/internal/shell"
+	"thumbd/nginx"
+)
+
+// installedShare is where packages put nginx's files, and replace them.
+const installedShare = "/usr/share/thumbd/nginx"
+
+// share returns where the files of this program's version are: for
+// /usr/local/bin/thumbd in /usr/local/share/thumbd/nginx.
+func share() string {
+	if own, err := os.Executable(); err == nil {
+		dir := filepath.Join(filepath.Dir(own), "../share/thumbd/nginx")
+		if _, err := os.Stat(dir); err == nil {
+			return dir
+		}
+	}
+	return installedShare
+}
+
+// shipped returns the directives of a file that this version comes with, as
+// snippets/thumbd.conf.
+func shipped(name string) *nginxconf.Block {
+	text, err := nginx.Files.ReadFile(name)
+	if err != nil {
+		panic(err)
+	}
+	b, err := nginxconf.Parse(text)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+// compareShipped compares nginx's http block, and each server block with the
+// location @thumbd, with the files of this version.
+func (v *visit) compareShipped() {
+	for _, http := range v.conf.HTTP() {
+		v.compareBlocks(http, "conf.d/thumbd.conf")
+	}
+	for _, server := range v.conf.Servers() {
+		if server.Named("@thumbd") != nil {
+			v.compareBlocks(server.Block, "snippets/thumbd.conf")
+		}
+	}
+}
+
+// compareBlocks finds where b has not all of a file that comes with thumbd, or
+// has more in one of the file's blocks. The upstream is left alone: its socket
+// may be elsewhere.
+func (v *visit) compareBlocks(b *nginxconf.Block, name string) {
+	for _, want := range shipped(name).Children {
+		have := b.Find(want)
+		switch {
+		case want.Name == "upstream":
+		case have == nil:
+			v.outdated(b, name, fmt.Sprintf("there is no %q", want.Text()))
+		default:
+			if missing := have.Lacks(want); missing != nil {
+				v.outdated(have, name, fmt.Sprintf("%q lacks %q", want.Text(), missing.Text()))
+			} else if more := want.Lacks(have); more != nil {
+				v.outdated(more, name, fmt.Sprintf("%q has %q besides", want.Text(), more.Text()))
+			}
+		}
+	}
+}
+
+// compareIncluded finds a directive of a file that comes with thumbd and that b
+// does not have. More directives in b are the administrator's.
+func (v *visit) compareIncluded(b *nginxconf.Block, name string) {
+	if missing := b.Lacks(shipped(name)); missing != nil {
+		at := b
+		// Of the file that was edited, not of the block that includes it.
+		for _, child := range b.Children {
+			if filepath.Base(child.File) == filepath.Base(name) {
+				at = child
+			}
+		}
+		v.outdated(at, name, fmt.Sprintf("there is no %q", missing.Text()))
+	}
+}
+
+// outdated tells that nginx has another version of a file than this program
+// comes with, or an edited one.
+func (v *visit) outdated(at *nginxconf.Block, name, what string) {
+	ours := filepath.Join(share(), name)
+	cure := []string{"in that file write, in place of thumbd's part: include " + quoted(ours) + ";", reloadNginx}
+	switch {
+	case strings.HasPrefix(at.File, share()+"/"):
+		cure = []string{"apt install --reinstall thumbd", reloadNginx}
+	case strings.HasSuffix(at.File, "/"+name):
+		line := "include " + quoted(ours) + ";"
+		cure = []string{
+			shell.Line("cp", "-p", at.File, at.File+".edited"),
+			"echo " + shell.Quote(line) + " > " + shell.Quote(at.File),
+			reloadNginx,
+		}
+	}
+	v.find("snippet-outdated", at.Where(), "nginx's part of thumbd is edited, or of another version: "+what, cure...)
+}
