@@ -158,15 +158,14 @@ func (v *visit) filesOpen(f *config.Files) {
 
 // marked looks whether nginx tells thumbd that it has asked, and about whose files.
 func (v *visit) marked(s *config.Site, r route) {
-	cure := []string{"use thumbd.conf and thumbd-auth.conf of this version of thumbd in snippets/ of " + filepath.Dir(v.conf.File), reloadNginx}
-	missing := func(b *nginxconf.Block, directive string) {
-		v.find("snippet-outdated", siteWhere(&s.Thumb, b), "it lacks "+directive+": thumbd refuses what has yet to be made", cure...)
+	missing := func(b *nginxconf.Block, name, directive string) {
+		v.find("snippet-outdated", siteWhere(&s.Thumb, b), "it lacks "+directive+": thumbd refuses what has yet to be made", renew(included(b, name), name)...)
 	}
 	if !has(r.location.Effective("auth_request_set"), "$thumbd_proof", "$upstream_http_x_thumbd_proof") {
-		missing(r.location.Block, "auth_request_set $thumbd_proof $upstream_http_x_thumbd_proof")
+		missing(r.location.Block, "snippets/thumbd-auth.conf", "auth_request_set $thumbd_proof $upstream_http_x_thumbd_proof")
 	}
 	if named := r.server.Named("@thumbd"); named != nil && !has(named.All("proxy_set_header"), "X-Thumbd-Proof", "$thumbd_proof") {
-		missing(named.Block, "proxy_set_header X-Thumbd-Proof $thumbd_proof")
+		missing(named.Block, "snippets/thumbd.conf", "proxy_set_header X-Thumbd-Proof $thumbd_proof")
 	}
 	if len(v.rivals(s)) > 0 {
 		v.rooted(s, r)
@@ -197,7 +196,7 @@ func (v *visit) rooted(s *config.Site, r route) {
 	document := s.Thumb.DocumentRoot
 	if ask := askLocation(r.server); ask == nil || !has(ask.All("proxy_set_header"), "X-Thumbd-Root", "$thumbd_asking_root") {
 		v.find("snippet-outdated", siteWhere(&s.Thumb, r.server.Block), "location = /_thumbd/auth does not send X-Thumbd-Root: thumbd allows nothing, for it can't tell the site from "+strings.Join(v.rivals(s), ", "),
-			"use thumbd.conf of this version of thumbd in snippets/ of "+filepath.Dir(v.conf.File), reloadNginx)
+			renew(included(r.server.Block, "snippets/thumbd.conf"), "snippets/thumbd.conf")...)
 	}
 	told := ""
 	for _, b := range r.location.All("set") {

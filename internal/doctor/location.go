@@ -165,7 +165,7 @@ func (v *visit) guarded(s *config.Site, l *nginxconf.Location) {
 		v.find("auth-needless", siteWhere(&s.Thumb, request[0]), "the site has no access section, so nginx, which asks for each request, serves none",
 			"remove the include of snippets/thumbd-auth.conf, or add [site."+s.Thumb.Name+".access]", reloadNginx)
 	case on:
-		v.compareIncluded(asks[0].Parent, "snippets/thumbd-auth.conf")
+		v.compareIncluded(request[0].Parent, "snippets/thumbd-auth.conf")
 	}
 	if s.Access != nil && on && len(l.Effective("satisfy")) > 0 && l.Effective("satisfy")[0].Arg(0) == "any" {
 		v.find("auth-missing", siteWhere(&s.Thumb, l.Effective("satisfy")[0]), "satisfy any: another rule lets requests in that thumbd refuses",

@@ -23,7 +23,7 @@ var names = map[string]Status{
 	"nginx-not-running":   Wrong,
 	"nginx-not-reloaded":  Warning,
 	"upstream-missing":    Wrong,
-	"snippet-outdated":    Warning,
+	"snippet-edited":      Warning,
 	"worker-connections":  Warning,
 	"socket-missing":      Wrong,
 	"socket-dead":         Wrong,

@@ -79,32 +79,39 @@ func (v *visit) compareBlocks(b *nginxconf.Block, name string) {
 // does not have. More directives in b are the administrator's.
 func (v *visit) compareIncluded(b *nginxconf.Block, name string) {
 	if missing := b.Lacks(shipped(name)); missing != nil {
-		at := b
-		// Of the file that was edited, not of the block that includes it.
-		for _, child := range b.Children {
-			if filepath.Base(child.File) == filepath.Base(name) {
-				at = child
-			}
-		}
-		v.outdated(at, name, fmt.Sprintf("there is no %q", missing.Text()))
+		v.outdated(included(b, name), name, fmt.Sprintf("there is no %q", missing.Text()))
 	}
+}
+
+// included returns a directive within b that is from a file of that name, or b.
+func included(b *nginxconf.Block, name string) *nginxconf.Block {
+	for _, child := range b.Children {
+		if strings.HasSuffix(child.File, "/"+name) {
+			return child
+		}
+	}
+	return b
 }
 
 // outdated tells that nginx has another version of a file than this program
 // comes with, or an edited one.
 func (v *visit) outdated(at *nginxconf.Block, name, what string) {
-	ours := filepath.Join(share(), name)
-	cure := []string{"in that file write, in place of thumbd's part: include " + quoted(ours) + ";", reloadNginx}
+	v.find("snippet-edited", at.Where(), "nginx's part of thumbd is edited, or of another version: "+what, renew(at, name)...)
+}
+
+// renew returns what to type so that nginx has the file of this version, if at
+// is a directive of the present one.
+func renew(at *nginxconf.Block, name string) []string {
+	line := "include " + quoted(filepath.Join(share(), name)) + ";"
 	switch {
 	case strings.HasPrefix(at.File, share()+"/"):
-		cure = []string{"apt install --reinstall thumbd", reloadNginx}
+		return []string{"apt install --reinstall thumbd", reloadNginx}
 	case strings.HasSuffix(at.File, "/"+name):
-		line := "include " + quoted(ours) + ";"
-		cure = []string{
+		return []string{
 			shell.Line("cp", "-p", at.File, at.File+".edited"),
 			"echo " + shell.Quote(line) + " > " + shell.Quote(at.File),
 			reloadNginx,
 		}
 	}
-	v.find("snippet-outdated", at.Where(), "nginx's part of thumbd is edited, or of another version: "+what, cure...)
+	return []string{"in that file write, in place of thumbd's part: " + line, reloadNginx}
 }
