@@ -432,7 +432,7 @@ func TestDoctorTellsRivalsApart(t *testing.T) {
 	for name, s := range map[string]disease{
 		"another spelling": {old: root, new: "root linked;", want: "root-wrong", cure: "set $thumbd_root " + r.Root("two") + ";"},
 		"no root told":     {file: "snippets/thumbd-auth.conf", old: "set $thumbd_root $document_root;", want: "root-wrong", cure: "root " + r.Root("one") + ";"},
-		"no root sent":     {file: "snippets/thumbd.conf", old: "proxy_set_header X-Thumbd-Root   $thumbd_asking_root;", want: "snippet-outdated", cure: "thumbd.conf of this version"},
+		"no root sent":     {file: "snippets/thumbd.conf", old: "proxy_set_header X-Thumbd-Root   $thumbd_asking_root;", want: "snippet-outdated", cure: "nginx -t"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer replace(t, r, s)()
