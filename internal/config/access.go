@@ -176,15 +176,15 @@ func (r *reader) compareUses(drafts []*draft) {
 	}
 }
 
-// compareAccess notes an access key that two sites of one prefix share.
+// compareAccess notes an access key that two sites of overlapping prefixes share.
 func (r *reader) compareAccess(a, b *draft) {
-	if a.Access == nil || b.Access == nil || a.Thumb.Prefix == "" || a.Thumb.Prefix != b.Thumb.Prefix {
+	if a.Access == nil || b.Access == nil || !overlap(a.Thumb.Prefix, b.Thumb.Prefix) {
 		return
 	}
 	for i, x := range b.Access.Keys {
 		for _, y := range a.Access.Keys {
 			if len(x) > 0 && bytes.Equal(x, y) {
-				r.mistake(b.table.at("access")+".keys", "%s is a key of %s too, which has the same prefix; each needs its own", b.accessKeys[i], r.ref(a))
+				r.mistake(b.table.at("access")+".keys", "%s is a key of %s too, which has an overlapping prefix; each needs its own", b.accessKeys[i], r.ref(a))
 			}
 		}
 	}

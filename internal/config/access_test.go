@@ -58,7 +58,7 @@ var accessMistakes = []struct {
 	{"one key for URLs and another site's tokens", site("b") + site("a") + "[site.a.access]\nproofs = [\"token\"]\ntoken_keys = [\"b.key\"]\n",
 		":15: site.a.access.token_keys: b.key is a key of site.b.keys (line 6) too, which is for URLs of thumbnails; each purpose needs its own"},
 	{"one access key for two sites of one prefix", site("a", `hosts = ["a.example"]`) + "[site.a.access]\n" + signature + site("b", `prefix = "/a/"`, `hosts = ["b.example"]`) + "[site.b.access]\n" + signature,
-		":20: site.b.access.keys: t.key is a key of site.a (line 1) too, which has the same prefix; each needs its own"},
+		":20: site.b.access.keys: t.key is a key of site.a (line 1) too, which has an overlapping prefix; each needs its own"},
 
 	{"no section of files", "[files]\n" + site("a"), ":1: files: no [files.NAME] section in it; add one, e.g. [files.documents]"},
 	{"a value for files", "files = 1\n" + site("a"), ":1: files: want a table, have 1"},

@@ -162,13 +162,20 @@ func (r *reader) ref(d *draft) string {
 	return fmt.Sprintf("%s (line %d)", d.table.key, r.lines[d.table.key])
 }
 
+// overlap reports whether a URI can have both prefixes. An empty one is not known.
+func overlap(x, y string) bool {
+	return x != "" && y != "" && (strings.HasPrefix(x, y) || strings.HasPrefix(y, x))
+}
+
 func (r *reader) comparePrefixes(a, b *draft) {
 	x, y := a.Thumb.Prefix, b.Thumb.Prefix
-	if x == "" || y == "" || !strings.HasPrefix(x, y) && !strings.HasPrefix(y, x) {
-		return
+	if both := thumb.RestThumbnails; a.Thumb.Scheme == both && b.Thumb.Scheme == both {
+		r.compareKeys(a, b, "is of the scheme restthumbnails too, which signs no prefix")
+	} else if overlap(x, y) {
+		r.compareKeys(a, b, "has an overlapping prefix")
 	}
-	if x == y {
-		r.compareKeys(a, b)
+	if !overlap(x, y) {
+		return
 	}
 	if r.bad[a.table.at("hosts")] || r.bad[b.table.at("hosts")] {
 		return

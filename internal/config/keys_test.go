@@ -206,3 +206,35 @@ func TestResolve(t *testing.T) {
 		t.Errorf("the root: got %s, %v", got, err)
 	}
 }
+
+// A signature of one site is good for another one with the key if the same text
+// can be signed for both.
+func TestKeysGoodForTwoSites(t *testing.T) {
+	env := testEnvironment()
+	env.Key = func(name string) ([]byte, error) { return []byte("0123456789abcdef-" + name), nil }
+	one := func(name, prefix, scheme, key, access string) string {
+		return fmt.Sprintf("[site.%s]\nprefix = %q\nhosts = [\"%[1]s.example\"]\ndocument_root = \"/cache/%[1]s\"\noriginals = \"/media/%[1]s\"\nscheme = %[3]q\nkeys = [%[4]q]\n"+
+			"[site.%[1]s.access]\nproofs = [\"signature\"]\nkeys = [%[5]q]\n", name, prefix, scheme, key, access)
+	}
+	const signed, rest = "signed", "restthumbnails"
+	for name, tt := range map[string]struct{ text, want string }{
+		"overlapping prefixes":        {one("a", "/t/", signed, "1", "3") + one("b", "/t/p/", signed, "1", "4"), "site.b.keys: 1 is a key of site.a (line 1) too, which has an overlapping prefix"},
+		"the inner prefix first":      {one("a", "/t/p/", signed, "1", "3") + one("b", "/t/", signed, "1", "4"), "site.b.keys: 1 is a key of site.a (line 1) too, which has an overlapping prefix"},
+		"access, overlapping":         {one("a", "/t/", signed, "1", "3") + one("b", "/t/p/", signed, "2", "3"), "site.b.access.keys: 3 is a key of site.a (line 1) too, which has an overlapping prefix"},
+		"restthumbnails, apart":       {one("a", "/t/", rest, "1", "3") + one("b", "/u/", rest, "1", "4"), "site.b.keys: 1 is a key of site.a (line 1) too, which is of the scheme restthumbnails too"},
+		"prefixes apart":              {text: one("a", "/t/", signed, "1", "3") + one("b", "/u/", signed, "1", "3")},
+		"a prefix that only begins":   {text: one("a", "/t/", signed, "1", "3") + one("b", "/tt/", signed, "1", "3")},
+		"two schemes, prefixes apart": {text: one("a", "/t/", signed, "1", "3") + one("b", "/u/", rest, "1", "3")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, _, err := Parse("thumbd.toml", []byte(tt.text), env)
+			got := ""
+			if err != nil {
+				got = err.Error()
+			}
+			if tt.want == "" && got != "" || !strings.Contains(got, tt.want) || strings.Count(got, "\n") > 0 {
+				t.Errorf("%s, want %q", got, tt.want)
+			}
+		})
+	}
+}

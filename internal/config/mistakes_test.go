@@ -375,10 +375,10 @@ proxy = "http://proxy/"
 	{"one prefix beside wrong hosts", site("a") + site("b", `prefix = "/a/"`, `hosts = [""]`),
 		`:13: site.b.hosts: want a host name in ASCII without a port, "a.example" or "*.a.example", have ""`},
 	{"one key in two sites with one prefix", site("a", `hosts = ["a.example"]`) + site("b", `prefix = "/a/"`, `keys = ["b.key", "copy-of-a.key"]`),
-		`:13: site.b.keys: copy-of-a.key is a key of site.a (line 1) too, which has the same prefix; each needs its own`},
+		`:13: site.b.keys: copy-of-a.key is a key of site.a (line 1) too, which has an overlapping prefix; each needs its own`},
 	{"one key beside an unreadable one", site("a", `hosts = ["a.example"]`) + site("b", `prefix = "/a/"`, `keys = ["x.key", "copy-of-a.key"]`),
 		`:13: site.b.keys: open x.key: file does not exist
-:13: site.b.keys: copy-of-a.key is a key of site.a (line 1) too, which has the same prefix; each needs its own`},
+:13: site.b.keys: copy-of-a.key is a key of site.a (line 1) too, which has an overlapping prefix; each needs its own`},
 	{"one tree", site("a") + site("b", `document_root = "/var/a/"`, `prefix = "/a/"`, `hosts = ["b.example"]`),
 		`:9: site.b.document_root: the tree, /var/a/a, is that of site.a (line 1) too; choose another folder`},
 	{"two trees that are not known", site("a", `prefix = "/"`) + site("b", `prefix = "/"`), `:2: site.a.prefix: want a folder of its own, e.g. "/thumbs/"
