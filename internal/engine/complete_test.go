@@ -78,8 +78,8 @@ var damages = []struct {
 
 // TestDamagedIsNeverPublished damages each kind of original at 40 places in
 // each way. Whatever size, part or method is asked for, either all outputs are
-// refused, or all are those of the whole original. A flipped byte is only told
-// by formats with checksums.
+// refused, or all are those of the whole original. Only formats with checksums
+// tell a flipped byte, and only an animation reads all frames.
 func TestDamagedIsNeverPublished(t *testing.T) {
 	places := 40
 	if testing.Short() {
@@ -119,6 +119,8 @@ func TestDamagedIsNeverPublished(t *testing.T) {
 						switch {
 						case r.Failure == wire.Internal:
 							t.Errorf("%s at %d of %d: %s", d.name, n, len(data), r.Detail)
+						case j == 2 && d.name == "flipped":
+							// A still needs the first frame alone.
 						case r.Failure != results[0].Failure:
 							t.Errorf("%s at %d of %d: %s, and %s of output %d", d.name, n, len(data), results[0].Failure, r.Failure, j)
 						case r.Failure == "" && told && !bytes.Equal(got[j], want[j]):

@@ -2,6 +2,8 @@
 
 #include "vips.h"
 
+#include <string.h>
+
 #include <webp/decode.h>
 
 /* WebP stills are decoded here where they are scaled. libvips would do it with a
@@ -29,12 +31,35 @@ decode(const void *data, size_t length, WebPDecoderConfig *config, VipsImage *to
 	return -1;
 }
 
+/* Cut *data to the chunk of the picture, with its head. libwebp reads on into the
+ * chunks behind it if a damaged picture asks for more than it has, and tells
+ * nothing. https://developers.google.com/speed/webp/docs/riff_container */
+static void
+cut_to_picture(const guint8 **data, size_t *length)
+{
+	const size_t head = 8;
+	size_t at = 12;
+
+	while (*length >= head && at <= *length - head) {
+		const guint8 *chunk = *data + at;
+		size_t size = chunk[4] | chunk[5] << 8 | chunk[6] << 16 |
+			(size_t) chunk[7] << 24;
+
+		if (memcmp(chunk, "VP8 ", 4) == 0 || memcmp(chunk, "VP8L", 4) == 0) {
+			*data = chunk;
+			*length = VIPS_MIN(head + size, *length - at);
+			return;
+		}
+		at += head + VIPS_MIN(size, *length) + size % 2;
+	}
+}
+
 int
 thumbd_webp(VipsSource *source, VipsImage *header, VipsImage **out)
 {
 	WebPDecoderConfig config;
 	VipsImage *t;
-	const void *data;
+	const guint8 *data;
 	size_t length;
 
 	if (!(data = vips_source_map(source, &length)))
@@ -46,6 +71,7 @@ thumbd_webp(VipsSource *source, VipsImage *header, VipsImage **out)
 		*out = g_object_ref(header);
 		return 0;
 	}
+	cut_to_picture(&data, &length);
 	t = vips_image_new_memory();
 	if (vips_image_pipelinev(t, VIPS_DEMAND_STYLE_ANY, header, NULL) ||
 		vips_image_write_prepare(t) ||

@@ -106,8 +106,12 @@ func (b *bits) tools() {
 	if order {
 		b.read(2)
 	}
-	// The values that leave it to each frame come first.
-	if screen := b.flag() || b.flag(); screen && !b.flag() {
+	// The first bit of each tool leaves the choice to each frame.
+	screen := b.flag()
+	if !screen {
+		screen = b.flag()
+	}
+	if screen && !b.flag() {
 		b.read(1)
 	}
 	if order {

@@ -183,17 +183,20 @@ func (b *bits) jxlChannel() bool {
 // jxlColor reads the color space, and returns it if it is one of HDR.
 func (b *bits) jxlColor() Color {
 	const gray, xyb, custom, srgb, bt2100, p3 = 1, 2, 2, 1, 9, 11
-	if b.flag() || b.flag() { // sRGB, or an ICC profile
+	if isSRGB := b.flag(); isSRGB {
+		return Color{}
+	}
+	if hasProfile := b.flag(); hasProfile {
 		return Color{}
 	}
 	space := b.code()
 	if space == xyb {
 		return Color{}
 	}
-	var white, primaries uint32 = 1, srgb
-	if white = b.code(); white == custom {
+	if white := b.code(); white == custom {
 		b.jxlPoint()
 	}
+	primaries := uint32(srgb)
 	if space != gray {
 		if primaries = b.code(); primaries == custom {
 			b.jxlPoint()
