@@ -3,6 +3,7 @@
 package sandbox
 
 import (
+	"runtime/debug"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -18,7 +19,16 @@ func archAttempts() map[string]attempt {
 				0xcd, 0x80, // int 0x80
 				0xc3, // ret
 			)
-			return func() error { f(); return nil }
+			return func() (err error) {
+				defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+				defer func() {
+					if recover() != nil {
+						err = errNoEntry
+					}
+				}()
+				f()
+				return nil
+			}
 		}},
 		"call as x32":          fatal("any", func() error { return call(x32 | unix.SYS_GETPID) }),
 		"fork by its own call": fatal("", func() error { return forked(unix.RawSyscall(unix.SYS_FORK, 0, 0, 0)) }),

@@ -25,6 +25,10 @@ type attempt struct {
 	open string
 }
 
+// errNoEntry is the result of an attempt by a way into the kernel that this
+// kernel does not have, such as int 0x80 without CONFIG_IA32_EMULATION.
+const errNoEntry = unix.ENOEXEC
+
 // direct is an attempt that needs no preparation.
 func direct(try func() error) attempt {
 	return attempt{prepare: func() func() error { return try }}

@@ -21,6 +21,10 @@ func TestAttempts(t *testing.T) {
 	for name, a := range attempts() {
 		t.Run(name, func(t *testing.T) {
 			open := run(t, name, "none", "")
+			if slices.Equal(open.results, []string{unix.ErrnoName(errNoEntry)}) {
+				t.Log("this kernel has no such way in")
+				return
+			}
 			want := a.open
 			if want == "" {
 				want = "done"
