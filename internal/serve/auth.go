@@ -27,11 +27,11 @@ const (
 	// rootHeader is the root of the location that asks, in a request to authURI:
 	// nginx is about to serve the file root + URI.
 	rootHeader = "X-Thumbd-Root"
-	// proofHeader is the marker of a request that was allowed, for example
+	// markerHeader is the marker of a request that was allowed, for example
 	// "gallery /thumbs/small/a%20b.jpg": the site and the URI, decoded and escaped
 	// again. It is a header of the 204 for authURI. nginx keeps it for as long as
 	// the request lasts and sends it with a miss.
-	proofHeader = "X-Thumbd-Proof"
+	markerHeader = "X-Thumbd-Proof"
 )
 
 // Why nginx may not serve what it asks for, or thumbd not answer a miss.
@@ -51,10 +51,10 @@ var (
 // of nginx.
 func (h *Handler) auth(w http.ResponseWriter, r *http.Request) {
 	defer h.busy()()
-	proof, err := h.authorize(r)
+	marker, err := h.authorize(r)
 	if err == nil {
 		h.options.Count(Event{What: Asked, Outcome: "allowed"})
-		w.Header().Set(proofHeader, proof)
+		w.Header().Set(markerHeader, marker)
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
@@ -66,7 +66,7 @@ func (h *Handler) auth(w http.ResponseWriter, r *http.Request) {
 }
 
 // authorize returns the marker of a request that may be answered.
-func (h *Handler) authorize(r *http.Request) (proof string, err error) {
+func (h *Handler) authorize(r *http.Request) (marker string, err error) {
 	sites, err := h.sites.acquire()
 	if err != nil {
 		return "", err
@@ -93,7 +93,7 @@ func (h *Handler) authorize(r *http.Request) (proof string, err error) {
 		h.tellOtherRoot(site, r.Header[rootHeader])
 		return "", err
 	}
-	return proofOf(site, uri), check(site.Access, r, uri, raw[0])
+	return markerOf(site, uri), check(site.Access, r, uri, raw[0])
 }
 
 // checkRoot returns nil if nginx can serve no other protected site's file for
@@ -112,8 +112,8 @@ func (sites *Sites) checkRoot(site *Site, uri string, roots []string) error {
 	return nil
 }
 
-// proofOf returns the marker for a URI of site.
-func proofOf(site *Site, uri string) string { return site.Thumb.Name + " " + escape(uri) }
+// markerOf returns the marker for a URI of site.
+func markerOf(site *Site, uri string) string { return site.Thumb.Name + " " + escape(uri) }
 
 // prove returns nil if r may see uri, which is site's, or nobody's if that is
 // nil. With nginx in front r has to bring the answer that nginx got for this
@@ -125,7 +125,7 @@ func (sites *Sites) prove(r *http.Request, site *Site, uri string) error {
 	case sites.Accel != AccelNginx:
 		return check(site.Access, r, uri, r.RequestURI)
 	}
-	if proof := r.Header[proofHeader]; len(proof) != 1 || proof[0] != proofOf(site, uri) {
+	if marker := r.Header[markerHeader]; len(marker) != 1 || marker[0] != markerOf(site, uri) {
 		return errNotAsked
 	}
 	return nil

@@ -58,7 +58,7 @@ func TestMissNeedsTheMarker(t *testing.T) {
 	} {
 		for _, method := range []string{http.MethodGet, http.MethodHead} {
 			r := httptest.NewRequest(method, uri+signedQuery(uri, clock.Add(time.Hour), accessKey), nil)
-			r.Header[proofHeader] = marker
+			r.Header[markerHeader] = marker
 			expectAuth(t, name, b.do(r), 403, "not-asked")
 		}
 	}
