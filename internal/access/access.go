@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// Package access decides whether a request may see a protected site's URI, by
-// what it presents: a signed query or a token. It looks at no file while it
-// decides.
+// Package access decides whether a request may see a URI of a protected site. The
+// request proves it by a signed query or a token. A decision reads no file.
 package access
 
 import (
@@ -16,15 +15,14 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// Why a request may not see a URI, beside sign's ErrNoProof, ErrQuery,
-// ErrProof and ErrExpired.
+// Errors of a proof, beside sign's ErrNoProof, ErrQuery, ErrProof and ErrExpired.
 var (
-	// ErrToken is a token that no key has signed, that is for another site or
-	// not good yet, or that is none at all.
+	// ErrToken means that a token is malformed, is signed by none of the keys, is
+	// for another site, or is not valid yet.
 	ErrToken = errors.New("the token is wrong")
-	// ErrRevoked is a token that would be good but was taken back.
+	// ErrRevoked means that a valid token is on the list of revoked ones.
 	ErrRevoked = errors.New("the token is revoked")
-	// ErrElsewhere is a good token for another folder.
+	// ErrElsewhere means that a valid token is for another folder.
 	ErrElsewhere = errors.New("the token is for another folder")
 )
 
@@ -41,11 +39,11 @@ const (
 // Proofs are all kinds of proof.
 var Proofs = []Proof{Signature, Token, TokenQuery}
 
-// maxTried of one request are tried. A browser sends one; it sends two with a
-// cookie of the same name for a parent domain.
+// maxTried is the number of tokens of one request that are tried. A browser sends
+// one, or two with a cookie of the same name for a parent domain.
 const maxTried = 4
 
-// Options are a Gate's, as thumbd.toml(5) describes them.
+// Options are the options of a Gate, as in thumbd.toml(5).
 type Options struct {
 	Site      string  // the audience of tokens
 	Proofs    []Proof // any one suffices
@@ -58,14 +56,14 @@ type Options struct {
 	Now func() time.Time
 }
 
-// Gate guards one site. Its methods may be called at the same time.
+// Gate decides for one site. Its methods are safe for concurrent use.
 type Gate struct {
 	Options
 	revoked  atomic.Pointer[revocations]
 	reported bool // of Refresh alone
 }
 
-// Request is what a request presents.
+// Request has the parts of a request that may hold a proof.
 type Request struct {
 	URI     string   // decoded, as nginx's $uri
 	Query   string   // raw
@@ -73,7 +71,7 @@ type Request struct {
 	Bearer  []string // tokens of Authorization: Bearer
 }
 
-// New returns a Gate, with what is revoked now.
+// New returns a Gate. It reads the list of revoked tokens.
 func New(o Options) (*Gate, error) {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -101,12 +99,12 @@ func (g *Gate) Accepts(p Proof) bool {
 	return false
 }
 
-// Check returns nil if one of the proofs that r presents is good. Otherwise
-// the error is ErrNoProof if there is none, or what is wrong with the first.
+// Check returns nil if r has a valid proof. If r has no proof, the error is
+// ErrNoProof; otherwise it is the error of the first proof.
 func (g *Gate) Check(r Request) error {
 	var first error
 	if g.Accepts(Signature) {
-		// Leeway is for clocks that differ: as if it were that much earlier.
+		// Leeway is for clocks that differ: the time is taken as that much earlier.
 		_, err := sign.Access.Verify(r.URI, r.Query, g.Keys, g.Now().Add(-g.Leeway))
 		if err == nil {
 			return nil
@@ -131,7 +129,7 @@ func (g *Gate) Check(r Request) error {
 	return first
 }
 
-// tokens returns what r presents of the kinds that g accepts.
+// tokens returns r's tokens of the kinds that g accepts.
 func (g *Gate) tokens(r Request) []string {
 	var tokens []string
 	if g.Accepts(Token) {
@@ -140,7 +138,7 @@ func (g *Gate) tokens(r Request) []string {
 	if g.Accepts(TokenQuery) {
 		for parameter := range strings.SplitSeq(r.Query, "&") {
 			if value, ok := strings.CutPrefix(parameter, "token="); ok {
-				// One that can't be decoded is wrong as a token too.
+				// A value that can't be decoded is no token.
 				if decoded, err := thumb.Unescape(value); err == nil {
 					value = decoded
 				}

@@ -13,11 +13,11 @@ import (
 	"time"
 )
 
-// maxRevoked is the most bytes of a list.
+// maxRevoked is the maximum size of a list, in bytes.
 const maxRevoked = 64 << 20
 
-// revocations are the IDs of tokens that are good no more, and the file that
-// they were read from. They are not changed once made.
+// revocations are the IDs of revoked tokens, and the file from which they were
+// read. They are immutable.
 type revocations struct {
 	ids  map[string]struct{}
 	info os.FileInfo // nil: no file
@@ -28,10 +28,10 @@ func (r *revocations) has(id string) bool {
 	return ok
 }
 
-// readRevocations reads a list of IDs, one a line. Lines that are empty or
-// begin with # have none.
+// readRevocations reads a list of IDs, one in each line. Empty lines and lines
+// that begin with # are skipped.
 func readRevocations(path string) (*revocations, error) {
-	// A FIFO would block until somebody writes to it.
+	// Opening a FIFO would block until another process writes to it.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
@@ -57,9 +57,9 @@ func readRevocations(path string) (*revocations, error) {
 	return r, nil
 }
 
-// Refresh reads the list of what is revoked again if it has changed, and has
-// later checks use it. With an error the old list stays; the same error is
-// returned once until a refresh succeeds.
+// Refresh reads the list of revoked tokens again if its file has changed. With an
+// error the old list stays in use; the same error is returned only once until a
+// refresh succeeds.
 func (g *Gate) Refresh() error {
 	if g.Revoked == "" {
 		return nil
@@ -92,8 +92,8 @@ func (g *Gate) refresh() error {
 	return nil
 }
 
-// Run refreshes g at each tick until ctx is done, and reports what fails. It
-// returns at once where nothing can be revoked.
+// Run calls Refresh at each tick until ctx is done, and reports errors. It returns
+// at once if the site has no list.
 func (g *Gate) Run(ctx context.Context, ticks <-chan time.Time, report func(error)) {
 	if g.Revoked == "" {
 		return

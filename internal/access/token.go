@@ -20,8 +20,8 @@ import (
 	"thumbd/internal/sign"
 )
 
-// TokenKey verifies tokens (RFC 7519) of one algorithm, which is the key's and
-// not the token's to choose.
+// TokenKey verifies tokens (RFC 7519) of one algorithm. The key decides the
+// algorithm, never the token.
 type TokenKey struct {
 	method jwt.SigningMethod
 	key    any
@@ -31,9 +31,9 @@ type TokenKey struct {
 // 7518, section 3.3).
 const minRSA = 2048
 
-// ParseTokenKeys returns the public keys in PEM that text has, or else text as
-// a secret: HS256 for a secret, EdDSA for Ed25519, ES256 for P-256, RS256 for
-// RSA.
+// ParseTokenKeys returns the public keys of text in PEM. If text has none, it is a
+// secret. The algorithms are HS256 for a secret, EdDSA for Ed25519, ES256 for
+// P-256, and RS256 for RSA.
 func ParseTokenKeys(text []byte) ([]TokenKey, error) {
 	if !bytes.Contains(text, []byte("-----BEGIN ")) {
 		return []TokenKey{{jwt.SigningMethodHS256, text}}, nil
@@ -50,7 +50,7 @@ func ParseTokenKeys(text []byte) ([]TokenKey, error) {
 		}
 		keys, text = append(keys, key), rest
 	}
-	// What is left may be a key that was cut off.
+	// The rest may be a key that was cut off.
 	if len(keys) == 0 || bytes.Contains(text, []byte("-----BEGIN ")) {
 		return nil, errors.New("has a key in PEM that can't be read")
 	}
@@ -80,26 +80,27 @@ func parseBlock(block *pem.Block) (TokenKey, error) {
 	return TokenKey{}, fmt.Errorf("has a public key that is none of Ed25519, P-256 and RSA of %d bits or more", minRSA)
 }
 
-// Secret returns the secret of a key that can sign, nil of a public one.
+// Secret returns the secret of a key that can sign, or nil for a public key.
 func (k TokenKey) Secret() []byte {
 	secret, _ := k.key.([]byte)
 	return secret
 }
 
-// claims are what a token says. A claim of another type makes the token wrong.
+// claims are the claims of a token. A claim of another type makes the token
+// invalid.
 type claims struct {
 	jwt.RegisteredClaims
 	Prefix folder `json:"prefix,omitzero"`
 }
 
-// folder is the one that a token is for, a decoded path; without the claim it
-// is the whole site.
+// folder is the folder that a token is for, as a decoded path. Without this claim
+// a token is for the whole site.
 type folder struct {
 	given bool
 	path  string
 }
 
-// UnmarshalJSON has a claim of null be the folder "", which has nothing in it.
+// UnmarshalJSON reads the claim. null is the folder "", which is empty.
 func (f *folder) UnmarshalJSON(b []byte) error {
 	f.given = true
 	return json.Unmarshal(b, &f.path)
@@ -136,8 +137,8 @@ func (g *Gate) checkToken(token, uri string) error {
 	return failed
 }
 
-// NewToken returns a token for the site until expires, limited to the folder
-// prefix unless that is "". Its ID is what revokes it.
+// NewToken returns a token for the site that is valid until expires, and for the
+// folder prefix alone unless prefix is "". id revokes it.
 func (g *Gate) NewToken(id, prefix string, expires time.Time) (string, error) {
 	for _, key := range g.TokenKeys {
 		if key.Secret() == nil {

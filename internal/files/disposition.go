@@ -9,10 +9,12 @@ import (
 	"thumbd/internal/sign"
 )
 
-// Disposition returns the Content-Disposition of d (RFC 6266): a filename in
-// ASCII for every client and, where the name has more than that, one in UTF-8
-// (RFC 8187) for those that know it. A file whose own name can't be told so
-// goes without.
+// Disposition returns the Content-Disposition of d (RFC 6266), for example
+//
+//	attachment; filename="r?sum?.pdf"; filename*=UTF-8''r%C3%A9sum%C3%A9.pdf
+//
+// It has a filename in ASCII for every client and, if the name has other
+// characters, one in UTF-8 (RFC 8187). A name that is not UTF-8 is left out.
 func (s *Section) Disposition(d Download) string {
 	kind, name := "inline", d.SaveAs
 	if s.Attachment || name != "" {
@@ -32,8 +34,8 @@ func (s *Section) Disposition(d Download) string {
 	return value
 }
 
-// quote returns name within a quoted-string, and whether that is all of it.
-// Clients disagree on a % in it, so that is told by filename* too.
+// quote returns name as a quoted-string, and whether the string is complete. A
+// name with a % needs filename* too, because clients read it differently.
 func quote(name string) (quoted string, plain bool) {
 	var b strings.Builder
 	plain = true

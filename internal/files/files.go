@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// Package files leads a request for a download from its URI to a regular file
-// below a root, and never to anything else.
+// Package files finds the regular file below a root that a request for a download
+// names, if the request may have it.
 package files
 
 import (
@@ -22,16 +22,16 @@ import (
 	"thumbd/internal/sign"
 )
 
-// Why there is no download, beside sign's ErrNoProof, ErrQuery, ErrProof and
-// ErrExpired, which are those of Signed.
+// Errors of a download, beside sign's ErrNoProof, ErrQuery, ErrProof and
+// ErrExpired, which the scheme Signed returns.
 var (
-	// ErrNone is a name that no file can have or that none has, and an
-	// AuthToken URL of another form or with a wrong digest.
+	// ErrNone means that no file has the name, or can have it, or that an
+	// AuthToken URL is malformed or has a wrong digest.
 	ErrNone = errors.New("there is no such file")
-	// ErrGone is an AuthToken URL whose time is over.
+	// ErrGone means that an AuthToken URL has expired.
 	ErrGone = errors.New("the URL's time is over")
-	// ErrUnreadable is no fault of the request: permission, I/O, or a root that
-	// is not there. Its text has the full path and the user.
+	// ErrUnreadable is an error of the machine: a missing permission, an I/O
+	// error, or a missing root. Its text has the full path and the user.
 	ErrUnreadable = errors.New("file unreadable")
 )
 
@@ -41,7 +41,7 @@ const (
 	maxPath    = 4095
 )
 
-// Scheme says whose URLs are good.
+// Scheme is how a section's URLs are signed.
 type Scheme int
 
 // The schemes of thumbd.toml.
@@ -65,7 +65,7 @@ func (s *Scheme) UnmarshalText(b []byte) error {
 	return fmt.Errorf("want open, signed or authtoken, have %q", b)
 }
 
-// Options are a Section's, as thumbd.toml(5) describes them.
+// Options are the options of a Section, as in thumbd.toml(5).
 type Options struct {
 	Name       string
 	Prefix     string // begins and ends with /
@@ -80,19 +80,19 @@ type Options struct {
 	Now func() time.Time
 }
 
-// Section is a section of downloads. Its methods may be called at the same
-// time.
+// Section is a section of downloads. Its methods are safe for concurrent use.
 type Section struct {
 	Options
 	dir *root.Dir
 }
 
-// Download is a file that may be handed out.
+// Download is a file that a request may have.
 type Download struct {
-	// Path is the file's below the root, decoded, without a leading slash.
+	// Path is the decoded path below the root, without a leading slash:
+	// "2026/report.pdf".
 	Path string
-	// SaveAs is the name under which to save it; "": as it is called. It has
-	// no control characters.
+	// SaveAs is the name under which the browser saves the file; "" is the
+	// file's own. It has no control characters.
 	SaveAs string
 }
 
@@ -104,11 +104,11 @@ func New(o Options) *Section {
 	return &Section{Options: o, dir: root.New(o.Root)}
 }
 
-// Close lets go of the root. Files that Open has returned stay open.
+// Close closes the root. Files that Open has returned stay open.
 func (s *Section) Close() { s.dir.Close() }
 
-// Authorize returns what the decoded URI uri, which has the section's prefix,
-// and its raw query ask for, if they may. It does not look at the disk.
+// Authorize returns the download that a request may have. uri is decoded and has
+// the section's prefix; query is raw. Authorize does not look at the disk.
 func (s *Section) Authorize(uri, query string) (Download, error) {
 	name := strings.TrimPrefix(uri, s.Prefix)
 	switch s.Scheme {
@@ -128,10 +128,10 @@ func (s *Section) Authorize(uri, query string) (Download, error) {
 	return Download{Path: name}, s.checkName(name)
 }
 
-// timeDigits is how many digits a time has in AuthToken's URLs.
+// timeDigits is the number of hexadecimal digits of a time in AuthToken URLs.
 const timeDigits = 8
 
-// checkToken verifies DIGEST-HEXTIME for path, and its time only when the
+// checkToken verifies DIGEST-HEXTIME for path. It checks the time only if the
 // digest is right.
 func (s *Section) checkToken(token, path string) error {
 	digest, hextime, ok := strings.Cut(token, "-")
@@ -155,8 +155,8 @@ func (s *Section) checkToken(token, path string) error {
 	return nil
 }
 
-// URI returns the decoded URI of a file, and the raw query that it needs. Only
-// Signed can have a name to save as and a time of its own.
+// URI returns the decoded URI of a file and the raw query for it. Only the scheme
+// Signed takes SaveAs and a time.
 func (s *Section) URI(d Download, expires time.Time) (uri, query string, err error) {
 	if err := s.checkName(d.Path); err != nil {
 		return "", "", err
@@ -197,8 +197,8 @@ func (s *Section) checkName(name string) error {
 	return nil
 }
 
-// Find returns ErrNone unless d is a regular file. Links are not followed,
-// wherever they lead, as nginx's disable_symlinks does not follow them.
+// Find returns ErrNone unless d is a regular file. Like nginx's disable_symlinks,
+// it follows no link.
 func (s *Section) Find(d Download) error {
 	if err := s.checkName(d.Path); err != nil {
 		return err
@@ -224,8 +224,8 @@ func (s *Section) Open(d Download) (*os.File, error) {
 	if err := find(r, d.Path); err != nil {
 		return nil, s.explain(d, err)
 	}
-	// What find saw may have been replaced: O_NONBLOCK so that a FIFO does not
-	// wait for a writer, and what is opened is looked at again.
+	// The file may have been replaced after find. O_NONBLOCK keeps a FIFO from
+	// waiting for a writer, and the open file is checked again.
 	f, err := r.OpenFile(d.Path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY|syscall.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, s.explain(d, err)
@@ -253,8 +253,8 @@ func (s *Section) Probe() error {
 	return err
 }
 
-// acquire hides fs.ErrNotExist: a root that is not mounted must not make every
-// file look as if it had never been.
+// acquire does not return fs.ErrNotExist: if the root is not mounted, no file
+// must count as missing.
 func (s *Section) acquire() (*os.Root, func(), error) {
 	r, release, err := s.dir.Acquire()
 	if err != nil {
@@ -263,7 +263,7 @@ func (s *Section) acquire() (*os.Root, func(), error) {
 	return r, release, nil
 }
 
-// find looks at every segment, without opening any.
+// find checks every segment of the name, and opens none.
 func find(r *os.Root, name string) error {
 	for i, c := range name + "/" {
 		if c != '/' {
@@ -280,7 +280,7 @@ func find(r *os.Root, name string) error {
 	return nil
 }
 
-// explain gives err its sentinel.
+// explain adds the sentinel to err.
 func (s *Section) explain(d Download, err error) error {
 	errno, isErrno := errors.AsType[syscall.Errno](err)
 	switch {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-// Package metrics counts what the daemon does and shows it: to Prometheus, and
-// as JSON to thumbd status. Other packages know nothing of it; they report
-// events.
+// Package metrics counts events of the daemon, and writes the counters for
+// Prometheus and, as JSON, for thumbd status. Other packages report events and do
+// not import it.
 package metrics
 
 import (
@@ -21,13 +21,13 @@ import (
 	"thumbd/internal/tidy"
 )
 
-// prefix begins the names of metrics that are thumbd's own.
+// prefix is the beginning of the names of thumbd's own metrics.
 const prefix = "thumbd_"
 
 // seconds are the buckets of histograms: a render takes some ms to some s.
 var seconds = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 40}
 
-// State is what is known at any moment and counted by others.
+// State has the values that are read at the moment of a request, not counted.
 type State struct {
 	Version, Vips string
 	Pool          render.State
@@ -35,7 +35,7 @@ type State struct {
 	Trees         map[string]tidy.Totals // of gc, by site
 }
 
-// Metrics counts. Its methods are safe for concurrent use.
+// Metrics has the counters. Its methods are safe for concurrent use.
 type Metrics struct {
 	registry *prometheus.Registry
 
@@ -44,8 +44,7 @@ type Metrics struct {
 	took, waited                                 *prometheus.HistogramVec
 }
 
-// New returns Metrics that have counted nothing. state is called whenever they
-// are shown.
+// New returns Metrics with all counters at 0. state is called for each request.
 func New(state func() State) *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry()}
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
@@ -110,8 +109,8 @@ func (m *Metrics) Output(t render.Times) {
 	m.waited.WithLabelValues(format).Observe(t.Waited.Seconds())
 }
 
-// ServeHTTP shows the metrics: for /status as a list of Family in JSON, else as
-// Prometheus reads them.
+// ServeHTTP writes the metrics: for /status as a JSON list of Family, otherwise in
+// the text format of Prometheus.
 func (m *Metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path != "/status" {
 		promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Timeout: time.Minute}).ServeHTTP(w, r)
@@ -124,19 +123,19 @@ func (m *Metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
-	// An error is the client's going away.
+	// An error means that the client has closed the connection.
 	_ = json.NewEncoder(w).Encode(families)
 }
 
-// Family is a metric with all of its samples.
+// Family is a metric with its samples.
 type Family struct {
 	Name    string   `json:"name"`
 	Help    string   `json:"help"`
 	Samples []Sample `json:"samples"`
 }
 
-// Sample is one value of a metric. That of a histogram is a mean, and Count of
-// how many; else Count is 0.
+// Sample is one value of a metric. For a histogram, Value is the mean and Count
+// the number of observations; otherwise Count is 0.
 type Sample struct {
 	Labels []Label `json:"labels,omitempty"`
 	Value  float64 `json:"value"`

@@ -23,8 +23,8 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// Settings are what the pictures of a site depend on. They are not changed once
-// made. The zero Settings are of no site.
+// Settings are the settings of a site on which its pictures depend. They are
+// immutable. The zero Settings are those of no site.
 type Settings struct {
 	site  *thumb.Site
 	marks map[string]string
@@ -51,8 +51,8 @@ type text struct {
 	Mtime      int                        `json:"mtime,omitempty"`
 }
 
-// Of returns the settings of a site, where marks tell the content of the image
-// of each watermark, by its name.
+// Of returns the settings of a site. marks has, for the name of each watermark,
+// text that identifies the content of its image, for example a hash.
 //
 // The settings are those of a tree that may have thumbnails with the
 // modification time of their original: see Stamped.
@@ -73,12 +73,12 @@ func (s Settings) After(before Settings) Settings {
 	return s
 }
 
-// Mark returns what tells the content of a watermark's image, "" if that is
-// not known.
+// Mark returns the text that identifies the content of a watermark's image, or ""
+// if the content is not known.
 func (s Settings) Mark(watermark string) string { return s.marks[watermark] }
 
-// stripped returns s as far as pictures depend on it. Formats that were, or
-// will be, left out change no picture, and neither do limits.
+// stripped returns a copy of s with only the fields on which pictures depend.
+// Adding or removing a format changes no picture, and neither do limits.
 func stripped(s *thumb.Site) *thumb.Site {
 	c := &thumb.Site{
 		Prefix: s.Prefix, Scheme: s.Scheme, Factors: s.Factors, Watermarks: s.Watermarks,
@@ -88,7 +88,7 @@ func stripped(s *thumb.Site) *thumb.Site {
 	}
 	for name, p := range s.Presets {
 		p.Formats = formats
-		// Any: without one it has no text, and it is always that of the name.
+		// Any format does: the text needs one, and the name decides.
 		p.Transform.Format = thumb.JPEG
 		c.Presets[name] = p
 	}
@@ -123,15 +123,16 @@ func (s *Settings) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// recipe is what a picture depends on beside its original. It is comparable.
+// recipe is everything on which a picture depends beside its original. It is
+// comparable.
 type recipe struct {
 	original  string
 	transform thumb.Transform
 	mark      string
 }
 
-// of returns the recipe of the published file of that name, and whether the
-// settings have one.
+// of returns the recipe of the published file of that name. ok is false if these
+// settings publish no such file.
 func (s Settings) of(name string) (recipe, bool) {
 	t, err := s.site.Published(name, thumb.AVIF, thumb.WebP)
 	if err != nil {
@@ -171,8 +172,8 @@ func (s Settings) plain(t thumb.Thumb) thumb.Transform {
 	return tr
 }
 
-// Change is from the settings that have made a tree, of one configuration or
-// of several, to those of now.
+// Change is the change from the settings that have made a tree, of one
+// configuration or several, to the present ones.
 type Change struct {
 	from []Settings
 	to   Settings
@@ -181,8 +182,8 @@ type Change struct {
 // NewChange returns the change from each of from to to.
 func NewChange(from []Settings, to Settings) Change { return Change{from, to} }
 
-// Of reports whether the published file of that name would be made otherwise,
-// or not at all any more.
+// Of reports whether the present settings render the published file of that name
+// differently, or no longer publish it.
 func (c Change) Of(name string) bool {
 	now, can := c.to.of(name)
 	for _, s := range c.from {
@@ -202,8 +203,8 @@ func (c Change) Fresh(name string, mtime time.Time, o stamp.Original) bool {
 	return c.to.mtime != stamped && stamp.Same(mtime, o.Mtime) && !c.Of(name)
 }
 
-// Any reports whether anything may be made otherwise. What is new, a preset
-// for one, is no change: nothing has been made of it.
+// Any reports whether Of may be true for some file. A new preset is no change,
+// because it has no published file.
 func (c Change) Any() bool {
 	return slices.ContainsFunc(c.from, func(s Settings) bool { return s.changed(c.to) })
 }
@@ -230,19 +231,19 @@ func (s Settings) changed(to Settings) bool {
 	return lacks(b.Factors, a.Factors) || len(a.Factors) == 0 && len(b.Factors) > 0
 }
 
-// lacks reports whether now is without one of before.
+// lacks reports whether an element of before is missing in now.
 func lacks(now, before []int) bool {
 	return slices.ContainsFunc(before, func(n int) bool { return !slices.Contains(now, n) })
 }
 
-// Folder is one of a tree of the preset scheme.
+// Folder is the folder of a preset in a tree of the preset scheme.
 type Folder struct {
 	Name  string // in the tree
 	Whole bool   // whether all that is in it would be made otherwise
 }
 
-// Folders returns the folders in which something would be made otherwise. ok
-// is false where names in folders do not tell, as in the other schemes.
+// Folders returns the folders with files for which Of is true. ok is false in the
+// other schemes, whose folders are originals and not presets.
 func (c Change) Folders() (folders []Folder, ok bool) {
 	for _, s := range append(slices.Clip(c.from), c.to) {
 		if s.site.Scheme != thumb.PresetScheme {
@@ -270,8 +271,8 @@ func (c Change) Folders() (folders []Folder, ok bool) {
 	return folders, true
 }
 
-// share reports whether some or all of what can be in a preset's folder would
-// be made otherwise: of each factor and format one is asked for.
+// share reports whether Of is true for some, or for all, files that can be in a
+// preset's folder. It tries one name for each factor and format.
 func (c Change) share(folder string) (some, all bool) {
 	all = true
 	for _, s := range c.from {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// Package root keeps a directory open by its path, as an [os.Root] that is
-// opened again when the path no longer names the same directory.
+// Package root keeps a directory open by its path, as an [os.Root]. If another
+// directory gets that path, root opens it.
 package root
 
 import (
@@ -12,8 +12,8 @@ import (
 	"syscall"
 )
 
-// Dir is a directory known by its path, links in the path followed. All of its
-// methods may be called at the same time.
+// Dir is a directory that is named by its path; links in the path are followed.
+// Its methods are safe for concurrent use.
 type Dir struct {
 	path string
 
@@ -22,8 +22,8 @@ type Dir struct {
 	closed  bool
 }
 
-// handle is one opening of the path. It is closed when it has been retired and
-// its last user has released it.
+// handle is the directory as it was opened once. It is closed after it was
+// retired and its last user has released it.
 type handle struct {
 	root    *os.Root
 	info    os.FileInfo
@@ -31,21 +31,20 @@ type handle struct {
 	retired bool
 }
 
-// New returns the directory at path, an absolute one, and opens nothing.
+// New returns the directory at an absolute path. It opens nothing.
 func New(path string) *Dir { return &Dir{path: path} }
 
 // Path returns the path that New was given.
 func (d *Dir) Path() string { return d.path }
 
-// Acquire returns the directory that the path names now, by device and inode.
-// It stays open, whatever becomes of the path, until release, which the caller
-// calls once; it must not be closed otherwise. The error wraps
-// [fs.ErrNotExist] where there is no such directory, and [os.ErrClosed] after
-// Close.
+// Acquire returns the directory that the path names now, compared by device and
+// inode. The directory stays open, even if the path changes, until the caller
+// calls release, once. The caller must not close it otherwise. The error wraps
+// [fs.ErrNotExist] if there is no such directory, and [os.ErrClosed] after Close.
 func (d *Dir) Acquire() (r *os.Root, release func(), err error) {
 	info, err := d.stat()
 	if err != nil {
-		// An unmounted file system must not be kept busy.
+		// An open directory would keep the file system from being unmounted.
 		d.replace(nil)
 		return nil, nil, err
 	}
@@ -67,8 +66,8 @@ func (d *Dir) Acquire() (r *os.Root, release func(), err error) {
 	return h.root, func() { d.release(h) }, nil
 }
 
-// Close makes every later Acquire fail. Who has acquired the directory before
-// keeps it until release.
+// Close makes every later Acquire fail. A directory that was acquired before stays
+// open until its release.
 func (d *Dir) Close() {
 	d.replace(nil)
 	d.mu.Lock()
@@ -76,8 +75,8 @@ func (d *Dir) Close() {
 	d.closed = true
 }
 
-// stat exists because os.OpenRoot opens whatever is there, and would wait for
-// the other end of a FIFO.
+// stat checks that the path is a directory. os.OpenRoot would open a FIFO and
+// wait for its writer.
 func (d *Dir) stat() (os.FileInfo, error) {
 	info, err := os.Stat(d.path)
 	if err == nil && !info.IsDir() {
@@ -86,8 +85,8 @@ func (d *Dir) stat() (os.FileInfo, error) {
 	return info, err
 }
 
-// open trusts the directory that it has opened, not one that stat saw before.
-// While it is open its inode's number is given to no other.
+// open checks the directory again after it has opened it. While the directory is
+// open, no other file gets its inode number.
 func open(path string) (*handle, error) {
 	r, err := os.OpenRoot(path)
 	if err != nil {
@@ -101,8 +100,8 @@ func open(path string) (*handle, error) {
 	return &handle{root: r, info: info}, nil
 }
 
-// replace makes h, which may be nil, the current handle. If d is closed it
-// closes h instead and returns false.
+// replace makes h, which may be nil, the current handle. If d is closed, it closes
+// h instead and returns false.
 func (d *Dir) replace(h *handle) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -127,18 +126,18 @@ func (d *Dir) release(h *handle) {
 	h.closeUnused()
 }
 
-// closeUnused is called with the lock of the handle's Dir.
+// closeUnused closes h if it has no users. The caller holds the lock of its Dir.
 func (h *handle) closeUnused() {
 	if h.retired && h.users == 0 {
 		h.root.Close()
 	}
 }
 
-// User returns the name of the user that this process accesses files as, for
+// User returns the name of the user as whom this process accesses files, for
 // errors about permissions.
 func User() string { return UserName(os.Geteuid()) }
 
-// UserName returns the name of a user, or the number where it has none.
+// UserName returns the name of a user, or its number if it has no name.
 func UserName(uid int) string {
 	id := strconv.Itoa(uid)
 	if u, err := user.LookupId(id); err == nil {

@@ -30,7 +30,7 @@ var digests = []struct {
 // String returns the name of d.
 func (d Digest) String() string { return digests[d].name }
 
-// Size returns how many hexadecimal digits a token has.
+// Size returns the number of hexadecimal digits of a token.
 func (d Digest) Size() int { return 2 * digests[d].new().Size() }
 
 // UnmarshalText reads the name of a digest.
@@ -53,7 +53,7 @@ func (d Digest) Token(path, hextime string, key []byte) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// Verify returns ErrSignature unless token is that of one of keys.
+// Verify returns ErrSignature unless one of keys makes this token.
 func (d Digest) Verify(token, path, hextime string, keys [][]byte) error {
 	good := slices.ContainsFunc(keys, func(key []byte) bool {
 		return equal(token, d.Token(path, hextime, key))

@@ -15,22 +15,22 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// What can be wrong with a signed query.
+// Errors of a signed query.
 var (
-	// ErrNoProof is a query that is not signed at all.
+	// ErrNoProof means that the query has no signature.
 	ErrNoProof = errors.New("nothing is signed")
-	// ErrQuery is a query with unknown, repeated, missing or malformed
-	// parameters, or with one after the signature.
+	// ErrQuery means that a parameter is unknown, repeated, missing or malformed,
+	// or stands after the signature.
 	ErrQuery = errors.New("the signed query is malformed")
-	// ErrProof is a signature that none of the keys makes for this path, this
-	// query and this purpose.
+	// ErrProof means that none of the keys makes this signature for this path,
+	// query and purpose.
 	ErrProof = errors.New("the query's signature is wrong")
-	// ErrExpired is a good signature or token whose time is over.
+	// ErrExpired means that a valid signature or token has expired.
 	ErrExpired = errors.New("the time is over")
 )
 
-// Purpose says what a signed query allows. It is a part of what is signed, so
-// that no signature serves another purpose.
+// Purpose is what a signed query allows. The signed text begins with it, so a
+// signature for one purpose is wrong for another.
 type Purpose string
 
 // The purposes.
@@ -39,13 +39,13 @@ const (
 	File   Purpose = "file"   // to download a file
 )
 
-// download is the parameter that File has beside expires.
+// download is a parameter of the purpose File.
 const download = "download"
 
-// Query is what a signed query says.
+// Query is the content of a signed query.
 type Query struct {
 	Expires time.Time
-	// Download is the name under which to save the file, if Named.
+	// Download is the name under which the browser saves the file, if Named.
 	Download string
 	Named    bool
 }
@@ -67,9 +67,9 @@ func (p Purpose) Sign(path string, q Query, key []byte) string {
 	return raw + "&signature=" + p.Proof(path, raw, key)
 }
 
-// Verify reads the raw query of a request for the decoded path, which must be
-// signed with one of keys and good at now. The signature is verified before
-// what it signs is looked at. Errors are ErrNoProof, ErrQuery, ErrProof and
+// Verify reads the raw query of a request for the decoded path. The query must be
+// signed with one of keys and not be expired at now. Verify checks the signature
+// before it parses the parameters. Errors are ErrNoProof, ErrQuery, ErrProof and
 // ErrExpired.
 func (p Purpose) Verify(path, raw string, keys [][]byte, now time.Time) (Query, error) {
 	text, signature, ok := cutSignature(raw)
@@ -137,7 +137,7 @@ func (p Purpose) parse(text string) (q Query, err error) {
 	return q, err
 }
 
-// parseTime reads seconds since 1970. 15 digits are thirty million years.
+// parseTime parses seconds since 1970, of at most 15 digits.
 func parseTime(s string) (time.Time, error) {
 	if s == "" || len(s) > 15 || strings.Trim(s, "0123456789") != "" {
 		return time.Time{}, fmt.Errorf("%w: expires is no time", ErrQuery)
@@ -149,7 +149,7 @@ func parseTime(s string) (time.Time, error) {
 	return time.Unix(n, 0), nil
 }
 
-// fileName decodes a name once. A + is itself.
+// fileName decodes a name once. A + stays a +.
 func fileName(s string) (string, error) {
 	name, err := thumb.Unescape(s)
 	if err != nil {
@@ -158,8 +158,7 @@ func fileName(s string) (string, error) {
 	return name, CheckFileName(name)
 }
 
-// CheckFileName returns ErrQuery unless name is one that a file can be saved
-// as.
+// CheckFileName returns ErrQuery unless a file can be saved under name.
 func CheckFileName(name string) error {
 	switch {
 	case name == "" || len(name) > 255:

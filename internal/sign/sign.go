@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// Package sign makes and verifies the signatures of thumbnails' URIs. It is
-// the one place that compares them.
+// Package sign makes and verifies the signatures of URIs and queries. No other
+// package compares a signature.
 package sign
 
 import (
@@ -15,7 +15,7 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// ErrSignature is a signature that none of the site's keys makes.
+// ErrSignature means that none of the site's keys makes the signature.
 var ErrSignature = errors.New("the signature is wrong")
 
 // Sign returns the signature of t under key, as its site's scheme writes it:
@@ -31,9 +31,9 @@ func Sign(t thumb.Thumb, key []byte) string {
 	return ""
 }
 
-// Verify returns ErrSignature unless t's signature is that of one of its
-// site's keys. It takes the same time wherever a wrong one differs. A site
-// whose scheme is not signed has nothing to verify.
+// Verify returns ErrSignature unless one of the site's keys makes t's signature.
+// Its time does not depend on where a wrong signature differs. For a scheme
+// without signatures it returns nil.
 func Verify(t thumb.Thumb) error {
 	if !t.Site.Scheme.HasKeys() {
 		return nil

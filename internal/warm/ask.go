@@ -16,17 +16,17 @@ import (
 	"thumbd/internal/serve"
 )
 
-// errAway is that thumbd does not answer now.
+// errAway means that thumbd does not answer at the moment.
 var errAway = errors.New("thumbd does not answer")
 
-// pause is how long to wait before thumbd is asked again.
+// pause is the time between two attempts to reach thumbd.
 const pause = 200 * time.Millisecond
 
-// maxText is more than what thumbd says of an error.
+// maxText is a bound for the text of an error from thumbd, in bytes.
 const maxText = 64 << 10
 
-// insist calls f until it returns something else than errAway, or has returned
-// that for longer than Patience.
+// insist calls f until it returns another result than errAway, for at most
+// Patience.
 func (r *run) insist(ctx context.Context, f func() error) error {
 	var since time.Time
 	for {
@@ -48,7 +48,7 @@ func (r *run) insist(ctx context.Context, f func() error) error {
 	}
 }
 
-// ask returns what thumbd answers to a form, as post.
+// ask sends a form and returns the decoded answer. Errors are those of post.
 func (r *run) ask(ctx context.Context, path string, form url.Values) (w serve.Warmed, err error) {
 	resp, err := r.post(ctx, path, form)
 	if err != nil {
@@ -61,8 +61,8 @@ func (r *run) ask(ctx context.Context, path string, form url.Values) (w serve.Wa
 	return w, nil
 }
 
-// post returns thumbd's answer to a form, which the caller closes. The error is
-// errAway, ErrRefused or what thumbd says.
+// post sends a form and returns the answer, whose body the caller closes. The
+// error is errAway, ErrRefused or has thumbd's text.
 func (r *run) post(ctx context.Context, path string, form url.Values) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://thumbd"+path, strings.NewReader(form.Encode()))
 	if err != nil {
@@ -71,7 +71,7 @@ func (r *run) post(ctx context.Context, path string, form url.Values) (*http.Res
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	resp, err := r.Client.Do(req)
 	if err != nil {
-		// Its URL is of no use to anybody.
+		// The URL of a unix socket says nothing.
 		if u, ok := errors.AsType[*url.Error](err); ok {
 			err = u.Err
 		}

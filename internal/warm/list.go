@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// list is names of originals in a file without a name, each percent-encoded in
-// a line of its own, so that it takes no memory and its length is known.
+// list is a list of originals in a deleted temp file, with one percent-encoded
+// name in each line. So a long list takes no memory, and its length is known.
 type list struct {
 	file  *os.File
 	lines *bufio.Writer
@@ -41,7 +41,7 @@ func (l *list) add(encoded string) error {
 	return err
 }
 
-// clear begins anew.
+// clear empties the list.
 func (l *list) clear() error {
 	l.count = 0
 	l.lines.Reset(l.file)
@@ -51,8 +51,8 @@ func (l *list) clear() error {
 	return l.file.Truncate(0)
 }
 
-// each calls f with each name, until f returns an error. Nothing is added
-// after it.
+// each calls f with each name, until f returns an error. No name is added after
+// this call.
 func (l *list) each(f func(name string) error) error {
 	if err := l.lines.Flush(); err != nil {
 		return err
@@ -69,13 +69,14 @@ func (l *list) each(f func(name string) error) error {
 	})
 }
 
-// readList adds the names that r has in lines, until ctx is done.
+// readList adds a name for each line of r, until ctx is done.
 func readList(ctx context.Context, r io.Reader, names *list) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	lines := make(chan string)
 	end := make(chan error, 1)
-	// Not waited for where ctx is done: nothing ends a Read of a terminal.
+	// If ctx is done, readList does not wait for this goroutine: nothing ends a
+	// Read of a terminal.
 	go func() {
 		end <- eachLine(r, func(line string) error {
 			select {

@@ -10,17 +10,16 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// The least time between two lines of a log, and the most while originals are
-// done.
+// The shortest and the longest time between two lines of a log.
 const (
 	leastTime = time.Second
 	mostTime  = 30 * time.Second
 )
 
-// NewProgress returns what shows a Run on w: on a terminal a bar with rate and
-// time left, elsewhere a line for each tenth and each half minute, but none
-// sooner than a second after another. Failures are lines either way. what is
-// what is made, in a word or two.
+// NewProgress returns a Progress that writes to w: on a terminal a progress bar
+// with rate and time left; otherwise a line at every 10 % and every 30 seconds, at
+// most one a second. Failures are lines in both cases. what names the work, for
+// example "thumbnails of gallery".
 func NewProgress(w io.Writer, terminal bool, what string) Progress {
 	if terminal {
 		return &bar{w: w, what: what}
@@ -28,7 +27,7 @@ func NewProgress(w io.Writer, terminal bool, what string) Progress {
 	return &log{w: w, what: what}
 }
 
-// bar is a Progress on a terminal.
+// bar is the Progress for a terminal.
 type bar struct {
 	w    io.Writer
 	what string
@@ -60,7 +59,7 @@ func (b *bar) Failed(original, reason string, thumbnails int) {
 
 func (b *bar) End() { _ = b.bar.Clear() }
 
-// log is a Progress in lines.
+// log is the Progress that writes lines.
 type log struct {
 	w           io.Writer
 	what        string
@@ -103,7 +102,7 @@ func failure(original, reason string, thumbnails int) string {
 	return fmt.Sprintf("%q: %s (%d thumbnails)", original, reason, thumbnails)
 }
 
-// rateText has a decimal where there are few.
+// rateText formats a rate, with a decimal if it is small.
 func rateText(rate float64) string {
 	if rate < 10 {
 		return fmt.Sprintf("%.1f", rate)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// Package warm has thumbnails made ahead of time, by the thumbd that it asks, and
-// counts what comes of it.
+// Package warm asks a thumbd to render thumbnails ahead of time, and counts the
+// results.
 package warm
 
 import (
@@ -21,45 +21,45 @@ import (
 	"thumbd/internal/serve"
 )
 
-// ErrRefused is that thumbd does not do what it is asked to: the site, or what is
-// to be made, is not one that it has.
+// ErrRefused means that thumbd does not have the site, preset or format.
 var ErrRefused = errors.New("refused")
 
-// ErrFull is that thumbd has a disk that takes no thumbnails.
+// ErrFull means that the disk of the site's tree is full or read-only.
 var ErrFull = errors.New("the disk is full or read-only: see thumbd's log")
 
-// Options say what is made. All but the slices, Since and List must be set.
+// Options are the options of a Run. All but the slices, Since and List must be
+// set.
 type Options struct {
-	// Client connects to the handler for administrators, whatever the host.
+	// Client connects to the socket for administrators, for any host name.
 	Client    *http.Client
 	Site      string
 	Selection serve.Selection
-	// List has an original's name or path in each line; nil stands for all of the
-	// site's. It is read to its end first. A Run that is interrupted meanwhile does
-	// not wait for a Read, which may go on after it.
+	// List has the name or path of an original in each line; nil means all
+	// originals of the site. Run reads it to its end first. If Run is interrupted
+	// meanwhile, it does not wait for a Read, which may go on after it.
 	List io.Reader
-	// AtOnce is how many originals thumbd is asked for at once.
+	// AtOnce is the number of concurrent requests to thumbd, one original each.
 	AtOnce int
-	// Patience is how long thumbd, once it has answered, may not answer, while
-	// it is started again for example, before that is an error.
+	// Patience is how long a thumbd that has answered before may be silent, for
+	// example during a restart.
 	Patience time.Duration
 	Progress Progress
 }
 
-// Progress shows how far a Run is. Its methods are not called at the same time.
+// Progress shows the progress of a Run. Its methods are never called concurrently.
 type Progress interface {
-	// Begin says how many originals there are.
+	// Begin is called first, with the number of originals.
 	Begin(total int)
-	// Done says that one more original is done.
+	// Done is called after each original.
 	Done()
-	// Failed says that so many of an original's thumbnails are not there, and
-	// why. It is called before the original's Done.
+	// Failed is called before the original's Done, with the number of its
+	// thumbnails that failed for this reason.
 	Failed(original, reason string, thumbnails int)
 	// End is called last.
 	End()
 }
 
-// Summary counts what a Run has done.
+// Summary is the result of a Run.
 type Summary struct {
 	Originals int            // that were asked for, Skipped ones too
 	Skipped   int            // originals, for being older
@@ -69,8 +69,8 @@ type Summary struct {
 	Unread    int            // folders of originals that thumbd can't read
 }
 
-// Failures returns how many thumbnails failed, and why in words: "12 damaged, 8
-// unsupported".
+// Failures returns the number of thumbnails that failed, and the reasons in words:
+// "12 damaged, 8 unsupported".
 func (s Summary) Failures() (n int, why string) {
 	var parts []string
 	for _, reason := range slices.Sorted(maps.Keys(s.Failed)) {
@@ -80,13 +80,13 @@ func (s Summary) Failures() (n int, why string) {
 	return n, strings.Join(parts, ", ")
 }
 
-// Run has all made that o says and is not there. Whatever ends it, what was
-// made is there, and another Run goes on with the rest. Its error is ErrRefused,
-// ErrFull, ctx's, or says why thumbd does not answer; failures are in the Summary, which
-// is set with an error too.
+// Run renders the missing thumbnails that o names. If it ends early, another Run
+// continues with the rest. The error is ErrRefused, ErrFull, ctx's error, or says
+// why thumbd does not answer. Failed thumbnails are in the Summary, which is set
+// with an error too.
 func Run(ctx context.Context, o Options) (Summary, error) {
 	r := &run{Options: o, sum: Summary{Failed: make(map[string]int)}}
-	// Says what is wrong before a long list is read.
+	// A mistake is reported before a long list is read.
 	if _, err := r.ask(ctx, "/warm", r.form("")); err != nil {
 		return r.sum, err
 	}
@@ -108,14 +108,14 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 	return r.sum, r.makeAll(ctx, names)
 }
 
-// run is one Run.
+// run is the state of one Run.
 type run struct {
 	Options
 	mu  sync.Mutex // of sum and Progress
 	sum Summary
 }
 
-// form returns what thumbd is asked to make of an original.
+// form returns the form for one original.
 func (r *run) form(original string) url.Values {
 	form := url.Values{"site": {r.Site}, "preset": r.Selection.Presets, "spec": r.Selection.Specs, "format": r.Selection.Formats}
 	if !r.Selection.Since.IsZero() {
@@ -127,7 +127,7 @@ func (r *run) form(original string) url.Values {
 	return form
 }
 
-// listAll adds the names of all of the site's originals.
+// listAll adds the names of all originals of the site.
 func (r *run) listAll(ctx context.Context, names *list) error {
 	return r.insist(ctx, func() error {
 		if err := names.clear(); err != nil {
@@ -154,8 +154,8 @@ func (r *run) listAll(ctx context.Context, names *list) error {
 	})
 }
 
-// makeAll has the thumbnails of all names made, AtOnce at a time, until
-// something is wrong with thumbd itself.
+// makeAll calls makeOne for all names, AtOnce at a time, until thumbd itself
+// fails.
 func (r *run) makeAll(ctx context.Context, names *list) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -186,7 +186,7 @@ func (r *run) makeAll(ctx context.Context, names *list) error {
 	return err
 }
 
-// makeOne has the thumbnails of one original made, and counts them.
+// makeOne asks for the thumbnails of one original, and counts them.
 func (r *run) makeOne(ctx context.Context, original string) error {
 	made := 0
 	var w serve.Warmed
@@ -195,7 +195,7 @@ func (r *run) makeOne(ctx context.Context, original string) error {
 		if err != nil {
 			return err
 		}
-		// What was made by one that did not finish was not there before.
+		// An earlier attempt that did not finish may have made some of them.
 		w.There = max(w.There-made, 0)
 		made += w.Made
 		if i := slices.IndexFunc(w.Failed, passes); i >= 0 {
@@ -216,10 +216,11 @@ func (r *run) makeOne(ctx context.Context, original string) error {
 	return nil
 }
 
-// passes reports whether f is not the original's.
+// passes reports whether the cause of f passes by itself.
 func passes(f serve.Failure) bool { return f.Reason == serve.Shutdown || f.Reason == serve.Superseded }
 
-// count counts what came of an original but for what was made. r.mu is held.
+// count adds the results of one original, except those that were made. The caller
+// holds r.mu.
 func (r *run) count(original string, w serve.Warmed) {
 	r.sum.Originals++
 	r.sum.There += w.There
