@@ -11,7 +11,7 @@ import (
 
 // Disposition returns the Content-Disposition of d (RFC 6266), for example
 //
-//	attachment; filename="r?sum?.pdf"; filename*=UTF-8''r%C3%A9sum%C3%A9.pdf
+//	attachment; filename="r_sum_.pdf"; filename*=UTF-8''r%C3%A9sum%C3%A9.pdf
 //
 // It has a filename in ASCII for every client and, if the name has other
 // characters, one in UTF-8 (RFC 8187). A name that is not UTF-8 is left out.
