@@ -14,7 +14,7 @@ import (
 )
 
 func doctorCommand() *cobra.Command {
-	var file, nginx string
+	var file, nginx, admin string
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "doctor",
@@ -25,7 +25,7 @@ func doctorCommand() *cobra.Command {
 			if len(command) == 0 {
 				return usage{errors.New("thumbd: want --nginx with a program; see thumbd --help")}
 			}
-			r := doctor.Run(cmd.Context(), doctor.Options{File: file, Nginx: command, Version: versionText()})
+			r := doctor.Run(cmd.Context(), doctor.Options{File: file, Nginx: command, Version: versionText(), Admin: admin})
 			write := func() error { return r.WriteText(cmd.OutOrStdout()) }
 			if asJSON {
 				e := json.NewEncoder(cmd.OutOrStdout())
@@ -47,6 +47,7 @@ func doctorCommand() *cobra.Command {
 	}
 	configFlag(cmd, &file)
 	cmd.Flags().StringVar(&nginx, "nginx", nginxProgram(), "the nginx to ask, a `COMMAND` with its flags")
+	cmd.Flags().StringVar(&admin, "admin", adminSocket, "`PATH` of thumbd's socket for administrators")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }

@@ -2,8 +2,8 @@
 
 package doctor
 
-// Daemon is what a running daemon says of itself to root, as JSON from
-// /_thumbd/report. Its troubles are what it has met just now, as the user that
+// Daemon is what a running daemon says of itself to administrators, as JSON from
+// /report on their socket. Its troubles are what it has met just now, as the user that
 // it is and with the restrictions of its unit.
 type Daemon struct {
 	Version string `json:"version"`

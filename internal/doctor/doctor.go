@@ -16,6 +16,7 @@ type Options struct {
 	File    string   // the configuration
 	Nginx   []string // the program and its flags
 	Version string   // of the program that asks
+	Admin   string   // thumbd's socket for administrators
 }
 
 // Status is how a check went.

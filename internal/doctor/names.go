@@ -34,6 +34,7 @@ var names = map[string]Status{
 	"daemon-unwell":         Wrong,
 	"daemon-silent":         Wrong,
 	"daemon-outdated":       Warning,
+	"admin-socket":          Warning,
 	"configuration":         Wrong,
 	"configuration-warning": Warning,
 	"no-site":               Wrong,

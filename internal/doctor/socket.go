@@ -92,24 +92,32 @@ func connect(path string) error {
 const askTime = 90 * time.Second
 
 // daemon asks the daemon how it is, and so starts one that is idle, and loads
-// the configuration as it does.
+// the configuration as it does. nginx's socket and the one for administrators
+// are asked both, as one of them may be of a daemon that hangs.
 func (v *visit) daemon(ctx context.Context) string {
 	var err error
-	v.host, err = ask(ctx, v.at)
+	v.host, err = ask(ctx, v.Admin)
 	v.load()
 	if v.has("socket-missing") || v.has("socket-dead") {
 		return v.skip("no socket to ask at")
 	}
+	_, healthErr := request(ctx, v.at, "/_thumbd/health")
+	_, isAnswer := errors.AsType[answerError](healthErr)
+	if healthErr != nil && !isAnswer && !errors.Is(healthErr, fs.ErrPermission) {
+		return v.silent(v.at, healthErr)
+	}
 	answered, isAnswer := errors.AsType[answerError](err)
 	switch {
 	case isAnswer && answered == http.StatusNotFound:
-		v.find("daemon-outdated", v.at, "a daemon answers that does not know this program, of "+v.Version+", or does not trust who runs it", v.restart())
+		v.find("daemon-outdated", v.Admin, "a daemon answers that does not know this program, of "+v.Version, v.restart())
 		return "it tells nothing of itself"
 	case errors.Is(err, fs.ErrPermission):
-		return v.skip("%v", err)
+		return v.skip("%v: are you root or of the group thumbd-admin?", err)
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ECONNREFUSED):
+		v.find("admin-socket", v.Admin, "nobody listens on the socket for administrators, so the daemon tells nothing of itself, and purge, warm and status don't reach it", v.adminCure()...)
+		return "it tells nothing of itself"
 	case err != nil:
-		v.find("daemon-silent", v.at, "thumbd does not answer: "+err.Error(), "journalctl -u "+serviceUnit+" -n 50", v.restart())
-		return "it does not answer"
+		return v.silent(v.Admin, err)
 	}
 	if v.host.Version != v.Version {
 		v.find("daemon-outdated", v.at, "version "+v.host.Version+" runs, and "+v.Version+" is installed", v.restart())
@@ -128,20 +136,49 @@ func (v *visit) daemon(ctx context.Context) string {
 	return fmt.Sprintf("process %d, version %s, user %s", v.host.PID, v.host.Version, v.host.User)
 }
 
+// silent says that the daemon does not answer at a socket.
+func (v *visit) silent(at string, err error) string {
+	v.find("daemon-silent", at, "thumbd does not answer: "+err.Error(), "journalctl -u "+serviceUnit+" -n 50", v.restart())
+	return "it does not answer"
+}
+
+// adminCure returns what makes the socket for administrators. systemd refuses to
+// start it beside a daemon that runs, so the socket that wants it starts again.
+func (v *visit) adminCure() []string {
+	if v.managed {
+		return []string{"systemctl unmask " + adminUnit, "systemctl restart " + socketUnit}
+	}
+	return []string{
+		"start thumbd serve with --listen and: --admin " + shell.Quote(v.Admin),
+		"or name the socket that it has: thumbd doctor --admin PATH",
+	}
+}
+
 // answerError is the status of an answer that is no report.
 type answerError int
 
 func (e answerError) Error() string { return fmt.Sprintf("it answers %d", int(e)) }
 
 // ask gets a daemon's report.
-func ask(ctx context.Context, path string) (*Daemon, error) {
+func ask(ctx context.Context, socket string) (*Daemon, error) {
+	body, err := request(ctx, socket, "/report")
+	if err != nil {
+		return nil, err
+	}
+	d := new(Daemon)
+	return d, json.Unmarshal(body, d)
+}
+
+// request returns the body of an answer of 200 on a socket; another answer is an
+// answerError.
+func request(ctx context.Context, socket, path string) ([]byte, error) {
 	client := http.Client{Timeout: askTime, Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", path)
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
 		},
 	}}
-	q, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://thumbd/_thumbd/report", nil)
+	q, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://thumbd"+path, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -153,12 +190,7 @@ func ask(ctx context.Context, path string) (*Daemon, error) {
 	if resp.StatusCode != http.StatusOK {
 		return nil, answerError(resp.StatusCode)
 	}
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return nil, err
-	}
-	d := new(Daemon)
-	return d, json.Unmarshal(body, d)
+	return io.ReadAll(resp.Body)
 }
 
 // load loads the configuration with the keys that the daemon has.

@@ -50,7 +50,7 @@ func (v *visit) thumbnails(ctx context.Context) string {
 	case v.config == nil || v.conf == nil:
 		return v.skip("it takes both configurations")
 	case v.host == nil:
-		return v.skip("thumbd does not answer")
+		return v.skip("thumbd tells nothing of itself")
 	case v.has("nginx-not-running"):
 		return v.skip("nginx does not run")
 	}

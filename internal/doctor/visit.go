@@ -13,10 +13,11 @@ import (
 	"thumbd/internal/nginxconf"
 )
 
-// The units that the packages install, and where the socket is then.
+// The units that the packages install, and the path of nginx's socket then.
 const (
 	serviceUnit   = "thumbd.service"
 	socketUnit    = "thumbd.socket"
+	adminUnit     = "thumbd-admin.socket"
 	installedPath = "/run/thumbd/thumbd.sock"
 )
 
@@ -32,7 +33,7 @@ type visit struct {
 
 	conf   *nginxconf.Config // nil: there is none
 	worker asuser.User       // of nginx; Name is empty where it is not known
-	at     string            // the socket
+	at     string            // the socket that nginx asks at
 	host   *Daemon           // nil: it does not answer
 
 	config    *config.Config // nil: it has mistakes

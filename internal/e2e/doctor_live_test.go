@@ -5,6 +5,7 @@ package e2e
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
@@ -188,10 +189,10 @@ func TestDoctorHearsTheDaemon(t *testing.T) {
 		"a refused configuration": {`{"refused": "thumbd.toml:3: keys: permission denied"}`, "configuration", "kill -HUP "},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l, undo := otherSocket(t, r)
+			l, undo := otherSocket(t, r.AdminPath())
 			defer undo()
 			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-				if tt.answer == "" || q.URL.Path != "/_thumbd/report" {
+				if tt.answer == "" || q.URL.Path != "/report" {
 					http.NotFound(w, q)
 					return
 				}
@@ -205,18 +206,40 @@ func TestDoctorHearsTheDaemon(t *testing.T) {
 	}
 }
 
-// Nobody but root and the daemon's user is told how the daemon is: not nginx,
-// which asks for clients.
-func TestReportIsForItsOwner(t *testing.T) {
+// Only administrators are told how the daemon is. On nginx's socket nobody is,
+// whoever the peer: a front end of root asks for any client.
+func TestReportIsForAdministrators(t *testing.T) {
 	o := rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}, Server: "location /_thumbd/ { try_files /none @thumbd; }"}
 	r := start(t, o)
-	if got := do(t, r, rig.Request{Target: "/_thumbd/report", Direct: true}); got.Status != 200 {
-		t.Errorf("its owner: %d %s", got.Status, got.Body)
-	}
-	if os.Geteuid() != 0 {
-		return // nginx is of the same user.
+	for _, target := range []string{"/_thumbd/report", "/report"} {
+		if got := do(t, r, rig.Request{Target: target, Direct: true}); got.Status != 404 {
+			t.Errorf("%s on nginx's socket: %d %s", target, got.Status, got.Body)
+		}
 	}
 	expect(t, get(t, r, "/_thumbd/report"), 404, "no-service")
+	var told doctor.Daemon
+	got := do(t, r, rig.Request{Target: "/report", Admin: true})
+	if err := json.Unmarshal(got.Body, &told); got.Status != 200 || err != nil || told.PID != r.DaemonPID() {
+		t.Errorf("on the socket for administrators: %d, %v, process %d, want %d", got.Status, err, told.PID, r.DaemonPID())
+	}
+}
+
+// A daemon without a socket for administrators works, so that is a warning.
+func TestDoctorMissesTheAdminSocket(t *testing.T) {
+	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}})
+	for name, change := range map[string]func() func(){
+		"missing": func() func() { return moved(t, r.AdminPath()) },
+		"deaf":    func() func() { return deafAt(t, r.AdminPath()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer change()()
+			found := examine(t, r)
+			wantFinding(t, found, "admin-socket", "--admin "+r.AdminPath())
+			if !found.Well || len(found.Findings) > 1 {
+				t.Errorf("%+v", found.Findings)
+			}
+		})
+	}
 }
 
 // Each text for people has the finding, and what to type.
@@ -227,7 +250,7 @@ func TestDoctorForPeople(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.CommandContext(t.Context(), p.Thumbd, "doctor", "-c", configFile(r), "--nginx", nginxOf(r)).Output()
+	out, err := exec.CommandContext(t.Context(), p.Thumbd, "doctor", "-c", configFile(r), "--nginx", nginxOf(r), "--admin", r.AdminPath()).Output()
 	if err == nil {
 		t.Error("exit code 0")
 	}
@@ -262,7 +285,7 @@ func TestDoctorQuotesNames(t *testing.T) {
 			p, err := programs()
 			must(t, err)
 			// It exits 1, as something is wrong.
-			out, _ := exec.CommandContext(t.Context(), p.Thumbd, "doctor", "-c", configFile(r), "--nginx", nginxOf(r)).Output()
+			out, _ := exec.CommandContext(t.Context(), p.Thumbd, "doctor", "-c", configFile(r), "--nginx", nginxOf(r), "--admin", r.AdminPath()).Output()
 			var line string
 			for text := range strings.Lines(string(out)) {
 				if strings.HasPrefix(text, "        ls -l ") {

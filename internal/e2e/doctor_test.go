@@ -35,7 +35,7 @@ func examine(t testing.TB, r *rig.Rig, flags ...string) doctor.Result {
 	if err != nil {
 		t.Fatal(err)
 	}
-	flags = append([]string{"doctor", "--json", "-c", configFile(r), "--nginx", nginxOf(r)}, flags...)
+	flags = append([]string{"doctor", "--json", "-c", configFile(r), "--nginx", nginxOf(r), "--admin", r.AdminPath()}, flags...)
 	cmd := exec.CommandContext(t.Context(), p.Thumbd, flags...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -297,9 +297,8 @@ func mode(name string, m os.FileMode) func(*testing.T, *rig.Rig) func() {
 }
 
 // otherSocket has a listener in place of the daemon's.
-func otherSocket(t *testing.T, r *rig.Rig) (l *net.UnixListener, undo func()) {
+func otherSocket(t *testing.T, path string) (l *net.UnixListener, undo func()) {
 	t.Helper()
-	path := filepath.Join(r.Dir, "thumbd.sock")
 	back := moved(t, path)
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
@@ -313,7 +312,16 @@ func otherSocket(t *testing.T, r *rig.Rig) (l *net.UnixListener, undo func()) {
 }
 
 func deafSocket(t *testing.T, r *rig.Rig) func() {
-	l, undo := otherSocket(t, r)
+	t.Helper()
+	return deafAt(t, nginxSocket(r))
+}
+
+func nginxSocket(r *rig.Rig) string { return filepath.Join(r.Dir, "thumbd.sock") }
+
+// deafAt leaves a socket at path on which nobody listens.
+func deafAt(t *testing.T, path string) func() {
+	t.Helper()
+	l, undo := otherSocket(t, path)
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -322,7 +330,7 @@ func deafSocket(t *testing.T, r *rig.Rig) func() {
 
 // muteSocket hangs up on everybody.
 func muteSocket(t *testing.T, r *rig.Rig) func() {
-	l, back := otherSocket(t, r)
+	l, back := otherSocket(t, nginxSocket(r))
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)

@@ -29,6 +29,8 @@ func (h *Handler) admin(w http.ResponseWriter, r *http.Request) {
 		err = h.adminWarm(w, r)
 	case "/originals":
 		err = h.adminOriginals(w, r)
+	case "/report":
+		err = h.report(w)
 	case "/readyz":
 		err = h.ready(w)
 	case "/metrics", "/status":
@@ -44,6 +46,14 @@ func (h *Handler) admin(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Thumbd-Reason", s.reason)
 	w.Header().Set("Cache-Control", "no-store")
 	body(w, s.code, err.Error())
+}
+
+// report answers with what Options.Report says, in JSON.
+func (h *Handler) report(w http.ResponseWriter) error {
+	if h.options.Report == nil {
+		return errNoService
+	}
+	return answerJSON(w, h.options.Report())
 }
 
 // ready answers whether requests for thumbnails can be served.

@@ -35,9 +35,8 @@ type Options struct {
 	// Health returns nil, or why thumbd is not well, in one line for whoever
 	// asks /_thumbd/health.
 	Health func() error
-	// Report returns what root, or thumbd's own user, gets as JSON from
-	// /_thumbd/report; it may try folders and take its time. Nobody else is
-	// told that it is there. nil: there is none.
+	// Report returns what administrators get as JSON from /report; it may try
+	// folders and take its time. nil: there is none.
 	Report func() any
 	// Count is called for what is to be counted, from any goroutine; nil:
 	// nobody counts.
@@ -135,11 +134,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *Handler) internal(w http.ResponseWriter, r *http.Request) error {
-	switch r.RequestURI {
-	case internalPrefix + "health":
-	case internalPrefix + "report":
-		return h.report(w, r)
-	default:
+	if r.RequestURI != internalPrefix+"health" {
 		return errNoService
 	}
 	if err := h.options.Health(); err != nil {

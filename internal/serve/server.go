@@ -43,7 +43,6 @@ func NewServer(h http.Handler, l net.Listener, log *slog.Logger) *Server {
 		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		// OPTIONS * is answered as any other method.
 		DisableGeneralOptionsHandler: true,
-		ConnContext:                  withPeer,
 	}}
 	s.listener = freshListener{l, &s.fresh}
 	return s
