@@ -12,8 +12,8 @@ import (
 )
 
 var (
-	thumbnailFormats = []thumb.Format{thumb.JPEG, thumb.PNG, thumb.WebP, thumb.AVIF, thumb.GIF}
-	originalFormats  = append(slices.Clip(thumbnailFormats), thumb.HEIC, thumb.TIFF, thumb.SVG, thumb.JXL)
+	thumbnailFormats = thumb.ThumbnailFormats()
+	originalFormats  = thumb.Formats()
 )
 
 var namePattern = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
@@ -29,6 +29,16 @@ type draft struct {
 	tree, originals       string
 	accessKeys, tokenKeys []string
 	uses                  []keyUse
+}
+
+func defaultQuality() map[thumb.Format]int {
+	quality := make(map[thumb.Format]int)
+	for _, f := range thumbnailFormats {
+		if q := f.Quality(); q > 0 {
+			quality[f] = q
+		}
+	}
+	return quality
 }
 
 // sites reads and checks all sites into c.
@@ -60,13 +70,11 @@ func (r *reader) sites(c *Config, top table) {
 // site reads one site and checks what depends on no other.
 func (r *reader) site(c *Config, t table, name string) *draft {
 	d := &draft{table: t, Site: Site{
-		OriginalFormats: []thumb.Format{
-			thumb.JPEG, thumb.PNG, thumb.WebP, thumb.AVIF, thumb.GIF, thumb.HEIC, thumb.TIFF,
-		},
+		OriginalFormats: thumb.DefaultFormats(),
 		Thumb: thumb.Site{
 			Name:       name,
 			Formats:    slices.Clone(thumbnailFormats),
-			Quality:    map[thumb.Format]int{thumb.JPEG: 82, thumb.WebP: 80, thumb.AVIF: 55},
+			Quality:    defaultQuality(),
 			Presets:    make(map[string]thumb.Preset),
 			Watermarks: make(map[string]thumb.Watermark),
 			MaxWidth:   c.ThumbnailWidth,

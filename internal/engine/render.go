@@ -118,7 +118,7 @@ func (o *original) plan(job wire.Job, files []*os.File) []*output {
 		if t.Method == thumb.Original {
 			continue
 		}
-		out.animated = o.frames > 1 && t.Frames != 1 && (t.Format == thumb.GIF || t.Format == thumb.WebP)
+		out.animated = o.frames > 1 && t.Frames != 1 && t.Format.Animates()
 		var err error
 		out.plan, err = geometry.New(upright, t, image.Pt(job.Width, job.Height))
 		if err == nil && o.format == thumb.SVG {

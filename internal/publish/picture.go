@@ -12,7 +12,6 @@ import (
 	"image/png"
 	"io"
 	"os"
-	"strings"
 
 	"golang.org/x/image/webp"
 	"golang.org/x/sys/unix"
@@ -66,11 +65,11 @@ func verify(picture *io.SectionReader, want Want) error {
 // dimensions to compare it goes no further than the signature: an original's
 // own bytes may use what the decoders of the standard library lack.
 func decodeHeader(in *bufio.Reader, want Want) (image.Config, error) {
-	head, err := in.Peek(12)
+	head, err := in.Peek(thumb.SignatureLength)
 	if err != nil && err != io.EOF {
 		return image.Config{}, err
 	}
-	if !hasSignature(string(head), want.Format) {
+	if !want.Format.Begins(head) {
 		return image.Config{}, fmt.Errorf("it begins with %q", head)
 	}
 	if want.Format == thumb.AVIF {
@@ -93,22 +92,6 @@ func decodeHeader(in *bufio.Reader, want Want) (image.Config, error) {
 	default:
 		return webp.DecodeConfig(in)
 	}
-}
-
-func hasSignature(head string, format thumb.Format) bool {
-	switch format {
-	case thumb.JPEG:
-		return strings.HasPrefix(head, "\xff\xd8\xff")
-	case thumb.PNG:
-		return strings.HasPrefix(head, "\x89PNG\r\n\x1a\n")
-	case thumb.GIF:
-		return strings.HasPrefix(head, "GIF87a") || strings.HasPrefix(head, "GIF89a")
-	case thumb.WebP:
-		return len(head) == 12 && strings.HasPrefix(head, "RIFF") && head[8:] == "WEBP"
-	case thumb.AVIF:
-		return len(head) == 12 && head[4:8] == "ftyp"
-	}
-	return false
 }
 
 // faultReader keeps an error of the disk apart from those that decoders make

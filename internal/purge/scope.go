@@ -151,7 +151,7 @@ func (p *Purge) Take(ctx context.Context, tree *publish.Tree, bin *publish.Bin) 
 		return nil
 	}
 	return tree.Walk(ctx, p.walked, func(name string) error {
-		t, err := p.site.Published(name, thumb.AVIF, thumb.WebP)
+		t, err := p.site.Published(name)
 		// A name that this configuration does not know may be of an earlier one.
 		if err != nil {
 			t = thumb.Thumb{}

@@ -95,7 +95,7 @@ func stripped(s *thumb.Site) *thumb.Site {
 	return c
 }
 
-var formats = []thumb.Format{thumb.JPEG, thumb.PNG, thumb.WebP, thumb.AVIF, thumb.GIF}
+var formats = thumb.ThumbnailFormats()
 
 // MarshalJSON implements json.Marshaler.
 func (s Settings) MarshalJSON() ([]byte, error) {
@@ -134,7 +134,7 @@ type recipe struct {
 // of returns the recipe of the published file of that name. ok is false if these
 // settings publish no such file.
 func (s Settings) of(name string) (recipe, bool) {
-	t, err := s.site.Published(name, thumb.AVIF, thumb.WebP)
+	t, err := s.site.Published(name)
 	if err != nil {
 		return recipe{}, false
 	}

@@ -189,7 +189,7 @@ func (h *Handler) answerThere(w http.ResponseWriter, r *http.Request, accel Acce
 	a.vary(w.Header())
 	file := a.Thumb.DocumentRoot + a.name
 	if accel.forPath(file) == AccelSendfile {
-		sendfile(w.Header(), file, mediaTypes[a.transform.Format])
+		sendfile(w.Header(), file, a.transform.Format.MediaType())
 		return nil
 	}
 	f, err := a.Tree.Open(a.name)
@@ -200,5 +200,5 @@ func (h *Handler) answerThere(w http.ResponseWriter, r *http.Request, accel Acce
 		return err
 	}
 	defer f.Close()
-	return direct(w, r, f, mediaTypes[a.transform.Format])
+	return direct(w, r, f, a.transform.Format.MediaType())
 }

@@ -336,14 +336,8 @@ func (a asked) vary(h http.Header) {
 
 func (a asked) header(w http.ResponseWriter, size int64) {
 	a.vary(w.Header())
-	w.Header().Set("Content-Type", mediaTypes[a.transform.Format])
+	w.Header().Set("Content-Type", a.transform.Format.MediaType())
 	w.Header().Set("Content-Length", strconv.FormatInt(size, 10))
-}
-
-// mediaTypes are those that nginx's mime.types has.
-var mediaTypes = map[thumb.Format]string{
-	thumb.JPEG: "image/jpeg", thumb.PNG: "image/png", thumb.WebP: "image/webp",
-	thumb.AVIF: "image/avif", thumb.GIF: "image/gif",
 }
 
 func send(w http.ResponseWriter, r *http.Request, content io.Reader) {

@@ -641,7 +641,7 @@ func TestGone(t *testing.T) {
 		b.url("b.jpg", "10x10"):           true,
 		b.url("b.jpg", "10x10") + ".webp": true,
 		b.url("a.jpg", "10x10") + ".webp": false,
-		b.url("b.jpg", "10x10") + ".avif": false,
+		b.url("b.jpg", "10x10") + ".avif": true,
 		"/thumbs/unknown":                 false,
 	} {
 		if got := b.site.Gone(uri); got != want {

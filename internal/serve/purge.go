@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,7 +19,6 @@ import (
 	"thumbd/internal/purge"
 	"thumbd/internal/render"
 	"thumbd/internal/sign"
-	"thumbd/internal/thumb"
 )
 
 // ErrNoSuchSite is a purge of a site that the configuration does not have.
@@ -245,8 +245,11 @@ func (sites *Sites) again(site, name string) (a asked, ok bool) {
 	if s == nil {
 		return asked{}, false
 	}
-	t, err := s.Thumb.Published(name, s.Thumb.Negotiate...)
+	t, err := s.Thumb.Published(name)
 	if err != nil || sign.Verify(t) != nil {
+		return asked{}, false
+	}
+	if _, err := s.Thumb.Parse(name); err != nil && !slices.Contains(s.Thumb.Negotiate, t.Spec.Format) {
 		return asked{}, false
 	}
 	return asked{Site: s, thumb: t, transform: t.Transform(), uri: name, name: name}, true
@@ -261,7 +264,7 @@ func (h *Handler) removeStale(a asked, info originals.Info) {
 	}
 	for _, place := range a.Thumb.OfOriginal(a.thumb.Original) {
 		err := a.Tree.Each(place.Name, place.Files, func(name string, of time.Time) error {
-			if t, err := a.Thumb.Published(name, thumb.AVIF, thumb.WebP); err == nil && t.Original == a.thumb.Original && !a.fresh(name, of, info) {
+			if t, err := a.Thumb.Published(name); err == nil && t.Original == a.thumb.Original && !a.fresh(name, of, info) {
 				return a.Tree.Remove(name)
 			}
 			return nil

@@ -87,7 +87,7 @@ func (s *Site) openWatermark(name string) (*os.File, originals.Info, error) {
 // Gone reports whether the original of a published name is known not to
 // exist. It is what publish.New asks for.
 func (s *Site) Gone(name string) bool {
-	t, err := s.Thumb.Published(name, s.Thumb.Negotiate...)
+	t, err := s.Thumb.Published(name)
 	if err != nil {
 		return false
 	}

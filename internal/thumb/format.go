@@ -3,7 +3,9 @@
 package thumb
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -11,8 +13,7 @@ import (
 // usual extension in lower case. The zero Format is none.
 type Format uint8
 
-// The formats that thumbd knows. JPEG to GIF can be thumbnails, all can be
-// originals.
+// The formats that thumbd knows: the rows of the table formats.
 const (
 	JPEG Format = iota + 1
 	PNG
@@ -25,30 +26,137 @@ const (
 	JXL
 )
 
-var formatNames = [...]string{
-	JPEG: "jpg", PNG: "png", WebP: "webp", AVIF: "avif", GIF: "gif",
-	HEIC: "heic", TIFF: "tiff", SVG: "svg", JXL: "jxl",
+// Signature is a byte sequence at an offset that the files of a format have.
+type Signature struct {
+	Offset int
+	Bytes  string
 }
 
-// extensions are the endings of file names that tell a format, in lower case.
-var extensions = map[string]Format{
-	"jpg": JPEG, "jpeg": JPEG, "jpe": JPEG, "png": PNG, "webp": WebP,
-	"avif": AVIF, "gif": GIF, "heic": HEIC, "heif": HEIC,
-	"tif": TIFF, "tiff": TIFF, "svg": SVG, "jxl": JXL,
+// formats has one row for each format. The other packages read their facts about
+// formats here. A new format needs a row, and its code in the worker: probe.Walk,
+// and the encoder if it can be a thumbnail's.
+var formats = [...]struct {
+	extensions []string // of file names, in lower case; the first is the format's name
+	mediaType  string   // as in nginx's mime.types
+	signatures []Signature
+	thumbnail  bool // a thumbnail can have this format
+	quality    int  // default of thumbnails, 1 to 100; 0: the format has no quality
+	animates   bool // a thumbnail of this format can be an animation
+	byDefault  bool // originals of this format are allowed unless a site says otherwise
+}{
+	JPEG: {
+		extensions: []string{"jpg", "jpeg", "jpe"}, mediaType: "image/jpeg",
+		signatures: []Signature{{0, "\xff\xd8\xff"}},
+		thumbnail:  true, quality: 82, byDefault: true,
+	},
+	PNG: {
+		extensions: []string{"png"}, mediaType: "image/png",
+		signatures: []Signature{{0, "\x89PNG\r\n\x1a\n"}},
+		thumbnail:  true, byDefault: true,
+	},
+	WebP: {
+		extensions: []string{"webp"}, mediaType: "image/webp",
+		signatures: []Signature{{8, "WEBP"}},
+		thumbnail:  true, quality: 80, animates: true, byDefault: true,
+	},
+	AVIF: {
+		extensions: []string{"avif"}, mediaType: "image/avif",
+		signatures: []Signature{{4, "ftyp"}},
+		thumbnail:  true, quality: 55, byDefault: true,
+	},
+	GIF: {
+		extensions: []string{"gif"}, mediaType: "image/gif",
+		signatures: []Signature{{0, "GIF87a"}, {0, "GIF89a"}},
+		thumbnail:  true, animates: true, byDefault: true,
+	},
+	HEIC: {
+		extensions: []string{"heic", "heif"}, mediaType: "image/heic",
+		signatures: []Signature{{4, "ftyp"}},
+		byDefault:  true,
+	},
+	TIFF: {
+		extensions: []string{"tiff", "tif"}, mediaType: "image/tiff",
+		signatures: []Signature{{0, "II*\x00"}, {0, "MM\x00*"}, {0, "II+\x00"}, {0, "MM\x00+"}},
+		byDefault:  true,
+	},
+	// An SVG is text without a signature.
+	SVG: {extensions: []string{"svg"}, mediaType: "image/svg+xml"},
+	JXL: {
+		extensions: []string{"jxl"}, mediaType: "image/jxl",
+		signatures: []Signature{{0, "\xff\x0a"}, {0, "\x00\x00\x00\x0cJXL \r\n\x87\n"}},
+	},
 }
 
-// String returns the format's extension, without a dot.
-func (f Format) String() string { return nameOf(formatNames[:], int(f)) }
+// formatNames are the names of the formats, and extensions the formats of all
+// endings of file names.
+var formatNames, extensions = func() (names []string, byExtension map[string]Format) {
+	byExtension = make(map[string]Format)
+	names = make([]string, len(formats))
+	for f := JPEG; int(f) < len(formats); f++ {
+		names[f] = formats[f].extensions[0]
+		for _, ext := range formats[f].extensions {
+			byExtension[ext] = f
+		}
+	}
+	return names, byExtension
+}()
 
-// Thumbnail reports whether a thumbnail can be of format f.
-func (f Format) Thumbnail() bool { return f >= JPEG && f <= GIF }
+// Formats returns all formats.
+func Formats() []Format { return having(func(Format) bool { return true }) }
+
+// ThumbnailFormats returns the formats that a thumbnail can have.
+func ThumbnailFormats() []Format { return having(Format.Thumbnail) }
+
+// DefaultFormats returns the formats of originals that a site allows if it names
+// none.
+func DefaultFormats() []Format {
+	return having(func(f Format) bool { return formats[f].byDefault })
+}
+
+// Variants returns the formats that can be negotiated, the preferred one first.
+func Variants() []Format { return []Format{AVIF, WebP} }
+
+func having(property func(Format) bool) (list []Format) {
+	for f := JPEG; int(f) < len(formats); f++ {
+		if property(f) {
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+// String returns the format's name, its usual extension without a dot: "jpg".
+func (f Format) String() string { return nameOf(formatNames, int(f)) }
+
+// Thumbnail reports whether a thumbnail can have format f.
+func (f Format) Thumbnail() bool { return int(f) < len(formats) && formats[f].thumbnail }
+
+// MediaType returns f's media type, for example "image/jpeg".
+func (f Format) MediaType() string { return formats[f].mediaType }
+
+// Quality returns the default quality of thumbnails, or 0 if f has no quality.
+func (f Format) Quality() int { return formats[f].quality }
+
+// Animates reports whether a thumbnail of format f can be an animation.
+func (f Format) Animates() bool { return formats[f].animates }
+
+// Begins reports whether head, the first bytes of a file, has a signature of f. An
+// SVG has none.
+func (f Format) Begins(head []byte) bool {
+	return slices.ContainsFunc(formats[f].signatures, func(s Signature) bool {
+		return len(head) >= s.Offset && bytes.HasPrefix(head[s.Offset:], []byte(s.Bytes))
+	})
+}
+
+// SignatureLength is the number of bytes that Begins needs.
+const SignatureLength = 12
 
 // MarshalText implements encoding.TextMarshaler.
-func (f Format) MarshalText() ([]byte, error) { return marshalName(formatNames[:], int(f)) }
+func (f Format) MarshalText() ([]byte, error) { return marshalName(formatNames, int(f)) }
 
 // UnmarshalText accepts the text of String alone: "jpg", never "jpeg".
 func (f *Format) UnmarshalText(b []byte) error {
-	i, err := unmarshalName(formatNames[:], b)
+	i, err := unmarshalName(formatNames, b)
 	*f = Format(i)
 	return err
 }

@@ -58,7 +58,7 @@ func TestThumbnailsLieWhereTheirOriginalsDo(t *testing.T) {
 		var originals []string
 		of := make(map[string]string)
 		for _, name := range tt.names {
-			u, err := tt.site.Published(name, AVIF, WebP)
+			u, err := tt.site.Published(name)
 			if err != nil {
 				t.Errorf("%s: %v", name, err)
 				continue
@@ -133,7 +133,7 @@ func TestPublishedHasTheFormatOfTheFile(t *testing.T) {
 	site := presetSite()
 	site.Negotiate = []Format{WebP}
 	for name, original := range map[string]string{"/p/l/a.jpg.webp": "a.jpg", "/p/s/a.heic.png.webp": "a.heic"} {
-		got, err := site.Published(name, WebP)
+		got, err := site.Published(name)
 		if err != nil || got.Transform().Format != WebP || got.Original != original {
 			t.Errorf("%s, a negotiated one: %v of %q, %v", name, got.Transform().Format, got.Original, err)
 		}
@@ -186,7 +186,7 @@ func TestAFileIsOfOneOriginal(t *testing.T) {
 						t.Errorf("%v, %v: the file %s is of %s and of %s", formats, negotiate, file, before, u.Original)
 					}
 					of[file] = u.Original
-					if p, err := site.Published("/p/s/"+file, AVIF, WebP); err != nil || p.Original != u.Original || p.Spec.Format != format {
+					if p, err := site.Published("/p/s/" + file); err != nil || p.Original != u.Original || p.Spec.Format != format {
 						t.Errorf("%v, %v: the file %s is taken for %v of %s, want %s: %v", formats, negotiate, file, p.Spec.Format, p.Original, u.Original, err)
 					}
 				}

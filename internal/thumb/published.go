@@ -4,11 +4,12 @@ package thumb
 
 import "strings"
 
-// Published returns what the published file of that name is, which may have
-// the suffix of one of the negotiated formats. Spec.Format is the file's.
-func (s *Site) Published(name string, negotiated ...Format) (Thumb, error) {
+// Published returns the thumbnail that the published file of that name is. The
+// name may have the suffix of a variant, also of a format that the site no longer
+// negotiates: kitten.jpg.webp. Spec.Format is the file's format.
+func (s *Site) Published(name string) (Thumb, error) {
 	t, err := s.Parse(name)
-	for _, f := range negotiated {
+	for _, f := range Variants() {
 		if err == nil {
 			break
 		}

@@ -129,7 +129,7 @@ func (t Thumb) Transform() Transform {
 	if r.Quality == 0 {
 		r.Quality = t.Site.Quality[r.Format]
 	}
-	if r.Format == PNG || r.Format == GIF || r.Method == Original {
+	if r.Format.Quality() == 0 || r.Method == Original {
 		r.Quality = 0
 	}
 	if name := r.Watermark.Name; name != "" {

@@ -33,8 +33,7 @@ type known struct {
 
 // thumbnail returns the thumbnail that e's name stands for, if it is one.
 func (r *run) thumbnail(e entry) (thumb.Thumb, bool) {
-	// Also those of formats that are no longer negotiated.
-	t, err := r.Thumb.Published(r.Thumb.Prefix+e.name, thumb.AVIF, thumb.WebP)
+	t, err := r.Thumb.Published(r.Thumb.Prefix + e.name)
 	return t, err == nil
 }
 
