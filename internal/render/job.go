@@ -32,11 +32,14 @@ func (p *Pool) job(w *worker, outputs []*output) *worker {
 		p.drop(w, why)
 		w = p.fresh(deadline)
 	}
+	original := outputs[0].Identity
 	err := p.attempt(w, outputs, deadline)
-	if isCrash(err) && len(outputs) == 1 {
+	p.strike(original, err)
+	if isCrash(err) && len(outputs) == 1 && p.queue.mayRetry(original) {
 		p.drop(w, end{"crashed", "crashed: " + w.crash(err)})
 		w = p.fresh(deadline)
 		err = p.attempt(w, outputs, deadline)
+		p.strike(original, err)
 	}
 	crash := ""
 	if isCrash(err) {
@@ -46,7 +49,7 @@ func (p *Pool) job(w *worker, outputs []*output) *worker {
 	switch {
 	case err == nil || errors.Is(err, ErrInternal):
 		p.finishAll(outputs, err)
-	case len(outputs) > 1:
+	case p.refusals.strikes(original) < mostStrikes && (len(outputs) > 1 || crash != ""):
 		p.queue.again(outputs)
 	case crash != "":
 		p.finishAll(outputs, &Refusal{Err: ErrCrashed, Detail: crash})
@@ -83,15 +86,19 @@ func (p *Pool) time(outputs []*output, begun time.Time) {
 // another output of their original, and returns the others.
 func (p *Pool) refuseKnown(outputs []*output) []*output {
 	return slices.DeleteFunc(outputs, func(o *output) bool {
-		if o.alone {
-			return false
-		}
 		err := p.refusals.get(o.Request)
 		if err != nil {
 			o.fail(err)
 		}
 		return err != nil
 	})
+}
+
+// strike counts a deadline or a crash, if err of attempt is one.
+func (p *Pool) strike(original Identity, err error) {
+	if isCrash(err) || errors.Is(err, os.ErrDeadlineExceeded) {
+		p.refusals.strike(original)
+	}
 }
 
 // isCrash reports whether err of attempt means that the worker died or lied.

@@ -46,8 +46,9 @@ func New(o Options) *Pool {
 	if o.Finished == nil {
 		o.Finished = func(Times) {}
 	}
+	refusals := newRefusals()
 	return &Pool{
-		options: o, queue: newQueue(o.Queue), refusals: newRefusals(),
+		options: o, queue: newQueue(o.Queue, refusals.strikes), refusals: refusals,
 		warm: make(chan *worker), first: make(chan struct{}), running: make(map[*worker]time.Time),
 	}
 }
@@ -167,9 +168,10 @@ func (p *Pool) place(ctx context.Context) {
 			p.drop(w, end{"died", "died while idle"})
 			w = nil
 		default:
-			end := p.begin(w)
+			end, original := p.begin(w), outputs[0].Identity
 			w = p.job(w, outputs)
 			end()
+			p.queue.release(original)
 		}
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"thumbd/internal/render/wire"
 	"thumbd/internal/thumb"
 )
 
@@ -350,6 +351,7 @@ func TestOutputsOfAFailedJobAreTriedAlone(t *testing.T) {
 		b := newBench(t, func(o *Options) { o.RenderTime = time.Second })
 		release := b.block()
 		good := b.background(context.Background(), b.request(order, 12))
+		b.awaitQueued(1)
 		bad := b.background(context.Background(), b.request(order, 13))
 		b.awaitQueued(2)
 		if err := release(); err != nil {
@@ -360,6 +362,53 @@ func TestOutputsOfAFailedJobAreTriedAlone(t *testing.T) {
 		}
 		if err := <-bad; !errors.Is(err, want) {
 			t.Errorf("%s: the bad one: %v; want %v", order, err, want)
+		}
+	}
+}
+
+// One original over which workers hang or crash costs two of them, whatever the
+// number of its outputs, and a request of somebody else comes before the second.
+// Outputs that never ran are refused for the same reason.
+func TestOneOriginalCostsTwoWorkers(t *testing.T) {
+	for order, want := range map[string]struct{ ran, others error }{
+		"hang":  {ErrDeadline, ErrDeadline},
+		"crash": {ErrCrashed, ErrQuarantined},
+	} {
+		for _, many := range []int{1, 8, wire.MaxOutputs + 8} {
+			t.Run(fmt.Sprint(order, many), func(t *testing.T) {
+				b := newBench(t, func(o *Options) { o.Queue, o.RenderTime = 2*many, 300*time.Millisecond })
+				release := b.block()
+				var ends []<-chan error
+				for width := 1; width <= many; width++ {
+					ends = append(ends, b.background(context.Background(), b.request(order, width)))
+				}
+				b.awaitQueued(many)
+				other := b.background(context.Background(), b.request("plain", 2))
+				b.awaitQueued(many + 1)
+				if err := release(); err != nil {
+					t.Fatal(err)
+				}
+				if err := <-other; err != nil {
+					t.Errorf("somebody else's: %v", err)
+				}
+				for _, end := range ends {
+					if err := <-end; !errors.Is(err, want.ran) && !errors.Is(err, want.others) {
+						t.Errorf("%v, want %v or %v", err, want.ran, want.others)
+					}
+				}
+				for width := many + 1; width < many+4; width++ {
+					if _, _, err := b.render(order, width); !errors.Is(err, want.others) {
+						t.Errorf("later: %v, want %v", err, want.others)
+					}
+				}
+				// The only place for a worker ends one before it goes on.
+				if _, _, err := b.render("plain", 3); err != nil {
+					t.Error(err)
+				}
+				if got := b.replaced(); got != mostStrikes {
+					t.Errorf("%d workers ended, want %d", got, mostStrikes)
+				}
+			})
 		}
 	}
 }
@@ -575,6 +624,19 @@ func TestLastWordsReachTheLog(t *testing.T) {
 	if !b.reported("the worker's last words") {
 		t.Errorf("no last words in %+v", b.events)
 	}
+}
+
+// replaced returns how many workers have been replaced.
+func (b *bench) replaced() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := 0
+	for _, e := range b.events {
+		if e.Text == "worker replaced" {
+			n++
+		}
+	}
+	return n
 }
 
 func (b *bench) reported(text string) bool {

@@ -73,16 +73,19 @@ func (c *Company) complete() bool {
 // in first out. Safe for concurrent use.
 type queue struct {
 	limit int // of each: what is in the background takes nobody's place
+	// strikes tells how many deadlines and crashes an original has cost.
+	strikes func(Identity) int
 
 	mu      sync.Mutex
 	closed  bool
 	waiting []*output
+	running map[Identity]int // jobs of each original
 	// ready has a token while waiting may not be empty.
 	ready chan struct{}
 }
 
-func newQueue(limit int) *queue {
-	return &queue{limit: limit, ready: make(chan struct{}, 1)}
+func newQueue(limit int, strikes func(Identity) int) *queue {
+	return &queue{limit: limit, strikes: strikes, running: make(map[Identity]int), ready: make(chan struct{}, 1)}
 }
 
 // add queues o, or returns ErrQueueFull or ErrShutdown.
@@ -114,8 +117,8 @@ func (q *queue) count(background bool) int {
 	return n
 }
 
-// again queues outputs that a failed job of several left, in front, each to
-// be tried alone. Those that nobody waits for end here.
+// again queues outputs that a failed job left, behind all that wait, each to be
+// tried alone. Those that nobody waits for end here.
 func (q *queue) again(outputs []*output) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -131,7 +134,7 @@ func (q *queue) again(outputs []*output) {
 			kept = append(kept, o)
 		}
 	}
-	q.waiting = append(kept, q.waiting...)
+	q.waiting = append(q.waiting, kept...)
 	q.wake()
 }
 
@@ -169,7 +172,8 @@ func (q *queue) abandon(o *output) bool {
 
 // next waits for outputs of one original and takes them out: the first in
 // line and all others of its original, at most wire.MaxOutputs, or one alone.
-// It returns nil when stop is closed.
+// It returns nil when stop is closed. The caller calls release when the job is
+// done.
 func (q *queue) next(ctx context.Context, stop <-chan struct{}) ([]*output, error) {
 	for {
 		if job := q.take(); job != nil {
@@ -191,9 +195,12 @@ func (q *queue) take() []*output {
 	if len(q.waiting) == 0 {
 		return nil
 	}
-	at := slices.IndexFunc(q.waiting, func(o *output) bool { return !o.Background })
+	at := slices.IndexFunc(q.waiting, func(o *output) bool { return !o.Background && q.strikes(o.Identity) == 0 && q.mayRun(o.Identity) })
 	if at < 0 {
-		at = slices.IndexFunc(q.waiting, func(o *output) bool { return o.Company.complete() })
+		at = slices.IndexFunc(q.waiting, func(o *output) bool { return !o.Background && q.mayRun(o.Identity) })
+	}
+	if at < 0 {
+		at = slices.IndexFunc(q.waiting, func(o *output) bool { return o.Company.complete() && q.mayRun(o.Identity) })
 	}
 	if at < 0 {
 		return nil
@@ -206,10 +213,38 @@ func (q *queue) take() []*output {
 		}
 	}
 	q.waiting = slices.DeleteFunc(q.waiting, func(o *output) bool { return slices.Contains(job, o) })
+	q.running[first.Identity]++
 	if len(q.waiting) > 0 {
 		q.wake()
 	}
 	return job
+}
+
+// mayRun reports whether one more job of an original can be begun: if all that
+// run hang, it has not cost more than mostStrikes. Outputs of one that has cost
+// as much are refused by their job, once the last one that ran has said why.
+// q.mu is held.
+func (q *queue) mayRun(original Identity) bool {
+	n, running := q.strikes(original), q.running[original]
+	return n >= mostStrikes && running == 0 || n+running < mostStrikes
+}
+
+// mayRetry reports whether a job of an original that has crashed may be tried
+// once more.
+func (q *queue) mayRetry(original Identity) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.strikes(original)+q.running[original] <= mostStrikes
+}
+
+// release says that a job that next has returned is done.
+func (q *queue) release(original Identity) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.running[original]--; q.running[original] == 0 {
+		delete(q.running, original)
+	}
+	q.wake()
 }
 
 // wake lets one waiting next look again.

@@ -39,6 +39,7 @@ func taken(q *queue) []string {
 			names.WriteString(o.Identity.Name)
 		}
 		jobs = append(jobs, names.String())
+		q.release(job[0].Identity)
 	}
 	return jobs
 }
@@ -52,7 +53,7 @@ func TestOrderOfJobs(t *testing.T) {
 		"the foreground takes them with it":  {"A B a", "aa b"},
 		"one that waits longer is no sooner": {"A A b B", "bb aa"},
 	} {
-		q := newQueue(16)
+		q := newQueue(16, noStrikes)
 		outputs(t, q, strings.Fields(tt.waiting)...)
 		if got := strings.Join(taken(q), " "); got != tt.want {
 			t.Errorf("%s: got %q, want %q", name, got, tt.want)
@@ -62,7 +63,7 @@ func TestOrderOfJobs(t *testing.T) {
 
 // What waits in the background, however much, keeps no client out.
 func TestForegroundAndBackgroundFillTheQueueEachForItself(t *testing.T) {
-	q := newQueue(2)
+	q := newQueue(2, noStrikes)
 	outputs(t, q, "A", "B", "c", "d")
 	for _, background := range []bool{true, false} {
 		o := &output{done: make(chan struct{})}
@@ -78,7 +79,7 @@ func TestForegroundAndBackgroundFillTheQueueEachForItself(t *testing.T) {
 
 func TestAJobHasAtMostSoManyOutputs(t *testing.T) {
 	const waiting = wire.MaxOutputs + 8
-	q := newQueue(waiting)
+	q := newQueue(waiting, noStrikes)
 	outputs(t, q, strings.Fields(strings.Repeat("a ", waiting))...)
 	var sizes []int
 	for _, job := range taken(q) {
@@ -89,21 +90,61 @@ func TestAJobHasAtMostSoManyOutputs(t *testing.T) {
 	}
 }
 
-// Those that failed in company come before all others, each alone, though more
+// The outputs of an original that has cost a deadline or a crash wait behind
+// those of other clients, and before what nobody waits for.
+func TestOutputsOfAStruckOriginalWait(t *testing.T) {
+	q := newQueue(16, func(id Identity) int {
+		if id == (Identity{Name: "a"}) {
+			return 1
+		}
+		return 0
+	})
+	outputs(t, q, strings.Fields("a a B c")...)
+	if got, want := strings.Join(taken(q), " "), "c aa b"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// If all the jobs of an original that run hang, they cost no more than it may.
+func TestJobsOfOneOriginalAtOnce(t *testing.T) {
+	struck := 0
+	q := newQueue(16, func(Identity) int { return struck })
+	running := 0
+	take := func() int {
+		outputs(t, q, "a")
+		for q.take() != nil {
+			running++
+		}
+		return running
+	}
+	for range 2 * mostStrikes {
+		take()
+	}
+	if got := take(); got != mostStrikes {
+		t.Errorf("%d run at once, want %d", got, mostStrikes)
+	}
+	struck = mostStrikes
+	if got := take(); got != mostStrikes {
+		t.Errorf("%d run before the last one has said why, want %d", got, mostStrikes)
+	}
+}
+
+// Those that failed in company come behind all others, each alone, though more
 // of their original wait.
 func TestOutputsThatComeBack(t *testing.T) {
-	q := newQueue(16)
+	q := newQueue(16, noStrikes)
 	outputs(t, q, "a", "a")
 	failed := q.take()
 	outputs(t, q, "b", "a")
 	q.again(failed)
-	if got, want := strings.Join(taken(q), " "), "a a b a"; got != want {
+	q.release(failed[0].Identity)
+	if got, want := strings.Join(taken(q), " "), "b a a a"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
 func TestNobodyWaitsForAnOutputThatComesBack(t *testing.T) {
-	q := newQueue(16)
+	q := newQueue(16, noStrikes)
 	outputs(t, q, "a", "a")
 	failed := q.take()
 	if q.abandon(failed[0]) {
@@ -122,3 +163,5 @@ func TestNobodyWaitsForAnOutputThatComesBack(t *testing.T) {
 		t.Errorf("got %v, want %v", failed[0].err, context.Canceled)
 	}
 }
+
+func noStrikes(Identity) int { return 0 }

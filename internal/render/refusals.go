@@ -15,12 +15,22 @@ import (
 const (
 	refusalsKept = 4096
 	refusalTime  = 10 * time.Minute
+	// mostStrikes is the most deadlines and crashes that one original may cost,
+	// whatever the number of its outputs.
+	mostStrikes = 2
 )
 
 // refusals remembers what could not be rendered. Safe for concurrent use.
 type refusals struct {
-	cache *lru.Cache[refusalKey, refused]
-	now   func() time.Time
+	cache  *lru.Cache[refusalKey, refused]
+	struck *lru.Cache[Identity, strikes]
+	now    func() time.Time
+}
+
+// strikes are the deadlines and crashes over an original, up to a time.
+type strikes struct {
+	count int
+	until time.Time
 }
 
 // refusalKey names an original, or with a transform one thumbnail of it.
@@ -39,7 +49,26 @@ func newRefusals() *refusals {
 	if err != nil {
 		panic(err) // The size is a constant above zero.
 	}
-	return &refusals{cache: cache, now: time.Now}
+	struck, err := lru.New[Identity, strikes](refusalsKept)
+	if err != nil {
+		panic(err) // As above.
+	}
+	return &refusals{cache: cache, struck: struck, now: time.Now}
+}
+
+// strikes returns how many deadlines and crashes an original has cost lately.
+// Outputs that were made in between do not lower it: an original may hang in
+// every second size.
+func (m *refusals) strikes(id Identity) int {
+	if s, ok := m.struck.Get(id); ok && m.now().Before(s.until) {
+		return s.count
+	}
+	return 0
+}
+
+// strike counts one more.
+func (m *refusals) strike(id Identity) {
+	m.struck.Add(id, strikes{m.strikes(id) + 1, m.now().Add(refusalTime)})
 }
 
 // get returns the refusal that r would meet again, or nil.
@@ -64,6 +93,8 @@ func (m *refusals) add(r Request, err error) {
 	key := refusalKey{identity: r.Identity}
 	kept := Refusal{Err: refusal.Err, Detail: refusal.Detail, Remembered: true}
 	switch {
+	case errors.Is(err, ErrDeadline) && m.strikes(r.Identity) >= mostStrikes:
+		// Not only this output's.
 	case isAny(err, ErrDeadline, ErrThumbnailTooLarge, ErrThumbnailBytes):
 		key.transform = r.Transform
 	case errors.Is(err, ErrCrashed):
