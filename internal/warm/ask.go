@@ -70,6 +70,9 @@ func (r *run) post(ctx context.Context, path string, form url.Values) (*http.Res
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	resp, err := r.Client.Do(req)
+	if err != nil && ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	if err != nil {
 		// The URL of a unix socket says nothing.
 		if u, ok := errors.AsType[*url.Error](err); ok {

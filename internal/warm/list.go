@@ -83,7 +83,7 @@ func readList(ctx context.Context, r io.Reader, names *list) error {
 			case lines <- line:
 				return nil
 			case <-ctx.Done():
-				return ctx.Err()
+				return context.Cause(ctx)
 			}
 		})
 	}()
