@@ -9,7 +9,8 @@
 // file system should a call be let through that should not be. What stays:
 // the descriptors that the process has or is handed, memory, threads, time,
 // its own /proc/PID/task as a list, and the code memory that liborc made in
-// the warm-up.
+// the warm-up. Other processes of the user can't look into it either: it is not
+// dumpable.
 package sandbox
 
 import (
@@ -31,6 +32,10 @@ func Enter() (missing []string, err error) {
 		return nil, fmt.Errorf("give up new privileges: %w", err)
 	}
 	missing = lockFiles()
+	// Landlock's library had to read /proc/self.
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return nil, fmt.Errorf("forbid others to look in: %w", err)
+	}
 	lacks, err := lockCalls()
 	return append(missing, lacks...), err
 }
