@@ -58,6 +58,7 @@ type original struct {
 	frames      int    // of an animation; 1: a still
 	container   probe.Container
 	tiff        probe.TIFF
+	isDecoded   bool // in part at least: a decoder in C has seen it
 	isRead      bool // all of it was decoded, and is whole
 	// base is decoded, for several outputs to be made of it, or none.
 	base loaded
@@ -67,21 +68,22 @@ type original struct {
 	rest image.Point
 }
 
-// open checks a file against job, as far as it can without decoding.
+// open checks a file against job, as far as it can without decoding. With an
+// error the original is closed, and tells only how far it came.
 func (e *Engine) open(file *os.File, job wire.Job) (*original, error) {
 	o := &original{file: file}
 	if err := o.sniff(); err != nil {
-		return nil, err
+		return o, err
 	}
 	if !slices.Contains(job.Formats, o.format) || !slices.Contains(e.read, o.format) {
-		return nil, failed(wire.Unsupported, "the format is %v", o.format)
+		return o, failed(wire.Unsupported, "the format is %v", o.format)
 	}
 	if err := o.walk(job); err != nil {
-		return nil, err
+		return o, err
 	}
 	if err := o.readHeader(job); err != nil {
 		o.close()
-		return nil, err
+		return o, err
 	}
 	return o, nil
 }

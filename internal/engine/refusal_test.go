@@ -283,3 +283,24 @@ func TestDetailFitsAReply(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestResultsTellWhatADecoderHasSeen holds that a refusal by the probe is told
+// from one after a decoder in C has seen the original.
+func TestResultsTellWhatADecoderHasSeen(t *testing.T) {
+	photo := originalFile(t, quadrants(40, 30), thumb.JPEG)
+	for name, c := range map[string]struct {
+		data   []byte
+		format thumb.Format
+		want   wire.Result
+	}{
+		"text":                   {[]byte("just text"), thumb.JPEG, wire.Result{Failure: wire.Unsupported}},
+		"cut off":                {photo[:3], thumb.JPEG, wire.Result{Failure: wire.Damaged}},
+		"photo":                  {photo, thumb.JPEG, wire.Result{Decoded: true}},
+		"another format's bytes": {photo, thumb.PNG, wire.Result{Failure: wire.Unsupported, Decoded: true}},
+	} {
+		_, results := render(t, c.data, limits(), thumb.Transform{Method: thumb.Original, Format: c.format})
+		if got := results[0]; got.Failure != c.want.Failure || got.Decoded != c.want.Decoded {
+			t.Errorf("%s: %+v, want %+v", name, got, c.want)
+		}
+	}
+}

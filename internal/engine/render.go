@@ -37,6 +37,7 @@ func (e *Engine) Render(job wire.Job, files Files) []wire.Result {
 	if err != nil {
 		for i := range results {
 			results[i] = resultOf(image.Point{}, err)
+			results[i].Decoded = o.isDecoded
 		}
 		return results
 	}
@@ -57,6 +58,7 @@ func (e *Engine) Render(job wire.Job, files Files) []wire.Result {
 	upright := geometry.Upright(o.stored, o.orientation)
 	for i, out := range outputs {
 		results[i] = resultOf(out.size(o), out.err)
+		results[i].Decoded = o.isDecoded
 		results[i].OriginalWidth, results[i].OriginalHeight = upright.X, upright.Y
 	}
 	return results

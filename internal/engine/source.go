@@ -51,6 +51,7 @@ func (o *original) newSource() (source, error) {
 
 // read opens the picture with all of its metadata.
 func (o *original) read(l loading) (picture, error) {
+	o.isDecoded = true
 	if o.format == thumb.TIFF {
 		return o.readTIFF(l)
 	}

@@ -23,7 +23,7 @@ import (
 
 // Version is the protocol's: daemon and worker of two installations do not
 // talk to each other by mistake.
-const Version = 2
+const Version = 3
 
 // Limits of the protocol.
 const (
@@ -70,6 +70,9 @@ type Result struct {
 	Detail  string  `json:"detail,omitempty"`  // for the log, at most 500 bytes
 	Width   int     `json:"width,omitempty"`   // of the picture made, pixels
 	Height  int     `json:"height,omitempty"`
+	// Decoded says that a decoder in C has seen the original: the probe, which is
+	// Go, found no fault in it.
+	Decoded bool `json:"decoded,omitempty"`
 	// OriginalWidth x OriginalHeight are the original's as it is seen, turned:
 	// the picture's follow from them.
 	OriginalWidth  int `json:"original_width,omitempty"`
