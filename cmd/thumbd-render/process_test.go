@@ -4,7 +4,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -52,6 +54,19 @@ func TestProcess(t *testing.T) {
 		if err := unix.Prlimit(pid, c.resource, nil, &got); err != nil || got != (unix.Rlimit{Cur: c.want, Max: c.want}) {
 			t.Errorf("%s: %+v, %v", c.name, got, err)
 		}
+	}
+	if os.Geteuid() != 0 {
+		// It is not dumpable: no process of its user can look into it.
+		for _, name := range []string{"environ", "maps", "mem", "fd"} {
+			f, err := os.Open(filepath.Join(proc, name))
+			if err == nil {
+				f.Close()
+			}
+			if !errors.Is(err, fs.ErrPermission) {
+				t.Errorf("open %s: %v, want %v", name, err, fs.ErrPermission)
+			}
+		}
+		return
 	}
 	checkEnvironment(t, proc)
 	checkDescriptors(t, proc)
@@ -117,7 +132,7 @@ func checkEnvironment(t *testing.T, proc string) {
 	}
 	known := []string{
 		"LANG", "HOME", "PATH", "MALLOC_ARENA_MAX",
-		"VIPS_WARNING", "VIPS_BLOCK_UNTRUSTED", "VIPS_CONCURRENCY", "VIPS_DISC_THRESHOLD",
+		"VIPS_WARNING", "VIPS_BLOCK_UNTRUSTED", "VIPS_CONCURRENCY", "GOMAXPROCS", "VIPS_DISC_THRESHOLD",
 	}
 	if !slices.Equal(names, known) {
 		t.Errorf("environment: %q", names)

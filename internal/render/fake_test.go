@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -83,6 +84,9 @@ func must(err error) {
 
 func must2(_ int, err error) { must(err) }
 
+// kept is an output that the order "keep" kept.
+var kept *os.File
+
 // obey does what the original says.
 func obey(conn *net.UnixConn, job wire.Job, files, marks []*os.File) {
 	text, _ := io.ReadAll(files[0])
@@ -100,6 +104,28 @@ func obey(conn *net.UnixConn, job wire.Job, files, marks []*os.File) {
 		reply.Results = append(reply.Results, wire.Result{Width: t.Width, Height: t.Width, OriginalWidth: 100, OriginalHeight: 100})
 	}
 	switch order := string(text); order {
+	case "spin":
+		go func() {
+			for {
+			}
+		}()
+	case "threads":
+		for range 4 * mostThreads() {
+			go func() {
+				runtime.LockOSThread()
+				time.Sleep(time.Hour)
+			}()
+		}
+		time.Sleep(time.Hour)
+	case "keep":
+		fd, err := unix.Dup(int(files[1].Fd()))
+		must(err)
+		kept = os.NewFile(uintptr(fd), "kept")
+	case "kept":
+		info, err := kept.Stat()
+		must(err)
+		_, err = kept.WriteAt([]byte("more"), 0)
+		reply.Results[0] = wire.Result{Failure: wire.Internal, Detail: fmt.Sprintf("%d bytes, %v", info.Size(), err)}
 	case "crash":
 		os.Exit(1)
 	case "crash once":
@@ -162,6 +188,8 @@ func obey(conn *net.UnixConn, job wire.Job, files, marks []*os.File) {
 		must(child.Start())
 		must(os.WriteFile(fmt.Sprintf("%s.child%d", path, child.Process.Pid), nil, 0o600))
 		os.Exit(1)
+	case "unsupported once decoded":
+		reply.Results[0] = wire.Result{Failure: wire.Unsupported, Detail: "why", Decoded: true}
 	case "damaged", "unsupported", "too-many-pixels", "thumbnail-too-large", "internal":
 		reply.Results[0] = wire.Result{Failure: wire.Failure(order), Detail: "why"}
 	}

@@ -28,7 +28,7 @@ func (p *Pool) job(w *worker, outputs []*output) *worker {
 	}
 	begun := time.Now()
 	deadline := begun.Add(p.options.RenderTime)
-	if why := w.unfit(); why.detail != "" {
+	if why := w.unfitFor(sideOf(outputs[0])); why.detail != "" {
 		p.drop(w, why)
 		w = p.fresh(deadline)
 	}
@@ -123,12 +123,15 @@ func (p *Pool) worn(w *worker, outputs []*output, err error) end {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return end{"deadline", "killed at the deadline"}
-	case p.options.WorkerRenders > 0 && w.outputs >= p.options.WorkerRenders:
+	case p.options.WorkerRenders > 0 && w.wear >= p.options.WorkerRenders:
 		return end{"worn", fmt.Sprintf("made %d outputs", w.outputs)}
 	}
 	for _, o := range outputs {
-		if errors.Is(o.err, ErrDamaged) {
+		switch {
+		case errors.Is(o.err, ErrDamaged):
 			return end{"damaged", "read a damaged original"}
+		case errors.Is(o.err, ErrUnsupported) && o.decoded && o.Transform.Method != thumb.Original:
+			return end{"distrusted", "called an original unsupported in which the probe found no fault"}
 		}
 	}
 	return end{}
@@ -142,6 +145,8 @@ func (p *Pool) attempt(w *worker, outputs []*output, deadline time.Time) (err er
 		return fmt.Errorf("%w: no worker could be started in time", ErrInternal)
 	}
 	original := outputs[0].Original
+	w.side = sideOf(outputs[0])
+	w.wear += len(outputs) * wear(original)
 	// The worker before may have read some of it: the offset is shared.
 	if _, err := original.Seek(0, io.SeekStart); err != nil {
 		return fmt.Errorf("%w: %w", ErrInternal, err)
@@ -150,10 +155,8 @@ func (p *Pool) attempt(w *worker, outputs []*output, deadline time.Time) (err er
 	files = append([]*os.File{original}, files...)
 	first := len(files)
 	defer func() {
-		for i, f := range files[first:] {
-			if err != nil || outputs[i].picture == nil {
-				f.Close()
-			}
+		for _, f := range files[first:] {
+			discard(f)
 		}
 	}()
 	for range outputs {
@@ -172,6 +175,9 @@ func (p *Pool) attempt(w *worker, outputs []*output, deadline time.Time) (err er
 	for i, o := range outputs {
 		if err := p.accept(w, o, results[i], files[first+i]); err != nil {
 			for _, o := range outputs {
+				if o.picture != nil {
+					o.picture.File.Close()
+				}
 				o.picture, o.err = nil, nil
 			}
 			return err
@@ -209,6 +215,7 @@ func (p *Pool) message(outputs []*output) *wire.Job {
 
 // accept sets o's end from what w says of it and from what is in its memfd.
 func (p *Pool) accept(w *worker, o *output, r wire.Result, f *os.File) error {
+	o.decoded = r.Decoded
 	if r.Failure != "" {
 		switch err, known := failures[r.Failure]; {
 		case !known:
@@ -231,7 +238,11 @@ func (p *Pool) accept(w *worker, o *output, r wire.Result, f *os.File) error {
 	if err := p.checkSize(o.Transform, r); err != nil {
 		return err
 	}
-	o.picture = NewPicture(f, r.Width, r.Height, func() { w.distrusted.Store(true) })
+	own, err := copyOf(f, info.Size())
+	if err != nil {
+		return err
+	}
+	o.picture = NewPicture(own, r.Width, r.Height, func() { w.distrusted.Store(true) })
 	return nil
 }
 
@@ -255,21 +266,58 @@ func (p *Pool) checkSize(t thumb.Transform, r wire.Result) error {
 	return nil
 }
 
-// memfd returns an anonymous file of size bytes that can't grow: the kernel
-// holds whoever writes it to that, memfd_create(2).
-func memfd(size int64) (*os.File, error) {
-	fd, err := unix.MemfdCreate("thumbnail", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+// copyOf returns the size bytes of a worker's memfd in one that no worker has
+// seen: a worker that writes after it has answered changes nothing.
+func copyOf(picture *os.File, size int64) (*os.File, error) {
+	own, err := anonymous()
 	if err != nil {
-		return nil, os.NewSyscallError("memfd_create", err)
+		return nil, fmt.Errorf("%w: %w", ErrInternal, err)
 	}
-	f := os.NewFile(uintptr(fd), "memfd:thumbnail")
+	n, err := io.Copy(own, io.NewSectionReader(picture, 0, size))
+	switch {
+	case err != nil:
+		err = fmt.Errorf("%w: %w", ErrInternal, err)
+	case n != size:
+		err = fmt.Errorf("%w: a picture of %d bytes, then of %d", errLie, size, n)
+	default:
+		return own, nil
+	}
+	own.Close()
+	return nil, err
+}
+
+// discard gives back the memory of a memfd, also where a worker keeps it: it
+// can't grow again. Kept ones would add up beyond the worker's limit, which
+// counts nothing that is shared.
+func discard(f *os.File) {
+	// An error leaves no more than the memory of one picture.
+	_ = f.Truncate(0)
+	f.Close()
+}
+
+// memfd returns an anonymous file of size bytes that can't grow: the kernel
+// holds whoever writes it to that, memfd_create(2). Nobody can seal it further.
+func memfd(size int64) (*os.File, error) {
+	f, err := anonymous()
+	if err != nil {
+		return nil, err
+	}
 	if err := f.Truncate(size); err != nil {
 		f.Close()
 		return nil, err
 	}
-	if _, err := unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, unix.F_SEAL_GROW); err != nil {
+	if _, err := unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, unix.F_SEAL_GROW|unix.F_SEAL_SEAL); err != nil {
 		f.Close()
 		return nil, os.NewSyscallError("fcntl F_ADD_SEALS", err)
 	}
 	return f, nil
+}
+
+// anonymous returns a file in memory.
+func anonymous() (*os.File, error) {
+	fd, err := unix.MemfdCreate("thumbnail", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	if err != nil {
+		return nil, os.NewSyscallError("memfd_create", err)
+	}
+	return os.NewFile(uintptr(fd), "memfd:thumbnail"), nil
 }

@@ -3,6 +3,7 @@
 package render
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -36,6 +37,7 @@ type Pool struct {
 	placed   atomic.Int64
 	mu       sync.Mutex
 	running  map[*worker]time.Time // since when each has its job
+	alive    map[*worker]bool      // that guard looks at
 }
 
 // New returns a Pool that has started nothing yet.
@@ -46,10 +48,14 @@ func New(o Options) *Pool {
 	if o.Finished == nil {
 		o.Finished = func(Times) {}
 	}
+	o.Look = cmp.Or(o.Look, lookTime)
+	o.Threads = cmp.Or(o.Threads, mostThreads())
+	o.IdleCPU = cmp.Or(o.IdleCPU, idleCPU)
 	refusals := newRefusals()
 	return &Pool{
 		options: o, queue: newQueue(o.Queue, refusals.strikes), refusals: refusals,
-		warm: make(chan *worker), first: make(chan struct{}), running: make(map[*worker]time.Time),
+		warm: make(chan *worker), first: make(chan struct{}),
+		running: make(map[*worker]time.Time), alive: make(map[*worker]bool),
 	}
 }
 
@@ -59,6 +65,7 @@ func (p *Pool) Run(ctx context.Context) {
 	var places, starter sync.WaitGroup
 	starting, stop := context.WithCancel(context.WithoutCancel(ctx))
 	starter.Go(func() { p.start(starting) })
+	starter.Go(func() { p.guard(starting.Done()) })
 	for range p.options.Workers {
 		places.Go(func() { p.place(ctx) })
 	}
@@ -138,6 +145,9 @@ func (p *Pool) start(ctx context.Context) {
 			continue
 		}
 		pause = firstPause
+		p.mu.Lock()
+		p.alive[w] = true
+		p.mu.Unlock()
 		p.options.Report(Event{Text: "worker started", PID: w.pid()})
 		select {
 		case p.warm <- w:
@@ -159,13 +169,17 @@ func (p *Pool) place(ctx context.Context) {
 				p.placed.Add(1)
 			}
 		}
-		outputs, err := p.queue.next(ctx, w.gone)
+		outputs, err := p.queue.next(ctx, w.side, w.gone)
 		switch {
 		case err != nil:
 			p.drop(w, end{})
 			return
 		case outputs == nil:
-			p.drop(w, end{"died", "died while idle"})
+			why := end{"died", "died while idle"}
+			if condemned := w.condemned.Load(); condemned != nil {
+				why = *condemned
+			}
+			p.drop(w, why)
 			w = nil
 		default:
 			end, original := p.begin(w), outputs[0].Identity

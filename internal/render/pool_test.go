@@ -429,7 +429,7 @@ func TestAClientMovesItsOutputToTheForeground(t *testing.T) {
 	}
 	close(wanted)
 	await(t, func() bool {
-		job := b.queue.take()
+		job := b.queue.take(neither)
 		b.queue.again(job)
 		return len(job) > 0 && job[0].Identity == last.Identity
 	})
@@ -517,7 +517,7 @@ func TestStopFinishesWhatRuns(t *testing.T) {
 }
 
 func TestWorkersAreReplaced(t *testing.T) {
-	b := newBench(t, func(o *Options) { o.WorkerRenders = 2 })
+	b := newBench(t, func(o *Options) { o.WorkerRenders = 2 * unseen })
 	var pids []int
 	for i := range 4 {
 		pid, _, err := b.render("plain", i+1)

@@ -20,6 +20,7 @@ type output struct {
 	abandoned bool          // nobody waits for it; under the queue's lock
 	done      chan struct{} // closed once picture or err is set
 	queued    time.Time     // since when it waits
+	decoded   bool          // the worker says that a decoder in C has seen the original
 	picture   *Picture
 	err       error
 }
@@ -172,11 +173,12 @@ func (q *queue) abandon(o *output) bool {
 
 // next waits for outputs of one original and takes them out: the first in
 // line and all others of its original, at most wire.MaxOutputs, or one alone.
-// It returns nil when stop is closed. The caller calls release when the job is
-// done.
-func (q *queue) next(ctx context.Context, stop <-chan struct{}) ([]*output, error) {
+// It returns nil when stop is closed. Outputs of side s, which the worker has
+// served, go before others for a while. The caller calls release when the job
+// is done.
+func (q *queue) next(ctx context.Context, s side, stop <-chan struct{}) ([]*output, error) {
 	for {
-		if job := q.take(); job != nil {
+		if job := q.take(s); job != nil {
 			return job, nil
 		}
 		select {
@@ -189,7 +191,7 @@ func (q *queue) next(ctx context.Context, stop <-chan struct{}) ([]*output, erro
 	}
 }
 
-func (q *queue) take() []*output {
+func (q *queue) take(s side) []*output {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.waiting) == 0 {
@@ -205,10 +207,10 @@ func (q *queue) take() []*output {
 	if at < 0 {
 		return nil
 	}
-	first := q.waiting[at]
+	first := q.waiting[q.prefer(at, s)]
 	job := []*output{first}
 	for _, o := range q.waiting {
-		if o != first && !o.alone && !first.alone && o.Identity == first.Identity && len(job) < wire.MaxOutputs {
+		if o != first && !o.alone && !first.alone && o.Identity == first.Identity && sideOf(o) == sideOf(first) && len(job) < wire.MaxOutputs {
 			job = append(job, o)
 		}
 	}

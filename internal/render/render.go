@@ -85,6 +85,9 @@ type Request struct {
 	Formats   []thumb.Format // that the original may be of; the same for all of a site
 	Transform thumb.Transform
 	Watermark *os.File // the image of Transform's, or nil; as Original
+	// Protected says that not all clients may see the original. A worker that has
+	// seen one of an open site never sees this, and the reverse.
+	Protected bool
 	// Background outputs are made when no other waits.
 	Background bool
 	// Wanted, if not nil, is closed when a client comes to wait for an output
@@ -119,7 +122,7 @@ type Limits struct {
 	ThumbnailBytes  int64
 }
 
-// Options are a Pool's. All but Report must be set.
+// Options are a Pool's. All before Report must be set.
 type Options struct {
 	Program       string        // path of thumbd-render
 	Workers       int           // processes that render at once
@@ -134,6 +137,11 @@ type Options struct {
 	// Finished is called for each output that a worker has made or failed to
 	// make, from any goroutine; nil: nobody.
 	Finished func(Times)
+
+	// How a worker's process is guarded; 0: as a worker of thumbd should be.
+	Look    time.Duration // from one look at all workers to the next
+	Threads int           // most of one worker
+	IdleCPU time.Duration // most processor time in a minute without a job
 }
 
 // Event is something in the life of a worker that an administrator may want
@@ -142,7 +150,7 @@ type Event struct {
 	Text string // constant: "worker started"
 	PID  int
 	// Reason of "worker replaced": worn, crashed, deadline, damaged, distrusted,
-	// unfit or died.
+	// unfit, site, threads, spun or died.
 	Reason string
 	Detail string
 	Err    error // nil unless something went wrong

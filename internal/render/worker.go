@@ -31,7 +31,7 @@ const (
 var errLie = errors.New("the worker broke the protocol")
 
 // worker is one warm thumbd-render process. It is used by one goroutine at a
-// time, except distrusted.
+// time, except distrusted, condemned and what guard looks at.
 type worker struct {
 	cmd        *exec.Cmd
 	conn       *net.UnixConn
@@ -39,7 +39,15 @@ type worker struct {
 	log        *tail
 	gone       chan struct{} // closed when the process has ended
 	outputs    int           // made so far
+	wear       int           // of them, those that the daemon can't check counted more often
+	side       side          // of the sites that it has served
 	distrusted atomic.Bool
+	condemned  atomic.Pointer[end] // why guard has killed it
+	stat       *os.File            // of openStat
+	// Since when it is idle, and how much processor time it had used by then.
+	// Under Pool.mu.
+	idleSince time.Time
+	idleUsed  time.Duration
 }
 
 // startWorker starts a worker and waits until it is warm, or ctx or
@@ -65,11 +73,18 @@ func startWorker(ctx context.Context, o Options) (w *worker, err error) {
 		ours.Close()
 		return nil, fmt.Errorf("start worker: %w", err)
 	}
+	stat, statErr := openStat(w.pid())
+	w.stat = stat
 	go func() {
 		// An error is its exit status, which crash tells.
 		_ = w.cmd.Wait()
+		w.stat.Close()
 		close(w.gone)
 	}()
+	if statErr != nil {
+		w.kill()
+		return nil, fmt.Errorf("start worker: %w: thumbd needs /proc", statErr)
+	}
 	// By group, as it has all of the process's threads and by pid is the first.
 	if err := unix.Setpriority(unix.PRIO_PGRP, w.pid(), workerNice); err != nil {
 		o.Report(Event{Text: "worker keeps its priority", PID: w.pid(), Err: err})
@@ -92,6 +107,8 @@ func workerEnv(o Options) []string {
 		"VIPS_WARNING=1",
 		"VIPS_BLOCK_UNTRUSTED=1",
 		"VIPS_CONCURRENCY=1",
+		// It renders in one thread: Go needs none for each processor.
+		"GOMAXPROCS=2",
 		// A sandboxed worker can't make libvips' temp files, so no image may
 		// be large enough for one: at most 16 bytes a pixel.
 		"VIPS_DISC_THRESHOLD=" + strconv.FormatInt(16*o.Limits.OriginalPixels+1, 10),
@@ -181,6 +198,9 @@ func (w *worker) receive(m wire.Message) error {
 
 // unfit returns why w can't be given another job, if it can't.
 func (w *worker) unfit() end {
+	if why := w.condemned.Load(); why != nil {
+		return *why
+	}
 	if w.distrusted.Load() {
 		return end{"distrusted", "made another picture than it was asked for"}
 	}
@@ -210,6 +230,9 @@ func (w *worker) kill() {
 // crash returns what became of a worker of which do or greet says err: how it
 // ended, where it did, and its last words.
 func (w *worker) crash(err error) string {
+	if why := w.condemned.Load(); why != nil {
+		return why.detail + w.log.quote()
+	}
 	// A closed socket is the first that is heard of an end.
 	if !errors.Is(err, errLie) && !errors.Is(err, os.ErrDeadlineExceeded) {
 		select {

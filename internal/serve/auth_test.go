@@ -3,15 +3,19 @@
 package serve
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"thumbd/internal/access"
+	"thumbd/internal/render"
 	"thumbd/internal/sign"
 	"thumbd/internal/thumb"
 )
@@ -258,5 +262,25 @@ func BenchmarkAuth(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestProtectedOriginalsAreRenderedApart tells the pool which originals are of
+// protected sites.
+func TestProtectedOriginalsAreRenderedApart(t *testing.T) {
+	for _, gate := range []*access.Gate{nil, {}} {
+		var got []bool
+		p := &painter{before: func(_ context.Context, r render.Request) error {
+			got = append(got, r.Protected)
+			return render.ErrShutdown
+		}}
+		b := newBench(t, p, func(s *Site) { s.Access = gate })
+		a := asked{Site: b.site, thumb: thumb.Thumb{Original: "a.jpg"}, uri: "/thumbs/a.jpg/x.jpg", name: "/thumbs/a.jpg/x.jpg"}
+		if _, _, err := b.try(t.Context(), p, a); !errors.Is(err, render.ErrShutdown) {
+			t.Fatal(err)
+		}
+		if want := []bool{gate != nil}; !slices.Equal(got, want) {
+			t.Errorf("access %v: protected %v, want %v", gate != nil, got, want)
+		}
 	}
 }

@@ -106,6 +106,7 @@ func (h *Handler) try(ctx context.Context, renderer Renderer, a asked) (out outc
 		Formats:   a.OriginalFormats,
 		Transform: a.transform,
 		Watermark: mark,
+		Protected: a.Access != nil,
 
 		Background: a.company != nil,
 		Company:    a.company,

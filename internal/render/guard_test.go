@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: MIT
+
+package render
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// reasons waits for workers that are replaced and returns why, in their order.
+func (b *bench) reasons(n int) (got []string) {
+	b.t.Helper()
+	await(b.t, func() bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		got = nil
+		for _, e := range b.events {
+			if e.Text == "worker replaced" {
+				got = append(got, e.Reason)
+			}
+		}
+		return len(got) >= n
+	})
+	return got
+}
+
+func expectReasons(t *testing.T, b *bench, want ...string) {
+	t.Helper()
+	if got := b.reasons(len(want)); !slices.Equal(got, want) {
+		t.Errorf("workers were replaced for %q, want %q", got, want)
+	}
+}
+
+func TestWorkerThatSpinsWithoutAJobIsReplaced(t *testing.T) {
+	b := newBench(t, func(o *Options) { o.Look, o.IdleCPU = time.Millisecond, 200*time.Millisecond })
+	if _, _, err := b.render("spin", 7); err != nil {
+		t.Fatal(err)
+	}
+	expectReasons(t, b, "spun")
+}
+
+// TestWorkerThatWorksIsNotIdle counts no processor time of a job.
+func TestWorkerThatWorksIsNotIdle(t *testing.T) {
+	b := newBench(t, func(o *Options) { o.Look = time.Hour })
+	var w *worker
+	await(t, func() bool {
+		b.Pool.mu.Lock()
+		defer b.Pool.mu.Unlock()
+		for w = range b.alive {
+		}
+		return w != nil
+	})
+	now := time.Now()
+	for i, c := range []struct {
+		busy bool
+		want string
+	}{{true, ""}, {true, ""}, {false, ""}, {false, "spun"}, {true, ""}, {false, ""}} {
+		b.Pool.mu.Lock()
+		// All that it has used since it started.
+		w.idleUsed = min(w.idleUsed, -time.Hour)
+		if got := w.misbehaves(c.busy, b.options, now); got.reason != c.want {
+			t.Errorf("look %d: %q, want %q", i, got.reason, c.want)
+		}
+		if !w.idleSince.IsZero() {
+			w.idleUsed = -time.Hour
+		}
+		b.Pool.mu.Unlock()
+	}
+}
+
+func TestWorkerWithManyThreadsIsReplaced(t *testing.T) {
+	b := newBench(t, func(o *Options) { o.Look = time.Millisecond })
+	if _, _, err := b.render("threads", 7); !errors.Is(err, ErrCrashed) || !strings.Contains(err.Error(), "threads") {
+		t.Errorf("%v; want %v that tells of threads", err, ErrCrashed)
+	}
+	expectReasons(t, b, "crashed", "crashed")
+}
+
+// TestKeptOutputsHoldNoMemory has a worker keep the descriptor of an output.
+func TestKeptOutputsHoldNoMemory(t *testing.T) {
+	b := newBench(t, nil)
+	if _, _, err := b.render("keep", 7); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := b.render("kept", 7)
+	if err == nil || !strings.Contains(err.Error(), "0 bytes, write") {
+		t.Errorf("%v; want 0 bytes, and an error of a write", err)
+	}
+}
+
+// TestUnsupportedIsDoubted replaces a worker only if it refuses what a decoder
+// has seen, which the probe has called readable.
+func TestUnsupportedIsDoubted(t *testing.T) {
+	b := newBench(t, nil)
+	b.refuse("unsupported")
+	if _, _, err := b.render("unsupported once decoded", 7); !errors.Is(err, ErrUnsupported) {
+		t.Errorf("%v; want %v", err, ErrUnsupported)
+	}
+	if _, _, err := b.render("plain", 7); err != nil {
+		t.Fatal(err)
+	}
+	expectReasons(t, b, "distrusted")
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if e := b.events[slices.IndexFunc(b.events, func(e Event) bool { return e.Reason != "" })]; !strings.Contains(e.Detail, "unsupported") {
+		t.Errorf("got %+v", e)
+	}
+}
+
+// TestWearOfWhatIsNotChecked replaces a worker sooner for an original of a
+// format that Go does not walk.
+func TestWearOfWhatIsNotChecked(t *testing.T) {
+	for order, want := range map[string]int{"\x89PNG\r\n\x1a\n": 30, "<svg>": 3} {
+		b := newBench(t, func(o *Options) { o.WorkerRenders = 3 * unseen })
+		for i := range want {
+			b.mu.Lock()
+			if slices.ContainsFunc(b.events, func(e Event) bool { return e.Reason != "" }) {
+				t.Errorf("%q: replaced after %d of %d outputs", order, i, want)
+			}
+			b.mu.Unlock()
+			if err := os.WriteFile(filepath.Join(b.dir, fmt.Sprint(i)), []byte(order), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			p, err := b.Render(context.Background(), b.request(fmt.Sprint(i), 7))
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.File.Close()
+		}
+		expectReasons(t, b, "worn")
+	}
+}
+
+// TestOpenAndProtectedSitesShareNoWorker has outputs of both sides come by
+// turns.
+func TestOpenAndProtectedSitesShareNoWorker(t *testing.T) {
+	b := newBench(t, func(o *Options) { o.Workers = 2 })
+	sides := map[int]bool{}
+	for i := range 10 {
+		r := b.request("plain", i+1)
+		r.Protected = i%3 == 0
+		p, err := b.Render(context.Background(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var pid int
+		if _, err := fmt.Fscan(io.NewSectionReader(p.File, 0, 20), &pid); err != nil {
+			t.Fatal(err)
+		}
+		p.File.Close()
+		if side, seen := sides[pid]; seen && side != r.Protected {
+			t.Fatalf("worker %d has served an open and a protected site", pid)
+		}
+		sides[pid] = r.Protected
+	}
+	if len(sides) < 2 {
+		t.Errorf("%v", sides)
+	}
+}
+
+// TestOwnSideFirst has a worker that is bound to a side take that side's
+// outputs first, as long as the others have not waited.
+func TestOwnSideFirst(t *testing.T) {
+	for name, c := range map[string]struct {
+		side   side
+		waited time.Duration
+		want   string
+	}{
+		"of a new worker":           {neither, 0, "a"},
+		"of its side":               {protected, 0, "b"},
+		"of the other side":         {open, 0, "a"},
+		"of those that wait longer": {protected, 2 * patience, "a"},
+	} {
+		q := newQueue(16, noStrikes)
+		all := outputs(t, q, "a", "b")
+		all[1].Protected = true
+		for _, o := range all {
+			o.queued = time.Now().Add(time.Hour - c.waited)
+			if c.waited > 0 {
+				o.queued = time.Now().Add(-c.waited)
+			}
+		}
+		if got := q.take(c.side)[0].Identity.Name; got != c.want {
+			t.Errorf("%s: %s first, want %s", name, got, c.want)
+		}
+	}
+}
+
+// TestAJobIsOfOneSide has an open and a protected site show the same original.
+func TestAJobIsOfOneSide(t *testing.T) {
+	q := newQueue(16, noStrikes)
+	outputs(t, q, "a", "a")[1].Protected = true
+	if got := len(q.take(neither)); got != 1 {
+		t.Errorf("a job of %d outputs of both sides", got)
+	}
+}

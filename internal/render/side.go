@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+
+package render
+
+import (
+	"slices"
+	"time"
+)
+
+// side is which sites a worker serves. A file that takes a worker over could
+// read what the worker is handed later, and carry it into a thumbnail that
+// anybody may see: so a process that has seen an original of an open site sees
+// none of a protected one, and the reverse.
+type side uint8
+
+const (
+	neither side = iota // of a worker that has had no job
+	open
+	protected
+)
+
+// patience is how long outputs of the other side wait for a worker that has
+// work of its own side: changing the worker with each job would cost a start
+// each.
+const patience = time.Second
+
+func sideOf(o *output) side {
+	if o.Protected {
+		return protected
+	}
+	return open
+}
+
+// unfitFor returns why w can't be given a job of side s, if it can't.
+func (w *worker) unfitFor(s side) end {
+	if w.side != neither && w.side != s {
+		return end{"site", "has served the other of open and protected sites"}
+	}
+	return w.unfit()
+}
+
+// prefer returns which of those that wait is next for a worker of side s. That
+// is the output at, unless it came a moment ago and another, which may be taken
+// now, is of that side. q.mu is held.
+func (q *queue) prefer(at int, s side) int {
+	first := q.waiting[at]
+	if s == neither || sideOf(first) == s || time.Since(first.queued) > patience {
+		return at
+	}
+	own := slices.IndexFunc(q.waiting, func(o *output) bool {
+		return !o.Background && sideOf(o) == s && q.strikes(o.Identity) == 0 && q.mayRun(o.Identity)
+	})
+	if own < 0 {
+		return at
+	}
+	return own
+}
