@@ -33,7 +33,7 @@ func verifyCommand() *cobra.Command {
 			}
 			v := verifier{out: cmd.OutOrStdout(), config: c, token: token}
 			if err := v.url(args[0]); err != nil {
-				return fmt.Errorf("refused: %w", err)
+				return refusal{err}
 			}
 			_, err = fmt.Fprintln(v.out, "accepted")
 			return err
@@ -56,8 +56,19 @@ type verifier struct {
 }
 
 func (v *verifier) say(stage, format string, args ...any) {
-	fmt.Fprintf(v.out, "%-10s %s\n", stage, fmt.Sprintf(format, args...))
+	fmt.Fprintf(v.out, "%-10s %s\n", stage, oneLine(fmt.Sprintf(format, args...)))
 }
+
+// refusal is why a URL is refused, in one line.
+type refusal struct{ cause error }
+
+func (r refusal) Error() string { return "refused: " + oneLine(r.cause.Error()) }
+
+func (r refusal) Unwrap() error { return r.cause }
+
+// oneLine escapes newlines, so that a name in a URL can't look like a line of
+// verify's.
+func oneLine(text string) string { return strings.ReplaceAll(text, "\n", `\n`) }
 
 func (v *verifier) url(raw string) error {
 	if _, rest, ok := strings.Cut(raw, "://"); ok && !strings.HasPrefix(raw, "/") {
