@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"thumbd/internal/config"
+	"thumbd/internal/shell"
 	"thumbd/internal/systemd"
 )
 
@@ -32,6 +34,7 @@ func checkCommand() *cobra.Command {
 			}
 			warnStopTimeout(cmd, file, c)
 			warnNetwork(cmd, file, c)
+			warnReadable(cmd, file, c)
 			// One worker is enough to ask what it can do.
 			c.Workers = 1
 			s, err := newService(cmd.Context(), c, reports{}, warn)
@@ -63,6 +66,36 @@ func warnStopTimeout(cmd *cobra.Command, file string, c *config.Config) {
 	if longest := c.QueueTime + 2*c.RenderTime; err == nil && limit > 0 && longest > limit {
 		fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s: queue_time and two render_time are %v, and systemd kills %s after TimeoutStopSec=%v; "+
 			"lower them, or raise that with systemctl edit %s\n", file, longest, unit, limit, unit)
+	}
+}
+
+// warnReadable warns of protected sites whose published thumbnails every user of
+// the machine can read. A folder that only nginx's group may enter keeps the others
+// out, whatever the modes of the files in it.
+func warnReadable(cmd *cobra.Command, file string, c *config.Config) {
+	for _, s := range c.Sites {
+		tree := filepath.Join(s.Thumb.DocumentRoot, s.Thumb.Prefix)
+		if s.Access == nil || !canEnter(tree) {
+			continue
+		}
+		fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s: site %s is protected, and every user of this machine can read its thumbnails; "+
+			"to share them with nginx alone, whose group is www-data or nginx:\n\tchgrp www-data %[3]s && chmod 0750 %[3]s\n",
+			file, s.Thumb.Name, shell.Quote(tree))
+	}
+}
+
+// canEnter reports whether every user may enter the folder at an absolute path,
+// which exists, and all folders above it.
+func canEnter(path string) bool {
+	for {
+		fi, err := os.Stat(path)
+		if err != nil || fi.Mode()&0o001 == 0 {
+			return false
+		}
+		if path == "/" {
+			return true
+		}
+		path = filepath.Dir(path)
 	}
 }
 

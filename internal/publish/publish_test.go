@@ -203,6 +203,35 @@ func TestReadersSeeAWholeFileOrNone(t *testing.T) {
 	noTemp(t, folder)
 }
 
+// The folder of a tree keeps the mode that an administrator has given it: it may
+// keep other users than nginx's out.
+func TestFolderOfTheTreeKeepsItsMode(t *testing.T) {
+	documentRoot := t.TempDir()
+	folder := filepath.Join(documentRoot, "thumbs")
+	if err := os.Mkdir(folder, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(folder, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	tree := New(documentRoot, "/thumbs/", nil)
+	defer tree.Close()
+	publishOne := func() {
+		t.Helper()
+		if err := tree.Publish("/thumbs/a/b.jpg", memfd(t, encodeJPEG(t, 64, 48)), jpg64); err != nil {
+			t.Fatal(err)
+		}
+		if fi, err := os.Stat(folder); err != nil || fi.Mode().Perm() != 0o750 {
+			t.Errorf("%v, %v; want 0750", fi.Mode(), err)
+		}
+	}
+	publishOne()
+	if err := os.RemoveAll(filepath.Join(folder, "a")); err != nil {
+		t.Fatal(err)
+	}
+	publishOne()
+}
+
 // When a file was published is another thing than its mtime.
 func TestPublished(t *testing.T) {
 	tree, folder := site(t, nil)

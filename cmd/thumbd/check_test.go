@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+
+	"thumbd/internal/access"
+	"thumbd/internal/config"
+	"thumbd/internal/thumb"
+)
+
+// Check warns of a protected site whose thumbnails every user can read, and of no
+// other.
+func TestReadableTreesAreWarnedOf(t *testing.T) {
+	root := t.TempDir()
+	// The folder of an ordinary user's temporary files may be his alone.
+	want := 0
+	if canEnter(root) {
+		want = 1
+	}
+	if err := os.Mkdir(filepath.Join(root, "it's"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	open := config.Site{Thumb: thumb.Site{Name: "open", DocumentRoot: root, Prefix: "/it's/"}}
+	protected := open
+	protected.Thumb.Name, protected.Access = "protected", &access.Options{}
+	warned := func() string {
+		var out bytes.Buffer
+		cmd := &cobra.Command{}
+		cmd.SetErr(&out)
+		warnReadable(cmd, "thumbd.toml", &config.Config{Sites: []config.Site{open, protected}})
+		return out.String()
+	}
+	if got := warned(); strings.Count(got, "warning") != want || want == 1 && (!strings.Contains(got, "site protected ") || !strings.Contains(got, `chmod 0750 "`+root)) {
+		t.Errorf("0755: %q", got)
+	}
+	if err := os.Chmod(filepath.Join(root, "it's"), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if got := warned(); got != "" {
+		t.Errorf("0750: %q", got)
+	}
+}
