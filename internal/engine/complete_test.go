@@ -133,6 +133,22 @@ func TestDamagedIsNeverPublished(t *testing.T) {
 	}
 }
 
+// TestChecksumBehindPart has a PNG with a wrong checksum after its last row: a crop
+// that ends far above is refused like the whole picture.
+func TestChecksumBehindPart(t *testing.T) {
+	data := originalFile(t, noisy(40, 400), thumb.PNG)
+	job := limits()
+	job.Bytes = 1 << 20
+	crop := thumb.Transform{Width: 40, Height: 40, Method: thumb.Crop, Format: thumb.PNG}
+	fit := thumb.Transform{Width: 20, Height: 200, Method: thumb.Fit, Format: thumb.PNG}
+	data[len(data)-13] ^= 1 // IEND has 12 bytes
+	for _, tr := range []thumb.Transform{crop, fit} {
+		if _, r := render(t, data, job, tr); r[0].Failure != wire.Damaged {
+			t.Errorf("%v: %q %s", tr, r[0].Failure, r[0].Detail)
+		}
+	}
+}
+
 // TestPartsOfWholeOriginals has crops that end at every line: what they leave is
 // decoded all the same, whatever a decoder has read ahead.
 func TestPartsOfWholeOriginals(t *testing.T) {

@@ -282,6 +282,12 @@ func (o *original) check(l loaded, rest bool) error {
 			return failed(wire.Damaged, "decode %v: %w", o.format, err)
 		}
 	}
+	// A crop that ended above the bottom did not notice a wrong sum below it.
+	if o.format == thumb.PNG {
+		if err := probe.CheckSums(o.file, o.length); err != nil {
+			return refusal(err)
+		}
+	}
 	o.isRead = true
 	return nil
 }

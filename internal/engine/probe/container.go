@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"image"
 	"io"
 	"strings"
@@ -210,6 +211,31 @@ func (s *scanner) png() Container {
 		s.skip(length + 4)
 	}
 	return c
+}
+
+// CheckSums returns ErrMalformed if a checksum of a PNG's pixels is wrong, and
+// ErrTruncated if the file ends in the pixels.
+func CheckSums(r io.ReaderAt, size int64) error {
+	s := &scanner{file: r, size: size}
+	s.skip(8)
+	for s.more() && s.size-s.at >= 8 {
+		at := s.at
+		head := s.next(8)
+		length, kind := int64(binary.BigEndian.Uint32(head)), string(head[4:])
+		if kind == "IEND" {
+			break
+		}
+		s.skip(length)
+		if sum := s.next(4); kind == "IDAT" && s.more() {
+			want, got := binary.BigEndian.Uint32(sum), crc32.NewIEEE()
+			_, err := io.Copy(got, io.NewSectionReader(r, at+4, length+4))
+			s.check(err)
+			if got.Sum32() != want {
+				s.fail(fmt.Errorf("%w: the checksum at byte %d is wrong", ErrMalformed, at+8+length))
+			}
+		}
+	}
+	return s.err
 }
 
 // isChunk reports whether kind names a chunk of a PNG: by four letters.
