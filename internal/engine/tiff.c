@@ -116,7 +116,8 @@ pixel(const Job *job, const VipsPel *p, VipsPel *q)
 }
 
 static int
-lines(VipsRegion *region, void *seq, void *a, void *b, gboolean *stop)
+lines(VipsRegion *region, void *seq, G_GNUC_UNUSED void *a, void *b,
+	G_GNUC_UNUSED gboolean *stop)
 {
 	VipsRegion *in = seq;
 	const VipsRect *r = &region->valid;

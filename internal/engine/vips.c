@@ -156,7 +156,7 @@ contrast(VipsImage *in)
 	double seen[256] = { 0 };
 	double best = -1;
 	double gray = 0;
-	gint64 i;
+	guint64 i;
 	size_t g;
 
 	for (i = 0; i < VIPS_IMAGE_N_PELS(in); i++, p += bands)
@@ -216,7 +216,7 @@ erase_ground(VipsImage *in)
 	VipsPel *end = first + VIPS_IMAGE_SIZEOF_IMAGE(in);
 	int bands = in->Bands;
 	int color[THUMBD_BANDS];
-	gint64 ground = 0;
+	guint64 ground = 0;
 	VipsPel *p;
 	int i;
 

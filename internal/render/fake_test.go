@@ -106,7 +106,7 @@ func obey(conn *net.UnixConn, job wire.Job, files, marks []*os.File) {
 	switch order := string(text); order {
 	case "spin":
 		go func() {
-			for {
+			for n := 0; ; n++ {
 			}
 		}()
 	case "threads":
