@@ -147,7 +147,7 @@ e2e-systemd:
 	@$(MAKE) --no-print-directory deb VERSION='$(VERSION)+next'
 	@$(MAKE) --no-print-directory deb
 	@$(MAKE) --no-print-directory repo
-	THUMBD_REPO=$(CURDIR)/$(DIST)/repo $(GO) test -count=1 -timeout 30m -v ./internal/boot $(E2EFLAGS)
+	THUMBD_REPO=$(CURDIR)/$(DIST)/repo $(GO) test -count=1 -timeout 40m -v ./internal/boot $(E2EFLAGS)
 
 bench:
 	@$(SETUP) test

@@ -19,7 +19,7 @@ var (
 )
 
 // limit is far above what all tests inside take, also on a busy machine.
-const limit = 15 * time.Minute
+const limit = 25 * time.Minute
 
 // The packages in the repository that THUMBD_REPO names install and work as
 // they should, on each distribution: the tests of package inside, in a machine

@@ -93,11 +93,11 @@ func refused(t testing.TB, uri string, status int, reason string) {
 	}
 }
 
-// fresh asks for the n-th of the thumbnails of small, and then for the same:
+// fresh asks for the n-th thumbnail of an original, and then for the same again:
 // a miss and a hit.
-func fresh(ctx context.Context, n int) error {
+func fresh(ctx context.Context, original string, n int) error {
 	width, height := 20+n%200, 10+n/200%100
-	uri := signed(small, fmt.Sprintf("%dx%d_crop_q=%d", width, height, 1+n/20_000%100), "jpg")
+	uri := signed(original, fmt.Sprintf("%dx%d_crop_q=%d", width, height, 1+n/20_000%100), "jpg")
 	for range 2 {
 		a, err := ask(ctx, uri)
 		if err != nil {
@@ -119,8 +119,10 @@ type load struct {
 	more *sync.Cond
 	last int // request begun
 	open map[int]bool
-	done int
-	errs []error
+	// original is the original of the requests that follow.
+	original string
+	done     int
+	errs     []error
 }
 
 // startLoad has clients ask for thumbnails and check them, until end is called.
@@ -128,7 +130,7 @@ func startLoad(t *testing.T, clients int) *load {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 3*patience)
 	running, stop := context.WithCancel(t.Context())
-	l := &load{stop: stop, open: make(map[int]bool)}
+	l := &load{stop: stop, open: make(map[int]bool), original: small}
 	l.more = sync.NewCond(&l.mu)
 	for range clients {
 		l.wg.Go(func() {
@@ -149,8 +151,9 @@ func (l *load) next(ctx context.Context) {
 	l.last++
 	n := l.last
 	l.open[n] = true
+	original := l.original
 	l.mu.Unlock()
-	err := fresh(ctx, n)
+	err := fresh(ctx, original, n)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.open, n)
@@ -170,10 +173,12 @@ func (l *load) await(n int) {
 	}
 }
 
-// settle returns when all that had been asked for is answered.
-func (l *load) settle() {
+// turn has the requests that follow ask for thumbnails of another original, and
+// returns when all requests for the one before are answered.
+func (l *load) turn(original string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.original = original
 	before := slices.Collect(maps.Keys(l.open))
 	for slices.ContainsFunc(before, func(n int) bool { return l.open[n] }) {
 		l.more.Wait()
