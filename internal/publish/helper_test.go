@@ -47,7 +47,7 @@ func canvas(w, h int) image.Image {
 	return image.NewPaletted(image.Rect(0, 0, w, h), palette.Plan9)
 }
 
-func encodeJPEG(t *testing.T, w, h int) []byte {
+func encodeJPEG(t testing.TB, w, h int) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	if err := jpeg.Encode(&b, canvas(w, h), nil); err != nil {
@@ -56,7 +56,7 @@ func encodeJPEG(t *testing.T, w, h int) []byte {
 	return b.Bytes()
 }
 
-func encodePNG(t *testing.T, w, h int) []byte {
+func encodePNG(t testing.TB, w, h int) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	if err := png.Encode(&b, canvas(w, h)); err != nil {
@@ -65,7 +65,7 @@ func encodePNG(t *testing.T, w, h int) []byte {
 	return b.Bytes()
 }
 
-func encodeGIF(t *testing.T, w, h int) []byte {
+func encodeGIF(t testing.TB, w, h int) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	if err := gif.Encode(&b, canvas(w, h), nil); err != nil {
@@ -74,7 +74,7 @@ func encodeGIF(t *testing.T, w, h int) []byte {
 	return b.Bytes()
 }
 
-func sample(t *testing.T, name string) []byte {
+func sample(t testing.TB, name string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join("testdata", name))
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 
 // pictures returns pictures of 33x21 pixels in every format and way of
 // writing it.
-func pictures(t *testing.T) map[string]struct {
+func pictures(t testing.TB) map[string]struct {
 	format  thumb.Format
 	content []byte
 } {
