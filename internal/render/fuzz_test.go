@@ -40,6 +40,7 @@ func FuzzReply(f *testing.F) {
 		f.Add(message, []byte("a picture"))
 	}
 	f.Add([]byte("{}"), []byte{})
+	f.Add([]byte{}, []byte{}) // reads like a socket that was closed
 	f.Add(bytes.Repeat([]byte("a"), wire.MaxMessage+1), []byte{})
 	f.Fuzz(func(t *testing.T, message, picture []byte) {
 		results, err := answered(t, job, message)

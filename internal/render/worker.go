@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -183,10 +184,10 @@ func (w *worker) receive(m wire.Message) error {
 	b := make([]byte, wire.MaxMessage+1)
 	n, _, flags, _, err := w.conn.ReadMsgUnix(b, nil)
 	switch {
+	case errors.Is(err, io.EOF):
+		return errors.New("the worker closed its socket")
 	case err != nil:
 		return err
-	case n == 0:
-		return errors.New("the worker closed its socket")
 	case flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) != 0:
 		return fmt.Errorf("%w: a message with descriptors or over %d bytes", errLie, wire.MaxMessage)
 	}
