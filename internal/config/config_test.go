@@ -142,6 +142,7 @@ original_formats = ["svg", "jpg"]
 formats = ["jpg", "webp"]
 quality.jpg = 70
 metadata = "copyright"
+frames_over = "first"
 negotiate = ["webp"]
 factors = [100, 75]
 render_together = ["card", "card@2x", "detail"]
@@ -252,6 +253,7 @@ func TestParseTakesEveryKey(t *testing.T) {
 				Enlarge:      true,
 				Quality:      map[thumb.Format]int{thumb.JPEG: 70, thumb.WebP: 80, thumb.AVIF: 55},
 				Metadata:     thumb.CopyrightMetadata,
+				FramesOver:   thumb.FirstFrame,
 				MaxWidth:     1600,
 				MaxHeight:    900,
 				Presets: map[string]thumb.Preset{

@@ -179,6 +179,7 @@ var mistakes = []struct {
 	{"scheme", site("a", `scheme = "sign"`), `:5: site.a.scheme: want signed, preset or restthumbnails, have "sign"`},
 	{"scheme is no text", site("a", `scheme = 1`), `:5: site.a.scheme: want a word in quotes, have 1`},
 	{"enlarge", site("a", `enlarge = "yes"`), `:7: site.a.enlarge: want true or false, have "yes"`},
+	{"frames_over", site("a", `frames_over = "last"`), `:7: site.a.frames_over: want refuse or first, have "last"`},
 	{"metadata", site("a", `metadata = "some"`), `:7: site.a.metadata: want none, copyright or all, have "some"`},
 	{"original_formats", site("a", `original_formats = ["jpeg"]`),
 		`:7: site.a.original_formats: want jpg, png, webp, avif, gif, heic, tiff, svg or jxl, have "jpeg"`},

@@ -127,6 +127,7 @@ func siteFields(d *draft) fields {
 		"formats":          list(&s.Formats, format(thumbnailFormats)),
 		"quality":          nil,
 		"metadata":         word(&s.Metadata),
+		"frames_over":      word(&s.FramesOver),
 		"negotiate":        list(&d.Thumb.Negotiate, format(thumbnailFormats)),
 		"factors":          list(&s.Factors, number(1, 400)),
 		"render_together":  list(&s.Together, presetName),

@@ -40,12 +40,15 @@ func answersRig(t *testing.T) (r *rig.Rig, originals string) {
 		Name: "jpg-only", Prefix: "/jpg/", Scheme: "signed", Key: key + "jpg", Originals: originals,
 		TOML: `original_formats = ["jpg"]` + "\n" + `formats = ["jpg", "png"]`,
 	}
+	first := rig.Site{
+		Name: "first", Prefix: "/first/", Scheme: "signed", Key: key + "first", Originals: originals, TOML: `frames_over = "first"`,
+	}
 	presets := rig.Site{Name: "presets", Prefix: "/p/", Scheme: "preset", Originals: originals, TOML: `
 [site.presets.preset.whole]
 method = "original"
 `}
 	return start(t, rig.Options{
-		Sites:  []rig.Site{gallery(t, originals), jpgOnly, presets},
+		Sites:  []rig.Site{gallery(t, originals), jpgOnly, first, presets},
 		Server: "location /elsewhere/ { try_files $uri @thumbd; } location /_thumbd/ { try_files $uri @thumbd; }",
 		TOML: `
 [limits]
@@ -98,6 +101,9 @@ func TestAnswers(t *testing.T) {
 		"too many bytes":                {target("heavy.jpg", "20x20_crop", "jpg"), 422, "original-bytes"},
 		"too many pixels":               {target("large.jpg", "20x20_crop", "jpg"), 422, "original-pixels"},
 		"too many frames":               {target("frames.gif", "20x20_crop", "gif"), 422, "original-frames"},
+		"a still of too many frames":    {target("frames.gif", "20x20_crop", "jpg"), 200, ""},
+		"the first of too many frames":  {target("frames.gif", "20x20_crop_frames=1", "gif"), 200, ""},
+		"the first, by frames_over":     {rig.Escape(signedWith(key+"first", "/first/frames.gif", "20x20_crop", "gif")), 200, ""},
 		"a computed size too large":     {target("tall.jpg", "700x_scale", "jpg"), 422, "thumbnail-too-large"},
 		"a thumbnail of too many bytes": {target("photo.jpg", "800x_scale", "png"), 422, "thumbnail-bytes"},
 		"health":                        {"/_thumbd/health", 200, ""},

@@ -114,7 +114,7 @@ func (o *original) walk(job wire.Job) error {
 		c.Size = o.tiff.Size
 	}
 	if err == nil {
-		if err := checkPixels(c.Size, c.Frames, job); err != nil {
+		if err := checkPixels(c.Size, job); err != nil {
 			return err
 		}
 	}
@@ -125,6 +125,11 @@ func (o *original) walk(job wire.Job) error {
 		return refusal(err)
 	}
 	o.frames, o.container = c.Frames, c
+	if o.frames > job.Frames {
+		if o.container, err = c.FirstFrame(o.format, o.file); err != nil {
+			return refusal(err)
+		}
+	}
 	o.coloring = probe.ColoringOf(o.format, o.file, o.length)
 	return nil
 }
@@ -132,8 +137,6 @@ func (o *original) walk(job wire.Job) error {
 // refusal returns an error of probe with its kind.
 func refusal(err error) error {
 	switch {
-	case errors.Is(err, probe.ErrFrames):
-		return &failure{wire.TooManyFrames, err}
 	case errors.Is(err, probe.ErrUnsafe), errors.Is(err, probe.ErrChunks), errors.Is(err, probe.ErrUnsupported):
 		return &failure{wire.Unsupported, err}
 	case errors.Is(err, probe.ErrTruncated), errors.Is(err, probe.ErrMalformed):
@@ -142,12 +145,16 @@ func refusal(err error) error {
 	return &failure{wire.Internal, err}
 }
 
-func checkPixels(size image.Point, frames int, job wire.Job) error {
-	if int64(size.X)*int64(size.Y)*int64(frames) > job.Pixels {
-		return failed(wire.TooManyPixels, "%dx%d pixels in %d frames", size.X, size.Y, frames)
+// checkPixels checks one frame. The others are checked for outputs that show
+// them.
+func checkPixels(size image.Point, job wire.Job) error {
+	if pixels(size) > job.Pixels {
+		return failed(wire.TooManyPixels, "%dx%d pixels", size.X, size.Y)
 	}
 	return nil
 }
+
+func pixels(size image.Point) int64 { return int64(size.X) * int64(size.Y) }
 
 func (o *original) readHeader(job wire.Job) error {
 	complained() // of another file
@@ -162,7 +169,7 @@ func (o *original) readHeader(job wire.Job) error {
 	if o.format == thumb.SVG {
 		return o.enlarge(job)
 	}
-	if err := checkPixels(o.stored, o.frames, job); err != nil {
+	if err := checkPixels(o.stored, job); err != nil {
 		return err
 	}
 	if o.header.bands() > 5 {

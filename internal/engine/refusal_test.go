@@ -22,6 +22,8 @@ import (
 func TestRefusals(t *testing.T) {
 	photo := originalFile(t, quadrants(400, 300), thumb.JPEG)
 	fit := thumb.Transform{Width: 100, Height: 100, Method: thumb.Fit, Format: thumb.PNG}
+	film := fit
+	film.Format = thumb.GIF
 	var animation bytes.Buffer
 	frame := image.NewPaletted(image.Rect(0, 0, 50, 40), color.Palette{red, blue})
 	if err := gif.EncodeAll(&animation, &gif.GIF{
@@ -48,9 +50,9 @@ func TestRefusals(t *testing.T) {
 		{"header alone", photo[:3], nil, fit, wire.Damaged},
 		{"pixels", photo, func(j *wire.Job) { j.Pixels = 400*300 - 1 }, fit, wire.TooManyPixels},
 		{"pixels at the limit", photo, func(j *wire.Job) { j.Pixels = 400 * 300 }, fit, ""},
-		{"frames", animation.Bytes(), func(j *wire.Job) { j.Frames = 6 }, fit, wire.TooManyFrames},
-		{"pixels of all frames", animation.Bytes(), func(j *wire.Job) { j.Pixels = 50*40*7 - 1 }, fit, wire.TooManyPixels},
-		{"animation at the limits", animation.Bytes(), func(j *wire.Job) { j.Frames, j.Pixels = 7, 50*40*7 }, fit, ""},
+		{"frames", animation.Bytes(), func(j *wire.Job) { j.Frames = 6 }, film, wire.TooManyFrames},
+		{"pixels of all frames", animation.Bytes(), func(j *wire.Job) { j.Pixels = 50*40*7 - 1 }, film, wire.TooManyFrames},
+		{"animation at the limits", animation.Bytes(), func(j *wire.Job) { j.Frames, j.Pixels = 7, 50*40*7 }, film, ""},
 		{"computed dimension", photo, func(j *wire.Job) { j.Width, j.Height = 100, 70 }, thumb.Transform{
 			Width: 100, Method: thumb.Fit, Format: thumb.PNG,
 		}, wire.ThumbnailTooLarge},

@@ -93,7 +93,7 @@ func detail(text string) string {
 type output struct {
 	thumb.Transform
 	plan     geometry.Plan // for the original as it is seen
-	animated bool
+	animated bool          // of all frames of an animation
 	file     *os.File
 	limit    int64 // bytes
 	err      error
@@ -117,23 +117,44 @@ func (o *original) plan(job wire.Job, files []*os.File) []*output {
 	for i, t := range job.Outputs {
 		out := &output{Transform: t, file: files[i], limit: job.Bytes}
 		outputs[i] = out
+		out.animated = o.frames > 1 && (t.Method == thumb.Original || t.Frames != 1 && t.Format.Animates())
 		if t.Method == thumb.Original {
+			out.err = o.checkFrames(out, job)
 			continue
 		}
-		out.animated = o.frames > 1 && t.Frames != 1 && t.Format.Animates()
 		var err error
 		out.plan, err = geometry.New(upright, t, image.Pt(job.Width, job.Height))
 		if err == nil && o.format == thumb.SVG {
 			err = o.drawable(out.plan, job)
 		}
-		if err == nil && out.animated && int64(out.plan.Canvas.X)*int64(out.plan.Canvas.Y)*int64(o.frames) > job.Pixels {
-			err = fmt.Errorf("%w: %v in %d frames", geometry.ErrTooLarge, out.plan.Canvas, o.frames)
-		}
 		if err != nil {
 			out.err = failed(wire.ThumbnailTooLarge, "%dx%d pixels: %w", upright.X, upright.Y, err)
+			continue
+		}
+		if err := o.checkFrames(out, job); err != nil && t.FramesOver == thumb.FirstFrame {
+			out.animated = false
+		} else {
+			out.err = err
 		}
 	}
 	return outputs
+}
+
+// checkFrames returns an error if out shows all frames of the original and these
+// are too many, or have too many pixels.
+func (o *original) checkFrames(out *output, job wire.Job) error {
+	n := int64(o.frames)
+	switch {
+	case !out.animated:
+		return nil
+	case o.frames > job.Frames:
+		return failed(wire.TooManyFrames, "%d frames", n)
+	case pixels(o.stored)*n > job.Pixels:
+		return failed(wire.TooManyFrames, "%d frames of %dx%d pixels", n, o.stored.X, o.stored.Y)
+	case pixels(out.plan.Canvas)*n > job.Pixels:
+		return failed(wire.ThumbnailTooLarge, "%d frames of %dx%d pixels", n, out.plan.Canvas.X, out.plan.Canvas.Y)
+	}
+	return nil
 }
 
 // drawable returns an error unless an SVG can be drawn for plan: all of it, also
@@ -182,7 +203,7 @@ func (o *original) copyTo(out *output) error {
 	if o.length > out.limit {
 		return failed(wire.ThumbnailBytes, "%d bytes", o.length)
 	}
-	p, err := o.load(image.Pt(1, 1), o.frames > 1)
+	p, err := o.load(image.Pt(1, 1), out.animated)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,8 @@
 package engine
 
 import (
+	"encoding/binary"
+	"errors"
 	"io"
 
 	"thumbd/internal/engine/probe"
@@ -28,12 +30,15 @@ func (o *original) newSource() (source, error) {
 		return source{}, err
 	}
 	c := o.container
-	if !c.Bare && !c.NoEnd && len(c.Cleared) == 0 {
+	if !c.Alone && !c.Bare && !c.NoEnd && len(c.Cleared) == 0 {
 		return newSource(o.file)
 	}
 	all := make([]byte, c.Trailer, c.Trailer+int64(len(oneFrame)))
 	if _, err := o.file.ReadAt(all, 0); err != nil {
 		return source{}, err
+	}
+	if o.format == thumb.WebP {
+		return o.firstOfWebP(all)
 	}
 	// Where a frame without a transparent color is cleared, libvips puts the
 	// background color, and browsers what is below the picture. One that uses all
@@ -47,6 +52,20 @@ func (o *original) newSource() (source, error) {
 		return newSourceOf(append(all, oneFrame...))
 	}
 	return newSourceOf(append(all, ends[o.format]...))
+}
+
+// firstOfWebP is a source of an animated WebP's first frame, of which head has all
+// but the metadata.
+func (o *original) firstOfWebP(head []byte) (source, error) {
+	for _, s := range o.container.Metadata {
+		chunk := make([]byte, s.Length)
+		if _, err := o.file.ReadAt(chunk, s.At); err != nil && !errors.Is(err, io.EOF) {
+			return source{}, err
+		}
+		head = append(head, chunk...)
+	}
+	binary.LittleEndian.PutUint32(head[4:], uint32(len(head)-8))
+	return newSourceOf(head)
 }
 
 // read opens the picture with all of its metadata.

@@ -26,6 +26,9 @@ func TestTextsStay(t *testing.T) {
 			Gray: true, Frames: 1, Enlarge: true, Metadata: thumb.AllMetadata,
 			Watermark: thumb.Watermark{Name: "logo", Opacity: 50, Position: thumb.SouthEast, Scale: 25},
 		}},
+		"10x20_fit.gif enlarge=false metadata=none frames_over=first": {
+			transform: thumb.Transform{Width: 10, Height: 20, Method: thumb.Fit, Format: thumb.GIF, FramesOver: thumb.FirstFrame},
+		},
 	} {
 		if got := r.text(); got != want {
 			t.Errorf("got  %q,\nwant %q", got, want)
@@ -85,6 +88,8 @@ func another(t *testing.T, v reflect.Value) {
 		*x += "2"
 	case *bool:
 		*x = !*x
+	case *thumb.FramesOver:
+		*x = thumb.FirstFrame
 	default:
 		switch {
 		case v.CanInt():

@@ -48,6 +48,7 @@ type text struct {
 	Enlarge    bool                       `json:"enlarge"`
 	Quality    map[thumb.Format]int       `json:"quality"`
 	Metadata   thumb.Metadata             `json:"metadata"`
+	FramesOver thumb.FramesOver           `json:"frames_over,omitzero"`
 	Mtime      int                        `json:"mtime,omitempty"`
 }
 
@@ -82,7 +83,7 @@ func (s Settings) Mark(watermark string) string { return s.marks[watermark] }
 func stripped(s *thumb.Site) *thumb.Site {
 	c := &thumb.Site{
 		Prefix: s.Prefix, Scheme: s.Scheme, Factors: s.Factors, Watermarks: s.Watermarks,
-		Enlarge: s.Enlarge, Quality: s.Quality, Metadata: s.Metadata,
+		Enlarge: s.Enlarge, Quality: s.Quality, Metadata: s.Metadata, FramesOver: s.FramesOver,
 		Formats: formats, MaxWidth: math.MaxInt, MaxHeight: math.MaxInt,
 		Presets: make(map[string]thumb.Preset),
 	}
@@ -101,7 +102,7 @@ var formats = thumb.ThumbnailFormats()
 func (s Settings) MarshalJSON() ([]byte, error) {
 	c := s.site
 	return json.Marshal(text{
-		c.Prefix, c.Scheme.String(), c.Presets, c.Watermarks, s.marks, c.Factors, c.Enlarge, c.Quality, c.Metadata, s.mtime,
+		c.Prefix, c.Scheme.String(), c.Presets, c.Watermarks, s.marks, c.Factors, c.Enlarge, c.Quality, c.Metadata, c.FramesOver, s.mtime,
 	})
 }
 
@@ -113,7 +114,7 @@ func (s *Settings) UnmarshalJSON(b []byte) error {
 	}
 	site := thumb.Site{
 		Prefix: t.Prefix, Presets: t.Presets, Watermarks: t.Watermarks, Factors: t.Factors,
-		Enlarge: t.Enlarge, Quality: t.Quality, Metadata: t.Metadata,
+		Enlarge: t.Enlarge, Quality: t.Quality, Metadata: t.Metadata, FramesOver: t.FramesOver,
 	}
 	if err := site.Scheme.UnmarshalText([]byte(t.Scheme)); err != nil {
 		return fmt.Errorf("scheme: %w", err)
@@ -150,6 +151,9 @@ func (s Settings) of(name string) (recipe, bool) {
 func (r recipe) text() string {
 	t := r.transform
 	text := fmt.Sprintf("%s enlarge=%t metadata=%s", t, t.Enlarge, t.Metadata)
+	if t.FramesOver != thumb.RefuseFrames {
+		text += fmt.Sprintf(" frames_over=%s", t.FramesOver)
+	}
 	if w := t.Watermark; w.Name != "" {
 		text += fmt.Sprintf(" opacity=%d position=%s scale=%d image=%s", w.Opacity, w.Position, w.Scale, r.mark)
 	}
@@ -168,6 +172,9 @@ func (s Settings) plain(t thumb.Thumb) thumb.Transform {
 	tr := t.Transform()
 	if tr.Method == thumb.Original {
 		tr.Enlarge, tr.Metadata = false, thumb.NoMetadata
+	}
+	if tr.Method == thumb.Original || tr.Frames == 1 || !tr.Format.Animates() {
+		tr.FramesOver = thumb.RefuseFrames
 	}
 	return tr
 }
@@ -215,6 +222,7 @@ func (s Settings) changed(to Settings) bool {
 	}
 	a, b := s.site, to.site
 	if a.Prefix != b.Prefix || a.Scheme != b.Scheme || a.Enlarge != b.Enlarge || a.Metadata != b.Metadata ||
+		a.FramesOver != b.FramesOver ||
 		!maps.Equal(a.Quality, b.Quality) {
 		return true
 	}

@@ -78,6 +78,7 @@ func TestChangesAreOfWhatTheyMakeOtherwise(t *testing.T) {
 		"quality of WebP":    {func(s *thumb.Site) { s.Quality[thumb.WebP] = 60 }, nil, "webp"},
 		"enlarging":          {func(s *thumb.Site) { s.Enlarge = true }, nil, strings.Replace(all, " o ", " ", 1)},
 		"metadata":           {func(s *thumb.Site) { s.Metadata = thumb.AllMetadata }, nil, strings.Replace(all, " o ", " ", 1)},
+		"frames_over":        {func(s *thumb.Site) { s.FramesOver = thumb.FirstFrame }, nil, "webp"},
 		"another image":      {func(*thumb.Site) {}, map[string]string{"logo": "two"}, "w own_w"},
 		"a watermark": {func(s *thumb.Site) {
 			s.Watermarks["logo"] = thumb.Watermark{Name: "logo", Opacity: 50, Position: thumb.SouthEast}

@@ -144,6 +144,10 @@ func obey(conn *net.UnixConn, job wire.Job, files, marks []*os.File) {
 				time.Sleep(time.Hour)
 			}
 		}
+	case "frames over 13":
+		if job.Outputs[0].Width == 13 {
+			reply.Results[0] = wire.Result{Failure: wire.TooManyFrames}
+		}
 	case "wait":
 		must(os.WriteFile(path+".running", nil, 0o600))
 		for !exists(path + ".go") {

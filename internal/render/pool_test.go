@@ -224,6 +224,12 @@ func TestRefusalsOfOneThumbnailLeaveTheOthers(t *testing.T) {
 	if _, _, err := b.render("hang over 13", 12); err != nil {
 		t.Errorf("another size of an original that passed its deadline: %v", err)
 	}
+	if _, _, err := b.render("frames over 13", 13); !errors.Is(err, ErrTooManyFrames) {
+		t.Errorf("%v; want %v", err, ErrTooManyFrames)
+	}
+	if _, _, err := b.render("frames over 13", 12); err != nil {
+		t.Errorf("another thumbnail of an animation that is over the limits: %v", err)
+	}
 }
 
 func TestRefusalsEnd(t *testing.T) {

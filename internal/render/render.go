@@ -21,7 +21,7 @@ var (
 	ErrUnsupported       = errors.New("the original is no image of a format that is allowed here")
 	ErrDamaged           = errors.New("the original is damaged or cut off")
 	ErrTooManyPixels     = errors.New("the original has more pixels than original_pixels")
-	ErrTooManyFrames     = errors.New("the original has more frames than original_frames")
+	ErrTooManyFrames     = errors.New("the animation has more frames than original_frames, or in all of them more pixels than original_pixels")
 	ErrThumbnailTooLarge = errors.New("the thumbnail would be larger than thumbnail_width x thumbnail_height")
 	ErrThumbnailBytes    = errors.New("the thumbnail has more bytes than thumbnail_bytes")
 	ErrDeadline          = errors.New("the render passed render_time")

@@ -262,6 +262,31 @@ func (m *Metadata) UnmarshalText(b []byte) error {
 	return err
 }
 
+// FramesOver is the answer to a request for an animation that has more frames, or
+// with all of them more pixels, than the limits allow.
+type FramesOver uint8
+
+// RefuseFrames is the default. FirstFrame makes a still of the first frame.
+const (
+	RefuseFrames FramesOver = iota
+	FirstFrame
+)
+
+var framesOverNames = [...]string{RefuseFrames: "refuse", FirstFrame: "first"}
+
+// String returns the word that TOML has for f.
+func (f FramesOver) String() string { return framesOverNames[f] }
+
+// MarshalText implements encoding.TextMarshaler.
+func (f FramesOver) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
+
+// UnmarshalText accepts "refuse" and "first".
+func (f *FramesOver) UnmarshalText(b []byte) error {
+	i, err := unmarshalName(framesOverNames[:], b)
+	*f = FramesOver(i)
+	return err
+}
+
 // Scheme is the way in which a site's URIs name thumbnails.
 type Scheme uint8
 

@@ -50,6 +50,8 @@ type Transform struct {
 	Watermark Watermark `json:"watermark,omitzero"`
 	Enlarge   bool      `json:"enlarge,omitempty"`
 	Metadata  Metadata  `json:"metadata,omitzero"`
+	// FramesOver is for an animation that is over the limits.
+	FramesOver FramesOver `json:"frames_over,omitzero"`
 }
 
 // Box returns the stated box in pixels of the thumbnail, DPR included.
@@ -93,6 +95,7 @@ type Site struct {
 	Enlarge      bool
 	Quality      map[Format]int
 	Metadata     Metadata
+	FramesOver   FramesOver
 	MaxWidth     int // of a thumbnail, DPR included
 	MaxHeight    int
 }
@@ -104,8 +107,8 @@ type Thumb struct {
 	Original string // below the site's originals, segments joined by /
 	Preset   string // its name, or "" where Spec says it all
 	// Spec is the transform as written: Format and, where Preset is empty, all
-	// but Enlarge, Metadata and of Watermark more than its Name; where it is
-	// not, at most DPR.
+	// but Enlarge, Metadata, FramesOver and of Watermark more than its Name;
+	// where it is not, at most DPR.
 	Spec      Transform
 	Version   string // of v=, without effect
 	Factor    int    // percent, where the site has factors
@@ -135,7 +138,7 @@ func (t Thumb) Transform() Transform {
 	if name := r.Watermark.Name; name != "" {
 		r.Watermark = t.Site.Watermarks[name]
 	}
-	r.Enlarge, r.Metadata = t.Site.Enlarge, t.Site.Metadata
+	r.Enlarge, r.Metadata, r.FramesOver = t.Site.Enlarge, t.Site.Metadata, t.Site.FramesOver
 	return r
 }
 

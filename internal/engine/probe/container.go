@@ -20,7 +20,6 @@ import (
 var (
 	ErrTruncated = errors.New("the file ends inside the picture")
 	ErrMalformed = errors.New("the file is malformed")
-	ErrFrames    = errors.New("the file has more frames than allowed")
 	// ErrChunks is a PNG that would keep its decoder busy with all but pixels.
 	ErrChunks = errors.New("the PNG has too many texts or other chunks")
 )
@@ -45,15 +44,27 @@ type Container struct {
 	Bare bool
 	// Cleared is where the flags of those frames of a GIF stand that are taken
 	// away after they were shown, have no transparent color and use no color of
-	// number 255.
+	// number 255: of no more frames than Walk was told.
 	Cleared []int64
+	// First is where the first frame of a GIF or an animated WebP ends.
+	First int64
+	// Metadata are the chunks of a WebP that follow its frames and describe it.
+	Metadata []Section
+	// Alone says that of an animation only the first frame is to be decoded: the
+	// file up to Trailer, and Metadata.
+	Alone bool
+}
+
+// Section is a part of a file, in bytes.
+type Section struct {
+	At, Length int64
 }
 
 // Walk goes through the structure of a file of format f, size bytes long, to
 // where its picture ends, and returns ErrTruncated when the file ends before.
-// It gives up with ErrFrames after maxFrames frames, and refuses an SVG with
-// ErrUnsafe and a PNG with ErrChunks. TIFF and what it does not know have no
-// such structure: of them it says nothing.
+// It counts all frames, but keeps nothing about more than maxFrames of them, and
+// refuses an SVG with ErrUnsafe and a PNG with ErrChunks. TIFF and what it does
+// not know have no such structure: of them it says nothing.
 func Walk(f thumb.Format, r io.ReaderAt, size int64, maxFrames int) (Container, error) {
 	s := &scanner{file: r, size: size, frames: maxFrames}
 	c := Container{Frames: 1}
@@ -79,6 +90,20 @@ func Walk(f thumb.Format, r io.ReaderAt, size int64, maxFrames int) (Container, 
 	return Container{}, fmt.Errorf("%v at byte %d: %w", f, s.at, s.err)
 }
 
+// FirstFrame returns what a decoder needs of an animation for its first frame. A
+// decoder that sees the whole file makes a list of all frames.
+func (c Container) FirstFrame(f thumb.Format, r io.ReaderAt) (Container, error) {
+	first := c
+	if f == thumb.GIF {
+		var err error
+		if first, err = Walk(f, r, c.First, 1); err != nil {
+			return first, err
+		}
+	}
+	first.Trailer, first.Alone = c.First, true
+	return first, nil
+}
+
 // Prove looks whether a picture with NoEnd or Zeros is whole, and sets Trailer. It returns ErrTruncated or ErrMalformed if it is not. Of a PNG
 // its decoder finds out: it reads all of it, and checksums.
 func (c *Container) Prove(f thumb.Format, r io.ReaderAt, size int64) (err error) {
@@ -102,7 +127,7 @@ type scanner struct {
 	file   io.ReaderAt
 	size   int64
 	at     int64 // of the next byte
-	frames int   // that are allowed
+	frames int   // about which something is kept
 	err    error
 	ahead  *bufio.Reader // stands at at, while it is used
 	word   [30]byte
@@ -255,7 +280,8 @@ func (s *scanner) webp() Container {
 	if end > s.size {
 		s.fail(ErrTruncated)
 	}
-	animated, count, kind := false, 0, ""
+	animated, kind := false, ""
+	frames := 0
 	for s.more() && s.at+8 <= end {
 		head := s.next(8)
 		kind = string(head[:4])
@@ -267,8 +293,11 @@ func (s *scanner) webp() Container {
 		}
 		switch kind {
 		case "ANMF":
-			count++
-			s.countFrame(count)
+			if frames++; frames == 1 {
+				c.First = next
+			}
+		case "EXIF", "XMP ":
+			c.keepMetadata(Section{s.at - 8, next - s.at + 8})
 		}
 		if strings.Contains(kind, zeroKind) {
 			s.fail(ErrMalformed)
@@ -276,13 +305,21 @@ func (s *scanner) webp() Container {
 		s.skip(next - s.at)
 	}
 	if animated {
-		c.Frames = count
+		c.Frames = frames
 	}
 	if s.err == nil && (c.Size == (image.Point{}) || c.Frames == 0) {
 		s.fail(ErrMalformed)
 	}
 	c.Zeros = (kind == "ANMF" || kind == "VP8 " || kind == "VP8L") && s.zerosBefore(s.at, fewZeros)
 	return c
+}
+
+// keepMetadata keeps a chunk of a WebP behind its frames: as many as a WebP may
+// have, one of each kind.
+func (c *Container) keepMetadata(chunk Section) {
+	if c.First > 0 && len(c.Metadata) < 2 {
+		c.Metadata = append(c.Metadata, chunk)
+	}
 }
 
 // webpSize returns the size that the first chunk states.
@@ -361,10 +398,4 @@ func (s *scanner) zerosBefore(at, n int64) bool {
 		s.fail(err)
 	}
 	return len(bytes.Trim(b, "\x00")) == 0
-}
-
-func (s *scanner) countFrame(n int) {
-	if n > s.frames {
-		s.fail(ErrFrames)
-	}
 }

@@ -8,7 +8,6 @@ import (
 	"encoding/binary"
 	"image"
 	"io"
-	"math"
 )
 
 // maxStray is how many terminators a GIF may have at its end without being one
@@ -38,7 +37,7 @@ func (s *scanner) gif() Container {
 // wholeGIF returns an error unless every frame before end has data for all of
 // its pixels.
 func wholeGIF(r io.ReaderAt, end int64) error {
-	s := &scanner{file: r, size: end, frames: math.MaxInt}
+	s := &scanner{file: r, size: end}
 	g := &gifWalk{scanner: s}
 	g.data = s.gifPixels
 	g.walk()
@@ -96,17 +95,19 @@ func (g *gifWalk) block(kind byte) {
 
 func (g *gifWalk) frame() {
 	g.c.Frames++
-	g.countFrame(g.c.Frames)
 	place := bytes.Clone(g.next(9))
 	if g.c.Frames == 1 {
 		g.bare = leavesBare(place, g.c.Size)
 	}
 	g.skip(gifColors(place[8]))
 	bits := g.next(1)[0]
-	if g.control.isCleared() && !g.control.isTransparent() && bits < 8 {
+	if g.c.Frames <= g.frames && g.control.isCleared() && !g.control.isTransparent() && bits < 8 {
 		g.c.Cleared = append(g.c.Cleared, g.control.at)
 	}
 	g.data(int64(binary.LittleEndian.Uint16(place[4:]))*int64(binary.LittleEndian.Uint16(place[6:])), bits)
+	if g.c.Frames == 1 {
+		g.c.First = g.at
+	}
 }
 
 // gifPixels reads the data of a frame and counts its pixels.

@@ -48,8 +48,8 @@ type Hello struct {
 type Job struct {
 	ID      uint64         `json:"id"`
 	Formats []thumb.Format `json:"formats"` // that the original may be of
-	Pixels  int64          `json:"pixels"`  // most width x height x frames of the original
-	Frames  int            `json:"frames"`  // most frames of the original
+	Pixels  int64          `json:"pixels"`  // most width x height x frames that are decoded
+	Frames  int            `json:"frames"`  // most of an animation
 	Width   int            `json:"width"`   // most of a thumbnail
 	Height  int            `json:"height"`
 	Bytes   int64          `json:"bytes"` // most of a thumbnail: the size of its memfd
@@ -87,8 +87,8 @@ type Failure string
 const (
 	Unsupported       Failure = "unsupported"         // no image, or of no format allowed
 	Damaged           Failure = "damaged"             // or cut off
-	TooManyPixels     Failure = "too-many-pixels"     // width x height x frames
-	TooManyFrames     Failure = "too-many-frames"     //
+	TooManyPixels     Failure = "too-many-pixels"     // width x height
+	TooManyFrames     Failure = "too-many-frames"     // or pixels in all frames; a still can be made
 	ThumbnailTooLarge Failure = "thumbnail-too-large" // a computed dimension
 	ThumbnailBytes    Failure = "thumbnail-bytes"     // more bytes than Job.Bytes
 	Watermark         Failure = "watermark"           // its image can't be used

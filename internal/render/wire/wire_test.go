@@ -24,7 +24,7 @@ func job() *wire.Job {
 				Width: 1, Method: thumb.Crop, Focus: thumb.NewFocus(0, 6250), Background: thumb.NewColor(0, 0, 0), Blur: 30, Sharpen: 10,
 				Gray: true, Frames: 1, Watermark: thumb.Watermark{Name: "logo", Opacity: 50, Position: thumb.South, Scale: 25}, Format: thumb.GIF,
 			},
-			{Method: thumb.Original, Format: thumb.GIF, Metadata: thumb.CopyrightMetadata},
+			{Method: thumb.Original, Format: thumb.GIF, Metadata: thumb.CopyrightMetadata, FramesOver: thumb.FirstFrame},
 		},
 	}
 }
