@@ -16,15 +16,15 @@ import (
 	"syscall"
 )
 
-// Distribution is a release of Debian, with what is installed on a machine
-// before thumbd is.
+// Distribution is a release of Debian, with the packages that are installed before
+// thumbd.
 type Distribution struct {
 	Suite    string
 	Packages []string
 }
 
-// Distributions are those that thumbd's package is tested on. What it depends
-// on is there already: its own installation needs no network.
+// Distributions are the releases on which thumbd's package is tested. The packages
+// that it depends on are installed: its own installation needs no network.
 var Distributions = []Distribution{
 	{"bookworm", []string{
 		"systemd", "systemd-sysv", "dbus", "nginx", "libvips42", "procps",
@@ -34,9 +34,9 @@ var Distributions = []Distribution{
 	}},
 }
 
-// Image returns the folder of d's root file system, which nobody may change. It
-// is made by debootstrap, with the network, where $XDG_CACHE_HOME/thumbd does
-// not have it yet, and stays there. Two processes may call it at once.
+// Image returns the folder of d's root file system. It must not be changed. If
+// $XDG_CACHE_HOME/thumbd does not have the file system yet, debootstrap makes it
+// there, over the network. Two processes may call Image at once.
 func Image(ctx context.Context, d Distribution) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -70,7 +70,7 @@ func makeImage(ctx context.Context, suite, list, dir string) (err error) {
 	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
 	root := filepath.Join(temp, "root")
 	cmd := exec.CommandContext(ctx, "debootstrap", "--variant=minbase", "--include="+list, suite, root, from)
-	// What it mounts below root goes with it, however it ends.
+	// Its mounts below root end with it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS, Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -17,14 +17,14 @@ import (
 	"time"
 )
 
-// Where a test program finds itself in the machine. Marker says that it is in
-// one: outside there is no such file.
+// Paths inside the machine. Marker exists only there, so that a test program knows
+// where it runs.
 const (
 	Dir    = "/srv/boot"
 	Marker = "/etc/thumbd-boot"
 )
 
-// Machine is what a boot is made of.
+// Machine describes a boot.
 type Machine struct {
 	Image   string            // from Image
 	Program string            // to run, statically linked, and when it ends the machine does
@@ -39,8 +39,8 @@ const stopTime = 40 * time.Second
 //go:embed machine.sh
 var script string
 
-// programUnit runs the program when all else runs. Its output and exit status are
-// for the outside.
+// programUnit runs the program when the machine is up, and keeps its output and
+// exit status for the caller of Run.
 const programUnit = `[Unit]
 Description=The test program
 After=multi-user.target
@@ -57,9 +57,9 @@ ExecStopPost=/bin/sh -c 'echo "$EXIT_STATUS" >out/status; exec systemctl powerof
 `
 
 // Run boots m from a copy of its image, in which the program runs as root, and
-// returns when the machine is off again. What the program has written goes to
-// out. The error says that it has failed, or the machine. Nothing of the
-// machine is left, whatever happens. It takes root.
+// returns when the machine is off again. The program's output goes to out. It
+// returns an error if the program or the machine failed. Run removes everything of
+// the machine, also after an error. It needs root.
 func Run(ctx context.Context, m Machine, out io.Writer) (err error) {
 	dir, err := os.MkdirTemp("", "thumbd-boot-")
 	if err != nil {
@@ -84,7 +84,7 @@ func Run(ctx context.Context, m Machine, out io.Writer) (err error) {
 	return nil
 }
 
-// Possible returns why no machine can be booted here, or nil.
+// Possible returns nil, or the reason why no machine can be booted here.
 func Possible(ctx context.Context) error {
 	if os.Geteuid() != 0 {
 		return errors.New("to boot a machine takes root")
@@ -101,7 +101,7 @@ func Possible(ctx context.Context) error {
 	return nil
 }
 
-// boot returns what the machine has written to its console.
+// boot returns the output of the machine's console.
 func (m Machine) boot(ctx context.Context, dir string) ([]byte, error) {
 	args := []string{"-c", script, "machine", dir, m.Image, fmt.Sprint(int(m.Limit.Seconds()))}
 	args = append(args, "--bind-ro="+m.Program+":"+Dir+"/program", "--bind="+filepath.Join(dir, "out")+":"+Dir+"/out")
@@ -124,7 +124,7 @@ func quoted(args []string) string {
 	return b.String()
 }
 
-// layOut writes what the machine has beside its image.
+// layOut writes the files that the machine has besides its image.
 func layOut(dir string, m Machine) error {
 	for _, name := range []string{"out", "mnt", "files/etc/systemd/system/multi-user.target.wants"} {
 		if err := os.MkdirAll(filepath.Join(dir, name), 0o755); err != nil {

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 
-// Package geometry computes, from an original's size and a transform, which
-// part of the original is resized to what, and which part of that is the
-// thumbnail. It counts in whole pixels and exact ratios, never in floating
-// point, so no thumbnail is a pixel short.
+// Package geometry computes, from an original's size and a transform, the part of
+// the original that is resized, the size after that, and the part of the resized
+// picture that is the thumbnail. It counts in whole pixels and exact ratios, never
+// in floating point, so no thumbnail is a pixel short.
+//
+// For example, an original of 4000x3000 and crop to 400x400: all of it is resized
+// to 533x400, and the 400x400 in the middle are cut out.
 package geometry
 
 import (
@@ -13,14 +16,14 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// ErrTooLarge says that a dimension that follows from the original's is over
-// the limit of a thumbnail's.
+// ErrTooLarge says that a free dimension of the thumbnail, which follows from the
+// original's ratio, is over the limit.
 var ErrTooLarge = errors.New("the thumbnail would be too large")
 
 // Plan is the way from an upright original to a thumbnail: Source is resized to
-// Size, and Cut of that is laid on Canvas, the thumbnail.
+// Size, and the part Cut of the resized picture is laid on Canvas, the thumbnail.
 type Plan struct {
-	// Source is the part of the original that is needed: all of it, unless it
+	// Source is the needed part of the original: all of it, unless the original
 	// is enlarged and then cut. So no picture on the way is larger than the
 	// original and the thumbnail by more than a few pixels of the original.
 	Source image.Rectangle
@@ -28,9 +31,10 @@ type Plan struct {
 	Cut    image.Rectangle
 	// Canvas is as large as Cut, unless the picture is padded.
 	Canvas image.Point
-	// Seek is Smart or Attention where the picture decides what is kept, and 0
-	// otherwise. Where the original is enlarged, that is Source's place in the
-	// original, else Cut's in the resized picture; the sizes hold.
+	// Seek is Smart or Attention if the picture's content decides the place of the
+	// kept part, and 0 otherwise. If the original is enlarged, this is the place
+	// of Source in the original, else of Cut in the resized picture. The sizes
+	// are final.
 	Seek thumb.Method
 }
 
@@ -61,7 +65,7 @@ func New(original image.Point, t thumb.Transform, limit image.Point) (Plan, erro
 	return p, nil
 }
 
-// Place returns where on Canvas the picture lies: in the middle.
+// Place returns the picture's place on Canvas: the middle.
 func (p Plan) Place() image.Point { return place(thumb.Center, p.Canvas, p.Cut.Size()).Min }
 
 // Enlarges reports whether a dimension of the original grows.
@@ -112,8 +116,8 @@ func within(original, box image.Point, enlarge bool) image.Point {
 	return byWidth(original, box.X)
 }
 
-// cut plans a picture of exactly the box, or of a smaller box of its ratio
-// where the original does not cover it.
+// cut plans a picture of exactly the box, or of a smaller box with the same ratio
+// if the original does not cover the box.
 func cut(original, box image.Point, t thumb.Transform) Plan {
 	if !t.Enlarge && (original.X < box.X || original.Y < box.Y) {
 		box = within(box, original, false)
@@ -135,7 +139,7 @@ func cut(original, box image.Point, t thumb.Transform) Plan {
 	return p
 }
 
-// narrow limits Source to what Cut is made of.
+// narrow limits Source to the pixels of Cut.
 func (p *Plan) narrow() {
 	x0, x1, w := span(p.Source.Max.X, p.Size.X, &p.Cut.Min.X, &p.Cut.Max.X)
 	y0, y1, h := span(p.Source.Max.Y, p.Size.Y, &p.Cut.Min.Y, &p.Cut.Max.Y)
@@ -155,8 +159,8 @@ func span(original, resized int, lo, hi *int) (from, to, length int) {
 	return from, to, length
 }
 
-// Overlay returns where on a thumbnail of the given size a watermark lies that
-// is of the size of. It is no larger than the thumbnail.
+// Overlay returns the place of a watermark of size of on a thumbnail of the given
+// size. The watermark is no larger than the thumbnail.
 func Overlay(thumbnail, of image.Point, w thumb.Watermark) image.Rectangle {
 	box := within(of, thumbnail, false)
 	if w.Scale != 0 {
@@ -166,8 +170,8 @@ func Overlay(thumbnail, of image.Point, w thumb.Watermark) image.Rectangle {
 	return place(w.Position, thumbnail, box)
 }
 
-// place returns where a box of a picture lies by gravity g. Odd pixels are
-// left over to the right and below.
+// place returns the place of a box in a picture by gravity g. An odd pixel is left
+// over to the right or below.
 func place(g thumb.Gravity, size, box image.Point) image.Rectangle {
 	room := size.Sub(box)
 	at := room.Div(2)
@@ -186,16 +190,16 @@ func place(g thumb.Gravity, size, box image.Point) image.Rectangle {
 	return image.Rectangle{Min: at, Max: at.Add(box)}
 }
 
-// around returns where a box of a picture lies that has the focus as near to
-// its middle as it can.
+// around returns the place of a box in a picture that has the focus as near to its
+// middle as possible.
 func around(f thumb.Focus, size, box image.Point) image.Rectangle {
 	x, y := f.Point()
 	at := image.Pt(start(int(x), size.X, box.X), start(int(y), size.Y, box.Y))
 	return image.Rectangle{Min: at, Max: at.Add(box)}
 }
 
-// start returns where on an axis of length size a part of length part begins
-// whose middle is near to focus, in hundredths of a percent.
+// start returns the start of a part of length part on an axis of length size, so
+// that its middle is near to focus, in hundredths of a percent.
 func start(focus, size, part int) int {
 	return min(max(2*size*focus-10_000*part, 0)/20_000, size-part)
 }

@@ -4,8 +4,8 @@ package geometry
 
 import "image"
 
-// Upright returns the size at which a picture stored with an EXIF orientation,
-// 1 to 8, is seen. It is its own inverse.
+// Upright returns the upright size of a picture that is stored with an EXIF
+// orientation, 1 to 8: 400x300 is 300x400 with orientation 6. It is its own inverse.
 func Upright(stored image.Point, orientation int) image.Point {
 	if orientation >= 5 {
 		return image.Pt(stored.Y, stored.X)
@@ -26,7 +26,7 @@ func (p Plan) Stored(original image.Point, orientation int) Plan {
 	}
 }
 
-// lay returns where a part of an upright picture lies in the stored one.
+// lay returns the place of a part of an upright picture in the stored picture.
 func lay(r image.Rectangle, upright image.Point, orientation int) image.Rectangle {
 	switch orientation {
 	case 2, 3, 6, 7:

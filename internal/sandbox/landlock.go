@@ -12,8 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lacks says what landlock does not restrict before a version of its kernel
-// interface: Linux 6.2, 6.7, 6.10 and 6.12. Later ones are used, not missed.
+// lacks names the protection that landlock lacks before a version of its kernel
+// interface: of Linux 6.2, 6.7, 6.10 and 6.12. Protections of later versions are
+// used, and not reported if they are missing.
 var lacks = []struct {
 	before int
 	what   string
@@ -26,7 +27,7 @@ var lacks = []struct {
 }
 
 // lockFiles puts all threads under a landlock ruleset without rules and
-// returns what is missing.
+// returns the missing protections.
 func lockFiles() []string {
 	abi, err := landlockABI()
 	if err != nil {

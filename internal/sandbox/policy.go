@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// newCalls is where the numbers begin that all architectures share, Linux 5.1.
-// Libraries fall back to older calls where the kernel says that it lacks these;
-// so clone3, whose flags no filter can see, becomes clone.
+// newCalls is the first number of the calls that all architectures share, since
+// Linux 5.1. If the kernel answers that it lacks such a call, libraries fall back
+// to older calls: clone3 becomes clone. No filter can see the flags of clone3.
 const newCalls = unix.SYS_PIDFD_SEND_SIGNAL
 
 // killed are system calls that nothing in a worker makes by mistake.
@@ -29,15 +29,15 @@ var killed = []uintptr{
 	unix.SYS_OPEN_BY_HANDLE_AT, unix.SYS_PIDFD_GETFD,
 }
 
-// allowed are the system calls that are made, whatever their arguments, by
-// renders of every format, good and damaged, by Go's runtime, and by glibc
-// when a process ends badly.
+// allowed are system calls with any arguments: the calls of renders of every
+// format, good and damaged, of Go's runtime, and of glibc when a process ends
+// badly.
 var allowed = []uintptr{
-	// Descriptors that are there already. newfstatat is not: it takes paths.
+	// Calls on open descriptors. Not newfstatat, because it takes paths.
 	unix.SYS_READ, unix.SYS_WRITE, unix.SYS_READV, unix.SYS_WRITEV,
 	unix.SYS_PREAD64, unix.SYS_PWRITE64, unix.SYS_LSEEK, unix.SYS_FSTAT,
 	unix.SYS_FTRUNCATE, unix.SYS_DUP, unix.SYS_CLOSE,
-	// Not sendmsg, which sends descriptors, too.
+	// Not sendmsg, because it can send descriptors.
 	unix.SYS_RECVMSG,
 	unix.SYS_PPOLL, unix.SYS_EPOLL_CREATE1, unix.SYS_EPOLL_CTL, unix.SYS_EPOLL_PWAIT, unix.SYS_EVENTFD2,
 
@@ -62,7 +62,7 @@ const (
 	all = ^uint32(0)
 	// From 100 up, madvise breaks hardware on purpose.
 	harmlessAdvice = 31
-	// What makes a thread of this process, and what would make more of it.
+	// clone needs threadFlags and must have none of otherFlags: it makes a thread.
 	threadFlags = unix.CLONE_THREAD
 	otherFlags  = unix.CLONE_VFORK | unix.CLONE_PTRACE | unix.CLONE_UNTRACED | unix.CLONE_PARENT |
 		unix.CLONE_PIDFD | unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP | unix.CLONE_NEWUTS |
@@ -86,8 +86,7 @@ func policy(pid int) []rule {
 func limited(pid uint32) []rule {
 	noCode := test{low(2), unix.PROT_EXEC, 0}
 	rules := []rule{
-		// RLIMIT_DATA counts neither memory that is shared nor what grows as a
-		// stack.
+		// RLIMIT_DATA counts neither shared memory nor stacks that grow.
 		{unix.SYS_MMAP, allow, []test{noCode, {low(3), unix.MAP_SHARED | unix.MAP_GROWSDOWN, 0}}},
 		{unix.SYS_MMAP, allow, []test{noCode, {low(3), unix.MAP_ANONYMOUS | unix.MAP_GROWSDOWN, 0}}},
 		{unix.SYS_MPROTECT, allow, []test{noCode}},

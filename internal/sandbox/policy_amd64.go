@@ -6,5 +6,5 @@ import "golang.org/x/sys/unix"
 
 const nativeArch = unix.AUDIT_ARCH_X86_64
 
-// legacyKilled has what newer architectures do by clone.
+// legacyKilled are the calls for which newer architectures have clone.
 var legacyKilled = []uintptr{unix.SYS_FORK, unix.SYS_VFORK}

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// action is what the kernel does about a system call, seccomp(2).
+// action is the kernel's answer to a system call, seccomp(2).
 type action uint32
 
 const (
@@ -30,14 +30,14 @@ type rule struct {
 	tests  []test
 }
 
-// test looks at half an argument: most are 32 bits wide for the kernel,
-// whatever the rest of the register holds.
+// test looks at half an argument: the kernel takes 32 bits of most arguments, and
+// ignores the rest of the register.
 type test struct {
 	word, mask, want uint32
 }
 
-// low returns the word of argument n that holds its lower 32 bits, and high
-// that of its upper ones, on the little-endian architectures there are.
+// low returns the word with the lower 32 bits of argument n, and high the word
+// with the upper 32 bits. All architectures here are little-endian.
 func low(n uint32) uint32  { return 16 + 8*n }
 func high(n uint32) uint32 { return 20 + 8*n }
 
@@ -47,12 +47,12 @@ const (
 	archWord = 4
 )
 
-// x32 is the lowest system call of the x32 variety of x86-64, which has the
-// same architecture's name. No other architecture numbers as high.
+// x32 is the lowest system call of x32, a variety of x86-64 with the same
+// architecture in struct seccomp_data. No other architecture has such high numbers.
 const x32 = 0x4000_0000
 
 // compile makes a program of rules, in which every call of another
-// architecture kills. What no rule fits is answered absent from newer up, and
+// architecture kills. A call without a rule is answered absent from newer up, and
 // fallback below.
 func compile(rules []rule, newer uint32, fallback action) []unix.SockFilter {
 	p := []unix.SockFilter{
@@ -105,9 +105,9 @@ func end(a action) unix.SockFilter {
 	return unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: uint32(a)}
 }
 
-// lockCalls puts all threads under the policy, or returns what is missing.
+// lockCalls puts all threads under the policy, or returns the missing protection.
 func lockCalls() (missing []string, err error) {
-	// Since Linux 4.14, like all else that is needed.
+	// Since Linux 4.14, as everything else here.
 	wanted := kill
 	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_GET_ACTION_AVAIL, 0, uintptr(unsafe.Pointer(&wanted)))
 	if errno != 0 {
@@ -119,8 +119,8 @@ func lockCalls() (missing []string, err error) {
 	return nil, nil
 }
 
-// install puts all threads under a program, in addition to those that they
-// are under.
+// install puts all threads under a program, in addition to the programs that they
+// have already.
 func install(p []unix.SockFilter) error {
 	program := unix.SockFprog{Len: uint16(len(p)), Filter: &p[0]}
 	thread, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER,
