@@ -9,21 +9,33 @@ import (
 	"thumbd/internal/metrics"
 	"thumbd/internal/render"
 	"thumbd/internal/serve"
+	"thumbd/internal/share"
 	"thumbd/internal/tidy"
 )
 
-// reports is where a pool's events go.
+// reports is where the events of a pool and of the folders of originals go. A
+// share that is slow has passed its deadline; otherwise it answers again.
 type reports struct {
+	share  func(kind, name, path string, slow bool)
 	worker func(render.Event)
 	output func(render.Times)
 }
 
 func (d *daemon) reports() reports {
 	log := logEvent(d.log)
-	return reports{output: d.metrics.Output, worker: func(e render.Event) {
+	return reports{share: d.tellShare, output: d.metrics.Output, worker: func(e render.Event) {
 		log(e)
 		d.metrics.Worker(e)
 	}}
+}
+
+// tellShare logs that a share has begun or ceased to hang.
+func (d *daemon) tellShare(kind, name, path string, slow bool) {
+	if slow {
+		d.log.Error("the file system does not answer within original_time; requests for what is on it are refused", kind, name, "path", path)
+		return
+	}
+	d.log.Info("the file system answers again", kind, name, "path", path)
 }
 
 // count counts an event of the handler, and has a tree tidied whose disk runs
@@ -46,6 +58,12 @@ func (d *daemon) state() metrics.State {
 		return state
 	}
 	state.Vips, state.Pool, state.Workers = s.hello.Vips, s.pool.State(), s.config.Workers
+	state.Stuck = make(map[string]int)
+	for _, site := range s.config.Sites {
+		if site.Originals != "" {
+			state.Stuck[site.Thumb.Name] = share.Of(site.Originals).Stuck()
+		}
+	}
 	state.Trees = make(map[string]tidy.Totals)
 	for _, site := range s.sites {
 		totals, err := tidy.ReadTotals(site.Thumb.DocumentRoot, site.Thumb.Prefix)

@@ -67,7 +67,7 @@ func newFiles(c *config.Files) serve.Files {
 
 // handled returns the sites as the handler has them.
 func (s *service) handled() *serve.Sites {
-	sites := serve.NewSites(s.pool, longestFetch(s.config)+s.config.QueueTime+2*s.config.RenderTime, s.sites)
+	sites := serve.NewSites(s.pool, longestFetch(s.config)+s.config.QueueTime+2*s.config.RenderTime+2*s.config.OriginalTime, s.sites)
 	sites.Accel = accels[s.config.Accel]
 	sites.AddFiles(s.files)
 	return sites

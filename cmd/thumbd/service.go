@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"thumbd/internal/render"
 	"thumbd/internal/render/wire"
 	"thumbd/internal/serve"
+	"thumbd/internal/share"
 	"thumbd/internal/tidy"
 	"thumbd/internal/watch"
 )
@@ -84,8 +86,25 @@ func newService(ctx context.Context, c *config.Config, told reports, warn func(c
 	s.spool = fetch.NewSpool(s.config.Spool, s.config.SpoolBytes)
 	for i := range s.config.Sites {
 		s.sites = append(s.sites, newSite(s.config, &s.config.Sites[i], s.spool))
+		s.setGate(told, "site", s.config.Sites[i].Thumb.Name, s.config.Sites[i].Originals)
+	}
+	for _, f := range s.config.Files {
+		s.setGate(told, "files", f.Where.Name, f.Root)
 	}
 	return s, s.guard()
+}
+
+// setGate sets the deadline of the operations on a site's folder of originals, or
+// on the root of downloads; "": there is none.
+func (s *service) setGate(told reports, kind, name, path string) {
+	if path == "" {
+		return
+	}
+	share.Of(path).Set(s.config.OriginalTime, func(slow bool) {
+		if told.share != nil {
+			told.share(kind, name, path, slow)
+		}
+	})
 }
 
 func poolOptions(c *config.Config, program string, told reports) render.Options {
@@ -154,10 +173,13 @@ func (s *service) probe(make bool) []error {
 			errs = append(errs, probeError{kind, name, err})
 		}
 	}
-	for _, site := range s.sites {
+	for i, site := range s.sites {
 		name := site.Thumb.Name
 		if !isRemote(site) {
-			note("originals", name, site.Originals.Probe())
+			err := site.Originals.Probe()
+			if note(kindOf(err), name, err); !make && err == nil && s.config.Sites[i].Watch {
+				note("originals", name, watch.Check(s.config.Sites[i].Originals))
+			}
 		}
 		if make {
 			note("tree", name, site.Tree.Probe())
@@ -169,15 +191,19 @@ func (s *service) probe(make bool) []error {
 			note("tree", name, site.Tree.Sweep())
 		}
 	}
-	for i, site := range s.sites {
-		if !make && s.config.Sites[i].Watch {
-			note("originals", site.Thumb.Name, watch.Check(s.config.Sites[i].Originals))
-		}
-	}
 	for _, f := range s.files {
 		note("files", f.Where.Name, f.Section.Probe())
 	}
 	return append(errs, s.probeSpool(make)...)
+}
+
+// kindOf returns the kind of an error of originals: they can't be read, or their
+// share hangs.
+func kindOf(err error) string {
+	if errors.Is(err, share.ErrSlow) || errors.Is(err, share.ErrBusy) {
+		return "share"
+	}
+	return "originals"
 }
 
 // close ends the workers when what runs has finished, and lets go of the
@@ -186,7 +212,7 @@ func (s *service) close() {
 	s.stop()
 	<-s.done
 	s.gates.close()
-	s.watching.Wait()
+	s.endWatching()
 	if s.keeper != nil {
 		s.keeper.Close()
 	}
@@ -199,6 +225,22 @@ func (s *service) close() {
 	}
 	if s.spool != nil {
 		s.spool.Close()
+	}
+}
+
+// endTime is how long a stop waits for what watches originals: on a share that
+// hangs it does not end.
+const endTime = 2 * time.Second
+
+func (s *service) endWatching() {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.watching.Wait()
+	}()
+	select {
+	case <-ended:
+	case <-time.After(endTime):
 	}
 }
 

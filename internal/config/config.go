@@ -20,6 +20,7 @@ import (
 
 	"thumbd/internal/access"
 	"thumbd/internal/fetch"
+	"thumbd/internal/share"
 	"thumbd/internal/thumb"
 )
 
@@ -40,7 +41,8 @@ type Config struct {
 	OriginalBytes   int64
 	OriginalPixels  int64 // width x height x frames
 	OriginalFrames  int
-	ThumbnailWidth  int // pixels, DPR included
+	OriginalTime    time.Duration // longest wait for the file system of the originals
+	ThumbnailWidth  int           // pixels, DPR included
 	ThumbnailHeight int
 	ThumbnailBytes  int64
 	RenderTime      time.Duration // wall time of a job from hand-over, a retry included
@@ -170,6 +172,7 @@ func Parse(name string, data []byte, env Environment) (*Config, []Mistake, error
 		OriginalBytes:   64 << 20,
 		OriginalPixels:  100_000_000,
 		OriginalFrames:  200,
+		OriginalTime:    share.DefaultTime,
 		ThumbnailWidth:  4096,
 		ThumbnailHeight: 4096,
 		ThumbnailBytes:  32 << 20,
@@ -228,6 +231,7 @@ func limitsFields(c *Config) fields {
 		"original_bytes":  size(&c.OriginalBytes, 1, 1<<40),
 		"original_pixels": whole(&c.OriginalPixels, 1, 1<<40),
 		"original_frames": whole(&c.OriginalFrames, 1, math.MaxInt32),
+		"original_time":   duration(&c.OriginalTime, time.Millisecond, time.Hour),
 		// WebP has no larger pictures.
 		"thumbnail_width":  whole(&c.ThumbnailWidth, 1, 16383),
 		"thumbnail_height": whole(&c.ThumbnailHeight, 1, 16383),

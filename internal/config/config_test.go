@@ -63,6 +63,7 @@ func defaults() *Config {
 		OriginalBytes:   64 << 20,
 		OriginalPixels:  100_000_000,
 		OriginalFrames:  200,
+		OriginalTime:    10 * time.Second,
 		ThumbnailWidth:  4096,
 		ThumbnailHeight: 4096,
 		ThumbnailBytes:  32 << 20,
@@ -125,6 +126,7 @@ accel = "sendfile"
 original_bytes = 4096
 original_pixels = 1_000
 original_frames = 1
+original_time = "3s"
 thumbnail_width = 1600
 thumbnail_height = 900
 thumbnail_bytes = "8KiB"
@@ -223,6 +225,7 @@ func TestParseTakesEveryKey(t *testing.T) {
 		OriginalBytes:   4096,
 		OriginalPixels:  1000,
 		OriginalFrames:  1,
+		OriginalTime:    3 * time.Second,
 		ThumbnailWidth:  1600,
 		ThumbnailHeight: 900,
 		ThumbnailBytes:  8 << 10,

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"unicode"
 
+	"thumbd/internal/share"
 	"thumbd/internal/shell"
 	"thumbd/internal/thumb"
 )
@@ -123,13 +124,18 @@ func readKey(path string) ([]byte, error) {
 	return bytes.TrimSuffix(b, []byte("\n")), err
 }
 
-// resolve returns path with its links resolved, as far as it exists.
+// resolve returns path with its links resolved, as far as it exists. If path is
+// on a share that hangs, its error is that of share.Do.
 func resolve(path string) (string, error) {
+	return share.Do(share.Of(path), func() (string, error) { return follow(path) }, nil)
+}
+
+func follow(path string) (string, error) {
 	resolved, err := filepath.EvalSymlinks(path)
 	if !errors.Is(err, fs.ErrNotExist) || path == "/" {
 		return resolved, err
 	}
-	parent, err := resolve(filepath.Dir(path))
+	parent, err := follow(filepath.Dir(path))
 	if err != nil {
 		return "", err
 	}
@@ -138,7 +144,7 @@ func resolve(path string) (string, error) {
 		if !filepath.IsAbs(target) {
 			target = filepath.Join(parent, target)
 		}
-		return resolve(target)
+		return follow(target)
 	}
 	return path, nil
 }

@@ -28,7 +28,7 @@ type Daemon struct {
 
 // Trouble is what a daemon has met with a folder or an origin.
 type Trouble struct {
-	Kind string `json:"kind"` // originals, origin, spool, tree, watermark or files
+	Kind string `json:"kind"` // originals, share, origin, spool, tree, watermark or files
 	Name string `json:"name"` // of the site or section; of the spool ""
 	Text string `json:"text"`
 }

@@ -26,6 +26,7 @@ import (
 // troubles are the findings of the kinds of Trouble.
 var troubles = map[string]string{
 	"originals": "originals-unreadable",
+	"share":     "originals-slow",
 	"origin":    "origin-unreachable",
 	"spool":     "spool-unwritable",
 	"tree":      "tree-unwritable",
@@ -41,8 +42,11 @@ func (v *visit) folders(context.Context) string {
 	}
 	for _, t := range v.host.Troubles {
 		cure := v.cureFolder
-		if t.Kind == "origin" {
+		switch t.Kind {
+		case "origin":
 			cure = v.cureOrigin
+		case "share":
+			cure = v.cureShare
 		}
 		v.find(troubles[t.Kind], t.Name, t.Text, cure(t)...)
 	}
@@ -63,6 +67,19 @@ func (v *visit) cureOrigin(t Trouble) []string {
 		cure = append([]string{shell.Line("curl", "-sSI", v.config.Sites[i].Fetch.Base.String())}, cure...)
 	}
 	return cure
+}
+
+// cureShare tells what to do about a share that hangs. It does not touch it.
+func (v *visit) cureShare(t Trouble) []string {
+	i := slices.IndexFunc(v.config.Sites, func(s config.Site) bool { return s.Thumb.Name == t.Name })
+	if i < 0 {
+		return []string{"findmnt -o TARGET,SOURCE,FSTYPE"}
+	}
+	return []string{
+		shell.Line("timeout", "5", "ls", v.config.Sites[i].Originals), "findmnt -o TARGET,SOURCE,FSTYPE",
+		"bring the server of that mount back, or unmount it with umount -f",
+		"after umount -l: " + v.restart(), "thumbd doctor",
+	}
 }
 
 // cureFolder finds out which of the daemon's user and its unit is in the way.

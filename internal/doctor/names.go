@@ -43,6 +43,7 @@ var names = map[string]Status{
 	"formats-missing":       Warning,
 	"sandbox-incomplete":    Warning,
 	"originals-unreadable":  Wrong,
+	"originals-slow":        Wrong,
 	"origin-unreachable":    Wrong,
 	"spool-unwritable":      Wrong,
 	"tree-unwritable":       Wrong,

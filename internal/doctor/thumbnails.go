@@ -91,6 +91,9 @@ func (v *visit) try(ctx context.Context, s *config.Site) string {
 	if s.Fetch != nil {
 		return "not tried: nobody knows which originals the origin has"
 	}
+	if slices.ContainsFunc(v.host.Troubles, func(t Trouble) bool { return t.Kind == "share" && t.Name == s.Thumb.Name }) {
+		return "not tried: its originals do not answer"
+	}
 	names, blocked := probe.Originals(s, v.config.OriginalBytes, v.host.User)
 	if blocked != "" {
 		v.find("originals-unreadable", where, fmt.Sprintf("user %s can't read %s", v.host.User, blocked), shell.Line("chmod", "o+r", blocked))

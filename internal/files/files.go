@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"thumbd/internal/root"
+	"thumbd/internal/share"
 	"thumbd/internal/sign"
 )
 
@@ -203,12 +204,25 @@ func (s *Section) Find(d Download) error {
 	if err := s.checkName(d.Path); err != nil {
 		return err
 	}
-	r, release, err := s.acquire()
-	if err != nil {
-		return err
+	_, err := do(s, func(r *os.Root) (struct{}, error) { return struct{}{}, s.explain(d, find(r, d.Path)) }, nil)
+	return err
+}
+
+// do runs op on the root, through the gate of its folder. drop lets go of a value
+// that comes too late; nil: there is nothing to let go.
+func do[T any](s *Section, op func(*os.Root) (T, error), drop func(T)) (T, error) {
+	v, err := share.Do(share.Of(s.Root), func() (v T, err error) {
+		r, release, err := s.acquire()
+		if err != nil {
+			return v, err
+		}
+		defer release()
+		return op(r)
+	}, drop)
+	if errors.Is(err, share.ErrSlow) || errors.Is(err, share.ErrBusy) {
+		err = fmt.Errorf("%w: %q: %w", ErrUnreadable, s.Root, err)
 	}
-	defer release()
-	return s.explain(d, find(r, d.Path))
+	return v, err
 }
 
 // Open opens d under the conditions of Find. The caller closes the file.
@@ -216,11 +230,10 @@ func (s *Section) Open(d Download) (*os.File, error) {
 	if err := s.checkName(d.Path); err != nil {
 		return nil, err
 	}
-	r, release, err := s.acquire()
-	if err != nil {
-		return nil, err
-	}
-	defer release()
+	return do(s, func(r *os.Root) (*os.File, error) { return s.open(r, d) }, func(f *os.File) { f.Close() })
+}
+
+func (s *Section) open(r *os.Root, d Download) (*os.File, error) {
 	if err := find(r, d.Path); err != nil {
 		return nil, s.explain(d, err)
 	}
@@ -246,10 +259,7 @@ func (s *Section) File(d Download) string { return filepath.Join(s.Root, d.Path)
 
 // Probe opens the root. Its error names the path and the user.
 func (s *Section) Probe() error {
-	_, release, err := s.acquire()
-	if err == nil {
-		release()
-	}
+	_, err := do(s, func(*os.Root) (struct{}, error) { return struct{}{}, nil }, nil)
 	return err
 }
 

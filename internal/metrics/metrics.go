@@ -33,6 +33,7 @@ type State struct {
 	Pool          render.State
 	Workers       int                    // that there ought to be
 	Trees         map[string]tidy.Totals // of gc, by site
+	Stuck         map[string]int         // operations on originals that hang, by site
 }
 
 // Metrics has the counters. Its methods are safe for concurrent use.

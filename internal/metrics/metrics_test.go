@@ -21,7 +21,7 @@ import (
 func counted() *Metrics {
 	m := New(func() State {
 		return State{
-			Version: "1.2", Vips: "8.14", Workers: 4, Pool: render.State{Workers: 3, Running: 2, Queued: 7},
+			Version: "1.2", Vips: "8.14", Workers: 4, Stuck: map[string]int{"gallery": 3}, Pool: render.State{Workers: 3, Running: 2, Queued: 7},
 			Trees: map[string]tidy.Totals{"gallery": {
 				Runs: 5, Failed: 1, Removed: map[string]tidy.Count{tidy.Orphan: {Files: 6, Bytes: 4096}}, End: 1000, Kept: tidy.Count{Files: 8, Bytes: 9000},
 			}, "never": {}},
@@ -71,6 +71,7 @@ func TestMetricsAsPrometheusReadsThem(t *testing.T) {
 		`thumbd_render_seconds_bucket{format="webp",le="0.5"} 2`,
 		`thumbd_queue_seconds_count{format="webp"} 2`,
 		`thumbd_queue_length 7`,
+		`thumbd_originals_stuck{site="gallery"} 3`,
 		`thumbd_workers{state="idle"} 1`,
 		`thumbd_workers{state="rendering"} 2`,
 		`thumbd_workers{state="missing"} 1`,

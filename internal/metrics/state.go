@@ -18,6 +18,7 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 var (
 	queueLength  = describe("queue_length", "Outputs that wait.")
 	workers      = describe("workers", "Workers.", "state")
+	stuck        = describe("originals_stuck", "Operations on originals that have passed original_time and still hang.", "site")
 	buildInfo    = describe("build_info", "What runs.", "version", "libvips")
 	gcRuns       = describe("gc_runs_total", "Runs of gc.", "site", "result")
 	gcRemoved    = describe("gc_removed_total", "Files that gc has removed.", "site", "reason")
@@ -29,7 +30,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (c stateCollector) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{queueLength, workers, buildInfo, gcRuns, gcRemoved, gcBytes, gcEnd, gcThumbnails, gcKept} {
+	for _, d := range []*prometheus.Desc{queueLength, workers, stuck, buildInfo, gcRuns, gcRemoved, gcBytes, gcEnd, gcThumbnails, gcKept} {
 		to <- d
 	}
 }
@@ -45,6 +46,9 @@ func (c stateCollector) Collect(to chan<- prometheus.Metric) {
 	gauge(workers, int64(max(s.Pool.Workers-s.Pool.Running, 0)), "idle")
 	gauge(workers, int64(max(s.Workers-s.Pool.Workers, 0)), "missing")
 	gauge(buildInfo, 1, s.Version, s.Vips)
+	for site, n := range s.Stuck {
+		gauge(stuck, int64(n), site)
+	}
 	for site, t := range s.Trees {
 		if t.Runs > 0 {
 			collectTree(to, site, t)

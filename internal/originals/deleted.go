@@ -18,23 +18,20 @@ var ErrEmpty = errors.New("no originals at all")
 // Device returns the device number of the directory. The error is ErrEmpty if
 // the directory is empty, and ErrUnreadable if it can't be read.
 func (d *Dir) Device() (uint64, error) {
-	r, release, err := d.acquire()
-	if err != nil {
-		return 0, err
-	}
-	defer release()
-	empty, err := isEmpty(r, ".")
-	if err != nil {
-		return 0, d.explain(".", err)
-	}
-	if empty {
-		return 0, fmt.Errorf("%w in %s", ErrEmpty, d.dir.Path())
-	}
-	fi, err := r.Stat(".")
-	if err != nil {
-		return 0, d.explain(".", err)
-	}
-	return infoOf(fi).Dev, nil
+	return do(d, ".", func(r *os.Root) (uint64, error) {
+		empty, err := isEmpty(r, ".")
+		if err != nil {
+			return 0, d.explain(".", err)
+		}
+		if empty {
+			return 0, fmt.Errorf("%w in %s", ErrEmpty, d.dir.Path())
+		}
+		fi, err := r.Stat(".")
+		if err != nil {
+			return 0, d.explain(".", err)
+		}
+		return infoOf(fi).Dev, nil
+	}, nil)
 }
 
 // Deleted reports whether an original that Stat does not find was certainly
@@ -42,17 +39,14 @@ func (d *Dir) Device() (uint64, error) {
 // empty, because a disk may not be mounted there, or behind a broken link. An
 // error is ErrUnreadable.
 func (d *Dir) Deleted(name string) (bool, error) {
-	r, release, err := d.acquire()
-	if err != nil {
-		return false, err
-	}
-	defer release()
-	gone, err := isDeleted(r, name)
-	if err = d.explain(name, err); errors.Is(err, ErrUnreadable) {
-		return false, err
-	}
-	// No file below the originals can ever have had such a name.
-	return gone || err != nil, nil
+	return do(d, name, func(r *os.Root) (bool, error) {
+		gone, err := isDeleted(r, name)
+		if err = d.explain(name, err); errors.Is(err, ErrUnreadable) {
+			return false, err
+		}
+		// No file below the originals can ever have had such a name.
+		return gone || err != nil, nil
+	}, nil)
 }
 
 func isDeleted(r *os.Root, name string) (bool, error) {

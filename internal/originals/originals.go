@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 
 // Package originals opens originals below a root. It opens regular files only,
-// none outside the root, and none whose opening blocks.
+// none outside the root, and none whose opening blocks. On a share that hangs, its
+// functions return after a deadline: see package share.
 package originals
 
 import (
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"thumbd/internal/root"
+	"thumbd/internal/share"
 	"thumbd/internal/stamp"
 )
 
@@ -27,7 +29,8 @@ var (
 	ErrOutside    = errors.New("not below the originals")
 	ErrTooLarge   = errors.New("more than original_bytes")
 	// ErrUnreadable is an error of the machine: a missing permission, an I/O
-	// error, or a missing root. Its text has the full path and the user.
+	// error, a missing root, or with share.ErrSlow or share.ErrBusy a share that
+	// hangs. Its text has the full path, and the user if permissions may matter.
 	ErrUnreadable = errors.New("original unreadable")
 )
 
@@ -36,6 +39,7 @@ var (
 // next call finds it.
 type Dir struct {
 	dir      *root.Dir
+	gate     *share.Gate
 	maxBytes int64
 }
 
@@ -58,8 +62,12 @@ func (i Info) Version() stamp.Original { return stamp.Original{Mtime: i.Mtime, S
 // New returns the originals below an absolute path. It opens nothing. Open
 // refuses files of more than maxBytes.
 func New(path string, maxBytes int64) *Dir {
-	return &Dir{dir: root.New(path), maxBytes: maxBytes}
+	return &Dir{dir: root.New(path), gate: share.Of(path), maxBytes: maxBytes}
 }
+
+// Gate returns the gate of the folder, through which all operations on its files
+// go, also those on files that Open has returned.
+func (d *Dir) Gate() *share.Gate { return d.gate }
 
 // Close closes the directory. Files that Open has returned stay open.
 func (d *Dir) Close() { d.dir.Close() }
@@ -74,16 +82,34 @@ func (d *Dir) Close() { d.dir.Close() }
 // a folder above makes such names, for example loop/loop/a.jpg if loop is a link
 // to ".", and every original would have infinitely many.
 func (d *Dir) Open(name string) (*os.File, Info, error) {
-	r, release, err := d.acquire()
-	if err != nil {
-		return nil, Info{}, err
+	o, err := do(d, name, func(r *os.Root) (opened, error) {
+		f, info, err := d.open(r, name)
+		return opened{f, info}, d.explain(name, err)
+	}, func(o opened) { o.file.Close() })
+	return o.file, o.info, err
+}
+
+// opened is what Open returns.
+type opened struct {
+	file *os.File
+	info Info
+}
+
+// do runs op on the directory, through its gate. drop lets go of a value that
+// comes too late; nil: there is nothing to let go.
+func do[T any](d *Dir, name string, op func(*os.Root) (T, error), drop func(T)) (T, error) {
+	v, err := share.Do(d.gate, func() (v T, err error) {
+		r, release, err := d.acquire()
+		if err != nil {
+			return v, err
+		}
+		defer release()
+		return op(r)
+	}, drop)
+	if errors.Is(err, share.ErrSlow) || errors.Is(err, share.ErrBusy) {
+		err = fmt.Errorf("%w: %q: %w", ErrUnreadable, d.Path(name), err)
 	}
-	defer release()
-	f, info, err := d.open(r, name)
-	if err != nil {
-		return nil, info, d.explain(name, err)
-	}
-	return f, info, nil
+	return v, err
 }
 
 // OpenFile opens the file at an absolute path that an administrator has named,
@@ -116,48 +142,45 @@ func (d *Dir) Path(name string) string { return filepath.Join(d.dir.Path(), name
 // Exists reports whether there is a regular file of that name, of any size. An
 // error means that this is not known.
 func (d *Dir) Exists(name string) (bool, error) {
-	r, release, err := d.acquire()
-	if err != nil {
-		return false, err
-	}
-	defer release()
-	err = d.explain(name, check(r, name))
-	if errors.Is(err, ErrUnreadable) {
-		return false, err
-	}
-	return err == nil, nil
+	return do(d, name, func(r *os.Root) (bool, error) {
+		err := d.explain(name, check(r, name))
+		if errors.Is(err, ErrUnreadable) {
+			return false, err
+		}
+		return err == nil, nil
+	}, nil)
 }
 
 // Stat returns the Info that Open would return, without opening the original,
 // and also if it is too large. Errors are those of Open.
 func (d *Dir) Stat(name string) (Info, error) {
-	r, release, err := d.acquire()
-	if err != nil {
-		return Info{}, err
-	}
-	defer release()
-	if err := check(r, name); err != nil {
-		return Info{}, d.explain(name, err)
-	}
-	fi, err := r.Stat(name)
-	if err == nil {
-		err = regular(fi)
-	}
-	if err != nil {
-		return Info{}, d.explain(name, err)
-	}
-	return infoOf(fi), nil
+	return do(d, name, func(r *os.Root) (Info, error) {
+		if err := check(r, name); err != nil {
+			return Info{}, d.explain(name, err)
+		}
+		fi, err := r.Stat(name)
+		if err == nil {
+			err = regular(fi)
+		}
+		if err != nil {
+			return Info{}, d.explain(name, err)
+		}
+		return infoOf(fi), nil
+	}, nil)
 }
 
 // Probe opens the directory and reads one name from it. Its error has the path,
 // the user and the remedy.
 func (d *Dir) Probe() error {
-	r, release, err := d.acquire()
-	if err != nil {
+	_, err := do(d, ".", func(r *os.Root) (struct{}, error) { return struct{}{}, d.probe(r) }, nil)
+	if cause, ok := errors.AsType[acquireError](err); ok {
 		return fmt.Errorf("%w: give the user read and search permission on it and search permission on all folders above; "+
-			"below /home, also a drop-in of thumbd.service with ProtectHome=read-only", err)
+			"below /home, also a drop-in of thumbd.service with ProtectHome=read-only", cause)
 	}
-	defer release()
+	return err
+}
+
+func (d *Dir) probe(r *os.Root) error {
 	f, err := r.Open(".")
 	if err != nil {
 		return d.explain(".", err)
@@ -200,10 +223,15 @@ func Replaced(f *os.File, info Info) bool {
 func (d *Dir) acquire() (*os.Root, func(), error) {
 	r, release, err := d.dir.Acquire()
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w: originals as user %s: %s", ErrUnreadable, root.User(), err.Error())
+		return nil, nil, acquireError{fmt.Errorf("%w: originals as user %s: %s", ErrUnreadable, root.User(), err.Error())}
 	}
 	return r, release, nil
 }
+
+// acquireError is that the directory itself can't be opened.
+type acquireError struct{ error }
+
+func (e acquireError) Unwrap() error { return e.error }
 
 func (d *Dir) open(r *os.Root, name string) (*os.File, Info, error) {
 	if err := check(r, name); err != nil {

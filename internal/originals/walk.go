@@ -23,32 +23,29 @@ const batch = 512
 // originals. It ends with the first error of f, with ctx's error, or with
 // ErrUnreadable if the root itself can't be read.
 func (d *Dir) Walk(ctx context.Context, f func(name string) error, unread func(error)) error {
-	r, release, err := d.acquire()
-	if err != nil {
-		return err
-	}
-	defer release()
-	w := walk{Dir: d, root: r, ctx: ctx, each: f, unread: unread}
+	w := walk{Dir: d, ctx: ctx, each: f, unread: unread}
 	return w.folder(".")
 }
 
 // walk is the state of one call of Walk.
 type walk struct {
 	*Dir
-	root   *os.Root
 	ctx    context.Context
 	each   func(name string) error
 	unread func(error)
 }
 
 func (w *walk) folder(name string) error {
-	dir, err := w.root.OpenFile(name, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NONBLOCK, 0)
+	dir, err := do(w.Dir, name, func(r *os.Root) (*os.File, error) {
+		f, err := r.OpenFile(name, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NONBLOCK, 0)
+		return f, w.explain(name, err)
+	}, func(f *os.File) { f.Close() })
 	if err != nil {
 		return w.leaveOut(name, err)
 	}
-	defer dir.Close()
+	defer w.gate.Close(dir)
 	for {
-		entries, err := dir.ReadDir(batch)
+		entries, err := do(w.Dir, name, func(*os.Root) ([]fs.DirEntry, error) { return dir.ReadDir(batch) }, nil)
 		for _, e := range entries {
 			if err := w.entry(path.Join(name, e.Name()), e); err != nil {
 				return err
@@ -78,14 +75,16 @@ func (w *walk) entry(name string, e fs.DirEntry) error {
 }
 
 func (w *walk) isRegular(name string) bool {
-	fi, err := w.root.Stat(name)
-	return err == nil && fi.Mode().IsRegular()
+	_, err := w.Stat(name)
+	return err == nil
 }
 
 // leaveOut reports a folder that can't be read, unless it no longer exists. For
 // the root itself it returns the error.
 func (w *walk) leaveOut(folder string, err error) error {
-	err = w.explain(folder, err)
+	if !errors.Is(err, ErrUnreadable) {
+		err = w.explain(folder, err)
+	}
 	switch {
 	case folder == ".":
 		return err

@@ -16,6 +16,7 @@ import (
 
 	"thumbd/internal/purge"
 	"thumbd/internal/recipe"
+	"thumbd/internal/share"
 	"thumbd/internal/thumb"
 )
 
@@ -80,17 +81,23 @@ func (s *Site) marks() map[string]string {
 		if len(s.made) > 0 {
 			marks[name] = s.made[len(s.made)-1].Mark(name)
 		}
-		f, _, err := s.openWatermark(name)
-		if err != nil {
-			continue
+		if sum, err := share.Do(s.gate(), func() (string, error) { return s.sumOf(name) }, nil); err == nil {
+			marks[name] = sum
 		}
-		hash := sha256.New()
-		if _, err := io.Copy(hash, f); err == nil {
-			marks[name] = base64.RawURLEncoding.EncodeToString(hash.Sum(nil))
-		}
-		f.Close()
 	}
 	return marks
+}
+
+// sumOf returns the checksum of a watermark's image.
+func (s *Site) sumOf(name string) (string, error) {
+	mark, err := s.openWatermark(name)
+	if err != nil {
+		return "", err
+	}
+	defer mark.close()
+	hash := sha256.New()
+	_, err = io.Copy(hash, mark.file)
+	return base64.RawURLEncoding.EncodeToString(hash.Sum(nil)), err
 }
 
 // supersede has the renders of old publish nothing that sites make otherwise.

@@ -15,6 +15,7 @@ import (
 	"thumbd/internal/publish"
 	"thumbd/internal/purge"
 	"thumbd/internal/render"
+	"thumbd/internal/share"
 	"thumbd/internal/thumb"
 )
 
@@ -88,15 +89,15 @@ func (h *Handler) try(ctx context.Context, renderer Renderer, a asked) (out outc
 	case err != nil:
 		return outcome{}, 0, err
 	}
-	defer original.Close()
+	defer a.gate().Close(original)
 	if p.there && a.fresh(a.name, p.mtime, info) && a.Lifetime == 0 {
 		return outcome{}, 0, nil
 	}
-	mark, markInfo, err := a.openWatermark(a.transform.Watermark.Name)
+	mark, err := share.Do(a.gate(), func() (markImage, error) { return a.openWatermark(a.transform.Watermark.Name) }, markImage.close)
 	if err != nil {
 		return outcome{}, 0, err
 	}
-	defer mark.Close()
+	defer mark.close()
 	picture, err := renderer.Render(ctx, render.Request{
 		Original: original,
 		Identity: render.Identity{
@@ -105,22 +106,22 @@ func (h *Handler) try(ctx context.Context, renderer Renderer, a asked) (out outc
 		},
 		Formats:   a.OriginalFormats,
 		Transform: a.transform,
-		Watermark: mark,
+		Watermark: mark.file,
 		Protected: a.Access != nil,
 
 		Background: a.company != nil,
 		Company:    a.company,
 		Wanted:     a.wanted,
 	})
-	changed, cerr := changedSince(original, info, mark, markInfo)
+	changed, cerr := share.Do(a.gate(), func() (change, error) { return changeSince(original, info, mark) }, nil)
 	switch {
-	case (changed || cerr != nil) && picture == nil:
+	case (changed.is || cerr != nil) && picture == nil:
 		return outcome{}, 0, errors.Join(errChanged, cerr)
 	case cerr != nil:
 		picture.File.Close()
 		return outcome{}, 0, errors.Join(errChanged, cerr)
-	case changed:
-		out, err := afterChange(picture, want(a, run, picture, info), originals.Replaced(original, info))
+	case changed.is:
+		out, err := afterChange(picture, want(a, run, picture, info), changed.replaced)
 		return out, 0, err
 	case err != nil:
 		return outcome{}, 0, err
@@ -154,14 +155,18 @@ func afterChange(picture *render.Picture, want publish.Want, replaced bool) (out
 	return outcome{unpublished: picture.File, size: stat.Size()}, errChanged
 }
 
-// changedSince reports whether the original or the watermark's image, if there
-// is one, was written or replaced.
-func changedSince(original *os.File, info originals.Info, mark *os.File, markInfo originals.Info) (bool, error) {
+// change says if a job's input has changed, and if the original was replaced as a
+// whole.
+type change struct{ is, replaced bool }
+
+// changeSince returns the change of the original or of the watermark's image, if
+// there is one.
+func changeSince(original *os.File, info originals.Info, mark markImage) (change, error) {
 	changed, err := originals.Changed(original, info)
-	if mark == nil || changed || err != nil {
-		return changed, err
+	if err == nil && !changed && mark.file != nil {
+		changed, err = originals.Changed(mark.file, mark.info)
 	}
-	return originals.Changed(mark, markInfo)
+	return change{is: changed, replaced: changed && originals.Replaced(original, info)}, err
 }
 
 // want is what picture must be to be published, and that nothing has purged it

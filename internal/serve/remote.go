@@ -10,6 +10,7 @@ import (
 
 	"thumbd/internal/fetch"
 	"thumbd/internal/originals"
+	"thumbd/internal/share"
 )
 
 // Originals are those of a site: a Folder or a fetch.Origin. Their methods are
@@ -32,9 +33,17 @@ type Originals interface {
 // Folder is the originals of a site that are in a folder of this machine.
 type Folder struct{ *originals.Dir }
 
-// Open opens as originals.Dir does, which nothing keeps waiting.
+// Open opens as originals.Dir does, which waits for the gate's deadline at most.
 func (f Folder) Open(_ context.Context, name string) (*os.File, originals.Info, error) {
 	return f.Dir.Open(name)
+}
+
+// gate returns the gate of the site's folder of originals; nil: it has none.
+func (s *Site) gate() *share.Gate {
+	if folder, ok := s.Originals.(Folder); ok {
+		return folder.Gate()
+	}
+	return nil
 }
 
 // standing is what is known of a's thumbnail without its original.

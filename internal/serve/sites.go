@@ -20,6 +20,7 @@ import (
 	"thumbd/internal/purge"
 	"thumbd/internal/recipe"
 	"thumbd/internal/render"
+	"thumbd/internal/share"
 	"thumbd/internal/thumb"
 )
 
@@ -61,27 +62,39 @@ func (s *Site) fresh(name string, mtime time.Time, info originals.Info) bool {
 func (s *Site) CheckWatermarks() error {
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(s.Watermarks)) {
-		f, _, err := s.openWatermark(name)
+		mark, err := share.Do(s.gate(), func() (markImage, error) { return s.openWatermark(name) }, markImage.close)
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		f.Close()
+		mark.close()
 	}
 	return errors.Join(errs...)
 }
 
-// openWatermark returns the image of a watermark, nil if name is "". The
-// caller closes it.
-func (s *Site) openWatermark(name string) (*os.File, originals.Info, error) {
+// markImage is the open image of a watermark; without a file there is none.
+type markImage struct {
+	file *os.File
+	info originals.Info
+}
+
+func (m markImage) close() {
+	if m.file != nil {
+		m.file.Close()
+	}
+}
+
+// openWatermark returns the image of a watermark, none if name is "". The caller
+// closes it.
+func (s *Site) openWatermark(name string) (markImage, error) {
 	if name == "" {
-		return nil, originals.Info{}, nil
+		return markImage{}, nil
 	}
 	f, info, err := originals.OpenFile(s.Watermarks[name], s.WatermarkBytes)
 	if err != nil {
-		return nil, info, fmt.Errorf("%w: %s: %w", render.ErrWatermark, name, err)
+		return markImage{}, fmt.Errorf("%w: %s: %w", render.ErrWatermark, name, err)
 	}
-	return f, info, nil
+	return markImage{f, info}, nil
 }
 
 // Gone reports whether the original of a published name is known not to

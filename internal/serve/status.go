@@ -15,6 +15,7 @@ import (
 	"thumbd/internal/publish"
 	"thumbd/internal/purge"
 	"thumbd/internal/render"
+	"thumbd/internal/share"
 	"thumbd/internal/sign"
 	"thumbd/internal/thumb"
 )
@@ -78,6 +79,9 @@ var statuses = []struct {
 	{thumb.ErrTooLarge, status{http.StatusBadRequest, "size"}},
 	{thumb.ErrUnknownPreset, status{http.StatusNotFound, "unknown-preset"}},
 	{thumb.ErrNoOriginal, status{http.StatusNotFound, "no-original"}},
+	// Before the errors of files, which wrap them.
+	{share.ErrSlow, status{http.StatusGatewayTimeout, "original-slow"}},
+	{share.ErrBusy, status{http.StatusServiceUnavailable, "original-busy"}},
 	// Before the reasons that an authtoken URL's refusal does not tell.
 	{files.ErrNone, status{http.StatusNotFound, "no-file"}},
 	{files.ErrGone, status{http.StatusGone, "expired"}},
