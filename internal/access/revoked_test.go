@@ -80,6 +80,17 @@ func TestRevoked(t *testing.T) {
 	}
 }
 
+// TestLargeListIsRefused has a list that is larger than is read.
+func TestLargeListIsRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "revoked.txt")
+	if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Truncate(path, 64<<20+1)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readRevocations(path); err == nil {
+		t.Error("a list of more than 64 MiB is read")
+	}
+}
+
 // Run looks at each tick, and ends.
 func TestRun(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "revoked.txt")

@@ -17,13 +17,15 @@ import (
 	"thumbd/internal/rig"
 )
 
-// ARCHITECTURE.md names the tests that hold each promise. Each of these tests
-// exists.
+// ARCHITECTURE.md and SECURITY.md name the tests that hold promises and bounds.
+// Each of these tests exists.
 func TestPromisesHaveTheirTests(t *testing.T) {
 	page, err := os.ReadFile("../../ARCHITECTURE.md")
 	must(t, err)
 	_, promises, _ := strings.Cut(string(page), "\n## Promises\n")
 	promises, _, _ = strings.Cut(promises, "\n## ")
+	threats, err := os.ReadFile("../../SECURITY.md")
+	must(t, err)
 	var all bytes.Buffer
 	for _, file := range goFiles(t) {
 		if strings.HasSuffix(file, "_test.go") {
@@ -32,13 +34,15 @@ func TestPromisesHaveTheirTests(t *testing.T) {
 			all.Write(b)
 		}
 	}
-	names := regexp.MustCompile(`\bTest[A-Z]\w+`).FindAllString(promises, -1)
-	if len(names) == 0 {
-		t.Error("ARCHITECTURE.md names no test")
-	}
-	for _, name := range names {
-		if name != t.Name() && !bytes.Contains(all.Bytes(), []byte("\nfunc "+name+"(")) {
-			t.Errorf("there is no %s", name)
+	for page, text := range map[string]string{"ARCHITECTURE.md": promises, "SECURITY.md": string(threats)} {
+		names := regexp.MustCompile(`\bTest[A-Z]\w+`).FindAllString(text, -1)
+		if len(names) == 0 {
+			t.Errorf("%s names no test", page)
+		}
+		for _, name := range names {
+			if name != t.Name() && !bytes.Contains(all.Bytes(), []byte("\nfunc "+name+"(")) {
+				t.Errorf("%s: there is no %s", page, name)
+			}
 		}
 	}
 }

@@ -146,6 +146,21 @@ func TestRefusalsAreRemembered(t *testing.T) {
 	})
 }
 
+// TestRefusalsOfOriginsAreBounded has more originals refused than are remembered.
+func TestRefusalsOfOriginsAreBounded(t *testing.T) {
+	const most = 4096 // SECURITY.md says so.
+	m := newMemory()
+	for i := range most + 100 {
+		m.add(strconv.Itoa(i), time.Now(), fs.ErrNotExist)
+	}
+	if n := m.refusals.Len(); n != most {
+		t.Errorf("%d refusals are remembered, want %d", n, most)
+	}
+	if m.get(strconv.Itoa(most+99)) == nil {
+		t.Error("the last one is forgotten")
+	}
+}
+
 // One original that is late is late alone, however often; with two of which
 // nothing was heard, nor of another meanwhile, it is the origin.
 func TestLateOriginals(t *testing.T) {
@@ -251,6 +266,11 @@ func TestNotTooManyAtOnce(t *testing.T) {
 	if _, _, err := open(t, o, "one-too-many.jpg"); !errors.Is(err, ErrBusy) {
 		t.Errorf("one too many: %v", err)
 	}
+	o.flights.mu.Lock()
+	if n := len(o.flights.current); n != 5 {
+		t.Errorf("%d fetches in flight, want 5", n)
+	}
+	o.flights.mu.Unlock()
 	close(goOn)
 	waiting.Wait()
 	if n := most.Load(); n != 2 {

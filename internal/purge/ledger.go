@@ -25,9 +25,13 @@ var (
 // name.
 type Covers func(name string, t thumb.Thumb) bool
 
+// mostHeld is the most bytes of the names of the purges that a Ledger remembers.
+const mostHeld = 16 << 20
+
 // Ledger numbers the purges of one tree and the renders in flight. It remembers
-// a purge as long as a render is in flight that began before it. Its methods are
-// safe for concurrent use.
+// a purge as long as a render is in flight that began before it. If their names
+// take more than mostHeld, it remembers instead that everything was purged: the
+// renders in flight are then made again. Its methods are safe for concurrent use.
 type Ledger struct {
 	// mu is held for reading while a thumbnail gets its name.
 	mu         sync.RWMutex
@@ -35,12 +39,14 @@ type Ledger struct {
 	taking     int            // purges
 	running    map[uint64]int // renders, by the last purge before they began
 	purges     []numbered
+	held       int // bytes of purges
 	superseded map[*thumb.Site]Covers
 }
 
 type numbered struct {
 	number uint64
 	covers Covers
+	bytes  int
 }
 
 // Render is a render in flight.
@@ -78,6 +84,7 @@ func (r Render) End() {
 	}
 	kept := 0
 	for kept < len(l.purges) && l.purges[kept].number <= oldest {
+		l.held -= l.purges[kept].bytes
 		kept++
 	}
 	l.purges = l.purges[kept:]
@@ -107,16 +114,22 @@ func (r Render) Publish(name string, t thumb.Thumb, place func() error) error {
 // Add registers a purge. After it has returned, no render that began before
 // publishes a thumbnail that the purge covers, and renders that begin now read
 // the present originals. The caller then removes the thumbnails that the purge
-// covers, and calls Taken.
-func (l *Ledger) Add(covers Covers) {
+// covers, and calls Taken. bytes is the memory that covers takes.
+func (l *Ledger) Add(covers Covers, bytes int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.last++
 	l.taking++
-	if len(l.running) > 0 {
-		l.purges = append(l.purges, numbered{l.last, covers})
+	if len(l.running) == 0 {
+		return
+	}
+	l.purges = append(l.purges, numbered{l.last, covers, bytes})
+	if l.held += bytes; l.held > mostHeld {
+		l.purges, l.held = []numbered{{number: l.last, covers: everything}}, 0
 	}
 }
+
+func everything(string, thumb.Thumb) bool { return true }
 
 // Taken marks the purge that was added as done: its thumbnails were removed, as
 // far as possible.

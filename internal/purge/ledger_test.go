@@ -4,6 +4,7 @@ package purge
 
 import (
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 
@@ -31,9 +32,9 @@ func try(r Render, original string) error {
 func TestPurgesCountForRendersThatBeganBefore(t *testing.T) {
 	l := NewLedger()
 	before := l.Begin()
-	l.Add(of("a"))
+	l.Add(of("a"), 1)
 	between := l.Begin()
-	l.Add(of("b"))
+	l.Add(of("b"), 1)
 	after := l.Begin()
 	for _, tt := range []struct {
 		name     string
@@ -65,14 +66,14 @@ func TestPurgesCountForRendersThatBeganBefore(t *testing.T) {
 // Purges are remembered as long as they must be, and no longer.
 func TestPurgesAreForgotten(t *testing.T) {
 	l := NewLedger()
-	l.Add(of("a"))
+	l.Add(of("a"), 1)
 	if n := len(l.purges); n != 0 {
 		t.Errorf("%d remembered for nobody", n)
 	}
 	first, twin := l.Begin(), l.Begin()
-	l.Add(of("a"))
+	l.Add(of("a"), 1)
 	second := l.Begin()
-	l.Add(of("b"))
+	l.Add(of("b"), 1)
 	for _, step := range []struct {
 		end  Render
 		want int
@@ -82,8 +83,8 @@ func TestPurgesAreForgotten(t *testing.T) {
 			t.Errorf("%d remembered; want %d", n, step.want)
 		}
 	}
-	if len(l.running) != 0 {
-		t.Errorf("%d run", len(l.running))
+	if len(l.running) != 0 || l.held != 0 {
+		t.Errorf("%d run, %d bytes are held", len(l.running), l.held)
 	}
 }
 
@@ -91,7 +92,7 @@ func TestPurgesAreForgotten(t *testing.T) {
 func TestTheOldestRenderCounts(t *testing.T) {
 	l := NewLedger()
 	old := l.Begin()
-	l.Add(of("a"))
+	l.Add(of("a"), 1)
 	l.Begin().End()
 	if err := try(old, "a"); !errors.Is(err, ErrPurged) {
 		t.Errorf("%v; want %v", err, ErrPurged)
@@ -121,6 +122,38 @@ func TestSupersededSitesPublishNothingThatHasChanged(t *testing.T) {
 	}
 }
 
+// TestRememberedPurgesAreBounded has purges without end during one render, as
+// one of many originals is many.
+func TestRememberedPurgesAreBounded(t *testing.T) {
+	site := &thumb.Site{Prefix: "/t/", Scheme: thumb.PresetScheme, Presets: thumb.DefaultPresets()}
+	l := NewLedger()
+	before := l.Begin()
+	for _, scope := range []Scope{{Originals: []string{strings.Repeat("long/", 500) + "a"}}, {Under: "a"}} {
+		p, err := scope.Of(site)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := try(before, "other"); err != nil {
+			t.Errorf("a purge of few names covers another: %v", err)
+		}
+		for range 2*mostHeld/p.Bytes() + 1 {
+			l.Add(p.Covers, p.Bytes())
+			if most := mostHeld / p.Bytes(); len(l.purges) > most+1 {
+				t.Fatalf("%d purges of %d bytes are remembered, want at most %d", len(l.purges), p.Bytes(), most)
+			}
+		}
+		after := l.Begin()
+		if err := try(before, "other"); !errors.Is(err, ErrPurged) {
+			t.Errorf("before too many purges: %v; want %v", err, ErrPurged)
+		}
+		if err := try(after, "other"); err != nil {
+			t.Errorf("after them: %v", err)
+		}
+		before.End()
+		before = after
+	}
+}
+
 // Whoever comes when, a render that began before a purge does not publish after
 // it, and nothing is remembered in the end.
 func TestLedgerUnderLoad(t *testing.T) {
@@ -139,7 +172,7 @@ func TestLedgerUnderLoad(t *testing.T) {
 	}
 	for range 500 {
 		late := l.Begin()
-		l.Add(of("a"))
+		l.Add(of("a"), 1)
 		if err := try(late, "a"); !errors.Is(err, ErrPurged) {
 			t.Errorf("%v; want %v", err, ErrPurged)
 		}

@@ -60,7 +60,7 @@ func (s Scope) Of(site *thumb.Site) (*Purge, error) {
 	var err error
 	switch {
 	case s.All:
-		p.all, p.Covers = true, func(string, thumb.Thumb) bool { return true }
+		p.all, p.Covers = true, everything
 	case s.Under != "":
 		err = p.below(strings.TrimSuffix(s.Under, "/"))
 	case s.Preset != "":
@@ -131,6 +131,16 @@ func Changed(site *thumb.Site, c recipe.Change) *Purge {
 		}
 	}
 	return p
+}
+
+// Bytes returns about how much memory Covers takes.
+func (p *Purge) Bytes() int {
+	const least, entry = 256, 64 // of a function, and of a name in a map
+	n := least
+	for _, name := range p.names {
+		n += entry + len(name)
+	}
+	return n
 }
 
 // Take moves the thumbnails of p from the site's tree into bin. Unless p.Covers

@@ -143,7 +143,7 @@ func (sites *Sites) named(name string) *Site {
 // purge takes away what p is of, a purge of s.
 func (h *Handler) purge(ctx context.Context, s *Site, p *purge.Purge, again bool) error {
 	// First: what is taken then can't come back.
-	s.ledger.Add(p.Covers)
+	s.ledger.Add(p.Covers, p.Bytes())
 	defer s.ledger.Taken()
 	// Last: who asks from now on does not get what a render has brought that
 	// began before.

@@ -100,7 +100,7 @@ func (s *Site) isStale(folder Folder, name, original string) bool {
 // remove removes one published file, as a purge does.
 func (h *Handler) remove(s *Site, name string) error {
 	is := func(n string, _ thumb.Thumb) bool { return n == name }
-	s.ledger.Add(is)
+	s.ledger.Add(is, len(name))
 	err := s.Tree.Remove(name)
 	h.flights.forget(func(a asked) bool { return a.ledger == s.ledger && a.name == name })
 	return err

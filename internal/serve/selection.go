@@ -29,6 +29,10 @@ type Selection struct {
 	Since time.Time
 }
 
+// mostSelected is the most thumbnails that a form may select of one original. The
+// list of all of them is in memory.
+const mostSelected = 1000
+
 // checkSelection returns what is wrong with a selection whatever the original.
 func (s *Site) checkSelection(selection Selection) error {
 	if len(selection.Presets) == 0 && len(selection.Specs) == 0 && len(s.Thumb.Presets) == 0 {
@@ -42,6 +46,9 @@ func (s *Site) checkSelection(selection Selection) error {
 	}
 	if _, ok := s.Originals.(Folder); !ok && !selection.Since.IsZero() {
 		return fmt.Errorf("%w: when originals of the site %s have changed is not known before they are fetched", errSelection, s.Thumb.Name)
+	}
+	if n := max(len(selection.Presets)+len(selection.Specs), 1) * max(len(selection.Formats), 1); n > mostSelected {
+		return fmt.Errorf("%w: %d thumbnails of each original, the most are %d", errSelection, n, mostSelected)
 	}
 	if len(selection.Presets) == 0 && len(selection.Specs) == 0 && len(selection.Formats) == 0 {
 		return nil

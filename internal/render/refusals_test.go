@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+
+package render
+
+import (
+	"strconv"
+	"testing"
+)
+
+// TestRefusalsAreBounded has more originals refused, and more that workers
+// crashed over, than are remembered.
+func TestRefusalsAreBounded(t *testing.T) {
+	const most = 4096 // SECURITY.md says so.
+	m := newRefusals()
+	var last Request
+	for i := range most + 100 {
+		last = Request{Identity: Identity{Name: strconv.Itoa(i)}}
+		m.add(last, &Refusal{Err: ErrDamaged})
+		m.strike(last.Identity)
+	}
+	if n := m.cache.Len(); n != most {
+		t.Errorf("%d refusals are remembered, want %d", n, most)
+	}
+	if n := m.struck.Len(); n != most {
+		t.Errorf("strikes of %d originals are remembered, want %d", n, most)
+	}
+	if m.get(last) == nil || m.strikes(last.Identity) != 1 {
+		t.Error("the last one is forgotten")
+	}
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+
+package serve
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"thumbd/internal/originals"
+	"thumbd/internal/thumb"
+)
+
+// kept is how many requests and lines of the log are remembered, as SECURITY.md
+// says.
+const kept = 4096
+
+func TestRememberedRedirectsAreBounded(t *testing.T) {
+	l := newLoops()
+	for i := range kept + 100 {
+		l.add(strconv.Itoa(i), "/thumbs/a", 0)
+	}
+	if n := l.redirected.Len(); n != kept {
+		t.Errorf("%d redirects are remembered, want %d", n, kept)
+	}
+	if _, ok := l.get(strconv.Itoa(kept+99), "/thumbs/a"); !ok {
+		t.Error("the last one is forgotten")
+	}
+}
+
+func TestRememberedLinesAreBounded(t *testing.T) {
+	l := newTelling()
+	for i := range kept + 100 {
+		l.due(strconv.Itoa(i), time.Hour)
+	}
+	if n := l.told.Len(); n != kept {
+		t.Errorf("%d lines are remembered, want %d", n, kept)
+	}
+	if _, due := l.due(strconv.Itoa(kept+99), time.Hour); due {
+		t.Error("the last one is forgotten")
+	}
+}
+
+// TestLookedAtOriginalsAreBounded has originals that were looked at for stale
+// thumbnails.
+func TestLookedAtOriginalsAreBounded(t *testing.T) {
+	b := newBench(t, &painter{}, nil)
+	if err := os.MkdirAll(b.site.folder(), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for i := range kept + 100 {
+		b.removeStale(asked{Site: b.site, thumb: thumb.Thumb{Original: strconv.Itoa(i)}}, originals.Info{})
+	}
+	if n := b.purges.fresh.Len(); n != kept {
+		t.Errorf("%d originals are remembered, want %d", n, kept)
+	}
+}
+
+// TestFormsThatWarmAreBounded has forms that are too long, and ones that select
+// too many thumbnails of one original.
+func TestFormsThatWarmAreBounded(t *testing.T) {
+	b := newBench(t, &painter{}, nil)
+	for _, path := range []string{"/warm", "/originals"} {
+		r := httptest.NewRequest(http.MethodPost, path, strings.NewReader("site=gallery&original="+strings.Repeat("a", 16<<20)))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		w := httptest.NewRecorder()
+		b.Admin().ServeHTTP(w, r)
+		if got := w.Header().Get("X-Thumbd-Reason"); w.Code != 400 || got != "form" {
+			t.Errorf("%s: %d %q: %.100s", path, w.Code, got, w.Body)
+		}
+	}
+	specs := slices.Repeat([]string{"9x9_fit"}, mostSelected/2)
+	for formats, want := range map[int]error{2: nil, 3: errSelection} {
+		got := b.CheckSelection("gallery", Selection{Specs: specs, Formats: slices.Repeat([]string{"jpg"}, formats)})
+		if !errors.Is(got, want) {
+			t.Errorf("%d formats: %v, want %v", formats, got, want)
+		}
+	}
+}
