@@ -115,6 +115,11 @@ func (v *verifier) site(s *config.Site) error {
 		return fmt.Errorf("access: %w", err)
 	}
 	t, err := s.Thumb.Parse(v.uri)
+	if to, ok := errors.AsType[thumb.Elsewhere](err); ok {
+		v.say("redirect", "302, to %s", to.URI)
+		v.uri = to.URI
+		t, err = s.Thumb.Parse(v.uri)
+	}
 	if err != nil {
 		return err
 	}
@@ -131,20 +136,30 @@ func (v *verifier) site(s *config.Site) error {
 	if err := s.Thumb.CheckName(v.uri); err != nil {
 		return err
 	}
+	return v.original(s, t)
+}
+
+// original tells which original t is of, if it can be opened or fetched.
+func (v *verifier) original(s *config.Site, t thumb.Thumb) error {
 	if s.Fetch != nil {
 		o := newOrigin(s, nil)
 		defer o.Close()
-		v.say("original", "%q", o.Path(t.Original))
-		return o.Ask(t.Original)
+		name := t.Reading(func(name string) bool { return o.Ask(name) == nil }).Original
+		v.say("original", "%q", o.Path(name))
+		return o.Ask(name)
 	}
 	dir := originals.New(s.Originals, v.config.OriginalBytes)
 	defer dir.Close()
-	f, _, err := dir.Open(t.Original)
+	name := t.Reading(func(name string) bool {
+		exists, err := dir.Exists(name)
+		return exists || err != nil
+	}).Original
+	f, _, err := dir.Open(name)
 	if err != nil {
 		return err
 	}
 	f.Close()
-	v.say("original", "%q", dir.Path(t.Original))
+	v.say("original", "%q", dir.Path(name))
 	return nil
 }
 

@@ -146,6 +146,7 @@ quality.jpg = 70
 metadata = "copyright"
 frames_over = "first"
 negotiate = ["webp"]
+layout = "preset"
 factors = [100, 75]
 render_together = ["card", "card@2x", "detail"]
 watch = true

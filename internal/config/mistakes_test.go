@@ -201,6 +201,18 @@ var mistakes = []struct {
 		`:7: site.a.formats: want jpg, png, webp, avif or gif, have "wepb"`},
 	{"factors", site("a", `scheme = "preset"`, "keys", `factors = [100, 0, 401]`), `:7: site.a.factors: want a whole number from 1 to 400, have 0
 :7: site.a.factors: want a whole number from 1 to 400, have 401`},
+	{"a layout of another scheme", site("a", `layout = "liip"`), ":7: site.a.layout: is for the scheme preset; remove it"},
+	{"an unknown layout", site("a", `scheme = "preset"`, "keys", `layout = "imgix"`),
+		`:7: site.a.layout: want preset, liip or drupal, have "imgix"`},
+	{"factors of a layout", site("a", `scheme = "preset"`, "keys", `layout = "drupal"`, "factors = [50]"),
+		`:8: site.a.factors: is for layout = "preset"; remove one of them`},
+	{"a preset that can't be asked for", site("a", `scheme = "preset"`, "keys", `layout = "liip"`) +
+		"[site.a.preset.resolve]\nsize = \"1x1\"\nmethod = \"fit\"",
+		`:8: site.a.preset.resolve: begins the URLs of layout = "liip" that are redirected; choose another name`},
+	{"a preset's name in the scheme preset", strings.Replace(preset(`size = "1x1"`, `method = "fit"`), "card", "-card", 1),
+		":7: site.a.preset.-card: want a name of at most 166 letters, digits, _ and -, not beginning with -"},
+	{"a long name in the scheme preset", strings.Replace(preset(`size = "1x1"`, `method = "fit"`), "card", strings.Repeat("B", 167), 1),
+		":7: site.a.preset." + strings.Repeat("B", 167) + ": want a name of at most 166 letters, digits, _ and -, not beginning with -"},
 	{"factors of another scheme", site("a", `factors = [100]`), ":7: site.a.factors: is for the scheme preset; remove it"},
 
 	{"keys are missing", site("a", "keys"), `:1: site.a.keys: missing; e.g. keys = ["a.key"]`},

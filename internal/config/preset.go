@@ -23,9 +23,7 @@ func (r *reader) presets(d *draft) {
 		if !ok {
 			continue
 		}
-		if !namePattern.MatchString(name) {
-			r.mistake(t.key, "%s", nameRule)
-		}
+		r.checkPresetName(d, t, name)
 		p := thumb.Preset{}
 		r.read(t, presetFields(&p))
 		d.Thumb.Presets[name] = p
@@ -34,6 +32,20 @@ func (r *reader) presets(d *draft) {
 	if len(all.values) == 0 && d.Thumb.Scheme == thumb.PresetScheme {
 		d.Thumb.Presets = thumb.DefaultPresets()
 		r.checkDefaultPresets(d)
+	}
+}
+
+// checkPresetName checks that URIs of the site can have a preset's name.
+func (r *reader) checkPresetName(d *draft, t table, name string) {
+	pattern, rule := namePattern, nameRule
+	if d.isScheme(thumb.PresetScheme) {
+		pattern, rule = presetPattern, presetRule
+	}
+	if !pattern.MatchString(name) {
+		r.mistake(t.key, "%s", rule)
+	}
+	if d.Thumb.Layout == thumb.LiipLayout && name == thumb.LiipResolve {
+		r.mistake(t.key, "begins the URLs of layout = \"liip\" that are redirected; choose another name")
 	}
 }
 

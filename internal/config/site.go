@@ -16,9 +16,17 @@ var (
 	originalFormats  = thumb.Formats()
 )
 
-var namePattern = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
+// Names, and names of presets in the scheme preset: Drupal's may be 166 long and
+// begin with a digit, and those of Liip have capitals.
+var (
+	namePattern   = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
+	presetPattern = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_-]{0,165}$`)
+)
 
-const nameRule = "want a name of at most 63 letters a to z, digits and -, beginning with a letter"
+const (
+	nameRule   = "want a name of at most 63 letters a to z, digits and -, beginning with a letter"
+	presetRule = "want a name of at most 166 letters, digits, _ and -, not beginning with -"
+)
 
 // draft is a site that is being read and checked.
 type draft struct {
@@ -97,9 +105,7 @@ func (r *reader) site(c *Config, t table, name string) *draft {
 	r.missing(t, "scheme", `"signed"`)
 	r.checkFormats(d)
 	r.checkKeys(d)
-	if !d.isScheme(thumb.PresetScheme) && len(d.Thumb.Factors) > 0 {
-		r.mistake(t.at("factors"), "is for the scheme preset; remove it")
-	}
+	r.checkLayout(d)
 	r.watermarks(d)
 	r.presets(d)
 	r.checkTogether(d)
@@ -121,6 +127,7 @@ func siteFields(d *draft) fields {
 		"document_root":    folder(&s.DocumentRoot),
 		"originals":        d.setOriginals,
 		"scheme":           word(&s.Scheme),
+		"layout":           word(&s.Layout),
 		"keys":             list(&d.keys, keyName),
 		"enlarge":          truth(&s.Enlarge),
 		"original_formats": list(&d.OriginalFormats, format(originalFormats)),
@@ -153,6 +160,21 @@ func qualityFields(dst map[thumb.Format]int) fields {
 		}
 	}
 	return known
+}
+
+// checkLayout checks what is for the scheme preset, or for one layout, alone.
+func (r *reader) checkLayout(d *draft) {
+	factors, layout := len(d.Thumb.Factors) > 0, d.Thumb.Layout != thumb.PresetLayout
+	const alone = "is for the scheme preset; remove it"
+	if !d.isScheme(thumb.PresetScheme) && factors {
+		r.mistake(d.table.at("factors"), alone)
+	}
+	if !d.isScheme(thumb.PresetScheme) && layout {
+		r.mistake(d.table.at("layout"), alone)
+	}
+	if factors && layout {
+		r.mistake(d.table.at("factors"), `is for layout = "preset"; remove one of them`)
+	}
 }
 
 // isScheme reports whether a site has a scheme, or could have it: nothing is

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"thumbd/internal/publish"
@@ -83,7 +84,9 @@ func (p *Purge) originals(names []string) error {
 		asked[name] = true
 	}
 	p.names = names
-	p.Covers = func(_ string, t thumb.Thumb) bool { return asked[t.Original] }
+	p.Covers = func(_ string, t thumb.Thumb) bool {
+		return slices.ContainsFunc(t.Readings(), func(r thumb.Thumb) bool { return asked[r.Original] })
+	}
 	return nil
 }
 

@@ -41,6 +41,7 @@ const stamped = 2
 type text struct {
 	Prefix     string                     `json:"prefix"`
 	Scheme     string                     `json:"scheme"`
+	Layout     thumb.Layout               `json:"layout,omitzero"`
 	Presets    map[string]thumb.Preset    `json:"presets"`
 	Watermarks map[string]thumb.Watermark `json:"watermarks"`
 	Marks      map[string]string          `json:"marks"`
@@ -82,7 +83,7 @@ func (s Settings) Mark(watermark string) string { return s.marks[watermark] }
 // Adding or removing a format changes no picture, and neither do limits.
 func stripped(s *thumb.Site) *thumb.Site {
 	c := &thumb.Site{
-		Prefix: s.Prefix, Scheme: s.Scheme, Factors: s.Factors, Watermarks: s.Watermarks,
+		Prefix: s.Prefix, Scheme: s.Scheme, Layout: s.Layout, Factors: s.Factors, Watermarks: s.Watermarks,
 		Enlarge: s.Enlarge, Quality: s.Quality, Metadata: s.Metadata, FramesOver: s.FramesOver,
 		Formats: formats, MaxWidth: math.MaxInt, MaxHeight: math.MaxInt,
 		Presets: make(map[string]thumb.Preset),
@@ -102,7 +103,7 @@ var formats = thumb.ThumbnailFormats()
 func (s Settings) MarshalJSON() ([]byte, error) {
 	c := s.site
 	return json.Marshal(text{
-		c.Prefix, c.Scheme.String(), c.Presets, c.Watermarks, s.marks, c.Factors, c.Enlarge, c.Quality, c.Metadata, c.FramesOver, s.mtime,
+		c.Prefix, c.Scheme.String(), c.Layout, c.Presets, c.Watermarks, s.marks, c.Factors, c.Enlarge, c.Quality, c.Metadata, c.FramesOver, s.mtime,
 	})
 }
 
@@ -113,7 +114,7 @@ func (s *Settings) UnmarshalJSON(b []byte) error {
 		return err
 	}
 	site := thumb.Site{
-		Prefix: t.Prefix, Presets: t.Presets, Watermarks: t.Watermarks, Factors: t.Factors,
+		Prefix: t.Prefix, Layout: t.Layout, Presets: t.Presets, Watermarks: t.Watermarks, Factors: t.Factors,
 		Enlarge: t.Enlarge, Quality: t.Quality, Metadata: t.Metadata, FramesOver: t.FramesOver,
 	}
 	if err := site.Scheme.UnmarshalText([]byte(t.Scheme)); err != nil {
@@ -221,7 +222,7 @@ func (s Settings) changed(to Settings) bool {
 		return false
 	}
 	a, b := s.site, to.site
-	if a.Prefix != b.Prefix || a.Scheme != b.Scheme || a.Enlarge != b.Enlarge || a.Metadata != b.Metadata ||
+	if a.Prefix != b.Prefix || a.Scheme != b.Scheme || a.Layout != b.Layout || a.Enlarge != b.Enlarge || a.Metadata != b.Metadata ||
 		a.FramesOver != b.FramesOver ||
 		!maps.Equal(a.Quality, b.Quality) {
 		return true
@@ -284,7 +285,7 @@ func (c Change) Folders() (folders []Folder, ok bool) {
 func (c Change) share(folder string) (some, all bool) {
 	all = true
 	for _, s := range c.from {
-		samples := samples(folder, s.site.Factors)
+		samples := samples(folder+s.site.Layout.Inner(), s.site.Factors)
 		for _, name := range samples {
 			if c.Of(name) {
 				some = true

@@ -219,3 +219,39 @@ func TestFactorsAreFollowed(t *testing.T) {
 		checkFolders(t, c, map[string]string{tt.name: tt.name})
 	}
 }
+
+// A changed preset's folder is the same whatever lies between it and the
+// originals, and another layout is a change.
+func TestLayouts(t *testing.T) {
+	with := func(l thumb.Layout, width int) Settings {
+		s := site(thumb.PresetScheme)
+		s.Layout = l
+		s.Presets = map[string]thumb.Preset{
+			"My_Thumb": {Transform: thumb.Transform{Width: width, Height: 9, Method: thumb.Fit}},
+			"same":     {Transform: thumb.Transform{Width: 9, Height: 9, Method: thumb.Fit}},
+		}
+		return Of(s, nil)
+	}
+	for _, l := range []thumb.Layout{thumb.PresetLayout, thumb.LiipLayout, thumb.DrupalLayout} {
+		before, now := with(l, 9), with(l, 10)
+		var read Settings
+		text, err := json.Marshal(before)
+		if err == nil {
+			err = json.Unmarshal(text, &read)
+		}
+		if err != nil || !Equal(before, read) {
+			t.Errorf("%v: %s is read as other settings: %v", l, text, err)
+		}
+		c := NewChange([]Settings{read}, now)
+		folders, ok := c.Folders()
+		want := []Folder{{now.site.Prefix + "My_Thumb", true}}
+		if !ok || !cmp.Equal(folders, want) || !c.Any() {
+			t.Errorf("%v: %v, %v, want %v", l, folders, ok, want)
+		}
+	}
+	c := NewChange([]Settings{with(thumb.PresetLayout, 9)}, with(thumb.DrupalLayout, 9))
+	folders, ok := c.Folders()
+	if !c.Any() || !ok || len(folders) != 2 {
+		t.Errorf("another layout changes %v, %v", folders, ok)
+	}
+}

@@ -366,6 +366,10 @@ func answerRefusal(w http.ResponseWriter, s status, err error) {
 	header.Set("X-Thumbd-Reason", s.reason)
 	header.Set("Cache-Control", "no-store")
 	switch s.code {
+	case http.StatusFound:
+		if to, ok := errors.AsType[thumb.Elsewhere](err); ok {
+			header.Set("Location", escape(to.URI))
+		}
 	case http.StatusMovedPermanently:
 		if to, ok := errors.AsType[movedError](err); ok {
 			header.Set("Location", escape(to.uri))

@@ -82,6 +82,7 @@ func (h *Handler) try(ctx context.Context, renderer Renderer, a asked) (out outc
 	if p.lives {
 		return outcome{}, 0, nil
 	}
+	a.thumb = a.reading(a.thumb)
 	original, info, err := a.Originals.Open(ctx, a.thumb.Original)
 	switch {
 	case p.outlives(err):

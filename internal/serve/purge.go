@@ -264,7 +264,7 @@ func (h *Handler) removeStale(a asked, info originals.Info) {
 	}
 	for _, place := range a.Thumb.OfOriginal(a.thumb.Original) {
 		err := a.Tree.Each(place.Name, place.Files, func(name string, of time.Time) error {
-			if t, err := a.Thumb.Published(name); err == nil && t.Original == a.thumb.Original && !a.fresh(name, of, info) {
+			if t, err := a.Thumb.Published(name); err == nil && a.reading(t).Original == a.thumb.Original && !a.fresh(name, of, info) {
 				return a.Tree.Remove(name)
 			}
 			return nil

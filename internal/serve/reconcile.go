@@ -76,7 +76,7 @@ func (h *Handler) reconcile(ctx context.Context, s *Site) (looked, removed int, 
 	err = s.Tree.Walk(ctx, nil, func(name string) error {
 		looked++
 		// Others are none of this site's.
-		if t, err := s.Thumb.Published(name); err == nil && s.isStale(folder, name, t.Original) {
+		if t, err := s.Thumb.Published(name); err == nil && s.isStale(folder, name, s.reading(t).Original) {
 			removed++
 			return h.remove(s, name)
 		}

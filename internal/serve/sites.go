@@ -104,8 +104,17 @@ func (s *Site) Gone(name string) bool {
 	if err != nil {
 		return false
 	}
-	exists, err := s.Originals.Exists(t.Original)
+	exists, err := s.Originals.Exists(s.reading(t).Original)
 	return err == nil && !exists
+}
+
+// reading returns what t's URI names, as far as the originals decide that. One
+// of which that is not known counts as there.
+func (s *Site) reading(t thumb.Thumb) thumb.Thumb {
+	return t.Reading(func(original string) bool {
+		exists, err := s.Originals.Exists(original)
+		return exists || err != nil
+	})
 }
 
 // Sites are what a configuration makes of a Handler. They are not changed

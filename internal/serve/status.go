@@ -52,6 +52,7 @@ var statuses = []struct {
 }{
 	// Before the error that the original does not exist.
 	{errMoved, status{http.StatusMovedPermanently, "moved"}},
+	{thumb.ErrElsewhere, status{http.StatusFound, "resolve"}},
 	{errMethod, status{http.StatusMethodNotAllowed, "method"}},
 	{errMethodPost, status{http.StatusMethodNotAllowed, "method"}},
 	{errForm, status{http.StatusBadRequest, "form"}},

@@ -32,6 +32,11 @@ func (s *Site) Parse(uri string) (Thumb, error) {
 	case RestThumbnails:
 		err = t.parseRestThumbnails(rest)
 	case PresetScheme:
+		resolved, is := strings.CutPrefix(rest, LiipResolve+"/")
+		if is && s.Layout == LiipLayout {
+			err = t.parseResolve(resolved)
+			break
+		}
 		err = t.parsePreset(rest)
 	}
 	if err != nil {
@@ -148,11 +153,18 @@ func (t *Thumb) parseRestThumbnails(rest string) error {
 	return t.setOriginal(original)
 }
 
-// parsePreset parses PRESET[@Nx]/NAME, or with factors PRESET/FACTOR/NAME. NAME
+// parsePreset parses PRESET[@Nx]/NAME, or with factors PRESET/FACTOR/NAME; in the
+// layout drupal PRESET/public/NAME. NAME
 // is the original's as it is, small/a.jpg, or has the extension of another
 // format after that, small/a.jpg.webp: see Preset.cut.
 func (t *Thumb) parsePreset(rest string) error {
 	preset, name, _ := strings.Cut(rest, "/")
+	if inner := t.Site.Layout.Inner(); inner != "" {
+		var ok bool
+		if name, ok = strings.CutPrefix("/"+name, inner+"/"); !ok {
+			return fmt.Errorf("%w: there is no %s/ behind it", ErrUnknownPreset, inner[1:])
+		}
+	}
 	if len(t.Site.Factors) > 0 {
 		var factor string
 		factor, name, _ = strings.Cut(name, "/")
@@ -171,11 +183,11 @@ func (t *Thumb) parsePreset(rest string) error {
 		return err
 	}
 	formats := t.Site.Presets[t.Preset].Formats
-	original, cut := t.Site.Presets[t.Preset].cut(name)
+	original, cut := t.Site.cut(t.Preset, name)
 	if ext == t.Spec.Format.String() && t.Site.Negotiates(stem, t.Spec.Format) {
 		// The file of this name is that of stem's URI in another format, and is
 		// of the original of that.
-		if _, twice := t.Site.Presets[t.Preset].cut(stem); twice || !cut {
+		if _, twice := t.Site.cut(t.Preset, stem); twice || !cut {
 			return fmt.Errorf("%w: %q is negotiated", ErrExtension, ext)
 		}
 	}

@@ -410,6 +410,7 @@ func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		"/thumbs/a.jpg/400x300_crop_gravity=north_q=70" + sig + ".avif", "/thumbs/a/card@2x" + sig + ".jpg",
 		"/p/small/a.png", "/p/modern@2x/a.png.webp", "/p/small/75/a.JPG",
+		"/media/cache/resolve/thumb/a.jpg", "/sites/default/files/styles/modern/public/a.jpg.webp",
 		"/thumbs/a/9x9_crop_bg=000000_blur=0.3_dpr=2_focus=0:62.5_frames=1_gray=1_q=7_sharpen=10_v=1_watermark=logo" + sig + ".gif",
 		"/thumbs/a/9x9_pad_sharpen=1.05" + sig + ".gif", "/thumbs/a/9x_stretch" + sig + ".gif",
 		"/thumbnails/a/500x0/scale/" + sha + ".jpg", "/thumbs/.a/10x_fit" + sig + ".jpg", "/thumbs/a%2F..//b\x00",
@@ -421,7 +422,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for _, site := range []*thumb.Site{signedSite(), presetSite(), factorSite(), restSite()} {
+		for _, site := range []*thumb.Site{signedSite(), presetSite(), factorSite(), restSite(), layoutSites()[0], layoutSites()[1], layoutSites()[2]} {
 			found, err := thumb.Sites{site}.Find("", uri)
 			if err != nil {
 				continue

@@ -25,7 +25,7 @@ func (s *Site) OfOriginal(original string) []Place {
 		return []Place{{Name: s.Prefix + original}}
 	}
 	folder, base := path.Split(original)
-	files := presetFiles(base)
+	files := s.Layout.files(base)
 	if len(files) == 0 {
 		return nil
 	}
@@ -36,11 +36,11 @@ func (s *Site) OfOriginal(original string) []Place {
 	return places
 }
 
-// presetFiles returns the names that files of an original with the name base
+// files returns the names that files of an original with the name base
 // can have, whatever formats its preset has and the site negotiates, or had and
 // negotiated when they were made. With other formats some may be of another
 // original: a.png.webp is of a.png, or of a.png.webp.
-func presetFiles(base string) []string {
+func (l Layout) files(base string) []string {
 	own, ok := FormatOfName(base)
 	if !ok {
 		return nil
@@ -49,11 +49,7 @@ func presetFiles(base string) []string {
 	if own.Thumbnail() {
 		names = append(names, base)
 	}
-	for f := JPEG; f.Thumbnail(); f++ {
-		if f != own {
-			names = append(names, base+"."+f.String())
-		}
-	}
+	names = append(names, l.appended(base)...)
 	for _, name := range slices.Clip(names) {
 		for _, f := range []Format{WebP, AVIF} {
 			if negotiable(name, f) {
@@ -95,7 +91,7 @@ func (s *Site) OfPreset(preset string) (places []Place, ok bool) {
 func (s *Site) heads() []string {
 	var heads []string
 	for _, name := range s.PresetNames() {
-		heads = append(heads, s.Prefix+name)
+		heads = append(heads, s.Prefix+name+s.Layout.Inner())
 	}
 	return heads
 }

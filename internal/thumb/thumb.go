@@ -85,6 +85,7 @@ type Site struct {
 	Hosts        []string // lower case, exact or *.suffix; none: any host
 	DocumentRoot string   // absolute; document root + URI is the file
 	Scheme       Scheme
+	Layout       Layout   // preset scheme
 	Keys         [][]byte // the first signs, all verify
 	Formats      []Format // of thumbnails
 	Negotiate    []Format // empty, WebP, or AVIF and WebP; all are in Formats

@@ -54,7 +54,7 @@ func (t Thumb) presetText() string {
 
 func (t Thumb) presetURI() string {
 	var b strings.Builder
-	b.WriteString(t.presetText() + "/")
+	b.WriteString(t.presetText() + t.Site.Layout.Inner() + "/")
 	if t.Factor != 0 {
 		b.WriteString(formatWhole(t.Factor) + "/")
 	}
@@ -76,7 +76,7 @@ func (t Transform) String() string {
 // that of the original's own format too. a.jpg.JPG and a.jpg.jpg, which name
 // originals now, were a.jpg; ok is false where t never named another original.
 func (t Thumb) Moved() (now Thumb, ok bool) {
-	if t.Site.Scheme != PresetScheme || t.Appended {
+	if t.Site.Scheme != PresetScheme || t.Site.Layout != PresetLayout || t.Appended {
 		return Thumb{}, false
 	}
 	original, _ := cutLast(t.Original, '.')
@@ -118,7 +118,7 @@ func (s *Site) New(w Wanted) (Thumb, error) {
 	case RestThumbnails:
 		uri = w.Original + "/" + w.Size + "/" + w.Method + "/" + strings.Repeat("0", secretLength) + "." + ext
 	case PresetScheme:
-		uri = w.Preset + "/" + w.Original
+		uri = w.Preset + s.Layout.Inner() + "/" + w.Original
 		if own, _ := FormatOfName(w.Original); own != extensions[ext] {
 			uri += "." + spelling(ext)
 		}

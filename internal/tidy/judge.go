@@ -34,7 +34,10 @@ type known struct {
 // thumbnail returns the thumbnail that e's name stands for, if it is one.
 func (r *run) thumbnail(e entry) (thumb.Thumb, bool) {
 	t, err := r.Thumb.Published(r.Thumb.Prefix + e.name)
-	return t, err == nil
+	if err != nil {
+		return t, false
+	}
+	return t.Reading(func(original string) bool { return r.original(original).kind != deleted }), true
 }
 
 // original returns the state of an original. It looks at the disk once for

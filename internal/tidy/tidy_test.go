@@ -26,6 +26,7 @@ func TestWhatGoesAndWhatStays(t *testing.T) {
 	for name, tt := range map[string]struct {
 		scheme  thumb.Scheme
 		factors []int
+		layout  thumb.Layout
 		names   func(original string) []string
 		foreign []string
 	}{
@@ -38,13 +39,19 @@ func TestWhatGoesAndWhatStays(t *testing.T) {
 		"preset with factors": {scheme: thumb.PresetScheme, factors: []int{100, 75}, names: func(o string) []string {
 			return []string{"icon/100/" + o, "small/75/" + o + ".webp"}
 		}, foreign: []string{"icon/50/a.jpg", "icon/a.jpg"}},
+		"drupal": {scheme: thumb.PresetScheme, layout: thumb.DrupalLayout, names: func(o string) []string {
+			return []string{"icon/public/" + o, "small/public/" + o + ".webp", "xlarge/public/" + o + ".avif"}
+		}, foreign: []string{"icon/a.jpg", "icon/private/a.jpg"}},
+		"liip": {scheme: thumb.PresetScheme, layout: thumb.LiipLayout, names: func(o string) []string {
+			return []string{"icon/" + o, "small/" + o + ".webp"}
+		}, foreign: []string{"resolve/icon/a.jpg"}},
 		"restthumbnails": {scheme: thumb.RestThumbnails, names: func(o string) []string {
 			return []string{o + "/100x100/crop/" + secret + ".jpg", o + "/500x0/scale/" + secret + ".JPG.webp"}
 		}, foreign: []string{"a.jpg/100x100/pad/" + secret + ".jpg"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPlace(t, tt.scheme)
-			p.Thumb.Factors, p.Thumb.Negotiate = tt.factors, []thumb.Format{thumb.AVIF, thumb.WebP}
+			p.Thumb.Layout, p.Thumb.Factors, p.Thumb.Negotiate = tt.layout, tt.factors, []thumb.Format{thumb.AVIF, thumb.WebP}
 			var stay []string
 			thumbnails := func(original string) (files int64) {
 				for _, name := range tt.names(original) {
