@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"image"
 	"io"
+	"math"
 	"os"
 	"slices"
 
@@ -48,7 +49,6 @@ type original struct {
 	source      source
 	header      picture // unread, or none once it was taken
 	stored      image.Point
-	drawn       image.Point // an SVG's own size, of which stored is a multiple
 	orientation int
 	coloring    probe.Coloring
 	profile     profileUse
@@ -157,6 +157,10 @@ func checkPixels(size image.Point, job wire.Job) error {
 func pixels(size image.Point) int64 { return int64(size.X) * int64(size.Y) }
 
 func (o *original) readHeader(job wire.Job) error {
+	if o.format == thumb.SVG {
+		o.enlarge(job)
+		return nil
+	}
 	complained() // of another file
 	var err error
 	if o.source, err = o.newSource(); err != nil {
@@ -166,9 +170,6 @@ func (o *original) readHeader(job wire.Job) error {
 		return err
 	}
 	o.stored = o.header.size()
-	if o.format == thumb.SVG {
-		return o.enlarge(job)
-	}
 	if err := checkPixels(o.stored, job); err != nil {
 		return err
 	}
@@ -189,20 +190,29 @@ const maxSide = 1 << 24
 
 // enlarge makes an SVG as large as any thumbnail may be: a drawing has no
 // pixels, and is rendered at the size asked for.
-func (o *original) enlarge(job wire.Job) error {
-	side := max(o.stored.X, o.stored.Y)
-	if side > maxSide {
-		return failed(wire.Unsupported, "an SVG of %v", o.stored)
-	}
-	o.drawn, o.orientation = o.stored, 1
-	factor := max((job.Width-1)/o.stored.X, (job.Height-1)/o.stored.Y) + 1
-	o.stored = o.stored.Mul(max(min(factor, maxSide/side), 1))
-	return nil
+func (o *original) enlarge(job wire.Job) {
+	w, h := o.container.Drawing.Width, o.container.Drawing.Height
+	factor := math.Ceil(max(float64(job.Width)/w, float64(job.Height)/h, 1))
+	factor = min(factor, maxSide/max(w, h))
+	o.stored = image.Pt(int(max(math.Round(w*factor), 1)), int(max(math.Round(h*factor), 1)))
+	o.orientation = 1
 }
 
-// drawingScale returns the scale at which an SVG covers size.
-func (o *original) drawingScale(size image.Point) float64 {
-	return max(float64(size.X)/float64(o.drawn.X), float64(size.Y)/float64(o.drawn.Y))
+// drawnFor returns the size in which an SVG is drawn for a picture of size: that
+// size, or the smallest of the drawing's own ratio that covers it, if the drawing
+// does not stretch.
+func (o *original) drawnFor(size image.Point) image.Point {
+	d := o.container.Drawing
+	if d.Stretches() {
+		return size
+	}
+	scale := max(float64(size.X)/d.Width, float64(size.Y)/d.Height)
+	w, h := d.Width*scale, d.Height*scale
+	// The plan has rounded, too.
+	if w < float64(size.X)+1 && h < float64(size.Y)+1 {
+		return size
+	}
+	return image.Pt(int(min(math.Round(w), maxSide)), int(min(math.Round(h), maxSide)))
 }
 
 // judgeProfile sets what is to be done with the profile of the picture, which is
@@ -245,7 +255,7 @@ func (o *original) load(size image.Point, animated bool) (loaded, error) {
 	case o.format == thumb.JPEG:
 		l.shrink = geometry.Shrink(o.stored, size)
 	case o.format == thumb.SVG:
-		l.scale = o.drawingScale(size)
+		l.size = o.drawnFor(size)
 	case o.reducible:
 		l.scale = float64(geometry.Reduced(o.stored, size).X) / float64(o.stored.X)
 	}
@@ -300,10 +310,14 @@ func (o *original) check(l loaded, rest bool) error {
 }
 
 // damaged is the error of a decoder. All that could be checked before was in
-// order, so it is the file's fault, unless memory ran out.
+// order, so it is the file's fault, unless memory ran out. An SVG was read to its
+// end before: librsvg does not take all that is XML.
 func (o *original) damaged(err error) error {
 	if !room(o.memory) {
 		return failed(wire.Internal, "decode %v: no memory: %w", o.format, err)
+	}
+	if o.format == thumb.SVG {
+		return failed(wire.Unsupported, "draw %v: %w", o.format, err)
 	}
 	return failed(wire.Damaged, "decode %v: %w", o.format, err)
 }

@@ -43,7 +43,7 @@ func TestRefusals(t *testing.T) {
 		{"PDF", []byte("%PDF-1.4\n%\xe2\xe3\xcf\xd3\n1 0 obj"), nil, fit, wire.Unsupported},
 		{"SVG without a size", []byte(`<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>`), func(j *wire.Job) {
 			j.Formats = append(slices.Clone(j.Formats), thumb.SVG)
-		}, fit, wire.Damaged},
+		}, fit, wire.Unsupported},
 		{"SVG where it is not allowed", []byte(`<svg xmlns="http://www.w3.org/2000/svg" width="4" height="4"/>`), nil, fit, wire.Unsupported},
 		{"MVG, for ImageMagick", []byte("push graphic-context\nviewbox 0 0 640 480\n"), nil, fit, wire.Unsupported},
 		{"format not allowed", photo, func(j *wire.Job) { j.Formats = []thumb.Format{thumb.PNG} }, fit, wire.Unsupported},

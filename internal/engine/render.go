@@ -161,10 +161,9 @@ func (o *original) checkFrames(out *output, job wire.Job) error {
 // what is cut away.
 func (o *original) drawable(plan geometry.Plan, job wire.Job) error {
 	const mostSide = 32767 // of a surface of cairo
-	scale := o.drawingScale(o.need(plan))
-	w, h := float64(o.drawn.X)*scale, float64(o.drawn.Y)*scale
-	if plan.Enlarges() || w > mostSide || h > mostSide || w*h > float64(job.Pixels) {
-		return fmt.Errorf("%w: the drawing would be %.0fx%.0f", geometry.ErrTooLarge, w, h)
+	size := o.drawnFor(o.need(plan))
+	if plan.Enlarges() || max(size.X, size.Y) > mostSide || int64(size.X)*int64(size.Y) > job.Pixels {
+		return fmt.Errorf("%w: the drawing would be %v", geometry.ErrTooLarge, size)
 	}
 	return nil
 }

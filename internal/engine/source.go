@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"slices"
 
 	"thumbd/internal/engine/probe"
 	"thumbd/internal/render/wire"
@@ -71,8 +72,11 @@ func (o *original) firstOfWebP(head []byte) (source, error) {
 // read opens the picture with all of its metadata.
 func (o *original) read(l loading) (picture, error) {
 	o.isDecoded = true
-	if o.format == thumb.TIFF {
+	switch o.format {
+	case thumb.TIFF:
 		return o.readTIFF(l)
+	case thumb.SVG:
+		return o.readSVG(l)
 	}
 	p, err := o.source.load(l)
 	if err != nil {
@@ -112,6 +116,30 @@ func (o *original) readTIFF(l loading) (picture, error) {
 	}
 	if block := probe.TIFFBlock(o.file); block != nil {
 		p.describe(block)
+	}
+	return p, nil
+}
+
+// readSVG opens the drawing as one of l.size: its root element, as the file has
+// it, may be of any size.
+func (o *original) readSVG(l loading) (picture, error) {
+	d := o.container.Drawing
+	all := make([]byte, o.length)
+	if _, err := io.ReadFull(io.NewSectionReader(o.file, 0, o.length), all); err != nil {
+		return picture{}, failed(wire.Internal, "read %v: %w", o.format, err)
+	}
+	source, err := newSourceOf(slices.Concat(all[:d.From], d.Root(all[d.From:d.To], l.size), all[d.To:]))
+	if err != nil {
+		return picture{}, failed(wire.Internal, "open %v: %w", o.format, err)
+	}
+	defer source.close()
+	p, err := source.load(l)
+	if err != nil {
+		return p, o.damaged(err)
+	}
+	if p.size() != l.size {
+		defer p.close()
+		return picture{}, failed(wire.Unsupported, "%v: a style sheet makes %v of %v", o.format, p.size(), l.size)
 	}
 	return p, nil
 }

@@ -119,7 +119,7 @@ thumbd_load(VipsSource *source, const ThumbdLoading *l, VipsImage **out)
 			"page", l->page, "subifd", l->subifd,
 			"fail_on", VIPS_FAIL_ON_ERROR, NULL);
 	case THUMBD_SVG:
-		return vips_svgload_source(source, out, "scale", l->scale,
+		return vips_svgload_source(source, out,
 			"access", VIPS_ACCESS_SEQUENTIAL,
 			"fail_on", VIPS_FAIL_ON_ERROR, NULL);
 	case THUMBD_JXL:

@@ -72,7 +72,11 @@ func newSourceOf(content []byte) (source, error) {
 	return source{}, lastError()
 }
 
-func (s source) close() { C.g_object_unref(C.gpointer(s.p)) }
+func (s source) close() {
+	if s.p != nil {
+		C.g_object_unref(C.gpointer(s.p))
+	}
+}
 
 // picture is an image of libvips, perhaps still to be decoded. Its owner
 // closes it.
@@ -93,11 +97,12 @@ func (p picture) whole() loaded {
 // loading is how a file is opened.
 type loading struct {
 	format thumb.Format
-	shrink int     // JPEG: by 1, 2, 4 or 8
-	scale  float64 // WebP and SVG
-	frames int     // that are loaded, below one another
-	page   int     // of a TIFF
-	subifd int     // of a TIFF's page, or -1
+	shrink int         // JPEG: by 1, 2, 4 or 8
+	scale  float64     // WebP
+	size   image.Point // SVG
+	frames int         // that are loaded, below one another
+	page   int         // of a TIFF
+	subifd int         // of a TIFF's page, or -1
 }
 
 // load opens a file. The header is read, of a WebP that is scaled the pixels too.

@@ -84,7 +84,7 @@ typedef struct {
 /* Settings of the library that bimg has started. */
 void thumbd_settings(void);
 
-/* How a file is opened. Only JPEG is loaded shrunk, only WebP and SVG scaled,
+/* How a file is opened. Only JPEG is loaded shrunk, only WebP scaled,
  * and only of GIF and WebP more frames than one, below one another. */
 typedef struct {
 	ThumbdFormat format;

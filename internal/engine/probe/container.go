@@ -39,6 +39,8 @@ type Container struct {
 	// Trailer is where the end marker of a GIF stands, or of any such file where
 	// it belongs.
 	Trailer int64
+	// Drawing is the root element of an SVG.
+	Drawing Drawing
 	// Bare is a GIF whose first frame leaves a part of the canvas bare, which is
 	// to be seen through, and of which no frame has a transparent color nor is Cleared.
 	Bare bool
@@ -63,8 +65,8 @@ type Section struct {
 // Walk goes through the structure of a file of format f, size bytes long, to
 // where its picture ends, and returns ErrTruncated when the file ends before.
 // It counts all frames, but keeps nothing about more than maxFrames of them, and
-// refuses an SVG with ErrUnsafe and a PNG with ErrChunks. TIFF and what it does
-// not know have no such structure: of them it says nothing.
+// refuses an SVG with ErrUnsafe or ErrUnsupported and a PNG with ErrChunks. TIFF and
+// what it does not know have no such structure: of them it says nothing.
 func Walk(f thumb.Format, r io.ReaderAt, size int64, maxFrames int) (Container, error) {
 	s := &scanner{file: r, size: size, frames: maxFrames}
 	c := Container{Frames: 1}
@@ -82,7 +84,7 @@ func Walk(f thumb.Format, r io.ReaderAt, size int64, maxFrames int) (Container, 
 	case thumb.JXL:
 		s.jxl()
 	case thumb.SVG:
-		s.svg()
+		c = s.svg()
 	}
 	if s.err == nil {
 		return c, nil

@@ -48,8 +48,8 @@ func TestSniff(t *testing.T) {
 		{"JPEG XL in boxes", "\x00\x00\x00\x0cJXL \r\n\x87\n", thumb.JXL},
 		{"SVG", "<svg xmlns='http://www.w3.org/2000/svg'>", thumb.SVG},
 		{"SVG with a head", "\xef\xbb\xbf<?xml version='1.0'?>\n<!-- > -->\n<!DOCTYPE svg>\n<svg>", thumb.SVG},
-		{"HTML with SVG in it", "<html><svg></svg></html>", 0},
-		{"unfinished comment", "<!-- <svg>", 0},
+		{"SVG behind a long comment", "<!-- " + strings.Repeat("a", SniffLength), thumb.SVG},
+		{"text before an SVG", "a <svg>", 0},
 		{"PDF", "%PDF-1.7", 0},
 		{"nothing", "", 0},
 	} {

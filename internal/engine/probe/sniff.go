@@ -34,7 +34,8 @@ import (
 // SniffLength is how much of a file Sniff needs to see.
 const SniffLength = 512
 
-// Sniff returns the format of the file that begins with head, or 0.
+// Sniff returns the format of the file that begins with head, or 0. It takes any
+// XML for an SVG.
 func Sniff(head []byte) thumb.Format {
 	for _, m := range magic {
 		if bytes.HasPrefix(head, []byte(m.prefix)) {
@@ -46,7 +47,7 @@ func Sniff(head []byte) thumb.Format {
 		return thumb.WebP
 	case len(head) >= 12 && string(head[4:8]) == "ftyp":
 		return brand(head)
-	case isSVG(head):
+	case isXML(head):
 		return thumb.SVG
 	}
 	return 0
@@ -89,29 +90,9 @@ func brand(head []byte) thumb.Format {
 	return 0
 }
 
-// isSVG reports whether head is the beginning of an SVG document, after white
-// space, declarations and comments.
-func isSVG(head []byte) bool {
-	text := bytes.TrimPrefix(head, []byte("\xef\xbb\xbf"))
-	for {
-		text = bytes.TrimLeft(text, " \t\r\n")
-		var end string
-		switch {
-		case bytes.HasPrefix(text, []byte("<svg")):
-			return true
-		case bytes.HasPrefix(text, []byte("<?")):
-			end = "?>"
-		case bytes.HasPrefix(text, []byte("<!--")):
-			end = "-->"
-		case bytes.HasPrefix(text, []byte("<!")):
-			end = ">"
-		default:
-			return false
-		}
-		_, rest, found := bytes.Cut(text, []byte(end))
-		if !found {
-			return false
-		}
-		text = rest
-	}
+// isXML reports whether head is the beginning of an XML document. Comments of any
+// length may come before its root element: Walk tells an SVG from others.
+func isXML(head []byte) bool {
+	text := bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n")
+	return bytes.HasPrefix(text, []byte("<"))
 }
