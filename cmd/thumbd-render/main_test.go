@@ -188,8 +188,8 @@ func TestJobs(t *testing.T) {
 		var reply wire.Reply
 		w.receive(t, &reply)
 		want := []wire.Result{
-			{Width: 100, Height: 100, OriginalWidth: 640, OriginalHeight: 480},
-			{Width: 64, Height: 48, OriginalWidth: 640, OriginalHeight: 480},
+			{Width: 100, Height: 100, Decoded: true, OriginalWidth: 640, OriginalHeight: 480},
+			{Width: 64, Height: 48, Decoded: true, OriginalWidth: 640, OriginalHeight: 480},
 		}
 		if reply.ID != id || !slices.Equal(reply.Results, want) {
 			t.Fatalf("got %+v", reply)
