@@ -8,11 +8,13 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"thumbd/internal/access"
 	"thumbd/internal/config"
+	"thumbd/internal/files"
 	"thumbd/internal/originals"
 	"thumbd/internal/sign"
 	"thumbd/internal/thumb"
@@ -181,9 +183,9 @@ func (v *verifier) access(s *config.Site) error {
 		if err != nil {
 			return usage{v.config.Mistake("site."+s.Thumb.Name+".access.revoked", err)}
 		}
-		err = g.Check(q)
+		until, err := g.Until(q)
 		if err == nil {
-			v.say("access", "%s: good", p)
+			v.say("access", "%s: good until %s", p, timeText(until))
 			return nil
 		}
 		v.say("access", "%s: %v", p, err)
@@ -194,6 +196,21 @@ func (v *verifier) access(s *config.Site) error {
 	return refused
 }
 
+// timeText returns a time as an administrator and a signer read it, for example
+// "2033-05-18T03:33:20Z (2000000000)".
+func timeText(t time.Time) string {
+	return fmt.Sprintf("%s (%d)", t.UTC().Format(time.RFC3339), t.Unix())
+}
+
+// until tells until when a signed download is allowed.
+func (v *verifier) until(c *config.Files) string {
+	q, err := sign.File.Verify(v.uri, v.query, c.Keys, time.Now())
+	if c.Scheme != files.Signed || err != nil {
+		return ""
+	}
+	return " until " + timeText(q.Expires)
+}
+
 func (v *verifier) files(c *config.Files) error {
 	v.say("files", "%s, scheme %v", c.Where.Name, c.Scheme)
 	s := newFiles(c).Section
@@ -202,7 +219,7 @@ func (v *verifier) files(c *config.Files) error {
 	if err != nil {
 		return err
 	}
-	v.say("download", "allowed, as %s", s.Disposition(d))
+	v.say("download", "allowed%s, as %s", v.until(c), s.Disposition(d))
 	if err := s.Find(d); err != nil {
 		return err
 	}

@@ -45,7 +45,8 @@ const maxTried = 4
 
 // Options are the options of a Gate, as in thumbd.toml(5).
 type Options struct {
-	Site      string  // the audience of tokens
+	Site      string
+	Audience  string  // that tokens name in their claim aud; "": Site
 	Proofs    []Proof // any one suffices
 	Keys      [][]byte
 	Cookie    string
@@ -89,6 +90,14 @@ func New(o Options) (*Gate, error) {
 	return g, nil
 }
 
+// audience returns what a token must name in its claim aud.
+func (g *Gate) audience() string {
+	if g.Audience != "" {
+		return g.Audience
+	}
+	return g.Site
+}
+
 // Accepts reports whether p is one of the Gate's proofs.
 func (g *Gate) Accepts(p Proof) bool {
 	for _, x := range g.Proofs {
@@ -102,12 +111,19 @@ func (g *Gate) Accepts(p Proof) bool {
 // Check returns nil if r has a valid proof. If r has no proof, the error is
 // ErrNoProof; otherwise it is the error of the first proof.
 func (g *Gate) Check(r Request) error {
+	_, err := g.Until(r)
+	return err
+}
+
+// Until returns until when r's valid proof is valid, without Leeway. Its error is
+// that of Check.
+func (g *Gate) Until(r Request) (time.Time, error) {
 	var first error
 	if g.Accepts(Signature) {
 		// Leeway is for clocks that differ: the time is taken as that much earlier.
-		_, err := sign.Access.Verify(r.URI, r.Query, g.Keys, g.Now().Add(-g.Leeway))
+		q, err := sign.Access.Verify(r.URI, r.Query, g.Keys, g.Now().Add(-g.Leeway))
 		if err == nil {
-			return nil
+			return q.Expires, nil
 		}
 		first = err
 	}
@@ -115,9 +131,9 @@ func (g *Gate) Check(r Request) error {
 		if i == maxTried {
 			break
 		}
-		err := g.checkToken(token, r.URI)
+		until, err := g.checkToken(token, r.URI)
 		if err == nil {
-			return nil
+			return until, nil
 		}
 		if first == nil || errors.Is(first, sign.ErrNoProof) {
 			first = err
@@ -126,7 +142,7 @@ func (g *Gate) Check(r Request) error {
 	if first == nil {
 		first = sign.ErrNoProof
 	}
-	return first
+	return time.Time{}, first
 }
 
 // tokens returns r's tokens of the kinds that g accepts.

@@ -86,11 +86,55 @@ func (k TokenKey) Secret() []byte {
 	return secret
 }
 
-// claims are the claims of a token. A claim of another type makes the token
-// invalid.
+// claims are the claims of a token that count. If one of them but jti has another
+// type, the token is invalid; other claims, for example sub and iss, may have any
+// type.
 type claims struct {
-	jwt.RegisteredClaims
-	Prefix folder `json:"prefix,omitzero"`
+	Audience  jwt.ClaimStrings `json:"aud,omitempty"`
+	ExpiresAt *jwt.NumericDate `json:"exp,omitempty"`
+	NotBefore *jwt.NumericDate `json:"nbf,omitempty"`
+	ID        tokenID          `json:"jti,omitempty"`
+	Prefix    folder           `json:"prefix,omitzero"`
+}
+
+// GetAudience and the other methods of claims implement jwt.Claims.
+func (c claims) GetAudience() (jwt.ClaimStrings, error) { return c.Audience, nil }
+
+// GetExpirationTime returns exp.
+func (c claims) GetExpirationTime() (*jwt.NumericDate, error) { return c.ExpiresAt, nil }
+
+// GetNotBefore returns nbf.
+func (c claims) GetNotBefore() (*jwt.NumericDate, error) { return c.NotBefore, nil }
+
+// GetIssuedAt returns nothing: it does not count.
+func (c claims) GetIssuedAt() (*jwt.NumericDate, error) { return nil, nil }
+
+// GetIssuer returns nothing: it does not count.
+func (c claims) GetIssuer() (string, error) { return "", nil }
+
+// GetSubject returns nothing: it does not count.
+func (c claims) GetSubject() (string, error) { return "", nil }
+
+// Validate refuses a time that is meant to be in milliseconds.
+func (c claims) Validate() error {
+	if c.ExpiresAt != nil && c.ExpiresAt.Unix() > sign.MaxTime {
+		return errors.New("exp is after the year 9999; want seconds since 1970, not milliseconds")
+	}
+	return nil
+}
+
+// tokenID is the text by which the list of revoked tokens names a token. The claim
+// 4711 has the same text as the claim "4711".
+type tokenID string
+
+// UnmarshalJSON reads the text of a string, and any other value as it is written.
+func (id *tokenID) UnmarshalJSON(b []byte) error {
+	var text string
+	if err := json.Unmarshal(b, &text); err != nil {
+		text = string(b)
+	}
+	*id = tokenID(text)
+	return nil
 }
 
 // folder is the folder that a token is for, as a decoded path. Without this claim
@@ -109,15 +153,15 @@ func (f *folder) UnmarshalJSON(b []byte) error {
 // MarshalJSON writes the path.
 func (f folder) MarshalJSON() ([]byte, error) { return json.Marshal(f.path) }
 
-// checkToken tries token with each key.
-func (g *Gate) checkToken(token, uri string) error {
+// checkToken tries token with each key, and returns until when it is valid.
+func (g *Gate) checkToken(token, uri string) (until time.Time, err error) {
 	failed := ErrToken
 	for _, key := range g.TokenKeys {
 		var c claims
 		_, err := jwt.ParseWithClaims(token, &c, func(*jwt.Token) (any, error) { return key.key, nil },
 			jwt.WithValidMethods([]string{key.method.Alg()}),
 			jwt.WithStrictDecoding(),
-			jwt.WithAudience(g.Site),
+			jwt.WithAudience(g.audience()),
 			jwt.WithExpirationRequired(),
 			jwt.WithLeeway(g.Leeway),
 			jwt.WithTimeFunc(g.Now))
@@ -126,15 +170,15 @@ func (g *Gate) checkToken(token, uri string) error {
 			failed = sign.ErrExpired
 		case err != nil:
 			// The library's errors may quote the token.
-		case g.revoked.Load().has(c.ID):
-			return ErrRevoked
+		case g.revoked.Load().has(string(c.ID)):
+			return time.Time{}, ErrRevoked
 		case c.Prefix.given && !covers(c.Prefix.path, uri):
-			return ErrElsewhere
+			return time.Time{}, ErrElsewhere
 		default:
-			return nil
+			return c.ExpiresAt.Time, nil
 		}
 	}
-	return failed
+	return time.Time{}, failed
 }
 
 // NewToken returns a token for the site that is valid until expires, and for the
@@ -144,11 +188,7 @@ func (g *Gate) NewToken(id, prefix string, expires time.Time) (string, error) {
 		if key.Secret() == nil {
 			continue
 		}
-		c := claims{RegisteredClaims: jwt.RegisteredClaims{
-			Audience:  jwt.ClaimStrings{g.Site},
-			ExpiresAt: jwt.NewNumericDate(expires),
-			ID:        id,
-		}}
+		c := claims{Audience: jwt.ClaimStrings{g.audience()}, ExpiresAt: jwt.NewNumericDate(expires), ID: tokenID(id)}
 		if prefix != "" {
 			c.Prefix = folder{true, prefix}
 		}

@@ -17,6 +17,8 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -96,6 +98,9 @@ func TestClaims(t *testing.T) {
 	}{
 		{"good", aClaim, nil},
 		{"other claims", with("sub", "smith", "iss", "app", "x", 1), nil},
+		{"a subject and a name that are numbers", with("sub", 4711, "jti", 4711), nil},
+		{"exp in milliseconds", with("exp", 1_999_999_000_000), ErrToken},
+		{"exp in the year 9999", with("exp", 253_402_300_799), nil},
 		{"several audiences", with("aud", []string{"other", "gallery"}), nil},
 		{"another audience", with("aud", "other"), ErrToken},
 		{"an audience that begins so", with("aud", "gallery2"), ErrToken},
@@ -128,6 +133,30 @@ func TestClaims(t *testing.T) {
 		q := Request{URI: "/t/clients/smith/a.jpg", Cookies: []string{token(t, alg("HS256"), tt.claims, hs256(theKey))}}
 		if err := g.Check(q); !errors.Is(err, tt.want) {
 			t.Errorf("%s: %v; want %v", tt.name, err, tt.want)
+		}
+	}
+}
+
+func TestAudienceOfAnApplication(t *testing.T) {
+	g := gate(t, Options{Proofs: []Proof{Token}, Audience: "app", TokenKeys: secret(t), Now: func() time.Time { return now }})
+	for aud, want := range map[string]error{"app": nil, "gallery": ErrToken} {
+		q := Request{URI: "/t/a.jpg", Cookies: []string{token(t, alg("HS256"), with("aud", aud), hs256(theKey))}}
+		if err := g.Check(q); !errors.Is(err, want) {
+			t.Errorf("aud %s: %v; want %v", aud, err, want)
+		}
+	}
+}
+
+func TestNumberRevokes(t *testing.T) {
+	list := filepath.Join(t.TempDir(), "revoked")
+	if err := os.WriteFile(list, []byte("4711\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	g := gate(t, Options{Proofs: []Proof{Token}, TokenKeys: secret(t), Revoked: list, Now: func() time.Time { return now }})
+	for _, id := range []any{4711, "4711"} {
+		q := Request{URI: "/t/a.jpg", Cookies: []string{token(t, alg("HS256"), with("jti", id), hs256(theKey))}}
+		if err := g.Check(q); !errors.Is(err, ErrRevoked) {
+			t.Errorf("jti %v: %v; want %v", id, err, ErrRevoked)
 		}
 	}
 }

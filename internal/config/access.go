@@ -68,6 +68,7 @@ func accessFields(d *draft, o *access.Options) fields {
 		"keys":       list(&d.accessKeys, keyName),
 		"cookie":     text(&o.Cookie, checkCookie),
 		"token_keys": list(&d.tokenKeys, keyName),
+		"audience":   text(&o.Audience, checkAudience),
 		"leeway":     duration(&o.Leeway, 0, time.Hour),
 		"revoked":    text(&o.Revoked, checkFile),
 	}
@@ -84,6 +85,14 @@ func proof(v any) (access.Proof, error) {
 func checkCookie(s string) error {
 	if !cookiePattern.MatchString(s) {
 		return fmt.Errorf("want the name of a cookie, have %q", s)
+	}
+	return nil
+}
+
+// checkAudience accepts what the claim aud of a token can be compared with.
+func checkAudience(s string) error {
+	if s == "" {
+		return errors.New("is empty; remove it for the name of the site")
 	}
 	return nil
 }

@@ -177,6 +177,7 @@ proofs = ["token", "token-query", "signature"]
 keys = ["a.key"]
 cookie = "zoo-token"
 token_keys = ["t.key"]
+audience = "zoo-app"
 leeway = "1m"
 revoked = "/var/lib/zoo/revoked"
 [site.zoo.cache]
@@ -241,7 +242,7 @@ func TestParseTakesEveryKey(t *testing.T) {
 			Watch:           true,
 			Access: &access.Options{
 				Site: "zoo", Proofs: []access.Proof{access.Token, access.TokenQuery, access.Signature}, Keys: [][]byte{keyA},
-				Cookie: "zoo-token", TokenKeys: tokenKeys, Leeway: time.Minute, Revoked: "/var/lib/zoo/revoked",
+				Audience: "zoo-app", Cookie: "zoo-token", TokenKeys: tokenKeys, Leeway: time.Minute, Revoked: "/var/lib/zoo/revoked",
 			},
 			Cache: Cache{MaxBytes: 10 << 30, MaxFiles: 5000, MaxAge: 720 * time.Hour, MinFree: 4096},
 			Thumb: thumb.Site{
@@ -500,7 +501,7 @@ func TestPackagedFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Access = &access.Options{
-		Site: "gallery", Proofs: []access.Proof{access.Signature, access.Token}, Keys: [][]byte{[]byte("the content of access.key")},
+		Site: "gallery", Audience: "gallery", Proofs: []access.Proof{access.Signature, access.Token}, Keys: [][]byte{[]byte("the content of access.key")},
 		Cookie: "thumbd", TokenKeys: tokenKeys, Leeway: 30 * time.Second, Revoked: "revoked.txt",
 	}
 	s.Cache = Cache{MaxBytes: 10 << 30, MaxFiles: 1_000_000, MaxAge: 2160 * time.Hour, MinFree: 5 << 30}

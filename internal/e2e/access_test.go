@@ -108,6 +108,7 @@ func attempts(t *testing.T, card, other string) []attempt {
 		{"nothing", escaped, "", 401, "no-proof"},
 		{"another query", escaped + "?v=1", "", 401, "no-proof"},
 		{"signature", escaped + signed, "", 200, ""},
+		{"signature, and what a mailer appends", escaped + signed + "&utm_source=mail&fbclid=IwAR0x", "", 200, ""},
 		{"cookie", escaped, "Cookie: a=b; thumbd=" + token, 200, ""},
 		{"bearer", escaped, "Authorization: Bearer " + token, 200, ""},
 		{"token in the query", escaped + "?token=" + token, "", 200, ""},
@@ -124,7 +125,8 @@ func attempts(t *testing.T, card, other string) []attempt {
 		{"another path", escaped + proof(accessKey, "access", other, expires(time.Hour)), "", 403, "signature"},
 		{"undecoded", strings.Replace(escaped, "/photos", "/%70hotos", 1) + proof(accessKey, "access", "/thumbs/%70hotos", expires(time.Hour)), "", 403, "signature"},
 		{"another time", escaped + strings.Replace(signed, "expires=", "expires=1", 1), "", 403, "signature"},
-		{"one parameter more", escaped + signed + "&v=1", "", 403, "query"},
+		{"one parameter more before it", escaped + strings.Replace(signed, "&", "&v=1&", 1), "", 403, "signature"},
+		{"a signed parameter behind it", escaped + signed + "&expires=2000000000", "", 403, "signature"},
 		{"alg=none", escaped, "Cookie: thumbd=" + jwt(t, "none", claims("gallery", time.Hour), func([]byte) []byte { return nil }), 403, "token"},
 		{"another token's key", escaped, "Cookie: thumbd=" + jwt(t, "HS256", claims("gallery", time.Hour), secretSigner(accessKey)), 403, "token"},
 		{"another site's token", escaped, "Cookie: thumbd=" + jwt(t, "HS256", claims("other", time.Hour), secretSigner(tokenKey)), 403, "token"},
@@ -171,7 +173,7 @@ func TestProtected(t *testing.T) {
 			if (resp.Header.Get("WWW-Authenticate") == "thumbd") != (x.status == 401) {
 				t.Errorf("%s: WWW-Authenticate %q", what, resp.Header.Get("WWW-Authenticate"))
 			}
-			if got := resp.Header.Values("Cache-Control"); len(got) != 1 || got[0] != "private" || resp.Header.Get("Expires") != "" {
+			if got := resp.Header.Values("Cache-Control"); len(got) != 1 || got[0] != "private, no-cache" || resp.Header.Get("Expires") != "" {
 				t.Errorf("%s: Cache-Control %q, Expires %q", what, got, resp.Header.Get("Expires"))
 			}
 			if _, err := os.Stat(r.File("gallery", card)); (err == nil) != (card == hit || x.status == 200) {

@@ -89,7 +89,7 @@ func TestDownloads(t *testing.T) {
 			t.Errorf("%s: %d %q", tt.target, resp.Status, resp.Body)
 		}
 		for name, want := range map[string]string{
-			"Content-Type": tt.contentType, "Content-Disposition": tt.disposition, "Cache-Control": "private", "X-Content-Type-Options": "nosniff",
+			"Content-Type": tt.contentType, "Content-Disposition": tt.disposition, "Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff",
 			"Accept-Ranges": "bytes", "Expires": "",
 		} {
 			if got := resp.Header.Get(name); got != want {

@@ -202,7 +202,7 @@ func checkFront(t *testing.T, b browser) {
 		t.Errorf("a file: %d %q", resp.StatusCode, body)
 	}
 	for name, want := range map[string]string{
-		"Content-Type": "application/pdf", "Content-Disposition": `attachment; filename="a b.pdf"`, "X-Content-Type-Options": "nosniff", "Cache-Control": "private", "X-Sendfile": "",
+		"Content-Type": "application/pdf", "Content-Disposition": `attachment; filename="a b.pdf"`, "X-Content-Type-Options": "nosniff", "Cache-Control": "private, no-cache", "X-Sendfile": "",
 	} {
 		if got := resp.Header.Get(name); got != want {
 			t.Errorf("a file: %s: %q; want %q", name, got, want)

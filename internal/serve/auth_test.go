@@ -216,7 +216,7 @@ func TestProtectedWithoutNginx(t *testing.T) {
 		}
 		w := b.get(uri + signedQuery(uri, clock.Add(time.Hour), accessKey))
 		expectAuth(t, "signed", w, 200, "")
-		if got := w.Header().Get("Cache-Control"); got != "private" {
+		if got := w.Header().Get("Cache-Control"); got != "private, no-cache" {
 			t.Errorf("Cache-Control %q", got)
 		}
 		expectAuth(t, "nothing, and it is there", b.get(uri), 401, "no-proof")

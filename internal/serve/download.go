@@ -130,7 +130,7 @@ func redact(s *files.Section, uri string) string {
 func shield(h http.Header) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; media-src 'self'; sandbox")
-	h.Set("Cache-Control", "private")
+	h.Set("Cache-Control", "private, no-cache")
 }
 
 // sendfile has the server in front send the file at an absolute path.
@@ -184,7 +184,7 @@ func (h *Handler) answerThere(w http.ResponseWriter, r *http.Request, accel Acce
 		return nil
 	}
 	if a.Access != nil {
-		w.Header().Set("Cache-Control", "private")
+		w.Header().Set("Cache-Control", "private, no-cache")
 	}
 	a.vary(w.Header())
 	file := a.Thumb.DocumentRoot + a.name

@@ -133,7 +133,7 @@ func TestSendfile(t *testing.T) {
 	w := b.get("/documents/caf%C3%A9%20%3F%23.pdf")
 	for name, want := range map[string]string{
 		"X-Sendfile": s.Root + "/café ?#.pdf", "X-Accel-Redirect": "", "Content-Type": "application/pdf", "Content-Length": "0",
-		"X-Content-Type-Options": "nosniff", "Cache-Control": "private", "Content-Disposition": `attachment; filename="caf_ ?#.pdf"; filename*=UTF-8''caf%C3%A9%20%3F%23.pdf`,
+		"X-Content-Type-Options": "nosniff", "Cache-Control": "private, no-cache", "Content-Disposition": `attachment; filename="caf_ ?#.pdf"; filename*=UTF-8''caf%C3%A9%20%3F%23.pdf`,
 	} {
 		if got := w.Header().Get(name); got != want {
 			t.Errorf("%s: %q; want %q", name, got, want)

@@ -213,7 +213,7 @@ func TestClientsRequestID(t *testing.T) {
 				t.Errorf("accel %d: %s %q; want %q", accel, name, got, want)
 			}
 		}
-		if first.Header().Get("Cache-Control") != "private" || first.Header().Get("Vary") != "Accept" {
+		if first.Header().Get("Cache-Control") != "private, no-cache" || first.Header().Get("Vary") != "Accept" {
 			t.Errorf("accel %d: %v", accel, first.Header())
 		}
 		if b.log.count("nginx does not find") > 0 {

@@ -19,11 +19,11 @@ import (
 var (
 	// ErrNoProof means that the query has no signature.
 	ErrNoProof = errors.New("nothing is signed")
-	// ErrQuery means that a parameter is unknown, repeated, missing or malformed,
-	// or stands after the signature.
+	// ErrQuery means that a signed parameter is unknown, repeated, missing or
+	// malformed.
 	ErrQuery = errors.New("the signed query is malformed")
 	// ErrProof means that none of the keys makes this signature for this path,
-	// query and purpose.
+	// query and purpose, or that a parameter which has to be signed stands behind it.
 	ErrProof = errors.New("the query's signature is wrong")
 	// ErrExpired means that a valid signature or token has expired.
 	ErrExpired = errors.New("the time is over")
@@ -68,22 +68,27 @@ func (p Purpose) Sign(path string, q Query, key []byte) string {
 }
 
 // Verify reads the raw query of a request for the decoded path. The query must be
-// signed with one of keys and not be expired at now. Verify checks the signature
-// before it parses the parameters. Errors are ErrNoProof, ErrQuery, ErrProof and
+// signed with one of keys and not be expired at now. The signed text ends with the
+// signature. Unknown parameters behind it are ignored: mailers and networks append
+// some to links, for example &utm_source=mail. Verify checks the signature before it
+// parses the parameters. Errors are ErrNoProof, ErrQuery, ErrProof and
 // ErrExpired.
 func (p Purpose) Verify(path, raw string, keys [][]byte, now time.Time) (Query, error) {
-	text, signature, ok := cutSignature(raw)
+	text, signature, behind, ok := cutSignature(raw)
 	if !ok {
 		if p.presented(raw) {
-			return Query{}, fmt.Errorf("%w: the signature is not its last parameter", ErrQuery)
+			return Query{}, fmt.Errorf("%w: it has no signature, or begins with it", ErrQuery)
 		}
 		return Query{}, ErrNoProof
 	}
 	good := slices.ContainsFunc(keys, func(key []byte) bool {
 		return equal(signature, p.Proof(path, text, key))
 	})
-	if !good {
+	switch {
+	case !good:
 		return Query{}, ErrProof
+	case p.presented(behind):
+		return Query{}, fmt.Errorf("%w: a parameter that has to be signed stands behind it", ErrProof)
 	}
 	q, err := p.parse(text)
 	if err == nil && !now.Before(q.Expires) {
@@ -92,14 +97,12 @@ func (p Purpose) Verify(path, raw string, keys [][]byte, now time.Time) (Query, 
 	return q, err
 }
 
-// cutSignature splits raw at its last parameter, if that is the signature.
-func cutSignature(raw string) (text, signature string, ok bool) {
-	const name = "&signature="
-	i := strings.LastIndex(raw, name)
-	if i < 0 || strings.ContainsAny(raw[i+len(name):], "&;") {
-		return "", "", false
-	}
-	return raw[:i], raw[i+len(name):], true
+// cutSignature splits raw into the signed text, its signature, and the parameters
+// behind the signature.
+func cutSignature(raw string) (text, signature, behind string, ok bool) {
+	text, rest, ok := strings.Cut(raw, "&signature=")
+	signature, behind, _ = strings.Cut(rest, "&")
+	return text, signature, behind, ok
 }
 
 // presented reports whether raw has a parameter of a signed query.
@@ -137,6 +140,10 @@ func (p Purpose) parse(text string) (q Query, err error) {
 	return q, err
 }
 
+// MaxTime is the last second of the year 9999. A later time is a number of
+// milliseconds, as JavaScript's Date.now() returns it.
+const MaxTime = 253402300799
+
 // parseTime parses seconds since 1970, of at most 15 digits.
 func parseTime(s string) (time.Time, error) {
 	if s == "" || len(s) > 15 || strings.Trim(s, "0123456789") != "" {
@@ -145,6 +152,9 @@ func parseTime(s string) (time.Time, error) {
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("%w: expires is no time", ErrQuery)
+	}
+	if n > MaxTime {
+		return time.Time{}, fmt.Errorf("%w: expires is after the year 9999; want seconds since 1970, not milliseconds", ErrQuery)
 	}
 	return time.Unix(n, 0), nil
 }
