@@ -14,22 +14,21 @@
 #define STRIP(strip) "strip", (strip)
 #endif
 
-/* Whether a field of a picture stays. Width and the like are no fields that
- * can be removed. */
+/* Whether a field of a picture stays: comments, but none with blocks that other
+ * programs have put into the text of a PNG. */
 static gboolean
 stays(const char *field, ThumbdMetadata metadata)
 {
-	static const char *const never[] = {
-		VIPS_META_ICC_NAME, VIPS_META_N_PAGES, VIPS_META_PAGE_HEIGHT,
-		"palette-bit-depth", "bits-per-sample", "jpeg-thumbnail-data",
-		"delay", "loop", "gif-delay", "gif-loop", "gif-palette", "background",
-	};
-	size_t i;
+	return metadata == THUMBD_METADATA_ALL &&
+		(g_str_has_prefix(field, "png-comment-") || g_str_has_prefix(field, "jpeg-comment-")) &&
+		!strstr(field, "Raw profile type");
+}
 
-	for (i = 0; i < G_N_ELEMENTS(never); i++)
-		if (!strcmp(field, never[i]))
-			return FALSE;
-	return metadata == THUMBD_METADATA_ALL;
+static void
+put(VipsImage *image, const char *field, ThumbdBlock block)
+{
+	if (block.data)
+		vips_image_set_blob_copy(image, field, block.data, block.length);
 }
 
 /* libvips writes a field as it shows fields: without the remark in brackets
@@ -86,8 +85,14 @@ describe(VipsImage *in, const ThumbdEncoding *e, VipsImage **out)
 		if (!stays(fields[i], e->metadata))
 			vips_image_remove(*out, fields[i]);
 	g_strfreev(fields);
+	put(*out, VIPS_META_EXIF_NAME, e->exif);
+	put(*out, VIPS_META_XMP_NAME, e->xmp);
+	put(*out, VIPS_META_IPTC_NAME, e->iptc);
 	if (e->artist || e->copyright)
 		claim(*out, e);
+	/* libexif would write that the colors are not sRGB's. */
+	if (vips_image_get_typeof(*out, VIPS_META_EXIF_NAME))
+		set(*out, "exif-ifd2-ColorSpace", "1");
 	animate(*out, e);
 	return 0;
 }

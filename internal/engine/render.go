@@ -12,7 +12,6 @@ import (
 	"strings"
 	"unicode"
 
-	"thumbd/internal/engine/probe"
 	"thumbd/internal/geometry"
 	"thumbd/internal/render/wire"
 	"thumbd/internal/thumb"
@@ -182,11 +181,7 @@ func (o *original) make(out *output, m *marks) error {
 	if p.size() != want {
 		return failed(wire.Internal, "made %v instead of %v", p.size(), want)
 	}
-	var whose probe.Rights
-	if out.Metadata == thumb.CopyrightMetadata {
-		whose = p.rights()
-	}
-	err = p.encode(out.Transform, a, whose, func(data []byte) error { return write(out.file, data, out.limit) })
+	err = p.encode(out.Transform, a, func(data []byte) error { return write(out.file, data, out.limit) })
 	if err != nil {
 		return fmt.Errorf("encode %v: %w", out.Format, err)
 	}

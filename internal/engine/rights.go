@@ -10,9 +10,9 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// rights returns whose p is, as the metadata of what it was made of says.
-func (p picture) rights() probe.Rights {
-	return probe.RightsOf(p.blob("exif-data"), p.blob("xmp-data"), p.blob("iptc-data"))
+// metadata returns that of the original that p was made of.
+func (p picture) metadata() probe.Metadata {
+	return probe.Metadata{EXIF: p.blob("exif-data"), XMP: p.blob("xmp-data"), IPTC: p.blob("iptc-data")}
 }
 
 // claim puts r into a file that was encoded with r.Stand(): libvips makes ASCII

@@ -350,8 +350,10 @@ type animation struct {
 	loop   int // 0: for ever
 }
 
-// encode calls write with p as a file of t's format, which says whose it is.
-func (p picture) encode(t thumb.Transform, a animation, whose probe.Rights, write func([]byte) error) error {
+// encode calls write with p as a file of t's format, with t's part of the metadata.
+func (p picture) encode(t thumb.Transform, a animation, write func([]byte) error) error {
+	var pins runtime.Pinner
+	defer pins.Unpin()
 	e := C.ThumbdEncoding{
 		format:   codes[t.Format],
 		metadata: C.ThumbdMetadata(t.Metadata),
@@ -360,10 +362,16 @@ func (p picture) encode(t thumb.Transform, a animation, whose probe.Rights, writ
 		loop:     C.int(a.loop),
 	}
 	if len(a.delay) == a.frames {
-		var pins runtime.Pinner
-		defer pins.Unpin()
 		pins.Pin(&a.delay[0])
 		e.delay = &a.delay[0]
+	}
+	var whose probe.Rights
+	switch t.Metadata {
+	case thumb.CopyrightMetadata:
+		whose = probe.RightsOf(p.metadata())
+	case thumb.AllMetadata:
+		kept := p.metadata().True()
+		e.exif, e.xmp, e.iptc = block(&pins, kept.EXIF), block(&pins, kept.XMP), block(&pins, kept.IPTC)
 	}
 	stand := whose.Stand()
 	e.artist, e.copyright = optional(stand.Artist), optional(stand.Copyright)
@@ -383,6 +391,15 @@ func (p picture) encode(t thumb.Transform, a animation, whose probe.Rights, writ
 		claim(file, t.Format, whose)
 	}
 	return write(file)
+}
+
+// block returns data, pinned.
+func block(pins *runtime.Pinner, data []byte) C.ThumbdBlock {
+	if len(data) == 0 {
+		return C.ThumbdBlock{}
+	}
+	pins.Pin(&data[0])
+	return C.ThumbdBlock{data: unsafe.Pointer(&data[0]), length: C.size_t(len(data))}
 }
 
 // has reports whether the library has an operation.

@@ -58,9 +58,16 @@ typedef struct {
 	int left, top, width, height; /* where it lies on a canvas of which size */
 } ThumbdFinish;
 
+/* A block of metadata, or NULL. */
+typedef struct {
+	const void *data;
+	size_t length;
+} ThumbdBlock;
+
 typedef struct {
 	ThumbdFormat format;
 	ThumbdMetadata metadata;
+	ThumbdBlock exif, xmp, iptc; /* for THUMBD_METADATA_ALL */
 	const char *artist, *copyright; /* for THUMBD_METADATA_COPYRIGHT, or NULL */
 	int quality; /* 1 to 100, or 0: the format has none */
 	int frames; /* that lie below one another; 1: a still */

@@ -21,7 +21,7 @@ const (
 // latter has two parts, the photographer's and the editor's, with a NUL between
 // them. The block may begin with "Exif".
 func exifRights(block []byte) Rights {
-	return rightsOf(exifTexts(bytes.TrimPrefix(block, []byte("Exif\x00\x00"))))
+	return rightsOf(exifTexts(bytes.TrimPrefix(block, exifHead)))
 }
 
 func rightsOf(texts map[uint16][]byte) Rights {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // exifBlock is a directory with the given texts, as libvips writes it: its first
@@ -36,7 +38,12 @@ func FuzzRights(f *testing.F) {
 	f.Add(append([]byte("Exif\x00\x00"), exif...), xmp[:len(xmp)-20], resource)
 	f.Add([]byte("MM\x00*\x00\x00\x00\x08\x00\x01\x82\x98\x00\x02\x00\x00\x00\x04abc\x00\x00\x00\x00\x00"), []byte(nil), []byte(nil))
 	f.Fuzz(func(t *testing.T, exif, xmp, iptc []byte) {
-		got := RightsOf(exif, xmp, iptc)
+		m := Metadata{EXIF: exif, XMP: xmp, IPTC: iptc}
+		got := RightsOf(m)
+		once := m.True()
+		if d := cmp.Diff(once, once.True()); d != "" {
+			t.Errorf("True of what is true (-once +twice):\n%s", d)
+		}
 		for _, text := range []string{got.Artist, got.Copyright} {
 			if len(text) > maxText || !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 				t.Errorf("got %q", text)

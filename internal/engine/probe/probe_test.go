@@ -210,15 +210,15 @@ func TestRights(t *testing.T) {
 		"little-endian": block(binary.LittleEndian, "II*\x00"),
 		"big-endian":    append([]byte("Exif\x00\x00"), block(binary.BigEndian, "MM\x00*")...),
 	} {
-		if got := RightsOf(b, nil, nil); got != (Rights{"Jo", "(c) Jo; Ed"}) {
+		if got := RightsOf(Metadata{EXIF: b}); got != (Rights{"Jo", "(c) Jo; Ed"}) {
 			t.Errorf("%s: got %q", name, got)
 		}
 		file := bytes.TrimPrefix(b, []byte("Exif\x00\x00"))
-		if got := RightsOf(TIFFBlock(bytes.NewReader(file)), nil, nil); got != (Rights{"Jo", "(c) Jo; Ed"}) {
+		if got := RightsOf(Metadata{EXIF: TIFFBlock(bytes.NewReader(file))}); got != (Rights{"Jo", "(c) Jo; Ed"}) {
 			t.Errorf("%s, of a file: got %q", name, got)
 		}
 		for n := range b {
-			RightsOf(b[:n], nil, nil)
+			RightsOf(Metadata{EXIF: b[:n]})
 			TIFFBlock(bytes.NewReader(file[:min(n, len(file))]))
 		}
 	}
@@ -237,7 +237,7 @@ func TestRightsOfXMP(t *testing.T) {
 		`<a>` + creators + `</a>`:               {},
 		"":                                      {},
 	} {
-		if got := RightsOf(nil, []byte(text), nil); got != want {
+		if got := RightsOf(Metadata{XMP: []byte(text)}); got != want {
 			t.Errorf("%s: got %q, want %q", text, got, want)
 		}
 	}
@@ -254,11 +254,11 @@ func TestRightsOfIPTC(t *testing.T) {
 	for name, block := range map[string]string{
 		"list": list, "Photoshop": "Photoshop 3.0\x00" + whole, "resources": whole,
 	} {
-		if got := RightsOf(nil, nil, []byte(block)); got != want {
+		if got := RightsOf(Metadata{IPTC: []byte(block)}); got != want {
 			t.Errorf("%s: got %q", name, got)
 		}
 		for n := range block {
-			RightsOf(nil, nil, []byte(block[:n]))
+			RightsOf(Metadata{IPTC: []byte(block[:n])})
 		}
 	}
 }
@@ -267,11 +267,11 @@ func TestRightsOfIPTC(t *testing.T) {
 func TestRightsOfSeveralBlocks(t *testing.T) {
 	xmp := `<a xmlns:d="http://purl.org/dc/elements/1.1/" xmlns:r="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><d:creator><r:li>X</r:li></d:creator></a>`
 	iptc := "\x1c\x02\x50\x00\x01I\x1c\x02\x74\x00\x01I"
-	if got := RightsOf(nil, []byte(xmp), []byte(iptc)); got != (Rights{"X", "I"}) {
+	if got := RightsOf(Metadata{XMP: []byte(xmp), IPTC: []byte(iptc)}); got != (Rights{"X", "I"}) {
 		t.Errorf("got %q", got)
 	}
 	long := "\x1c\x02\x50\x1f\x40" + strings.Repeat("日本", 4000/3)
-	if got := RightsOf(nil, nil, []byte(long+strings.Repeat("x", 8000))); len(got.Artist) > maxText || !utf8.ValidString(got.Artist) {
+	if got := RightsOf(Metadata{IPTC: []byte(long + strings.Repeat("x", 8000))}); len(got.Artist) > maxText || !utf8.ValidString(got.Artist) {
 		t.Errorf("%d bytes", len(got.Artist))
 	}
 }

@@ -24,12 +24,11 @@ const maxText = 2000
 // maxXMP is the most that is read of XMP, in bytes.
 const maxXMP = 1 << 20
 
-// RightsOf returns what the blocks of metadata say, each nil where there is
-// none: EXIF's, then XMP's, then IPTC's for what those before lack or spell
+// RightsOf returns the rights that the blocks of metadata name: EXIF's, then XMP's, then IPTC's for what those before lack or spell
 // wrong.
-func RightsOf(exif, xmp, iptc []byte) Rights {
+func RightsOf(m Metadata) Rights {
 	var r Rights
-	for _, more := range []Rights{exifRights(exif), xmpRights(xmp), iptcRights(iptc)} {
+	for _, more := range []Rights{exifRights(m.EXIF), xmpRights(m.XMP), iptcRights(m.IPTC)} {
 		r = r.or(more)
 	}
 	return r
@@ -140,29 +139,14 @@ func iptcRights(block []byte) Rights {
 
 // photoshopIPTC returns the list of IPTC's data sets in block.
 func photoshopIPTC(block []byte) []byte {
-	const iptc = 0x0404
-	rest, found := bytes.CutPrefix(block, []byte("Photoshop 3.0\x00"))
-	if !found && !bytes.HasPrefix(block, []byte("8BIM")) {
+	_, resources := photoshopResources(block)
+	if resources == nil {
 		return block
 	}
-	// Each has a signature, a number, a name and its data, the last two with
-	// their length before and filled up to an even one.
-	for len(rest) >= 12 && string(rest[:4]) == "8BIM" {
-		id := binary.BigEndian.Uint16(rest[4:])
-		name := int(rest[6]) + 1
-		at := 6 + name + name%2
-		if at+4 > len(rest) {
-			break
+	for r := range eachResource(resources) {
+		if r.id == resourceIPTC {
+			return r.data
 		}
-		length := int(binary.BigEndian.Uint32(rest[at:]))
-		rest = rest[at+4:]
-		if length > len(rest) {
-			break
-		}
-		if id == iptc {
-			return rest[:length]
-		}
-		rest = rest[min(length+length%2, len(rest)):]
 	}
 	return nil
 }

@@ -8,19 +8,22 @@ import (
 	"slices"
 )
 
-// Tags of a TIFF directory that lead to others, and one whose data has offsets
-// of its own.
+// Tags of a TIFF directory that lead to others.
 const (
-	tagExif         = 0x8769
-	tagGPS          = 0x8825
-	tagMakerNote    = 0x927c
-	tagInteroperate = 0xa005
+	tagExif = 0x8769
+	tagGPS  = 0x8825
 )
+
+// notAbout are the tags of the EXIF directory that are of pixels, or of a place
+// among them, and the notes of makers, which have offsets of their own.
+var notAbout = []uint16{
+	0x9101, 0x9102, 0x9214, 0x927c, 0xa001, 0xa002, 0xa003, 0xa005, 0xa214,
+}
 
 // about are the tags of a TIFF's first directory that tell about the picture;
 // the others are of how its pixels lie.
 var about = []uint16{
-	0x010e, 0x010f, 0x0110, 0x0131, 0x0132, tagArtist, tagCopyright, tagExif, tagGPS,
+	0x010d, 0x010e, 0x010f, 0x0110, 0x0131, 0x0132, 0x013c, 0x4746, 0x4749, tagArtist, tagCopyright, tagExif, tagGPS,
 	0x9c9b, 0x9c9c, 0x9c9d, 0x9c9e, 0x9c9f,
 }
 
@@ -61,7 +64,7 @@ func TIFFBlock(file io.ReaderAt) []byte {
 			continue
 		}
 		more := readDirectory(file, order, int64(order.Uint32(e.value)))
-		more = slices.DeleteFunc(more, func(e tiffEntry) bool { return e.tag == tagMakerNote || e.tag == tagInteroperate })
+		more = slices.DeleteFunc(more, func(e tiffEntry) bool { return slices.Contains(notAbout, e.tag) })
 		entries[i].value = order.AppendUint32(nil, uint32(len(block)))
 		block = appendDirectory(block, order, more)
 	}
