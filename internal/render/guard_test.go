@@ -166,6 +166,70 @@ func TestOpenAndProtectedSitesShareNoWorker(t *testing.T) {
 	}
 }
 
+// TestTurnsStartNoWorkers has an open and a protected site asked by turns, of a
+// pool that has a worker for each.
+func TestTurnsStartNoWorkers(t *testing.T) {
+	b := newBench(t, func(o *Options) { o.Workers = 2 })
+	for i := range 20 {
+		await(t, func() bool {
+			b.queue.seats.mu.Lock()
+			defer b.queue.seats.mu.Unlock()
+			return len(b.queue.seats.idle) == 2
+		})
+		r := b.request("plain", i+1)
+		r.Protected = i%2 == 1
+		p, err := b.Render(context.Background(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.File.Close()
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	starts := 0
+	for _, e := range b.events {
+		if e.Text == "worker started" {
+			starts++
+		}
+	}
+	if starts > 3 {
+		t.Errorf("%d workers were started; want at most two and a spare one", starts)
+	}
+}
+
+// TestOutputsLeftToOthersAreTaken has a worker leave an output to one that dies,
+// and one to a worker that takes another.
+func TestOutputsLeftToOthersAreTaken(t *testing.T) {
+	for name, others := range map[string]int{"that dies": 0, "that takes another": 1} {
+		q := newQueue(16, noStrikes)
+		fit := q.seats.sit(protected)
+		for range others + 1 {
+			outputs(t, q, "a")[0].Protected = true
+			q.waiting[len(q.waiting)-1].Identity.Name = fmt.Sprint(len(q.waiting))
+		}
+		own := q.seats.sit(open)
+		if job := q.take(own); job != nil {
+			t.Fatalf("%s: a job that another worker fits", name)
+		}
+		if others > 0 && len(q.take(fit)) != 1 {
+			t.Fatalf("%s: it takes none", name)
+		}
+		// Of now: the wake of each seat is one for the look that found no job.
+		for len(own.look) > 0 {
+			<-own.look
+		}
+		q.seats.leave(fit)
+		select {
+		case <-own.look:
+		default:
+			t.Errorf("%s: the first worker does not look again", name)
+		}
+		if len(q.take(own)) != 1 {
+			t.Errorf("%s: the output is not taken", name)
+		}
+	}
+}
+
 // TestOwnSideFirst has a worker that is bound to a side take that side's
 // outputs first, as long as the others have not waited.
 func TestOwnSideFirst(t *testing.T) {
@@ -188,7 +252,7 @@ func TestOwnSideFirst(t *testing.T) {
 				o.queued = time.Now().Add(-c.waited)
 			}
 		}
-		if got := q.take(c.side)[0].Identity.Name; got != c.want {
+		if got := q.take(&seat{side: c.side})[0].Identity.Name; got != c.want {
 			t.Errorf("%s: %s first, want %s", name, got, c.want)
 		}
 	}
@@ -198,7 +262,7 @@ func TestOwnSideFirst(t *testing.T) {
 func TestAJobIsOfOneSide(t *testing.T) {
 	q := newQueue(16, noStrikes)
 	outputs(t, q, "a", "a")[1].Protected = true
-	if got := len(q.take(neither)); got != 1 {
+	if got := len(q.take(&seat{side: neither})); got != 1 {
 		t.Errorf("a job of %d outputs of both sides", got)
 	}
 }

@@ -451,7 +451,7 @@ func TestAClientMovesItsOutputToTheForeground(t *testing.T) {
 	}
 	close(wanted)
 	await(t, func() bool {
-		job := b.queue.take(neither)
+		job := b.queue.take(&seat{side: neither})
 		b.queue.again(job)
 		return len(job) > 0 && job[0].Identity == last.Identity
 	})

@@ -81,12 +81,11 @@ type queue struct {
 	closed  bool
 	waiting []*output
 	running map[Identity]int // jobs of each original
-	// ready has a token while waiting may not be empty.
-	ready chan struct{}
+	seats   *seats
 }
 
 func newQueue(limit int, strikes func(Identity) int) *queue {
-	return &queue{limit: limit, strikes: strikes, running: make(map[Identity]int), ready: make(chan struct{}, 1)}
+	return &queue{limit: limit, strikes: strikes, running: make(map[Identity]int), seats: newSeats()}
 }
 
 // add queues o, or returns ErrQueueFull or ErrShutdown.
@@ -101,9 +100,9 @@ func (q *queue) add(o *output) error {
 	}
 	q.waiting = append(q.waiting, o)
 	if o.Company != nil {
-		o.Company.arrive(q.wake)
+		o.Company.arrive(q.seats.wake)
 	}
-	q.wake()
+	q.seats.wake()
 	return nil
 }
 
@@ -136,7 +135,7 @@ func (q *queue) again(outputs []*output) {
 		}
 	}
 	q.waiting = append(q.waiting, kept...)
-	q.wake()
+	q.seats.wake()
 }
 
 // withdraw takes o out again and reports whether it was still waiting. If it
@@ -157,7 +156,7 @@ func (q *queue) hurry(o *output) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	o.Background = false
-	q.wake()
+	q.seats.wake()
 }
 
 // abandon withdraws o, or where it is being rendered notes that nobody waits.
@@ -174,11 +173,13 @@ func (q *queue) abandon(o *output) bool {
 // next waits for outputs of one original and takes them out: the first in
 // line and all others of its original, at most wire.MaxOutputs, or one alone.
 // It returns nil when stop is closed. Outputs of side s, which the worker has
-// served, go before others for a while. The caller calls release when the job
-// is done.
+// served, go before others for a while, and an output that another idle worker
+// fits better is left to that one. The caller calls release when the job is done.
 func (q *queue) next(ctx context.Context, s side, stop <-chan struct{}) ([]*output, error) {
+	own := q.seats.sit(s)
+	defer q.seats.leave(own)
 	for {
-		if job := q.take(s); job != nil {
+		if job := q.take(own); job != nil {
 			return job, nil
 		}
 		select {
@@ -186,28 +187,29 @@ func (q *queue) next(ctx context.Context, s side, stop <-chan struct{}) ([]*outp
 			return nil, ctx.Err()
 		case <-stop:
 			return nil, nil
-		case <-q.ready:
+		case <-own.look:
 		}
 	}
 }
 
-func (q *queue) take(s side) []*output {
+func (q *queue) take(own *seat) []*output {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.waiting) == 0 {
 		return nil
 	}
-	at := slices.IndexFunc(q.waiting, func(o *output) bool { return !o.Background && q.strikes(o.Identity) == 0 && q.mayRun(o.Identity) })
+	may := func(o *output) bool { return q.mayRun(o.Identity) && !q.seats.fitter(own, sideOf(o)) }
+	at := slices.IndexFunc(q.waiting, func(o *output) bool { return !o.Background && q.strikes(o.Identity) == 0 && may(o) })
 	if at < 0 {
-		at = slices.IndexFunc(q.waiting, func(o *output) bool { return !o.Background && q.mayRun(o.Identity) })
+		at = slices.IndexFunc(q.waiting, func(o *output) bool { return !o.Background && may(o) })
 	}
 	if at < 0 {
-		at = slices.IndexFunc(q.waiting, func(o *output) bool { return o.Company.complete() && q.mayRun(o.Identity) })
+		at = slices.IndexFunc(q.waiting, func(o *output) bool { return o.Company.complete() && may(o) })
 	}
 	if at < 0 {
 		return nil
 	}
-	first := q.waiting[q.prefer(at, s)]
+	first := q.waiting[q.prefer(at, own.side)]
 	job := []*output{first}
 	for _, o := range q.waiting {
 		if o != first && !o.alone && !first.alone && o.Identity == first.Identity && sideOf(o) == sideOf(first) && len(job) < wire.MaxOutputs {
@@ -216,9 +218,6 @@ func (q *queue) take(s side) []*output {
 	}
 	q.waiting = slices.DeleteFunc(q.waiting, func(o *output) bool { return slices.Contains(job, o) })
 	q.running[first.Identity]++
-	if len(q.waiting) > 0 {
-		q.wake()
-	}
 	return job
 }
 
@@ -246,15 +245,7 @@ func (q *queue) release(original Identity) {
 	if q.running[original]--; q.running[original] == 0 {
 		delete(q.running, original)
 	}
-	q.wake()
-}
-
-// wake lets one waiting next look again.
-func (q *queue) wake() {
-	select {
-	case q.ready <- struct{}{}:
-	default:
-	}
+	q.seats.wake()
 }
 
 // close refuses all that waits and all that comes, with ErrShutdown.

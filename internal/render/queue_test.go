@@ -33,7 +33,7 @@ func outputs(t *testing.T, q *queue, names ...string) []*output {
 // names of its outputs' originals.
 func taken(q *queue) []string {
 	var jobs []string
-	for job := q.take(neither); job != nil; job = q.take(neither) {
+	for job := q.take(&seat{side: neither}); job != nil; job = q.take(&seat{side: neither}) {
 		var names strings.Builder
 		for _, o := range job {
 			names.WriteString(o.Identity.Name)
@@ -112,7 +112,7 @@ func TestJobsOfOneOriginalAtOnce(t *testing.T) {
 	running := 0
 	take := func() int {
 		outputs(t, q, "a")
-		for q.take(neither) != nil {
+		for q.take(&seat{side: neither}) != nil {
 			running++
 		}
 		return running
@@ -134,7 +134,7 @@ func TestJobsOfOneOriginalAtOnce(t *testing.T) {
 func TestOutputsThatComeBack(t *testing.T) {
 	q := newQueue(16, noStrikes)
 	outputs(t, q, "a", "a")
-	failed := q.take(neither)
+	failed := q.take(&seat{side: neither})
 	outputs(t, q, "b", "a")
 	q.again(failed)
 	q.release(failed[0].Identity)
@@ -146,7 +146,7 @@ func TestOutputsThatComeBack(t *testing.T) {
 func TestNobodyWaitsForAnOutputThatComesBack(t *testing.T) {
 	q := newQueue(16, noStrikes)
 	outputs(t, q, "a", "a")
-	failed := q.take(neither)
+	failed := q.take(&seat{side: neither})
 	if q.abandon(failed[0]) {
 		t.Error("an output that is being rendered was withdrawn")
 	}

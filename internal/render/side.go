@@ -31,6 +31,19 @@ func sideOf(o *output) side {
 	return open
 }
 
+// misfit returns how badly a worker that has served side have fits an output of
+// side want: 0 is well, 1 binds a new worker to a side, and 2 costs the start of
+// another worker.
+func (have side) misfit(want side) int {
+	switch have {
+	case want:
+		return 0
+	case neither:
+		return 1
+	}
+	return 2
+}
+
 // unfitFor returns why w can't be given a job of side s, if it can't.
 func (w *worker) unfitFor(s side) end {
 	if w.side != neither && w.side != s {
