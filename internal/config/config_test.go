@@ -156,6 +156,7 @@ method = "crop"
 dpr = [2, 3]
 quality = 60
 gravity = "southeast"
+uncovered = "axes"
 formats = ["avif"]
 background = "00ff80"
 blur = 0.3
@@ -264,7 +265,7 @@ func TestParseTakesEveryKey(t *testing.T) {
 				Presets: map[string]thumb.Preset{
 					"card": {
 						Transform: thumb.Transform{
-							Width: 400, Height: 300, Method: thumb.Crop, Quality: 60, Gravity: thumb.SouthEast,
+							Width: 400, Height: 300, Method: thumb.Crop, Quality: 60, Gravity: thumb.SouthEast, Uncovered: thumb.Axes,
 							Background: thumb.NewColor(0, 255, 128), Blur: 30, Sharpen: 100, Gray: true, Frames: 1,
 							Watermark: thumb.Watermark{Name: "logo"},
 						},

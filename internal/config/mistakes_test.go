@@ -201,6 +201,10 @@ var mistakes = []struct {
 		`:7: site.a.formats: want jpg, png, webp, avif or gif, have "wepb"`},
 	{"factors", site("a", `scheme = "preset"`, "keys", `factors = [100, 0, 401]`), `:7: site.a.factors: want a whole number from 1 to 400, have 0
 :7: site.a.factors: want a whole number from 1 to 400, have 401`},
+	{"uncovered of another method", signedPreset(`size = "1x1"`, `method = "fit"`, `uncovered = "axes"`),
+		":10: site.a.preset.card.uncovered: is for the methods crop, smart and attention; remove it, or choose one of these"},
+	{"an unknown uncovered", signedPreset(`size = "1x1"`, `method = "crop"`, `uncovered = "both"`),
+		`:10: site.a.preset.card.uncovered: want ratio or axes, have "both"`},
 	{"a layout of another scheme", site("a", `layout = "liip"`), ":7: site.a.layout: is for the scheme preset; remove it"},
 	{"an unknown layout", site("a", `scheme = "preset"`, "keys", `layout = "imgix"`),
 		`:7: site.a.layout: want preset, liip or drupal, have "imgix"`},

@@ -65,6 +65,7 @@ func presetFields(p *thumb.Preset) fields {
 		"gray":       truth(&t.Gray),
 		"quality":    whole(&t.Quality, 1, 100),
 		"sharpen":    decimal(&t.Sharpen, thumb.LeastSharpen, thumb.MostSharpen),
+		"uncovered":  word(&t.Uncovered),
 		"watermark":  text(&t.Watermark.Name, checkName),
 	}
 }
@@ -83,6 +84,10 @@ func (r *reader) checkPreset(d *draft, t table, name string) {
 		if r.sound(t, name, "method") && p.Transform.Method != thumb.Crop {
 			r.mistake(t.at(name), `is for the method crop; remove it, or choose method = "crop"`)
 		}
+	}
+	cuts := slices.Contains([]thumb.Method{thumb.Crop, thumb.Smart, thumb.Attention}, p.Transform.Method)
+	if r.sound(t, "uncovered", "method") && !cuts {
+		r.mistake(t.at("uncovered"), "is for the methods crop, smart and attention; remove it, or choose one of these")
 	}
 	if r.sound(t, "gravity", "focus") {
 		r.mistake(t.at("focus"), "says where crop cuts, as gravity does; remove one of them")

@@ -120,7 +120,7 @@ func within(original, box image.Point, enlarge bool) image.Point {
 // if the original does not cover the box.
 func cut(original, box image.Point, t thumb.Transform) Plan {
 	if !t.Enlarge && (original.X < box.X || original.Y < box.Y) {
-		box = within(box, original, false)
+		box = shrink(box, original, t.Uncovered)
 	}
 	size := cover(original, box, true)
 	p := whole(original, size)
@@ -137,6 +137,14 @@ func cut(original, box image.Point, t thumb.Transform) Plan {
 		p.narrow()
 	}
 	return p
+}
+
+// shrink returns the box that an original covers, of one that it does not.
+func shrink(box, original image.Point, u thumb.Uncovered) image.Point {
+	if u == thumb.Axes {
+		return image.Pt(min(box.X, original.X), min(box.Y, original.Y))
+	}
+	return within(box, original, false)
 }
 
 // narrow limits Source to the pixels of Cut.

@@ -155,6 +155,9 @@ func (r recipe) text() string {
 	if t.FramesOver != thumb.RefuseFrames {
 		text += fmt.Sprintf(" frames_over=%s", t.FramesOver)
 	}
+	if t.Uncovered != thumb.Ratio {
+		text += fmt.Sprintf(" uncovered=%s", t.Uncovered)
+	}
 	if w := t.Watermark; w.Name != "" {
 		text += fmt.Sprintf(" opacity=%d position=%s scale=%d image=%s", w.Opacity, w.Position, w.Scale, r.mark)
 	}

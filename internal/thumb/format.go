@@ -237,6 +237,32 @@ func (g *Gravity) UnmarshalText(b []byte) error {
 	return err
 }
 
+// Uncovered is how a box becomes smaller if the original does not cover it and may
+// not be enlarged. Example: the box 300x300 and an original of 500x100.
+type Uncovered uint8
+
+// Ratio keeps the ratio of the box: 100x100. Axes shrinks each axis on its own:
+// 300x100, as WordPress and Liip do.
+const (
+	Ratio Uncovered = iota
+	Axes
+)
+
+var uncoveredNames = [...]string{Ratio: "ratio", Axes: "axes"}
+
+// String returns the word that TOML has for u.
+func (u Uncovered) String() string { return uncoveredNames[u] }
+
+// MarshalText implements encoding.TextMarshaler.
+func (u Uncovered) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
+
+// UnmarshalText accepts "ratio" and "axes".
+func (u *Uncovered) UnmarshalText(b []byte) error {
+	i, err := unmarshalName(uncoveredNames[:], b)
+	*u = Uncovered(i)
+	return err
+}
+
 // Metadata is how much of an original's metadata a thumbnail keeps.
 type Metadata uint8
 

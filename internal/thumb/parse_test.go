@@ -451,7 +451,7 @@ func TestTransformAsJSON(t *testing.T) {
 	for _, want := range []thumb.Transform{
 		{Width: 4, Method: thumb.Fit, Format: thumb.PNG},
 		{
-			Width: 4, Height: 3, DPR: 2, Method: thumb.Crop, Focus: thumb.NewFocus(0, 10000), Background: thumb.NewColor(0, 0, 0),
+			Width: 4, Height: 3, DPR: 2, Method: thumb.Crop, Focus: thumb.NewFocus(0, 10000), Uncovered: thumb.Axes, Background: thumb.NewColor(0, 0, 0),
 			Blur: 30, Sharpen: 5, Gray: true, Frames: 1, Watermark: logo, Format: thumb.JPEG, Quality: 1,
 		},
 		{Method: thumb.Pad, Watermark: thumb.Watermark{Name: "logo"}, Format: thumb.GIF},

@@ -32,6 +32,9 @@ type Transform struct {
 	Method  Method  `json:"method"`
 	Gravity Gravity `json:"gravity,omitzero"`
 	Focus   Focus   `json:"focus,omitzero"` // in place of Gravity
+	// Uncovered is for Crop, Smart and Attention. It is a preset's: no option of
+	// URIs sets it.
+	Uncovered Uncovered `json:"uncovered,omitzero"`
 	// DPR multiplies Width and Height before every other rule; 0 is 1.
 	DPR int `json:"dpr,omitempty"`
 	// Quality is 1 to 100; 0 leaves it to the site, and once resolved means

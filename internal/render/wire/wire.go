@@ -23,7 +23,7 @@ import (
 
 // Version is the protocol's: daemon and worker of two installations do not
 // talk to each other by mistake.
-const Version = 3
+const Version = 4
 
 // Limits of the protocol.
 const (
