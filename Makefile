@@ -183,7 +183,7 @@ install: all
 	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(PREFIX)/share/doc/thumbd
 	cp -R packaging/examples $(DESTDIR)$(PREFIX)/share/doc/thumbd/
 	sed 's,/usr/bin,$(PREFIX)/bin,' packaging/systemd/thumbd.service >$(DESTDIR)$(UNITDIR)/thumbd.service
-	install -m 0644 packaging/systemd/thumbd-admin.socket $(DESTDIR)$(UNITDIR)/thumbd-admin.socket
+	install -m 0644 -t $(DESTDIR)$(UNITDIR) packaging/systemd/thumbd-admin.socket packaging/systemd/thumbd-metrics.socket
 	sed 's,/usr/bin,$(PREFIX)/bin,' packaging/systemd/thumbd-gc.service >$(DESTDIR)$(UNITDIR)/thumbd-gc.service
 	install -m 0644 packaging/systemd/thumbd-gc.timer $(DESTDIR)$(UNITDIR)
 	sed 's,^SocketGroup=.*,SocketGroup=$(NGINX_GROUP),' packaging/systemd/thumbd.socket >$(DESTDIR)$(UNITDIR)/thumbd.socket

@@ -34,6 +34,7 @@ func checkCommand() *cobra.Command {
 			}
 			warnStopTimeout(cmd, file, c)
 			warnNetwork(cmd, file, c)
+			warnMetrics(cmd, file, c)
 			warnReadable(cmd, file, c)
 			// One worker is enough to ask what it can do.
 			c.Workers = 1
@@ -56,8 +57,11 @@ func checkCommand() *cobra.Command {
 	return cmd
 }
 
-// unit is the service that the packages install.
-const unit = "thumbd.service"
+// Units that the packages install.
+const (
+	unit        = "thumbd.service"
+	metricsUnit = "thumbd-metrics.socket"
+)
 
 // warnStopTimeout warns where the service manager would not wait for what a
 // stop finishes.
@@ -114,4 +118,15 @@ func warnNetwork(cmd *cobra.Command, file string, c *config.Config) {
 		fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s: the originals of site %s are at a URL, and %s has no network (%s); to give it one:\n\t%s\n",
 			file, c.Sites[remote].Thumb.Name, unit, strings.Join(in, ", "), strings.Join(systemd.NetworkDropIn, "\n\t"))
 	}
+}
+
+// warnMetrics warns of an address for Prometheus on which the service does not
+// listen.
+func warnMetrics(cmd *cobra.Command, file string, c *config.Config) {
+	values, err := systemd.Properties(cmd.Context(), unit, "LoadState")
+	if c.Metrics == "" || err != nil || values["LoadState"] != "loaded" {
+		return
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s: metrics is for thumbd serve --listen, and %s takes its sockets from systemd; for Prometheus:\n"+
+		"\tsystemctl enable %s && systemctl restart %s\n", file, unit, metricsUnit, unit)
 }

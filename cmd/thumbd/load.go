@@ -27,7 +27,10 @@ func (d *daemon) load(ctx context.Context) error {
 		d.refuse(err)
 		return err
 	}
-	if err := d.hold(ctx, s); err != nil {
+	if err = d.listenMetrics(s.config.Metrics); err == nil {
+		err = d.hold(ctx, s)
+	}
+	if err != nil {
 		s.close()
 		d.refuse(err)
 		return err

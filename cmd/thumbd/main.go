@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -15,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"thumbd/internal/shell"
+	"thumbd/internal/systemd"
 )
 
 // defaultConfig is where the packages put the configuration.
@@ -49,11 +51,20 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case err == nil:
 		return exitOK
 	case errors.Is(err, errUsage):
-		fmt.Fprintln(stderr, message(err))
+		printError(stderr, message(err))
 		return exitUsage
 	}
-	fmt.Fprintln(stderr, "thumbd:", err)
+	printError(stderr, fmt.Sprint("thumbd: ", err))
 	return exitRuntime
+}
+
+// printError prints why thumbd ends, with a priority for the journal.
+func printError(stderr io.Writer, text string) {
+	text += "\n"
+	if systemd.IsJournal(os.Stderr) {
+		text = systemd.Prioritized(slog.LevelError, text)
+	}
+	fmt.Fprint(stderr, text)
 }
 
 // usage wraps an error of the command line or the configuration, whose text

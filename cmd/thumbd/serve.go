@@ -9,8 +9,6 @@ import (
 	"io"
 	"log/slog"
 	"math"
-	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"sync"
@@ -55,18 +53,12 @@ func serveCommand() *cobra.Command {
 	return cmd
 }
 
-// newLogger writes to w, without times where the journal adds its own.
+// newLogger writes to w, which is the process's stderr.
 func newLogger(w io.Writer, level slog.Leveler) *slog.Logger {
-	journal := os.Getenv("JOURNAL_STREAM") != ""
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{
-		Level: level,
-		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
-			if journal && len(groups) == 0 && a.Key == slog.TimeKey {
-				return slog.Attr{}
-			}
-			return a
-		},
-	}))
+	if systemd.IsJournal(os.Stderr) {
+		return slog.New(systemd.NewJournalHandler(w, level))
+	}
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
 }
 
 // daemon is thumbd serve.
@@ -78,6 +70,8 @@ type daemon struct {
 	watchdog  time.Duration // how soon the service manager wants to hear; 0: never
 	handler   *serve.Handler
 	metrics   *metrics.Metrics
+	sockets   systemd.Sockets
+	scraped   string                  // the address of sockets.Metrics, if the configuration names it
 	service   atomic.Pointer[service] // nil until a configuration has been loaded
 	trouble   atomic.Pointer[error]   // why the file was not loaded the last time
 	swapping  sync.RWMutex            // whoever swaps service has it
@@ -95,7 +89,7 @@ func (d *daemon) run(ctx context.Context, listen, admin string) error {
 	reload := make(chan os.Signal, 1)
 	signal.Notify(reload, syscall.SIGHUP)
 	defer signal.Stop(reload)
-	listeners, err := d.listeners(listen, admin)
+	err := d.listen(listen, admin)
 	if err != nil {
 		return err
 	}
@@ -104,19 +98,16 @@ func (d *daemon) run(ctx context.Context, listen, admin string) error {
 	switch {
 	case ctx.Err() != nil:
 		// Nobody has been accepted: who waits is for the next daemon.
-		closeAll(listeners)
+		d.sockets.Close()
 		d.close()
 		return nil
 	case err != nil && !d.activated:
-		closeAll(listeners)
+		d.sockets.Close()
 		return err
 	}
-	failed := make(chan error, len(listeners))
-	var servers []*serve.Server
-	for i, l := range listeners {
-		h := []http.Handler{d.handler, d.handler.Admin()}[i]
-		server := serve.NewServer(h, l, d.log)
-		servers = append(servers, server)
+	servers := d.servers()
+	failed := make(chan error, len(servers))
+	for _, server := range servers {
 		go func() { failed <- server.Serve() }()
 	}
 	cause := d.wait(ctx, reload, failed, err)
@@ -221,8 +212,13 @@ func (d *daemon) feed() {
 }
 
 // idle reports whether nobody has asked for anything for idle_exit, somebody
-// holds the socket for those who do so again, and nothing is watched.
+// holds the socket for those who do so again, and nothing is watched. A scrape is
+// no request, but Prometheus would start thumbd again at once: with a socket for
+// it, thumbd stays.
 func (d *daemon) idle() bool {
+	if d.sockets.Metrics != nil {
+		return false
+	}
 	limit := d.idleExit()
 	if s := d.service.Load(); s != nil && (s.watches() || s.keeper.Busy()) {
 		return false
@@ -237,35 +233,54 @@ func (d *daemon) idleExit() time.Duration {
 	return idleExit
 }
 
-// listeners returns the socket for nginx and, where there is one, that for
-// administrators.
-func (d *daemon) listeners(listen, admin string) ([]net.Listener, error) {
+// listen takes the sockets of the service manager, or makes those of the flags.
+func (d *daemon) listen(listen, admin string) (err error) {
 	if d.activated {
-		front, admin, err := systemd.Listeners()
-		if err != nil || admin == nil {
-			return []net.Listener{front}, err
-		}
-		return []net.Listener{front, admin}, nil
+		d.sockets, err = systemd.Listeners()
+		return err
 	}
-	var all []net.Listener
-	for _, l := range []struct{ flag, spec string }{{"--listen", listen}, {"--admin", admin}} {
-		if l.spec == "" {
-			continue
-		}
-		made, err := systemd.Listen(l.flag, l.spec)
-		if err != nil {
-			closeAll(all)
-			return nil, usage{fmt.Errorf("thumbd: %w", err)}
-		}
-		all = append(all, made)
+	if d.sockets.Front, err = systemd.Listen("--listen", listen); err == nil && admin != "" {
+		d.sockets.Admin, err = systemd.Listen("--admin", admin)
 	}
-	return all, nil
+	if err != nil {
+		d.sockets.Close()
+		return usage{fmt.Errorf("thumbd: %w", err)}
+	}
+	return nil
 }
 
-func closeAll(listeners []net.Listener) {
-	for _, l := range listeners {
-		l.Close()
+// listenMetrics makes the socket for Prometheus that the configuration names,
+// unless there is one. A daemon that systemd started has no network: it takes that
+// of thumbd-metrics.socket.
+func (d *daemon) listenMetrics(address string) error {
+	switch {
+	case d.alone || address == d.scraped:
+		return nil
+	case d.activated:
+		d.log.Warn("metrics is without effect, as systemd makes the sockets: remove it, and enable "+metricsUnit, "metrics", address)
+		return nil
+	case d.service.Load() != nil:
+		d.log.Warn("a change of metrics takes effect when thumbd is started again", "metrics", address, "listens", d.scraped)
+		return nil
 	}
+	l, err := systemd.ListenMetrics("metrics", address)
+	if err != nil {
+		return err
+	}
+	d.sockets.Metrics, d.scraped = l, address
+	return nil
+}
+
+// servers returns a server for each socket.
+func (d *daemon) servers() []*serve.Server {
+	all := []*serve.Server{serve.NewServer(d.handler, d.sockets.Front, d.log)}
+	if d.sockets.Admin != nil {
+		all = append(all, serve.NewServer(d.handler.Admin(), d.sockets.Admin, d.log))
+	}
+	if d.sockets.Metrics != nil {
+		all = append(all, serve.NewScrapeServer(d.handler.Scrape(), d.sockets.Metrics, d.log))
+	}
+	return all
 }
 
 // stop takes no more connections, answers what it has, for as long as one

@@ -12,10 +12,12 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"thumbd/internal/access"
@@ -36,7 +38,10 @@ type Config struct {
 	IdleExit      time.Duration // without a request; 0: never
 	LogLevel      slog.Level
 	Accel         string // nginx, sendfile or direct
-	Spool         string // absolute path of the folder for fetched originals
+	// Metrics is where Prometheus asks, if systemd makes no sockets: an IP address
+	// with a port, or the path of a unix socket with its options; "": nowhere.
+	Metrics string
+	Spool   string // absolute path of the folder for fetched originals
 
 	OriginalBytes   int64
 	OriginalPixels  int64 // width x height x frames
@@ -210,6 +215,7 @@ func (r *reader) config(c *Config, data string) {
 		r.read(t, limitsFields(c))
 	}
 	r.checkWaits(c)
+	r.checkMetrics(c)
 	r.sites(c, top)
 }
 
@@ -223,6 +229,7 @@ func daemonFields(c *Config) fields {
 		"log_level":     level(&c.LogLevel),
 		"accel":         oneOf(&c.Accel, "nginx", "sendfile", "direct"),
 		"spool":         folder(&c.Spool),
+		"metrics":       text(&c.Metrics, checkMetrics),
 	}
 }
 
@@ -258,6 +265,29 @@ func (r *reader) checkWaits(c *Config) {
 	}
 	r.warn(key, "queue_time and two render_time are %s, and nginx waits %s (proxy_read_timeout); lower one of them",
 		durationText(sum), durationText(readTimeout))
+}
+
+// checkMetrics accepts where Prometheus may ask.
+func checkMetrics(s string) error {
+	if s == "" {
+		return nil
+	}
+	if strings.HasPrefix(s, "/") {
+		path, _, _ := strings.Cut(s, ",")
+		return checkFolder(path)
+	}
+	if a, err := netip.ParseAddrPort(s); err != nil || a.Port() == 0 {
+		return fmt.Errorf(`want an IP address with a port, "127.0.0.1:9105", or the path of a socket, "/run/thumbd/metrics.sock", have %q`, s)
+	}
+	return nil
+}
+
+// checkMetrics warns of an address that other machines reach.
+func (r *reader) checkMetrics(c *Config) {
+	a, err := netip.ParseAddrPort(c.Metrics)
+	if err == nil && !a.Addr().Unmap().IsLoopback() {
+		r.warn("daemon.metrics", "every machine that reaches %s reads the names of sites and their counters; use 127.0.0.1, or a firewall", c.Metrics)
+	}
 }
 
 func byLine(a, b Mistake) int {

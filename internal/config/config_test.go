@@ -122,6 +122,7 @@ worker_memory = "512MiB"
 idle_exit = "0"
 log_level = "debug"
 accel = "sendfile"
+metrics = "[::1]:9105"
 [limits]
 original_bytes = 4096
 original_pixels = 1_000
@@ -224,6 +225,7 @@ func TestParseTakesEveryKey(t *testing.T) {
 		WorkerMemory:    512 << 20,
 		LogLevel:        slog.LevelDebug,
 		Accel:           "sendfile",
+		Metrics:         "[::1]:9105",
 		Spool:           "/var/cache/thumbd/spool",
 		OriginalBytes:   4096,
 		OriginalPixels:  1000,
@@ -391,6 +393,11 @@ func TestParseWarns(t *testing.T) {
 		{"of waits with a fetch over nginx's", site("a", `originals = "http://o.example/"`) + "[site.a.fetch]\ntotal_time = \"4m\"\n", []string{
 			"thumbd.toml:8: site.a.fetch.total_time: total_time, queue_time and two render_time are 5m10s, and nginx waits 5m (proxy_read_timeout); lower one of them",
 		}},
+		{"of metrics that other machines reach", "[daemon]\nmetrics = \"0.0.0.0:9105\"\n" + site("a"), []string{
+			"thumbd.toml:2: daemon.metrics: every machine that reaches 0.0.0.0:9105 reads the names of sites and their counters; use 127.0.0.1, or a firewall",
+		}},
+		{"of none on a socket", "[daemon]\nmetrics = \"/run/thumbd/metrics.sock,mode=0666\"\n" + site("a"), nil},
+		{"of none on loopback", "[daemon]\nmetrics = \"127.0.0.2:9105\"\n" + site("a"), nil},
 		{"of links that can't be resolved", site("a", `originals = "/loop"`), []string{
 			"thumbd.toml:4: site.a.originals: /loop: too many links; whether it shares files with other folders is not known",
 		}},

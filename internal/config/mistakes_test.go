@@ -114,6 +114,13 @@ var mistakes = []struct {
 	{"idle_exit", "[daemon]\nidle_exit = 10\n" + site("a"), `:2: daemon.idle_exit: want a time from 0 to 10000h such as "90s" or "10m", have 10`},
 	{"log_level", "[daemon]\nlog_level = \"INFO\"\n" + site("a"), `:2: daemon.log_level: want debug, info, warn or error, have "INFO"`},
 	{"a list for log_level", "[daemon]\nlog_level = [\"info\"]\n" + site("a"), `:2: daemon.log_level: want debug, info, warn or error, have a list`},
+	{"metrics on a name", "[daemon]\nmetrics = \"localhost:9105\"\n" + site("a"),
+		`:2: daemon.metrics: want an IP address with a port, "127.0.0.1:9105", or the path of a socket, "/run/thumbd/metrics.sock", have "localhost:9105"`},
+	{"metrics without a port", "[daemon]\nmetrics = \"127.0.0.1:0\"\n" + site("a"),
+		`:2: daemon.metrics: want an IP address with a port, "127.0.0.1:9105", or the path of a socket, "/run/thumbd/metrics.sock", have "127.0.0.1:0"`},
+	{"metrics as a number", "[daemon]\nmetrics = 9105\n" + site("a"), ":2: daemon.metrics: want text in quotes, have 9105"},
+	{"metrics above a folder", "[daemon]\nmetrics = \"/run/../m.sock\"\n" + site("a"),
+		`:2: daemon.metrics: "/run/../m.sock" has ..; write the path without`},
 	{"the daemon is no table", "daemon = true\n" + site("a"), ":1: daemon: want a table, have true"},
 
 	{"original_bytes in a wrong unit", "[limits]\noriginal_bytes = \"64MB\"\n" + site("a"),

@@ -22,6 +22,7 @@ const both = `
 -rw-r--r-- - /usr/lib/systemd/system/thumbd-admin.socket
 -rw-r--r-- - /usr/lib/systemd/system/thumbd-gc.service
 -rw-r--r-- - /usr/lib/systemd/system/thumbd-gc.timer
+-rw-r--r-- - /usr/lib/systemd/system/thumbd-metrics.socket
 -rw-r--r-- - /usr/lib/systemd/system/thumbd.service
 -rw-r--r-- - /usr/lib/systemd/system/thumbd.socket
 -rw-r--r-- - /usr/lib/sysusers.d/thumbd.conf

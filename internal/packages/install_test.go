@@ -202,7 +202,7 @@ func TestRpmScripts(t *testing.T) {
 		"systemd-update-helper mark-restart-system-units thumbd.service")
 	put(t, r.path("/var/cache/thumbd/gallery/a.jpg"), []byte("a thumbnail"), 0o644)
 	put(t, r.path("/etc/thumbd/thumbd.toml"), []byte("# changed"), 0o644)
-	calls(t, "remove", r.rpm(t, "--erase", "thumbd"), "systemd-update-helper remove-system-units thumbd.socket thumbd.service")
+	calls(t, "remove", r.rpm(t, "--erase", "thumbd"), "systemd-update-helper remove-system-units thumbd.socket thumbd-metrics.socket thumbd-gc.timer thumbd.service")
 	for _, path := range []string{"/etc/thumbd/thumbd.toml.rpmsave", "/var/cache/thumbd/gallery/a.jpg"} {
 		if !r.exists(path) {
 			t.Errorf("remove took %s away", path)

@@ -86,6 +86,8 @@ func (r *Rig) endDaemon(sig syscall.Signal) error {
 // AdminPath returns where thumbd's socket for administrators is.
 func (r *Rig) AdminPath() string { return filepath.Join(r.Dir, "admin.sock") }
 
+func (r *Rig) metricsPath() string { return filepath.Join(r.Dir, "metrics.sock") }
+
 func (r *Rig) socketPath() string { return filepath.Join(r.Dir, "thumbd.sock") }
 func (r *Rig) configPath() string { return filepath.Join(r.Dir, "thumbd.toml") }
 
@@ -104,6 +106,11 @@ func (r *Rig) hold() (err error) {
 	if r.admin, err = listenUnix(r.AdminPath()); err != nil {
 		return err
 	}
+	if r.options.Metrics {
+		if r.metrics, err = listenUnix(r.metricsPath()); err != nil {
+			return err
+		}
+	}
 	return errors.Join(os.Chmod(r.socketPath(), 0o666), os.Chmod(r.AdminPath(), 0o666))
 }
 
@@ -111,9 +118,14 @@ func (r *Rig) hold() (err error) {
 func (r *Rig) startHeld() (*process, error) {
 	cmd := exec.Command("/bin/sh", "-c", `export LISTEN_PID=$$; exec "$0" "$@"`,
 		r.options.Programs.Thumbd, "serve", "-c", r.configPath())
-	cmd.Env = append(r.environment(),
-		"LISTEN_FDS=2", "LISTEN_FDNAMES=http:admin", "NOTIFY_SOCKET="+r.notify.path)
+	names := "http:admin"
 	cmd.ExtraFiles = []*os.File{r.held, r.admin}
+	if r.metrics != nil {
+		names += ":metrics"
+		cmd.ExtraFiles = append(cmd.ExtraFiles, r.metrics)
+	}
+	cmd.Env = append(r.environment(),
+		fmt.Sprintf("LISTEN_FDS=%d", len(cmd.ExtraFiles)), "LISTEN_FDNAMES="+names, "NOTIFY_SOCKET="+r.notify.path)
 	cmd.Stderr = r.Log
 	if r.options.Nobody && os.Geteuid() == 0 {
 		cred, err := nobody()

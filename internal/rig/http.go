@@ -22,6 +22,8 @@ type Request struct {
 	Body   string
 	Direct bool // to thumbd's socket, not by way of nginx
 	Admin  bool // to its socket for administrators
+	// Metrics: to its socket for Prometheus.
+	Metrics bool
 }
 
 // Response is an answer, read to its end.
@@ -49,6 +51,9 @@ func (r *Rig) Do(ctx context.Context, q Request) (_ Response, err error) {
 	}
 	if q.Admin {
 		socket = r.AdminPath()
+	}
+	if q.Metrics {
+		socket = r.metricsPath()
 	}
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", socket)
 	if err != nil {

@@ -53,6 +53,9 @@ type Options struct {
 	// Plain leaves out thumbd and all of its files: nginx serves what is in the
 	// sites' document roots.
 	Plain bool
+	// Metrics hands over a socket for Prometheus too, with which thumbd never ends
+	// of itself.
+	Metrics bool
 	// Stopped leaves thumbd to a later StartDaemon.
 	Stopped bool
 	// Nobody has thumbd run as the user nobody where we are root, so that file
@@ -80,6 +83,7 @@ type Rig struct {
 	options Options
 	held    *os.File
 	admin   *os.File
+	metrics *os.File // nil without Options.Metrics
 	notify  *notifySocket
 	daemon  *process
 	nginx   *process
@@ -129,7 +133,7 @@ func (r *Rig) Close() error {
 	if r.notify != nil {
 		errs = append(errs, r.notify.Close())
 	}
-	for _, socket := range []*os.File{r.held, r.admin} {
+	for _, socket := range []*os.File{r.held, r.admin, r.metrics} {
 		if socket != nil {
 			errs = append(errs, socket.Close())
 		}

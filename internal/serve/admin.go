@@ -38,14 +38,40 @@ func (h *Handler) admin(w http.ResponseWriter, r *http.Request) {
 	default:
 		err = errNoService
 	}
-	if err == nil {
-		return
+	if err != nil {
+		h.refuseAdmin(w, r, err)
 	}
+}
+
+// refuseAdmin answers with err, which administrators may read.
+func (h *Handler) refuseAdmin(w http.ResponseWriter, r *http.Request, err error) {
 	s := statusOf(err)
 	h.options.Log.Debug("refused", "uri", r.URL.Path, "status", s.code, "reason", s.reason, "err", err)
 	w.Header().Set("X-Thumbd-Reason", s.reason)
 	w.Header().Set("Cache-Control", "no-store")
 	body(w, s.code, err.Error())
+}
+
+// Scrape returns the http.Handler of the socket for Prometheus: GET /metrics, and
+// GET /health, which answers as /readyz of Admin. It can do nothing else. Its
+// requests are counted neither by Idle nor by Options.Count.
+func (h *Handler) Scrape() http.Handler { return http.HandlerFunc(h.scrape) }
+
+func (h *Handler) scrape(w http.ResponseWriter, r *http.Request) {
+	err := errNoService
+	switch {
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		w.Header().Set("Allow", "GET, HEAD")
+		err = errMethod
+	case r.URL.Path == "/health":
+		err = h.ready(w)
+	case r.URL.Path == "/metrics":
+		h.options.Metrics.ServeHTTP(w, r)
+		return
+	}
+	if err != nil {
+		h.refuseAdmin(w, r, err)
+	}
 }
 
 // report answers with what Options.Report says, in JSON.

@@ -48,6 +48,25 @@ func NewServer(h http.Handler, l net.Listener, log *slog.Logger) *Server {
 	return s
 }
 
+// Limits of a server for Prometheus.
+const (
+	scrapes       = 8                // connections at once; more wait
+	scrapeRead    = 5 * time.Second  // for the request
+	scrapeTime    = 20 * time.Second // for the answer
+	scrapeHeaders = 8 << 10          // bytes
+)
+
+// NewScrapeServer returns a Server of h on l for Prometheus. A connection has one
+// request, so that clients that stay silent hold up others for seconds alone.
+func NewScrapeServer(h http.Handler, l net.Listener, log *slog.Logger) *Server {
+	s := NewServer(h, newFewListener(l, scrapes), log)
+	s.http.ReadHeaderTimeout, s.http.ReadTimeout = scrapeRead, scrapeRead
+	s.http.WriteTimeout = scrapeTime
+	s.http.MaxHeaderBytes = scrapeHeaders
+	s.http.SetKeepAlivesEnabled(false)
+	return s
+}
+
 // Serve answers until Shutdown or Close is called or the listener fails, and
 // returns why. It is called once.
 func (s *Server) Serve() error {
@@ -85,6 +104,48 @@ func (s *Server) Shutdown(ctx context.Context) error {
 
 // Close closes the listener and all connections.
 func (s *Server) Close() error { return s.http.Close() }
+
+// fewListener accepts a connection when fewer than cap(places) are open.
+type fewListener struct {
+	net.Listener
+	places chan struct{}
+	closed chan struct{}
+	close  sync.Once
+}
+
+func newFewListener(l net.Listener, places int) *fewListener {
+	return &fewListener{Listener: l, places: make(chan struct{}, places), closed: make(chan struct{})}
+}
+
+func (l *fewListener) Accept() (net.Conn, error) {
+	select {
+	case l.places <- struct{}{}:
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+	c, err := l.Listener.Accept()
+	if err != nil {
+		<-l.places
+		return nil, err
+	}
+	return &fewConn{Conn: c, leave: sync.OnceFunc(func() { <-l.places })}, nil
+}
+
+func (l *fewListener) Close() error {
+	l.close.Do(func() { close(l.closed) })
+	return l.Listener.Close()
+}
+
+// fewConn gives up its place when it is closed.
+type fewConn struct {
+	net.Conn
+	leave func()
+}
+
+func (c *fewConn) Close() error {
+	defer c.leave()
+	return c.Conn.Close()
+}
 
 // freshListener counts the connections that are fresh.
 type freshListener struct {

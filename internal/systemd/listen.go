@@ -47,6 +47,21 @@ func Listen(flag, spec string) (net.Listener, error) {
 	return l, nil
 }
 
+// ListenMetrics makes the socket for Prometheus. spec is an address and a port, for
+// example 127.0.0.1:9105, or a unix socket as Listen takes it.
+//
+// Errors name flag, as those of Listen do.
+func ListenMetrics(flag, spec string) (net.Listener, error) {
+	if strings.HasPrefix(spec, "/") {
+		return Listen(flag, spec)
+	}
+	l, err := net.Listen("tcp", spec)
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", flag, spec, err)
+	}
+	return l, nil
+}
+
 // listen makes the socket. No other user can connect before the socket has its
 // mode and group.
 func listen(path string) (net.Listener, error) {

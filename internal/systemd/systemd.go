@@ -18,40 +18,66 @@ import (
 // ErrNoSocket means that the service manager has handed over no socket.
 var ErrNoSocket = errors.New("no socket from systemd: start thumbd.socket, or use --listen PATH")
 
-// FileDescriptorName= of thumbd.socket and thumbd-admin.socket.
+// FileDescriptorName= of thumbd.socket, thumbd-admin.socket and
+// thumbd-metrics.socket.
 const (
-	httpName  = "http"
-	adminName = "admin"
+	httpName    = "http"
+	adminName   = "admin"
+	metricsName = "metrics"
 )
 
-// Listeners returns the listening sockets that the service manager has handed
-// over, see sd_listen_fds(3): front has the name http, or is a single socket
-// without a name; admin has the name admin, or is nil. Listeners removes the
-// variables from the environment. Closing a listener does not remove the file of
-// its socket, which belongs to the manager.
-func Listeners() (front, admin net.Listener, err error) {
+// Sockets are the listening sockets of a daemon.
+type Sockets struct {
+	Front   net.Listener // for nginx
+	Admin   net.Listener // for administrators; nil: there is none
+	Metrics net.Listener // for Prometheus; nil: there is none
+}
+
+// Close closes the sockets. It may be called again.
+func (s Sockets) Close() {
+	for _, l := range []net.Listener{s.Front, s.Admin, s.Metrics} {
+		if l != nil {
+			l.Close()
+		}
+	}
+}
+
+// Listeners returns the sockets that the service manager has handed over, see
+// sd_listen_fds(3), by their names: http, admin, metrics. A single socket of
+// another name, or without one, is Front. Listeners removes the variables from the
+// environment. Closing a listener does not remove the file of its socket, which
+// belongs to the manager.
+func Listeners() (sockets Sockets, err error) {
 	named, err := activation.ListenersWithNames()
 	if err != nil {
-		return nil, nil, fmt.Errorf("sockets from systemd: %w", err)
+		return Sockets{}, fmt.Errorf("sockets from systemd: %w", err)
 	}
 	if len(named) == 0 {
-		return nil, nil, ErrNoSocket
+		return Sockets{}, ErrNoSocket
 	}
-	found := named[httpName]
-	if len(named) == 1 && found == nil && named[adminName] == nil {
-		for _, found = range named {
+	defer func() {
+		if err != nil {
+			sockets.Close()
+			sockets = Sockets{}
+		}
+	}()
+	front := named[httpName]
+	if len(named) == 1 && front == nil && named[adminName] == nil && named[metricsName] == nil {
+		for _, front = range named {
 		}
 	}
-	if front, err = one(httpName, found); err != nil {
-		return nil, nil, err
+	if sockets.Front, err = one(httpName, front); err != nil {
+		return sockets, err
 	}
 	if list, ok := named[adminName]; ok {
-		if admin, err = one(adminName, list); err != nil {
-			front.Close()
-			return nil, nil, err
+		if sockets.Admin, err = one(adminName, list); err != nil {
+			return sockets, err
 		}
 	}
-	return front, admin, nil
+	if list, ok := named[metricsName]; ok {
+		sockets.Metrics, err = one(metricsName, list)
+	}
+	return sockets, err
 }
 
 // one returns the only listener of found, or an error.

@@ -27,24 +27,23 @@ func TestMain(m *testing.M) {
 // accept answers one connection at each of its sockets, or prints why it has
 // none.
 func accept() int {
-	front, admin, err := Listeners()
+	sockets, err := Listeners()
 	if err != nil {
 		fmt.Println(err)
 		return 1
 	}
-	for _, l := range []net.Listener{front, admin} {
-		if l == nil {
+	for _, socket := range []struct {
+		listener net.Listener
+		answer   string
+	}{{sockets.Front, "hello"}, {sockets.Admin, "admin"}, {sockets.Metrics, "metrics"}} {
+		if socket.listener == nil {
 			continue
 		}
-		conn, err := l.Accept()
+		conn, err := socket.listener.Accept()
 		if err != nil {
 			return 1
 		}
-		text := "hello"
-		if l == admin {
-			text = "admin"
-		}
-		fmt.Fprint(conn, text)
+		fmt.Fprint(conn, socket.answer)
 		conn.Close()
 	}
 	return 0
@@ -105,13 +104,13 @@ func activate(t *testing.T, names string, paths ...string) *exec.Cmd {
 
 func TestListenersTellTheirSocketsApart(t *testing.T) {
 	dir := t.TempDir()
-	front, admin := filepath.Join(dir, "front"), filepath.Join(dir, "admin")
-	cmd := activate(t, "admin:http", admin, front)
+	front, admin, metrics := filepath.Join(dir, "front"), filepath.Join(dir, "admin"), filepath.Join(dir, "metrics")
+	cmd := activate(t, "metrics:admin:http", metrics, admin, front)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	// In the order in which they are accepted.
-	for _, socket := range []struct{ path, want string }{{front, "hello"}, {admin, "admin"}} {
+	for _, socket := range []struct{ path, want string }{{front, "hello"}, {admin, "admin"}, {metrics, "metrics"}} {
 		conn, err := net.Dial("unix", socket.path)
 		if err != nil {
 			t.Fatal(err)
@@ -133,12 +132,14 @@ func TestListenerWantsOneSocket(t *testing.T) {
 	if err == nil || !strings.Contains(string(out), "FileDescriptorName=http, have 0") {
 		t.Errorf("two sockets of other names: %s, %v", out, err)
 	}
-	cmd = activate(t, "admin", filepath.Join(dir, "c"))
-	out, err = cmd.Output()
-	if err == nil || !strings.Contains(string(out), "FileDescriptorName=http, have 0") {
-		t.Errorf("the administrators' alone: %s, %v", out, err)
+	for _, name := range []string{"admin", "metrics"} {
+		cmd = activate(t, name, filepath.Join(dir, name))
+		out, err = cmd.Output()
+		if err == nil || !strings.Contains(string(out), "FileDescriptorName=http, have 0") {
+			t.Errorf("%s alone: %s, %v", name, out, err)
+		}
 	}
-	if _, _, err := Listeners(); !errors.Is(err, ErrNoSocket) {
+	if _, err := Listeners(); !errors.Is(err, ErrNoSocket) {
 		t.Errorf("without a manager: %v; want %v", err, ErrNoSocket)
 	}
 }

@@ -14,11 +14,11 @@ mkdir -p "$dir/thumbd.service.d"
 # A program that a unit names must be there.
 sed "s,/usr/bin/thumbd,$PWD/build/thumbd," packaging/systemd/thumbd.service >"$dir/thumbd.service"
 sed "s,/usr/bin/thumbd,$PWD/build/thumbd," packaging/systemd/thumbd-gc.service >"$dir/thumbd-gc.service"
-cp packaging/systemd/thumbd-gc.timer packaging/systemd/thumbd.socket packaging/systemd/thumbd-admin.socket "$dir"
+cp packaging/systemd/thumbd-gc.timer packaging/systemd/*.socket "$dir"
 
 # check fails where the units have a mistake, or an exposure over $1 tenths.
 check() {
-	systemd-analyze --recursive-errors=no --man=no verify "$dir/thumbd.service" "$dir/thumbd.socket" "$dir/thumbd-admin.socket"
+	systemd-analyze --recursive-errors=no --man=no verify "$dir/thumbd.service" "$dir"/*.socket
 	systemd-analyze security --no-pager --offline=true --threshold="$1" "$dir/thumbd.service" >"$dir/security" ||
 		{ cat "$dir/security"; exit 1; }
 }

@@ -25,6 +25,7 @@ needs() {
 		command -v exiftool|libimage-exiftool-perl|perl-Image-ExifTool|test
 		command -v mkfs.ext4|e2fsprogs|e2fsprogs|test
 		command -v rsync|rsync|rsync|test
+		command -v promtool|prometheus|golang-github-prometheus|test
 		command -v apache2|apache2-bin|httpd|others
 		test -e /usr/lib/apache2/modules/mod_xsendfile.so|libapache2-mod-xsendfile|mod_xsendfile|others
 		command -v lighttpd|lighttpd|lighttpd|others
