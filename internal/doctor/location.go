@@ -16,8 +16,9 @@ import (
 // site looks at the location of a site.
 func (v *visit) site(s *config.Site, r route) {
 	v.reached(&s.Thumb, r)
-	v.root(&s.Thumb, r.location)
-	v.tryFiles(s, r.location)
+	v.root(&s.Thumb, r)
+	v.tryFiles(s, r)
+	v.types(&s.Thumb, r.location)
 	v.fallback(&s.Thumb, r.server)
 	v.caches(&s.Thumb, r.location)
 	v.guarded(s, r.location)
@@ -49,10 +50,15 @@ func (v *visit) reached(s *thumb.Site, r route) {
 }
 
 // root compares the location's root with document_root.
-func (v *visit) root(s *thumb.Site, l *nginxconf.Location) {
+func (v *visit) root(s *thumb.Site, r route) {
+	l := r.location
 	cure := []string{"in that location write: root " + quoted(s.DocumentRoot) + ";", reloadNginx}
 	if alias := l.First("alias"); alias != nil {
-		v.find("root-wrong", siteWhere(s, alias), "alias leaves "+s.Prefix+" out of the files' names, and thumbd does not", cure...)
+		file, ok := r.server.File(l, s.Prefix)
+		if ok && resolved(v.conf.Abs(file)) == resolved(filepath.Join(s.DocumentRoot, s.Prefix)) {
+			return
+		}
+		v.find("root-wrong", siteWhere(s, alias), "alias is "+alias.Arg(0)+", which is not the tree: alias leaves "+s.Prefix+" out of the files' names", cure...)
 		return
 	}
 	roots := l.Effective("root")
@@ -90,7 +96,8 @@ func variant(negotiate []thumb.Format) string {
 }
 
 // tryFiles looks whether nginx looks for what thumbd publishes.
-func (v *visit) tryFiles(s *config.Site, l *nginxconf.Location) {
+func (v *visit) tryFiles(s *config.Site, r route) {
+	l := r.location
 	wanted := "$uri" + variant(s.Thumb.Negotiate)
 	cure := []string{"in that location write: try_files " + wanted + " @thumbd;", reloadNginx}
 	t := l.First("try_files")
@@ -99,12 +106,55 @@ func (v *visit) tryFiles(s *config.Site, l *nginxconf.Location) {
 		v.find("try-files", siteWhere(&s.Thumb, l.Block), "it has no try_files: nginx never asks thumbd", cure...)
 	case t.Arg(0) != wanted && slices.Contains([]string{"$uri", "$uri$thumbd_webp", "$uri$thumbd_variant"}, t.Arg(0)):
 		v.find("negotiation", siteWhere(&s.Thumb, t), fmt.Sprintf("try_files looks for %s, and thumbd publishes %s for negotiate = %s", t.Arg(0), wanted, list(s.Thumb.Negotiate)), cure...)
-	case len(t.Args) != 2 || t.Arg(0) != wanted || t.Arg(1) != "@thumbd":
+	case len(t.Args) != 2 || t.Arg(0) != wanted || !leads(r.server, t.Arg(1)):
 		v.find("try-files", siteWhere(&s.Thumb, t), "try_files is "+strings.Join(t.Args, " "), cure...)
 	}
 	if len(s.Thumb.Negotiate) > 0 && !slices.ContainsFunc(l.Effective("add_header"), isVary) {
 		v.find("vary-missing", siteWhere(&s.Thumb, l.Block), "without Vary a cache in front gives every client what the first one accepted",
 			"in that location write: add_header Vary Accept always;", reloadNginx)
+	}
+}
+
+// maxNamed named locations may come before @thumbd.
+const maxNamed = 4
+
+// leads reports whether a named location is @thumbd or leads there by try_files, as
+// a location of the administrator's that limits misses does.
+func leads(server *nginxconf.Server, name string) bool {
+	for range maxNamed {
+		if name == "@thumbd" {
+			return true
+		}
+		named := server.Named(name)
+		if named == nil {
+			return false
+		}
+		t := named.First("try_files")
+		if t == nil {
+			return false
+		}
+		name = t.Arg(len(t.Args) - 1)
+	}
+	return false
+}
+
+// types looks whether nginx knows the media types of thumbnails: browsers save
+// application/octet-stream instead of showing it.
+func (v *visit) types(s *thumb.Site, l *nginxconf.Location) {
+	var known, lacking []string
+	for _, types := range l.Effective("types") {
+		for _, t := range types.Children {
+			known = append(known, t.Args...)
+		}
+	}
+	for _, f := range append(slices.Clone(s.Formats), s.Negotiate...) {
+		if line := f.MediaType() + " " + f.String() + ";"; !slices.Contains(known, f.String()) && !slices.Contains(lacking, line) {
+			lacking = append(lacking, line)
+		}
+	}
+	if lacking != nil {
+		v.find("mime-types", siteWhere(s, l.Block), "nginx has no media type for thumbnails of the site, and sends application/octet-stream",
+			"in the block of types, usually mime.types, write: "+strings.Join(lacking, " "), reloadNginx)
 	}
 }
 

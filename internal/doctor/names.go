@@ -63,6 +63,7 @@ var names = map[string]Status{
 	"try-files":         Wrong,
 	"negotiation":       Wrong,
 	"vary-missing":      Warning,
+	"mime-types":        Wrong,
 	"open-file-cache":   Warning,
 	"gzip-images":       Warning,
 	"auth-missing":      Wrong,

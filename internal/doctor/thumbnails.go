@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -15,6 +16,7 @@ import (
 
 	"thumbd/internal/config"
 	"thumbd/internal/doctor/probe"
+	"thumbd/internal/nginxconf"
 	"thumbd/internal/shell"
 )
 
@@ -128,36 +130,82 @@ func (v *visit) attempt(ctx context.Context, p *probe.Probe, routes []route, las
 		v.refused(ctx, p, routes)
 		return "refusal alone tried", false
 	}
-	first := p.Get(ctx, routes[0].way(), true)
+	first, at := v.get(ctx, p, routes[0])
 	if (first.Status == http.StatusUnsupportedMediaType || first.Status == http.StatusUnprocessableEntity) && !last {
 		return "", true
 	}
 	if first.Err != nil || first.Status != http.StatusOK {
 		what, cure := v.explain(first)
-		v.find("probe-miss", where, fmt.Sprintf("%s through %s: %s", p.Line(), routes[0].way().Address, what), cure...)
+		v.find("probe-miss", where, fmt.Sprintf("%s through %s: %s", p.Line(), at.way().Address, what), cure...)
 		return "miss failed", false
 	}
 	if !p.Published() {
 		v.find("probe-unpublished", where, "it was answered, but is not at "+p.File(), "journalctl -u "+serviceUnit+" -n 50", shell.Line("df", "-h", p.Site.Thumb.DocumentRoot))
 		return "not published", false
 	}
-	v.hit(p, routes[0], first)
+	v.hit(p, at, first)
 	for _, r := range routes {
-		v.hit(p, r, p.Get(ctx, r.way(), true))
+		again, at := v.get(ctx, p, r)
+		v.hit(p, at, again)
 	}
 	v.refused(ctx, p, routes)
 	return fmt.Sprintf("miss and hit through %d addresses", len(routes)), false
 }
 
-// hit looks whether nginx alone has answered. What it sends from a file has a
-// Last-Modified, which nothing that thumbd sends has.
+// maxRedirects are followed: to https, and to another name.
+const maxRedirects = 2
+
+// get asks for the thumbnail on a route. It follows redirects to the same URI on
+// another route of the site, and returns that.
+func (v *visit) get(ctx context.Context, p *probe.Probe, r route) (probe.Answer, route) {
+	a := p.Get(ctx, r.way(), true)
+	for range maxRedirects {
+		next, ok := v.redirected(p, a)
+		if !ok {
+			break
+		}
+		r, a = next, p.Get(ctx, next.way(), true)
+	}
+	return a, r
+}
+
+// redirected returns the route to which an answer sends the client on, if it is
+// for the same URI.
+func (v *visit) redirected(p *probe.Probe, a probe.Answer) (route, bool) {
+	if a.Err != nil || a.Status < 300 || a.Status >= 400 {
+		return route{}, false
+	}
+	u, err := url.Parse(a.Header.Get("Location"))
+	if err != nil || u.Host == "" || u.EscapedPath() != p.Line() {
+		return route{}, false
+	}
+	servers := v.conf.Servers()
+	for _, server := range servers {
+		loc := siteLocation(server, &p.Site.Thumb)
+		for _, l := range server.Listens {
+			if loc != nil && l.Network != "udp" && !l.Proxy && l.TLS == (u.Scheme == "https") && nginxconf.Pick(servers, l, u.Hostname()) == server {
+				return route{server, l, u.Hostname(), loc}, true
+			}
+		}
+	}
+	return route{}, false
+}
+
+// isFile reports whether nginx has sent an answer from a file: it then has at least
+// one of these, unless the configuration clears all three. Nothing that thumbd sends
+// has one.
+func isFile(a probe.Answer) bool {
+	return a.Header.Get("Last-Modified") != "" || a.Header.Get("ETag") != "" || a.Header.Get("Accept-Ranges") != ""
+}
+
+// hit looks whether nginx alone has answered.
 func (v *visit) hit(p *probe.Probe, r route, a probe.Answer) {
 	where := siteWhere(&p.Site.Thumb, r.server.Block)
 	switch {
 	case a.Err != nil || a.Status != http.StatusOK:
 		what, cure := v.explain(a)
 		v.find("probe-hit", where, fmt.Sprintf("%s is published, and not served through %s: %s", p.Line(), r.way().Address, what), cure...)
-	case a.Header.Get("Last-Modified") == "":
+	case !isFile(a):
 		v.find("probe-hit", where, fmt.Sprintf("%s is published, and nginx does not find it: thumbd has to send it", p.Line()),
 			"compare root, try_files and open_file_cache of "+r.location.Where()+" with thumbd(8)", shell.Line("ls", "-l", p.File()), reloadNginx)
 	}

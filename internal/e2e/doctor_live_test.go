@@ -147,13 +147,20 @@ func TestDoctorFindsFewInodes(t *testing.T) {
 	wantFinding(t, examine(t, r), "disk-low", "df -i ")
 }
 
+// certificate makes a certificate and its key in a folder.
+func certificate(t *testing.T, dir string) (cert, key string) {
+	t.Helper()
+	needPrograms(t, "openssl")
+	key, cert = filepath.Join(dir, "key"), filepath.Join(dir, "cert")
+	run(t, "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=another.example", "-keyout", key, "-out", cert)
+	return cert, key
+}
+
 // Each address of a server block is tried, with TLS where it has that, and by
 // a name that leads to it.
 func TestDoctorTriesEachAddress(t *testing.T) {
-	needPrograms(t, "openssl")
 	dir := folder(t, nil)
-	key, cert := filepath.Join(dir, "key"), filepath.Join(dir, "cert")
-	run(t, "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=another.example", "-keyout", key, "-out", cert)
+	cert, key := certificate(t, dir)
 	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}, Server: fmt.Sprintf(
 		"listen unix:%s/tls.sock ssl; listen unix:%[1]s/proxy.sock proxy_protocol; ssl_certificate %[2]s; ssl_certificate_key %[3]s;", dir, cert, key)})
 	found := examine(t, r)

@@ -106,6 +106,33 @@ func TestDoctorFindsNothingWrong(t *testing.T) {
 	}
 }
 
+// A right configuration may be written in other ways than the manual's.
+func TestDoctorAcceptsOtherWays(t *testing.T) {
+	const usual = "location ^~ /thumbs/ { root ROOT; try_files $uri @thumbd; } "
+	for name, server := range map[string]string{
+		"an alias of the whole path":     "location ^~ /thumbs/ { alias ROOT/thumbs/; try_files $uri @thumbd; }",
+		"an own location before @thumbd": "location ^~ /thumbs/ { root ROOT; try_files $uri @mine; } location @mine { try_files /_none @thumbd; }",
+		"no Last-Modified":               `location ^~ /thumbs/ { root ROOT; try_files $uri @thumbd; etag off; if_modified_since off; add_header Last-Modified ""; }`,
+		"a redirect to another name":     `server_name a.example www.a.example; if ($host != "www.a.example") { return 301 http://www.a.example$request_uri; } ` + usual,
+		"a redirect to https": "listen 127.0.0.1:TLS ssl; ssl_certificate CERT; ssl_certificate_key KEY; " +
+			`if ($scheme != "https") { return 301 https://$host$request_uri; } ` + usual,
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := folder(t, nil)
+			_, port, _ := strings.Cut(freePort(t), ":")
+			cert, key := certificate(t, t.TempDir())
+			server := strings.NewReplacer("ROOT", root, "127.0.0.1:TLS", "127.0.0.1:"+port, "CERT", cert, "KEY", key).Replace(server)
+			r := start(t, rig.Options{
+				TOML: fmt.Sprintf("[site.gallery]\nprefix = \"/thumbs/\"\nscheme = \"preset\"\noriginals = %q\ndocument_root = %q\n", jpgs(t), root),
+				HTTP: "server { listen " + freePort(t) + "; " + server + " include snippets/thumbd.conf; }",
+			})
+			for _, f := range examine(t, r).Findings {
+				t.Errorf("%+v", f)
+			}
+		})
+	}
+}
+
 // inTrees returns all paths below the document roots.
 func inTrees(t *testing.T, r *rig.Rig) []string {
 	t.Helper()
@@ -157,6 +184,8 @@ func diseases() map[string]disease {
 		"try_files without thumbd":        {old: "try_files $uri @thumbd;", new: "try_files $uri =404;", want: "try-files", cure: "try_files $uri @thumbd;"},
 		"no negotiation in nginx":         {old: "try_files $uri$thumbd_variant ", new: "try_files $uri ", want: "negotiation", cure: "try_files $uri$thumbd_variant @thumbd;"},
 		"negotiation in nginx alone":      {old: "try_files $uri @thumbd;", new: "try_files $uri$thumbd_webp @thumbd;", want: "negotiation", cure: "try_files $uri @thumbd;"},
+		"no media type of AVIF":           {old: "include      /etc/nginx/mime.types;", new: "types { image/jpeg jpg; image/png png; image/webp webp; image/gif gif; }", want: "mime-types", cure: "image/avif avif;"},
+		"a named location to nowhere":     {old: "try_files $uri @thumbd;", new: "try_files $uri @snippet;", want: "try-files", cure: "try_files $uri @thumbd;"},
 		"no Vary":                         {old: "add_header Vary Accept always;", want: "vary-missing", cure: "add_header Vary Accept always;"},
 		"open_file_cache":                 {old: "sendfile     on;", new: "sendfile on; open_file_cache max=100;", want: "open-file-cache", cure: "open_file_cache off;"},
 		"gzip of images":                  {old: "sendfile     on;", new: "sendfile on; gzip on; gzip_types text/css image/jpeg;", want: "gzip-images", cure: "gzip off;"},
