@@ -148,6 +148,9 @@ func refusal(err error) error {
 // checkPixels checks one frame. The others are checked for outputs that show
 // them.
 func checkPixels(size image.Point, job wire.Job) error {
+	if max(size.X, size.Y) > maxSide {
+		return failed(wire.Unsupported, "%dx%d pixels, of which a side is over %d", size.X, size.Y, maxSide)
+	}
 	if pixels(size) > job.Pixels {
 		return failed(wire.TooManyPixels, "%dx%d pixels", size.X, size.Y)
 	}

@@ -8,6 +8,7 @@ import (
 	"image"
 	"image/color"
 	"image/gif"
+	"image/png"
 	"os"
 	"slices"
 	"strings"
@@ -303,6 +304,48 @@ func TestResultsTellWhatADecoderHasSeen(t *testing.T) {
 		_, results := render(t, c.data, limits(), thumb.Transform{Method: thumb.Original, Format: c.format})
 		if got := results[0]; got.Failure != c.want.Failure || got.Decoded != c.want.Decoded {
 			t.Errorf("%s: %+v, want %+v", name, got, c.want)
+		}
+	}
+}
+
+// TestUnsupportedJPEGs has the headers of JPEGs that are whole, but that libjpeg does
+// not read. The probe says so, and no decoder in C sees them.
+func TestUnsupportedJPEGs(t *testing.T) {
+	photo := originalFile(t, quadrants(40, 30), thumb.JPEG)
+	frame := bytes.Index(photo, []byte{0xff, 0xc0, 0, 17, 8})
+	fit := thumb.Transform{Width: 20, Method: thumb.Fit, Format: thumb.PNG}
+	for name, change := range map[string]func([]byte){
+		"12 bits":                 func(f []byte) { f[4] = 12 },
+		"12 bits, extended":       func(f []byte) { f[1], f[4] = 0xc1, 12 },
+		"lossless":                func(f []byte) { f[1] = 0xc3 },
+		"lossless and arithmetic": func(f []byte) { f[1] = 0xcb },
+		"hierarchical":            func(f []byte) { f[1] = 0xc5 },
+		"two components":          func(f []byte) { f[9] = 2 },
+	} {
+		data := bytes.Clone(photo)
+		change(data[frame:])
+		if _, r := render(t, data, limits(), fit); r[0].Failure != wire.Unsupported || r[0].Decoded {
+			t.Errorf("%s: got %+v", name, r[0])
+		}
+	}
+}
+
+// TestSidesTooLong has pictures of few pixels that are longer than libpng reads, or
+// than a reply to the daemon may say.
+func TestSidesTooLong(t *testing.T) {
+	var long bytes.Buffer
+	if err := png.Encode(&long, image.NewGray(image.Rect(0, 0, 1_000_001, 1))); err != nil {
+		t.Fatal(err)
+	}
+	job := limits()
+	job.Pixels = 2 * maxSide
+	fit := thumb.Transform{Width: 20, Method: thumb.Fit, Format: thumb.PNG}
+	for name, data := range map[string][]byte{
+		"png":  long.Bytes(),
+		"tiff": rawTIFF(image.Pt(maxSide+1, 1), 2, nil, []byte{9, 9, 9}),
+	} {
+		if _, r := render(t, data, job, fit); r[0].Failure != wire.Unsupported || r[0].Decoded {
+			t.Errorf("%s: got %+v", name, r[0])
 		}
 	}
 }

@@ -212,8 +212,10 @@ func (s *scanner) png() Container {
 			return c
 		}
 		head := s.next(8)
-		length := int64(binary.BigEndian.Uint32(head))
-		switch string(head[4:8]) {
+		length, kind := int64(binary.BigEndian.Uint32(head)), string(head[4:8])
+		switch kind {
+		case "IHDR":
+			length -= s.pngSize()
 		case "IEND":
 			c.NoEnd = pixels && s.size-s.at < 4
 			if !c.NoEnd {
@@ -229,7 +231,7 @@ func (s *scanner) png() Container {
 		default:
 			chunks++
 		}
-		if !isChunk(head[4:8]) {
+		if !isChunk(kind) {
 			s.fail(ErrMalformed)
 		}
 		if texts > maxPNGTexts || chunks > maxPNGChunks {
@@ -238,6 +240,17 @@ func (s *scanner) png() Container {
 		s.skip(length + 4)
 	}
 	return c
+}
+
+// pngSize reads the size in an IHDR, and returns the number of bytes that it read.
+func (s *scanner) pngSize() int64 {
+	const most = 1_000_000 // PNG_USER_WIDTH_MAX and PNG_USER_HEIGHT_MAX of libpng
+	b := s.next(8)
+	w, h := binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:])
+	if max(w, h) > most {
+		s.fail(unsupported("%dx%d pixels, of which a side is over %d", w, h, most))
+	}
+	return 8
 }
 
 // CheckSums returns ErrMalformed if a checksum of a PNG's pixels is wrong, and
@@ -266,8 +279,8 @@ func CheckSums(r io.ReaderAt, size int64) error {
 }
 
 // isChunk reports whether kind names a chunk of a PNG: by four letters.
-func isChunk(kind []byte) bool {
-	for _, c := range kind {
+func isChunk(kind string) bool {
+	for _, c := range []byte(kind) {
 		if c|0x20 < 'a' || c|0x20 > 'z' {
 			return false
 		}

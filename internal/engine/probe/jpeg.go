@@ -193,6 +193,7 @@ func (f *jpegFrame) read(s *scanner, kind byte, length int64) {
 	f.kind = kind
 	f.size = image.Pt(int(binary.BigEndian.Uint16(b[3:])), int(binary.BigEndian.Uint16(b[1:])))
 	n := int(b[5])
+	s.check(readable(kind, b[0], n))
 	if n == 0 || n > 4 || length < 6+3*int64(n) {
 		s.fail(ErrMalformed)
 		return
@@ -206,6 +207,23 @@ func (f *jpegFrame) read(s *scanner, kind byte, length int64) {
 		f.most = image.Pt(max(f.most.X, c.sampling.X), max(f.most.Y, c.sampling.Y))
 		f.components = append(f.components, c)
 	}
+}
+
+// readable returns an error that wraps ErrUnsupported for a frame that no libjpeg of
+// 8 bits reads: lossless, hierarchical, of more bits, or of two components. Those
+// with arithmetic coding it may read.
+func readable(kind, bits byte, components int) error {
+	switch {
+	case kind&3 == 3:
+		return unsupported("a lossless JPEG, SOF%d", kind&15)
+	case kind&7 > 4:
+		return unsupported("a hierarchical JPEG, SOF%d", kind&15)
+	case bits != 8:
+		return unsupported("%d bits a sample", bits)
+	case components == 2:
+		return unsupported("2 components")
+	}
+	return nil
 }
 
 // readScan reads a scan header of length bytes.
