@@ -70,7 +70,7 @@ test:
 	CGO_ENABLED=0 $(GO) test $(PURE)
 	$(GO) test -race $(PURE) ./internal/engine/probe ./cmd/thumbd-render/...
 	@: one goroutine and a minute of arithmetic, ten with -race
-	$(GO) test ./internal/engine
+	$(GO) test ./internal/engine ./internal/engine/jpeg ./internal/engine/plane
 	THUMBD_BUILD=$(CURDIR)/build $(GO) test -race -count=1 ./internal/rig/... ./internal/demo/...
 	THUMBD_BUILD=$(CURDIR)/build $(GO) test -race -count=1 -timeout 30m ./internal/e2e $(E2EFLAGS)
 ifneq ($(FUZZ),)
@@ -97,6 +97,7 @@ asan: export CGO_LDFLAGS = -fsanitize=undefined
 asan:
 	@$(SETUP) test
 	CC=gcc $(GO) test -asan -count=1 -timeout 30m -skip '$(UNMEASURED)' $(ASAN) ./internal/engine -mutants 40
+	CC=gcc $(GO) test -asan -count=1 -timeout 30m ./internal/engine/jpeg ./internal/engine/plane
 
 check: $(TOOLS)/staticcheck $(TOOLS)/golangci-lint
 	@$(SETUP) check
@@ -164,6 +165,7 @@ campaign:
 	THUMBD_BUILD=$(CURDIR)/build $(GO) test -count=1 -timeout 6h -v ./internal/e2e -whole -campaign \
 		-run 'UnderLoad|IdleExitRaces|Killed|PowerCut|Watchdog|Mutated|RandomGuards'
 	$(GO) test -count=1 -timeout 2h -v ./internal/tidy -campaign -run 'Large|Killed'
+	$(GO) test -count=1 -timeout 2h -v ./internal/engine/jpeg -campaign
 
 install: all
 	install -D -m 0755 build/thumbd $(DESTDIR)$(PREFIX)/bin/thumbd

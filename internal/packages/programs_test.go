@@ -96,6 +96,7 @@ func TestDebDependsOnWhatTheWorkerIsLinkedWith(t *testing.T) {
 		"libm.so.6":           "libc6 (>= " + glibc + ")",
 		"libvips.so.42":       "libvips42t64 (>= 8.14) | libvips42 (>= 8.14)",
 		"libwebp.so.7":        "libwebp7",
+		"libjpeg.so.62":       "libjpeg62-turbo | libjpeg-turbo8",
 		"libglib-2.0.so.0":    "libglib2.0-0t64 (>= 2.62) | libglib2.0-0 (>= 2.62)",
 		"libgobject-2.0.so.0": "libglib2.0-0t64 (>= 2.62) | libglib2.0-0 (>= 2.62)",
 	}

@@ -16,6 +16,7 @@ needs() {
 		command -v pkg-config|pkg-config|pkgconf-pkg-config|build test check
 		pkg-config --exists vips|libvips-dev|vips-devel|build test check
 		pkg-config --exists libwebp|libwebp-dev|libwebp-devel|build test check
+		pkg-config --exists libjpeg|libjpeg-dev|libjpeg-turbo-devel|build test check
 		codec libheif-plugin-aomenc|libheif-plugin-aomenc||build test check
 		codec libheif-plugin-dav1d|libheif-plugin-dav1d||build test check
 		codec libheif-plugin-libde265|libheif-plugin-libde265||build test check

@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: MIT
+
+package jpeg
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"image"
+	"math"
+	"math/rand/v2"
+	"os"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"thumbd/internal/engine/jpeg/peer"
+	"thumbd/internal/engine/plane"
+)
+
+var campaign = flag.Bool("campaign", false, "try 100,000 random and as many damaged files")
+
+// tries returns n, or 100,000 in a campaign.
+func tries(n int) int {
+	if *campaign {
+		return 100_000
+	}
+	return n
+}
+
+func fileOf(t testing.TB, data []byte) *os.File {
+	t.Helper()
+	fd, err := unix.MemfdCreate("test", unix.MFD_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := os.NewFile(uintptr(fd), "test")
+	if _, err := f.Write(data); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func decoded(t testing.TB, data []byte, s Scale) (plane.Picture, error) {
+	t.Helper()
+	f := fileOf(t, data)
+	defer f.Close()
+	return Decode(f, s)
+}
+
+// exactly returns what T.81 A.3.3 makes of c with size x size coefficients, in
+// lines of width samples.
+func exactly(c peer.Component, size int) (samples []float64, width int) {
+	var cosine [4][4]float64 // by sample and frequency
+	for x := range size {
+		for u := range size {
+			cosine[x][u] = math.Sqrt2 * math.Cos(float64(2*x+1)*float64(u)*math.Pi/float64(2*size))
+		}
+		cosine[x][0] = 1
+	}
+	width = c.Columns * size
+	samples = make([]float64, width*c.Rows*size)
+	for b := range c.Columns * c.Rows {
+		block := c.Coefficients[64*b:][:64]
+		for y := range size {
+			for x := range size {
+				sum := 0.0
+				for v := range size {
+					for u := range size {
+						at := 8*v + u
+						sum += float64(block[at]) * float64(c.Quantum[at]) * cosine[x][u] * cosine[y][v]
+					}
+				}
+				at := (b/c.Columns*size+y)*width + b%c.Columns*size + x
+				samples[at] = min(max(sum/8+128, 0), 255)
+			}
+		}
+	}
+	return samples, width
+}
+
+// expectExactly compares each plane of p with the file's coefficients.
+func expectExactly(t *testing.T, p plane.Picture, file []byte, m peer.Making, s Scale) {
+	t.Helper()
+	components, err := peer.Coefficients(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(components) != p.Bands() {
+		t.Fatalf("%d planes, want %d", p.Bands(), len(components))
+	}
+	for i, c := range components {
+		band := p.Band(i)
+		size := sizeOf(m, s, i)
+		across := float64(m.Width*size*factor(m, i)[0]) / float64(8*factor(m, 0)[0])
+		if math.Abs(band.Across-across) > 1e-9 || band.Width != int(math.Ceil(across)) {
+			t.Fatalf("plane %d is %d wide, %.3f across, want %.3f", i, band.Width, band.Across, across)
+		}
+		if w, h := (c.Width*size+7)/8, (c.Height*size+7)/8; abs(band.Width-w) > 1 || abs(band.Height-h) > 1 {
+			t.Fatalf("plane %d is %dx%d, want %dx%d", i, band.Width, band.Height, w, h)
+		}
+		want, width := exactly(c, size)
+		for y := range min(band.Height, c.Rows*size) {
+			for x := range min(band.Width, width) {
+				if got := band.Samples[y*band.Stride+x]; math.Abs(float64(got)-want[y*width+x]) > 1.1 {
+					t.Fatalf("plane %d at %d,%d: got %d, want %.2f", i, x, y, got, want[y*width+x])
+				}
+			}
+		}
+	}
+}
+
+// factor returns the sampling factors of a component.
+func factor(m peer.Making, component int) [2]int {
+	switch {
+	case m.Bands == 1:
+		return [2]int{1, 1}
+	case component == 0:
+		return m.Luma
+	}
+	return m.Chroma
+}
+
+// sizeOf returns how large the blocks of a component are to be decoded.
+func sizeOf(m peer.Making, s Scale, component int) int {
+	luma, own := factor(m, 0), factor(m, component)
+	switch {
+	case component == 0:
+		return s.Eighths
+	case 2*own[0] == luma[0] && 2*own[1] == luma[1]:
+		return min(2*s.Eighths, 4)
+	case s.Halved && own == luma:
+		return (s.Eighths + 1) / 2
+	}
+	return s.Eighths
+}
+
+func abs(n int) int { return max(n, -n) }
+
+// expectLikeLibjpeg compares luma with libjpeg's own decoder.
+func expectLikeLibjpeg(t *testing.T, p plane.Picture, file []byte, eighths int) {
+	t.Helper()
+	want, width, err := peer.Luma(file, eighths)
+	if err != nil {
+		t.Fatal(err)
+	}
+	band := p.Band(0)
+	if band.Width != width || band.Height*width != len(want) {
+		t.Fatalf("luma is %dx%d, libjpeg's of %d is %d wide", band.Width, band.Height, len(want), width)
+	}
+	for y := range band.Height {
+		for x := range width {
+			if got := band.Samples[y*band.Stride+x]; abs(int(got)-int(want[y*width+x])) > 3 {
+				t.Fatalf("luma at %d,%d: got %d, libjpeg's %d", x, y, got, want[y*width+x])
+			}
+		}
+	}
+}
+
+// TestRandomFiles decodes files of every kind that is decoded, and compares with
+// their coefficients as libjpeg reads them: all planes with an exact transform,
+// and luma with libjpeg's own at 1/8 and 3/8, which has no such transform for
+// the others.
+func TestRandomFiles(t *testing.T) {
+	for seed := range tries(2000) {
+		r := rand.New(rand.NewPCG(uint64(seed), 17))
+		file, m := peer.Random(r)
+		s := Scale{Eighths: 1 + r.IntN(4), Halved: r.IntN(2) == 0, Exact: true}
+		if !s.Halved && m.Bands == 3 && m.Luma == [2]int{2, 2} && m.Chroma == [2]int{1, 1} {
+			s.Eighths = 1 + r.IntN(2)
+		}
+		p, err := decoded(t, file, s)
+		if err != nil {
+			t.Fatalf("seed %d, %+v: %v", seed, m, err)
+		}
+		expectExactly(t, p, file, m, s)
+		if s.Eighths%2 == 1 {
+			expectLikeLibjpeg(t, p, file, s.Eighths)
+		}
+		p.Close()
+		if t.Failed() {
+			t.Fatalf("seed %d: %+v at %+v", seed, m, s)
+		}
+	}
+}
+
+// TestKindsLeftToLibjpeg has what the decoder does not know.
+func TestKindsLeftToLibjpeg(t *testing.T) {
+	common := peer.Making{Width: 90, Height: 70, Bands: 3, Quality: 80, Luma: [2]int{1, 1}, Chroma: [2]int{1, 1}}
+	for name, change := range map[string]func(*peer.Making){
+		"arithmetic":  func(m *peer.Making) { m.Arithmetic = true },
+		"RGB":         func(m *peer.Making) { m.RGB = true },
+		"CMYK":        func(m *peer.Making) { m.Bands = 4 },
+		"4:1:1":       func(m *peer.Making) { m.Luma = [2]int{4, 1} },
+		"more chroma": func(m *peer.Making) { m.Chroma = [2]int{2, 1} },
+		"scans of their own": func(m *peer.Making) {
+			m.Scans = []peer.Scan{{Components: []int{0}, End: 63}, {Components: []int{1}, End: 63}, {Components: []int{2}, End: 63}}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := common
+			change(&m)
+			file, err := peer.Encode(m, make([]byte, 90*70*4))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = decoded(t, file, Scale{Eighths: 2, Halved: true})
+			if !errors.Is(err, ErrLeft) {
+				t.Errorf("got %v", err)
+			}
+			t.Log(err)
+		})
+	}
+}
+
+// TestNothingIsLeftOfACutFile cuts files at every byte, also with an end marker
+// or another picture after the cut. One in the last scan of a progressive file, and
+// then an end marker, is not seen if that scan is passed over.
+func TestNothingIsLeftOfACutFile(t *testing.T) {
+	for seed := range 12 {
+		r := rand.New(rand.NewPCG(uint64(seed), 18))
+		file, m := peer.Random(r)
+		s := Scale{Eighths: 1 + r.IntN(4), Halved: true}
+		for _, tail := range []string{"", "\xff\xd9", string(file)} {
+			first, end := 0, len(file)-2
+			if tail == "\xff\xd9" && m.Scans != nil {
+				// The last scan may be one that is passed over.
+				end = bytes.LastIndex(file, []byte("\xff\xda"))
+			}
+			if tail == string(file) {
+				// A cut in its tables with all of them after it is a whole picture.
+				first = bytes.Index(file, []byte("\xff\xda"))
+			}
+			for n := first; n < end; n++ {
+				if len(file) > 2000 && n%7 != seed%7 {
+					continue
+				}
+				cut := append(append([]byte{}, file[:n]...), tail...)
+				p, err := decoded(t, cut, s)
+				if err == nil {
+					t.Fatalf("seed %d, cut at %d of %d, then %d bytes: taken; %+v at %+v", seed, n, len(file), len(tail), m, s)
+				}
+				p.Close()
+			}
+		}
+	}
+}
+
+// mutated returns file with a few bytes changed, most of them in its segments.
+func mutated(r *rand.Rand, file []byte) []byte {
+	out := append([]byte{}, file...)
+	for range 1 + r.IntN(6) {
+		most := len(out)
+		if r.IntN(3) == 0 {
+			most = min(most, 700)
+		}
+		out[r.IntN(most)] = byte(r.IntN(256))
+	}
+	return out
+}
+
+// TestDamagedFiles decodes files with wrong bytes: the sanitizers, if the test is
+// run under them, find no fault.
+func TestDamagedFiles(t *testing.T) {
+	taken := 0
+	for seed := range tries(3000) {
+		r := rand.New(rand.NewPCG(uint64(seed), 19))
+		file, _ := peer.Random(r)
+		file = mutated(r, file)
+		p, err := decoded(t, file, Scale{Eighths: 1 + r.IntN(4), Halved: r.IntN(2) == 0, Exact: r.IntN(2) == 0})
+		if err != nil {
+			continue
+		}
+		taken++
+		if out, err := p.Resize(plane.Resizing{Size: image.Pt(9, 7), Cut: image.Rect(1, 0, 8, 7), Halved: true}); err == nil {
+			out.Close()
+		}
+		p.Close()
+	}
+	t.Logf("%d taken", taken)
+}
+
+func FuzzDecode(f *testing.F) {
+	for seed := range 12 {
+		file, _ := peer.Random(rand.New(rand.NewPCG(uint64(seed), 20)))
+		f.Add(file, uint8(seed))
+	}
+	f.Fuzz(func(t *testing.T, file []byte, how uint8) {
+		p, err := decoded(t, file, Scale{Eighths: 1 + int(how&3), Halved: how&4 != 0, Exact: how&8 != 0})
+		if err == nil {
+			p.Close()
+		}
+	})
+}
