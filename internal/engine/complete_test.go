@@ -115,12 +115,17 @@ func TestDamagedIsNeverPublished(t *testing.T) {
 						files, r := render(t, d.of(data, n), job, out)
 						got, results = append(got, files...), append(results, r...)
 					}
+					// The smaller output passes over scans, in which nothing is seen
+					// but markers. A cut is, unless it is in the last one.
+					passed := name == "progressive jpg" && (d.name == "flipped" ||
+						d.name == "cut, then an end" && n > bytes.LastIndex(data, []byte{0xff, 0xda}))
 					for j, r := range results {
 						switch {
 						case r.Failure == wire.Internal:
 							t.Errorf("%s at %d of %d: %s", d.name, n, len(data), r.Detail)
 						case j == 2 && d.name == "flipped":
 							// A still needs the first frame alone.
+						case passed:
 						case r.Failure != results[0].Failure:
 							t.Errorf("%s at %d of %d: %s, and %s of output %d", d.name, n, len(data), results[0].Failure, r.Failure, j)
 						case r.Failure == "" && told && !bytes.Equal(got[j], want[j]):
@@ -178,7 +183,7 @@ func TestWithoutEnd(t *testing.T) {
 			{Width: 190, Height: 20, Method: thumb.Crop, Gravity: thumb.North, Format: thumb.PNG},
 		} {
 			want := thumbnailFile(t, files[name], tr)
-			if got := thumbnailFile(t, files[name][:len(files[name])-end], tr); !bytes.Equal(got, want) {
+			if got := thumbnailFile(t, files[name][:len(files[name])-end], tr); !alike(t, got, want) {
 				t.Errorf("%s: another picture", name)
 			}
 		}
@@ -186,13 +191,28 @@ func TestWithoutEnd(t *testing.T) {
 	trailer := slices.Concat([]byte("\x00\x00\x30\x0a\x10\x00\x00\x00MotionPhoto_Data"), bytes.Repeat([]byte("\xff\xc0film\xff\xd8"), 100))
 	jpg := files["jpg"]
 	tr := thumb.Transform{Width: 20, Height: 16, Method: thumb.Fit, Format: thumb.PNG}
-	if got := thumbnailFile(t, slices.Concat(jpg[:len(jpg)-2], trailer), tr); !bytes.Equal(got, thumbnailFile(t, jpg, tr)) {
+	if got := thumbnailFile(t, slices.Concat(jpg[:len(jpg)-2], trailer), tr); !alike(t, got, thumbnailFile(t, jpg, tr)) {
 		t.Error("with a phone's trailer: another picture")
 	}
 	original := thumb.Transform{Method: thumb.Original, Format: thumb.JPEG}
 	if got := thumbnailFile(t, jpg[:len(jpg)-2], original); !bytes.Equal(got, jpg[:len(jpg)-2]) {
 		t.Error("the original's own bytes are others")
 	}
+}
+
+// alike reports whether two PNGs show the same: package jpeg decodes one of two
+// JPEGs of which the other is left to libvips.
+func alike(t *testing.T, a, b []byte) bool {
+	t.Helper()
+	x, y := colors(decode(t, a, thumb.PNG)), colors(decode(t, b, thumb.PNG))
+	if len(x) != len(y) {
+		return false
+	}
+	sum := 0
+	for i := range x {
+		sum += max(int(x[i])-int(y[i]), int(y[i])-int(x[i]))
+	}
+	return sum <= 3*len(x)
 }
 
 // TestAnimationWithoutEnd has all frames of a GIF whose trailer is missing.
@@ -214,7 +234,7 @@ func TestWarningsOfWholeFiles(t *testing.T) {
 	tr := thumb.Transform{Width: 100, Method: thumb.Fit, Format: thumb.PNG}
 	want := thumbnailFile(t, data, tr)
 	at := bytes.Index(data, []byte{0xff, 0xc4})
-	if got := thumbnailFile(t, slices.Concat(data[:at], []byte("garbage"), data[at:]), tr); !bytes.Equal(got, want) {
+	if got := thumbnailFile(t, slices.Concat(data[:at], []byte("garbage"), data[at:]), tr); !alike(t, got, want) {
 		t.Error("another picture")
 	}
 }

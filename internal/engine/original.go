@@ -64,8 +64,10 @@ type original struct {
 	base loaded
 	// step is what base was resized to for an output, before it was cut, or none;
 	// rest is the size that the outputs after that need, or 0x0.
-	step picture
+	step loaded
 	rest image.Point
+	// left says that package jpeg has left the file to libvips.
+	left bool
 }
 
 // open checks a file against job, as far as it can without decoding. With an
@@ -245,16 +247,25 @@ func (o *original) close() {
 	o.source.close()
 }
 
-// load opens the picture, reduced as far as its decoder can and a resize to
-// size, of the picture as it is stored, allows. The caller closes it.
-func (o *original) load(size image.Point, animated bool) (loaded, error) {
+// load returns the picture for out, reduced as far as its decoder can and a
+// resize to size, of the picture as it is stored, allows. The caller closes it.
+func (o *original) load(size image.Point, out *output) (loaded, error) {
+	if !o.base.none() {
+		return o.base.again(), nil
+	}
+	if l := o.loadPlanes(size, out.halves()); !l.none() {
+		return l, nil
+	}
+	return o.loadPicture(size, out.animated)
+}
+
+// loadPicture is load by libvips.
+func (o *original) loadPicture(size image.Point, animated bool) (loaded, error) {
 	l := loading{format: o.format, shrink: 1, scale: 1, frames: 1}
 	if animated {
 		l.frames = o.frames
 	}
 	switch {
-	case o.base.p != nil:
-		return loaded{o.base.again(), o.base.across, o.base.down}, nil
 	case o.format == thumb.JPEG:
 		l.shrink = geometry.Shrink(o.stored, size)
 	case o.format == thumb.SVG:
@@ -273,7 +284,7 @@ func (o *original) load(size image.Point, animated bool) (loaded, error) {
 	}
 	if l.shrink > 1 {
 		n := float64(l.shrink)
-		return loaded{p, float64(o.stored.X) / n, float64(o.stored.Y) / n}, nil
+		return loaded{picture: p, across: float64(o.stored.X) / n, down: float64(o.stored.Y) / n}, nil
 	}
 	return p.whole(), nil
 }

@@ -9,15 +9,10 @@ import (
 	"thumbd/internal/render/wire"
 )
 
-// picture returns what out makes of the original, its frames below one
-// another. The caller closes it.
-func (o *original) picture(out *output, m *marks) (picture, animation, error) {
+// picture returns what out makes of the original, all of which is loaded, its
+// frames below one another. The caller closes it.
+func (o *original) picture(all loaded, out *output, m *marks) (picture, animation, error) {
 	a := animation{frames: 1}
-	all, err := o.load(o.need(out.plan), out.animated)
-	if err != nil {
-		return picture{}, a, err
-	}
-	defer all.close()
 	if !out.animated {
 		p, err := o.still(all, out, m)
 		return p, a, err
@@ -122,7 +117,7 @@ func (o *original) need(plan geometry.Plan) image.Point {
 func (o *original) reduced(l loaded, plan geometry.Plan) (picture, error) {
 	stored := plan.Stored(geometry.Upright(o.stored, o.orientation), o.orientation)
 	o.memory = max(o.memory, int64(stored.Cut.Dx())*int64(stored.Cut.Dy())*8)
-	if size := l.size(); size != o.stored {
+	if size := l.size(); l.planes.None() && size != o.stored {
 		stored.Source = image.Rectangle{Max: size}
 	}
 	rest := o.reads(l) && stored.Source.Max.Y < l.size().Y
@@ -150,18 +145,27 @@ func (o *original) reduced(l loaded, plan geometry.Plan) (picture, error) {
 // for them: not of WebP, whose decoder alone takes nearly all that two
 // thumbnails of one size may differ by.
 func (o *original) resized(l loaded, plan geometry.Plan) (picture, error) {
-	size, all := l.size(), image.Rectangle{Max: plan.Size}
-	if o.reducible || o.rest == (image.Point{}) || plan.Source.Size() != size || plan.Size.X >= size.X || plan.Size.Y >= size.Y ||
-		o.step.p != nil && !geometry.Fine(plan.Size, o.rest) {
+	if !l.planes.None() {
+		return o.pixels(l, plan)
+	}
+	if o.reducible || plan.Source.Size() != l.size() || !o.isStep(l, plan) {
 		return l.reduce(plan)
 	}
 	part := plan.Cut
-	plan.Cut = all
+	plan.Cut = image.Rectangle{Max: plan.Size}
 	whole, err := l.reduce(plan)
 	if err != nil {
 		return whole, err
 	}
 	o.step.close()
-	o.step = whole
+	o.step = whole.whole()
 	return whole.cut(part)
+}
+
+// isStep reports whether the outputs that follow can be made of l as plan resizes
+// it.
+func (o *original) isStep(l loaded, plan geometry.Plan) bool {
+	size := l.size()
+	return o.rest != (image.Point{}) && plan.Size.X < size.X && plan.Size.Y < size.Y &&
+		(o.step.none() || geometry.Fine(plan.Size, o.rest))
 }

@@ -44,7 +44,7 @@ func (e *Engine) Render(job wire.Job, files Files) []wire.Result {
 	m := e.newMarks(job, files.Watermarks)
 	defer m.close()
 	outputs := o.plan(job, files.Outputs)
-	for _, group := range together(outputs) {
+	for _, group := range o.together(outputs) {
 		group = o.gather(group)
 		for i, out := range group {
 			if out.err == nil {
@@ -172,7 +172,15 @@ func (o *original) make(out *output, m *marks) error {
 	if out.Method == thumb.Original {
 		return o.copyTo(out)
 	}
-	p, a, err := o.picture(out, m)
+	all, err := o.load(o.need(out.plan), out)
+	if err != nil {
+		return err
+	}
+	defer all.close()
+	if !all.planes.None() && o.staysPlanes(out) {
+		return o.encodePlanes(all, out)
+	}
+	p, a, err := o.picture(all, out, m)
 	if err != nil {
 		return err
 	}
@@ -197,7 +205,7 @@ func (o *original) copyTo(out *output) error {
 	if o.length > out.limit {
 		return failed(wire.ThumbnailBytes, "%d bytes", o.length)
 	}
-	p, err := o.load(image.Pt(1, 1), out.animated)
+	p, err := o.loadPicture(image.Pt(1, 1), out.animated)
 	if err != nil {
 		return err
 	}

@@ -14,20 +14,23 @@ import (
 // several outputs to be made of it. Larger ones are decoded for each.
 const maxBase = 192 << 20
 
-// together returns the outputs in groups that are made of the same pixels.
-func together(outputs []*output) [][]*output {
-	var stills, films, copies []*output
+// together returns the outputs in groups that are made of the same pixels. Of a
+// JPEG, those that show all of its chroma are a group of their own.
+func (o *original) together(outputs []*output) [][]*output {
+	var stills, colorful, films, copies []*output
 	for _, out := range outputs {
 		switch {
 		case out.Method == thumb.Original:
 			copies = append(copies, out)
 		case out.animated:
 			films = append(films, out)
+		case o.format == thumb.JPEG && !out.halves():
+			colorful = append(colorful, out)
 		default:
 			stills = append(stills, out)
 		}
 	}
-	return [][]*output{stills, films, copies}
+	return [][]*output{stills, colorful, films, copies}
 }
 
 // gather decodes the original for group once, at the scale that the largest of
@@ -49,8 +52,12 @@ func (o *original) gather(group []*output) []*output {
 	if wanted < 2 || o.format == thumb.SVG {
 		return sorted
 	}
-	all, err := o.load(size, sorted[0].animated)
+	all, err := o.load(size, sorted[0])
 	if err != nil {
+		return sorted
+	}
+	if !all.planes.None() {
+		o.base = all
 		return sorted
 	}
 	defer all.close()
@@ -86,14 +93,17 @@ func (o *original) needs(outputs []*output) (size image.Point) {
 // still to be made allow: rest, from large to small. It is the mean of pixels,
 // or what a larger output was resized to.
 func (o *original) narrow(rest []*output) {
-	if o.base.p == nil || rest[0].animated {
+	if o.base.none() || rest[0].animated {
 		return
 	}
 	size := o.needs(rest)
 	o.rest = o.needs(rest[1:])
-	if o.step.p != nil && geometry.Fine(o.step.size(), size) {
+	if !o.step.none() && geometry.Fine(o.step.size(), size) {
 		o.base.close()
-		o.base, o.step = o.step.whole(), picture{}
+		o.base, o.step = o.step, loaded{}
+	}
+	if !o.base.planes.None() {
+		return
 	}
 	n := geometry.Mean(o.base.size(), size)
 	if n == 1 {
@@ -109,5 +119,5 @@ func (o *original) narrow(rest []*output) {
 func (o *original) release() {
 	o.base.close()
 	o.step.close()
-	o.base, o.step, o.rest = loaded{}, picture{}, image.Point{}
+	o.base, o.step, o.rest = loaded{}, loaded{}, image.Point{}
 }

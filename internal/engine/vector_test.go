@@ -177,7 +177,7 @@ func TestDrawingsCostTheirThumbnail(t *testing.T) {
 		out := o.plan(job, []*os.File{nil})[0]
 		var l loaded
 		if err = out.err; err == nil {
-			l, err = o.load(o.need(out.plan), false)
+			l, err = o.load(o.need(out.plan), out)
 		}
 		if (err != nil) != (want == image.Point{}) {
 			t.Errorf("%s: %v", attributes, err)

@@ -131,6 +131,25 @@ thumbd_load(VipsSource *source, const ThumbdLoading *l, VipsImage **out)
 	return -1;
 }
 
+void *
+thumbd_like(VipsImage *in, int width, int height, VipsImage **out, size_t *stride)
+{
+	VipsImage *t = vips_image_new_memory();
+
+	if (vips_image_pipelinev(t, VIPS_DEMAND_STYLE_ANY, in, NULL))
+		goto fail;
+	t->Xsize = width;
+	t->Ysize = height;
+	if (vips_image_write_prepare(t))
+		goto fail;
+	*stride = VIPS_IMAGE_SIZEOF_LINE(t);
+	*out = t;
+	return VIPS_IMAGE_ADDR(t, 0, 0);
+fail:
+	g_object_unref(t);
+	return NULL;
+}
+
 gboolean
 thumbd_has(const char *operation)
 {

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"unsafe"
 
+	"thumbd/internal/engine/plane"
 	"thumbd/internal/engine/probe"
 	"thumbd/internal/geometry"
 	"thumbd/internal/thumb"
@@ -83,15 +84,44 @@ func (s source) close() {
 type picture struct{ p *C.VipsImage }
 
 // loaded is an original in another size, with a part of a pixel more or less
-// than it has: across x down pixels are all of the original.
+// than it has: across x down pixels are all of the original. A JPEG that is
+// decoded by package jpeg is planes instead of a picture.
 type loaded struct {
 	picture
 	across, down float64
+	planes       plane.Picture
+	halved       bool // whether that has half as many samples of chroma, or shall have
+	lent         bool // the planes are another's
+}
+
+func (l loaded) none() bool { return l.p == nil && l.planes.None() }
+
+func (l loaded) close() {
+	l.picture.close()
+	if !l.lent {
+		l.planes.Close()
+	}
+}
+
+// again returns l for another owner, for as long as l is there.
+func (l loaded) again() loaded {
+	if l.p != nil {
+		l.picture = l.picture.again()
+	}
+	l.lent = true
+	return l
+}
+
+func (l loaded) size() image.Point {
+	if !l.planes.None() {
+		return l.planes.Size()
+	}
+	return l.picture.size()
 }
 
 // whole returns p, of which nothing is missing.
 func (p picture) whole() loaded {
-	return loaded{p, float64(p.p.Xsize), float64(p.p.Ysize)}
+	return loaded{picture: p, across: float64(p.p.Xsize), down: float64(p.p.Ysize)}
 }
 
 // loading is how a file is opened.
@@ -236,6 +266,19 @@ func (p picture) number(name string) int {
 		return 0
 	}
 	return int(n)
+}
+
+// like returns planes as pixels, in memory, with all that p has beside its pixels.
+func (p picture) like(planes plane.Picture) (picture, error) {
+	size := planes.Size()
+	var out picture
+	var stride C.size_t
+	pixels := C.thumbd_like(p.p, C.int(size.X), C.int(size.Y), &out.p, &stride)
+	if pixels == nil {
+		return picture{}, lastError()
+	}
+	planes.Pixels(pixels, int(stride))
+	return out, nil
 }
 
 // frame returns the frame of p that begins at line top. Frames are read in

@@ -63,7 +63,7 @@ func (m *marks) prepare(out *output, size image.Point) error {
 		Size:   m.placed.Size(),
 		Cut:    image.Rectangle{Max: m.placed.Size()},
 	}
-	all, err := o.load(o.need(plan), false)
+	all, err := o.loadPicture(o.need(plan), false)
 	if err != nil {
 		return err
 	}

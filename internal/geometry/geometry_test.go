@@ -379,3 +379,25 @@ func see(p, stored image.Point, orientation int) image.Point {
 		{p.Y, p.X}, {bottom, p.X}, {bottom, right}, {p.Y, right},
 	}[orientation-1]
 }
+
+// TestEighths has what each scale leaves: 5/3 at 1/8, 7/5 at the others.
+func TestEighths(t *testing.T) {
+	for _, c := range []struct {
+		original, size image.Point
+		want           int
+	}{
+		{image.Pt(4000, 3000), image.Pt(300, 225), 1},
+		{image.Pt(4000, 3000), image.Pt(301, 226), 2},
+		{image.Pt(4000, 3000), image.Pt(714, 535), 2},
+		{image.Pt(4000, 3000), image.Pt(715, 536), 3},
+		{image.Pt(4000, 3000), image.Pt(1071, 803), 3},
+		{image.Pt(4000, 3000), image.Pt(1072, 804), 4},
+		{image.Pt(4000, 3000), image.Pt(1428, 1071), 4},
+		{image.Pt(4000, 3000), image.Pt(1429, 1071), 0},
+		{image.Pt(4000, 3000), image.Pt(100, 1072), 0},
+	} {
+		if got := Eighths(c.original, c.size); got != c.want {
+			t.Errorf("%v to %v: %d, want %d", c.original, c.size, got, c.want)
+		}
+	}
+}

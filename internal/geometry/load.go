@@ -41,6 +41,24 @@ func Reduced(picture, size image.Point) image.Point {
 // mostMean is the most lines whose sum the engine can hold.
 const mostMean = 1 << 15
 
+// The JPEG decoder of package jpeg takes the lowest frequencies of each block,
+// and reduces better than means do. At 1/8 these are means.
+const eighthsNum, eighthsDen = 7, 5
+
+// Eighths returns the size, in eighths of a picture's, at which package jpeg
+// shall decode one that is resized to size: 1 to 4, or 0 if these are too small.
+func Eighths(picture, size image.Point) int {
+	if enough(picture.Div(8), size) {
+		return 1
+	}
+	for n := 2; n <= 4; n++ {
+		if picture.X*n*eighthsDen >= 8*size.X*eighthsNum && picture.Y*n*eighthsDen >= 8*size.Y*eighthsNum {
+			return n
+		}
+	}
+	return 0
+}
+
 // Mean returns by how much a decoded picture shall be reduced to the mean of
 // its pixels before it is resized to size: what is left is at least twice that.
 func Mean(picture, size image.Point) int {

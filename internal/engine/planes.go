@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+
+package engine
+
+// #include "vips.h"
+import "C"
+
+import (
+	"fmt"
+	"image"
+
+	"thumbd/internal/engine/jpeg"
+	"thumbd/internal/engine/plane"
+	"thumbd/internal/geometry"
+	"thumbd/internal/thumb"
+)
+
+// subsampled is the quality below which libjpeg and libheif are told to write
+// half as many samples of chroma across and down.
+const subsampled = 90
+
+// halves reports whether out is written with half as many samples of chroma,
+// across and down, as of luma.
+func (out *output) halves() bool {
+	switch out.Format {
+	case thumb.JPEG, thumb.AVIF:
+		return out.Quality < subsampled
+	case thumb.WebP:
+		return true
+	}
+	return false
+}
+
+// loadPlanes decodes a JPEG by package jpeg for a resize to size, or returns none
+// if libvips is to decode it. The caller closes it.
+func (o *original) loadPlanes(size image.Point, halved bool) loaded {
+	n := geometry.Eighths(o.stored, size)
+	if o.format != thumb.JPEG || n == 0 || o.left {
+		return loaded{}
+	}
+	p, err := jpeg.Decode(o.file, jpeg.Scale{Eighths: n, Halved: halved})
+	if err != nil {
+		o.left = true
+		return loaded{}
+	}
+	return loaded{planes: p, halved: halved}
+}
+
+// staysPlanes reports whether out is a JPEG whose pixels nobody asks for: what is
+// done to it is done to planes.
+func (o *original) staysPlanes(out *output) bool {
+	return out.Format == thumb.JPEG && o.profile == ignoreProfile &&
+		out.plan.Seek == 0 && out.plan.Canvas == out.plan.Cut.Size() &&
+		!out.Gray && out.Blur == 0 && out.Sharpen == 0 && out.Watermark.Name == "" &&
+		out.Metadata == thumb.NoMetadata
+}
+
+// encodePlanes writes out, which stays planes, made of l.
+func (o *original) encodePlanes(l loaded, out *output) error {
+	plan := out.plan.Stored(geometry.Upright(o.stored, o.orientation), o.orientation)
+	small, err := o.resizedPlanes(l, plan, o.orientation)
+	if err != nil {
+		return o.damaged(err)
+	}
+	defer small.Close()
+	seen := small
+	if o.orientation > 1 {
+		if seen, err = small.Turn(o.orientation); err != nil {
+			return o.damaged(err)
+		}
+		defer seen.Close()
+	}
+	size := seen.Size()
+	e := jpeg.Encoding{Quality: int(out.Quality), Progressive: size.X*size.Y >= C.THUMBD_PROGRESSIVE}
+	err = jpeg.Encode(seen, e, func(data []byte) error { return write(out.file, data, out.limit) })
+	if err != nil {
+		return fmt.Errorf("encode %v: %w", out.Format, err)
+	}
+	return nil
+}
+
+// pixels returns l as plan, for the picture as it is stored, resizes and cuts it.
+func (o *original) pixels(l loaded, plan geometry.Plan) (picture, error) {
+	const asStored = 1
+	small, err := o.resizedPlanes(l, plan, asStored)
+	if err != nil {
+		return picture{}, err
+	}
+	defer small.Close()
+	if o.header.p == nil {
+		if o.header, err = o.read(loading{format: o.format, shrink: 1, scale: 1, frames: 1}); err != nil {
+			return picture{}, err
+		}
+	}
+	return o.header.like(small)
+}
+
+// resizedPlanes returns l as plan resizes and cuts it, to be turned by an EXIF
+// orientation. As with resized, all of it may be kept for outputs that follow.
+func (o *original) resizedPlanes(l loaded, plan geometry.Plan, orientation int) (plane.Picture, error) {
+	r := plane.Resizing{
+		Size: plan.Size, Cut: plan.Cut, Halved: l.halved,
+		FromRight:  orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8,
+		FromBottom: orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7,
+	}
+	if !o.isStep(l, plan) {
+		return l.planes.Resize(r)
+	}
+	whole, err := l.planes.Resize(plane.Resizing{
+		Size: plan.Size, Cut: image.Rectangle{Max: plan.Size}, Halved: l.halved,
+	})
+	if err != nil {
+		return plane.Picture{}, err
+	}
+	o.step.close()
+	o.step = loaded{planes: whole, halved: l.halved}
+	return whole.Resize(r)
+}
