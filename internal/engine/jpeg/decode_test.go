@@ -292,3 +292,38 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// TestRestartMarkersAreInOrder swaps two restart markers of a scan that is decoded
+// and of one that is passed over.
+func TestRestartMarkersAreInOrder(t *testing.T) {
+	m := peer.Making{Width: 90, Height: 70, Bands: 1, Quality: 80, Luma: [2]int{1, 1}, Chroma: [2]int{1, 1}, Interval: 9}
+	scans := []peer.Scan{{Components: []int{0}}, {Components: []int{0}, Start: 1, End: 63}}
+	r := rand.New(rand.NewPCG(1, 21))
+	for name, scans := range map[string][]peer.Scan{"decoded": nil, "passed over": scans} {
+		m.Scans = scans
+		file, err := peer.Encode(m, content(r, m.Width*m.Height))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := Scale{Eighths: 1, Halved: true}
+		p, err := decoded(t, file, s)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		p.Close()
+		first, second := bytes.LastIndex(file, []byte{0xff, 0xd0}), bytes.LastIndex(file, []byte{0xff, 0xd1})
+		file[first+1], file[second+1] = file[second+1], file[first+1]
+		if p, err = decoded(t, file, s); err == nil {
+			p.Close()
+			t.Errorf("%s: taken", name)
+		}
+	}
+}
+
+func content(r *rand.Rand, n int) []byte {
+	pixels := make([]byte, n)
+	for i := range pixels {
+		pixels[i] = byte(r.IntN(256))
+	}
+	return pixels
+}
