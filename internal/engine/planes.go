@@ -38,7 +38,7 @@ func (o *original) loadPlanes(size image.Point, halved bool) loaded {
 	if o.format != thumb.JPEG || n == 0 || o.left {
 		return loaded{}
 	}
-	p, err := jpeg.Decode(o.file, jpeg.Scale{Eighths: n, Halved: halved})
+	p, err := jpeg.Decode(o.file, jpeg.Scale{Size: o.stored, Eighths: n, Halved: halved})
 	if err != nil {
 		o.left = true
 		return loaded{}

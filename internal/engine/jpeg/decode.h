@@ -7,6 +7,9 @@
 
 /* How a file is decoded. */
 typedef struct {
+	/* The size of the picture, as the caller has checked it: a file of another
+	 * size is refused before any memory is taken for it. */
+	int width, height;
 	/* The size of the planes in eighths of the picture's, 1 to 4. */
 	int eighths;
 	/* Whether the thumbnail has half as many samples of chroma across and down

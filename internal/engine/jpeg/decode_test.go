@@ -48,6 +48,18 @@ func decoded(t testing.TB, data []byte, s Scale) (plane.Picture, error) {
 	return Decode(f, s)
 }
 
+func sizeIn(m peer.Making) image.Point { return image.Pt(m.Width, m.Height) }
+
+// sizeTold returns the size in a file's first frame header, or 0x0.
+func sizeTold(file []byte) image.Point {
+	for i := 0; i+9 <= len(file); i++ {
+		if file[i] == 0xff && file[i+1] >= 0xc0 && file[i+1] <= 0xc2 {
+			return image.Pt(int(file[i+7])<<8|int(file[i+8]), int(file[i+5])<<8|int(file[i+6]))
+		}
+	}
+	return image.Point{}
+}
+
 // exactly returns what T.81 A.3.3 makes of c with size x size coefficients, in
 // lines of width samples.
 func exactly(c peer.Component, size int) (samples []float64, width int) {
@@ -165,7 +177,7 @@ func TestRandomFiles(t *testing.T) {
 	for seed := range tries(2000) {
 		r := rand.New(rand.NewPCG(uint64(seed), 17))
 		file, m := peer.Random(r)
-		s := Scale{Eighths: 1 + r.IntN(4), Halved: r.IntN(2) == 0, Exact: true}
+		s := Scale{Size: sizeIn(m), Eighths: 1 + r.IntN(4), Halved: r.IntN(2) == 0, Exact: true}
 		if !s.Halved && m.Bands == 3 && m.Luma == [2]int{2, 2} && m.Chroma == [2]int{1, 1} {
 			s.Eighths = 1 + r.IntN(2)
 		}
@@ -204,12 +216,43 @@ func TestKindsLeftToLibjpeg(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = decoded(t, file, Scale{Eighths: 2, Halved: true})
+			_, err = decoded(t, file, Scale{Size: sizeIn(m), Eighths: 2, Halved: true})
 			if !errors.Is(err, ErrLeft) {
 				t.Errorf("got %v", err)
 			}
 			t.Log(err)
 		})
+	}
+}
+
+// TestAnotherSize has a file of another size than its caller has checked, as of one
+// that is written over in between.
+func TestAnotherSize(t *testing.T) {
+	file, m := peer.Random(rand.New(rand.NewPCG(5, 17)))
+	for _, more := range []image.Point{{X: 1}, {Y: 1}, {X: -1}, {Y: -1}} {
+		_, err := decoded(t, file, Scale{Size: sizeIn(m).Add(more), Eighths: 1, Halved: true})
+		if !errors.Is(err, ErrLeft) {
+			t.Errorf("%v more: got %v", more, err)
+		}
+	}
+}
+
+// TestCodeOfOnes has a Huffman table with a code of ones alone, which is what a
+// byte is filled up with.
+func TestCodeOfOnes(t *testing.T) {
+	m := peer.Making{Width: 9, Height: 9, Bands: 1, Quality: 80, Luma: [2]int{1, 1}, Chroma: [2]int{1, 1}}
+	file, err := peer.Encode(m, make([]byte, 81))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The first table is a DC one, with codes of 2 bits and more.
+	at := bytes.Index(file, []byte{0xff, 0xc4}) + 4
+	if file[at] != 0 || file[at+1] != 0 {
+		t.Fatalf("the first table is %#x with %d codes of a bit", file[at], file[at+1])
+	}
+	file[at+1], file[at+2], file[at+3] = 2, 0, file[at+2]+file[at+3]-2
+	if _, err := decoded(t, file, Scale{Size: sizeIn(m), Eighths: 1, Halved: true}); !errors.Is(err, ErrLeft) {
+		t.Errorf("got %v", err)
 	}
 }
 
@@ -220,7 +263,7 @@ func TestNothingIsLeftOfACutFile(t *testing.T) {
 	for seed := range 12 {
 		r := rand.New(rand.NewPCG(uint64(seed), 18))
 		file, m := peer.Random(r)
-		s := Scale{Eighths: 1 + r.IntN(4), Halved: true}
+		s := Scale{Size: sizeIn(m), Eighths: 1 + r.IntN(4), Halved: true}
 		for _, tail := range []string{"", "\xff\xd9", string(file)} {
 			first, end := 0, len(file)-2
 			if tail == "\xff\xd9" && m.Scans != nil {
@@ -267,7 +310,8 @@ func TestDamagedFiles(t *testing.T) {
 		r := rand.New(rand.NewPCG(uint64(seed), 19))
 		file, _ := peer.Random(r)
 		file = mutated(r, file)
-		p, err := decoded(t, file, Scale{Eighths: 1 + r.IntN(4), Halved: r.IntN(2) == 0, Exact: r.IntN(2) == 0})
+		s := Scale{Size: sizeTold(file), Eighths: 1 + r.IntN(4), Halved: r.IntN(2) == 0, Exact: r.IntN(2) == 0}
+		p, err := decoded(t, file, s)
 		if err != nil {
 			continue
 		}
@@ -286,7 +330,11 @@ func FuzzDecode(f *testing.F) {
 		f.Add(file, uint8(seed))
 	}
 	f.Fuzz(func(t *testing.T, file []byte, how uint8) {
-		p, err := decoded(t, file, Scale{Eighths: 1 + int(how&3), Halved: how&4 != 0, Exact: how&8 != 0})
+		s := Scale{Size: sizeTold(file), Eighths: 1 + int(how&3), Halved: how&4 != 0, Exact: how&8 != 0}
+		if s.Size.X*s.Size.Y > 1<<20 {
+			t.Skip("as the engine refuses pictures above its limit")
+		}
+		p, err := decoded(t, file, s)
 		if err == nil {
 			p.Close()
 		}
@@ -305,7 +353,7 @@ func TestRestartMarkersAreInOrder(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := Scale{Eighths: 1, Halved: true}
+		s := Scale{Size: sizeIn(m), Eighths: 1, Halved: true}
 		p, err := decoded(t, file, s)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)

@@ -52,6 +52,7 @@ import "C"
 import (
 	"errors"
 	"fmt"
+	"image"
 	"os"
 	"runtime"
 	"unsafe"
@@ -61,6 +62,9 @@ import (
 
 // Scale is the size at which a file is decoded.
 type Scale struct {
+	// Size is that of the picture, as the caller has checked it. A file of another
+	// size is left alone before any memory is taken for it.
+	Size image.Point
 	// Eighths is the size of luma's plane in eighths of the picture's, 1 to 4.
 	Eighths int
 	// Halved says that the thumbnail will have half as many samples of chroma,
@@ -78,7 +82,10 @@ var ErrLeft = errors.New("left to libjpeg")
 // Decode returns the planes of a file, which is read from its first byte on. The
 // caller closes them.
 func Decode(file *os.File, s Scale) (plane.Picture, error) {
-	scale := C.JpegScale{eighths: C.int(s.Eighths), halved: number(s.Halved), exact: number(s.Exact)}
+	scale := C.JpegScale{
+		width: C.int(s.Size.X), height: C.int(s.Size.Y),
+		eighths: C.int(s.Eighths), halved: number(s.Halved), exact: number(s.Exact),
+	}
 	var why *C.char
 	p := C.jpeg_decode(C.int(file.Fd()), &scale, &why)
 	runtime.KeepAlive(file)

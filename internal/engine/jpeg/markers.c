@@ -169,6 +169,9 @@ decode_frame(Decoder *d, int marker)
 	d->progressive = marker == 0xc2;
 	if (!d->width || !d->height)
 		return refuse(d, "a height that is told later");
+	/* For example a file that is written over at this moment. */
+	if (d->width != d->scale->width || d->height != d->scale->height)
+		return refuse(d, "another size than its caller has checked");
 	if ((d->count != 1 && d->count != 3) || left(&s) != (size_t) (3 * d->count)) {
 		d->count = 0;
 		return refuse(d, "neither gray nor YCbCr");
@@ -201,6 +204,7 @@ decode_scan_header(Decoder *d, Scan *scan)
 	Segment s;
 	int i;
 	int at = 0; /* components are in the frame's order */
+	int blocks = 0;
 
 	if (open_segment(d, &s))
 		return -1;
@@ -218,6 +222,7 @@ decode_scan_header(Decoder *d, Scan *scan)
 		c = scan->component[i] = &d->component[at];
 		c->dc = s.at[1] >> 4;
 		c->ac = s.at[1] & 0xf;
+		blocks += c->h * c->v;
 		/* Tables count as they are at a component's first scan. */
 		if (!c->latched && !d->has_quantum[c->table])
 			return refuse(d, "no quantization table");
@@ -225,6 +230,8 @@ decode_scan_header(Decoder *d, Scan *scan)
 			memcpy(c->quantum, d->quantum[c->table], sizeof(c->quantum));
 		c->latched = 1;
 	}
+	if (scan->count > 1 && blocks > 10)
+		return refuse(d, "more than ten blocks in an MCU");
 	scan->start = s.at[0];
 	scan->end = s.at[1];
 	scan->high = s.at[2] >> 4;
