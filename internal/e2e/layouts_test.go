@@ -30,6 +30,7 @@ var layoutAnswers = []struct {
 	{host: "shop.example", target: "/media/cache/Wide_2/uploads/dogs.jpg.webp", format: "webp", width: 399, height: 600},
 	{host: "shop.example", target: "/media/cache/resolve/my_thumb/uploads/dogs.jpg", status: 302, location: "/media/cache/my_thumb/uploads/dogs.jpg", reason: "resolve"},
 	{host: "shop.example", target: "/media/cache/resolve/my_thumb/uploads/a%20b.jpg?x=y", status: 302, location: "/media/cache/my_thumb/uploads/a%20b.jpg", reason: "resolve"},
+	{host: "shop.example", target: "/media/cache/outbound/uploads/small.jpg", format: "jpeg", width: 240, height: 160},
 	{host: "shop.example", target: "/media/cache/other/uploads/dogs.jpg", status: 404, reason: "unknown-preset"},
 	{host: "shop.example", target: "/media/cache/resolve/other/uploads/dogs.jpg", status: 404, reason: "unknown-preset"},
 	{host: "shop.example", target: "/media/cache/my_thumb/rc/Xz12Ab9_/uploads/dogs.jpg", status: 404, reason: "no-original"},
@@ -85,8 +86,8 @@ func TestLayouts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if files != 7 {
-		t.Errorf("%d files, want 7", files)
+	if files != 8 {
+		t.Errorf("%d files, want 8", files)
 	}
 }
 
@@ -124,7 +125,7 @@ func startLayouts(t *testing.T) (*rig.Rig, toServers, []string) {
 	examples := filepath.Join(filepath.Dir(testdata(t, ".")), "packaging/examples")
 	socket := filepath.Join(t.TempDir(), "front.sock")
 	const dogs, other = "originals/photos/dogs.jpg", "originals/tests/orientation/1.jpg"
-	shop := folder(t, map[string]string{"uploads/dogs.jpg": dogs, "uploads/a b.jpg": dogs})
+	shop := folder(t, map[string]string{"uploads/dogs.jpg": dogs, "uploads/a b.jpg": dogs, "uploads/small.jpg": other})
 	// The second is named exactly as the URI of the first as WebP.
 	magazine := folder(t, map[string]string{"2024-01/dogs.jpg": dogs, "2024-01/square.jpg": dogs, "2024-01/square.jpg.webp": other})
 	roots := []string{folder(t, nil), folder(t, nil)}
