@@ -89,7 +89,11 @@ func TestWorkersKilledUnderLoad(t *testing.T) {
 		// An original that loses a second worker is quarantined: each loses one.
 		name := fmt.Sprintf("load-%d.jpg", i)
 		run(t, "cp", filepath.Join(originals, small), filepath.Join(originals, name))
-		t.Cleanup(func() { os.Remove(filepath.Join(originals, name)) })
+		t.Cleanup(func() {
+			if err := os.Remove(filepath.Join(originals, name)); err != nil {
+				t.Error(err)
+			}
+		})
 		l.turn(name)
 		err := syscall.Kill(all[rand.IntN(len(all))], syscall.SIGKILL)
 		if err != nil && err != syscall.ESRCH {
