@@ -10,6 +10,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -237,22 +238,26 @@ func TestAnotherSize(t *testing.T) {
 	}
 }
 
-// TestCodeOfOnes has a Huffman table with a code of ones alone, which is what a
-// byte is filled up with.
+// TestCodeOfOnes adds a Huffman table that nothing uses, with the codes 0 and 10,
+// and with 0 and 1: a code of ones alone is what a byte is filled up with.
 func TestCodeOfOnes(t *testing.T) {
 	m := peer.Making{Width: 9, Height: 9, Bands: 1, Quality: 80, Luma: [2]int{1, 1}, Chroma: [2]int{1, 1}}
 	file, err := peer.Encode(m, make([]byte, 81))
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The first table is a DC one, with codes of 2 bits and more.
-	at := bytes.Index(file, []byte{0xff, 0xc4}) + 4
-	if file[at] != 0 || file[at+1] != 0 {
-		t.Fatalf("the first table is %#x with %d codes of a bit", file[at], file[at+1])
-	}
-	file[at+1], file[at+2], file[at+3] = 2, 0, file[at+2]+file[at+3]-2
-	if _, err := decoded(t, file, Scale{Size: sizeIn(m), Eighths: 1, Halved: true}); !errors.Is(err, ErrLeft) {
-		t.Errorf("got %v", err)
+	at := bytes.Index(file, []byte{0xff, 0xc4})
+	for _, c := range []struct {
+		counts [16]byte
+		whole  bool
+	}{{[16]byte{1, 1}, true}, {[16]byte{2}, false}} {
+		// DHT, its length, and the third table of DC with two symbols.
+		table := slices.Concat([]byte{0xff, 0xc4, 0, 21, 0x03}, c.counts[:], []byte{0, 1})
+		p, err := decoded(t, slices.Insert(slices.Clone(file), at, table...), Scale{Size: sizeIn(m), Eighths: 1})
+		if (err == nil) != c.whole {
+			t.Errorf("counts %v: %v", c.counts, err)
+		}
+		p.Close()
 	}
 }
 
