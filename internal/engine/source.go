@@ -5,6 +5,7 @@ package engine
 import (
 	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"io"
 	"slices"
 
@@ -31,6 +32,9 @@ func (o *original) newSource() (source, error) {
 		return source{}, err
 	}
 	c := o.container
+	if c.Excess.Length > 0 {
+		return o.withoutExcess()
+	}
 	if !c.Alone && !c.Bare && !c.NoEnd && len(c.Cleared) == 0 {
 		return newSource(o.file)
 	}
@@ -53,6 +57,28 @@ func (o *original) newSource() (source, error) {
 		return newSourceOf(append(all, oneFrame...))
 	}
 	return newSourceOf(append(all, ends[o.format]...))
+}
+
+// withoutExcess is a source of a PNG whose tRNS chunk ends with its palette.
+func (o *original) withoutExcess() (source, error) {
+	c := o.container
+	all := make([]byte, o.length)
+	if _, err := io.ReadFull(io.NewSectionReader(o.file, 0, o.length), all); err != nil {
+		return source{}, err
+	}
+	if c.NoEnd {
+		all = append(all[:c.Trailer], ends[thumb.PNG]...)
+	}
+	chunk := all[c.Excess.At:][:c.Excess.Length]
+	sum := len(chunk) - 4
+	// A chunk with a wrong checksum does not count.
+	if crc32.ChecksumIEEE(chunk[4:sum]) != binary.BigEndian.Uint32(chunk[sum:]) {
+		return newSourceOf(all)
+	}
+	short := binary.BigEndian.AppendUint32(nil, uint32(c.Colors))
+	short = append(short, chunk[4:8+c.Colors]...)
+	short = binary.BigEndian.AppendUint32(short, crc32.ChecksumIEEE(short[4:]))
+	return newSourceOf(slices.Concat(all[:c.Excess.At], short, all[c.Excess.At+c.Excess.Length:]))
 }
 
 // firstOfWebP is a source of an animated WebP's first frame, of which head has all

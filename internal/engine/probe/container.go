@@ -52,6 +52,11 @@ type Container struct {
 	First int64
 	// Metadata are the chunks of a WebP that follow its frames and describe it.
 	Metadata []Section
+	// Excess is the tRNS chunk of a PNG with a palette, from its length to its
+	// checksum, if it has more entries than the palette, which has Colors.
+	// Browsers ignore the entries beyond the palette, libpng the whole chunk.
+	Excess Section
+	Colors int64
 	// Alone says that of an animation only the first frame is to be decoded: the
 	// file up to Trailer, and Metadata.
 	Alone bool
@@ -205,6 +210,7 @@ func (s *scanner) png() Container {
 	c := Container{Frames: 1}
 	s.skip(8)
 	texts, chunks, pixels := 0, 0, false
+	palette, colors := false, int64(0)
 	for s.more() {
 		c.Trailer = s.at
 		if pixels && s.size-s.at < 8 {
@@ -215,7 +221,17 @@ func (s *scanner) png() Container {
 		length, kind := int64(binary.BigEndian.Uint32(head)), string(head[4:8])
 		switch kind {
 		case "IHDR":
-			length -= s.pngSize()
+			var n int64
+			n, palette = s.pngHeader()
+			length -= n
+		case "PLTE":
+			colors = length / 3
+			chunks++
+		case "tRNS":
+			if palette && length > colors && colors > 0 && c.Excess.Length == 0 {
+				c.Excess, c.Colors = Section{s.at - 8, length + 12}, colors
+			}
+			chunks++
 		case "IEND":
 			c.NoEnd = pixels && s.size-s.at < 4
 			if !c.NoEnd {
@@ -242,15 +258,16 @@ func (s *scanner) png() Container {
 	return c
 }
 
-// pngSize reads the size in an IHDR, and returns the number of bytes that it read.
-func (s *scanner) pngSize() int64 {
+// pngHeader reads the size and the type of colors in an IHDR. It returns the number
+// of bytes that it read, and if the colors are of a palette.
+func (s *scanner) pngHeader() (n int64, palette bool) {
 	const most = 1_000_000 // PNG_USER_WIDTH_MAX and PNG_USER_HEIGHT_MAX of libpng
-	b := s.next(8)
+	b := s.next(10)
 	w, h := binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:])
 	if max(w, h) > most {
 		s.fail(unsupported("%dx%d pixels, of which a side is over %d", w, h, most))
 	}
-	return 8
+	return 10, b[9] == 3
 }
 
 // CheckSums returns ErrMalformed if a checksum of a PNG's pixels is wrong, and
