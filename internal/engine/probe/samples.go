@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"image"
 	"io"
+	"math"
 	"slices"
 )
 
@@ -182,19 +183,43 @@ func (t tiffReader) number(b []byte) uint64 {
 }
 
 // Types of entries that are whole numbers or fractions, and the bytes of a
-// number.
-var numberSizes = map[uint16]int64{1: 1, 3: 2, 4: 4, 5: 4, 13: 4, 16: 8, 18: 8}
+// number; and all types, with the bytes of a value.
+var (
+	numberSizes = map[uint16]int64{1: 1, 3: 2, 4: 4, 5: 4, 13: 4, 16: 8, 18: 8}
+	valueSizes  = map[uint16]int64{
+		1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8,
+	}
+)
+
+// checkEnd returns ErrTruncated if the file ends before the last of count values of
+// a type. place is the entry's field that holds the values or their place.
+func (t tiffReader) checkEnd(kind uint16, count uint64, place []byte) error {
+	const most = 1 << 40 // values
+	length := int64(min(count, most)) * valueSizes[kind]
+	if length <= int64(len(place)) {
+		return nil
+	}
+	at := t.number(place)
+	if count > most || at > math.MaxInt64/2 || readAt(t.file, int64(at)+length-1, 1) == nil {
+		return ErrTruncated
+	}
+	return nil
+}
 
 // numbers returns the numbers of an entry, at most maxNumbers, or nil if they
-// are of another type.
+// are of another type. It returns ErrTruncated if the file ends before the last
+// value, for example of a profile.
 func (t tiffReader) numbers(entry []byte) ([]uint64, error) {
 	kind := t.order.Uint16(entry[2:])
 	size := numberSizes[kind]
 	count := t.number(entry[4 : 4+t.placeSize()])
+	place := entry[4+t.placeSize():]
+	if err := t.checkEnd(kind, count, place); err != nil {
+		return nil, err
+	}
 	if size == 0 || count == 0 {
 		return nil, nil
 	}
-	place := entry[4+t.placeSize():]
 	count = min(count, maxNumbers)
 	if kind == 5 {
 		count *= 2

@@ -91,6 +91,27 @@ func TestUnsupportedTIFFSaysWhy(t *testing.T) {
 }
 
 // TestHostileTIFFEnds has directories that lead to each other, and many.
+// A file that ends before the last value of an entry is cut off, whatever the entry:
+// writers put profiles and color maps behind the pixels.
+func TestTIFFCutInAValue(t *testing.T) {
+	whole := smallTIFF(gray()...)
+	for name, entry := range map[string][4]uint32{
+		"profile":   {34675, 7, 500, 8},
+		"color map": {320, 3, 768, 8},
+		"fractions": {532, 5, 6, uint32(len(whole) - 10)},
+		"floats":    {33550, 12, 3, uint32(len(whole))},
+		"far":       {34675, 7, 1 << 31, 1 << 31},
+	} {
+		if _, err := ReadTIFF(bytes.NewReader(smallTIFF(gray(entry)...))); !errors.Is(err, ErrTruncated) {
+			t.Errorf("%s: %v, want %v", name, err, ErrTruncated)
+		}
+		long := append(smallTIFF(gray(entry)...), make([]byte, 2000)...)
+		if _, err := ReadTIFF(bytes.NewReader(long)); err != nil && name != "far" {
+			t.Errorf("%s, whole: %v", name, err)
+		}
+	}
+}
+
 func TestHostileTIFFEnds(t *testing.T) {
 	reduced := [4]uint32{254, 4, 1, 1}
 	loop := smallTIFF(gray(reduced)...)
