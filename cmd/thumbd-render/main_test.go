@@ -4,7 +4,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"image"
@@ -20,7 +19,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -64,10 +62,8 @@ func startWorkerAs(t *testing.T, kind string, args ...string) *worker {
 	}
 	theirs := os.NewFile(uintptr(fds[1]), "worker")
 	defer theirs.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	t.Cleanup(cancel)
 	w := &worker{socket: os.NewFile(uintptr(fds[0]), "daemon")}
-	w.cmd = exec.CommandContext(ctx, os.Args[0], args...)
+	w.cmd = exec.CommandContext(t.Context(), os.Args[0], args...)
 	w.cmd.Env = append(os.Environ(), asWorker+"="+kind)
 	w.cmd.ExtraFiles = []*os.File{theirs}
 	w.cmd.Stderr = &w.stderr
