@@ -51,6 +51,9 @@ var measurements = []measurement{
 	{"cold", "the first thumbnail after an idle exit, above a warm one, p50", 250, false, " ms", cold},
 	{"memory", "a worker's resident memory after 2,000 renders of 12 MP, over after 200", 1.1, false, "", memory},
 	{"jpeg", "thumbnails of JPEG, processor time over vips_thumbnail's", 0.85, false, "", againstAll},
+	{"baseline", "thumbnails of JPEG, processor time over sharp's, progressive where thumbd's are", 0.6, false, "", overSharp("jpg", 0.7)},
+	{"progressive", "thumbnails of progressive JPEG, the same", 0.2, false, "", overSharp("progressive.jpg", 0.7)},
+	{"png-sharp", "thumbnails of PNG, the same", 0.6, false, "", overSharp("png", 0.7)},
 	{"stages", "the same over sharp's, step by step", 1, false, "", whereTimeGoes},
 	{"png", "thumbnails of PNG, the same", 1, false, "", against("png", 3)},
 	{"webp", "thumbnails of WebP, the same, step by step", 1, false, "", whereWebPGoes},
@@ -96,7 +99,7 @@ func run(ctx context.Context, names []string, out io.Writer) (err error) {
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.name, err)
 		}
-		fmt.Fprintf(out, "%-9s %7.3f%s  %s\n          %s: %s\n", m.name, f.value, m.unit, m.verdict(f.value), m.what, f.detail)
+		fmt.Fprintf(out, "%-11s %7.3f%s  %s\n          %s: %s\n", m.name, f.value, m.unit, m.verdict(f.value), m.what, f.detail)
 		for _, a := range f.also {
 			verdict := measurement{aim: a.most}.verdict(a.value)
 			fmt.Fprintf(out, "          %7.3f  %s, %s\n", a.value, verdict, a.what)

@@ -15,7 +15,9 @@ import (
 	"strings"
 
 	"thumbd/internal/engine"
+	"thumbd/internal/engine/jpeg"
 	vips "thumbd/internal/engine/peer"
+	"thumbd/internal/engine/plane"
 	"thumbd/internal/geometry"
 	"thumbd/internal/likeness"
 	"thumbd/internal/rig"
@@ -26,8 +28,9 @@ import (
 // their times tell.
 type stages struct {
 	comparison
-	sizes   map[string]image.Point // of originals
-	encoded map[string]vips.Picture
+	sizes   map[string]image.Point   // of originals
+	encoded map[string]vips.Picture  // thumbnails
+	small   map[string]plane.Picture // those that are planes
 }
 
 // The places of the peers.
@@ -86,7 +89,7 @@ func whereTimeGoes(ctx context.Context, _ rig.Programs) (f figure, err error) {
 
 // stagesOf returns stages that have no peers yet.
 func stagesOf(originals []original) (*stages, error) {
-	s := &stages{sizes: make(map[string]image.Point), encoded: make(map[string]vips.Picture)}
+	s := &stages{sizes: make(map[string]image.Point), encoded: make(map[string]vips.Picture), small: make(map[string]plane.Picture)}
 	for _, o := range originals {
 		c, _, err := image.DecodeConfig(bytes.NewReader(o.data))
 		if err != nil {
@@ -122,6 +125,9 @@ func newStages(e *engine.Engine, process *sharpProcess, originals []original) (*
 
 func (s *stages) close() {
 	for _, p := range s.encoded {
+		p.Close()
+	}
+	for _, p := range s.small {
 		p.Close()
 	}
 }
@@ -161,7 +167,20 @@ func decodedAt(size image.Point, scale int) image.Point {
 	return size.Mul(2).Div(2*scale + scale/2 + 1)
 }
 
+// planes decodes as thumbd does, or returns none where libvips decodes.
+func (s *stages) planes(o original, box image.Point) (plane.Picture, error) {
+	n := geometry.Eighths(s.sizes[o.name], s.fitted(o, box))
+	if n == 0 {
+		return plane.Picture{}, nil
+	}
+	return jpeg.Decode(o.file, jpeg.Scale{Size: s.sizes[o.name], Eighths: n, Halved: true})
+}
+
 func (s *stages) decode(o original, box image.Point) error {
+	if planes, err := s.planes(o, box); err != nil || !planes.None() {
+		planes.Close()
+		return err
+	}
 	p, err := vips.Decode(o.data, s.scale(o, box))
 	if err != nil {
 		return err
@@ -173,18 +192,29 @@ func (s *stages) decode(o original, box image.Point) error {
 // encode is of a thumbnail that the first round has made.
 func (s *stages) encode(o original, box image.Point) error {
 	key := fmt.Sprint(o.name, box)
-	p, made := s.encoded[key]
-	if !made {
-		file, err := vips.Make(o.file.Name(), vips.Thumbnail{Width: box.X, Height: box.Y, Quality: 95})
-		if err != nil {
-			return err
-		}
-		if p, err = vips.Decode(file, 1); err != nil {
-			return err
-		}
-		s.encoded[key] = p
+	if small, made := s.small[key]; made {
+		e := jpeg.Encoding{Quality: defaultQuality, Progressive: box.X*box.Y >= progressiveArea}
+		return jpeg.Encode(small, e, func([]byte) error { return nil })
 	}
-	_, err := p.Encode(defaultQuality)
+	if p, made := s.encoded[key]; made {
+		_, err := p.Encode(defaultQuality)
+		return err
+	}
+	planes, err := s.planes(o, box)
+	if err != nil {
+		return err
+	}
+	if !planes.None() {
+		defer planes.Close()
+		size := s.fitted(o, box)
+		s.small[key], err = planes.Resize(plane.Resizing{Size: size, Cut: image.Rectangle{Max: size}, Halved: true})
+		return err
+	}
+	file, err := vips.Make(o.file.Name(), vips.Thumbnail{Width: box.X, Height: box.Y, Quality: 95})
+	if err != nil {
+		return err
+	}
+	s.encoded[key], err = vips.Decode(file, 1)
 	return err
 }
 

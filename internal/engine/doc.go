@@ -57,19 +57,18 @@
 //
 //	                      100x100     400x300    1200x900
 //	                  thumbd sharp  thumbd sharp  thumbd sharp
-//	all                 23.2  22.9    27.4  25.0    62.9  42.7
-//	  decode            21.0  21.9    22.2  23.1    30.8  31.4
-//	  read, resize       1.7   0.0     3.5   0.0    12.7   2.0
-//	  encode             0.6   1.2     1.7   2.1    19.4   9.3
-//	encode progressive                             19.4  19.0
+//	all                 18.9  30.2    24.5  34.5    65.4  63.7
+//	  decode            13.7  29.3    17.2  31.4    30.4  49.6
+//	  read, resize       4.9   0.2     5.9   0.3    13.4   0.5
+//	  encode             0.4   0.7     1.4   2.7    21.6  13.7
+//	encode progressive                             21.6  26.8
 //
 // A step is the difference of calls with it and without, good to half a
-// millisecond. Decoding is as fast. What differs at 1200x900 is that sharp
-// writes no progressive JPEG unless told to, and resizing: sharp's decoder
-// leaves 5/4 as many pixels as are wanted or more, thumbd's 5/3. The least
-// SSIM, as above, of these photographs is 0.998 at each size with thumbd; with
-// sharp it is 0.980, 0.933 and 0.987. Where decoding is nearly all, at 100x100,
-// thumbd takes 0.95 of vips_thumbnail's time.
+// millisecond. Package jpeg decodes in half of the time. What thumbd takes longer
+// for at 1200x900 is a progressive JPEG, which sharp writes if told to, and
+// resizing: sharp's decoder leaves 5/4 as many pixels as are wanted or more,
+// thumbd's 7/5. The least SSIM, as above, of these photographs is 0.996 with
+// thumbd; with sharp it is 0.980, 0.933 and 0.987.
 //
 // Against vips_thumbnail, of photographs of 3 to 24 megapixels in WebP (make bench
 // BENCH=webp):

@@ -15,20 +15,6 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// usual are libjpeg's own scans of a progressive file.
-var usual = []peer.Scan{
-	{Components: []int{0, 1, 2}, Low: 1},
-	{Components: []int{0}, Start: 1, End: 5, Low: 2},
-	{Components: []int{2}, Start: 1, End: 63, Low: 1},
-	{Components: []int{1}, Start: 1, End: 63, Low: 1},
-	{Components: []int{0}, Start: 6, End: 63, Low: 2},
-	{Components: []int{0}, Start: 1, End: 63, High: 2, Low: 1},
-	{Components: []int{0, 1, 2}, High: 1},
-	{Components: []int{2}, Start: 1, End: 63, High: 1},
-	{Components: []int{1}, Start: 1, End: 63, High: 1},
-	{Components: []int{0}, Start: 1, End: 63, High: 1},
-}
-
 // recoded returns m as a JPEG that libjpeg has made.
 func recoded(t testing.TB, m image.Image, how peer.Making) []byte {
 	t.Helper()
@@ -93,9 +79,9 @@ func TestPlanesLookAsTheyShould(t *testing.T) {
 		for kind, how := range map[string]peer.Making{
 			"baseline":               {Quality: 92, Luma: [2]int{2, 2}},
 			"whole chroma":           {Quality: 92, Luma: [2]int{1, 1}},
-			"progressive":            {Quality: 92, Luma: [2]int{2, 2}, Scans: usual},
-			"progressive, coarse":    {Quality: 75, Luma: [2]int{2, 2}, Scans: usual},
-			"progressive, very much": {Quality: 40, Luma: [2]int{2, 1}, Scans: usual},
+			"progressive":            {Quality: 92, Luma: [2]int{2, 2}, Scans: peer.Usual()},
+			"progressive, coarse":    {Quality: 75, Luma: [2]int{2, 2}, Scans: peer.Usual()},
+			"progressive, very much": {Quality: 40, Luma: [2]int{2, 1}, Scans: peer.Usual()},
 		} {
 			file := recoded(t, m, how)
 			whole, err := jpeg.Decode(bytes.NewReader(file))

@@ -27,6 +27,22 @@ type Scan struct {
 	High, Low  int // bits
 }
 
+// Usual returns libjpeg's own scans of a progressive file with colors.
+func Usual() []Scan {
+	return []Scan{
+		{Components: []int{0, 1, 2}, Low: 1},
+		{Components: []int{0}, Start: 1, End: 5, Low: 2},
+		{Components: []int{2}, Start: 1, End: 63, Low: 1},
+		{Components: []int{1}, Start: 1, End: 63, Low: 1},
+		{Components: []int{0}, Start: 6, End: 63, Low: 2},
+		{Components: []int{0}, Start: 1, End: 63, High: 2, Low: 1},
+		{Components: []int{0, 1, 2}, High: 1},
+		{Components: []int{2}, Start: 1, End: 63, High: 1},
+		{Components: []int{1}, Start: 1, End: 63, High: 1},
+		{Components: []int{0}, Start: 1, End: 63, High: 1},
+	}
+}
+
 // Making is a JPEG to be made.
 type Making struct {
 	Width, Height int

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"context"
+	"errors"
+	"image"
+
+	"thumbd/internal/engine"
+	"thumbd/internal/rig"
+	"thumbd/internal/thumb"
+)
+
+// progressiveArea is the size in pixels from which thumbd writes progressive
+// JPEGs.
+const progressiveArea = 400 * 400
+
+// overSharp compares thumbd with sharp on originals of one format. Both write
+// JPEGs of one quality, progressive ones at the same sizes.
+func overSharp(format string, worst float64) func(context.Context, rig.Programs) (figure, error) {
+	const rounds = 3
+	return func(ctx context.Context, _ rig.Programs) (f figure, err error) {
+		e, err := engine.Start()
+		if err != nil {
+			return f, err
+		}
+		process, err := startSharp(ctx)
+		if err != nil {
+			return f, err
+		}
+		defer func() { err = errors.Join(err, process.close()) }()
+		err = withOriginals(format, func(_ string, originals []original) error {
+			c := &comparison{peers: []*peer{own(e, "thumbd", thumb.JPEG, defaultQuality), process.alike()}}
+			if err := compare(ctx, c, originals, rounds); err != nil {
+				return err
+			}
+			f = figure{value: c.ratio(), detail: times + c.detail(rounds*len(originals))}
+			f.also = []aim{{"at the worst of the sizes", c.worst(), worst}}
+			return nil
+		})
+		return f, err
+	}
+}
+
+// alike makes JPEGs that are progressive where thumbd's are.
+func (s *sharpProcess) alike() *peer {
+	p := s.peer("jpeg")
+	p.make = func(o original, box image.Point) error {
+		if box.X*box.Y >= progressiveArea {
+			return s.ask("progressive", box, o)
+		}
+		return s.ask("jpeg", box, o)
+	}
+	return p
+}
