@@ -68,9 +68,9 @@ test:
 	@$(SETUP) others
 	@$(MAKE) --no-print-directory all
 	CGO_ENABLED=0 $(GO) test $(PURE)
-	$(GO) test -race $(PURE) ./internal/engine/probe ./cmd/thumbd-render/...
+	$(GO) test -race -timeout 30m $(PURE) ./internal/engine/probe ./cmd/thumbd-render/...
 	@: one goroutine and a minute of arithmetic, ten with -race
-	$(GO) test ./internal/engine ./internal/engine/jpeg ./internal/engine/plane
+	$(GO) test -timeout 30m ./internal/engine ./internal/engine/jpeg ./internal/engine/plane
 	THUMBD_BUILD=$(CURDIR)/build $(GO) test -race -count=1 ./internal/rig/... ./internal/demo/...
 	THUMBD_BUILD=$(CURDIR)/build $(GO) test -race -count=1 -timeout 30m ./internal/e2e $(E2EFLAGS)
 ifneq ($(FUZZ),)
