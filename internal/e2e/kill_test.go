@@ -22,8 +22,13 @@ import (
 // Whoever is killed, workers or thumbd, and whenever: nobody sees a file that
 // is not whole, and what is left of temp files goes at the next start.
 func TestKilledInTheMiddle(t *testing.T) {
+	// An original that loses two workers is quarantined, so there are many.
+	files := make(map[string]string)
+	for n := range killOriginals {
+		files[killOriginal(n)] = "originals/photos/dandelion.jpg"
+	}
 	r := start(t, rig.Options{
-		Sites: []rig.Site{gallery(t, folder(t, map[string]string{"a.jpg": "originals/photos/dandelion.jpg"}))},
+		Sites: []rig.Site{gallery(t, folder(t, files))},
 		TOML:  "[daemon]\nworkers = 1",
 	})
 	moments := random(t)
@@ -77,12 +82,18 @@ func tempFiles(t *testing.T, r *rig.Rig) []string {
 	return slices.DeleteFunc(paths, stays)
 }
 
+// killOriginals is the number of originals of TestKilledInTheMiddle, and
+// killOriginal the name of the original of the n-th request.
+const killOriginals = 60
+
+func killOriginal(n int) string { return fmt.Sprintf("%d.jpg", n%killOriginals) }
+
 // readThrough asks for a picture until it is there. Being killed over it is no
 // answer that counts; a part of a picture is.
 func (s *seenWhole) readThrough(ctx context.Context, r *rig.Rig, n int) error {
 	format := []string{"jpg", "png", "webp"}[n%3]
 	text, w, h := spec(n)
-	resp, err := r.Get(ctx, target("a.jpg", strings.Replace(text, "crop", "smart", 1), format))
+	resp, err := r.Get(ctx, target(killOriginal(n), strings.Replace(text, "crop", "smart", 1), format))
 	if err != nil {
 		return err
 	}
