@@ -30,7 +30,7 @@ type load struct {
 func startLoad(t *testing.T, clients int, ask func(ctx context.Context, n int) error) *load {
 	t.Helper()
 	// What has been asked is answered before a load ends.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 4*patience)
 	if *campaign {
 		ctx, cancel = context.WithCancel(context.WithoutCancel(t.Context()))
 	}
