@@ -21,16 +21,7 @@ const progressiveArea = 400 * 400
 func overSharp(format string, worst float64) func(context.Context, rig.Programs) (figure, error) {
 	const rounds = 3
 	return func(ctx context.Context, _ rig.Programs) (f figure, err error) {
-		e, err := engine.Start()
-		if err != nil {
-			return f, err
-		}
-		process, err := startSharp(ctx)
-		if err != nil {
-			return f, err
-		}
-		defer func() { err = errors.Join(err, process.close()) }()
-		err = withOriginals(format, func(_ string, originals []original) error {
+		err = withSharp(ctx, format, func(e *engine.Engine, process *sharpProcess, originals []original) error {
 			c := &comparison{peers: []*peer{own(e, "thumbd", thumb.JPEG, defaultQuality), process.alike()}}
 			if err := compare(ctx, c, originals, rounds); err != nil {
 				return err
@@ -41,6 +32,21 @@ func overSharp(format string, worst float64) func(context.Context, rig.Programs)
 		})
 		return f, err
 	}
+}
+
+// withSharp calls f with the engine, sharp, and photographs of a format, of 2 to 24
+// megapixels.
+func withSharp(ctx context.Context, format string, f func(*engine.Engine, *sharpProcess, []original) error) (err error) {
+	e, err := engine.Start()
+	if err != nil {
+		return err
+	}
+	process, err := startSharp(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, process.close()) }()
+	return withOriginals(format, func(_ string, originals []original) error { return f(e, process, originals) })
 }
 
 // alike makes JPEGs that are progressive where thumbd's are.

@@ -48,16 +48,7 @@ const (
 // whereTimeGoes compares thumbd with sharp step by step.
 func whereTimeGoes(ctx context.Context, _ rig.Programs) (f figure, err error) {
 	const rounds = 5
-	e, err := engine.Start()
-	if err != nil {
-		return f, err
-	}
-	process, err := startSharp(ctx)
-	if err != nil {
-		return f, err
-	}
-	defer func() { err = errors.Join(err, process.close()) }()
-	err = withOriginals("jpg", func(_ string, originals []original) error {
+	err = withSharp(ctx, "jpg", func(e *engine.Engine, process *sharpProcess, originals []original) error {
 		s, err := newStages(e, process, originals)
 		if err != nil {
 			return err

@@ -141,12 +141,19 @@ func background(t *testing.T, cmd *exec.Cmd) (ended <-chan struct{}, out *bytes.
 	out = &bytes.Buffer{}
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	return untilTestEnds(t, cmd), out
+}
+
+// untilTestEnds starts cmd, which is told to end with the test. ended is closed when
+// it has ended; its exit status is in cmd then.
+func untilTestEnds(t *testing.T, cmd *exec.Cmd) (ended <-chan struct{}) {
+	t.Helper()
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan struct{})
 	go func() {
-		// How it ends is of no matter.
+		// Callers that need the status read it from cmd.
 		_ = cmd.Wait()
 		close(done)
 	}()
@@ -155,5 +162,5 @@ func background(t *testing.T, cmd *exec.Cmd) (ended <-chan struct{}, out *bytes.
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		<-done
 	})
-	return done, out
+	return done
 }

@@ -15,7 +15,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -74,21 +73,7 @@ func foreground(t *testing.T, r *rig.Rig, front string, env ...string) (ended <-
 	for i := range cmd.Env {
 		cmd.Env[i] = strings.ReplaceAll(cmd.Env[i], "$STDERR", fmt.Sprintf("%d:%d", st.Dev, st.Ino))
 	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan struct{})
-	go func() {
-		// The caller reads why it has ended.
-		_ = cmd.Wait()
-		close(done)
-	}()
-	t.Cleanup(func() {
-		// It may have ended.
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		<-done
-	})
-	return done, func() string {
+	return untilTestEnds(t, cmd), func() string {
 		b, err := os.ReadFile(log.Name())
 		if err != nil {
 			t.Error(err)
