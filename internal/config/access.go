@@ -17,8 +17,8 @@ import (
 // cookiePattern is a cookie's name (RFC 6265, section 4.1.1).
 var cookiePattern = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,255}$")
 
-// keyUse is what a key is for. One key must not be for two things: what is
-// signed with it for one could be presented for the other.
+// keyUse is the purpose of a key, for example a site's URLs. A key must not have two
+// purposes: a signature for one purpose would be good for the other.
 type keyUse struct {
 	key     string // dotted, of the list that names it
 	purpose string

@@ -115,8 +115,8 @@ func (v *visit) try(ctx context.Context, s *config.Site) string {
 	return "not tried"
 }
 
-// attempt asks for one thumbnail, and removes what came of it. It reports whether
-// another original would be worth one; the last is.
+// attempt asks for one thumbnail, and removes its published file. It reports true if
+// the check should go on with another original; last says that there is none.
 func (v *visit) attempt(ctx context.Context, p *probe.Probe, routes []route, last bool) (said string, again bool) {
 	where := siteWhere(&p.Site.Thumb, nil)
 	defer func() {

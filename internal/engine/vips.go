@@ -195,8 +195,8 @@ func (p picture) blob(name string) []byte {
 	return C.GoBytes(data, C.int(length))
 }
 
-// describe gives p, which is nobody else's, an EXIF block. Of one that can't be
-// read it has nothing.
+// describe sets the EXIF block of p, which the caller alone has. If libvips can't
+// read the block, p has no metadata of it.
 func (p picture) describe(exif []byte) {
 	block := slices.Concat([]byte("Exif\x00\x00"), exif)
 	C.thumbd_describe(p.p, unsafe.Pointer(&block[0]), C.size_t(len(block)))

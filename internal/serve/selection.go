@@ -99,8 +99,8 @@ func unique(list []asked) []asked {
 	})
 }
 
-// ask returns what clients ask for who want t, whose name no signature has yet:
-// it, and what nginx negotiates in its place.
+// ask returns the thumbnails that clients of t can get: t, which it signs, and the
+// variants that nginx negotiates in its place.
 func (s *Site) ask(t thumb.Thumb) []asked {
 	if t.Site.Scheme.HasKeys() {
 		t.Signature = sign.Sign(t, t.Site.Keys[0])

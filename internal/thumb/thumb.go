@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// What can be wrong with a URI, in the order in which it is answered.
+// Faults of a URI. If a URI has several, the first one here is answered.
 var (
 	ErrNoSite        = errors.New("no site serves this URI")
 	ErrName          = errors.New("no published file can have this name")

@@ -171,8 +171,8 @@ decode_ac(Decoder *d, const Scan *scan)
 	return ended(d, s);
 }
 
-/* Reads a bit for each coefficient of which, which are not 0, and makes it larger
- * by it. */
+/* Reads a bit for each coefficient in the set which. None of them is 0. If the bit
+ * is 1, the coefficient grows by 1 << low, away from 0. */
 static inline __attribute__((always_inline)) void
 correct(Bits *s, const Component *c, int16_t *out, uint64_t which, int low)
 {
