@@ -52,6 +52,15 @@ func TestSizeOfDrawings(t *testing.T) {
 	}
 }
 
+// A file that begins as XML does, and has no element, is no drawing.
+func TestDrawingsWithoutARoot(t *testing.T) {
+	for _, text := range []string{"<!-- no root -->", "<?xml version=\"1.0\"?>\n", "<!DOCTYPE svg>\n<!-- -->"} {
+		if d, err := drawingOf(text); !errors.Is(err, ErrUnsupported) {
+			t.Errorf("%s: %+v, %v, want %v", text, d, err, ErrUnsupported)
+		}
+	}
+}
+
 func TestDrawingsWithoutASize(t *testing.T) {
 	for _, attributes := range []string{
 		``, `width="48"`, `width="100%" height="32"`, `width="48." height="32"`, `viewBox="0,,0,24,16"`,

@@ -70,6 +70,9 @@ func (s *scanner) svg() Container {
 			s.check(checkInstruction(token))
 		}
 	}
+	if s.err == nil && c.Drawing.To == 0 {
+		s.fail(unsupported("it has no root element"))
+	}
 	return c
 }
 
