@@ -95,6 +95,39 @@ func TestSamplesLieWhereTheyShould(t *testing.T) {
 	}
 }
 
+// Halved chroma of an odd number of pixels ends in the middle of a sample. It stays
+// in place if the picture is resized again.
+func TestHalvedChromaIsResizedTwice(t *testing.T) {
+	p := sampled(t, image.Pt(3010, 210), true, false, func(_ int, x, y float64) float64 {
+		return 128 + 60*math.Sin(x/25) + 40*math.Sin(y/40)
+	})
+	defer p.Close()
+	size := image.Pt(301, 21)
+	r := Resizing{Size: size, Cut: image.Rectangle{Max: size}, Halved: true}
+	once, err := p.Resize(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer once.Close()
+	twice, err := once.Resize(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer twice.Close()
+	a, b := once.Band(1), twice.Band(1)
+	if a.Across != 150.5 || a.Down != 10.5 {
+		t.Errorf("halved chroma is of %v x %v samples, want 150.5 x 10.5", a.Across, a.Down)
+	}
+	// The last sample of a line has half of its share.
+	for y := range a.Height - 1 {
+		for x := range a.Width - 1 {
+			if d := math.Abs(float64(a.Samples[y*a.Stride+x]) - float64(b.Samples[y*b.Stride+x])); d > 6 {
+				t.Fatalf("at %d,%d: %v apart", x, y, d)
+			}
+		}
+	}
+}
+
 func upright(size image.Point, o int) image.Point {
 	if o >= 5 {
 		return image.Pt(size.Y, size.X)

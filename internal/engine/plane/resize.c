@@ -101,8 +101,9 @@ planes_resize(const Planes *in, const Span x[3], const Span y[3],
 			out = NULL;
 			break;
 		}
-		o->across = o->width;
-		o->down = o->height;
+		/* The last sample of halved chroma may have half of its share of luma. */
+		o->across = x[i].parts == 2 ? x[0].wanted / 2.0 : o->width;
+		o->down = y[i].parts == 2 ? y[0].wanted / 2.0 : o->height;
 	}
 	filter_clear(&fx);
 	filter_clear(&fy);
