@@ -261,6 +261,29 @@ func TestCodeOfOnes(t *testing.T) {
 	}
 }
 
+// TestColorsWithoutATransform has JFIF tell YCbCr, and else Adobe's marker RGB, as
+// libjpeg: a marker of JFIF that is too short does not count.
+func TestColorsWithoutATransform(t *testing.T) {
+	m := peer.Making{Width: 9, Height: 9, Bands: 3, Quality: 80, Luma: [2]int{1, 1}, Chroma: [2]int{1, 1}}
+	file, err := peer.Encode(m, make([]byte, 3*81))
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := bytes.Index(file, []byte("\xff\xdb"))
+	const adobe = "\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00"
+	for jfif, ycbcr := range map[string]bool{
+		"\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00": true,
+		"\xff\xe0\x00\x07JFIF\x00":                                     false,
+		"":                                                             false,
+	} {
+		p, err := decoded(t, slices.Concat([]byte("\xff\xd8"+jfif+adobe), file[at:]), Scale{Size: sizeIn(m), Eighths: 1})
+		if (err == nil) != ycbcr {
+			t.Errorf("JFIF %q: %v", jfif, err)
+		}
+		p.Close()
+	}
+}
+
 // TestNothingIsLeftOfACutFile cuts files at every byte, also with an end marker
 // or another picture after the cut. One in the last scan of a progressive file, and
 // then an end marker, is not seen if that scan is passed over.

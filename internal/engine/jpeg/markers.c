@@ -111,8 +111,8 @@ decode_tables(Decoder *d, int marker)
 			return refuse(d, "a restart interval that is none");
 		d->interval = take16(&s);
 		return 0;
-	case 0xe0: /* APP0 */
-		d->jfif |= left(&s) >= 5 && !memcmp(s.at, "JFIF", 5);
+	case 0xe0: /* APP0, of 14 bytes as libjpeg asks */
+		d->jfif |= left(&s) >= 14 && !memcmp(s.at, "JFIF", 5);
 		return 0;
 	case 0xee: /* APP14: the last byte is 0 for colors that are not transformed */
 		d->adobe_rgb |= left(&s) >= 12 && !memcmp(s.at, "Adobe", 5) && s.at[11] == 0;
