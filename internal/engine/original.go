@@ -12,6 +12,7 @@ import (
 	"os"
 	"slices"
 
+	"thumbd/internal/engine/plane"
 	"thumbd/internal/engine/probe"
 	"thumbd/internal/geometry"
 	"thumbd/internal/render/wire"
@@ -327,7 +328,7 @@ func (o *original) check(l loaded, rest bool) error {
 // order, so it is the file's fault, unless memory ran out. An SVG was read to its
 // end before: librsvg does not take all that is XML.
 func (o *original) damaged(err error) error {
-	if !room(o.memory) {
+	if errors.Is(err, plane.ErrMemory) || !room(o.memory) {
 		return failed(wire.Internal, "decode %v: no memory: %w", o.format, err)
 	}
 	if o.format == thumb.SVG {
