@@ -12,10 +12,6 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// progressiveArea is the size in pixels from which thumbd writes progressive
-// JPEGs.
-const progressiveArea = 400 * 400
-
 // overSharp compares thumbd with sharp on originals of one format. Both write
 // JPEGs of one quality, progressive ones at the same sizes.
 func overSharp(format string, worst float64) func(context.Context, rig.Programs) (figure, error) {
@@ -53,7 +49,7 @@ func withSharp(ctx context.Context, format string, f func(*engine.Engine, *sharp
 func (s *sharpProcess) alike() *peer {
 	p := s.peer("jpeg")
 	p.make = func(o original, box image.Point) error {
-		if box.X*box.Y >= progressiveArea {
+		if box.X*box.Y >= engine.ProgressiveArea {
 			return s.ask("progressive", box, o)
 		}
 		return s.ask("jpeg", box, o)

@@ -184,7 +184,7 @@ func (s *stages) decode(o original, box image.Point) error {
 func (s *stages) encode(o original, box image.Point) error {
 	key := fmt.Sprint(o.name, box)
 	if small, made := s.small[key]; made {
-		e := jpeg.Encoding{Quality: defaultQuality, Progressive: box.X*box.Y >= progressiveArea}
+		e := jpeg.Encoding{Quality: defaultQuality, Progressive: box.X*box.Y >= engine.ProgressiveArea}
 		return jpeg.Encode(small, e, func([]byte) error { return nil })
 	}
 	if p, made := s.encoded[key]; made {

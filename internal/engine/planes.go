@@ -19,6 +19,10 @@ import (
 // half as many samples of chroma across and down.
 const subsampled = 90
 
+// ProgressiveArea is the size in pixels, width x height, from which JPEGs are
+// progressive.
+const ProgressiveArea = C.THUMBD_PROGRESSIVE
+
 // halves reports whether out is written with half as many samples of chroma,
 // across and down, as of luma.
 func (out *output) halves() bool {
@@ -71,7 +75,7 @@ func (o *original) encodePlanes(l loaded, out *output) error {
 		defer seen.Close()
 	}
 	size := seen.Size()
-	e := jpeg.Encoding{Quality: int(out.Quality), Progressive: size.X*size.Y >= C.THUMBD_PROGRESSIVE}
+	e := jpeg.Encoding{Quality: int(out.Quality), Progressive: size.X*size.Y >= ProgressiveArea}
 	err = jpeg.Encode(seen, e, func(data []byte) error { return write(out.file, data, out.limit) })
 	if err != nil {
 		return fmt.Errorf("encode %v: %w", out.Format, err)
