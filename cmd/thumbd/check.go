@@ -43,6 +43,7 @@ func checkCommand() *cobra.Command {
 				return err
 			}
 			defer s.close()
+			s.setGates(reports{})
 			for _, m := range s.hello.Missing {
 				fmt.Fprintln(cmd.ErrOrStderr(), "warning: the workers' sandbox is not complete:", m)
 			}

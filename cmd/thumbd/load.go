@@ -35,6 +35,7 @@ func (d *daemon) load(ctx context.Context) error {
 		d.refuse(err)
 		return err
 	}
+	s.setGates(d.reports())
 	d.log.Info("loaded", "version", versionText(), "file", d.file, "libvips", s.hello.Vips)
 	for _, m := range s.hello.Missing {
 		d.log.Warn("the workers' sandbox is not complete", "missing", m)

@@ -86,12 +86,20 @@ func newService(ctx context.Context, c *config.Config, told reports, warn func(c
 	s.spool = fetch.NewSpool(s.config.Spool, s.config.SpoolBytes)
 	for i := range s.config.Sites {
 		s.sites = append(s.sites, newSite(s.config, &s.config.Sites[i], s.spool))
-		s.setGate(told, "site", s.config.Sites[i].Thumb.Name, s.config.Sites[i].Originals)
+	}
+	return s, s.guard()
+}
+
+// setGates sets the deadlines of the operations on all folders of originals and
+// downloads. The gates are of the process, so this is for a configuration that is in
+// use. If several sites have one folder, the last of them is named in reports.
+func (s *service) setGates(told reports) {
+	for _, site := range s.config.Sites {
+		s.setGate(told, "site", site.Thumb.Name, site.Originals)
 	}
 	for _, f := range s.config.Files {
 		s.setGate(told, "files", f.Where.Name, f.Root)
 	}
-	return s, s.guard()
 }
 
 // setGate sets the deadline of the operations on a site's folder of originals, or

@@ -96,8 +96,8 @@ type result[T any] struct {
 // Do runs op and returns what it returns. If op does not return before the
 // gate's deadline, Do returns ErrSlow, and drop is called with op's value once op
 // returns without an error; drop may be nil. Do returns ErrBusy, without running
-// op, for two seconds after an ErrSlow, and if no place gets free before the
-// deadline. op must not call Do of the same gate. A nil gate bounds nothing.
+// op, for two seconds after an ErrSlow or until an operation that was slow returns,
+// and if no place gets free before the deadline. op must not call Do of the same gate. A nil gate bounds nothing.
 func Do[T any](g *Gate, op func() (T, error), drop func(T)) (T, error) {
 	if g == nil {
 		return op()

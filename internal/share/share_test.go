@@ -4,8 +4,8 @@ package share
 
 import (
 	"errors"
-	"runtime"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -92,28 +92,23 @@ func TestOperationsAreBounded(t *testing.T) {
 // Who waits for a place when an operation passes its deadline is not kept waiting
 // for his own.
 func TestWaitersAreRefusedAtOnce(t *testing.T) {
-	g, _ := gate(time.Hour)
-	end := make(chan struct{})
-	defer close(end)
-	for range places {
-		go func() { _ = Run(g, hangs(end)) }()
-	}
-	for len(g.places) < places {
-		runtime.Gosched()
-	}
-	refused := make(chan error)
-	go func() { refused <- Run(g, func() error { return nil }) }()
-	for {
-		g.isSlow()
-		select {
-		case err := <-refused:
-			if !errors.Is(err, ErrBusy) {
-				t.Errorf("got %v, want %v", err, ErrBusy)
-			}
-			return
-		default:
+	synctest.Test(t, func(t *testing.T) {
+		g, _ := gate(time.Hour)
+		end := make(chan struct{})
+		defer close(end)
+		for range places {
+			go func() { _ = Run(g, hangs(end)) }()
 		}
-	}
+		synctest.Wait()
+		refused := make(chan error, 1)
+		go func() { refused <- Run(g, func() error { return nil }) }()
+		synctest.Wait() // It waits for a place.
+		begun := time.Now()
+		g.isSlow()
+		if err := <-refused; !errors.Is(err, ErrBusy) || time.Since(begun) > 0 {
+			t.Errorf("got %v after %v, want %v at once", err, time.Since(begun), ErrBusy)
+		}
+	})
 }
 
 // closer tells when it is closed.
