@@ -94,7 +94,7 @@ func (h *Handler) try(ctx context.Context, renderer Renderer, a asked) (out outc
 	if p.there && a.fresh(a.name, p.mtime, info) && a.Lifetime == 0 {
 		return outcome{}, 0, nil
 	}
-	mark, err := share.Do(a.gate(), func() (markImage, error) { return a.openWatermark(a.transform.Watermark.Name) }, markImage.close)
+	mark, err := a.mark(a.transform.Watermark.Name)
 	if err != nil {
 		return outcome{}, 0, err
 	}

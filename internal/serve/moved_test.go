@@ -9,6 +9,27 @@ import (
 	"thumbd/internal/thumb"
 )
 
+// redirected is an answer to a request for /thumbs/ and name.
+type redirected struct {
+	name, location, reason string
+	status                 int
+}
+
+// expectRedirects checks the answers. None but a picture may be cached.
+func (b *bench) expectRedirects(all []redirected) {
+	b.t.Helper()
+	for _, tt := range all {
+		w := b.get("/thumbs/" + tt.name)
+		h := w.Header()
+		if w.Code != tt.status || h.Get("Location") != tt.location || h.Get("X-Thumbd-Reason") != tt.reason {
+			b.t.Errorf("%s: %d to %q, %q, want %d to %q, %q", tt.name, w.Code, h.Get("Location"), h.Get("X-Thumbd-Reason"), tt.status, tt.location, tt.reason)
+		}
+		if tt.status != http.StatusOK && h.Get("Cache-Control") != "no-store" {
+			b.t.Errorf("%s: Cache-Control is %q", tt.name, h.Get("Cache-Control"))
+		}
+	}
+}
+
 // Old spellings of a URI of the scheme preset send clients to the one of now,
 // unless they name an original.
 func TestOldSpellingsMove(t *testing.T) {
@@ -22,10 +43,7 @@ func TestOldSpellingsMove(t *testing.T) {
 	b.writeOriginal("a b.jpg", "one")
 	b.writeOriginal("b.jpg", "two")
 	b.writeOriginal("b.jpg.jpg", "three")
-	for _, tt := range []struct {
-		name, location, reason string
-		status                 int
-	}{
+	b.expectRedirects([]redirected{
 		{"s/100/a.jpg", "", "", http.StatusOK},
 		{"s/100/a.jpg.jpg", "/thumbs/s/100/a.jpg", "moved", http.StatusMovedPermanently},
 		{"s@2x/100/a.jpg.JpEG", "/thumbs/s@2x/100/a.jpg", "moved", http.StatusMovedPermanently},
@@ -35,16 +53,7 @@ func TestOldSpellingsMove(t *testing.T) {
 		{"s/100/c.jpg", "", "no-original", http.StatusNotFound},
 		{"s/100/c.jpg.jpg", "", "no-original", http.StatusNotFound},
 		{"s/100/a.jpg.webp", "", "no-original", http.StatusNotFound},
-	} {
-		w := b.get("/thumbs/" + tt.name)
-		h := w.Header()
-		if w.Code != tt.status || h.Get("Location") != tt.location || h.Get("X-Thumbd-Reason") != tt.reason {
-			t.Errorf("%s: %d to %q, %q, want %d to %q, %q", tt.name, w.Code, h.Get("Location"), h.Get("X-Thumbd-Reason"), tt.status, tt.location, tt.reason)
-		}
-		if tt.status != http.StatusOK && h.Get("Cache-Control") != "no-store" {
-			t.Errorf("%s: Cache-Control is %q", tt.name, h.Get("Cache-Control"))
-		}
-	}
+	})
 	if n := p.calls.Load(); n != 2 {
 		t.Errorf("%d renders, want 2", n)
 	}

@@ -62,7 +62,7 @@ func (s *Site) fresh(name string, mtime time.Time, info originals.Info) bool {
 func (s *Site) CheckWatermarks() error {
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(s.Watermarks)) {
-		mark, err := share.Do(s.gate(), func() (markImage, error) { return s.openWatermark(name) }, markImage.close)
+		mark, err := s.mark(name)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -84,12 +84,17 @@ func (m markImage) close() {
 	}
 }
 
-// openWatermark returns the image of a watermark, none if name is "". The caller
-// closes it.
-func (s *Site) openWatermark(name string) (markImage, error) {
+// mark opens the image of a watermark through the gate of the originals, none if
+// name is "". The caller closes it.
+func (s *Site) mark(name string) (markImage, error) {
 	if name == "" {
 		return markImage{}, nil
 	}
+	return share.Do(s.gate(), func() (markImage, error) { return s.openWatermark(name) }, markImage.close)
+}
+
+// openWatermark opens the image of a watermark. The caller closes it.
+func (s *Site) openWatermark(name string) (markImage, error) {
 	f, info, err := originals.OpenFile(s.Watermarks[name], s.WatermarkBytes)
 	if err != nil {
 		return markImage{}, fmt.Errorf("%w: %s: %w", render.ErrWatermark, name, err)
