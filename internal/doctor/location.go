@@ -141,8 +141,13 @@ func leads(server *nginxconf.Server, name string) bool {
 // types looks whether nginx knows the media types of thumbnails: browsers save
 // application/octet-stream instead of showing it.
 func (v *visit) types(s *thumb.Site, l *nginxconf.Location) {
-	var known, lacking []string
-	for _, types := range l.Effective("types") {
+	var lacking []string
+	known := []string{"gif", "jpg"} // nginx's own, if it has no block of types
+	blocks := l.Effective("types")
+	if len(blocks) > 0 {
+		known = nil
+	}
+	for _, types := range blocks {
 		for _, t := range types.Children {
 			known = append(known, t.Args...)
 		}
