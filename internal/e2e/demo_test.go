@@ -7,7 +7,6 @@ import (
 	"context"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -101,20 +100,14 @@ func TestDemo(t *testing.T) {
 
 func fetch(ctx context.Context, t *testing.T, url string) string {
 	t.Helper()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	status, body, err := fetchText(ctx, url)
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
+	if status != 200 {
+		t.Errorf("%s: status %d", url, status)
 	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != 200 {
-		t.Errorf("%s: status %d, %v", url, resp.StatusCode, err)
-	}
-	return string(body)
+	return body
 }
 
 func TestDemoSaysWhatIsWrong(t *testing.T) {
