@@ -154,9 +154,8 @@ func (t *Thumb) parseRestThumbnails(rest string) error {
 }
 
 // parsePreset parses PRESET[@Nx]/NAME, or with factors PRESET/FACTOR/NAME; in the
-// layout drupal PRESET/public/NAME. NAME
-// is the original's as it is, small/a.jpg, or has the extension of another
-// format after that, small/a.jpg.webp: see Preset.cut.
+// layout drupal PRESET/public/NAME. NAME is the original's as it is, small/a.jpg,
+// or has the extension of another format after that, small/a.jpg.webp: see cut.
 func (t *Thumb) parsePreset(rest string) error {
 	preset, name, _ := strings.Cut(rest, "/")
 	if inner := t.Site.Layout.Inner(); inner != "" {

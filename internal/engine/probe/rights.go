@@ -24,8 +24,8 @@ const maxText = 2000
 // maxXMP is the most that is read of XMP, in bytes.
 const maxXMP = 1 << 20
 
-// RightsOf returns the rights that the blocks of metadata name: EXIF's, then XMP's, then IPTC's for what those before lack or spell
-// wrong.
+// RightsOf returns the rights that the blocks of metadata name: those of EXIF, and of
+// XMP, then IPTC, if the blocks before lack a text or spell it wrong.
 func RightsOf(m Metadata) Rights {
 	var r Rights
 	for _, more := range []Rights{exifRights(m.EXIF), xmpRights(m.XMP), iptcRights(m.IPTC)} {
