@@ -146,7 +146,6 @@ func (p *Pool) attempt(w *worker, outputs []*output, deadline time.Time) (err er
 	}
 	original := outputs[0].Original
 	w.side = sideOf(outputs[0])
-	w.wear += len(outputs) * wear(original)
 	// The worker before may have read some of it: the offset is shared.
 	if _, err := original.Seek(0, io.SeekStart); err != nil {
 		return fmt.Errorf("%w: %w", ErrInternal, err)
@@ -172,6 +171,9 @@ func (p *Pool) attempt(w *worker, outputs []*output, deadline time.Time) (err er
 	if err != nil {
 		return err
 	}
+	// Only now: on a disk that hangs, a read before would hang the daemon, and no
+	// deadline ends that. The worker has read the same bytes.
+	w.wear += len(outputs) * wear(original)
 	for i, o := range outputs {
 		if err := p.accept(w, o, results[i], files[first+i]); err != nil {
 			for _, o := range outputs {
