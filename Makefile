@@ -40,7 +40,7 @@ SOURCES := $(shell find cmd internal -name '*.go' -o -name '*.[ch]' -o -name '*.
 # Tests of the engine that an instrumented one can't pass.
 UNMEASURED := Memory
 # All but the packages with cgo and those that start whole programs.
-PURE     = $(shell CGO_ENABLED=0 $(GO) list ./... 2>/dev/null | grep -Ev '/(engine|thumbd-render|rig|demo|e2e|bench|boot|packages)(/|$$)')
+PURE     = $(shell CGO_ENABLED=0 $(GO) list ./... 2>/dev/null | grep -Ev '/(engine|thumbd-render|test/(rig|demo|e2e|bench|boot|packages))(/|$$)')
 FUZZERS  = $(shell grep -rl '^func Fuzz' --include='*_test.go' internal | xargs -n1 dirname | sort -u)
 
 .PHONY: .FORCE all demo test test-user asan check bench campaign install deb rpm repo check-packages e2e-systemd clean
@@ -61,7 +61,7 @@ $(BUILD)/thumbd-render: $(SOURCES) build/version
 demo:
 	@$(SETUP) test
 	@$(MAKE) --no-print-directory all
-	@THUMBD_BUILD=$(CURDIR)/build PORT='$(PORT)' ORIGINALS='$(ORIGINALS)' $(GO) run ./internal/demo
+	@THUMBD_BUILD=$(CURDIR)/build PORT='$(PORT)' ORIGINALS='$(ORIGINALS)' $(GO) run ./internal/test/demo
 
 test:
 	@$(SETUP) test
@@ -71,8 +71,8 @@ test:
 	$(GO) test -race -timeout 30m $(PURE) ./internal/engine/probe ./cmd/thumbd-render/...
 	@: one goroutine and a minute of arithmetic, ten with -race
 	$(GO) test -timeout 30m ./internal/engine ./internal/engine/jpeg ./internal/engine/plane
-	THUMBD_BUILD=$(CURDIR)/build $(GO) test -race -count=1 ./internal/rig/... ./internal/demo/...
-	THUMBD_BUILD=$(CURDIR)/build $(GO) test -race -count=1 -timeout 30m ./internal/e2e $(E2EFLAGS)
+	THUMBD_BUILD=$(CURDIR)/build $(GO) test -race -count=1 ./internal/test/rig/... ./internal/test/demo/...
+	THUMBD_BUILD=$(CURDIR)/build $(GO) test -race -count=1 -timeout 30m ./internal/test/e2e $(E2EFLAGS)
 ifneq ($(FUZZ),)
 	@set -e; for dir in $(FUZZERS); do \
 		for f in $$(grep -rhoE '^func Fuzz[A-Za-z0-9]+' $$dir/*_test.go | cut -c6-); do \
@@ -113,14 +113,14 @@ check: $(TOOLS)/staticcheck $(TOOLS)/golangci-lint
 	$(TOOLS)/golangci-lint run
 	mandoc -T lint -W warning packaging/man/*
 	sh packaging/scripts/check-units.sh
-	shellcheck packaging/scripts/*.sh packaging/deb/p*[mt] packaging/rpm/p* testdata/*.sh internal/boot/*.sh .ci/run
+	shellcheck packaging/scripts/*.sh packaging/deb/p*[mt] packaging/rpm/p* testdata/*.sh internal/test/boot/*.sh .ci/run
 
 # What the packages hold and do; as root also their scripts.
 check-packages: $(TOOLS)/nfpm
 	@$(SETUP) packages
 	@rm -rf build/check
 	@$(MAKE) --no-print-directory deb rpm repo DIST=build/check
-	THUMBD_PACKAGES=$(CURDIR)/build/check $(GO) test -count=1 -timeout 30m ./internal/packages $(E2EFLAGS)
+	THUMBD_PACKAGES=$(CURDIR)/build/check $(GO) test -count=1 -timeout 30m ./internal/test/packages $(E2EFLAGS)
 
 # A tool is built once for each version.
 $(TOOLS)/staticcheck: TOOL = $(STATICCHECK)
@@ -151,19 +151,19 @@ e2e-systemd:
 	@$(MAKE) --no-print-directory deb VERSION='$(VERSION)+next'
 	@$(MAKE) --no-print-directory deb
 	@$(MAKE) --no-print-directory repo
-	THUMBD_REPO=$(CURDIR)/$(DIST)/repo $(GO) test -count=1 -timeout 40m -v ./internal/boot $(E2EFLAGS)
+	THUMBD_REPO=$(CURDIR)/$(DIST)/repo $(GO) test -count=1 -timeout 40m -v ./internal/test/boot $(E2EFLAGS)
 
 bench:
 	@$(SETUP) test
 	@$(SETUP) bench
 	@$(MAKE) --no-print-directory all
-	THUMBD_BUILD=$(CURDIR)/build $(GO) run ./internal/bench $(BENCH)
+	THUMBD_BUILD=$(CURDIR)/build $(GO) run ./internal/test/bench $(BENCH)
 
 # What is tried at random, so often that it takes an hour or two; as root.
 campaign:
 	@$(SETUP) test
 	@$(MAKE) --no-print-directory all
-	THUMBD_BUILD=$(CURDIR)/build $(GO) test -count=1 -timeout 6h -v ./internal/e2e -whole -campaign \
+	THUMBD_BUILD=$(CURDIR)/build $(GO) test -count=1 -timeout 6h -v ./internal/test/e2e -whole -campaign \
 		-run 'UnderLoad|IdleExitRaces|Killed|PowerCut|Watchdog|Mutated|RandomGuards'
 	$(GO) test -count=1 -timeout 2h -v ./internal/tidy -campaign -run 'Large|Killed'
 	$(GO) test -count=1 -timeout 2h -v ./internal/engine/jpeg -campaign

@@ -11,7 +11,7 @@ import (
 
 	"thumbd/internal/engine/jpeg/peer"
 	"thumbd/internal/geometry"
-	"thumbd/internal/likeness"
+	"thumbd/internal/test/likeness"
 	"thumbd/internal/thumb"
 )
 

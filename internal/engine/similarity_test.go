@@ -15,7 +15,7 @@ import (
 
 	"github.com/h2non/bimg"
 
-	"thumbd/internal/likeness"
+	"thumbd/internal/test/likeness"
 	"thumbd/internal/thumb"
 )
 

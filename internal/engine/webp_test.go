@@ -10,8 +10,8 @@ import (
 
 	"github.com/h2non/bimg"
 
-	"thumbd/internal/likeness"
 	"thumbd/internal/render/wire"
+	"thumbd/internal/test/likeness"
 	"thumbd/internal/thumb"
 )
 

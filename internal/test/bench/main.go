@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+
+// Command bench measures what thumbd promises of its speed, and compares it
+// with what was aimed at. On a machine that others use too, ratios of one run
+// mean something and times do not.
+//
+// Arguments name the measurements to make; without any, all are made. See
+// package rig for THUMBD_BUILD.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+
+	"thumbd/internal/test/rig"
+)
+
+// measurement is one figure that thumbd is measured by.
+type measurement struct {
+	name string
+	what string
+	aim  float64 // at most, or at least where more is better
+	more bool
+	unit string
+	run  func(context.Context, rig.Programs) (figure, error)
+}
+
+// figure is a result, with what it was made of.
+type figure struct {
+	value  float64
+	detail string
+	also   []aim
+}
+
+// aim is a further value that a measurement is to keep.
+type aim struct {
+	what        string
+	value, most float64
+}
+
+var measurements = []measurement{
+	{"hits", "hits per second, over the same file without thumbd's configuration", 0.98, true, "", hits},
+	{"protected", "hits per second of a protected site, over those of an open one", 0.5, true, "", protected},
+	{"overhead", "a miss in daemon and protocol beyond the worker's own, without the sync, p50", 1, false, " ms", overhead},
+	{"cold", "the first thumbnail after an idle exit, above a warm one, p50", 250, false, " ms", cold},
+	{"memory", "a worker's resident memory after 2,000 renders of 12 MP, over after 200", 1.1, false, "", memory},
+	{"jpeg", "thumbnails of JPEG, processor time over vips_thumbnail's", 0.85, false, "", againstAll},
+	{"baseline", "thumbnails of JPEG, processor time over sharp's, progressive where thumbd's are", 0.6, false, "", overSharp("jpg", 0.7)},
+	{"progressive", "thumbnails of progressive JPEG, the same", 0.2, false, "", overSharp("progressive.jpg", 0.7)},
+	{"png-sharp", "thumbnails of PNG, the same", 0.6, false, "", overSharp("png", 0.7)},
+	{"stages", "the same over sharp's, step by step", 1, false, "", whereTimeGoes},
+	{"png", "thumbnails of PNG, the same", 1, false, "", against("png", 3)},
+	{"webp", "thumbnails of WebP, the same, step by step", 1, false, "", whereWebPGoes},
+	{"avif", "thumbnails as AVIF, processor time over the same as WebP, at the worst of the sizes", 3, false, "", avifOverWebP},
+	{"turned", "thumbnails of photographs on their side, over upright ones", 1.1, false, "", turnedOver},
+	{"one-job", "the six default presets in one job, over the largest alone", 1.5, false, "", inOneJob},
+	{"warm", "the six default presets of a tree by thumbd warm, processor time over that of one size after the other", 0.5, false, "", warm},
+	{"saturated", "p99 of hits while misses saturate the CPUs, over idle", 3, false, "", saturated},
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// run makes the measurements that names name. An aim that is missed is told
+// and is no error.
+func run(ctx context.Context, names []string, out io.Writer) (err error) {
+	for _, name := range names {
+		if !slices.ContainsFunc(measurements, func(m measurement) bool { return m.name == name }) {
+			return fmt.Errorf("no measurement %q", name)
+		}
+	}
+	dir, err := os.MkdirTemp("", "thumbd-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	programs, err := rig.Build(ctx, dir)
+	if err != nil {
+		return err
+	}
+	for _, m := range measurements {
+		if len(names) > 0 && !slices.Contains(names, m.name) {
+			continue
+		}
+		f, err := m.run(ctx, programs)
+		if err != nil {
+			return fmt.Errorf("%s: %w", m.name, err)
+		}
+		fmt.Fprintf(out, "%-11s %7.3f%s  %s\n          %s: %s\n", m.name, f.value, m.unit, m.verdict(f.value), m.what, f.detail)
+		for _, a := range f.also {
+			verdict := measurement{aim: a.most}.verdict(a.value)
+			fmt.Fprintf(out, "          %7.3f  %s, %s\n", a.value, verdict, a.what)
+		}
+	}
+	return nil
+}
+
+func (m measurement) verdict(value float64) string {
+	word, relation := "kept", "or less"
+	met := value <= m.aim
+	if m.more {
+		relation, met = "or more", value >= m.aim
+	}
+	if !met {
+		word = "MISSED"
+	}
+	return fmt.Sprintf("aim %g%s %s: %s", m.aim, m.unit, relation, word)
+}

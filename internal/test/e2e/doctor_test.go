@@ -1,0 +1,484 @@
+// SPDX-License-Identifier: MIT
+
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"thumbd/internal/doctor"
+	"thumbd/internal/test/rig"
+)
+
+// nginxOf returns the command line of a rig's nginx.
+func nginxOf(r *rig.Rig) string {
+	program := "nginx"
+	if path, err := exec.LookPath("/usr/sbin/nginx"); err == nil {
+		program = path
+	}
+	return fmt.Sprintf("%s -p %s -c %[2]s/nginx.conf -e %[2]s/error.log", program, r.Dir)
+}
+
+// examine runs thumbd doctor on a rig. Later flags win.
+func examine(t testing.TB, r *rig.Rig, flags ...string) doctor.Result {
+	t.Helper()
+	p, err := programs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	flags = append([]string{"doctor", "--json", "-c", configFile(r), "--nginx", nginxOf(r), "--admin", r.AdminPath()}, flags...)
+	cmd := exec.CommandContext(t.Context(), p.Thumbd, flags...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	// It exits 1 where something is wrong; that is in what it prints.
+	out, _ := cmd.Output()
+	var found doctor.Result
+	if err := json.Unmarshal(out, &found); err != nil {
+		t.Fatalf("%v: %s%s", err, out, &stderr)
+	}
+	want := 0
+	switch {
+	case found.Has("configuration"):
+		want = 2
+	case !found.Well:
+		want = 1
+	}
+	if code := cmd.ProcessState.ExitCode(); code != want {
+		t.Errorf("exit code %d, want %d: %s", code, want, &stderr)
+	}
+	if os.Geteuid() != 0 {
+		found.Findings = slices.DeleteFunc(found.Findings, func(f doctor.Finding) bool { return f.Name == "no-root" })
+	}
+	return found
+}
+
+// wantFinding checks that there is one of that name, whose cure has the text.
+func wantFinding(t testing.TB, r doctor.Result, name, cure string) {
+	t.Helper()
+	i := slices.IndexFunc(r.Findings, func(f doctor.Finding) bool {
+		return f.Name == name && strings.Contains(strings.Join(f.Cure, "\n"), cure)
+	})
+	if i < 0 {
+		t.Errorf("no %s with the cure %q in %+v", name, cure, r.Findings)
+	}
+}
+
+// clinic is an installation with a site of each kind.
+func clinic(t *testing.T) rig.Options {
+	o := downloads(t, documents(t))
+	o.Keys["tokens.key"] = "a key of tokens, 0123456789abcdef"
+	o.Sites = append(o.Sites,
+		rig.Site{Name: "news", Prefix: "/news/", Scheme: "signed", Originals: jpgs(t), Key: key + "-news",
+			TOML:     fmt.Sprintf("negotiate = [\"avif\", \"webp\"]\n[site.news.watermark.logo]\nimage = %q", filepath.Join(jpgs(t), "a.jpg")),
+			TryFiles: "$uri$thumbd_variant", Location: "add_header Vary Accept always;"},
+		rig.Site{Name: "small", Prefix: "/small/", Scheme: "preset", Originals: jpgs(t), Hosts: []string{"small.example", "*.b.example"},
+			TOML: "render_together = [\"icon\", \"icon@2x\"]\n[site.small.preset.icon]\nsize = \"16x16\"\nmethod = \"crop\"\ndpr = [2]"},
+		rig.Site{Name: "old", Prefix: "/old/", Scheme: "restthumbnails", Originals: jpgs(t), Key: key + "-old"})
+	return o
+}
+
+func TestDoctorFindsNothingWrong(t *testing.T) {
+	r := start(t, clinic(t))
+	before := inTrees(t, r)
+	found := examine(t, r)
+	for _, f := range found.Findings {
+		t.Errorf("%+v", f)
+	}
+	for _, c := range found.Checks {
+		if c.Status != doctor.OK && c.Name != "systemd" && c.Name != "hardening" && c.Name != "backlog" {
+			t.Errorf("%+v", c)
+		}
+	}
+	if after := inTrees(t, r); !slices.Equal(before, after) {
+		t.Errorf("left behind: %q, before %q", after, before)
+	}
+	for _, site := range []string{"gallery", "news", "small", "old"} {
+		waitLog(t, r, 1, "msg=rendered", "site="+site)
+	}
+}
+
+// A right configuration may be written in other ways than the manual's.
+func TestDoctorAcceptsOtherWays(t *testing.T) {
+	const usual = "location ^~ /thumbs/ { root ROOT; try_files $uri @thumbd; } "
+	for name, server := range map[string]string{
+		"an alias of the whole path":     "location ^~ /thumbs/ { alias ROOT/thumbs/; try_files $uri @thumbd; }",
+		"an own location before @thumbd": "location ^~ /thumbs/ { root ROOT; try_files $uri @mine; } location @mine { try_files /_none @thumbd; }",
+		"no Last-Modified":               `location ^~ /thumbs/ { root ROOT; try_files $uri @thumbd; etag off; if_modified_since off; add_header Last-Modified ""; }`,
+		"a redirect to another name":     `server_name a.example www.a.example; if ($host != "www.a.example") { return 301 http://www.a.example$request_uri; } ` + usual,
+		"a redirect to https": "listen 127.0.0.1:TLS ssl; ssl_certificate CERT; ssl_certificate_key KEY; " +
+			`if ($scheme != "https") { return 301 https://$host$request_uri; } ` + usual,
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := folder(t, nil)
+			_, port, _ := strings.Cut(freePort(t), ":")
+			cert, key := certificate(t, t.TempDir())
+			server := strings.NewReplacer("ROOT", root, "127.0.0.1:TLS", "127.0.0.1:"+port, "CERT", cert, "KEY", key).Replace(server)
+			r := start(t, rig.Options{
+				TOML: fmt.Sprintf("[site.gallery]\nprefix = \"/thumbs/\"\nscheme = \"preset\"\noriginals = %q\ndocument_root = %q\n", jpgs(t), root),
+				HTTP: "server { listen " + freePort(t) + "; " + server + " include snippets/thumbd.conf; }",
+			})
+			for _, f := range examine(t, r).Findings {
+				t.Errorf("%+v", f)
+			}
+		})
+	}
+}
+
+// inTrees returns all paths below the document roots.
+func inTrees(t *testing.T, r *rig.Rig) []string {
+	t.Helper()
+	var all []string
+	err := filepath.WalkDir(filepath.Join(r.Dir, "root"), func(path string, _ os.DirEntry, err error) error {
+		all = append(all, path)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// disease is one thing that is made wrong in a healthy installation, in a way
+// that can be undone.
+type disease struct {
+	file     string // below the rig's folder; "": nginx.conf
+	old, new string // texts in it
+	change   func(t *testing.T, r *rig.Rig) (undo func())
+	flags    []string
+	want     string
+	cure     string
+}
+
+// diseases are what the doctor must find, each in an installation in which all
+// else is right.
+func diseases() map[string]disease {
+	const location = "location ^~ /thumbs/ {"
+	return map[string]disease{
+		"no nginx":                        {flags: []string{"--nginx", "/nonexistent/nginx"}, want: "nginx-missing", cure: "apt install nginx"},
+		"nonsense in nginx.conf":          {old: "events {", new: "nonsense; events {", want: "nginx-configuration", cure: "nginx -t"},
+		"conf.d not included":             {old: "include conf.d/*.conf;", want: "upstream-missing", cure: "include"},
+		"few connections":                 {old: "worker_connections 1024", new: "worker_connections 64", want: "worker-connections", cure: "worker_connections 1024;"},
+		"nginx not started":               {old: "/nginx.pid;", new: "/none.pid;", want: "nginx-not-running", cure: "systemctl enable --now nginx"},
+		"another prefix":                  {old: location, new: "location ^~ /thumb/ {", want: "location-missing", cure: "location ^~ /thumbs/ {"},
+		"a regular expression":            {old: location, new: `location ~* \.(jpe?g|png)$ { } location /thumbs/ {`, want: "location-regexp", cure: location},
+		"a location within the site":      {old: location, new: "location ^~ /thumbs/animals/ { } " + location, want: "location-taken", cure: "another prefix"},
+		"no ^~":                           {old: location, new: "location /thumbs/ {", want: "caret-missing", cure: location},
+		"no snippet":                      {old: "include snippets/thumbd.conf;", want: "snippet-missing", cure: "include snippets/thumbd.conf;"},
+		"an edited snippet":               {file: "snippets/thumbd.conf", old: "proxy_set_header X-Request-Id     $request_id;", want: "snippet-edited", cure: "/snippets/thumbd.conf.edited\necho 'include /usr/share/thumbd/nginx/snippets/thumbd.conf;' > /"},
+		"more in a snippet":               {file: "snippets/thumbd.conf", old: "proxy_bind off;", new: "proxy_bind off; proxy_limit_rate 1k;", want: "snippet-edited", cure: "echo 'include /usr/share/thumbd/nginx/snippets/thumbd.conf;' > /"},
+		"an old auth snippet":             {file: "snippets/thumbd-auth.conf", old: "expires    off;", want: "snippet-edited", cure: "echo 'include /usr/share/thumbd/nginx/snippets/thumbd-auth.conf;' > /"},
+		"an old files snippet":            {file: "snippets/thumbd-files.conf", old: "disable_symlinks on from=$document_root;", want: "snippet-edited", cure: "echo 'include /usr/share/thumbd/nginx/snippets/thumbd-files.conf;' > /"},
+		"an old map":                      {file: "conf.d/thumbd.conf", old: "map $uri $thumbd_webp {\n    volatile;", new: "map $uri $thumbd_webp {", want: "snippet-edited", cure: "echo 'include /usr/share/thumbd/nginx/conf.d/thumbd.conf;' > /"},
+		"another root":                    {old: "/root/gallery;", new: "/root;", want: "root-wrong", cure: "/root/gallery;"},
+		"alias":                           {old: location + "\n            root ", new: location + "\n            alias ", want: "root-wrong", cure: "/root/gallery;"},
+		"no try_files":                    {old: "try_files $uri @thumbd;", want: "try-files", cure: "try_files $uri @thumbd;"},
+		"try_files without thumbd":        {old: "try_files $uri @thumbd;", new: "try_files $uri =404;", want: "try-files", cure: "try_files $uri @thumbd;"},
+		"no negotiation in nginx":         {old: "try_files $uri$thumbd_variant ", new: "try_files $uri ", want: "negotiation", cure: "try_files $uri$thumbd_variant @thumbd;"},
+		"negotiation in nginx alone":      {old: "try_files $uri @thumbd;", new: "try_files $uri$thumbd_webp @thumbd;", want: "negotiation", cure: "try_files $uri @thumbd;"},
+		"no media type of AVIF":           {old: "include      /etc/nginx/mime.types;", new: "types { image/jpeg jpg; image/png png; image/webp webp; image/gif gif; }", want: "mime-types", cure: "image/avif avif;"},
+		"a named location to nowhere":     {old: "try_files $uri @thumbd;", new: "try_files $uri @snippet;", want: "try-files", cure: "try_files $uri @thumbd;"},
+		"no Vary":                         {old: "add_header Vary Accept always;", want: "vary-missing", cure: "add_header Vary Accept always;"},
+		"open_file_cache":                 {old: "sendfile     on;", new: "sendfile on; open_file_cache max=100;", want: "open-file-cache", cure: "open_file_cache off;"},
+		"gzip of images":                  {old: "sendfile     on;", new: "sendfile on; gzip on; gzip_types text/css image/jpeg;", want: "gzip-images", cure: "gzip off;"},
+		"a protected site not checked":    {old: "include snippets/thumbd-auth.conf;", want: "auth-missing", cure: "include snippets/thumbd-auth.conf;"},
+		"no marker kept":                  {file: "snippets/thumbd-auth.conf", old: "auth_request_set $thumbd_proof $upstream_http_x_thumbd_proof;", want: "snippet-outdated", cure: "echo 'include /usr/share/thumbd/nginx/snippets/thumbd"},
+		"no marker sent":                  {file: "snippets/thumbd.conf", old: "proxy_set_header X-Thumbd-Proof   $thumbd_proof;", want: "snippet-outdated", cure: "echo 'include /usr/share/thumbd/nginx/snippets/thumbd"},
+		"a protected tree as an alias":    {old: location, new: "location ^~ /all/ { alias root/gallery/thumbs/; } " + location, want: "tree-open", cure: "remove that location"},
+		"a protected tree below a root":   {old: location, new: "location ^~ /gallery/ { root root; } " + location, want: "tree-open", cure: "location ^~ /gallery/thumbs/ { return 404; }"},
+		"a protected tree elsewhere":      {old: "server_name small.example", new: "root root/gallery; server_name small.example", want: "tree-open", cure: "include snippets/thumbd-auth.conf;"},
+		"a protected tree by its suffix":  {old: location, new: `location ~ \.png$ { root root/gallery; } location ^~ /none/ { root root/gallery; } location /thumbs/ {`, want: "tree-open", cure: "include snippets/thumbd-auth.conf;"},
+		"downloads by another location":   {old: location, new: "location ^~ /files/ { alias /; } " + location, want: "files-open", cure: "location ^~ /files/tmp/"},
+		"another rule lets in":            {old: "include snippets/thumbd-auth.conf;", new: "include snippets/thumbd-auth.conf; satisfy any;", want: "auth-missing", cure: "satisfy all;"},
+		"an open site checked":            {old: "location ^~ /old/ {", new: "location ^~ /old/ { auth_request /_thumbd/auth;", want: "auth-needless", cure: "[site.old.access]"},
+		"another host":                    {old: "server_name small.example", new: "server_name large.example", want: "host-elsewhere", cure: "server_name of that server block: small.example"},
+		"a server block without the site": {old: "location ^~ /small/ {", new: "location ^~ /large/ {", want: "location-missing", cure: "location ^~ /small/ {"},
+		"downloads that are not internal": {old: "include snippets/thumbd-files.conf; }", new: "}", want: "files-open", cure: "include snippets/thumbd-files.conf;"},
+		"downloads of another folder":     {old: "{ alias /", new: "{ alias /srv/", want: "files-location", cure: "alias "},
+		"downloads without a location":    {old: "location ^~ /open/ {", new: "location ^~ /closed/ {", want: "files-location", cure: "location ^~ /open/ {"},
+		"nginx at another socket":         {file: "conf.d/thumbd.conf", old: "/thumbd.sock;", new: "/none.sock;", want: "socket-missing", cure: "systemctl enable --now thumbd.socket"},
+		"a file in place of the socket":   {file: "conf.d/thumbd.conf", old: "/thumbd.sock;", new: "/thumbd.toml;", want: "socket-missing", cure: "rm "},
+		"a mistake in the configuration":  {file: "thumbd.toml", old: "[files.open]", new: "nonsense = 1\n[files.open]", want: "configuration", cure: "thumbd.toml(5)"},
+		"a change without a reload":       {file: "thumbd.toml", old: "[files.open]", new: "# more\n[files.open]", want: "not-reloaded", cure: "kill -HUP "},
+		"a wait that is too long":         {file: "thumbd.toml", old: "[files.open]", new: "[limits]\nqueue_time = \"290s\"\n[files.open]", want: "configuration-warning", cure: "thumbd.toml(5)"},
+
+		"nginx not reloaded":       {change: touchConf, want: "nginx-not-reloaded", cure: "systemctl reload nginx"},
+		"no configuration":         {change: away("thumbd.toml"), want: "no-site", cure: "thumbd init "},
+		"nobody at the socket":     {change: deafSocket, want: "socket-dead", cure: "systemctl restart thumbd.socket"},
+		"rights of the socket":     {change: mode("thumbd.sock", 0), want: "socket-rights", cure: "SocketGroup="},
+		"no answer":                {change: muteSocket, want: "daemon-silent", cure: "journalctl -u thumbd.service"},
+		"a tree that is a file":    {change: fileInPlaceOfTree, want: "tree-unwritable", cure: "restart"},
+		"a root that is closed":    {change: mode("root/old", 0), want: "nginx-cannot-read", cure: "chmod o+x "},
+		"no originals' folder":     {change: originalsAway(false), want: "originals-unreadable", cure: "install -d "},
+		"no root of downloads":     {change: downloadsAway, want: "files-unreadable", cure: "install -d "},
+		"no image of a watermark":  {change: watermarkAway, want: "watermark-unreadable", cure: "read the image"},
+		"no original to try":       {change: originalsAway(true), want: "no-original", cure: "put a picture there"},
+		"another key":              {change: otherKey, want: "probe-miss", cure: "restart thumbd"},
+		"a damaged original alone": {change: damagedOriginals, want: "probe-miss", cure: "ANSWERS in thumbd-url(7)"},
+	}
+}
+
+func TestDoctorFindsWhatIsWrong(t *testing.T) {
+	r := start(t, clinic(t))
+	for name, s := range diseases() {
+		t.Run(name, func(t *testing.T) {
+			if s.change != nil {
+				defer s.change(t, r)()
+			}
+			if s.old != "" {
+				defer replace(t, r, s)()
+			}
+			wantFinding(t, examine(t, r, s.flags...), s.want, s.cure)
+		})
+	}
+	for _, f := range examine(t, r).Findings {
+		t.Errorf("undone: %+v", f)
+	}
+}
+
+// replace makes a disease's change in a file. It keeps the file's time, which is
+// a finding of its own.
+func replace(t *testing.T, r *rig.Rig, s disease) (undo func()) {
+	t.Helper()
+	path := filepath.Join(r.Dir, "nginx.conf")
+	if s.file != "" {
+		path = filepath.Join(r.Dir, s.file)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(text, []byte(s.old)) {
+		t.Fatalf("%q is not in %s:\n%s", s.old, path, text)
+	}
+	fi, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(b []byte) {
+		put(t, path, b)
+		if err := os.Chtimes(path, time.Time{}, fi.ModTime()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(bytes.ReplaceAll(text, []byte(s.old), []byte(s.new)))
+	return func() { write(text) }
+}
+
+func touchConf(t *testing.T, r *rig.Rig) func() {
+	path := filepath.Join(r.Dir, "nginx.conf")
+	fi, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := func(at time.Time) {
+		if err := os.Chtimes(path, time.Time{}, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(fi.ModTime().Add(time.Hour))
+	return func() { set(fi.ModTime()) }
+}
+
+// away moves a file of the rig out of the way.
+func away(name string) func(*testing.T, *rig.Rig) func() {
+	return func(t *testing.T, r *rig.Rig) func() { return moved(t, filepath.Join(r.Dir, name)) }
+}
+
+func moved(t *testing.T, path string) (back func()) {
+	t.Helper()
+	if err := os.Rename(path, path+".away"); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := os.RemoveAll(path); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(path+".away", path); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func mode(name string, m os.FileMode) func(*testing.T, *rig.Rig) func() {
+	return func(t *testing.T, r *rig.Rig) func() {
+		path := filepath.Join(r.Dir, name)
+		fi, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		set := func(m os.FileMode) {
+			if err := os.Chmod(path, m); err != nil {
+				t.Fatal(err)
+			}
+		}
+		set(m)
+		return func() { set(fi.Mode().Perm()) }
+	}
+}
+
+// otherSocket has a listener in place of the daemon's.
+func otherSocket(t *testing.T, path string) (l *net.UnixListener, undo func()) {
+	t.Helper()
+	back := moved(t, path)
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.SetUnlinkOnClose(false)
+	if err := os.Chmod(path, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	return l, back
+}
+
+func deafSocket(t *testing.T, r *rig.Rig) func() {
+	t.Helper()
+	return deafAt(t, nginxSocket(r))
+}
+
+func nginxSocket(r *rig.Rig) string { return filepath.Join(r.Dir, "thumbd.sock") }
+
+// deafAt leaves a socket at path on which nobody listens.
+func deafAt(t *testing.T, path string) func() {
+	t.Helper()
+	l, undo := otherSocket(t, path)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return undo
+}
+
+// muteSocket hangs up on everybody.
+func muteSocket(t *testing.T, r *rig.Rig) func() {
+	l, back := otherSocket(t, nginxSocket(r))
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			c.Close()
+		}
+	}()
+	return func() {
+		l.Close()
+		<-ended
+		back()
+	}
+}
+
+func fileInPlaceOfTree(t *testing.T, r *rig.Rig) func() {
+	path := filepath.Join(r.Root("old"), "old")
+	back := moved(t, path)
+	put(t, path, nil)
+	return back
+}
+
+// otherKey gives a site a key that the daemon has not read.
+func otherKey(t *testing.T, r *rig.Rig) func() {
+	path := filepath.Join(r.Dir, "keys", "old.key")
+	back := moved(t, path)
+	must(t, os.WriteFile(path, []byte("another key of the old, 0123456789"), 0o600))
+	return back
+}
+
+// originalsAway takes the originals of a site away, and leaves an empty folder
+// or none.
+func originalsAway(empty bool) func(*testing.T, *rig.Rig) func() {
+	return func(t *testing.T, r *rig.Rig) func() {
+		path := originalsIn(t, r, "old")
+		back := moved(t, path)
+		if empty {
+			if err := os.Mkdir(path, 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return back
+	}
+}
+
+func downloadsAway(t *testing.T, r *rig.Rig) func() {
+	return moved(t, configured(t, r, "files.open", "root"))
+}
+
+func watermarkAway(t *testing.T, r *rig.Rig) func() {
+	return moved(t, configured(t, r, "site.news.watermark.logo", "image"))
+}
+
+// originalsIn returns the folder of a site's originals.
+func originalsIn(t *testing.T, r *rig.Rig, site string) string {
+	t.Helper()
+	return configured(t, r, "site."+site, "originals")
+}
+
+// configured returns a path of a rig's configuration.
+func configured(t *testing.T, r *rig.Rig, table, key string) string {
+	t.Helper()
+	_, rest, _ := strings.Cut(configuration(t, r), "["+table+"]")
+	_, rest, _ = strings.Cut(rest, "\n"+key+` = "`)
+	path, _, ok := strings.Cut(rest, `"`)
+	if !ok {
+		t.Fatalf("no %s in %s", key, table)
+	}
+	return path
+}
+
+func damagedOriginals(t *testing.T, r *rig.Rig) func() {
+	path := originalsIn(t, r, "old")
+	back := moved(t, path)
+	for i := range 9 {
+		put(t, filepath.Join(path, fmt.Sprintf("%d.jpg", i)), []byte("no picture"))
+	}
+	return back
+}
+
+// Of several protected sites with one URI only the root tells thumbd which it is.
+func TestDoctorTellsRivalsApart(t *testing.T) {
+	site := func(name string) rig.Site {
+		return rig.Site{
+			Name: name, Prefix: "/t/", Scheme: "preset", Hosts: []string{name + ".example"}, Originals: jpgs(t), Protected: true,
+			TOML: fmt.Sprintf("[site.%s.access]\nproofs = [\"token\"]\ntoken_keys = [\"%[1]s.token\"]", name),
+		}
+	}
+	r := start(t, rig.Options{
+		Sites: []rig.Site{site("one"), site("two")},
+		Keys:  map[string]string{"one.token": tokenKey + "1", "two.token": tokenKey + "2"},
+	})
+	if err := os.Symlink("root/two", filepath.Join(r.Dir, "linked")); err != nil {
+		t.Fatal(err)
+	}
+	healthy := func() {
+		t.Helper()
+		for _, f := range examine(t, r).Findings {
+			t.Errorf("healthy: %+v", f)
+		}
+	}
+	healthy()
+	root := fmt.Sprintf("root      %s;", r.Root("two"))
+	for name, s := range map[string]disease{
+		"another spelling": {old: root, new: "root linked;", want: "root-wrong", cure: "set $thumbd_root " + r.Root("two") + ";"},
+		"no root told":     {file: "snippets/thumbd-auth.conf", old: "set $thumbd_root $document_root;", want: "root-wrong", cure: "root " + r.Root("one") + ";"},
+		"no root sent":     {file: "snippets/thumbd.conf", old: "proxy_set_header X-Thumbd-Root   $thumbd_asking_root;", want: "snippet-outdated", cure: "nginx -t"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer replace(t, r, s)()
+			wantFinding(t, examine(t, r, s.flags...), s.want, s.cure)
+		})
+	}
+	healthy()
+	// What stands behind the include counts: both locations tell the root of two.
+	const include = "include snippets/thumbd-auth.conf;"
+	defer replace(t, r, disease{old: include, new: include + " set $thumbd_root " + r.Root("two") + ";"})()
+	wantFinding(t, examine(t, r), "root-wrong", "root "+r.Root("one")+";")
+}

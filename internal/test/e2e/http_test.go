@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: MIT
+
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"thumbd/internal/test/rig"
+)
+
+// The first hit is like the later ones: nginx answers both from the file.
+func TestFirstHitIsAsLaterHits(t *testing.T) {
+	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, testdata(t, "originals"))}})
+	thumbnail := target("photos/dogs.jpg", "120x90_crop", "jpg")
+	first := get(t, r, thumbnail)
+	picture(t, first, "jpeg", 120, 90)
+	later := get(t, r, thumbnail)
+	for _, h := range []http.Header{first.Header, later.Header} {
+		h.Del("Date")
+		h.Del("Expires") // is counted from Date
+	}
+	if diff := cmp.Diff(later.Header, first.Header); diff != "" || !bytes.Equal(first.Body, later.Body) {
+		t.Errorf("headers (-later +first):\n%s", diff)
+	}
+	if got := first.Header.Get("Cache-Control"); got != "max-age=2592000" {
+		t.Errorf("Cache-Control %q is not the location's", got)
+	}
+	original, err := os.Stat(testdata(t, "originals/photos/dogs.jpg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	modified, err := http.ParseTime(first.Header.Get("Last-Modified"))
+	if d := original.ModTime().Truncate(time.Second).Sub(modified); err != nil || d < time.Second || d > 4095*time.Second {
+		t.Errorf("Last-Modified %q, want 1 to 4095 s before the original's %v", first.Header.Get("Last-Modified"), original.ModTime())
+	}
+}
+
+func TestConditionsOnFirstHit(t *testing.T) {
+	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, testdata(t, "originals"))}})
+	const original = "photos/fig.jpg"
+	uri := signed("/thumbs/", original, "200x200_smart", "jpg")
+	whole := get(t, r, rig.Escape(uri))
+	picture(t, whole, "jpeg", 200, 200)
+	etag, size := whole.Header.Get("ETag"), strconv.Itoa(len(whole.Body))
+
+	for name, tt := range map[string]struct {
+		method string
+		header []string
+		status int
+		length string
+		body   []byte
+	}{
+		"HEAD":                       {"HEAD", nil, 200, size, nil},
+		"Range":                      {"GET", []string{"Range: bytes=10-29"}, 206, "20", whole.Body[10:30]},
+		"a suffix Range":             {"GET", []string{"Range: bytes=-5"}, 206, "5", whole.Body[len(whole.Body)-5:]},
+		"a Range past the end":       {"GET", []string{"Range: bytes=99999999-"}, 416, "", nil},
+		"If-None-Match":              {"GET", []string{"If-None-Match: " + etag}, 304, "", nil},
+		"If-None-Match of another":   {"GET", []string{`If-None-Match: "other"`}, 200, size, whole.Body},
+		"If-Modified-Since":          {"GET", []string{"If-Modified-Since: " + whole.Header.Get("Last-Modified")}, 304, "", nil},
+		"If-Match of another":        {"GET", []string{`If-Match: "other"`}, 412, "", nil},
+		"If-Range with a Range":      {"GET", []string{"If-Range: " + etag, "Range: bytes=0-0"}, 206, "1", whole.Body[:1]},
+		"HEAD with If-None-Match":    {"HEAD", []string{"If-None-Match: " + etag}, 304, "", nil},
+		"an Accept-Encoding of gzip": {"GET", []string{"Accept-Encoding: gzip, br"}, 200, size, whole.Body},
+	} {
+		t.Run(name, func(t *testing.T) {
+			// A purge makes the next request a miss.
+			if err := os.Remove(r.File("gallery", uri)); err != nil {
+				t.Fatal(err)
+			}
+			got := do(t, r, rig.Request{Method: tt.method, Target: rig.Escape(uri), Header: tt.header})
+			expect(t, got, tt.status, "")
+			if tt.length != "" && got.Header.Get("Content-Length") != tt.length {
+				t.Errorf("Content-Length %q, want %q", got.Header.Get("Content-Length"), tt.length)
+			}
+			if tt.status < 300 && !bytes.Equal(got.Body, tt.body) {
+				t.Errorf("body of %d bytes, want %d", len(got.Body), len(tt.body))
+			}
+			if _, err := os.Stat(r.File("gallery", uri)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestOtherMethods(t *testing.T) {
+	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, testdata(t, "originals"))}})
+	uri := signed("/thumbs/", "photos/fig.jpg", "20x20_crop", "jpg")
+	for _, method := range []string{"POST", "PUT", "DELETE", "OPTIONS", "PATCH", "PROPFIND", "GETS", "head"} {
+		got := do(t, r, rig.Request{Method: method, Target: rig.Escape(uri), Body: "a body"})
+		if method == "head" {
+			// nginx knows methods in upper case only.
+			expect(t, got, 400, "")
+			continue
+		}
+		expect(t, got, 405, "method")
+		if allow := got.Header.Get("Allow"); allow != "GET, HEAD" {
+			t.Errorf("%s: Allow %q", method, allow)
+		}
+	}
+	if _, err := os.Stat(r.File("gallery", uri)); err == nil {
+		t.Error("published")
+	}
+	stopDaemon(t, r)
+	if n := r.Log.Count("rendered"); n != 0 {
+		t.Errorf("%d renders", n)
+	}
+}
+
+// A GET may have a body. It is not for thumbd.
+func TestGetWithBody(t *testing.T) {
+	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, testdata(t, "originals"))}})
+	got := do(t, r, rig.Request{Target: target("photos/fig.jpg", "20x20_crop", "jpg"), Body: "a body"})
+	picture(t, got, "jpeg", 20, 20)
+}
+
+func TestManyClientsOneRender(t *testing.T) {
+	const clients = 500
+	r := start(t, rig.Options{
+		Sites:             []rig.Site{gallery(t, testdata(t, "originals"))},
+		WorkerConnections: 4096,
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	replies := make([]<-chan reply, clients)
+	for i := range replies {
+		replies[i] = ask(ctx, r, target("photos/mountains.jpg", "640x480_crop", "jpg"))
+	}
+	var first []byte
+	for i, c := range replies {
+		got := <-c
+		if got.err != nil {
+			t.Fatal(got.err)
+		}
+		if i == 0 {
+			picture(t, got.Response, "jpeg", 640, 480)
+			first = got.Body
+		}
+		if got.Status != 200 || !bytes.Equal(got.Body, first) {
+			t.Fatalf("client %d: status %d, %d bytes, want 200, %d", i, got.Status, len(got.Body), len(first))
+		}
+	}
+	stopDaemon(t, r)
+	if n := r.Log.Count("rendered"); n != 1 {
+		t.Errorf("%d renders, want 1", n)
+	}
+}
+
+// Whoever misleads nginx about what is published gets the picture all the
+// same, and the cause is logged once.
+func TestNginxDoesNotFindWhatIsPublished(t *testing.T) {
+	elsewhere := folder(t, nil)
+	for name, change := range map[string]func(*rig.Site){
+		"open_file_cache_errors": func(s *rig.Site) {
+			s.Location = "open_file_cache max=100; open_file_cache_errors on; open_file_cache_min_uses 1; open_file_cache_valid 60s;"
+		},
+		"another root":          func(s *rig.Site) { s.Root = elsewhere },
+		"try_files of a suffix": func(s *rig.Site) { s.TryFiles = "$uri.webp" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			site := gallery(t, testdata(t, "originals"))
+			change(&site)
+			r := start(t, rig.Options{Sites: []rig.Site{site}})
+			thumbnail := target("photos/drum.jpg", "80x120_crop", "jpg")
+			const times = 3
+			for range times {
+				picture(t, get(t, r, thumbnail), "jpeg", 80, 120)
+			}
+			head := do(t, r, rig.Request{Method: "HEAD", Target: thumbnail})
+			expect(t, head, 200, "")
+			stopDaemon(t, r)
+			if n := r.Log.Count("WARN", "gallery", "open_file_cache"); n != 1 {
+				t.Errorf("%d warnings, want 1", n)
+			}
+			if n := r.Log.Count("rendered"); n != 1 {
+				t.Errorf("%d renders, want 1", n)
+			}
+		})
+	}
+}
+
+func TestServedWhileStopped(t *testing.T) {
+	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, testdata(t, "originals"))}})
+	thumbnail := target("photos/brook.jpg", "300x200_fit", "webp")
+	first := get(t, r, thumbnail)
+	picture(t, first, "webp", 300, 200)
+	stopDaemon(t, r)
+	later := get(t, r, thumbnail)
+	picture(t, later, "webp", 300, 200)
+	if !bytes.Equal(first.Body, later.Body) {
+		t.Error("another picture")
+	}
+
+	// A miss waits in the socket until thumbd is there again.
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	waiting := ask(ctx, r, target("photos/brook.jpg", "30x20_crop", "webp"))
+	if err := r.StartDaemon(ctx); err != nil {
+		t.Fatal(err)
+	}
+	got := <-waiting
+	if got.err != nil {
+		t.Fatal(got.err)
+	}
+	picture(t, got.Response, "webp", 30, 20)
+}
+
+func TestSystemdSocketActivate(t *testing.T) {
+	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, testdata(t, "originals"))}, SocketActivate: true})
+	picture(t, get(t, r, target("photos/sunset.jpg", "90x60_crop", "jpg")), "jpeg", 90, 60)
+}
+
+// An original that has changed is another picture once its thumbnail is gone,
+// and has another ETag.
+func TestPurgeAndNewOriginal(t *testing.T) {
+	originals := folder(t, map[string]string{"a.jpg": "originals/tests/orientation/1.jpg"})
+	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, originals)}})
+	uri := signed("/thumbs/", "a.jpg", "50x50_crop", "jpg")
+	before := get(t, r, rig.Escape(uri))
+	picture(t, before, "jpeg", 50, 50)
+	path := filepath.Join(originals, "a.jpg")
+	photo, err := os.ReadFile(testdata(t, "originals/photos/fig.jpg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, path, photo)
+	if err := os.Chtimes(path, time.Time{}, time.Unix(1_700_000_000, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(r.File("gallery", "/thumbs/a.jpg")); err != nil {
+		t.Fatal(err)
+	}
+	after := get(t, r, rig.Escape(uri))
+	picture(t, after, "jpeg", 50, 50)
+	if before.Header.Get("ETag") == after.Header.Get("ETag") || bytes.Equal(before.Body, after.Body) {
+		t.Error("the same as before")
+	}
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+
+package e2e
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"thumbd/internal/test/rig"
+)
+
+// ARCHITECTURE.md and SECURITY.md name the tests that hold promises and bounds.
+// Each of these tests exists.
+func TestPromisesHaveTheirTests(t *testing.T) {
+	page, err := os.ReadFile("../../../ARCHITECTURE.md")
+	must(t, err)
+	_, promises, _ := strings.Cut(string(page), "\n## Promises\n")
+	promises, _, _ = strings.Cut(promises, "\n## ")
+	threats, err := os.ReadFile("../../../SECURITY.md")
+	must(t, err)
+	var all bytes.Buffer
+	for _, file := range goFiles(t) {
+		if strings.HasSuffix(file, "_test.go") {
+			b, err := os.ReadFile(file)
+			must(t, err)
+			all.Write(b)
+		}
+	}
+	for page, text := range map[string]string{"ARCHITECTURE.md": promises, "SECURITY.md": string(threats)} {
+		names := regexp.MustCompile(`\bTest[A-Z]\w+`).FindAllString(text, -1)
+		if len(names) == 0 {
+			t.Errorf("%s names no test", page)
+		}
+		for _, name := range names {
+			if name != t.Name() && !bytes.Contains(all.Bytes(), []byte("\nfunc "+name+"(")) {
+				t.Errorf("%s: there is no %s", page, name)
+			}
+		}
+	}
+}
+
+// ARCHITECTURE.md has a row for each package, and no other row.
+func TestEachPackageIsOnTheMap(t *testing.T) {
+	page, err := os.ReadFile("../../../ARCHITECTURE.md")
+	must(t, err)
+	var rows []string
+	for _, m := range regexp.MustCompile("(?m)^\\| `((?:cmd|internal|packaging)/[^`]+)`").FindAllStringSubmatch(string(page), -1) {
+		rows = append(rows, m[1])
+	}
+	var packages []string
+	for _, file := range goFiles(t) {
+		packages = append(packages, strings.TrimPrefix(filepath.Dir(file), "../../../"))
+	}
+	slices.Sort(packages)
+	slices.Sort(rows)
+	if diff := cmp.Diff(slices.Compact(packages), rows); diff != "" {
+		t.Errorf("packages (-) and rows of the map (+):\n%s", diff)
+	}
+}
+
+// goFiles returns the paths of all Go files of the module.
+func goFiles(t *testing.T) []string {
+	t.Helper()
+	var files []string
+	for _, top := range []string{"cmd", "internal", "packaging"} {
+		must(t, filepath.WalkDir("../../../"+top, func(path string, _ fs.DirEntry, err error) error {
+			if err == nil && filepath.Ext(path) == ".go" {
+				files = append(files, path)
+			}
+			return err
+		}))
+	}
+	return files
+}
+
+// Two nodes give the same thumbnail the same bytes and validators.
+func TestSameThumbnailOnEveryNode(t *testing.T) {
+	var nodes [2]*rig.Rig
+	for i := range nodes {
+		nodes[i] = start(t, rig.Options{Sites: []rig.Site{gallery(t, testdata(t, "originals"))}})
+	}
+	for _, ext := range []string{"jpg", "png", "webp", "avif", "gif"} {
+		thumbnail := target("photos/dandelion.jpg", "160x120_attention", ext)
+		a, b := get(t, nodes[0], thumbnail), get(t, nodes[1], thumbnail)
+		if a.Status != 200 || !bytes.Equal(a.Body, b.Body) {
+			t.Errorf("%s: status %d, %d bytes and %d", ext, a.Status, len(a.Body), len(b.Body))
+		}
+		for _, name := range []string{"ETag", "Last-Modified"} {
+			if a.Header.Get(name) != b.Header.Get(name) {
+				t.Errorf("%s: %s %q and %q", ext, name, a.Header.Get(name), b.Header.Get(name))
+			}
+		}
+	}
+}

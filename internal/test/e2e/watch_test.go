@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: MIT
+
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"thumbd/internal/test/rig"
+)
+
+// becomes waits until a thumbnail is of a version of its original; 0: until
+// there is none.
+func becomes(t *testing.T, r *rig.Rig, uri string, version int) {
+	t.Helper()
+	got := ""
+	for begin := time.Now(); time.Since(begin) < patience; <-time.After(5 * time.Millisecond) {
+		resp := get(t, r, rig.Escape(uri))
+		v, _, err := versionOf(resp.Body)
+		if got = fmt.Sprintf("status %d, version %d, %v", resp.Status, v, err); resp.Status == 404 && version == 0 || resp.Status == 200 && v == version {
+			return
+		}
+	}
+	t.Errorf("%s: %s; want version %d", uri, got, version)
+}
+
+// watched are a site of each scheme that follow their originals.
+func watched(t *testing.T, originals string) []rig.Site {
+	t.Helper()
+	one, two := gallery(t, originals), rig.Site{Name: "p", Prefix: "/p/", Scheme: "preset", Originals: originals}
+	one.TOML, two.TOML = "watch = true", "watch = true"
+	return []rig.Site{one, two}
+}
+
+// uris are an original's thumbnails in both schemes.
+func uris(original string) []string {
+	return []string{signed("/thumbs/", original, "20x20_crop", "png"), "/p/small/" + original}
+}
+
+// However an original is replaced, what is served is soon of the new one.
+func TestOriginalsAreFollowed(t *testing.T) {
+	originals := folder(t, nil)
+	path := func(name string) string { return filepath.Join(originals, name) }
+	write := func(t *testing.T, name string, version int, mtime time.Time) {
+		t.Helper()
+		put(t, path(name), solid(versionColor(version)))
+		must(t, os.Chtimes(path(name), mtime, mtime))
+	}
+	now := time.Now().Add(-time.Hour).Truncate(time.Second)
+	for _, name := range []string{"a.png", "d/b.png", "d/e/c.png", "still.png"} {
+		write(t, name, 1, now)
+	}
+	r := start(t, rig.Options{Sites: watched(t, originals)})
+	waitLog(t, r, 2, "reconciled")
+	for _, name := range []string{"a.png", "d/b.png", "d/e/c.png", "still.png"} {
+		for _, uri := range uris(name) {
+			becomes(t, r, uri, 1)
+		}
+	}
+	var still []os.FileInfo
+	for i, uri := range uris("still.png") {
+		fi, err := os.Stat(r.File([]string{"gallery", "p"}[i], uri))
+		must(t, err)
+		still = append(still, fi)
+	}
+	for i, tt := range []struct {
+		name   string
+		change func(t *testing.T, version int)
+		of     string // the original; "": a.png
+		gone   bool
+	}{
+		{name: "written in place", change: func(t *testing.T, v int) { put(t, path("a.png"), solid(versionColor(v))) }},
+		{name: "written in place with its old mtime", change: func(t *testing.T, v int) { write(t, "a.png", v, now) }},
+		{name: "renamed over", change: func(t *testing.T, v int) {
+			put(t, path(".a.png.tmp"), solid(versionColor(v)))
+			must(t, os.Rename(path(".a.png.tmp"), path("a.png")))
+		}},
+		{name: "renamed over with its old mtime", change: func(t *testing.T, v int) {
+			write(t, ".a.png.Xa12Zz", v, now)
+			must(t, os.Rename(path(".a.png.Xa12Zz"), path("a.png")))
+		}},
+		{name: "cp -p", change: func(t *testing.T, v int) {
+			file := filepath.Join(t.TempDir(), "x.png")
+			must(t, os.WriteFile(file, solid(versionColor(v)), 0o644), os.Chtimes(file, old, old))
+			run(t, "cp", "-p", file, path("a.png"))
+		}},
+		{name: "rsync -t", change: func(t *testing.T, v int) {
+			needPrograms(t, "rsync")
+			file := filepath.Join(t.TempDir(), "x.png")
+			must(t, os.WriteFile(file, solid(versionColor(v)), 0o644), os.Chtimes(file, old, old.Add(time.Minute)))
+			run(t, "rsync", "-t", file, path("a.png"))
+		}},
+		{name: "an older file moved back", change: func(t *testing.T, v int) {
+			write(t, "backup.png", v, old.Add(-time.Hour))
+			must(t, os.Rename(path("backup.png"), path("a.png")))
+		}},
+		{name: "removed", change: func(t *testing.T, _ int) { must(t, os.Remove(path("a.png"))) }, gone: true},
+		{name: "made anew", change: func(t *testing.T, v int) { write(t, "a.png", v, old) }},
+		{name: "in a folder", change: func(t *testing.T, v int) { write(t, "d/e/c.png", v, now) }, of: "d/e/c.png"},
+		{name: "its folder moved away", change: func(t *testing.T, _ int) { must(t, os.Rename(path("d"), path("f"))) }, of: "d/b.png", gone: true},
+		{name: "the folder in that", change: func(*testing.T, int) {}, of: "d/e/c.png", gone: true},
+		{name: "in the folder that was moved", change: func(t *testing.T, v int) { write(t, "f/b.png", v, now) }, of: "f/b.png"},
+		{name: "and again", change: func(t *testing.T, v int) { write(t, "f/b.png", v, now) }, of: "f/b.png"},
+		{name: "below the folder that was moved", change: func(t *testing.T, v int) { write(t, "f/e/c.png", v, now) }, of: "f/e/c.png"},
+		{name: "and once more", change: func(t *testing.T, v int) { write(t, "f/e/c.png", v, now) }, of: "f/e/c.png"},
+		{name: "in a new folder", change: func(t *testing.T, v int) { write(t, "n/m/d.png", v, now) }, of: "n/m/d.png"},
+		{name: "and there again", change: func(t *testing.T, v int) { write(t, "n/m/d.png", v, now) }, of: "n/m/d.png"},
+		{name: "all of the originals in place of others", change: func(t *testing.T, v int) {
+			must(t, os.Rename(originals, originals+".old"))
+			t.Cleanup(func() { must(t, os.RemoveAll(originals+".old")) })
+			write(t, "a.png", v, old.Add(time.Hour))
+			write(t, "still.png", 1, now)
+		}},
+		{name: "and after that", change: func(t *testing.T, v int) {
+			waitLog(t, r, 4, "reconciled")
+			write(t, "a.png", v, old.Add(time.Hour))
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			version := i + 2
+			tt.change(t, version)
+			if tt.gone {
+				version = 0
+			}
+			if tt.of == "" {
+				tt.of = "a.png"
+			}
+			for _, uri := range uris(tt.of) {
+				becomes(t, r, uri, version)
+			}
+		})
+	}
+	for i, uri := range uris("still.png") {
+		fi, err := os.Stat(r.File([]string{"gallery", "p"}[i], uri))
+		if err != nil || !os.SameFile(fi, still[i]) {
+			t.Errorf("%s, of an original that has not changed, is another file or none: %v", uri, err)
+		}
+	}
+}
+
+// What changes while thumbd is stopped is found when it starts.
+func TestOriginalsAreReconciledAtTheStart(t *testing.T) {
+	originals := folder(t, nil)
+	write := func(name string, version int, mtime time.Time) {
+		t.Helper()
+		put(t, filepath.Join(originals, name), solid(versionColor(version)))
+		must(t, os.Chtimes(filepath.Join(originals, name), mtime, mtime))
+	}
+	for _, name := range []string{"a.png", "gone.png", "still.png"} {
+		write(name, 1, old)
+	}
+	r := start(t, rig.Options{Sites: watched(t, originals)})
+	for _, name := range []string{"a.png", "gone.png", "still.png"} {
+		for _, uri := range uris(name) {
+			becomes(t, r, uri, 1)
+		}
+	}
+	stopDaemon(t, r)
+	write("a.png", 2, old.Add(-time.Hour))
+	must(t, os.Remove(filepath.Join(originals, "gone.png")))
+	seen := r.Log.Count("reconciled")
+	if err := r.StartDaemon(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	waitLog(t, r, seen+2, "reconciled")
+	got := strings.Join(append(thumbnails(t, r, "gallery"), thumbnails(t, r, "p")...), "\n")
+	if want := strings.Join(uris("still.png"), "\n"); got != want {
+		t.Errorf("left:\n%s\nwant:\n%s", got, want)
+	}
+
+	// Where nothing is mounted nothing has been removed.
+	stopDaemon(t, r)
+	must(t, os.Rename(originals, originals+".away"), os.Mkdir(originals, 0o755))
+	if err := r.StartDaemon(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	waitLog(t, r, 2, "ERROR", "no originals at all")
+	must(t, os.Remove(originals), os.Rename(originals+".away", originals))
+	for _, uri := range uris("still.png") {
+		becomes(t, r, uri, 1)
+	}
+}
+
+// A limit of the kernel's is told with the sysctl that raises it.
+func TestWatchLimitsAreTold(t *testing.T) {
+	originals := folder(t, map[string]string{"a/b/c/d.jpg": "originals/tests/orientation/1.jpg"})
+	r := start(t, rig.Options{Sites: watched(t, originals)})
+	p, err := programs()
+	must(t, err)
+	for limit, want := range map[string]string{"watches": "fs.inotify.max_user_watches", "instances": "fs.inotify.max_user_instances"} {
+		script := fmt.Sprintf("echo 0 >/proc/sys/user/max_inotify_%s && exec '%s' check -c '%s'", limit, p.Thumbd, configFile(r))
+		out, err := exec.CommandContext(t.Context(), "unshare", "--user", "--map-root-user", "/bin/sh", "-c", script).CombinedOutput()
+		if strings.Contains(string(out), "unshare") {
+			skip(t, "no user namespaces: "+string(out))
+		}
+		if err == nil || !strings.Contains(string(out), want) {
+			t.Errorf("no %s: %v: %s; want %s", limit, err, out, want)
+		}
+	}
+	out, err := thumbd(t, "check", "-c", configFile(r))
+	if err != nil || !strings.Contains(out, "thumbd does not end after idle_exit") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
