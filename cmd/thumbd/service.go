@@ -144,6 +144,7 @@ func newSite(c *config.Config, from *config.Site, spool *fetch.Spool) *serve.Sit
 		OriginalFormats: from.OriginalFormats,
 		Watermarks:      from.WatermarkImages,
 		WatermarkBytes:  c.OriginalBytes,
+		Placeholder:     serve.Placeholder{Path: from.Placeholder, Status: from.PlaceholderStatus},
 	}
 	if from.Fetch != nil {
 		s.Originals, s.Lifetime = newOrigin(from, spool), from.Fetch.Lifetime
@@ -195,6 +196,7 @@ func (s *service) probe(make bool) []error {
 			note("tree", name, site.Tree.Check())
 		}
 		note("watermark", name, site.CheckWatermarks())
+		note("placeholder", name, site.CheckPlaceholder())
 		if make {
 			note("tree", name, site.Tree.Sweep())
 		}

@@ -75,7 +75,10 @@ type Site struct {
 	// Access is nil where the site is open.
 	Access *access.Options
 	Cache  Cache
-	Watch  bool // follow changes of originals
+	// Placeholder is the absolute path of a picture; "": there is none.
+	Placeholder       string
+	PlaceholderStatus int  // 200 or 404
+	Watch             bool // follow changes of originals
 }
 
 // Mistake is one thing that is wrong in a configuration file.

@@ -72,7 +72,8 @@ func defaults() *Config {
 		QueueTime:       30 * time.Second,
 		SpoolBytes:      1 << 30,
 		Sites: []Site{{
-			Originals: "/srv/a",
+			Originals:         "/srv/a",
+			PlaceholderStatus: 404,
 			OriginalFormats: []thumb.Format{
 				thumb.JPEG, thumb.PNG, thumb.WebP, thumb.AVIF, thumb.GIF, thumb.HEIC, thumb.TIFF,
 			},
@@ -151,6 +152,8 @@ layout = "preset"
 factors = [100, 75]
 render_together = ["card", "card@2x", "detail"]
 watch = true
+placeholder = "/etc//none.png"
+placeholder_status = 200
 [site.zoo.preset.card]
 size = "400x300"
 method = "crop"
@@ -243,6 +246,7 @@ func TestParseTakesEveryKey(t *testing.T) {
 			OriginalFormats: []thumb.Format{thumb.SVG, thumb.JPEG},
 			WatermarkImages: map[string]string{"logo": "/etc/logo.png"},
 			Watch:           true,
+			Placeholder:     "/etc/none.png", PlaceholderStatus: 200,
 			Access: &access.Options{
 				Site: "zoo", Proofs: []access.Proof{access.Token, access.TokenQuery, access.Signature}, Keys: [][]byte{keyA},
 				Audience: "zoo-app", Cookie: "zoo-token", TokenKeys: tokenKeys, Leeway: time.Minute, Revoked: "/var/lib/zoo/revoked",
@@ -489,6 +493,7 @@ func TestPackagedFile(t *testing.T) {
 	want := defaults()
 	s := &want.Sites[0]
 	s.Originals = "/srv/gallery/media"
+	s.Placeholder = "/etc/thumbd/placeholder.png"
 	s.Thumb.Name = "gallery"
 	s.Thumb.Prefix = "/thumbs/"
 	s.Thumb.DocumentRoot = "/var/cache/thumbd/gallery"

@@ -284,6 +284,11 @@ var mistakes = []struct {
 		":7: site.a.fetch: is for originals at a URL, and these are in a folder; remove it"},
 	{"watching a URL", site("a", `originals = "https://o.example/"`, "watch = true"),
 		":7: site.a.watch: follows originals in a folder, and these are at a URL; remove it"},
+	{"a placeholder with a relative path", site("a", `placeholder = "none.png"`), `:7: site.a.placeholder: want an absolute path, have "none.png"`},
+	{"another status of a placeholder", site("a", `placeholder = "/none.png"`, "placeholder_status = 301"),
+		":8: site.a.placeholder_status: want 200 or 404, have 301"},
+	{"a status without a placeholder", site("a", "placeholder_status = 200"),
+		":7: site.a.placeholder_status: is for placeholder; add that, or remove this"},
 	{"fetch is no table", site("a", `originals = "https://o.example/"`, "fetch = 1"), ":7: site.a.fetch: want a table, have 1"},
 	{"values of fetch", site("a", `originals = "https://o.example/"`) + `[site.a.fetch]
 allow_addresses = ["10.0.0.0/33", "10.1.2.3/8", "::ffff:10.0.0.0/104", "fe80::1%lo", "localhost"]

@@ -78,7 +78,8 @@ func (r *reader) sites(c *Config, top table) {
 // site reads one site and checks what depends on no other.
 func (r *reader) site(c *Config, t table, name string) *draft {
 	d := &draft{table: t, Site: Site{
-		OriginalFormats: thumb.DefaultFormats(),
+		OriginalFormats:   thumb.DefaultFormats(),
+		PlaceholderStatus: 404,
 		Thumb: thumb.Site{
 			Name:       name,
 			Formats:    slices.Clone(thumbnailFormats),
@@ -106,6 +107,7 @@ func (r *reader) site(c *Config, t table, name string) *draft {
 	r.checkFormats(d)
 	r.checkKeys(d)
 	r.checkLayout(d)
+	r.checkPlaceholder(d)
 	r.watermarks(d)
 	r.presets(d)
 	r.checkTogether(d)
@@ -122,28 +124,30 @@ func (r *reader) site(c *Config, t table, name string) *draft {
 func siteFields(d *draft) fields {
 	s := &d.Thumb
 	return fields{
-		"prefix":           text(&s.Prefix, checkPrefix),
-		"hosts":            list(&s.Hosts, host),
-		"document_root":    folder(&s.DocumentRoot),
-		"originals":        d.setOriginals,
-		"scheme":           word(&s.Scheme),
-		"layout":           word(&s.Layout),
-		"keys":             list(&d.keys, keyName),
-		"enlarge":          truth(&s.Enlarge),
-		"original_formats": list(&d.OriginalFormats, format(originalFormats)),
-		"formats":          list(&s.Formats, format(thumbnailFormats)),
-		"quality":          nil,
-		"metadata":         word(&s.Metadata),
-		"frames_over":      word(&s.FramesOver),
-		"negotiate":        list(&d.Thumb.Negotiate, format(thumbnailFormats)),
-		"factors":          list(&s.Factors, number(1, 400)),
-		"render_together":  list(&s.Together, presetName),
-		"watch":            truth(&d.Watch),
-		"preset":           nil,
-		"watermark":        nil,
-		"access":           nil,
-		"cache":            nil,
-		"fetch":            nil,
+		"prefix":             text(&s.Prefix, checkPrefix),
+		"hosts":              list(&s.Hosts, host),
+		"document_root":      folder(&s.DocumentRoot),
+		"originals":          d.setOriginals,
+		"scheme":             word(&s.Scheme),
+		"layout":             word(&s.Layout),
+		"keys":               list(&d.keys, keyName),
+		"enlarge":            truth(&s.Enlarge),
+		"original_formats":   list(&d.OriginalFormats, format(originalFormats)),
+		"formats":            list(&s.Formats, format(thumbnailFormats)),
+		"quality":            nil,
+		"metadata":           word(&s.Metadata),
+		"frames_over":        word(&s.FramesOver),
+		"negotiate":          list(&d.Thumb.Negotiate, format(thumbnailFormats)),
+		"factors":            list(&s.Factors, number(1, 400)),
+		"render_together":    list(&s.Together, presetName),
+		"watch":              truth(&d.Watch),
+		"placeholder":        folder(&d.Placeholder),
+		"placeholder_status": oneStatus(&d.PlaceholderStatus),
+		"preset":             nil,
+		"watermark":          nil,
+		"access":             nil,
+		"cache":              nil,
+		"fetch":              nil,
 	}
 }
 
@@ -174,6 +178,13 @@ func (r *reader) checkLayout(d *draft) {
 	}
 	if factors && layout {
 		r.mistake(d.table.at("factors"), `is for layout = "preset"; remove one of them`)
+	}
+}
+
+// checkPlaceholder refuses a status without a placeholder.
+func (r *reader) checkPlaceholder(d *draft) {
+	if d.table.has("placeholder_status") && !d.table.has("placeholder") {
+		r.mistake(d.table.at("placeholder_status"), "is for placeholder; add that, or remove this")
 	}
 }
 

@@ -117,6 +117,17 @@ func oneOf(dst *string, words ...string) setter {
 	}
 }
 
+// oneStatus takes an HTTP status of a placeholder.
+func oneStatus(dst *int) setter {
+	return func(v any) error {
+		if v != int64(200) && v != int64(404) {
+			return fmt.Errorf("want 200 or 404, have %s", have(v))
+		}
+		*dst = int(v.(int64))
+		return nil
+	}
+}
+
 // list takes a list of different items.
 func list[T comparable](dst *[]T, item func(any) (T, error)) setter {
 	return func(v any) error {

@@ -25,13 +25,14 @@ import (
 
 // troubles are the findings of the kinds of Trouble.
 var troubles = map[string]string{
-	"originals": "originals-unreadable",
-	"share":     "originals-slow",
-	"origin":    "origin-unreachable",
-	"spool":     "spool-unwritable",
-	"tree":      "tree-unwritable",
-	"watermark": "watermark-unreadable",
-	"files":     "files-unreadable",
+	"originals":   "originals-unreadable",
+	"share":       "originals-slow",
+	"origin":      "origin-unreachable",
+	"spool":       "spool-unwritable",
+	"tree":        "tree-unwritable",
+	"watermark":   "watermark-unreadable",
+	"placeholder": "placeholder-unreadable",
+	"files":       "files-unreadable",
 }
 
 // folders tells what the daemon has met with its folders, as the user that it
@@ -102,7 +103,7 @@ func (v *visit) cureFolder(t Trouble) []string {
 	if write != "" {
 		mode |= unix.W_OK
 	}
-	if t.Kind == "watermark" || path == "" {
+	if t.Kind == "watermark" || t.Kind == "placeholder" || path == "" {
 		return []string{"let user " + v.host.User + " read the image that it names", v.restart()}
 	}
 	if _, err := os.Stat(read + write); errors.Is(err, fs.ErrNotExist) {

@@ -34,8 +34,12 @@ type Event struct {
 	Remembered bool  // Refused without a worker, as it was before
 }
 
-// outcomeOf returns what came of a request that was not refused.
+// outcomeOf returns the outcome of a request that was answered with a picture: a
+// placeholder has the reason of the refusal in whose place it was sent.
 func outcomeOf(h http.Header) string {
+	if reason := h.Get("X-Thumbd-Reason"); reason != "" {
+		return reason
+	}
 	if h.Get("X-Accel-Redirect") != "" || h.Get("X-Sendfile") != "" {
 		return "published"
 	}

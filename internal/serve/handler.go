@@ -48,14 +48,15 @@ type Options struct {
 // Handler is the http.Handler behind nginx. Its methods are safe for
 // concurrent use.
 type Handler struct {
-	options Options
-	sites   holder
-	flights *flights
-	loops   *loops
-	telling *telling
-	purges  *purges
-	sampler *sampler
-	warming chan struct{} // has a place for each original at once
+	options      Options
+	sites        holder
+	flights      *flights
+	loops        *loops
+	telling      *telling
+	purges       *purges
+	sampler      *sampler
+	placeholders *placeholders
+	warming      chan struct{} // has a place for each original at once
 	// Requests that are being answered, and when the last one was.
 	active atomic.Int64
 	last   atomic.Int64 // nanoseconds since 1970
@@ -72,6 +73,7 @@ func New(o Options) *Handler {
 	}
 	h := &Handler{
 		options: o, flights: newFlights(), loops: newLoops(), telling: newTelling(), purges: newPurges(), sampler: newSampler(),
+		placeholders: newPlaceholders(),
 		// One more than work at once, so that each worker finds the next.
 		warming: make(chan struct{}, runtime.GOMAXPROCS(0)+1),
 	}
@@ -233,7 +235,10 @@ func (h *Handler) thumbnail(w http.ResponseWriter, r *http.Request) (site string
 			break
 		}
 	}
-	return site, a.moved(err)
+	if err = a.moved(err); err != nil && h.answerPlaceholder(w, r, sites, a, err) {
+		return site, nil
+	}
+	return site, err
 }
 
 // patience is how often one request is begun anew because of purges.

@@ -42,6 +42,8 @@ type Site struct {
 	// WatermarkBytes.
 	Watermarks     map[string]string
 	WatermarkBytes int64
+	// Placeholder is sent for a missing or broken original.
+	Placeholder Placeholder
 	// Access is nil where the site is open.
 	Access *access.Gate
 

@@ -81,7 +81,7 @@ func clinic(t *testing.T) rig.Options {
 			TOML:     fmt.Sprintf("negotiate = [\"avif\", \"webp\"]\n[site.news.watermark.logo]\nimage = %q", filepath.Join(jpgs(t), "a.jpg")),
 			TryFiles: "$uri$thumbd_variant", Location: "add_header Vary Accept always;"},
 		rig.Site{Name: "small", Prefix: "/small/", Scheme: "preset", Originals: jpgs(t), Hosts: []string{"small.example", "*.b.example"},
-			TOML: "render_together = [\"icon\", \"icon@2x\"]\n[site.small.preset.icon]\nsize = \"16x16\"\nmethod = \"crop\"\ndpr = [2]"},
+			TOML: fmt.Sprintf("placeholder = %q\n", filepath.Join(jpgs(t), "b.jpg")) + "render_together = [\"icon\", \"icon@2x\"]\n[site.small.preset.icon]\nsize = \"16x16\"\nmethod = \"crop\"\ndpr = [2]"},
 		rig.Site{Name: "old", Prefix: "/old/", Scheme: "restthumbnails", Originals: jpgs(t), Key: key + "-old"})
 	return o
 }
@@ -220,6 +220,7 @@ func diseases() map[string]disease {
 		"no originals' folder":     {change: originalsAway(false), want: "originals-unreadable", cure: "install -d "},
 		"no root of downloads":     {change: downloadsAway, want: "files-unreadable", cure: "install -d "},
 		"no image of a watermark":  {change: watermarkAway, want: "watermark-unreadable", cure: "read the image"},
+		"no placeholder":           {change: placeholderAway, want: "placeholder-unreadable", cure: "read the image"},
 		"no original to try":       {change: originalsAway(true), want: "no-original", cure: "put a picture there"},
 		"another key":              {change: otherKey, want: "probe-miss", cure: "restart thumbd"},
 		"a damaged original alone": {change: damagedOriginals, want: "probe-miss", cure: "ANSWERS in thumbd-url(7)"},
@@ -414,6 +415,10 @@ func downloadsAway(t *testing.T, r *rig.Rig) func() {
 
 func watermarkAway(t *testing.T, r *rig.Rig) func() {
 	return moved(t, configured(t, r, "site.news.watermark.logo", "image"))
+}
+
+func placeholderAway(t *testing.T, r *rig.Rig) func() {
+	return moved(t, configured(t, r, "site.small", "placeholder"))
 }
 
 // originalsIn returns the folder of a site's originals.
