@@ -15,27 +15,36 @@ import (
 	"time"
 )
 
-// reasons waits for workers that are replaced and returns why, in their order.
-func (b *bench) reasons(n int) (got []string) {
-	b.t.Helper()
-	await(b.t, func() bool {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		got = nil
-		for _, e := range b.events {
-			if e.Text == "worker replaced" {
-				got = append(got, e.Reason)
-			}
+// reasons returns why workers were replaced, in their order.
+func (b *bench) reasons() (got []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, e := range b.events {
+		if e.Text == "worker replaced" {
+			got = append(got, e.Reason)
 		}
-		return len(got) >= n
-	})
+	}
 	return got
 }
 
+// expectReasons waits until as many workers were replaced.
 func expectReasons(t *testing.T, b *bench, want ...string) {
 	t.Helper()
-	if got := b.reasons(len(want)); !slices.Equal(got, want) {
+	await(t, func() bool { return len(b.reasons()) >= len(want) })
+	if got := b.reasons(); !slices.Equal(got, want) {
 		t.Errorf("workers were replaced for %q, want %q", got, want)
+	}
+}
+
+// expectAnother renders again, and fails the test if the worker old still serves.
+func expectAnother(t *testing.T, b *bench, old int) {
+	t.Helper()
+	pid, _, err := b.render("plain", 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if pid == old {
+		t.Fatalf("worker %d was not replaced", old)
 	}
 }
 
@@ -77,9 +86,10 @@ func TestWorkerThatWorksIsNotIdle(t *testing.T) {
 }
 
 func TestWorkerWithManyThreadsIsReplaced(t *testing.T) {
-	b := newBench(t, func(o *Options) { o.Look = time.Millisecond })
+	// The worker itself never answers.
+	b := newBench(t, func(o *Options) { o.Look, o.RenderTime = time.Millisecond, 5*short })
 	if _, _, err := b.render("threads", 7); !errors.Is(err, ErrCrashed) || !strings.Contains(err.Error(), "threads") {
-		t.Errorf("%v; want %v that tells of threads", err, ErrCrashed)
+		t.Fatalf("%v; want %v that tells of threads", err, ErrCrashed)
 	}
 	expectReasons(t, b, "crashed", "crashed")
 }
@@ -100,13 +110,15 @@ func TestKeptOutputsHoldNoMemory(t *testing.T) {
 // has seen, which the probe has called readable.
 func TestUnsupportedIsDoubted(t *testing.T) {
 	b := newBench(t, nil)
+	old, _, err := b.render("plain", 7)
+	if err != nil {
+		t.Fatal(err)
+	}
 	b.refuse("unsupported")
 	if _, _, err := b.render("unsupported once decoded", 7); !errors.Is(err, ErrUnsupported) {
 		t.Errorf("%v; want %v", err, ErrUnsupported)
 	}
-	if _, _, err := b.render("plain", 7); err != nil {
-		t.Fatal(err)
-	}
+	expectAnother(t, b, old)
 	expectReasons(t, b, "distrusted")
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -120,12 +132,11 @@ func TestUnsupportedIsDoubted(t *testing.T) {
 func TestWearOfWhatIsNotChecked(t *testing.T) {
 	for order, want := range map[string]int{"\x89PNG\r\n\x1a\n": 30, "<svg>": 3} {
 		b := newBench(t, func(o *Options) { o.WorkerRenders = 3 * unseen })
+		var old int
 		for i := range want {
-			b.mu.Lock()
-			if slices.ContainsFunc(b.events, func(e Event) bool { return e.Reason != "" }) {
-				t.Errorf("%q: replaced after %d of %d outputs", order, i, want)
+			if got := b.reasons(); len(got) > 0 {
+				t.Errorf("%q: replaced after %d of %d outputs for %q", order, i, want, got)
 			}
-			b.mu.Unlock()
 			if err := os.WriteFile(filepath.Join(b.dir, fmt.Sprint(i)), []byte(order), 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -133,8 +144,9 @@ func TestWearOfWhatIsNotChecked(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p.File.Close()
+			old = pidOf(t, p)
 		}
+		expectAnother(t, b, old)
 		expectReasons(t, b, "worn")
 	}
 }
@@ -142,28 +154,36 @@ func TestWearOfWhatIsNotChecked(t *testing.T) {
 // TestOpenAndProtectedSitesShareNoWorker has outputs of both sides come by
 // turns.
 func TestOpenAndProtectedSitesShareNoWorker(t *testing.T) {
-	b := newBench(t, func(o *Options) { o.Workers = 2 })
-	sides := map[int]bool{}
-	for i := range 10 {
-		r := b.request("plain", i+1)
-		r.Protected = i%3 == 0
-		p, err := b.Render(context.Background(), r)
-		if err != nil {
-			t.Fatal(err)
+	for workers := 1; workers <= 2; workers++ {
+		b := newBench(t, func(o *Options) { o.Workers = workers })
+		sides := map[int]bool{}
+		for i := range 10 {
+			r := b.request("plain", i+1)
+			r.Protected = i%3 == 0
+			p, err := b.Render(context.Background(), r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pid := pidOf(t, p)
+			if side, seen := sides[pid]; seen && side != r.Protected {
+				t.Fatalf("workers = %d: worker %d has served an open and a protected site", workers, pid)
+			}
+			sides[pid] = r.Protected
 		}
-		var pid int
-		if _, err := fmt.Fscan(io.NewSectionReader(p.File, 0, 20), &pid); err != nil {
-			t.Fatal(err)
+		if len(sides) < 2 {
+			t.Errorf("workers = %d: %v", workers, sides)
 		}
-		p.File.Close()
-		if side, seen := sides[pid]; seen && side != r.Protected {
-			t.Fatalf("worker %d has served an open and a protected site", pid)
-		}
-		sides[pid] = r.Protected
 	}
-	if len(sides) < 2 {
-		t.Errorf("%v", sides)
+}
+
+// pidOf closes a picture and returns the process that made it.
+func pidOf(t *testing.T, p *Picture) (pid int) {
+	t.Helper()
+	defer p.File.Close()
+	if _, err := fmt.Fscan(io.NewSectionReader(p.File, 0, 20), &pid); err != nil {
+		t.Fatal(err)
 	}
+	return pid
 }
 
 // TestTurnsStartNoWorkers has an open and a protected site asked by turns, of a

@@ -156,14 +156,14 @@ func (b *bench) block() (release func() error) {
 	}
 }
 
-// await returns when it is so.
+// await returns when it is so. A condition that is not met within a minute fails
+// the test, at the line of its caller.
 func await(t *testing.T, so func() bool) {
 	t.Helper()
-	for !so() {
-		if t.Context().Err() != nil {
-			t.Fatal("it never was")
+	for end := time.Now().Add(time.Minute); !so(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("it is not so after a minute")
 		}
-		time.Sleep(time.Millisecond)
 	}
 }
 
