@@ -132,7 +132,7 @@ func checkEnvironment(t *testing.T, proc string) {
 	}
 	known := []string{
 		"LANG", "HOME", "PATH", "MALLOC_ARENA_MAX",
-		"VIPS_WARNING", "VIPS_BLOCK_UNTRUSTED", "VIPS_CONCURRENCY", "GOMAXPROCS", "VIPS_DISC_THRESHOLD",
+		"VIPS_WARNING", "VIPS_BLOCK_UNTRUSTED", "VIPS_CONCURRENCY", "OMP_NUM_THREADS", "GOMAXPROCS", "VIPS_DISC_THRESHOLD",
 	}
 	if !slices.Equal(names, known) {
 		t.Errorf("environment: %q", names)

@@ -4,16 +4,6 @@
 
 #include <string.h>
 
-/* The most colors of a PNG that has a palette. */
-#define PALETTE 256
-
-#if VIPS_MAJOR_VERSION > 8 || VIPS_MINOR_VERSION >= 15
-#define STRIP(strip) \
-	"keep", (strip) ? VIPS_FOREIGN_KEEP_NONE : VIPS_FOREIGN_KEEP_ALL
-#else
-#define STRIP(strip) "strip", (strip)
-#endif
-
 /* Whether a field of a picture stays: comments, but none with blocks that other
  * programs have put into the text of a PNG. */
 static gboolean
@@ -135,60 +125,6 @@ flatten(VipsImage *in, ThumbdFormat format, VipsImage **out)
 	return result;
 }
 
-/* How many colors there are in in, which is in memory and of bytes, or PALETTE + 1 for more. */
-static int
-count_colors(VipsImage *in)
-{
-	guint32 table[4 * PALETTE] = { 0 };
-	gboolean zero = FALSE;
-	int n = 0;
-	guint64 i;
-
-	for (i = 0; i < VIPS_IMAGE_N_PELS(in) && n + zero <= PALETTE; i++) {
-		guint32 color = 0; /* of THUMBD_BANDS bytes */
-		guint32 at;
-
-		memcpy(&color, VIPS_IMAGE_ADDR(in, 0, 0) + i * in->Bands, in->Bands);
-		/* What is not seen differs by nothing. 0 marks a free place. */
-		if (color == 0 || (in->Bands == 4 && !VIPS_IMAGE_ADDR(in, 0, 0)[i * 4 + 3])) {
-			zero = TRUE;
-			continue;
-		}
-		for (at = color * 2654435761u >> 22; table[at] && table[at] != color;)
-			at = (at + 1) % G_N_ELEMENTS(table);
-		if (!table[at]) {
-			table[at] = color;
-			n++;
-		}
-	}
-	return n + zero;
-}
-
-/* A few colors go into a palette, all of them and exactly. Gray has no more
- * bits without. */
-static int
-save_png(VipsImage *in, gboolean strip, void **buffer, size_t *length)
-{
-	int colors = PALETTE + 1;
-	int bits;
-
-	if (in->BandFmt == VIPS_FORMAT_UCHAR && in->Bands >= 3) {
-		if (vips_image_wio_input(in))
-			return -1;
-		colors = count_colors(in);
-	}
-	bits = colors > 16 ? 8 : colors > 4 ? 4 : colors > 2 ? 2 : 1;
-	if (colors <= PALETTE &&
-		!vips_pngsave_buffer(in, buffer, length, STRIP(strip),
-			"compression", 9, "filter", VIPS_FOREIGN_PNG_FILTER_NONE,
-			"palette", TRUE, "bitdepth", bits, "Q", 100, "dither", 0.0, NULL))
-		return 0;
-	/* Not every libvips can make palettes. */
-	vips_error_clear();
-	return vips_pngsave_buffer(in, buffer, length, STRIP(strip),
-		"compression", 3, "filter", VIPS_FOREIGN_PNG_FILTER_ALL, NULL);
-}
-
 /* The picture in without black. */
 static int
 lighten(VipsImage *in, VipsImage **out)
@@ -215,7 +151,7 @@ save_gif(VipsImage *in, gboolean film, gboolean strip, void **buffer, size_t *le
 	int result = -1;
 
 	if (!(film && vips_image_hasalpha(in) ? lighten(in, &t) : vips_copy(in, &t, NULL)))
-		result = vips_gifsave_buffer(t, buffer, length, STRIP(strip), "effort", 4, NULL);
+		result = vips_gifsave_buffer(t, buffer, length, THUMBD_STRIP(strip), "effort", 4, NULL);
 	if (t)
 		g_object_unref(t);
 	return result;
@@ -230,16 +166,16 @@ save(VipsImage *in, const ThumbdEncoding *e, void **buffer, size_t *length)
 
 	switch (e->format) {
 	case THUMBD_JPEG:
-		return vips_jpegsave_buffer(in, buffer, length, STRIP(strip),
+		return vips_jpegsave_buffer(in, buffer, length, THUMBD_STRIP(strip),
 			"Q", e->quality, "optimize_coding", TRUE,
 			"interlace", large, NULL);
 	case THUMBD_PNG:
-		return save_png(in, strip, buffer, length);
+		return thumbd_save_png(in, strip, e->palette, buffer, length);
 	case THUMBD_WEBP:
-		return vips_webpsave_buffer(in, buffer, length, STRIP(strip),
+		return vips_webpsave_buffer(in, buffer, length, THUMBD_STRIP(strip),
 			"Q", e->quality, "effort", 4, NULL);
 	case THUMBD_AVIF:
-		return vips_heifsave_buffer(in, buffer, length, STRIP(strip),
+		return vips_heifsave_buffer(in, buffer, length, THUMBD_STRIP(strip),
 			"Q", e->quality, "effort", 1,
 			"compression", VIPS_FOREIGN_HEIF_COMPRESSION_AV1, NULL);
 	case THUMBD_GIF:

@@ -189,7 +189,7 @@ func (o *original) make(out *output, m *marks) error {
 	if p.size() != want {
 		return failed(wire.Internal, "made %v instead of %v", p.size(), want)
 	}
-	err = p.encode(out.Transform, a, func(data []byte) error { return write(out.file, data, out.limit) })
+	err = p.encode(out.Transform, a, o.container.Palette || o.tiff.Palette, func(data []byte) error { return write(out.file, data, out.limit) })
 	if err != nil {
 		return fmt.Errorf("encode %v: %w", out.Format, err)
 	}

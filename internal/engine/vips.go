@@ -394,7 +394,8 @@ type animation struct {
 }
 
 // encode calls write with p as a file of t's format, with t's part of the metadata.
-func (p picture) encode(t thumb.Transform, a animation, write func([]byte) error) error {
+// If it is made of a picture with a palette, it may have one, too.
+func (p picture) encode(t thumb.Transform, a animation, palette bool, write func([]byte) error) error {
 	var pins runtime.Pinner
 	defer pins.Unpin()
 	e := C.ThumbdEncoding{
@@ -403,6 +404,7 @@ func (p picture) encode(t thumb.Transform, a animation, write func([]byte) error
 		quality:  C.int(t.Quality),
 		frames:   C.int(a.frames),
 		loop:     C.int(a.loop),
+		palette:  truth(palette),
 	}
 	if len(a.delay) == a.frames {
 		pins.Pin(&a.delay[0])

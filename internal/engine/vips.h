@@ -73,7 +73,16 @@ typedef struct {
 	int frames; /* that lie below one another; 1: a still */
 	const int *delay; /* of each frame, in milliseconds, or NULL */
 	int loop; /* how often all are shown; 0: for ever */
+	gboolean palette; /* the original has one */
 } ThumbdEncoding;
+
+/* What an encoder of libvips is told about metadata. */
+#if VIPS_MAJOR_VERSION > 8 || VIPS_MINOR_VERSION >= 15
+#define THUMBD_STRIP(strip) \
+	"keep", (strip) ? VIPS_FOREIGN_KEEP_NONE : VIPS_FOREIGN_KEEP_ALL
+#else
+#define THUMBD_STRIP(strip) "strip", (strip)
+#endif
 
 /* From so many pixels a JPEG is progressive. */
 #define THUMBD_PROGRESSIVE (400 * 400)
@@ -210,6 +219,11 @@ int thumbd_join(VipsImage **frames, int n, VipsImage **out);
 
 /* The picture in as a file. *buffer is freed with g_free. */
 int thumbd_encode(VipsImage *in, const ThumbdEncoding *e, void **buffer,
+	size_t *length);
+
+/* The picture in as a PNG, without metadata if strip is set: with a palette if it
+ * has few colors, or if fewer is set and fewer colors look the same. */
+int thumbd_save_png(VipsImage *in, gboolean strip, gboolean fewer, void **buffer,
 	size_t *length);
 
 /* Metadata, which stays the picture's. */

@@ -108,6 +108,8 @@ func workerEnv(o Options) []string {
 		"VIPS_WARNING=1",
 		"VIPS_BLOCK_UNTRUSTED=1",
 		"VIPS_CONCURRENCY=1",
+		// libimagequant adds up in another order with more threads.
+		"OMP_NUM_THREADS=1",
 		// It renders in one thread: Go needs none for each processor.
 		"GOMAXPROCS=2",
 		// A sandboxed worker can't make libvips' temp files, so no image may

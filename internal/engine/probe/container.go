@@ -57,6 +57,8 @@ type Container struct {
 	// Browsers ignore the entries beyond the palette, libpng the whole chunk.
 	Excess Section
 	Colors int64
+	// Palette says that the colors of a PNG or GIF are of a palette.
+	Palette bool
 	// Alone says that of an animation only the first frame is to be decoded: the
 	// file up to Trailer, and Metadata.
 	Alone bool
@@ -210,7 +212,7 @@ func (s *scanner) png() Container {
 	c := Container{Frames: 1}
 	s.skip(8)
 	texts, chunks, pixels := 0, 0, false
-	palette, colors := false, int64(0)
+	colors := int64(0)
 	for s.more() {
 		c.Trailer = s.at
 		if pixels && s.size-s.at < 8 {
@@ -222,13 +224,13 @@ func (s *scanner) png() Container {
 		switch kind {
 		case "IHDR":
 			var n int64
-			n, palette = s.pngHeader()
+			n, c.Palette = s.pngHeader()
 			length -= n
 		case "PLTE":
 			colors = length / 3
 			chunks++
 		case "tRNS":
-			if palette && length > colors && colors > 0 && c.Excess.Length == 0 {
+			if c.Palette && length > colors && colors > 0 && c.Excess.Length == 0 {
 				c.Excess, c.Colors = Section{s.at - 8, length + 12}, colors
 			}
 			chunks++

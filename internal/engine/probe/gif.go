@@ -73,6 +73,7 @@ func (g *gifWalk) walk() {
 	if !g.c.NoEnd {
 		g.c.Trailer--
 	}
+	g.c.Palette = true
 	g.c.Bare = g.bare && !g.transparent && len(g.c.Cleared) == 0
 }
 

@@ -40,6 +40,8 @@ type TIFF struct {
 	// Size is the picture's, as it is stored.
 	Size image.Point
 	Kind SampleKind
+	// Palette says that the colors are of a palette.
+	Palette bool
 	// Extra is the number of samples of a pixel after its color, and Alpha is
 	// which of them is alpha, or -1.
 	Extra, Alpha int
@@ -339,7 +341,7 @@ func (d directory) describe(p *TIFF) error {
 			return err
 		}
 	}
-	p.Kind = x.kind()
+	p.Kind, p.Palette = x.kind(), x.photometric == isPalette
 	p.Extra, p.Alpha = int(x.samples)-x.colors, x.alpha()
 	if p.Kind == YCbCrSamples {
 		return d.describeYCbCr(p)
