@@ -47,7 +47,7 @@ func doctorCommand() *cobra.Command {
 	}
 	configFlag(cmd, &file)
 	cmd.Flags().StringVar(&nginx, "nginx", nginxProgram(), "the nginx to ask, a `COMMAND` with its flags")
-	cmd.Flags().StringVar(&admin, "admin", adminSocket, "`PATH` of thumbd's socket for administrators")
+	adminFlag(cmd, &admin)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }

@@ -10,13 +10,13 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
 
+	"thumbd/internal/admin"
 	"thumbd/internal/metrics"
 	"thumbd/internal/root"
 	"thumbd/internal/serve"
@@ -78,12 +78,8 @@ func (in *inside) untilWanted(parent context.Context) (ctx context.Context, canc
 	return ctx, func() { end(nil) }
 }
 
-// client connects to the handler for administrators, whatever the host.
-func (in *inside) client() *http.Client {
-	return &http.Client{Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return in.conns.dial(ctx) },
-	}}
-}
+// client asks the handler for administrators.
+func (in *inside) client() *admin.Client { return admin.NewClient(in.conns.dial) }
 
 func (in *inside) stop() { in.daemon.stop([]*serve.Server{in.server}) }
 

@@ -6,8 +6,8 @@ import (
 	"errors"
 	"os"
 
+	"thumbd/internal/admin"
 	"thumbd/internal/config"
-	"thumbd/internal/doctor"
 	"thumbd/internal/publish"
 	"thumbd/internal/root"
 )
@@ -15,7 +15,7 @@ import (
 // report tells thumbd doctor how the daemon is. It tries all folders, and
 // asks all origins.
 func (d *daemon) report() any {
-	r := doctor.Daemon{Version: versionText(), User: root.User(), PID: os.Getpid(), File: d.file}
+	r := admin.Report{Version: versionText(), User: root.User(), PID: os.Getpid(), File: d.file}
 	if err := d.health(); err != nil {
 		r.Unwell = err.Error()
 	}
@@ -32,7 +32,7 @@ func (d *daemon) report() any {
 	r.Checksum, r.Vips, r.Missing = s.config.Checksum(), s.hello.Vips, s.hello.Missing
 	r.Warnings, r.Formats = texts(s.warnings), texts(s.lacking)
 	for _, err := range append(s.probe(true), s.probeOrigins()...) {
-		t := doctor.Trouble{Text: err.Error()}
+		t := admin.Trouble{Text: err.Error()}
 		if p, ok := errors.AsType[probeError](err); ok {
 			t.Kind, t.Name = p.kind, p.name
 		}

@@ -155,7 +155,7 @@ func newSite(c *config.Config, from *config.Site, spool *fetch.Spool) *serve.Sit
 
 // probeError is what probe has met.
 type probeError struct {
-	kind, name string // as doctor.Trouble
+	kind, name string // as admin.Trouble
 	error
 }
 

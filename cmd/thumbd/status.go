@@ -4,17 +4,14 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"thumbd/internal/metrics"
+	"thumbd/internal/admin"
 )
 
 func statusCommand() *cobra.Command {
@@ -25,11 +22,7 @@ func statusCommand() *cobra.Command {
 		Short: "Tell what the running thumbd does and has done",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			r, err := http.NewRequestWithContext(cmd.Context(), http.MethodGet, "http://thumbd/status", nil)
-			if err != nil {
-				return err
-			}
-			answer, err := askAdmin(socket, r)
+			answer, err := admin.Dial(socket).Status(cmd.Context())
 			if err != nil {
 				return fmt.Errorf("status: %w", err)
 			}
@@ -37,43 +30,20 @@ func statusCommand() *cobra.Command {
 				_, err := cmd.OutOrStdout().Write(answer)
 				return err
 			}
-			var families []metrics.Family
+			var families []admin.Family
 			if err := json.Unmarshal(answer, &families); err != nil {
 				return fmt.Errorf("status: %w", err)
 			}
 			return printStatus(cmd.OutOrStdout(), families)
 		},
 	}
-	cmd.Flags().StringVar(&socket, "admin", adminSocket, "`PATH` of thumbd's socket for administrators")
+	adminFlag(cmd, &socket)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
 
-// maxStatus is more than all metrics take.
-const maxStatus = 16 << 20
-
-// askAdmin returns what is answered with 200 on the socket for administrators;
-// systemd starts thumbd, if need be.
-func askAdmin(socket string, r *http.Request) ([]byte, error) {
-	client := adminClient(socket)
-	resp, err := client.Do(r)
-	if err != nil {
-		// Its URL is of no use to anybody.
-		if u, ok := errors.AsType[*url.Error](err); ok {
-			err = u.Err
-		}
-		return nil, fmt.Errorf("%w: is thumbd-admin.socket started, and are you root or of the group thumbd-admin?", err)
-	}
-	defer resp.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxStatus))
-	if err == nil && resp.StatusCode != http.StatusOK {
-		err = errors.New(strings.TrimSpace(string(answer)))
-	}
-	return answer, err
-}
-
 // printStatus prints each metric under what it says.
-func printStatus(w io.Writer, families []metrics.Family) error {
+func printStatus(w io.Writer, families []admin.Family) error {
 	var b strings.Builder
 	for _, f := range families {
 		fmt.Fprintln(&b, strings.TrimSuffix(f.Help, "."))
@@ -91,7 +61,7 @@ func printStatus(w io.Writer, families []metrics.Family) error {
 	return err
 }
 
-func valueText(name string, s metrics.Sample) string {
+func valueText(name string, s admin.Sample) string {
 	switch {
 	case s.Count > 0:
 		mean := time.Duration(s.Value * float64(time.Second))

@@ -6,19 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"net"
 	"os"
 	"runtime"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"thumbd/internal/admin"
 	"thumbd/internal/config"
-	"thumbd/internal/serve"
 	"thumbd/internal/shell"
 	"thumbd/internal/warm"
 )
@@ -30,7 +27,7 @@ const warmPatience = time.Minute
 // warmFlags are the flags of thumbd warm.
 type warmFlags struct {
 	file, admin, from, since string
-	selection                serve.Selection
+	selection                admin.Selection
 }
 
 func warmCommand() *cobra.Command {
@@ -43,7 +40,7 @@ func warmCommand() *cobra.Command {
 	}
 	configFlag(cmd, &f.file)
 	flags := cmd.Flags()
-	flags.StringVar(&f.admin, "admin", adminSocket, "`PATH` of thumbd's socket for administrators")
+	adminFlag(cmd, &f.admin)
 	flags.StringArrayVar(&f.selection.Presets, "preset", nil, "a preset's `NAME`, or NAME@2x; may be repeated (all presets)")
 	flags.StringArrayVar(&f.selection.Specs, "spec", nil, "`SIZE_METHOD` and options, as in URLs; may be repeated")
 	flags.StringArrayVar(&f.selection.Formats, "format", nil, "an extension `EXT`; may be repeated (the original's own, else jpg)")
@@ -71,13 +68,13 @@ func (f *warmFlags) run(cmd *cobra.Command, site string) error {
 		defer list.Close()
 	}
 	o := warm.Options{
-		Client: adminClient(f.admin), Site: site, Selection: f.selection, List: list, AtOnce: 2 * runtime.NumCPU(),
+		Client: admin.Dial(f.admin), Site: site, Selection: f.selection, List: list, AtOnce: 2 * runtime.NumCPU(),
 		Patience: warmPatience, Progress: progressOn(cmd.ErrOrStderr(), site),
 	}
 	ctx := cmd.Context()
-	there, err := answers(f.admin)
+	there, err := admin.Listens(f.admin)
 	if err != nil {
-		return err
+		return fmt.Errorf("warm: %w", err)
 	}
 	if !there {
 		inside, err := startInside(ctx, f.file, site, cmd.ErrOrStderr())
@@ -165,17 +162,4 @@ func progressOn(w io.Writer, site string) warm.Progress {
 		}
 	}
 	return warm.NewProgress(w, false, site)
-}
-
-// answers reports whether there is a thumbd, or somebody who starts one, at a
-// socket. Its error is that it is not for us.
-func answers(socket string) (bool, error) {
-	c, err := net.Dial("unix", socket)
-	switch {
-	case err == nil:
-		c.Close()
-	case errors.Is(err, fs.ErrPermission):
-		return false, fmt.Errorf("warm: %w: are you root or of the group thumbd-admin?", err)
-	}
-	return !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED), nil
 }

@@ -17,13 +17,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"thumbd/internal/admin"
 	"thumbd/internal/asuser"
 	"thumbd/internal/config"
 	"thumbd/internal/shell"
 	"thumbd/internal/systemd"
 )
 
-// troubles are the findings of the kinds of Trouble.
+// troubles are the findings of the kinds of admin.Trouble.
 var troubles = map[string]string{
 	"originals":   "originals-unreadable",
 	"share":       "originals-slow",
@@ -58,7 +59,7 @@ func (v *visit) folders(context.Context) string {
 }
 
 // cureOrigin tells what to try where it is not the unit that is in the way.
-func (v *visit) cureOrigin(t Trouble) []string {
+func (v *visit) cureOrigin(t admin.Trouble) []string {
 	if v.has("network-missing") {
 		return systemd.NetworkDropIn
 	}
@@ -71,7 +72,7 @@ func (v *visit) cureOrigin(t Trouble) []string {
 }
 
 // cureShare tells what to do about a share that hangs. It does not touch it.
-func (v *visit) cureShare(t Trouble) []string {
+func (v *visit) cureShare(t admin.Trouble) []string {
 	i := slices.IndexFunc(v.config.Sites, func(s config.Site) bool { return s.Thumb.Name == t.Name })
 	if i < 0 {
 		return []string{"findmnt -o TARGET,SOURCE,FSTYPE"}
@@ -84,7 +85,7 @@ func (v *visit) cureShare(t Trouble) []string {
 }
 
 // cureFolder finds out which of the daemon's user and its unit is in the way.
-func (v *visit) cureFolder(t Trouble) []string {
+func (v *visit) cureFolder(t admin.Trouble) []string {
 	var path, read, write string
 	if i := slices.IndexFunc(v.config.Sites, func(s config.Site) bool { return s.Thumb.Name == t.Name }); i >= 0 {
 		s := v.config.Sites[i]

@@ -4,12 +4,9 @@ package doctor
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -17,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"thumbd/internal/admin"
 	"thumbd/internal/config"
 	"thumbd/internal/shell"
 )
@@ -95,20 +93,23 @@ const askTime = 90 * time.Second
 // the configuration as it does. nginx's socket and the one for administrators
 // are asked both, as one of them may be of a daemon that hangs.
 func (v *visit) daemon(ctx context.Context) string {
+	asking, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
 	var err error
-	v.host, err = ask(ctx, v.Admin)
+	v.host, err = admin.Dial(v.Admin).Report(asking)
 	v.load()
 	if v.has("socket-missing") || v.has("socket-dead") {
 		return v.skip("no socket to ask at")
 	}
-	_, healthErr := request(ctx, v.at, "/_thumbd/health")
-	_, isAnswer := errors.AsType[answerError](healthErr)
-	if healthErr != nil && !isAnswer && !errors.Is(healthErr, fs.ErrPermission) {
-		return v.silent(v.at, healthErr)
+	asking, cancel = context.WithTimeout(ctx, askTime)
+	defer cancel()
+	dead, ok := errors.AsType[*admin.NoAnswer](admin.Dial(v.at).Health(asking))
+	if ok && !errors.Is(dead, fs.ErrPermission) {
+		return v.silent(v.at, dead.Cause)
 	}
-	answered, isAnswer := errors.AsType[answerError](err)
+	refused, ok := errors.AsType[*admin.Refused](err)
 	switch {
-	case isAnswer && answered == http.StatusNotFound:
+	case ok && refused.Code == http.StatusNotFound:
 		v.find("daemon-outdated", v.Admin, "a daemon answers that does not know this program, of "+v.Version, v.restart())
 		return "it tells nothing of itself"
 	case errors.Is(err, fs.ErrPermission):
@@ -152,45 +153,6 @@ func (v *visit) adminCure() []string {
 		"start thumbd serve with --listen and: --admin " + shell.Quote(v.Admin),
 		"or name the socket that it has: thumbd doctor --admin PATH",
 	}
-}
-
-// answerError is the status of an answer that is no report.
-type answerError int
-
-func (e answerError) Error() string { return fmt.Sprintf("it answers %d", int(e)) }
-
-// ask gets a daemon's report.
-func ask(ctx context.Context, socket string) (*Daemon, error) {
-	body, err := request(ctx, socket, "/report")
-	if err != nil {
-		return nil, err
-	}
-	d := new(Daemon)
-	return d, json.Unmarshal(body, d)
-}
-
-// request returns the body of an answer of 200 on a socket; another answer is an
-// answerError.
-func request(ctx context.Context, socket, path string) ([]byte, error) {
-	client := http.Client{Timeout: askTime, Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", socket)
-		},
-	}}
-	q, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://thumbd"+path, nil)
-	if err != nil {
-		return nil, err
-	}
-	resp, err := client.Do(q)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return nil, answerError(resp.StatusCode)
-	}
-	return io.ReadAll(resp.Body)
 }
 
 // load loads the configuration with the keys that the daemon has.

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"thumbd/internal/admin"
 	"thumbd/internal/config"
 	"thumbd/internal/doctor/probe"
 	"thumbd/internal/nginxconf"
@@ -93,7 +94,7 @@ func (v *visit) try(ctx context.Context, s *config.Site) string {
 	if s.Fetch != nil {
 		return "not tried: nobody knows which originals the origin has"
 	}
-	if slices.ContainsFunc(v.host.Troubles, func(t Trouble) bool { return t.Kind == "share" && t.Name == s.Thumb.Name }) {
+	if slices.ContainsFunc(v.host.Troubles, func(t admin.Trouble) bool { return t.Kind == "share" && t.Name == s.Thumb.Name }) {
 		return "not tried: its originals do not answer"
 	}
 	names, blocked := probe.Originals(s, v.config.OriginalBytes, v.host.User)

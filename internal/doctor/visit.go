@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"thumbd/internal/admin"
 	"thumbd/internal/asuser"
 	"thumbd/internal/config"
 	"thumbd/internal/nginxconf"
@@ -34,7 +35,7 @@ type visit struct {
 	conf   *nginxconf.Config // nil: there is none
 	worker asuser.User       // of nginx; Name is empty where it is not known
 	at     string            // the socket that nginx asks at
-	host   *Daemon           // nil: it does not answer
+	host   *admin.Report     // nil: it does not answer
 
 	config    *config.Config // nil: it has mistakes
 	mistakes  error

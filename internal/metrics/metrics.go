@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"thumbd/internal/admin"
 	"thumbd/internal/render"
 	"thumbd/internal/serve"
 	"thumbd/internal/tidy"
@@ -110,10 +111,10 @@ func (m *Metrics) Output(t render.Times) {
 	m.waited.WithLabelValues(format).Observe(t.Waited.Seconds())
 }
 
-// ServeHTTP writes the metrics: for /status as a JSON list of Family, otherwise in
+// ServeHTTP writes the metrics: for admin.StatusRoute as a JSON list of admin.Family, otherwise in
 // the text format of Prometheus.
 func (m *Metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path != "/status" {
+	if r.URL.Path != admin.StatusRoute {
 		promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Timeout: time.Minute}).ServeHTTP(w, r)
 		return
 	}
@@ -128,47 +129,26 @@ func (m *Metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(families)
 }
 
-// Family is a metric with its samples.
-type Family struct {
-	Name    string   `json:"name"`
-	Help    string   `json:"help"`
-	Samples []Sample `json:"samples"`
-}
-
-// Sample is one value of a metric. For a histogram, Value is the mean and Count
-// the number of observations; otherwise Count is 0.
-type Sample struct {
-	Labels []Label `json:"labels,omitempty"`
-	Value  float64 `json:"value"`
-	Count  uint64  `json:"count,omitempty"`
-}
-
-// Label is the name and the value of a label.
-type Label struct {
-	Name  string `json:"name"`
-	Value string `json:"value"`
-}
-
 // status returns thumbd's own metrics, sorted by name.
-func (m *Metrics) status() ([]Family, error) {
+func (m *Metrics) status() ([]admin.Family, error) {
 	gathered, err := m.registry.Gather()
 	if err != nil {
 		return nil, err
 	}
-	var families []Family
+	var families []admin.Family
 	for _, g := range gathered {
 		if !strings.HasPrefix(g.GetName(), prefix) {
 			continue
 		}
-		f := Family{Name: g.GetName(), Help: g.GetHelp()}
+		f := admin.Family{Name: g.GetName(), Help: g.GetHelp()}
 		for _, metric := range g.GetMetric() {
-			s := Sample{Value: metric.GetCounter().GetValue() + metric.GetGauge().GetValue()}
+			s := admin.Sample{Value: metric.GetCounter().GetValue() + metric.GetGauge().GetValue()}
 			if h := metric.GetHistogram(); h.GetSampleCount() > 0 {
 				s.Count = h.GetSampleCount()
 				s.Value = h.GetSampleSum() / float64(s.Count)
 			}
 			for _, l := range metric.GetLabel() {
-				s.Labels = append(s.Labels, Label{l.GetName(), l.GetValue()})
+				s.Labels = append(s.Labels, admin.Label{Name: l.GetName(), Value: l.GetValue()})
 			}
 			f.Samples = append(f.Samples, s)
 		}

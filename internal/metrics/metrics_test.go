@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"thumbd/internal/admin"
 	"thumbd/internal/render"
 	"thumbd/internal/serve"
 	"thumbd/internal/thumb"
@@ -99,7 +100,7 @@ func TestMetricsAsPrometheusReadsThem(t *testing.T) {
 }
 
 func TestStatusHasTheMeans(t *testing.T) {
-	var families []Family
+	var families []admin.Family
 	if err := json.Unmarshal([]byte(show(counted(), "/status")), &families); err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,11 @@ package serve
 import (
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
+
+	"thumbd/internal/admin"
 )
 
 // maxForm is the most bytes of a form that is not a purge's.
@@ -21,26 +25,51 @@ const adminTime = 10 * time.Minute
 func (h *Handler) Admin() http.Handler { return http.HandlerFunc(h.admin) }
 
 func (h *Handler) admin(w http.ResponseWriter, r *http.Request) {
-	var err error
-	switch r.URL.Path {
-	case "/purge":
-		err = h.adminPurge(w, r)
-	case "/warm":
-		err = h.adminWarm(w, r)
-	case "/originals":
-		err = h.adminOriginals(w, r)
-	case "/report":
-		err = h.report(w)
-	case "/readyz":
-		err = h.ready(w)
-	case "/metrics", "/status":
-		h.options.Metrics.ServeHTTP(w, r)
-	default:
-		err = errNoService
+	err := errNoService
+	switch route := r.URL.Path; route {
+	case admin.PurgeRoute, admin.WarmRoute, admin.OriginalsRoute:
+		if err = allow(w, r, errMethodPost, http.MethodPost); err == nil {
+			err = h.adminPost(w, r)
+		}
+	case admin.ReportRoute, admin.ReadyRoute, admin.StatusRoute, admin.MetricsRoute:
+		if err = allow(w, r, errMethod, http.MethodGet, http.MethodHead); err == nil {
+			err = h.adminGet(w, r)
+		}
 	}
 	if err != nil {
 		h.refuseAdmin(w, r, err)
 	}
+}
+
+func (h *Handler) adminPost(w http.ResponseWriter, r *http.Request) error {
+	switch r.URL.Path {
+	case admin.PurgeRoute:
+		return h.adminPurge(w, r)
+	case admin.WarmRoute:
+		return h.adminWarm(w, r)
+	}
+	return h.adminOriginals(w, r)
+}
+
+func (h *Handler) adminGet(w http.ResponseWriter, r *http.Request) error {
+	switch r.URL.Path {
+	case admin.ReportRoute:
+		return h.report(w)
+	case admin.ReadyRoute:
+		return h.ready(w)
+	}
+	h.options.Metrics.ServeHTTP(w, r)
+	return nil
+}
+
+// allow refuses with err a request of another method than those, which it names as
+// RFC 9110 section 15.5.6 demands.
+func allow(w http.ResponseWriter, r *http.Request, err error, methods ...string) error {
+	if slices.Contains(methods, r.Method) {
+		return nil
+	}
+	w.Header().Set("Allow", strings.Join(methods, ", "))
+	return err
 }
 
 // refuseAdmin answers with err, which administrators may read.
@@ -58,21 +87,23 @@ func (h *Handler) refuseAdmin(w http.ResponseWriter, r *http.Request, err error)
 func (h *Handler) Scrape() http.Handler { return http.HandlerFunc(h.scrape) }
 
 func (h *Handler) scrape(w http.ResponseWriter, r *http.Request) {
-	err := errNoService
+	err := allow(w, r, errMethod, http.MethodGet, http.MethodHead)
 	switch {
-	case r.Method != http.MethodGet && r.Method != http.MethodHead:
-		w.Header().Set("Allow", "GET, HEAD")
-		err = errMethod
-	case r.URL.Path == "/health":
+	case err != nil:
+	case r.URL.Path == healthRoute:
 		err = h.ready(w)
-	case r.URL.Path == "/metrics":
+	case r.URL.Path == admin.MetricsRoute:
 		h.options.Metrics.ServeHTTP(w, r)
-		return
+	default:
+		err = errNoService
 	}
 	if err != nil {
 		h.refuseAdmin(w, r, err)
 	}
 }
+
+// healthRoute is that of Scrape for health checks.
+const healthRoute = "/health"
 
 // report answers with what Options.Report says, in JSON.
 func (h *Handler) report(w http.ResponseWriter) error {
@@ -96,38 +127,13 @@ func (h *Handler) ready(w http.ResponseWriter) error {
 	return nil
 }
 
-// postedForm parses the form of a POST that is answered within limit; 0 is
-// whenever it may be.
-func postedForm(w http.ResponseWriter, r *http.Request, limit time.Duration) error {
-	if err := posted(w, r); err != nil {
-		return err
-	}
-	var deadline time.Time
-	if limit > 0 {
-		deadline = time.Now().Add(limit)
-	}
+// selectionForm parses the form of a request that may take any time.
+func selectionForm(w http.ResponseWriter, r *http.Request) (site, original string, s admin.Selection, err error) {
 	// An error is that of a connection without deadlines, in a test.
-	_ = http.NewResponseController(w).SetWriteDeadline(deadline)
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil {
-		return fmt.Errorf("%w: %w", errForm, err)
+		return "", "", s, fmt.Errorf("%w: %w", admin.ErrForm, err)
 	}
-	return nil
-}
-
-// posted refuses what is no POST.
-func posted(w http.ResponseWriter, r *http.Request) error {
-	if r.Method == http.MethodPost {
-		return nil
-	}
-	w.Header().Set("Allow", "POST")
-	return errMethodPost
-}
-
-// once returns what is wrong with a field that a form has more than once.
-func once(name string, values []string) error {
-	if len(values) > 1 {
-		return fmt.Errorf("%w: %s: more than once", errForm, name)
-	}
-	return nil
+	return admin.ParseSelection(r.Form)
 }

@@ -5,30 +5,21 @@ package serve
 import (
 	"bufio"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
-	"time"
+
+	"thumbd/internal/admin"
 )
 
-// UnreadTrailer is the trailer of /originals that says how many folders are left
-// out, as they can't be read. It is there when the list is whole.
-const UnreadTrailer = "X-Thumbd-Unread"
-
-// adminWarm makes thumbnails ahead of time, as a form says: site, original, and
-// of preset, spec and format none or some, and since. Without original it looks
-// at the rest. It answers with a Warmed in JSON.
+// adminWarm makes thumbnails ahead of time, as an admin.Selection says. Without an
+// original it checks the rest. It answers with an admin.Warmed.
 func (h *Handler) adminWarm(w http.ResponseWriter, r *http.Request) error {
-	if err := postedForm(w, r, 0); err != nil {
-		return err
-	}
-	site, original, selection, err := readSelection(r)
+	site, original, selection, err := selectionForm(w, r)
 	if err != nil {
 		return err
 	}
-	var sum Warmed
+	var sum admin.Warmed
 	if original == "" {
 		err = h.CheckSelection(site, selection)
 	} else {
@@ -40,13 +31,10 @@ func (h *Handler) adminWarm(w http.ResponseWriter, r *http.Request) error {
 	return answerJSON(w, sum)
 }
 
-// adminOriginals lists the originals that a form says, as adminWarm takes it but
-// without original, each percent-encoded in a line of its own.
+// adminOriginals lists the originals that an admin.Selection says, each
+// percent-encoded in a line of its own.
 func (h *Handler) adminOriginals(w http.ResponseWriter, r *http.Request) error {
-	if err := postedForm(w, r, 0); err != nil {
-		return err
-	}
-	site, _, selection, err := readSelection(r)
+	site, _, selection, err := selectionForm(w, r)
 	if err != nil {
 		return err
 	}
@@ -68,7 +56,7 @@ func (h *Handler) adminOriginals(w http.ResponseWriter, r *http.Request) error {
 	// An error is the asker's going away.
 	_ = lines.Flush()
 	_ = http.NewResponseController(w).Flush()
-	w.Header().Set(http.TrailerPrefix+UnreadTrailer, strconv.Itoa(unread))
+	w.Header().Set(http.TrailerPrefix+admin.UnreadTrailer, strconv.Itoa(unread))
 	return nil
 }
 
@@ -84,35 +72,4 @@ func answerJSON(w http.ResponseWriter, v any) error {
 	// An error is the asker's going away.
 	_, _ = w.Write(b)
 	return nil
-}
-
-// readSelection reads a form of adminWarm's.
-func readSelection(r *http.Request) (site, original string, s Selection, err error) {
-	for name, values := range r.Form {
-		last := values[len(values)-1]
-		if name == "site" || name == "original" || name == "since" {
-			err = errors.Join(err, once(name, values))
-		}
-		var terr error
-		switch name {
-		case "preset":
-			s.Presets = values
-		case "spec":
-			s.Specs = values
-		case "format":
-			s.Formats = values
-		case "site":
-			site = last
-		case "original":
-			original = last
-		case "since":
-			s.Since, terr = time.Parse(time.RFC3339Nano, last)
-		default:
-			terr = errors.New("unknown")
-		}
-		if terr != nil {
-			err = errors.Join(err, fmt.Errorf("%w: %s: %w", errForm, name, terr))
-		}
-	}
-	return site, original, s, err
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"thumbd/internal/admin"
 	"thumbd/internal/originals"
 	"thumbd/internal/thumb"
 )
@@ -77,7 +78,7 @@ func TestFormsThatWarmAreBounded(t *testing.T) {
 	}
 	specs := slices.Repeat([]string{"9x9_fit"}, mostSelected/2)
 	for formats, want := range map[int]error{2: nil, 3: errSelection} {
-		got := b.CheckSelection("gallery", Selection{Specs: specs, Formats: slices.Repeat([]string{"jpg"}, formats)})
+		got := b.CheckSelection("gallery", admin.Selection{Specs: specs, Formats: slices.Repeat([]string{"jpg"}, formats)})
 		if !errors.Is(got, want) {
 			t.Errorf("%d formats: %v, want %v", formats, got, want)
 		}

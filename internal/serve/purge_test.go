@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"thumbd/internal/admin"
 	"thumbd/internal/publish"
 	"thumbd/internal/purge"
 	"thumbd/internal/render"
@@ -67,11 +68,16 @@ func TestAdministratorsAreAnswered(t *testing.T) {
 	for _, tt := range []struct {
 		method, path string
 		status       int
-	}{{"GET", "/purge", 405}, {"GET", "/readyz", 200}, {"GET", "/thumbs/a.jpg", 404}} {
+		allow        string
+	}{
+		{"GET", "/readyz", 200, ""}, {"HEAD", "/readyz", 200, ""}, {"GET", "/thumbs/a.jpg", 404, ""}, {"POST", "/health", 404, ""},
+		{"GET", "/purge", 405, "POST"}, {"PUT", "/warm", 405, "POST"}, {"GET", "/originals", 405, "POST"},
+		{"POST", "/readyz", 405, "GET, HEAD"}, {"DELETE", "/report", 405, "GET, HEAD"}, {"POST", "/status", 405, "GET, HEAD"}, {"PUT", "/metrics", 405, "GET, HEAD"},
+	} {
 		w := httptest.NewRecorder()
 		b.Admin().ServeHTTP(w, httptest.NewRequest(tt.method, tt.path, nil))
-		if w.Code != tt.status {
-			t.Errorf("%s %s: %d, want %d", tt.method, tt.path, w.Code, tt.status)
+		if w.Code != tt.status || w.Header().Get("Allow") != tt.allow {
+			t.Errorf("%s %s: %d, Allow %q, want %d, %q", tt.method, tt.path, w.Code, w.Header().Get("Allow"), tt.status, tt.allow)
 		}
 	}
 	b.Refuse(ErrConfiguration)()
@@ -293,7 +299,7 @@ func (r *names) Read(p []byte) (int, error) {
 		if r.next == r.n {
 			return 0, io.EOF
 		}
-		if r.next%purgeNames == purgeNames-1 {
+		if r.next%admin.PurgeNames == admin.PurgeNames-1 {
 			r.most = max(r.most, heap())
 		}
 		r.left = fmt.Appendf(nil, "&original=2026%%2F11%%2Fgallery-%05d%%2Fphotograph-%06d.jpg", r.next/50, r.next)
@@ -315,10 +321,10 @@ func heap() uint64 {
 // A purge of any number of originals, in the default presets, has all of them
 // taken away and needs no more memory than one of some.
 func TestAPurgeOfManyOriginalsIsBounded(t *testing.T) {
-	const n, limit = 2*purgeNames + 10, 32 << 20
+	const n, limit = 2*admin.PurgeNames + 10, 32 << 20
 	b := newBench(t, &painter{}, func(s *Site) { s.Thumb.Scheme, s.Thumb.Presets = thumb.PresetScheme, thumb.DefaultPresets() })
 	var files []string
-	for _, i := range []int{0, purgeNames - 1, purgeNames, n - 1} {
+	for _, i := range []int{0, admin.PurgeNames - 1, admin.PurgeNames, n - 1} {
 		for _, name := range []string{"thumb/%s", "icon/%s", "icon/%s.webp"} {
 			file := filepath.Join(b.dir, "root/thumbs", fmt.Sprintf(name, fmt.Sprintf("2026/11/gallery-%05d/photograph-%06d.jpg", i/50, i)))
 			if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, nil, 0o644)); err != nil {
@@ -350,12 +356,12 @@ func TestAPurgeOfManyOriginalsIsBounded(t *testing.T) {
 // Fields that come too late are refused, and so is a name without end.
 func TestLargeFormsAreRefused(t *testing.T) {
 	b := newBench(t, &painter{}, nil)
-	many := strings.Repeat("original=a.jpg&", purgeNames)
+	many := strings.Repeat("original=a.jpg&", admin.PurgeNames)
 	for name, form := range map[string]string{
 		"the site after the originals":   many + "site=gallery",
 		"another scope after them":       "site=gallery&" + many + "all=1",
 		"render after them":              "site=gallery&" + many + "render=1",
-		"a name that is longer than any": "site=gallery&original=" + strings.Repeat("a", maxField),
+		"a name that is longer than any": "site=gallery&original=" + strings.Repeat("a", admin.MaxField),
 	} {
 		w := b.post(form)
 		if got := w.Header().Get("X-Thumbd-Reason"); w.Code != 400 || got != "form" {

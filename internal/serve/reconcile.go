@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"thumbd/internal/admin"
 	"thumbd/internal/purge"
 	"thumbd/internal/thumb"
 )
@@ -26,7 +27,7 @@ func (h *Handler) OriginalsChanged(ctx context.Context, site string, originals, 
 	// What can't be in a URI has no thumbnails.
 	originals = slices.DeleteFunc(originals, func(name string) bool { return s.Thumb.CheckName(s.Thumb.Prefix+name) != nil })
 	var scopes []purge.Scope
-	for names := range slices.Chunk(originals, purgeNames) {
+	for names := range slices.Chunk(originals, admin.PurgeNames) {
 		scopes = append(scopes, purge.Scope{Originals: names})
 	}
 	for _, folder := range folders {

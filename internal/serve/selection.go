@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"thumbd/internal/admin"
 	"thumbd/internal/sign"
 	"thumbd/internal/thumb"
 )
@@ -17,24 +18,12 @@ import (
 // errSelection is that a site has nothing of what is to be made ahead of time.
 var errSelection = errors.New("nothing to make is selected")
 
-// Selection says what is made of an original ahead of time.
-type Selection struct {
-	// Presets are as thumb.Site.PresetNames has them, Specs as URIs of the signed
-	// scheme, SIZE_METHOD with options. Without both all presets are meant.
-	Presets, Specs []string
-	// Formats are extensions; none stands for the original's own, where a
-	// thumbnail can have that, else jpg. What nginx negotiates comes with each.
-	Formats []string
-	// Since is the mtime from which on originals are meant; zero: all are.
-	Since time.Time
-}
-
 // mostSelected is the most thumbnails that a form may select of one original. The
 // list of all of them is in memory.
 const mostSelected = 1000
 
 // checkSelection returns what is wrong with a selection whatever the original.
-func (s *Site) checkSelection(selection Selection) error {
+func (s *Site) checkSelection(selection admin.Selection) error {
 	if len(selection.Presets) == 0 && len(selection.Specs) == 0 && len(s.Thumb.Presets) == 0 {
 		return fmt.Errorf("%w: the site %s has no presets", errSelection, s.Thumb.Name)
 	}
@@ -60,7 +49,7 @@ func (s *Site) checkSelection(selection Selection) error {
 
 // selected returns what selection says of an original, with what nginx
 // negotiates, each once however often it is said.
-func (s *Site) selected(selection Selection, original string) ([]asked, error) {
+func (s *Site) selected(selection admin.Selection, original string) ([]asked, error) {
 	presets, formats := selection.Presets, selection.Formats
 	if len(presets) == 0 && len(selection.Specs) == 0 {
 		presets = s.Thumb.PresetNames()

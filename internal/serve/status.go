@@ -9,6 +9,7 @@ import (
 	"net/http"
 
 	"thumbd/internal/access"
+	"thumbd/internal/admin"
 	"thumbd/internal/fetch"
 	"thumbd/internal/files"
 	"thumbd/internal/originals"
@@ -33,7 +34,6 @@ var (
 	errChanged    = errors.New("the original changed while it was read, twice")
 	errMethod     = errors.New("only GET and HEAD are answered")
 	errMethodPost = errors.New("only POST is answered")
-	errForm       = errors.New("the form is not understood")
 	errNoService  = errors.New("there is nothing at this URI of thumbd's own")
 	errTaken      = errors.New("the thumbnail was purged again and again")
 )
@@ -55,7 +55,7 @@ var statuses = []struct {
 	{thumb.ErrElsewhere, status{http.StatusFound, "resolve"}},
 	{errMethod, status{http.StatusMethodNotAllowed, "method"}},
 	{errMethodPost, status{http.StatusMethodNotAllowed, "method"}},
-	{errForm, status{http.StatusBadRequest, "form"}},
+	{admin.ErrForm, status{http.StatusBadRequest, "form"}},
 	{purge.ErrScope, status{http.StatusBadRequest, "scope"}},
 	{errSelection, status{http.StatusBadRequest, "selection"}},
 	{purge.ErrNoPreset, status{http.StatusNotFound, "unknown-preset"}},
@@ -104,7 +104,7 @@ var statuses = []struct {
 	{fetch.ErrOrigin, status{http.StatusBadGateway, "origin"}},
 	{fetch.ErrType, status{http.StatusUnsupportedMediaType, "unsupported"}},
 	{fetch.ErrBusy, status{http.StatusServiceUnavailable, "origin-busy"}},
-	{fetch.ErrStopped, status{http.StatusServiceUnavailable, Shutdown}},
+	{fetch.ErrStopped, status{http.StatusServiceUnavailable, admin.Shutdown}},
 	{fetch.ErrSpool, status{http.StatusInternalServerError, "spool"}},
 	{originals.ErrTooLarge, status{http.StatusUnprocessableEntity, "original-bytes"}},
 	{originals.ErrUnreadable, status{http.StatusInternalServerError, "original-unreadable"}},
@@ -127,7 +127,7 @@ var statuses = []struct {
 	{publish.ErrPicture, status{http.StatusInternalServerError, "render"}},
 	{render.ErrQueueFull, status{http.StatusServiceUnavailable, "queue-full"}},
 	{render.ErrQueueTime, status{http.StatusServiceUnavailable, "queue-time"}},
-	{render.ErrShutdown, status{http.StatusServiceUnavailable, Shutdown}},
+	{render.ErrShutdown, status{http.StatusServiceUnavailable, admin.Shutdown}},
 	// nginx has gone and reads no answer.
 	{context.Canceled, status{http.StatusServiceUnavailable, "canceled"}},
 }

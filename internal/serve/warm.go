@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"thumbd/internal/admin"
 	"thumbd/internal/render"
 	"thumbd/internal/thumb"
 )
@@ -18,56 +19,34 @@ import (
 // attempt.
 const warmPause = 250 * time.Millisecond
 
-// Warmed is what came of the thumbnails of an original.
-type Warmed struct {
-	Made    int       `json:"made"`
-	There   int       `json:"there"` // before, or made for somebody else
-	Skipped bool      `json:"skipped,omitempty"`
-	Full    bool      `json:"full,omitempty"` // the disk, or read-only: it takes no others
-	Failed  []Failure `json:"failed,omitempty"`
-}
-
-// Reasons of failures that pass for who asks again: Superseded by a purge, another
-// original or another configuration, and Shutdown.
-const (
-	Superseded = "superseded"
-	Shutdown   = "shutdown"
-)
-
-// Failure is a thumbnail that is not there, and the word for why.
-type Failure struct {
-	Name   string `json:"name"` // the published one, or the original's where that has none
-	Reason string `json:"reason"`
-}
-
 // Warm has the thumbnails of an original made that selection says, as far as
 // they are not there, in one job and after all that clients wait for. The
 // original's name may be a path below the site's originals too. Where ctx is
 // done it returns ctx's error; what is being rendered is published all the
 // same. Other errors are ErrNoSuchSite, those of the selection itself, and why
-// there are no sites; what is wrong with the original is in Warmed.
-func (h *Handler) Warm(ctx context.Context, site string, selection Selection, original string) (Warmed, error) {
+// there are no sites; what is wrong with the original is in admin.Warmed.
+func (h *Handler) Warm(ctx context.Context, site string, selection admin.Selection, original string) (admin.Warmed, error) {
 	defer h.busy()()
 	select {
 	case h.warming <- struct{}{}:
 		defer func() { <-h.warming }()
 	case <-ctx.Done():
-		return Warmed{}, ctx.Err()
+		return admin.Warmed{}, ctx.Err()
 	}
 	sites, s, err := h.warmSite(site, selection)
 	if err != nil {
-		return Warmed{}, err
+		return admin.Warmed{}, err
 	}
 	defer sites.users.Done()
 	original = s.original(original)
 	if !s.isSince(original, selection.Since) {
-		return Warmed{Skipped: true}, nil
+		return admin.Warmed{Skipped: true}, nil
 	}
 	list, err := s.selected(selection, original)
 	if err != nil {
-		return Warmed{Failed: []Failure{{original, statusOf(err).reason}}}, nil
+		return admin.Warmed{Failed: []admin.Failure{{Name: original, Reason: statusOf(err).reason}}}, nil
 	}
-	var sum Warmed
+	var sum admin.Warmed
 	for ctx.Err() == nil && len(list) > 0 {
 		if list = h.warm(ctx, sites, list, &sum); len(list) > 0 {
 			pause(ctx, warmPause)
@@ -78,7 +57,7 @@ func (h *Handler) Warm(ctx context.Context, site string, selection Selection, or
 
 // warmSite returns the site of that name with its sites, which the caller gives
 // back, if it has what selection says.
-func (h *Handler) warmSite(name string, selection Selection) (*Sites, *Site, error) {
+func (h *Handler) warmSite(name string, selection admin.Selection) (*Sites, *Site, error) {
 	sites, err := h.sites.acquire()
 	if err != nil {
 		return nil, nil, err
@@ -98,7 +77,7 @@ func (h *Handler) warmSite(name string, selection Selection) (*Sites, *Site, err
 
 // CheckSelection returns what is wrong with a selection whatever the original,
 // errors of Warm's.
-func (h *Handler) CheckSelection(site string, selection Selection) error {
+func (h *Handler) CheckSelection(site string, selection admin.Selection) error {
 	sites, _, err := h.warmSite(site, selection)
 	if err == nil {
 		sites.users.Done()
@@ -107,7 +86,7 @@ func (h *Handler) CheckSelection(site string, selection Selection) error {
 }
 
 // warm has list made, counts what came of it and returns what found no place.
-func (h *Handler) warm(ctx context.Context, sites *Sites, list []asked, sum *Warmed) (again []asked) {
+func (h *Handler) warm(ctx context.Context, sites *Sites, list []asked, sum *admin.Warmed) (again []asked) {
 	type end struct {
 		asked asked
 		out   outcome
@@ -121,12 +100,12 @@ func (h *Handler) warm(ctx context.Context, sites *Sites, list []asked, sum *War
 		case errors.Is(e.err, render.ErrQueueFull), errors.Is(e.err, render.ErrQueueTime):
 			again = append(again, e.asked)
 		case e.err != nil:
-			sum.Failed = append(sum.Failed, Failure{e.asked.name, statusOf(e.err).reason})
+			sum.Failed = append(sum.Failed, admin.Failure{Name: e.asked.name, Reason: statusOf(e.err).reason})
 		case e.out.trouble != nil:
-			sum.Failed = append(sum.Failed, Failure{e.asked.name, "unpublished"})
+			sum.Failed = append(sum.Failed, admin.Failure{Name: e.asked.name, Reason: "unpublished"})
 			sum.Full = sum.Full || isFull(e.out.trouble)
 		case e.out.unpublished != nil:
-			sum.Failed = append(sum.Failed, Failure{e.asked.name, Superseded})
+			sum.Failed = append(sum.Failed, admin.Failure{Name: e.asked.name, Reason: admin.Superseded})
 		case e.out.rendered:
 			sum.Made++
 		default:
@@ -140,7 +119,7 @@ func (h *Handler) warm(ctx context.Context, sites *Sites, list []asked, sum *War
 // says can be one, of selection.Since or later, in no order, and returns how many
 // folders could not be read. Errors are as those of Warm, f's, and
 // originals.ErrUnreadable.
-func (h *Handler) EachOriginal(ctx context.Context, site string, selection Selection, f func(name string) error) (unread int, err error) {
+func (h *Handler) EachOriginal(ctx context.Context, site string, selection admin.Selection, f func(name string) error) (unread int, err error) {
 	defer h.busy()()
 	sites, s, err := h.warmSite(site, selection)
 	if err != nil {

@@ -22,6 +22,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"thumbd/internal/admin"
 	"thumbd/internal/render"
 	"thumbd/internal/thumb"
 )
@@ -38,7 +39,7 @@ func withPresets(names ...string) func(*Site) {
 }
 
 // warm has an original of the gallery made ahead of time.
-func (b *bench) warm(ctx context.Context, selection Selection, original string) Warmed {
+func (b *bench) warm(ctx context.Context, selection admin.Selection, original string) admin.Warmed {
 	b.t.Helper()
 	w, err := b.Warm(ctx, "gallery", selection, original)
 	if err != nil {
@@ -61,8 +62,8 @@ func TestWarmedTogetherInTheBackground(t *testing.T) {
 		return nil
 	}}
 	b := newBench(t, p, withPresets("a", "b", "c"))
-	want := Warmed{Made: 3}
-	if diff := cmp.Diff(want, b.warm(t.Context(), Selection{}, "a.jpg")); diff != "" {
+	want := admin.Warmed{Made: 3}
+	if diff := cmp.Diff(want, b.warm(t.Context(), admin.Selection{}, "a.jpg")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if len(companies) != 1 || p.calls.Load() != 3 {
@@ -73,8 +74,8 @@ func TestWarmedTogetherInTheBackground(t *testing.T) {
 			t.Errorf("%s is not there", name)
 		}
 	}
-	want = Warmed{There: 3}
-	if diff := cmp.Diff(want, b.warm(t.Context(), Selection{}, "a.jpg")); diff != "" || p.calls.Load() != 3 {
+	want = admin.Warmed{There: 3}
+	if diff := cmp.Diff(want, b.warm(t.Context(), admin.Selection{}, "a.jpg")); diff != "" || p.calls.Load() != 3 {
 		t.Errorf("again (-want +got), %d renders:\n%s", p.calls.Load(), diff)
 	}
 }
@@ -82,9 +83,9 @@ func TestWarmedTogetherInTheBackground(t *testing.T) {
 // A newer original is another one.
 func TestWarmMakesStaleThumbnailsAnew(t *testing.T) {
 	b := newBench(t, &painter{}, withPresets("a", "b"))
-	b.warm(t.Context(), Selection{}, "a.jpg")
+	b.warm(t.Context(), admin.Selection{}, "a.jpg")
 	b.age(b.presetURL("a.jpg", "a"))
-	if diff := cmp.Diff(Warmed{Made: 1, There: 1}, b.warm(t.Context(), Selection{}, "a.jpg")); diff != "" {
+	if diff := cmp.Diff(admin.Warmed{Made: 1, There: 1}, b.warm(t.Context(), admin.Selection{}, "a.jpg")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -98,8 +99,8 @@ func TestWarmTellsWhyAThumbnailIsNotThere(t *testing.T) {
 		"shutdown": render.ErrShutdown,
 	} {
 		fault.Store(&err)
-		want := Warmed{Failed: []Failure{{b.presetURL("a.jpg", "a"), reason}}}
-		if diff := cmp.Diff(want, b.warm(t.Context(), Selection{}, "a.jpg")); diff != "" {
+		want := admin.Warmed{Failed: []admin.Failure{{Name: b.presetURL("a.jpg", "a"), Reason: reason}}}
+		if diff := cmp.Diff(want, b.warm(t.Context(), admin.Selection{}, "a.jpg")); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	}
@@ -114,8 +115,8 @@ func TestWarmTellsWhatCouldNotBePublished(t *testing.T) {
 	if err := os.WriteFile(tree, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	want := Warmed{Failed: []Failure{{b.presetURL("a.jpg", "a"), "unpublished"}}}
-	if diff := cmp.Diff(want, b.warm(t.Context(), Selection{}, "a.jpg")); diff != "" {
+	want := admin.Warmed{Failed: []admin.Failure{{Name: b.presetURL("a.jpg", "a"), Reason: "unpublished"}}}
+	if diff := cmp.Diff(want, b.warm(t.Context(), admin.Selection{}, "a.jpg")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -133,7 +134,7 @@ func TestWarmWaitsForAPlaceInTheQueue(t *testing.T) {
 		return nil
 	}}
 	b := newBench(t, p, withPresets("a"))
-	if diff := cmp.Diff(Warmed{Made: 1}, b.warm(t.Context(), Selection{}, "a.jpg")); diff != "" || full.Load() != 3 {
+	if diff := cmp.Diff(admin.Warmed{Made: 1}, b.warm(t.Context(), admin.Selection{}, "a.jpg")); diff != "" || full.Load() != 3 {
 		t.Errorf("after %d attempts (-want +got):\n%s", full.Load(), diff)
 	}
 }
@@ -152,7 +153,7 @@ func TestWarmIsGivenUp(t *testing.T) {
 		<-begun
 		cancel()
 	}()
-	if _, err := b.Warm(ctx, "gallery", Selection{}, "a.jpg"); !errors.Is(err, context.Canceled) {
+	if _, err := b.Warm(ctx, "gallery", admin.Selection{}, "a.jpg"); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
 	b.Refuse(ErrConfiguration)()
@@ -175,7 +176,7 @@ func TestWarmedByTwo(t *testing.T) {
 	for _, order := range [][]string{{"a", "b", "c"}, {"c", "b", "a"}} {
 		both.Go(func() {
 			for n := range originals {
-				w := b.warm(t.Context(), Selection{Presets: order}, fmt.Sprintf("%d.jpg", n))
+				w := b.warm(t.Context(), admin.Selection{Presets: order}, fmt.Sprintf("%d.jpg", n))
 				made.Add(int64(w.Made))
 				if w.Made+w.There != 3 {
 					t.Errorf("%d.jpg: %+v", n, w)
@@ -202,7 +203,7 @@ func TestWarmTakesFewOriginalsAtOnce(t *testing.T) {
 		for n := range 5 * cap(b.warming) {
 			name := fmt.Sprintf("%d.jpg", n)
 			b.writeOriginal(name, "x")
-			all.Go(func() { b.warm(t.Context(), Selection{}, name) })
+			all.Go(func() { b.warm(t.Context(), admin.Selection{}, name) })
 		}
 		synctest.Wait()
 		if n := p.calls.Load(); n != int64(cap(b.warming)) {
@@ -237,12 +238,12 @@ func TestWarmTellsWhatAReloadHasSuperseded(t *testing.T) {
 		return all
 	}
 	b.SetSites(sites(9))()
-	done := make(chan Warmed)
-	go func() { done <- b.warm(t.Context(), Selection{}, "a.jpg") }()
+	done := make(chan admin.Warmed)
+	go func() { done <- b.warm(t.Context(), admin.Selection{}, "a.jpg") }()
 	<-begun
 	wait := b.SetSites(sites(10))
 	close(end)
-	want := Warmed{Failed: []Failure{{b.presetURL("a.jpg", "a"), Superseded}}}
+	want := admin.Warmed{Failed: []admin.Failure{{Name: b.presetURL("a.jpg", "a"), Reason: admin.Superseded}}}
 	if diff := cmp.Diff(want, <-done); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -255,21 +256,21 @@ func TestSelectedNames(t *testing.T) {
 	for _, tt := range []struct {
 		scheme    thumb.Scheme
 		negotiate []thumb.Format
-		selection Selection
+		selection admin.Selection
 		original  string
 		want      []string // without signatures
 	}{
-		{thumb.Signed, nil, Selection{}, "a.png", []string{"a.png/p_.jpg", "a.png/q_.jpg"}},
-		{thumb.Signed, both, Selection{Presets: []string{"q"}}, "d/a.jpg", []string{"d/a.jpg/q_.jpg", "d/a.jpg/q_.jpg.avif", "d/a.jpg/q_.jpg.webp"}},
-		{thumb.Signed, both[1:], Selection{Presets: []string{"q"}}, "a.jpg", []string{"a.jpg/q_.jpg", "a.jpg/q_.jpg.webp"}},
-		{thumb.Signed, both, Selection{Specs: []string{"9x_fit_q=7"}, Formats: []string{"gif", "webp", "avif"}}, "a.jpg",
+		{thumb.Signed, nil, admin.Selection{}, "a.png", []string{"a.png/p_.jpg", "a.png/q_.jpg"}},
+		{thumb.Signed, both, admin.Selection{Presets: []string{"q"}}, "d/a.jpg", []string{"d/a.jpg/q_.jpg", "d/a.jpg/q_.jpg.avif", "d/a.jpg/q_.jpg.webp"}},
+		{thumb.Signed, both[1:], admin.Selection{Presets: []string{"q"}}, "a.jpg", []string{"a.jpg/q_.jpg", "a.jpg/q_.jpg.webp"}},
+		{thumb.Signed, both, admin.Selection{Specs: []string{"9x_fit_q=7"}, Formats: []string{"gif", "webp", "avif"}}, "a.jpg",
 			[]string{"a.jpg/9x_fit_q=7_.gif", "a.jpg/9x_fit_q=7_.gif.webp", "a.jpg/9x_fit_q=7_.webp", "a.jpg/9x_fit_q=7_.avif"}},
-		{thumb.Signed, both[1:], Selection{Presets: []string{"q", "q"}, Specs: []string{"9x_fit", "9x_fit"}, Formats: []string{"", "jpg"}}, "a.jpg",
+		{thumb.Signed, both[1:], admin.Selection{Presets: []string{"q", "q"}, Specs: []string{"9x_fit", "9x_fit"}, Formats: []string{"", "jpg"}}, "a.jpg",
 			[]string{"a.jpg/q_.jpg", "a.jpg/q_.jpg.webp", "a.jpg/9x_fit_.jpg", "a.jpg/9x_fit_.jpg.webp"}},
-		{thumb.PresetScheme, both, Selection{}, "a.JPG", []string{"p/a.JPG", "p/a.JPG.avif", "p/a.JPG.webp", "q/a.JPG", "q/a.JPG.avif", "q/a.JPG.webp"}},
+		{thumb.PresetScheme, both, admin.Selection{}, "a.JPG", []string{"p/a.JPG", "p/a.JPG.avif", "p/a.JPG.webp", "q/a.JPG", "q/a.JPG.avif", "q/a.JPG.webp"}},
 		// The maps do not have it.
-		{thumb.PresetScheme, both, Selection{Presets: []string{"p"}}, "a.jpe", []string{"p/a.jpe"}},
-		{thumb.RestThumbnails, nil, Selection{Specs: []string{"9x9_crop"}}, "a.jpg", []string{"a.jpg/9x9/crop/.jpg"}},
+		{thumb.PresetScheme, both, admin.Selection{Presets: []string{"p"}}, "a.jpe", []string{"p/a.jpe"}},
+		{thumb.RestThumbnails, nil, admin.Selection{Specs: []string{"9x9_crop"}}, "a.jpg", []string{"a.jpg/9x9/crop/.jpg"}},
 	} {
 		s := &Site{Thumb: &thumb.Site{
 			Negotiate: tt.negotiate,
@@ -301,7 +302,7 @@ func (b *bench) askAdmin(path string, form url.Values) (code int, reason, body, 
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
-	return resp.StatusCode, resp.Header.Get("X-Thumbd-Reason"), string(text), resp.Trailer.Get(UnreadTrailer), err
+	return resp.StatusCode, resp.Header.Get("X-Thumbd-Reason"), string(text), resp.Trailer.Get(admin.UnreadTrailer), err
 }
 
 func TestAdministratorsWarm(t *testing.T) {
@@ -354,10 +355,10 @@ func TestAdministratorsWarm(t *testing.T) {
 
 func TestNothingIsWarmedWithoutAPresetOrASpec(t *testing.T) {
 	b := newBench(t, &painter{}, nil)
-	if err := b.CheckSelection("gallery", Selection{}); !errors.Is(err, errSelection) {
+	if err := b.CheckSelection("gallery", admin.Selection{}); !errors.Is(err, errSelection) {
 		t.Errorf("got %v, want %v", err, errSelection)
 	}
-	if err := b.CheckSelection("gallery", Selection{Specs: []string{"9x9_fit"}}); err != nil {
+	if err := b.CheckSelection("gallery", admin.Selection{Specs: []string{"9x9_fit"}}); err != nil {
 		t.Error(err)
 	}
 }
@@ -366,7 +367,7 @@ func TestNothingIsWarmedWithoutAPresetOrASpec(t *testing.T) {
 func TestNoPresetIsWarmedOfRestThumbnails(t *testing.T) {
 	b := newBench(t, &painter{}, func(s *Site) { s.Thumb.Scheme, s.Thumb.Keys = thumb.RestThumbnails, [][]byte{key} })
 	for _, presets := range [][]string{nil, {"s"}} {
-		err := b.CheckSelection("gallery", Selection{Presets: presets, Specs: []string{"9x9_crop"}})
+		err := b.CheckSelection("gallery", admin.Selection{Presets: presets, Specs: []string{"9x9_crop"}})
 		if got, want := errors.Is(err, errSelection), presets != nil; got != want || !want && err != nil {
 			t.Errorf("presets %q: %v", presets, err)
 		}
@@ -444,7 +445,7 @@ func TestWarmingIsNotIdle(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		b.warm(t.Context(), Selection{}, "a.jpg")
+		b.warm(t.Context(), admin.Selection{}, "a.jpg")
 	}()
 	<-begun
 	if idle := b.Idle(); idle != 0 {

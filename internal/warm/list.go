@@ -34,10 +34,10 @@ func newList() (*list, error) {
 
 func (l *list) close() { l.file.Close() }
 
-// add adds an encoded name.
-func (l *list) add(encoded string) error {
+// add adds a name.
+func (l *list) add(name string) error {
 	l.count++
-	_, err := l.lines.WriteString(encoded + "\n")
+	_, err := l.lines.WriteString(url.PathEscape(name) + "\n")
 	return err
 }
 
@@ -90,7 +90,7 @@ func readList(ctx context.Context, r io.Reader, names *list) error {
 	for {
 		select {
 		case line := <-lines:
-			if err := names.add(url.PathEscape(line)); err != nil {
+			if err := names.add(line); err != nil {
 				return err
 			}
 		case err := <-end:

@@ -10,15 +10,12 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net/http"
-	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
 
-	"thumbd/internal/serve"
+	"thumbd/internal/admin"
 )
 
 // ErrRefused means that thumbd does not have the site, preset or format.
@@ -30,10 +27,9 @@ var ErrFull = errors.New("the disk is full or read-only: see thumbd's log")
 // Options are the options of a Run. All but the slices, Since and List must be
 // set.
 type Options struct {
-	// Client connects to the socket for administrators, for any host name.
-	Client    *http.Client
+	Client    *admin.Client
 	Site      string
-	Selection serve.Selection
+	Selection admin.Selection
 	// List has the name or path of an original in each line; nil means all
 	// originals of the site. Run reads it to its end first. If Run is interrupted
 	// meanwhile, it does not wait for a Read, which may go on after it.
@@ -87,7 +83,7 @@ func (s Summary) Failures() (n int, why string) {
 func Run(ctx context.Context, o Options) (Summary, error) {
 	r := &run{Options: o, sum: Summary{Failed: make(map[string]int)}}
 	// A mistake is reported before a long list is read.
-	if _, err := r.ask(ctx, "/warm", r.form("")); err != nil {
+	if _, err := r.ask(ctx, ""); err != nil {
 		return r.sum, err
 	}
 	names, err := newList()
@@ -115,42 +111,15 @@ type run struct {
 	sum Summary
 }
 
-// form returns the form for one original.
-func (r *run) form(original string) url.Values {
-	form := url.Values{"site": {r.Site}, "preset": r.Selection.Presets, "spec": r.Selection.Specs, "format": r.Selection.Formats}
-	if !r.Selection.Since.IsZero() {
-		form.Set("since", r.Selection.Since.Format(time.RFC3339Nano))
-	}
-	if original != "" {
-		form.Set("original", original)
-	}
-	return form
-}
-
 // listAll adds the names of all originals of the site.
 func (r *run) listAll(ctx context.Context, names *list) error {
 	return r.insist(ctx, func() error {
 		if err := names.clear(); err != nil {
 			return err
 		}
-		resp, err := r.post(ctx, "/originals", r.form(""))
-		if err != nil {
-			return err
-		}
-		defer resp.Body.Close()
-		var full error
-		err = eachLine(resp.Body, func(line string) error {
-			full = names.add(line)
-			return full
-		})
-		if err != nil && full == nil {
-			return fmt.Errorf("%w: %w", errAway, err)
-		}
-		if err != nil {
-			return err
-		}
-		r.sum.Unread, err = strconv.Atoi(resp.Trailer.Get(serve.UnreadTrailer))
-		return err
+		unread, err := r.Client.EachOriginal(ctx, r.Site, r.Selection, names.add)
+		r.sum.Unread = unread
+		return away(err)
 	})
 }
 
@@ -189,9 +158,9 @@ func (r *run) makeAll(ctx context.Context, names *list) error {
 // makeOne asks for the thumbnails of one original, and counts them.
 func (r *run) makeOne(ctx context.Context, original string) error {
 	made := 0
-	var w serve.Warmed
+	var w admin.Warmed
 	err := r.insist(ctx, func() (err error) {
-		w, err = r.ask(ctx, "/warm", r.form(original))
+		w, err = r.ask(ctx, original)
 		if err != nil {
 			return err
 		}
@@ -217,11 +186,11 @@ func (r *run) makeOne(ctx context.Context, original string) error {
 }
 
 // passes reports whether the cause of f passes by itself.
-func passes(f serve.Failure) bool { return f.Reason == serve.Shutdown || f.Reason == serve.Superseded }
+func passes(f admin.Failure) bool { return f.Reason == admin.Shutdown || f.Reason == admin.Superseded }
 
 // count adds the results of one original, except those that were made. The caller
 // holds r.mu.
-func (r *run) count(original string, w serve.Warmed) {
+func (r *run) count(original string, w admin.Warmed) {
 	r.sum.Originals++
 	r.sum.There += w.There
 	if w.Skipped {

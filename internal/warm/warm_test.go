@@ -8,9 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -20,7 +20,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"thumbd/internal/serve"
+	"thumbd/internal/admin"
 )
 
 // script answers as thumbd does, and has trouble where it is told to.
@@ -28,7 +28,7 @@ type script struct {
 	mu    sync.Mutex
 	asked []string // originals, "" for none
 	// answer of an original at so many times of asking, from 1 on; nil: made.
-	answer func(original string, time int) (serve.Warmed, int)
+	answer func(original string, time int) (admin.Warmed, int)
 	list   func(time int, w http.ResponseWriter)
 	lists  int
 }
@@ -43,7 +43,7 @@ func (s *script) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.asked = append(s.asked, original)
-	answer, code := serve.Warmed{Made: 1}, http.StatusOK
+	answer, code := admin.Warmed{Made: 1}, http.StatusOK
 	if s.answer != nil && original != "" {
 		n := 0
 		for _, name := range s.asked {
@@ -79,15 +79,11 @@ func options(t *testing.T, s *script, list ...string) (Options, *seen) {
 	t.Helper()
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
-	base, err := url.Parse(server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
 	p := &seen{}
 	return Options{
-		Client: &http.Client{Transport: &http.Transport{
-			Proxy: func(*http.Request) (*url.URL, error) { return base, nil }, DisableKeepAlives: true,
-		}},
+		Client: admin.NewClient(func(ctx context.Context) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "tcp", server.Listener.Addr().String())
+		}),
 		Site: "g", List: strings.NewReader(strings.Join(list, "\n")), AtOnce: 3, Patience: time.Minute, Progress: p,
 	}, p
 }
@@ -115,9 +111,9 @@ func TestEachOriginalIsAskedForOnce(t *testing.T) {
 
 // What thumbd could not answer is asked again, and what was made counts once.
 func TestThumbdThatEndsIsAskedAgain(t *testing.T) {
-	stopped := serve.Warmed{Made: 2, There: 1, Failed: []serve.Failure{{Name: "n", Reason: serve.Shutdown}}}
+	stopped := admin.Warmed{Made: 2, There: 1, Failed: []admin.Failure{{Name: "n", Reason: admin.Shutdown}}}
 	for name, first := range map[string]struct {
-		answer serve.Warmed
+		answer admin.Warmed
 		code   int
 		want   Summary
 	}{
@@ -125,11 +121,11 @@ func TestThumbdThatEndsIsAskedAgain(t *testing.T) {
 		"without a place": {code: http.StatusServiceUnavailable, want: Summary{Originals: 1, Made: 1, There: 3}},
 		"stopped":         {answer: stopped, code: http.StatusOK, want: Summary{Originals: 1, Made: 3, There: 1}},
 	} {
-		s := &script{answer: func(_ string, time int) (serve.Warmed, int) {
+		s := &script{answer: func(_ string, time int) (admin.Warmed, int) {
 			if time < 3 && first.code != http.StatusOK || time < 2 {
 				return first.answer, first.code
 			}
-			return serve.Warmed{Made: 1, There: 3}, http.StatusOK
+			return admin.Warmed{Made: 1, There: 3}, http.StatusOK
 		}}
 		o, _ := options(t, s, "a")
 		sum, err := Run(t.Context(), o)
@@ -141,12 +137,12 @@ func TestThumbdThatEndsIsAskedAgain(t *testing.T) {
 }
 
 func TestFailuresAreTold(t *testing.T) {
-	s := &script{answer: func(original string, _ int) (serve.Warmed, int) {
-		failed := []serve.Failure{{Name: "x", Reason: "damaged"}, {Name: "y", Reason: "damaged"}, {Name: "z", Reason: "deadline"}}
+	s := &script{answer: func(original string, _ int) (admin.Warmed, int) {
+		failed := []admin.Failure{{Name: "x", Reason: "damaged"}, {Name: "y", Reason: "damaged"}, {Name: "z", Reason: "deadline"}}
 		if original == "b" {
-			failed = []serve.Failure{{Name: "b", Reason: "no-original"}}
+			failed = []admin.Failure{{Name: "b", Reason: "no-original"}}
 		}
-		return serve.Warmed{There: 1, Failed: failed, Skipped: original == "b"}, http.StatusOK
+		return admin.Warmed{There: 1, Failed: failed, Skipped: original == "b"}, http.StatusOK
 	}}
 	o, p := options(t, s, "a", "b")
 	o.AtOnce = 1
@@ -166,11 +162,11 @@ func TestFailuresAreTold(t *testing.T) {
 // Where thumbd refuses, or has an error of its own, the rest is not asked for.
 func TestRunEndsWithThumbdsOwnTrouble(t *testing.T) {
 	for code, want := range map[int]error{http.StatusNotFound: ErrRefused, http.StatusBadRequest: ErrRefused, http.StatusInternalServerError: nil} {
-		s := &script{answer: func(original string, _ int) (serve.Warmed, int) {
+		s := &script{answer: func(original string, _ int) (admin.Warmed, int) {
 			if original == "b" {
-				return serve.Warmed{}, code
+				return admin.Warmed{}, code
 			}
-			return serve.Warmed{Made: 1}, http.StatusOK
+			return admin.Warmed{Made: 1}, http.StatusOK
 		}}
 		o, p := options(t, s, "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k")
 		o.AtOnce = 1
@@ -186,8 +182,8 @@ func TestRunEndsWithThumbdsOwnTrouble(t *testing.T) {
 
 // Nothing is rendered for a disk that is full.
 func TestRunEndsWhereTheDiskTakesNothing(t *testing.T) {
-	s := &script{answer: func(string, int) (serve.Warmed, int) {
-		return serve.Warmed{Made: 1, Full: true, Failed: []serve.Failure{{Name: "x", Reason: "unpublished"}}}, http.StatusOK
+	s := &script{answer: func(string, int) (admin.Warmed, int) {
+		return admin.Warmed{Made: 1, Full: true, Failed: []admin.Failure{{Name: "x", Reason: "unpublished"}}}, http.StatusOK
 	}}
 	o, p := options(t, s, "a", "b", "c", "d", "e", "f")
 	o.AtOnce = 1
@@ -209,7 +205,7 @@ func TestListOfAllIsReadAgainUntilItIsWhole(t *testing.T) {
 		}
 		_, _ = io.WriteString(w, "e\n")
 		_ = http.NewResponseController(w).Flush()
-		w.Header().Set(http.TrailerPrefix+serve.UnreadTrailer, "2")
+		w.Header().Set(http.TrailerPrefix+admin.UnreadTrailer, "2")
 	}}
 	o, p := options(t, s)
 	o.List = nil
@@ -226,11 +222,11 @@ func TestListOfAllIsReadAgainUntilItIsWhole(t *testing.T) {
 func TestRunIsInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	why := errors.New("why")
-	s := &script{answer: func(original string, _ int) (serve.Warmed, int) {
+	s := &script{answer: func(original string, _ int) (admin.Warmed, int) {
 		if original == "b" {
 			cancel(why)
 		}
-		return serve.Warmed{Made: 1}, http.StatusOK
+		return admin.Warmed{Made: 1}, http.StatusOK
 	}}
 	o, p := options(t, s, "a", "b", "c", "d", "e", "f", "g", "h", "i", "j")
 	o.AtOnce = 1
@@ -276,12 +272,12 @@ func TestPatienceEnds(t *testing.T) {
 
 // What is told in the end is why, not what else is wrong.
 func TestReasonThatDoesNotPass(t *testing.T) {
-	s := &script{answer: func(string, int) (serve.Warmed, int) {
-		return serve.Warmed{Failed: []serve.Failure{{Name: "x", Reason: "damaged"}, {Name: "y", Reason: serve.Shutdown}}}, http.StatusOK
+	s := &script{answer: func(string, int) (admin.Warmed, int) {
+		return admin.Warmed{Failed: []admin.Failure{{Name: "x", Reason: "damaged"}, {Name: "y", Reason: admin.Shutdown}}}, http.StatusOK
 	}}
 	o, _ := options(t, s, "a")
 	o.Patience = 0
-	if _, err := Run(t.Context(), o); !errors.Is(err, errAway) || !strings.Contains(err.Error(), serve.Shutdown) {
+	if _, err := Run(t.Context(), o); !errors.Is(err, errAway) || !strings.Contains(err.Error(), admin.Shutdown) {
 		t.Error(err)
 	}
 }

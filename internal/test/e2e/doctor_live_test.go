@@ -18,6 +18,7 @@ import (
 	"testing"
 	"unicode"
 
+	"thumbd/internal/admin"
 	"thumbd/internal/doctor"
 	"thumbd/internal/test/rig"
 )
@@ -224,7 +225,7 @@ func TestReportIsForAdministrators(t *testing.T) {
 		}
 	}
 	expect(t, get(t, r, "/_thumbd/report"), 404, "no-service")
-	var told doctor.Daemon
+	var told admin.Report
 	got := do(t, r, rig.Request{Target: "/report", Admin: true})
 	if err := json.Unmarshal(got.Body, &told); got.Status != 200 || err != nil || told.PID != r.DaemonPID() {
 		t.Errorf("on the socket for administrators: %d, %v, process %d, want %d", got.Status, err, told.PID, r.DaemonPID())
