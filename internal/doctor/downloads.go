@@ -35,7 +35,7 @@ func (v *visit) section(f *config.Files) {
 			continue
 		}
 		found = true
-		if t := asked.First("try_files"); t == nil || t.Arg(len(t.Args)-1) != "@thumbd" {
+		if t := asked.First("try_files"); t == nil || !leads(server, t.Arg(len(t.Args)-1)) {
 			v.find("files-location", name+", "+asked.Where(), "it does not ask thumbd for each request",
 				"in that location write: try_files /_thumbd/none @thumbd;", reloadNginx)
 		}

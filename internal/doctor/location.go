@@ -115,11 +115,12 @@ func (v *visit) tryFiles(s *config.Site, r route) {
 	}
 }
 
-// maxNamed named locations may come before @thumbd.
+// maxNamed named locations may come before thumbd.
 const maxNamed = 4
 
-// leads reports whether a named location is @thumbd or leads there by try_files, as
-// a location of the administrator's that limits misses does.
+// leads reports whether a named location is @thumbd, asks thumbd as @thumbd does, or
+// leads to such a location by try_files: an administrator's own location shows pages
+// of the site in place of errors, or limits misses.
 func leads(server *nginxconf.Server, name string) bool {
 	for range maxNamed {
 		if name == "@thumbd" {
@@ -128,6 +129,9 @@ func leads(server *nginxconf.Server, name string) bool {
 		named := server.Named(name)
 		if named == nil {
 			return false
+		}
+		if p := named.First("proxy_pass"); p != nil && p.Arg(0) == "http://thumbd" {
+			return named.Lacks(shipped("snippets/thumbd-proxy.conf")) == nil
 		}
 		t := named.First("try_files")
 		if t == nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"thumbd/internal/nginxconf"
@@ -28,18 +29,27 @@ func share() string {
 	return installedShare
 }
 
-// shipped returns the directives of a file that this version comes with, as
-// snippets/thumbd.conf.
+// inclusion is a line of a shipped file that includes another one.
+var inclusion = regexp.MustCompile(`(?m)^\s*include (snippets/thumbd-[a-z]+\.conf);$`)
+
+// shipped returns the directives of a file that this version comes with, for example
+// snippets/thumbd.conf, with the files that it includes.
 func shipped(name string) *nginxconf.Block {
-	text, err := nginx.Files.ReadFile(name)
-	if err != nil {
-		panic(err)
-	}
-	b, err := nginxconf.Parse(text)
+	b, err := nginxconf.Parse(inclusion.ReplaceAllFunc(shippedText(name), func(line []byte) []byte {
+		return shippedText(string(inclusion.FindSubmatch(line)[1]))
+	}))
 	if err != nil {
 		panic(err)
 	}
 	return b
+}
+
+func shippedText(name string) []byte {
+	text, err := nginx.Files.ReadFile(name)
+	if err != nil {
+		panic(err)
+	}
+	return text
 }
 
 // compareShipped compares nginx's http block, and each server block with the

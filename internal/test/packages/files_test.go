@@ -34,6 +34,7 @@ const both = `
 -rw-r--r-- - /usr/share/thumbd/nginx/conf.d/thumbd.conf
 -rw-r--r-- - /usr/share/thumbd/nginx/snippets/thumbd-auth.conf
 -rw-r--r-- - /usr/share/thumbd/nginx/snippets/thumbd-files.conf
+-rw-r--r-- - /usr/share/thumbd/nginx/snippets/thumbd-proxy.conf
 -rw-r--r-- - /usr/share/thumbd/nginx/snippets/thumbd.conf
 -rw-r--r-- - /usr/share/man/man5/thumbd.toml.5.gz
 -rw-r--r-- - /usr/share/man/man7/thumbd-admin.7.gz
@@ -51,6 +52,7 @@ const debOnly = `
 -rw-r--r-- - /usr/share/thumbd/etc/nginx/conf.d/thumbd.conf
 -rw-r--r-- - /usr/share/thumbd/etc/nginx/snippets/thumbd-auth.conf
 -rw-r--r-- - /usr/share/thumbd/etc/nginx/snippets/thumbd-files.conf
+-rw-r--r-- - /usr/share/thumbd/etc/nginx/snippets/thumbd-proxy.conf
 -rw-r--r-- - /usr/share/thumbd/etc/nginx/snippets/thumbd.conf
 -rw-r--r-- - /usr/share/thumbd/etc/thumbd/thumbd.toml
 -rw-r--r-- - /usr/share/zsh/vendor-completions/_thumbd
@@ -60,6 +62,7 @@ const rpmOnly = `
 -rw-r--r-- c /etc/nginx/conf.d/thumbd.conf
 -rw-r--r-- c /etc/nginx/snippets/thumbd-auth.conf
 -rw-r--r-- c /etc/nginx/snippets/thumbd-files.conf
+-rw-r--r-- c /etc/nginx/snippets/thumbd-proxy.conf
 -rw-r--r-- c /etc/nginx/snippets/thumbd.conf
 -rw-r--r-- c /etc/thumbd/thumbd.toml
 -rw-r--r-- - /usr/lib/systemd/system-preset/80-thumbd.preset
