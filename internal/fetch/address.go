@@ -34,10 +34,10 @@ func prefixes(texts ...string) []netip.Prefix {
 	return all
 }
 
-// isSpecial reports whether an address is not that of a host in the Internet:
+// isSpecial reports whether an address can't be a host's in the Internet:
 // loopback, private, link-local, multicast, for documentation, or one that
-// wraps another, as NAT64's and 6to4's do. An IPv4 address mapped to IPv6 is
-// judged as what it is.
+// wraps another, as NAT64's and 6to4's do. An IPv4 address mapped to IPv6
+// (::ffff:10.0.0.1) is judged as the IPv4 address.
 func isSpecial(a netip.Addr) bool {
 	a = a.Unmap().WithZone("")
 	if !a.IsValid() || a.Is6() && !global6.Contains(a) {

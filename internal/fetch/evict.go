@@ -43,8 +43,8 @@ type spooled struct {
 	used time.Time
 }
 
-// unseenShare of the budget is what is written between two looks at the folder,
-// which other processes may use too.
+// unseenShare of the budget may be written between two scans of the folder, which
+// other processes may use too.
 const unseenShare = 10
 
 // reserve counts n bytes of the budget that are about to be used, and makes
@@ -79,8 +79,9 @@ func (s *Spool) drop(key string) {
 	s.remove(dir, key)
 }
 
-// evict counts what is stored and, where that is too much, removes what was
-// not used for longest, some more than it must. s.mu is held.
+// evict counts the stored bytes. If they are over the budget, it removes the
+// originals that were not used for longest, and some more than it must. The caller
+// holds s.mu.
 func (s *Spool) evict(dir *os.Root) error {
 	for {
 		oldest, err := s.scan(dir)
@@ -125,9 +126,9 @@ func (s *Spool) removeFile(dir *os.Root, name string) bool {
 	return err == nil || errors.Is(err, fs.ErrNotExist)
 }
 
-// scan looks at all files once, sets what is stored, and returns at most
-// s.most originals, those that were not used for longest, in that order.
-// Now and then it removes what processes that are gone have left. s.mu is held.
+// scan looks at all files once, sets s.stored, and returns the originals that were
+// not used for longest, in that order, at most s.most. Now and then it removes
+// the leftovers of dead processes. The caller holds s.mu.
 func (s *Spool) scan(dir *os.Root) ([]spooled, error) {
 	sweep := time.Since(s.swept) > leftoverTime
 	var oldest []spooled

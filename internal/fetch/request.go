@@ -53,8 +53,8 @@ type transport struct {
 	*http.Transport
 }
 
-// RoundTrip is that of [http.RoundTripper]. A redirect to what is no URL is an
-// error: the client's own has the text, which may be signed.
+// RoundTrip implements [http.RoundTripper]. It refuses a redirect whose Location is
+// no URL: the error of http.Client would have its text, which may be signed.
 func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := t.Transport.RoundTrip(req)
 	if err != nil {
@@ -142,7 +142,7 @@ func (o *Origin) request(ctx context.Context, method string, u *url.URL, r recor
 	return resp, err
 }
 
-// checkAnswer returns what is wrong with an answer's header.
+// checkAnswer returns an error if an answer's header rules out an original.
 func (o *Origin) checkAnswer(resp *http.Response, conditional bool) error {
 	switch code := resp.StatusCode; {
 	case code == http.StatusNotFound, code == http.StatusGone:
@@ -161,15 +161,15 @@ func (o *Origin) checkAnswer(resp *http.Response, conditional bool) error {
 	return nil
 }
 
-// own are the errors that say themselves what happened.
+// own are the errors that explain leaves as they are.
 var own = []error{fs.ErrNotExist, originals.ErrTooLarge, ErrOrigin, ErrSlow, ErrForbidden, ErrType, ErrBusy, ErrSpool, ErrStopped}
 
 // maxText characters of an error are kept. Where it quotes the origin it may be of any
 // length, and many are remembered.
 const maxText = 500
 
-// explain gives err, of whatever kind, its sentinel. An error because nobody
-// waits any more is [context.Canceled].
+// explain wraps any err with its sentinel, for example ErrSlow. If nobody waits any
+// more, the error is [context.Canceled].
 func (o *Origin) explain(ctx context.Context, err error) error {
 	err = o.classify(ctx, err)
 	text := err.Error()

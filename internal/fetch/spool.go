@@ -26,8 +26,8 @@ import (
 // original takes its Share of it.
 //
 // An original is two files: KEY.RANDOM has its bytes and is written once, KEY
-// is a record in JSON that names it, and is there last and gone first. So what
-// a kill leaves behind is at most bytes that nothing names.
+// is a record in JSON that names it, and is there last and gone first. So a
+// killed process leaves at most bytes that no record names.
 type Spool struct {
 	dir   *root.Dir
 	limit int64
@@ -46,7 +46,7 @@ type Spool struct {
 // recordSuffix ends the name of a record that is not yet in its place.
 const recordSuffix = ".record"
 
-// record says what the spool has of an original.
+// record describes an original in the spool.
 type record struct {
 	URL          string
 	Content      string // the name of the file with its bytes
@@ -56,7 +56,7 @@ type record struct {
 	LastModified string
 }
 
-// conditional reports whether the origin can be asked for what is newer.
+// conditional reports whether the origin can be asked for a newer version only.
 func (r record) conditional() bool { return r.ETag != "" || r.LastModified != "" }
 
 // NewSpool returns the spool at path, an absolute one, with a budget of limit
@@ -68,7 +68,7 @@ func NewSpool(path string, limit int64) *Spool {
 // Close lets go of the folder. Files that are open stay so.
 func (s *Spool) Close() { s.dir.Close() }
 
-// Probe makes the folder where it is missing, and a file in it.
+// Probe makes the folder, if it is missing, and a file in it.
 func (s *Spool) Probe() error {
 	r, release, err := s.acquire()
 	if err != nil {
@@ -84,7 +84,7 @@ func (s *Spool) Probe() error {
 	return s.explain(r.Remove(name))
 }
 
-// Check reports what would keep Probe from succeeding, and makes nothing.
+// Check returns the error that Probe would return, and makes nothing.
 func (s *Spool) Check() error {
 	path := s.dir.Path()
 	err := unix.Access(path, unix.W_OK|unix.X_OK)
@@ -98,12 +98,12 @@ func (s *Spool) Check() error {
 	return nil
 }
 
-// acquire returns the folder, which it makes where somebody has cleared away
-// what is only a cache.
+// acquire returns the folder. It makes the folder anew if somebody has removed it,
+// as may be done with a cache.
 func (s *Spool) acquire() (*os.Root, func(), error) {
 	r, release, err := s.dir.Acquire()
 	if errors.Is(err, fs.ErrNotExist) {
-		// nginx passes through what is above.
+		// nginx passes through the folders above.
 		err = os.MkdirAll(filepath.Dir(s.dir.Path()), 0o755)
 		if err == nil {
 			err = os.Mkdir(s.dir.Path(), 0o700)
@@ -120,12 +120,12 @@ func (s *Spool) explain(err error) error {
 	if err == nil {
 		return nil
 	}
-	// Not wrapped: what is missing here is no original that is gone.
+	// Not wrapped: [fs.ErrNotExist] would say that the original is gone.
 	return fmt.Errorf("%w: %q as user %s: %s", ErrSpool, s.dir.Path(), root.User(), err.Error())
 }
 
-// record returns what the spool has of key. The error wraps [fs.ErrNotExist]
-// where that is nothing, or not all there.
+// record returns the record of key. The error wraps [fs.ErrNotExist] if there is
+// none, or if its bytes are missing.
 func (s *Spool) record(key string) (record, error) {
 	f, r, err := s.open(key)
 	if err != nil {
@@ -196,9 +196,8 @@ type incoming struct {
 	share   int64 // that is counted in the spool's coming
 }
 
-// create begins an original of key, or returns ErrBusy where the budget has no
-// room for it. The caller calls discard when it is done with it, after commit
-// too.
+// create begins an original of key, or returns ErrBusy if the budget has no room
+// for it. The caller calls discard at the end, after commit too.
 func (s *Spool) create(key string) (*incoming, error) {
 	dir, release, err := s.acquire()
 	if err != nil {
@@ -230,7 +229,7 @@ func (in *incoming) grow(n int) error {
 	return nil
 }
 
-// Write appends p, or returns ErrBusy where the budget has no room for it.
+// Write appends p, or returns ErrBusy if the budget has no room for it.
 func (in *incoming) Write(p []byte) (int, error) {
 	if err := in.grow(len(p)); err != nil {
 		return 0, err
@@ -239,7 +238,7 @@ func (in *incoming) Write(p []byte) (int, error) {
 	return n, in.spool.explain(err)
 }
 
-// commit makes what was written the original of its key, as r says.
+// commit makes the written bytes the original of its key, with the record r.
 func (in *incoming) commit(r record) error {
 	r.Content = in.name
 	b, err := json.Marshal(r)
@@ -281,7 +280,7 @@ func (s *Spool) settle(in *incoming) {
 	in.share = 0
 }
 
-// discard removes what was not committed.
+// discard removes the bytes, unless they were committed.
 func (in *incoming) discard() {
 	defer in.release()
 	s := in.spool

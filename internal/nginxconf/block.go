@@ -28,8 +28,8 @@ func (b *Block) add(directives crossplane.Directives) {
 	}
 }
 
-// files returns the files that b and what is within it come from, after those
-// in known.
+// files returns known, and after it the files that b and its inner blocks come
+// from.
 func (b *Block) files(known []string) []string {
 	if !slices.Contains(known, b.File) {
 		known = append(known, b.File)
@@ -43,7 +43,7 @@ func (b *Block) files(known []string) []string {
 // Where returns the file and line of b, for people.
 func (b *Block) Where() string { return fmt.Sprintf("%s:%d", b.File, b.Line) }
 
-// Arg returns an argument, or "" where b has not so many.
+// Arg returns an argument, or "" if b has fewer.
 func (b *Block) Arg(i int) string {
 	if i >= len(b.Args) {
 		return ""
@@ -70,7 +70,7 @@ func (b *Block) First(name string) *Block {
 	return nil
 }
 
-// Text returns b in a line, without what is within its braces.
+// Text returns b in a line, without its braces: "location ^~ /thumbs/".
 func (b *Block) Text() string { return strings.Join(append([]string{b.Name}, b.Args...), " ") }
 
 // Find returns the directive of the same text directly within b, or nil.
@@ -98,9 +98,9 @@ func (b *Block) Lacks(want *Block) *Block {
 	return nil
 }
 
-// Effective returns the directives of that name that hold in b: its own or,
-// where it has none, those of the nearest block around it that has some, as
-// nginx inherits all that is inherited.
+// Effective returns the directives of that name that hold in b: its own or, if it
+// has none, those of the nearest block around it that has some. nginx inherits
+// all directives this way.
 func (b *Block) Effective(name string) []*Block {
 	for at := b; at != nil; at = at.Parent {
 		if all := at.All(name); len(all) > 0 {
@@ -111,7 +111,7 @@ func (b *Block) Effective(name string) []*Block {
 }
 
 // IsOn reports whether a directive that is on or off is on in b; it is off
-// where nothing says so.
+// if no directive says so.
 func (b *Block) IsOn(name string) bool {
 	all := b.Effective(name)
 	return len(all) > 0 && all[0].Arg(0) == "on"

@@ -3,9 +3,8 @@
 // Package nginxconf is nginx's effective configuration: which server and
 // location answer a request, and which directives hold there.
 //
-// The files are parsed by F5's own parser of them; what follows from the
-// directives is read from nginx's source, of which each function names the one
-// that it repeats.
+// The files are parsed by F5's own parser. The meaning of the directives is taken
+// from nginx's source: each function here names the one of nginx that it repeats.
 package nginxconf
 
 import (
@@ -25,8 +24,8 @@ import (
 	crossplane "github.com/nginxinc/nginx-go-crossplane"
 )
 
-// Config is what an nginx says of itself. It is not changed once loaded, so
-// any number of goroutines may read it.
+// Config is the configuration that an nginx prints with -T and -V. It is not changed
+// once loaded, so any number of goroutines may read it.
 type Config struct {
 	Version string // as nginx -v prints it, 1.22.1 say
 	Prefix  string // of relative paths: -p, or as it was built
@@ -41,9 +40,8 @@ type Config struct {
 var ErrRefused = errors.New("nginx refuses its configuration")
 
 // Load asks the nginx that command starts, a program and its flags, for its
-// configuration. Where nginx refuses it, the error is ErrRefused with what it
-// says, and the Config, if there is one beside it, is what its files have as
-// far as they can be read.
+// configuration. If nginx refuses it, the error is ErrRefused with nginx's message.
+// A Config beside an error has the directives of the files that can be read.
 func Load(ctx context.Context, command []string) (*Config, error) {
 	built, err := exec.CommandContext(ctx, command[0], "-V").CombinedOutput()
 	if err != nil {
@@ -75,7 +73,7 @@ func Parse(text []byte) (*Block, error) {
 	return c.main, nil
 }
 
-// complaint returns what of nginx's messages is wrong.
+// complaint returns the part of nginx's messages that tells the mistake.
 func complaint(said string, err error) string {
 	var lines []string
 	for line := range strings.Lines(said) {
@@ -89,7 +87,7 @@ func complaint(said string, err error) string {
 	return strings.Join(lines, "; ")
 }
 
-// describe takes what nginx -V prints, and the flags that it is started with.
+// describe reads the output of nginx -V, and the flags of its start.
 func describe(built string, flags []string) *Config {
 	c := &Config{
 		Version: firstMatch(built, `nginx version: \S*?/(\S+)`),
@@ -119,16 +117,16 @@ func firstMatch(text, pattern string) string {
 	return ""
 }
 
-// source is where configuration files are read from.
+// source gives the text of configuration files.
 type source interface {
 	open(path string) (io.ReadCloser, error)
 	glob(pattern string) ([]string, error)
 }
 
-// dumped is what nginx -T has printed, by path.
+// dumped has the files that nginx -T has printed, by path.
 type dumped map[string][]byte
 
-// split takes what nginx -T prints: each file below a line with its path.
+// split reads the output of nginx -T: each file below a line with its path.
 func split(out []byte) dumped {
 	files := make(dumped)
 	name := ""
@@ -177,8 +175,8 @@ func (c *Config) parse(from source) error {
 		Open:           from.open,
 		Glob:           from.glob,
 		CombineConfigs: true,
-		// nginx has checked them, or tells what is wrong; a module that the
-		// parser does not know is none of our business.
+		// nginx has checked them, or tells the mistake. A module that the parser
+		// does not know is no mistake.
 		SkipDirectiveContextCheck: true,
 		SkipDirectiveArgsCheck:    true,
 	})
@@ -195,7 +193,7 @@ func (c *Config) parse(from source) error {
 }
 
 // User returns the user and the group of nginx's workers; the group is empty
-// where it is the user's own.
+// if it is the user's own.
 func (c *Config) User() (user, group string) {
 	b := c.main.First("user")
 	switch {
@@ -223,7 +221,7 @@ func (c *Config) Abs(path string) string {
 	return filepath.Join(c.Prefix, path)
 }
 
-// WorkerConnections returns worker_connections, and where it is set.
+// WorkerConnections returns worker_connections, and the place of the directive.
 func (c *Config) WorkerConnections() (n int, where string) {
 	if events := c.main.First("events"); events != nil {
 		if b := events.First("worker_connections"); b != nil {

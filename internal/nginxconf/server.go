@@ -20,7 +20,7 @@ type Server struct {
 // Listen is an address that a server listens on.
 type Listen struct {
 	Network string // tcp, unix, or udp for QUIC
-	Address string // host:port, where the host may be empty: any; or a path
+	Address string // host:port, for example 127.0.0.1:80; ":80" is any host; or a path
 	TLS     bool
 	Default bool // default_server
 	Proxy   bool // proxy_protocol
@@ -91,7 +91,7 @@ func newListen(args []string) Listen {
 }
 
 // Pick returns the server among those that listen on an address that answers
-// for host: ngx_http_find_virtual_server. It returns nil where none listens
+// for host: ngx_http_find_virtual_server. It returns nil if none listens
 // there.
 func Pick(servers []*Server, at Listen, host string) *Server {
 	var first, best *Server

@@ -82,9 +82,9 @@ func decodeAVIF(in *bufio.Reader) (image.Config, error) {
 	}
 }
 
-// readBoxHeader returns a box's type and the length of its body. A body of no
-// stated length, which only the last box has, is refused: what is looked for
-// is never last.
+// readBoxHeader returns a box's type and the length of its body. A body
+// without a stated length, which only the last box may have, is refused: no box
+// that matters here is the last one.
 func readBoxHeader(in *bufio.Reader) (kind string, size int64, err error) {
 	var head [8]byte
 	if _, err := io.ReadFull(in, head[:]); err != nil {

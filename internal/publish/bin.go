@@ -17,10 +17,10 @@ import (
 // whose name it has besides; without that it is a dead process's.
 const binSuffix = ".bin"
 
-// Bin is where published files and folders go that a purge takes away: a
-// rename, whatever is in them, so that no reader finds them any more. What is
-// in a bin is deleted later. Its methods are for one goroutine at a time, but
-// the tree may be used, and closed, meanwhile.
+// Bin takes the published files and folders that a purge removes. A rename puts
+// them there, folders with all their files, so that no reader finds them any more.
+// They are deleted later. Its methods are for one goroutine at a time, but the
+// tree may be used, and closed, meanwhile.
 type Bin struct {
 	tree    *Tree
 	root    *os.Root // nil: there is no tree to take from
@@ -127,7 +127,7 @@ func (b *Bin) take(rel string) error {
 	return &fs.PathError{Op: "take away", Path: rel, Err: syscall.EAGAIN}
 }
 
-// remove removes what another file system has.
+// remove removes a file or folder that lies on another file system.
 func (b *Bin) remove(rel string, fi fs.FileInfo) error {
 	if !fi.IsDir() {
 		return b.root.Remove(rel)
@@ -170,8 +170,8 @@ func (b *Bin) Walk(ctx context.Context, f func(name string) error) error {
 	return nil
 }
 
-// Delete deletes what is in the bin, and ends it. What it leaves, because ctx
-// is done or because of an error, is left to DeleteBins.
+// Delete deletes the bin with its files, after which it can't be used. If ctx is
+// done or an error comes, DeleteBins finds the rest.
 func (b *Bin) Delete(ctx context.Context) error {
 	defer b.release()
 	if b.lock == nil {
@@ -185,8 +185,8 @@ func (b *Bin) Delete(ctx context.Context) error {
 	return err
 }
 
-// DeleteBins deletes what processes that are gone, or Delete, have left in
-// bins. Sweep must have been called before.
+// DeleteBins deletes the bins that dead processes, or Delete, have left. Sweep must
+// have been called before.
 func (t *Tree) DeleteBins(ctx context.Context) error {
 	r, release, err := t.dir.Acquire()
 	if errors.Is(err, fs.ErrNotExist) {

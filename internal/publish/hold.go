@@ -19,12 +19,12 @@ var ErrHeld = errors.New("the tree is held")
 // holdName is the file in tempDir that holders of the tree lock.
 const holdName = "hold.lock"
 
-// Hold holds the tree until Close, or the process's end: together with others, or
-// alone. What a purge or another configuration takes away is only what its own
-// process publishes, so two that know nothing of each other must not publish at
-// the same time. Who holds it alone is to give it up soon once Wanted says so:
-// that somebody has met ErrHeld who would hold it with others. Other errors are
-// trouble with the disk. Once it has held the tree it is not called again.
+// Hold locks the tree until Close, or the process's end: together with others, or
+// alone. A purge keeps only its own process from publishing old thumbnails, so two
+// processes that know nothing of each other must not publish at the same time.
+// The error is ErrHeld, or the disk's. A process that holds the tree alone closes
+// it soon after Wanted returns true: then another process has met ErrHeld. After
+// Hold has returned nil it is not called again.
 func (t *Tree) Hold(alone bool) (err error) {
 	defer func() {
 		if err != nil {

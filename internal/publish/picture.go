@@ -63,7 +63,7 @@ func verify(picture *io.SectionReader, want Want) error {
 
 // decodeHeader reads a header of want's format and no other. Without
 // dimensions to compare it goes no further than the signature: an original's
-// own bytes may use what the decoders of the standard library lack.
+// own bytes may have features that the standard library's decoders lack.
 func decodeHeader(in *bufio.Reader, want Want) (image.Config, error) {
 	head, err := in.Peek(thumb.SignatureLength)
 	if err != nil && err != io.EOF {

@@ -91,9 +91,9 @@ func makeParents(r *os.Root, rel string) error {
 	return nil
 }
 
-// chmodFolder lets everybody in, whatever the umask. Root.Chmod would use
-// fchmodat2, which the system call filters of older systemd do not know; their
-// EPERM is not what it falls back for.
+// chmodFolder lets everybody in, with any umask. Root.Chmod would use
+// fchmodat2, which the system call filters of older systemd do not know; it
+// does not fall back after their EPERM.
 func chmodFolder(r *os.Root, name string) error {
 	f, err := r.OpenFile(name, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -103,7 +103,7 @@ func chmodFolder(r *os.Root, name string) error {
 	return f.Chmod(0o755)
 }
 
-// clearFile removes the file that stands where a folder above rel must be.
+// clearFile removes a file that has the name of a folder above rel.
 func (t *Tree) clearFile(r *os.Root, rel string) error {
 	for i, c := range rel {
 		if c != '/' {
@@ -125,7 +125,7 @@ func (t *Tree) clearFile(r *os.Root, rel string) error {
 	return nil
 }
 
-// clearFolder removes the folder that stands where the file rel must be.
+// clearFolder removes a folder that has the name of the file rel.
 func (t *Tree) clearFolder(r *os.Root, rel string) error {
 	used, err := t.findUsed(r, rel)
 	if err != nil {
@@ -137,8 +137,8 @@ func (t *Tree) clearFolder(r *os.Root, rel string) error {
 	return r.RemoveAll(rel)
 }
 
-// findUsed returns a file below dir whose original may exist, or "" where all
-// are gone.
+// findUsed returns a file below dir whose original may exist, or "" if all are
+// gone.
 func (t *Tree) findUsed(r *os.Root, dir string) (string, error) {
 	f, err := r.Open(dir)
 	if err != nil {

@@ -16,11 +16,11 @@ import (
 )
 
 // probeName is in the tree's own folder, where published names begin too, so
-// that the probe finds what hinders a rename from tempDir to there.
+// that the probe meets the errors of a rename from tempDir to there.
 const probeName = ".thumbd-probe"
 
 // Probe makes the tree if it is missing, and creates, renames and removes a
-// file in it. Its error names the path and the user, and says what to do.
+// file in it. Its error names the path, the user and the cure.
 func (t *Tree) Probe() error {
 	var err error
 	for range attempts {
@@ -87,7 +87,7 @@ func access(dir string, mode uint32) error {
 	return nil
 }
 
-// advise wraps what Probe and Check have met.
+// advise adds the user and the cure to an error of Probe or Check.
 func (t *Tree) advise(err error) error {
 	if err == nil {
 		return nil

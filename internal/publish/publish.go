@@ -11,13 +11,13 @@
 //	flock                its owner is alive: Sweep leaves it alone
 //	pread64, write       the copy
 //	pread64              the copy's header: format and dimensions
-//	fchmod               0644, whatever the umask
+//	fchmod               0644, with any umask
 //	utimensat            the mtime that package stamp gives
 //	fsync                the data, before it has a name
 //	renameat             the name
 //
 // between them the openat, fstat and close that [os.Root] needs to find its
-// way, and mkdirat with fchmod where a folder is missing.
+// way, and for a missing folder mkdirat with fchmod.
 //
 // The folder is not synced after the rename: a name that a power cut takes
 // away is rendered again on the next miss, and the sync would cost every
@@ -42,11 +42,11 @@ import (
 
 // What Publish tells apart from trouble with the disk.
 var (
-	// ErrPicture is the worker's fault: it keeps a hand on the picture, or the
-	// picture is not what was asked for.
+	// ErrPicture is the worker's fault: the picture can still be changed, or has
+	// another format or size than was asked for.
 	ErrPicture = errors.New("the worker's picture is not what was asked for")
-	// ErrInTheWay is a file where a folder must be, or the reverse, whose
-	// original still exists.
+	// ErrInTheWay means that a file has the name of a folder that is needed, or the
+	// reverse, and that its original still exists.
 	ErrInTheWay = errors.New("something published stands in the way")
 	// ErrName is a name that is not below the tree, or has an empty segment or
 	// one with a leading dot.
@@ -57,11 +57,11 @@ var (
 var errCopy = errors.New("the copy is not what was written")
 
 // attempts bounds how often something that a purge has taken away is made
-// again for one thumbnail. A purge passes each folder once; ten meet each other
-// only where something is wrong.
+// again for one thumbnail. A purge passes each folder once, so ten attempts
+// fail only if something else is wrong.
 const attempts = 10
 
-// Tree is where a site publishes: all that lies below its document root and
+// Tree holds the published files of a site: all below its document root and
 // prefix. Names are URIs, decoded and normalized, and begin with the prefix.
 // Its methods may be called at the same time, by several processes too.
 type Tree struct {
@@ -72,7 +72,7 @@ type Tree struct {
 	held         *os.File // of Hold, or nil
 }
 
-// Want is what a picture must be.
+// Want describes the picture that must be published.
 type Want struct {
 	Format thumb.Format
 	// Width x Height in pixels; 0 x 0 asks for the format alone.
@@ -87,9 +87,9 @@ type Want struct {
 // begins and ends with a slash. It touches no disk.
 //
 // gone reports whether the original of a published name is known not to exist;
-// only then is what stands in the way of another name removed. It is called
-// for whatever lies in the tree, so for names too that no URI has. It may be
-// nil: then nothing is removed.
+// only then may a file be removed that is in the way of another name. It is called
+// for any name in the tree, also for one that no URI has. If it is nil, nothing is
+// removed.
 func New(documentRoot, prefix string, gone func(name string) bool) *Tree {
 	if gone == nil {
 		gone = func(string) bool { return false }
@@ -102,8 +102,8 @@ func New(documentRoot, prefix string, gone func(name string) bool) *Tree {
 	}
 }
 
-// Close lets go of the tree's directory once running calls have returned, and
-// of the tree where Hold holds it. Files that Open has returned stay open.
+// Close closes the tree's directory once running calls have returned, and unlocks
+// the tree if Hold has locked it. Files that Open has returned stay open.
 func (t *Tree) Close() {
 	t.dir.Close()
 	if t.held != nil {
@@ -112,13 +112,13 @@ func (t *Tree) Close() {
 }
 
 // Publish copies picture, a memfd that allows sealing, to name: readers see
-// what was there before, or all of the new file. Folders that are missing,
+// the file of before, or all of the new one. Folders that are missing,
 // the tree's own included, are made. It seals picture for good and does not
 // use its offset.
 //
 // An error other than ErrName wraps the cause and leaves no file behind, and
-// one that is not ErrPicture either means that picture is sealed and is what
-// was wanted: it may be served from memory.
+// one that is not ErrPicture either means that picture is sealed and as want says:
+// it may be served from memory.
 func (t *Tree) Publish(name string, picture *os.File, want Want) (err error) {
 	defer func() {
 		if err != nil {
@@ -154,8 +154,8 @@ func (t *Tree) Publish(name string, picture *os.File, want Want) (err error) {
 	return err
 }
 
-// Check seals picture for good, as Publish does, and returns nil if it is what
-// was wanted: then it may be served from memory.
+// Check seals picture for good, as Publish does, and returns nil if it is as want
+// says: then it may be served from memory.
 func Check(picture *os.File, want Want) error {
 	sealed, err := seal(picture)
 	if err != nil {
@@ -206,7 +206,7 @@ func (t *Tree) publish(rel string, sealed *io.SectionReader, want Want) (err err
 }
 
 // Stat returns the mtime and the size of the published file of that name. ok
-// is false where there is none, or no regular file.
+// is false if there is none, or no regular file.
 func (t *Tree) Stat(name string) (mtime time.Time, size int64, ok bool) {
 	fi, ok := t.lstat(name)
 	if !ok {
@@ -230,7 +230,7 @@ func (t *Tree) lstat(name string) (os.FileInfo, bool) {
 }
 
 // Published returns when the file of that name was published, as far as its
-// ctime tells. ok is false where Stat has none.
+// ctime tells. ok is false if Stat finds none.
 func (t *Tree) Published(name string) (at time.Time, ok bool) {
 	fi, ok := t.lstat(name)
 	if !ok {
@@ -244,7 +244,7 @@ func (t *Tree) Published(name string) (at time.Time, ok bool) {
 }
 
 // Open opens the published file of that name for reading; the caller closes
-// it. The error wraps [fs.ErrNotExist] where Stat would not find the file.
+// it. The error wraps [fs.ErrNotExist] if Stat would not find the file.
 func (t *Tree) Open(name string) (*os.File, error) {
 	rel, err := t.relative(name)
 	if err != nil {

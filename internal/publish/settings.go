@@ -13,7 +13,7 @@ import (
 // settingsName is the file in tempDir that tells how the tree was made.
 const settingsName = "settings.json"
 
-// Settings returns what SetSettings has kept, nil if that is nothing.
+// Settings returns the data of the last SetSettings, nil if there is none.
 func (t *Tree) Settings() ([]byte, error) {
 	r, release, err := t.dir.Acquire()
 	if errors.Is(err, fs.ErrNotExist) {
@@ -33,8 +33,8 @@ func (t *Tree) Settings() ([]byte, error) {
 	return data, nil
 }
 
-// SetSettings keeps data, which tells how the tree's thumbnails are made,
-// beside them: after a power cut it is what was kept before, or data.
+// SetSettings keeps data, which tells how the tree's thumbnails are made, beside
+// them. After a power cut Settings returns the data of before, or this.
 func (t *Tree) SetSettings(data []byte) (err error) {
 	defer func() {
 		if err != nil {

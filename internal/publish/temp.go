@@ -21,7 +21,7 @@ const tempDir = ".thumbd"
 
 // newTemp creates a temp file and locks it. The caller removes it unless it
 // has been renamed, and closes it after that. The error wraps fs.ErrNotExist
-// where a purge has come between; then the caller may try again.
+// if a purge came between; then the caller may try again.
 func newTemp(r *os.Root) (f *os.File, name string, err error) {
 	// However often Sweep comes between, on a busy machine: another file costs
 	// nothing yet.
@@ -65,7 +65,7 @@ func createTemp(r *os.Root, name string) (*os.File, error) {
 	return r.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 }
 
-// own locks f. It returns false where Sweep has come between f's creation and
+// own locks f. It returns false if Sweep came between f's creation and
 // the lock: then f has lost its name, or is about to.
 func own(f *os.File) (bool, error) {
 	locked, err := lock(f)
@@ -79,8 +79,8 @@ func own(f *os.File) (bool, error) {
 	return st.Nlink > 0, nil
 }
 
-// lock returns false where another holds the lock. The lock is gone when f is
-// closed, so with its process, however that ends.
+// lock returns false if another process holds the lock. The lock is gone when f is
+// closed, and when its process ends in any way.
 func lock(f *os.File) (bool, error) {
 	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
@@ -97,8 +97,8 @@ func (t *Tree) Sweep() error {
 	return err
 }
 
-// Leftovers counts the files that Sweep removes, and what they take of the disk
-// in bytes. With remove it is Sweep.
+// Leftovers counts the files that Sweep removes, and their share of the disk in
+// bytes. With remove it is Sweep.
 func (t *Tree) Leftovers(remove bool) (files, bytes int64, err error) {
 	r, release, err := t.dir.Acquire()
 	if errors.Is(err, fs.ErrNotExist) {
@@ -147,7 +147,7 @@ func tempNames(r *os.Root) ([]string, error) {
 }
 
 // sweep removes one temp file unless its owner lives, or without remove looks
-// at it. dead is false where there is nothing to remove.
+// at it. dead is false if there is nothing to remove.
 func sweep(r *os.Root, name string, remove bool) (dead bool, bytes int64, err error) {
 	// For writing: NFS gives an exclusive lock to nobody else.
 	f, err := r.OpenFile(name, os.O_RDWR|unix.O_NONBLOCK, 0)

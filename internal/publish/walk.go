@@ -135,8 +135,8 @@ func walk(ctx context.Context, r *os.Root, dir string, f func(rel string) error)
 	return err
 }
 
-// removeAll is Root.RemoveAll for folders that take long, and for what others
-// still put something into.
+// removeAll is Root.RemoveAll for large folders, and for folders into which others
+// still put files.
 func removeAll(ctx context.Context, r *os.Root, dir string) error {
 	for range attempts {
 		err := eachEntry(r, dir, func(e fs.DirEntry) error {
