@@ -222,12 +222,12 @@ func TestTurnsStartNoWorkers(t *testing.T) {
 func TestOutputsLeftToOthersAreTaken(t *testing.T) {
 	for name, others := range map[string]int{"that dies": 0, "that takes another": 1} {
 		q := newQueue(16, noStrikes)
-		fit := q.seats.sit(protected)
+		fit := q.seats.sit(&worker{side: protected})
 		for range others + 1 {
 			outputs(t, q, "a")[0].Protected = true
 			q.waiting[len(q.waiting)-1].Identity.Name = fmt.Sprint(len(q.waiting))
 		}
-		own := q.seats.sit(open)
+		own := q.seats.sit(&worker{side: open})
 		if job := q.take(own); job != nil {
 			t.Fatalf("%s: a job that another worker fits", name)
 		}
@@ -251,28 +251,28 @@ func TestOutputsLeftToOthersAreTaken(t *testing.T) {
 }
 
 // TestOwnSideFirst has a worker that is bound to a side take that side's
-// outputs first, as long as the others have not waited.
+// outputs first, until both the others have waited and it has served for a while.
 func TestOwnSideFirst(t *testing.T) {
+	const moment, long = -time.Hour, 2 * patience
 	for name, c := range map[string]struct {
-		side   side
-		waited time.Duration
-		want   string
+		side           side
+		waited, served time.Duration
+		want           string
 	}{
-		"of a new worker":           {neither, 0, "a"},
-		"of its side":               {protected, 0, "b"},
-		"of the other side":         {open, 0, "a"},
-		"of those that wait longer": {protected, 2 * patience, "a"},
+		"of a new worker":                      {neither, moment, moment, "a"},
+		"of its side":                          {protected, moment, long, "b"},
+		"of the other side":                    {open, moment, long, "a"},
+		"of those that wait longer":            {protected, long, long, "a"},
+		"of its side, since it has just begun": {protected, long, moment, "b"},
+		"of the side that is first in line":    {open, long, moment, "a"},
 	} {
 		q := newQueue(16, noStrikes)
 		all := outputs(t, q, "a", "b")
 		all[1].Protected = true
 		for _, o := range all {
-			o.queued = time.Now().Add(time.Hour - c.waited)
-			if c.waited > 0 {
-				o.queued = time.Now().Add(-c.waited)
-			}
+			o.queued = time.Now().Add(-c.waited)
 		}
-		if got := q.take(&seat{side: c.side})[0].Identity.Name; got != c.want {
+		if got := q.take(&seat{side: c.side, since: time.Now().Add(-c.served)})[0].Identity.Name; got != c.want {
 			t.Errorf("%s: %s first, want %s", name, got, c.want)
 		}
 	}

@@ -145,7 +145,7 @@ func (p *Pool) attempt(w *worker, outputs []*output, deadline time.Time) (err er
 		return fmt.Errorf("%w: no worker could be started in time", ErrInternal)
 	}
 	original := outputs[0].Original
-	w.side = sideOf(outputs[0])
+	w.serve(sideOf(outputs[0]))
 	// The worker before may have read some of it: the offset is shared.
 	if _, err := original.Seek(0, io.SeekStart); err != nil {
 		return fmt.Errorf("%w: %w", ErrInternal, err)

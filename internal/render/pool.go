@@ -169,7 +169,7 @@ func (p *Pool) place(ctx context.Context) {
 				p.placed.Add(1)
 			}
 		}
-		outputs, err := p.queue.next(ctx, w.side, w.gone)
+		outputs, err := p.queue.next(ctx, w)
 		switch {
 		case err != nil:
 			p.drop(w, end{})

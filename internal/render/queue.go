@@ -172,11 +172,11 @@ func (q *queue) abandon(o *output) bool {
 
 // next waits for outputs of one original and takes them out: the first in
 // line and all others of its original, at most wire.MaxOutputs, or one alone.
-// It returns nil when stop is closed. Outputs of side s, which the worker has
-// served, go before others for a while, and an output that another idle worker
-// fits better is left to that one. The caller calls release when the job is done.
-func (q *queue) next(ctx context.Context, s side, stop <-chan struct{}) ([]*output, error) {
-	own := q.seats.sit(s)
+// It returns nil when w has ended. Outputs of the side that w has served go before
+// others for a while, and an output that another idle worker fits better is left to
+// that one. The caller calls release when the job is done.
+func (q *queue) next(ctx context.Context, w *worker) ([]*output, error) {
+	own := q.seats.sit(w)
 	defer q.seats.leave(own)
 	for {
 		if job := q.take(own); job != nil {
@@ -185,7 +185,7 @@ func (q *queue) next(ctx context.Context, s side, stop <-chan struct{}) ([]*outp
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
-		case <-stop:
+		case <-w.gone:
 			return nil, nil
 		case <-own.look:
 		}
@@ -209,7 +209,7 @@ func (q *queue) take(own *seat) []*output {
 	if at < 0 {
 		return nil
 	}
-	first := q.waiting[q.prefer(at, own.side)]
+	first := q.waiting[q.prefer(at, own)]
 	job := []*output{first}
 	for _, o := range q.waiting {
 		if o != first && !o.alone && !first.alone && o.Identity == first.Identity && sideOf(o) == sideOf(first) && len(job) < wire.MaxOutputs {

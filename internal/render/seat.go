@@ -2,7 +2,10 @@
 
 package render
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // seats are the idle workers. Safe for concurrent use.
 type seats struct {
@@ -12,15 +15,16 @@ type seats struct {
 
 // seat is an idle worker.
 type seat struct {
-	side side          // that the worker has served
-	look chan struct{} // has a token if there may be a job
+	side  side          // that the worker has served
+	since time.Time     // when the worker served its first original
+	look  chan struct{} // has a token if there may be a job
 }
 
 func newSeats() *seats { return &seats{idle: make(map[*seat]bool)} }
 
 // sit adds an idle worker.
-func (all *seats) sit(s side) *seat {
-	own := &seat{side: s, look: make(chan struct{}, 1)}
+func (all *seats) sit(w *worker) *seat {
+	own := &seat{side: w.side, since: w.since, look: make(chan struct{}, 1)}
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	all.idle[own] = true

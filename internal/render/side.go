@@ -20,8 +20,10 @@ const (
 )
 
 // patience is how long outputs of the other side wait for a worker that has
-// work of its own side: changing the worker with each job would cost a start
-// each.
+// work of its own side, and how long such a worker serves before it is changed:
+// a change with each job would cost a start each. Example: starts take two
+// seconds, so all outputs wait longer than patience. One worker still makes
+// outputs of its side for a second.
 const patience = time.Second
 
 func sideOf(o *output) side {
@@ -44,6 +46,13 @@ func (have side) misfit(want side) int {
 	return 2
 }
 
+// serve notes that w is handed an original of side s.
+func (w *worker) serve(s side) {
+	if w.side == neither {
+		w.side, w.since = s, time.Now()
+	}
+}
+
 // unfitFor returns why w can't be given a job of side s, if it can't.
 func (w *worker) unfitFor(s side) end {
 	if w.side != neither && w.side != s {
@@ -52,12 +61,13 @@ func (w *worker) unfitFor(s side) end {
 	return w.unfit()
 }
 
-// prefer returns which of those that wait is next for a worker of side s. That
-// is the output at, unless it came a moment ago and another, which may be taken
-// now, is of that side. q.mu is held.
-func (q *queue) prefer(at int, s side) int {
-	first := q.waiting[at]
-	if s == neither || sideOf(first) == s || time.Since(first.queued) > patience {
+// prefer returns which of those that wait is next for an idle worker. That is the
+// output at, unless it is of the other side, came a moment ago or the worker began a
+// moment ago, and another output of the worker's side may be taken now. q.mu is held.
+func (q *queue) prefer(at int, idle *seat) int {
+	first, s := q.waiting[at], idle.side
+	waited := time.Since(first.queued) > patience && time.Since(idle.since) > patience
+	if s == neither || sideOf(first) == s || waited {
 		return at
 	}
 	own := slices.IndexFunc(q.waiting, func(o *output) bool {

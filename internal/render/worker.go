@@ -42,6 +42,7 @@ type worker struct {
 	outputs    int           // made so far
 	wear       int           // of them, those that the daemon can't check counted more often
 	side       side          // of the sites that it has served
+	since      time.Time     // when it served the first of them
 	distrusted atomic.Bool
 	condemned  atomic.Pointer[end] // why guard has killed it
 	stat       *os.File            // of openStat
