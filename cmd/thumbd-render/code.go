@@ -20,8 +20,8 @@ const (
 // missingCode is for the log.
 const missingCode = "memory for compiled code: resizing is slower, and thumbnails differ a little from those of other machines"
 
-// settleCode starts the program anew, without compiled code, where liborc
-// would find no memory to run it from: it would abort. systemd's
+// settleCode starts the program anew, without liborc's compiled code, if liborc
+// would find no memory to run that code from: it would abort. systemd's
 // MemoryDenyWriteExecute together with a /tmp of noexec is such a place.
 func settleCode() error {
 	if os.Getenv(orcCode) != "" || !compiles() || codeMemory() {
@@ -38,7 +38,7 @@ func compiles() bool {
 	return err != nil || bytes.Contains(maps, []byte("/liborc-"))
 }
 
-// codeMissing returns what settleCode had to give up.
+// codeMissing names the abilities that settleCode had to give up.
 func codeMissing() []string {
 	if os.Getenv(orcCode) != orcEmulate {
 		return nil
@@ -65,8 +65,8 @@ func mappedTwice() bool {
 	return runs(int(f.Fd()), 0, unix.MAP_SHARED)
 }
 
-// runs reports whether a page can be mapped from fd for reading, running, and
-// what else is asked for.
+// runs reports whether a page can be mapped from fd for reading, running, and the
+// further protection that is asked for.
 func runs(fd, protection, flags int) bool {
 	p, err := unix.Mmap(fd, 0, os.Getpagesize(), unix.PROT_READ|unix.PROT_EXEC|protection, flags)
 	if err == nil {

@@ -21,13 +21,13 @@ import (
 // socket is the worker's end of the socketpair.
 const socket = 3
 
-// garbage is how much of it may lie in Go's heap, in percent of what is used
-// there, which is little: the default would have it grow for 1,000 renders
+// garbage is how much of it may lie in Go's heap, in percent of the memory used
+// there, which is little. The default would have it grow for 1,000 renders
 // before it is collected for the first time.
 const garbage = 20
 
-// version is set by the linker to the release; else the build information says
-// what this is.
+// version is set by the linker to the release. If it is empty, the build information
+// has the version.
 var version string
 
 func main() {

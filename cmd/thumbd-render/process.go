@@ -11,16 +11,16 @@ import (
 	"thumbd/internal/render/wire"
 )
 
-// mostFiles is what a job has, watermarks too, and some that the runtime and
-// libvips open.
+// mostFiles is the number of files of a job, with watermarks, and of some that the
+// runtime and libvips open.
 const mostFiles = 1 + 2*wire.MaxOutputs + 32
 
-// limit takes from the process the memory beyond so many bytes, where that is
-// not 0, files beyond those of a job, and the right to leave an original's
-// pixels in a core file.
+// limit takes from the process the memory beyond so many bytes, unless that is 0, the
+// files beyond those of a job, and the right to leave an original's pixels in a core
+// file.
 func limit(memory uint64) error {
 	if memory > 0 {
-		// RLIMIT_AS would count what Go and libvips reserve and never use.
+		// RLIMIT_AS would count memory that Go and libvips reserve and never use.
 		l := unix.Rlimit{Cur: memory, Max: memory}
 		if err := unix.Setrlimit(unix.RLIMIT_DATA, &l); err != nil {
 			return fmt.Errorf("limit memory to %d bytes: %w", memory, err)
@@ -35,8 +35,8 @@ func limit(memory uint64) error {
 	return nil
 }
 
-// offer makes the process the first that the kernel's OOM killer takes, where
-// it is allowed to: a worker is replaced, the daemon is not.
+// offer makes the process the first that the kernel's OOM killer takes, if it is
+// allowed to: a worker is replaced, the daemon is not.
 func offer() {
 	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0)
 }

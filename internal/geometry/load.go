@@ -4,10 +4,10 @@ package geometry
 
 import "image"
 
-// A decoder reduces cheaply and roughly, to means. What is left to the last,
-// fine reduction is at least leftNum / leftDen: below that two thumbnails of
+// A decoder reduces cheaply and roughly, to means. The factor that is left to the
+// last, fine reduction is at least leftNum / leftDen: below that two thumbnails of
 // which one went through a smaller decode than the other differ (SSIM under
-// 0.995), above it time is lost. It is just what 1200 of 4000 pixels leave.
+// 0.995), above it time is lost. 1200 of 4000 pixels leave just this factor.
 const leftNum, leftDen = 5, 3
 
 // WebP's decoder, which can scale to any size, reduces better.
@@ -59,8 +59,8 @@ func Eighths(picture, size image.Point) int {
 	return 0
 }
 
-// Mean returns by how much a decoded picture shall be reduced to the mean of
-// its pixels before it is resized to size: what is left is at least twice that.
+// Mean returns the factor by which a decoded picture is reduced to the means of its
+// pixels before it is resized to size. At least a factor of 2 is left after it.
 func Mean(picture, size image.Point) int {
 	return min(max(min(picture.X/(2*size.X), picture.Y/(2*size.Y)), 1), mostMean)
 }

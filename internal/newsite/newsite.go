@@ -32,7 +32,7 @@ var (
 	ErrMistakes = errors.New("the configuration would have mistakes")
 )
 
-// Site is what there is to add: the keys of thumbd.toml(5).
+// Site is the site to add: the keys of thumbd.toml(5).
 type Site struct {
 	Name         string   `toml:"-"`
 	Prefix       string   `toml:"prefix"`
@@ -98,7 +98,7 @@ func taken(c *config.Config, name string) bool {
 		slices.ContainsFunc(c.Files, func(f config.Files) bool { return f.Where.Name == name })
 }
 
-// appendTo returns text with s behind what is there.
+// appendTo returns text with s at its end.
 func (s Site) appendTo(text []byte) ([]byte, error) {
 	b := bytes.NewBuffer(slices.Clone(text))
 	if len(text) > 0 {

@@ -37,7 +37,7 @@ type Settings struct {
 const stamped = 2
 
 // text is Settings in JSON. A field that an older version did not write is
-// zero, which is what its thumbnails were made with.
+// zero: its thumbnails were made with that value.
 type text struct {
 	Prefix     string                     `json:"prefix"`
 	Scheme     string                     `json:"scheme"`
@@ -206,7 +206,7 @@ func (c Change) Of(name string) bool {
 }
 
 // Fresh reports whether a published file of that name and modification time is
-// what the new settings make of o.
+// the one that the new settings give for o.
 func (c Change) Fresh(name string, mtime time.Time, o stamp.Original) bool {
 	if stamp.Same(mtime, c.to.Mtime(name, o)) {
 		return true

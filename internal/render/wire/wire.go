@@ -31,10 +31,10 @@ const (
 	MaxOutputs = 32       // of one job
 )
 
-// ErrMessage is what every decoding error wraps.
+// ErrMessage is wrapped by every decoding error.
 var ErrMessage = errors.New("not a message of the worker protocol")
 
-// Hello is the worker's first message: it is warm, and this is what it can do.
+// Hello is the worker's first message. It is ready, and tells its abilities.
 type Hello struct {
 	Version int            `json:"version"`
 	Vips    string         `json:"vips"`
@@ -44,7 +44,7 @@ type Hello struct {
 	Missing []string `json:"missing,omitempty"`
 }
 
-// Job is one original and the list of what is to be made of it.
+// Job is one original and the list of its outputs.
 type Job struct {
 	ID      uint64         `json:"id"`
 	Formats []thumb.Format `json:"formats"` // that the original may be of
@@ -64,7 +64,7 @@ type Reply struct {
 	Results []Result `json:"results"`
 }
 
-// Result is what became of an output.
+// Result tells the end of one output.
 type Result struct {
 	Failure Failure `json:"failure,omitempty"` // empty: it was made
 	Detail  string  `json:"detail,omitempty"`  // for the log, at most 500 bytes
@@ -79,8 +79,8 @@ type Result struct {
 	OriginalHeight int `json:"original_height,omitempty"`
 }
 
-// Failure is the kind of a failure, decided by the worker from what it checked
-// and never from the text of an error.
+// Failure is the kind of a failure, decided by the worker from its own
+// checks and never from the text of an error.
 type Failure string
 
 // The kinds. All but the last two are the original's own fault.

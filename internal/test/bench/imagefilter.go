@@ -20,7 +20,7 @@ import (
 	"time"
 )
 
-// filterModules are where distributions have nginx's image_filter.
+// filterModules are the paths of nginx's image_filter in distributions.
 var filterModules = []string{
 	"/usr/lib/nginx/modules/ngx_http_image_filter_module.so",
 	"/usr/lib64/nginx/modules/ngx_http_image_filter_module.so",

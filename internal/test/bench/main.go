@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// Command bench measures what thumbd promises of its speed, and compares it
-// with what was aimed at. On a machine that others use too, ratios of one run
-// mean something and times do not.
+// Command bench measures thumbd's speed and compares it with the aims. On a machine
+// that others use too, only the ratios of one run mean something, not the times.
 //
 // Arguments name the measurements to make; without any, all are made. See
 // package rig for THUMBD_BUILD.
@@ -31,7 +30,7 @@ type measurement struct {
 	run  func(context.Context, rig.Programs) (figure, error)
 }
 
-// figure is a result, with what it was made of.
+// figure is a result, with the measurements behind it.
 type figure struct {
 	value  float64
 	detail string

@@ -19,9 +19,9 @@ import (
 )
 
 // overhead compares a miss, asked of the daemon itself, with the render alone,
-// by the same engine in this process, in turns. The original is small, as what
-// is measured does not depend on it and a long render's spread would hide it.
-// The document root is in memory, where a sync costs nothing.
+// by the same engine in this process, in turns. The original is small: the
+// overhead does not depend on it, and the spread of a long render would hide it.
+// The document root is in memory, so that a sync costs nothing.
 func overhead(ctx context.Context, p rig.Programs) (f figure, err error) {
 	const rounds, name = 500, "1.jpg"
 	old := os.Getenv("TMPDIR")

@@ -45,7 +45,7 @@ func withSharp(ctx context.Context, format string, f func(*engine.Engine, *sharp
 	return withOriginals(format, func(_ string, originals []original) error { return f(e, process, originals) })
 }
 
-// alike makes JPEGs that are progressive where thumbd's are.
+// alike makes a JPEG progressive if thumbd does.
 func (s *sharpProcess) alike() *peer {
 	p := s.peer("jpeg")
 	p.make = func(o original, box image.Point) error {

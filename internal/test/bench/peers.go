@@ -61,7 +61,7 @@ func own(e *engine.Engine, name string, f thumb.Format, quality int) *peer {
 }
 
 // inProcess is vips_thumbnail on the same library, in this process. It converts
-// to sRGB where told to: the photographs here have no profile, and thumbd leaves
+// to sRGB if srgb is set: the photographs here have no profile, and thumbd leaves
 // such colors as they are.
 func inProcess(name string, srgb bool) *peer {
 	return &peer{name: name, spent: clock, make: func(o original, box image.Point) error {
@@ -96,7 +96,7 @@ func program(ctx context.Context, path string, arguments func(from, to string, b
 	}, nil
 }
 
-// vipsthumbnailPath is where distributions have libvips' own program.
+// vipsthumbnailPath is the path of libvips' own program in distributions.
 const vipsthumbnailPath = "/usr/bin/vipsthumbnail"
 
 // vipsthumbnail(1), with the settings of inProcess.
@@ -144,8 +144,8 @@ func others(ctx context.Context, folder string) (peers []*peer, skipped []string
 	}
 }
 
-// startCost returns what it takes to start a program that does nothing, the mean
-// of several.
+// startCost returns the time of starting a program that does nothing, the mean of
+// several.
 func startCost(ctx context.Context, name string, argument string) (time.Duration, error) {
 	const times = 10
 	before := clock()

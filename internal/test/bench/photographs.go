@@ -28,7 +28,7 @@ var enlarged = []struct {
 
 // largePhotographs writes photographs of a format into folder: those of the
 // test data, enlarged to 2 to 24 megapixels, with a sensor's noise, so that
-// they are as hard to decode as what cameras write.
+// they are as hard to decode as the files of cameras.
 func largePhotographs(folder, format string) ([]original, error) {
 	from, err := rig.Testdata("originals/photos")
 	if err != nil {

@@ -38,8 +38,8 @@ type comparison struct {
 	spent [][]time.Duration // by peer and box
 }
 
-// compare has every peer make every thumbnail, in turns, so that what else
-// the machine does hits all of them. Each round another one is first, which has
+// compare has every peer make every thumbnail, in turns, so that other
+// work of the machine hits all of them. Each round another one is first, which has
 // to bring the original into the processor's caches.
 func compare(ctx context.Context, c *comparison, originals []original, rounds int) error {
 	c.spent = make([][]time.Duration, len(c.peers))
@@ -193,8 +193,8 @@ func against(format string, rounds int) func(context.Context, rig.Programs) (fig
 
 const times = "processor time per thumbnail, and the first's over the others'"
 
-// againstAll compares thumbd with vips_thumbnail, and with what else makes
-// thumbnails of JPEG here.
+// againstAll compares thumbd with vips_thumbnail, and with all other programs here
+// that make thumbnails of JPEG.
 func againstAll(ctx context.Context, _ rig.Programs) (f figure, err error) {
 	const rounds = 5
 	e, err := engine.Start()

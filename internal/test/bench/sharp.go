@@ -22,8 +22,8 @@ import (
 //go:embed sharp
 var sharpFiles embed.FS
 
-// installSharp returns the folder of the user's cache that sharp is in. It
-// is installed by npm where it is not there.
+// installSharp returns the folder of sharp in the user's cache. npm installs it if
+// it is not there.
 func installSharp(ctx context.Context) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -125,7 +125,7 @@ func sharp(ctx context.Context) (*peer, error) {
 	return p, nil
 }
 
-// reply returns what a line says went wrong.
+// reply returns the error that a line tells.
 func reply(r *bufio.Reader) error {
 	line, err := r.ReadString('\n')
 	if errors.Is(err, io.EOF) {

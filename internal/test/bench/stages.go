@@ -24,8 +24,8 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// stages are peers that each do a part of what thumbd or sharp does, and what
-// their times tell.
+// stages are peers that each do a part of the work of thumbd or sharp, and their
+// times.
 type stages struct {
 	comparison
 	sizes   map[string]image.Point   // of originals
@@ -138,7 +138,8 @@ func (s *stages) scale(o original, box image.Point) int {
 	return geometry.Shrink(s.sizes[o.name], s.fitted(o, box))
 }
 
-// sharpScale is what sharp decodes: as little as it can, but not the very size.
+// sharpScale is the N of N/8 at which sharp decodes: as little as it can, but not
+// the very size.
 func (s *stages) sharpScale(o original, box image.Point) int {
 	whole := s.sizes[o.name].X / s.fitted(o, box).X
 	for _, n := range []int{8, 4, 2} {
@@ -158,7 +159,7 @@ func decodedAt(size image.Point, scale int) image.Point {
 	return size.Mul(2).Div(2*scale + scale/2 + 1)
 }
 
-// planes decodes as thumbd does, or returns none where libvips decodes.
+// planes decodes as thumbd does, or returns none if libvips decodes.
 func (s *stages) planes(o original, box image.Point) (plane.Picture, error) {
 	n := geometry.Eighths(s.sizes[o.name], s.fitted(o, box))
 	if n == 0 {
@@ -216,7 +217,7 @@ type row struct {
 	minus []int
 }
 
-// sharpRows are the steps of thumbd and sharp: what no step takes is resizing.
+// sharpRows are the steps of thumbd and sharp. The rest of the time is resizing.
 var sharpRows = []row{
 	{"thumbd", ownAll, nil},
 	{"  decode", ownDecode, nil},
@@ -246,7 +247,7 @@ func (s *stages) table(rows []row, thumbnails int) string {
 	return b.String()
 }
 
-// leastLikeness returns the least SSIM of what pixels makes, for each size.
+// leastLikeness returns the least SSIM of the pictures of pixels, for each size.
 func leastLikeness(originals []original, pixels func(original, image.Point) (image.Image, error)) (string, error) {
 	least := make([]float64, len(boxes))
 	for i := range least {

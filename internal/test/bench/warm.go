@@ -16,7 +16,7 @@ import (
 	"thumbd/internal/test/rig"
 )
 
-// ahead is what makes the default presets of a tree in several ways.
+// ahead makes the default presets of a tree in several ways.
 type ahead struct {
 	programs  rig.Programs
 	folder    string // has all that follows, and the document root
@@ -109,8 +109,8 @@ func (a *ahead) ways() []*way {
 	return all
 }
 
-// measure notes what w takes. Its error may be that w has not made what the first
-// way has.
+// measure notes the time of w. It fails if w's thumbnails differ from the first
+// way's.
 func (a *ahead) measure(ctx context.Context, w *way) error {
 	if !w.again {
 		if err := os.RemoveAll(w.root); err != nil {
@@ -133,8 +133,8 @@ func (a *ahead) measure(ctx context.Context, w *way) error {
 	return m.check(*a.first, len(a.paths)*len(squares()))
 }
 
-// thumbd has thumbd warm make what arguments say, by itself unless they name the
-// socket of a daemon, and returns what it says of that.
+// thumbd runs thumbd warm with the arguments, without a daemon unless they name its
+// socket, and returns its output.
 func (a *ahead) thumbd(ctx context.Context, arguments ...string) (string, error) {
 	all := append([]string{"warm", "-c", a.toml, "--admin", filepath.Join(a.folder, "none"), "gallery"}, arguments...)
 	out, err := exec.CommandContext(ctx, a.programs.Thumbd, all...).CombinedOutput()
@@ -206,7 +206,7 @@ func (a *ahead) byPeer(ctx context.Context) error {
 	return nil
 }
 
-// figure compares what the ways took.
+// figure compares the times of the ways.
 func (a *ahead) figure(ways []*way) figure {
 	f := figure{detail: fmt.Sprintf("%d photographs of 2 to 24 megapixels, %d thumbnails; processor time, and the first's over the others', medians of %d rounds",
 		len(a.paths), len(a.first.thumbnails), len(ways[atOnce].spent))}

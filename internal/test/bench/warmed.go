@@ -38,14 +38,14 @@ type made struct {
 	bytes      int64
 }
 
-// header is what a thumbnail's file says of itself.
+// header has a thumbnail's format and size, read from its file.
 type header struct {
 	size        image.Point
 	progressive bool
 }
 
-// look returns what is below root, which has a folder for each preset, or a
-// folder thumbs of these.
+// look returns the thumbnails below root, which has a folder for each preset, or a
+// folder thumbs with these.
 func look(root string) (made, error) {
 	m := made{thumbnails: make(map[string]header)}
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {

@@ -39,8 +39,8 @@ var webpRows = []row{
 	{"if thumbd left all resizing to the decoder", webpLeft, nil},
 }
 
-// whereWebPGoes compares thumbd with vips_thumbnail step by step, and what both
-// make with a reduction of all pixels.
+// whereWebPGoes compares thumbd with vips_thumbnail step by step, and the thumbnails
+// of both with a reduction of all pixels.
 func whereWebPGoes(ctx context.Context, _ rig.Programs) (f figure, err error) {
 	const rounds = 7
 	e, err := engine.Start()

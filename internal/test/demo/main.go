@@ -3,7 +3,7 @@
 // Command demo shows thumbd at work: it makes thumbnails of a folder of images
 // through a real nginx and serves a page of them until it is interrupted.
 //
-// PORT is where nginx listens on 127.0.0.1: 8080 if unset, any free one if 0. ORIGINALS is the
+// PORT is the port of nginx on 127.0.0.1: 8080 if unset, any free one if 0. ORIGINALS is the
 // folder, testdata/originals if unset. See package rig for THUMBD_BUILD.
 package main
 
@@ -53,7 +53,7 @@ func run(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	// nginx's workers are another user where this runs as root.
+	// If this runs as root, nginx's workers are another user.
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ var variants = []thumb.Transform{
 	{Width: 96, Height: 96, Method: thumb.Crop, Format: thumb.PNG},
 }
 
-// gallery is what is shown, and where.
+// gallery has the pictures of the page, and the addresses.
 type gallery struct {
 	folder string
 	names  []string // of originals, below folder
@@ -48,7 +48,7 @@ type original struct {
 	Thumbs []measured
 }
 
-// measured is a thumbnail and what it cost.
+// measured is a thumbnail with its time and size.
 type measured struct {
 	URL       string // path, signed and escaped
 	Transform thumb.Transform

@@ -18,7 +18,7 @@ var pageText string
 
 var page = template.Must(template.New("page").Parse(pageText))
 
-// summary is what the head of the page says.
+// summary is the text at the head of the page.
 type summary struct {
 	Count         int
 	Miss, Hit     time.Duration // medians

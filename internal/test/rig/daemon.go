@@ -56,7 +56,7 @@ func (r *Rig) awaitReady(ctx context.Context) error {
 }
 
 // StopDaemon stops thumbd as systemd does, and returns an error if it did not
-// end with success. The socket stays. It does nothing where none runs.
+// end with success. The socket stays. It does nothing if none runs.
 func (r *Rig) StopDaemon() error { return r.endDaemon(syscall.SIGTERM) }
 
 // KillDaemon kills thumbd without a warning, and returns when it is gone.
@@ -83,7 +83,7 @@ func (r *Rig) endDaemon(sig syscall.Signal) error {
 	return p.stop(sig)
 }
 
-// AdminPath returns where thumbd's socket for administrators is.
+// AdminPath returns the path of thumbd's socket for administrators.
 func (r *Rig) AdminPath() string { return filepath.Join(r.Dir, "admin.sock") }
 
 func (r *Rig) metricsPath() string { return filepath.Join(r.Dir, "metrics.sock") }
@@ -145,8 +145,8 @@ func (r *Rig) startActivator() (*process, error) {
 	return start(cmd)
 }
 
-// environment is ours without what a service manager may have told us, and
-// the options'.
+// environment is that of this process without a service manager's variables, and
+// the options' variables.
 func (r *Rig) environment() []string {
 	env := slices.Clone(r.options.Env)
 	for _, v := range os.Environ() {

@@ -13,9 +13,9 @@ import (
 // pollTime is how long a context that is done may go unnoticed.
 const pollTime = 50 * time.Millisecond
 
-// Hold does what systemd does with a socket unit until ctx is done: whenever
-// somebody waits in the socket and no thumbd runs, it starts one. Nobody else
-// may start or stop thumbd meanwhile. The function that it returns waits for
+// Hold serves the socket as a socket unit of systemd does, until ctx is done: if a
+// connection waits and no thumbd runs, it starts one. The caller must not start or
+// stop thumbd meanwhile. The function that it returns waits for
 // the end and returns how many it has started, and an error if one did not end
 // with success, which also ends the holding. One that still runs goes on.
 func (r *Rig) Hold(ctx context.Context) (wait func() (starts int, err error)) {

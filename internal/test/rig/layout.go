@@ -15,8 +15,8 @@ import (
 	"text/template"
 )
 
-// installedSocket is where the shipped files have thumbd's socket. It is the
-// one thing that is substituted in them.
+// installedSocket is the path of thumbd's socket in the shipped files. Nothing else
+// is replaced in them.
 const installedSocket = "/run/thumbd/thumbd.sock"
 
 // layOut writes all that nginx and thumbd read into r.Dir, and makes it a
@@ -59,7 +59,7 @@ func (r *Rig) layOut() error {
 	return err
 }
 
-// giveToNobody makes its own what thumbd writes or reads alone.
+// giveToNobody makes the user nobody own the files that only thumbd reads or writes.
 func (r *Rig) giveToNobody() error {
 	cred, err := nobody()
 	if err != nil {
@@ -226,9 +226,9 @@ func (r *Rig) servers() []server {
 	return all
 }
 
-// nginxUser returns the user and group of nginx's workers: nobody where we are
-// root, so that a file that is published with too few rights is found out, or
-// nothing where nginx has to be who we are.
+// nginxUser returns the user and group of nginx's workers: nobody for
+// root, so that a file that is published with too few rights is found out. For
+// another user it is empty: then nginx runs as that user.
 func nginxUser() (string, error) {
 	if os.Geteuid() != 0 {
 		return "", nil

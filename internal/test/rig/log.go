@@ -10,8 +10,7 @@ import (
 	"sync"
 )
 
-// Log is what a program has written, line by line, as far as it has come
-// through. It is safe for concurrent use.
+// Log has the lines that a program has written so far. It is safe for concurrent use.
 type Log struct {
 	also io.Writer
 

@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// notifySocket hears what thumbd tells systemd, sd_notify(3), and writes it
-// into a log, each line with the process that told it.
+// notifySocket receives the messages of thumbd to systemd, sd_notify(3), and writes
+// them into a log, each with its process: "pid=1234 READY=1".
 type notifySocket struct {
 	path  string
 	conn  *net.UnixConn

@@ -24,7 +24,7 @@ func start(cmd *exec.Cmd) (*process, error) {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
-	// A terminal's ctrl-C is for us, who stop all of them in order.
+	// A terminal's ctrl-C is for this process, which stops all of them in order.
 	cmd.SysProcAttr.Setpgid = true
 	cmd.SysProcAttr.Pdeathsig = syscall.SIGTERM
 	// A worker that outlives a killed daemon for a moment keeps its stderr.
@@ -50,8 +50,8 @@ func start(cmd *exec.Cmd) (*process, error) {
 
 func (p *process) name() string { return filepath.Base(p.cmd.Path) }
 
-// stop sends sig and waits. It returns an error where the program ended with
-// one, or had to be killed.
+// stop sends sig and waits. It returns an error if the program ended with one,
+// or had to be killed.
 func (p *process) stop(sig syscall.Signal) error {
 	// One that has ended already is an error of Signal; done tells it better.
 	_ = p.cmd.Process.Signal(sig)

@@ -35,7 +35,7 @@ type Site struct {
 	Unserved  bool     // its locations are in server blocks of Options.HTTP
 }
 
-// Options say what a Rig is made of. The zero value of all but Programs and
+// Options describe a Rig. The zero value of all but Programs and
 // Sites is a working default.
 type Options struct {
 	Programs Programs
@@ -50,7 +50,7 @@ type Options struct {
 	// SocketActivate leaves the socket to systemd-socket-activate, which starts
 	// thumbd at the first connection and cannot start it again.
 	SocketActivate bool
-	// Plain leaves out thumbd and all of its files: nginx serves what is in the
+	// Plain leaves out thumbd and all of its files: nginx serves the files of the
 	// sites' document roots.
 	Plain bool
 	// Metrics hands over a socket for Prometheus too, with which thumbd never ends
@@ -58,8 +58,8 @@ type Options struct {
 	Metrics bool
 	// Stopped leaves thumbd to a later StartDaemon.
 	Stopped bool
-	// Nobody has thumbd run as the user nobody where we are root, so that file
-	// permissions hold for it. It must be able to read Programs and Originals.
+	// Nobody has root start thumbd as the user nobody, so that file permissions hold
+	// for it. It must be able to read Programs and Originals.
 	Nobody bool
 	Env    []string  // of thumbd, beside ours
 	Log    io.Writer // gets thumbd's log too; nil: nobody
@@ -72,12 +72,12 @@ type Rig struct {
 	// Dir has everything: thumbd.toml, nginx.conf, nginx's error.log, the
 	// document roots. It goes with Close.
 	Dir string
-	// Addr is where nginx listens, as host:port.
+	// Addr is the address of nginx: 127.0.0.1:34567.
 	Addr string
 	// Log is the daemon's, over all its starts.
 	Log *Log
-	// Notified is what the daemons have told the service manager, sd_notify(3),
-	// a line each, as "pid=1234 READY=1". It stays empty with SocketActivate.
+	// Notified has the messages of the daemons to the service manager, sd_notify(3),
+	// a line each: "pid=1234 READY=1". It stays empty with SocketActivate.
 	Notified *Log
 
 	options Options
@@ -127,7 +127,7 @@ func Start(ctx context.Context, o Options) (_ *Rig, err error) {
 	return r, nil
 }
 
-// Close stops what runs and removes Dir. It is called once.
+// Close stops all programs and removes Dir. It is called once.
 func (r *Rig) Close() error {
 	errs := []error{r.StopDaemon(), r.StopNginx()}
 	if r.notify != nil {
@@ -141,7 +141,7 @@ func (r *Rig) Close() error {
 	return errors.Join(append(errs, os.RemoveAll(r.Dir))...)
 }
 
-// URL returns the address of a request target, for those who need no raw ones.
+// URL returns the address of a request target. Request.Target allows raw ones.
 func (r *Rig) URL(target string) string { return "http://" + r.Addr + target }
 
 // Root returns the document root of a site.
@@ -150,13 +150,13 @@ func (r *Rig) Root(site string) string { return filepath.Join(r.Dir, "root", sit
 // File returns the file that a decoded URI of a site is published as.
 func (r *Rig) File(site, uri string) string { return r.Root(site) + uri }
 
-// NginxLog returns what nginx has written to its error log.
+// NginxLog returns the text of nginx's error log.
 func (r *Rig) NginxLog() (string, error) {
 	b, err := os.ReadFile(filepath.Join(r.Dir, "error.log"))
 	return string(b), err
 }
 
-// StopNginx stops nginx, at once. It does nothing where none runs.
+// StopNginx stops nginx, at once. It does nothing if none runs.
 func (r *Rig) StopNginx() error {
 	p := r.nginx
 	r.nginx = nil
@@ -239,8 +239,8 @@ func inherit(cmd *exec.Cmd, sockets []*os.File) {
 	cmd.ExtraFiles = sockets
 }
 
-// nginxPath looks where distributions put nginx too, which the path of an
-// ordinary user lacks.
+// nginxPath looks into PATH and into /usr/sbin, which the PATH of an ordinary user
+// lacks.
 func nginxPath() string {
 	if path, err := exec.LookPath("nginx"); err == nil {
 		return path
