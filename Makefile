@@ -70,7 +70,7 @@ test:
 	CGO_ENABLED=0 $(GO) test $(PURE)
 	$(GO) test -race -timeout 30m $(PURE) ./internal/engine/probe ./cmd/thumbd-render/...
 	@: one goroutine and a minute of arithmetic, ten with -race
-	$(GO) test -timeout 30m ./internal/engine ./internal/engine/jpeg ./internal/engine/plane
+	$(GO) test -timeout 30m ./internal/engine ./internal/engine/jpeg ./internal/engine/plane ./internal/engine/png
 	THUMBD_BUILD=$(CURDIR)/build $(GO) test -race -count=1 ./internal/test/rig/... ./internal/test/demo/...
 	THUMBD_BUILD=$(CURDIR)/build $(GO) test -race -count=1 -timeout 30m ./internal/test/e2e $(E2EFLAGS)
 ifneq ($(FUZZ),)
@@ -98,7 +98,7 @@ asan: export CGO_LDFLAGS = -fsanitize=undefined
 asan:
 	@$(SETUP) test
 	CC=gcc $(GO) test -asan -count=1 -timeout 30m -skip '$(UNMEASURED)|LookAsTheyShould' $(ASAN) ./internal/engine -mutants 40
-	CC=gcc $(GO) test -asan -count=1 -timeout 30m ./internal/engine/jpeg ./internal/engine/plane
+	CC=gcc $(GO) test -asan -count=1 -timeout 30m ./internal/engine/jpeg ./internal/engine/plane ./internal/engine/png
 
 check: $(TOOLS)/staticcheck $(TOOLS)/golangci-lint
 	@$(SETUP) check
@@ -108,7 +108,7 @@ check: $(TOOLS)/staticcheck $(TOOLS)/golangci-lint
 	$(GO) vet ./...
 	@: with optimization, without which the compiler sees less
 	set -e; for f in $$(find internal cmd -name '*.c'); do \
-		$(CC) -c -O3 -Wall -Wextra -Werror $$(pkg-config --cflags vips libwebp) -o /dev/null $$f; done
+		$(CC) -c -O3 -Wall -Wextra -Werror $$(pkg-config --cflags vips libwebp libdeflate libpng) -o /dev/null $$f; done
 	$(TOOLS)/staticcheck ./...
 	$(TOOLS)/golangci-lint run
 	mandoc -T lint -W warning packaging/man/*
@@ -167,6 +167,7 @@ campaign:
 		-run 'UnderLoad|IdleExitRaces|Killed|PowerCut|Watchdog|Mutated|RandomGuards'
 	$(GO) test -count=1 -timeout 2h -v ./internal/tidy -campaign -run 'Large|Killed'
 	$(GO) test -count=1 -timeout 2h -v ./internal/engine/jpeg -campaign
+	$(GO) test -count=1 -timeout 2h -v ./internal/engine/png -campaign
 
 install: all
 	install -D -m 0755 build/thumbd $(DESTDIR)$(PREFIX)/bin/thumbd

@@ -31,6 +31,10 @@
 // Any other JPEG, one that package jpeg finds out of order, and one whose PNG
 // would lack chroma is decoded by libvips as before, with the same bytes.
 //
+// A PNG of 8 bits is decoded by package png, with the same pixels, if its file and
+// they fit into maxBase. Any other, and one that package png finds out of order, is
+// libvips' as well.
+//
 // Pictures of bytes are resized by loops of our own: mean.c, then lanczos.c.
 // They take a third of the time of vips_shrink and half of vips_reduce's, and
 // know parts of pixels. Others go through vips_reduce, and so do those with

@@ -67,7 +67,7 @@ type original struct {
 	// rest is the size that the outputs after that need, or 0x0.
 	step loaded
 	rest image.Point
-	// left says that package jpeg has left the file to libvips.
+	// left says that package jpeg or package png has left the file to libvips.
 	left bool
 }
 
@@ -172,7 +172,7 @@ func (o *original) readHeader(job wire.Job) error {
 	if o.source, err = o.newSource(); err != nil {
 		return failed(wire.Internal, "open %v: %w", o.format, err)
 	}
-	if o.header, err = o.read(loading{format: o.format, shrink: 1, scale: 1, frames: 1}); err != nil {
+	if err := o.keepHeader(); err != nil {
 		return err
 	}
 	o.stored = o.header.size()
@@ -255,6 +255,9 @@ func (o *original) load(size image.Point, out *output) (loaded, error) {
 		return o.base.again(), nil
 	}
 	if l := o.loadPlanes(size, out.halves()); !l.none() {
+		return l, nil
+	}
+	if l := o.loadPNG(); !l.none() {
 		return l, nil
 	}
 	return o.loadPicture(size, out.animated)

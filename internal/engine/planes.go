@@ -91,10 +91,8 @@ func (o *original) pixels(l loaded, plan geometry.Plan) (picture, error) {
 		return picture{}, err
 	}
 	defer small.Close()
-	if o.header.p == nil {
-		if o.header, err = o.read(loading{format: o.format, shrink: 1, scale: 1, frames: 1}); err != nil {
-			return picture{}, err
-		}
+	if err := o.keepHeader(); err != nil {
+		return picture{}, err
 	}
 	return o.header.like(small)
 }

@@ -122,6 +122,14 @@ func (o *original) read(l loading) (picture, error) {
 	return p, nil
 }
 
+// keepHeader sets the header again if it was taken.
+func (o *original) keepHeader() (err error) {
+	if o.header.none() {
+		o.header, err = o.read(loading{format: o.format, shrink: 1, scale: 1, frames: 1})
+	}
+	return err
+}
+
 // readTIFF opens the picture that probe has found in a TIFF.
 func (o *original) readTIFF(l loading) (picture, error) {
 	l.page, l.subifd = o.tiff.Page, o.tiff.SubIFD

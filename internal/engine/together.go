@@ -11,7 +11,9 @@ import (
 )
 
 // maxBase is the most memory in bytes that a decoded original may take for
-// several outputs to be made of it. Larger ones are decoded for each.
+// several outputs to be made of it, larger ones are decoded for each, and the most
+// that a PNG may take to be decoded at once, with its file; larger ones are decoded
+// line by line.
 const maxBase = 192 << 20
 
 // together returns the outputs in groups that are made of the same pixels. Of a

@@ -132,16 +132,21 @@ thumbd_load(VipsSource *source, const ThumbdLoading *l, VipsImage **out)
 }
 
 void *
-thumbd_like(VipsImage *in, int width, int height, VipsImage **out, size_t *stride)
+thumbd_like(VipsImage *in, int width, int height, size_t room, VipsImage **out,
+	size_t *stride)
 {
 	VipsImage *t = vips_image_new_memory();
+	size_t lines;
 
 	if (vips_image_pipelinev(t, VIPS_DEMAND_STYLE_ANY, in, NULL))
 		goto fail;
 	t->Xsize = width;
-	t->Ysize = height;
+	lines = room / VIPS_IMAGE_SIZEOF_LINE(t) + 1;
+	t->Ysize = (int) VIPS_MAX((size_t) height, lines);
 	if (vips_image_write_prepare(t))
 		goto fail;
+	/* The lines behind the picture are nobody's. */
+	t->Ysize = height;
 	*stride = VIPS_IMAGE_SIZEOF_LINE(t);
 	*out = t;
 	return VIPS_IMAGE_ADDR(t, 0, 0);

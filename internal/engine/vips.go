@@ -94,7 +94,7 @@ type loaded struct {
 	lent         bool // the planes are another's
 }
 
-func (l loaded) none() bool { return l.p == nil && l.planes.None() }
+func (l loaded) none() bool { return l.picture.none() && l.planes.None() }
 
 func (l loaded) close() {
 	l.picture.close()
@@ -144,6 +144,8 @@ func (s source) load(l loading) (picture, error) {
 	var out picture
 	return out, result(C.thumbd_load(s.p, &c, &out.p))
 }
+
+func (p picture) none() bool { return p.p == nil }
 
 func (p picture) close() {
 	if p.p != nil {
@@ -268,17 +270,25 @@ func (p picture) number(name string) int {
 	return int(n)
 }
 
-// like returns planes as pixels, in memory, with all that p has beside its pixels.
+// like returns planes as pixels, in memory, with all that p has beside its own.
 func (p picture) like(planes plane.Picture) (picture, error) {
-	size := planes.Size()
-	var out picture
-	var stride C.size_t
-	pixels := C.thumbd_like(p.p, C.int(size.X), C.int(size.Y), &out.p, &stride)
-	if pixels == nil {
-		return picture{}, lastError()
+	out, pixels, stride, err := p.blank(planes.Size(), 0)
+	if err == nil {
+		planes.Pixels(pixels, stride)
 	}
-	planes.Pixels(pixels, int(stride))
-	return out, nil
+	return out, err
+}
+
+// blank returns a picture of a size with all that p has beside its pixels. Those have
+// any value, and are in memory of at least room bytes, line by line, which are stride
+// apart.
+func (p picture) blank(size image.Point, room int64) (out picture, pixels unsafe.Pointer, stride int, err error) {
+	var length C.size_t
+	pixels = C.thumbd_like(p.p, C.int(size.X), C.int(size.Y), C.size_t(room), &out.p, &length)
+	if pixels == nil {
+		return picture{}, nil, 0, lastError()
+	}
+	return out, pixels, int(length), nil
 }
 
 // frame returns the frame of p that begins at line top. Frames are read in

@@ -146,9 +146,11 @@ int thumbd_mean_of_floats(VipsImage *in, double *mean);
 /* The still WebP of which libvips has read the header, scaled to that's size. */
 int thumbd_webp(VipsSource *source, VipsImage *header, VipsImage **out);
 
-/* A picture of bytes of another size, in memory, with all that in has beside its
- * pixels. Returns its first line, or NULL and leaves the error buffer set. */
-void *thumbd_like(VipsImage *in, int width, int height, VipsImage **out, size_t *stride);
+/* A picture of bytes of another size, with all that in has beside its pixels, in
+ * memory of at least room bytes. Returns its first line, or NULL and leaves the
+ * error buffer set. */
+void *thumbd_like(VipsImage *in, int width, int height, size_t room,
+	VipsImage **out, size_t *stride);
 
 /* Whether the library has an operation. */
 gboolean thumbd_has(const char *operation);

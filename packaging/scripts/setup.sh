@@ -17,6 +17,8 @@ needs() {
 		pkg-config --exists vips|libvips-dev|vips-devel|build test check
 		pkg-config --exists libwebp|libwebp-dev|libwebp-devel|build test check
 		pkg-config --exists libjpeg|libjpeg-dev|libjpeg-turbo-devel|build test check
+		pkg-config --exists libdeflate|libdeflate-dev|libdeflate-devel|build test check
+		pkg-config --exists libpng|libpng-dev|libpng-devel|test check
 		codec libheif-plugin-aomenc|libheif-plugin-aomenc||build test check
 		codec libheif-plugin-dav1d|libheif-plugin-dav1d||build test check
 		codec libheif-plugin-libde265|libheif-plugin-libde265||build test check

@@ -104,6 +104,7 @@ func TestDebDependsOnWhatTheWorkerIsLinkedWith(t *testing.T) {
 		"libvips.so.42":       "libvips42t64 (>= 8.14) | libvips42 (>= 8.14)",
 		"libwebp.so.7":        "libwebp7",
 		"libjpeg.so.62":       "libjpeg62-turbo",
+		"libdeflate.so.0":     "libdeflate0",
 		"libglib-2.0.so.0":    "libglib2.0-0t64 (>= 2.62) | libglib2.0-0 (>= 2.62)",
 		"libgobject-2.0.so.0": "libglib2.0-0t64 (>= 2.62) | libglib2.0-0 (>= 2.62)",
 	}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+
+#ifndef THUMBD_PNG_UNFILTER_H
+#define THUMBD_PNG_UNFILTER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Loops may read so many bytes beyond the end of a line. */
+#define UNFILTER_SLACK 16
+
+/* How many types of filters there are: none, sub, up, average, Paeth. */
+#define FILTERS 5
+
+/* Makes the n bytes of a line at out of the filtered ones at in. The line above
+ * is at up; bpp, 1 to 4, is the number of bytes of a pixel. Neither overlaps with
+ * out. */
+typedef void (*Unfilter)(uint8_t *restrict out, const uint8_t *restrict in,
+	const uint8_t *restrict up, size_t n, int bpp);
+
+/* The loops for a kind of processor. All come to the same bytes. */
+typedef struct {
+	Unfilter line[FILTERS]; /* by the filter's type */
+	/* Two lines of Paeth's filter at once, or NULL. The second one is n + 1 bytes
+	 * behind the first at in, and n bytes behind it at out. */
+	Unfilter paeth_twice;
+} Unfilters;
+
+extern const Unfilters unfilters_plain;
+
+/* The fastest loops that this processor has for pixels of bpp bytes. */
+Unfilters unfilters_best(int bpp);
+
+#endif

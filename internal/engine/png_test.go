@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+
+package engine
+
+import (
+	"bytes"
+	"image"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"thumbd/internal/engine/png/peer"
+	"thumbd/internal/thumb"
+)
+
+// encodedFully returns l as a PNG with all of its metadata.
+func encodedFully(t *testing.T, l loaded) (file []byte) {
+	t.Helper()
+	tr := thumb.Transform{Format: thumb.PNG, Metadata: thumb.AllMetadata}
+	err := l.encode(tr, animation{frames: 1}, false, func(data []byte) error {
+		file = bytes.Clone(data)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// TestPNGsAreLibvips decodes PNGs of each kind by package png and by libvips: the
+// pictures, with their metadata, are the same.
+func TestPNGsAreLibvips(t *testing.T) {
+	exif := append([]byte("MM\x00\x2a\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00"), 0, 0, 0, 0)
+	for name, m := range map[string]peer.Making{
+		"gray":                {Type: 0, Depth: 8},
+		"gray of 1 bit":       {Type: 0, Depth: 1},
+		"gray of 4 bits":      {Type: 0, Depth: 4},
+		"gray and alpha":      {Type: 4, Depth: 8},
+		"RGB":                 {Type: 2, Depth: 8},
+		"RGBA":                {Type: 6, Depth: 8},
+		"a palette":           {Type: 3, Depth: 8, Colors: 200},
+		"a palette of 2 bits": {Type: 3, Depth: 2, Colors: 3},
+		"a palette and alpha": {Type: 3, Depth: 4, Colors: 16, Alphas: 7},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m.Size, m.Filters, m.Level, m.ChunkLen = image.Pt(70, 50), []int{0, 1, 2, 3, 4}, 1, 1000
+			data := peer.Make(rand.New(rand.NewPCG(1, 41)), m)
+			data = slices.Insert(data, bytes.Index(data, []byte("IDAT"))-4, peer.Chunk("eXIf", exif)...)
+			o := opened(t, data)
+			got := o.loadPNG()
+			if got.none() {
+				t.Fatal("left to libvips")
+			}
+			defer got.close()
+			if o.orientation != 6 || got.orientation() != 6 {
+				t.Errorf("orientation %d and %d, want 6", o.orientation, got.orientation())
+			}
+			want, err := o.loadPicture(o.stored, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer want.close()
+			if got.p.Type != want.p.Type || !bytes.Equal(encodedFully(t, got), encodedFully(t, want)) {
+				t.Error("not the picture that libvips makes")
+			}
+		})
+	}
+}
+
+// TestPNGsLeftToLibvips has kinds of files that package png does not decode: they are
+// shown all the same.
+func TestPNGsLeftToLibvips(t *testing.T) {
+	m := peer.Making{Size: image.Pt(70, 50), Type: 2, Depth: 8, Filters: []int{0}, Level: 1, ChunkLen: 10000}
+	whole := peer.Make(rand.New(rand.NewPCG(1, 42)), m)
+	pixels := bytes.Index(whole, []byte("IDAT")) - 4
+	for name, data := range map[string][]byte{
+		"a transparent color": slices.Insert(slices.Clone(whole), pixels, peer.Chunk("tRNS", make([]byte, 6))...),
+		"no end chunk":        whole[:len(whole)-12],
+	} {
+		t.Run(name, func(t *testing.T) {
+			if o := opened(t, data); !o.loadPNG().none() || !o.left {
+				t.Error("not left")
+			}
+			thumbnail(t, data, thumb.Transform{Width: 20, Method: thumb.Fit, Format: thumb.PNG})
+		})
+	}
+}
