@@ -50,6 +50,12 @@ func checkCommand() *cobra.Command {
 			if err := errors.Join(append(s.probe(false), s.probeOrigins()...)...); err != nil {
 				return err
 			}
+			for _, site := range s.sites {
+				if presets := site.ChangedPresets(); presets != nil {
+					fmt.Fprintf(cmd.OutOrStdout(), "note: %s: site %s: the next reload purges the thumbnails of presets that were removed, renamed or changed: %s\n",
+						file, site.Thumb.Name, strings.Join(presets, ", "))
+				}
+			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: the configuration is good\n", file)
 			return err
 		},

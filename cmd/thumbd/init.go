@@ -3,17 +3,26 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"thumbd/internal/config"
 	"thumbd/internal/doctor"
 	"thumbd/internal/newsite"
+	"thumbd/internal/nginxconf"
 	"thumbd/internal/shell"
 	"thumbd/internal/systemd"
+	"thumbd/internal/thumb"
 )
 
 func initCommand() *cobra.Command {
@@ -39,7 +48,7 @@ func initCommand() *cobra.Command {
 			case err != nil:
 				return err
 			}
-			return writeSteps(cmd.OutOrStdout(), file, added)
+			return writeSteps(cmd.OutOrStdout(), file, added, hasSnippet(cmd.Context(), s.Hosts))
 		},
 	}
 	configFlag(cmd, &file)
@@ -48,20 +57,102 @@ func initCommand() *cobra.Command {
 	flags.StringVar(&s.Prefix, "prefix", "", "the `URI` below which the thumbnails are, e.g. /thumbs/")
 	flags.StringVar(&s.Scheme, "scheme", "signed", "signed, preset or restthumbnails")
 	flags.StringSliceVar(&s.Hosts, "host", nil, "a `NAME` that the site is for, more than once for several (any)")
+	flags.BoolVar(&s.Protected, "protected", false, "show thumbnails only to clients with a signed query")
+	flags.StringSliceVar(&s.AllowAddresses, "allow-address", nil, "an `ADDRESS` of an origin that is not of the Internet, e.g. 10.1.0.0/16")
 	flags.StringVar(&s.DocumentRoot, "document-root", "", "the `FOLDER` of the thumbnails ("+systemd.Cache+"/SITE)")
 	return cmd
 }
 
-// writeSteps says what is left to do for a site.
-func writeSteps(w io.Writer, file string, a newsite.Added) error {
+// hasSnippet reports whether nginx's server blocks for hosts, or any of them if there
+// are no hosts, have the shipped snippet. A second include is an error of nginx.
+func hasSnippet(ctx context.Context, hosts []string) bool {
+	conf, err := nginxconf.Load(ctx, []string{"nginx"})
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(conf.Servers(), func(s *nginxconf.Server) bool {
+		return s.Named("@thumbd") != nil && (len(hosts) == 0 || slices.ContainsFunc(hosts, func(host string) bool {
+			return slices.ContainsFunc(s.All("server_name"), func(names *nginxconf.Block) bool { return slices.Contains(names.Args, host) })
+		}))
+	})
+}
+
+// mostTried is the most names among which init looks for a picture to try.
+const mostTried = 10_000
+
+// picture returns the name of a picture among the originals of s, or "".
+func picture(s *config.Site) string {
+	found, left := "", mostTried
+	// An error leaves it unknown: the URL is then left to the administrator.
+	_ = filepath.WalkDir(s.Originals, func(path string, d fs.DirEntry, err error) error {
+		name, rerr := filepath.Rel(s.Originals, path)
+		switch left--; {
+		case left < 0:
+			return fs.SkipAll
+		case err != nil || rerr != nil:
+			return fs.SkipDir
+		case path != s.Originals && strings.HasPrefix(d.Name(), "."):
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+		case d.Type().IsRegular() && slices.Contains([]string{".jpg", ".jpeg", ".png", ".webp", ".gif"}, strings.ToLower(filepath.Ext(name))):
+			found = name
+			return fs.SkipAll
+		}
+		return nil
+	})
+	return found
+}
+
+// tryLine returns the URL of a thumbnail of one of the site's originals, or the
+// command that prints one.
+func tryLine(s *config.Site) string {
+	f := urlFlags{base: "http://localhost"}
+	if len(s.Thumb.Hosts) > 0 && !strings.HasPrefix(s.Thumb.Hosts[0], "*") {
+		f.base = "http://" + s.Thumb.Hosts[0]
+	}
+	args := []string{picture(s), "300x300", "fit"}
+	if s.Thumb.Scheme == thumb.PresetScheme {
+		args, f.preset = args[:1], slices.Sorted(maps.Keys(s.Thumb.Presets))[0]
+	}
+	if s.Thumb.Scheme == thumb.RestThumbnails {
+		args[2] = "crop"
+	}
+	if s.Access != nil {
+		f.expires = time.Hour
+	}
+	if args[0] != "" {
+		if t, err := f.thumbnail(&s.Thumb, args); err == nil {
+			if line, err := f.protected(s, t.URI()); err == nil {
+				return f.base + strings.TrimSuffix(line, "\n")
+			}
+		}
+	}
+	args[0] = "PICTURE"
+	command := "thumbd url " + s.Thumb.Name + " " + strings.Join(args, " ") + " --base " + f.base
+	if f.preset != "" {
+		command += " --preset " + f.preset
+	}
+	if f.expires > 0 {
+		command += " --expires 1h"
+	}
+	return command
+}
+
+// writeSteps says what is left to do for a site. With there, nginx's server block has
+// the snippet already.
+func writeSteps(w io.Writer, file string, a newsite.Added, there bool) error {
 	s := a.Site
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s has [site.%s] now", file, s.Thumb.Name)
 	if a.Key != "" {
 		fmt.Fprintf(&b, ", with a new key in %s", a.Key)
 	}
+	if a.AccessKey != "" {
+		fmt.Fprintf(&b, ", and one for access in %s", a.AccessKey)
+	}
 	b.WriteString(".\n")
-	if a.Key != "" && a.Group == "" {
+	if a.Key+a.AccessKey != "" && a.Group == "" {
 		b.WriteString("Only you can read the key: let the daemon's user do so, too.\n")
 	}
 	step := 0
@@ -76,7 +167,7 @@ func writeSteps(w io.Writer, file string, a newsite.Added) error {
 	if len(s.Thumb.Hosts) > 0 {
 		where += ", " + strings.Join(s.Thumb.Hosts, " ")
 	}
-	say("In nginx's configuration, in "+where+":", doctor.Lines(s)...)
+	say("In nginx's configuration, in "+where+":", nginxLines(s, there)...)
 	restart := "systemctl try-reload-or-restart " + unit
 	outside := s.Thumb.DocumentRoot != systemd.Cache && !strings.HasPrefix(s.Thumb.DocumentRoot, systemd.Cache+"/")
 	if outside {
@@ -87,6 +178,17 @@ func writeSteps(w io.Writer, file string, a newsite.Added) error {
 		say("The unit keeps thumbd out of these folders. With `systemctl edit "+unit+"` add:", lines...)
 	}
 	say("Then:", restart, "nginx -t && systemctl reload nginx", "thumbd doctor")
+	say("A thumbnail to try:", tryLine(s))
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// nginxLines returns the lines for the server block, without the include that is
+// there already.
+func nginxLines(s *config.Site, there bool) []string {
+	lines := doctor.Lines(s)
+	if there {
+		lines = lines[:len(lines)-1]
+	}
+	return lines
 }

@@ -21,19 +21,20 @@ func purgeCommand() *cobra.Command {
 	var socket string
 	var p admin.Purge
 	cmd := &cobra.Command{
-		Use:   "purge SITE [ORIGINAL...]",
+		Use:   "purge SITE {ORIGINAL... | --under DIR | --preset NAME | --all}",
 		Short: "Take thumbnails away, at once for nginx",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p.Site, p.Originals = args[0], args[1:]
-			_, err := admin.Dial(socket).Purge(cmd.Context(), p)
+			said, err := admin.Dial(socket).Purge(cmd.Context(), p)
 			if r, ok := errors.AsType[*admin.Refused](err); ok && r.Code < http.StatusInternalServerError {
 				return asUsage(err)
 			}
 			if err != nil {
 				return fmt.Errorf("purge: %w", err)
 			}
-			return nil
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), said)
+			return err
 		},
 	}
 	adminFlag(cmd, &socket)

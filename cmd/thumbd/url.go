@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/url"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"thumbd/internal/access"
 	"thumbd/internal/config"
 	"thumbd/internal/files"
+	"thumbd/internal/originals"
 	"thumbd/internal/sign"
 	"thumbd/internal/thumb"
 )
@@ -26,6 +28,7 @@ import (
 type urlFlags struct {
 	file, format, preset, base string
 	expires                    time.Duration
+	warn                       io.Writer
 	download, under            string
 	token                      bool
 }
@@ -33,7 +36,7 @@ type urlFlags struct {
 func urlCommand() *cobra.Command {
 	var f urlFlags
 	cmd := &cobra.Command{
-		Use:   "url SITE ORIGINAL [SIZE METHOD[_OPTION...]] | url FILES PATH",
+		Use:   "url SITE ORIGINAL {SIZE METHOD[_OPTION...] | PRESET} | url FILES PATH",
 		Short: "Print the URL of a thumbnail or a file, signed where the scheme is",
 		Example: "  thumbd url gallery animals/kitten.jpg 400x300 crop_q=70 --format webp\n" +
 			"  thumbd url gallery animals/kitten.jpg --preset card@2x --base https://www.example\n" +
@@ -41,6 +44,7 @@ func urlCommand() *cobra.Command {
 			"  thumbd url documents report.pdf --expires 2h --download 'Annual report.pdf'",
 		Args: cobra.RangeArgs(2, 4),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			f.warn = cmd.ErrOrStderr()
 			lines, err := f.lines(args, cmd.Flags().Changed)
 			switch {
 			case errors.Is(err, errUsage):
@@ -88,7 +92,24 @@ func (f *urlFlags) lines(args []string, given func(string) bool) (string, error)
 	if err != nil {
 		return "", err
 	}
+	f.warnForm(&c.Sites[i], t)
 	return f.protected(&c.Sites[i], t.URI())
+}
+
+// warnForm warns of an original that is missing, and is there in another Unicode
+// normalisation.
+func (f *urlFlags) warnForm(s *config.Site, t thumb.Thumb) {
+	if s.Fetch != nil {
+		return
+	}
+	dir := originals.New(s.Originals, 0)
+	defer dir.Close()
+	if exists, err := dir.Exists(t.Original); exists || err != nil {
+		return
+	}
+	if other := dir.OtherForm(t.Original); other != "" {
+		fmt.Fprintf(f.warn, "warning: there is no original %+q, but %+q, which differs in its Unicode normalisation alone\n", t.Original, other)
+	}
 }
 
 func names(c *config.Config) []string {
@@ -104,22 +125,41 @@ func names(c *config.Config) []string {
 
 func (f *urlFlags) thumbnail(site *thumb.Site, args []string) (thumb.Thumb, error) {
 	w := thumb.Wanted{Original: args[0], Preset: f.preset, Ext: f.format}
+	args = f.spelled(site, args)
+	w.Preset = f.preset
 	presets := strings.Join(slices.Sorted(maps.Keys(site.Presets)), ", ")
 	switch {
 	case site.Scheme == thumb.PresetScheme && (f.preset == "" || len(args) != 1):
 		return thumb.Thumb{}, fmt.Errorf("site %s has the scheme preset: want --preset, one of %s, and no SIZE", site.Name, presets)
 	case site.Scheme == thumb.RestThumbnails && (f.preset != "" || len(args) != 3):
-		return thumb.Thumb{}, fmt.Errorf("site %s has the scheme restthumbnails: want SIZE and METHOD", site.Name)
+		return thumb.Thumb{}, fmt.Errorf("site %s has the scheme restthumbnails: want SIZE and METHOD, for example 400x300 crop", site.Name)
 	case len(args) == 3 && f.preset == "":
 		w.Size, w.Method = args[1], sortOptions(args[2])
 	case len(args) != 1 || f.preset == "":
-		return thumb.Thumb{}, errors.New("want SIZE and METHOD, or --preset NAME")
+		return thumb.Thumb{}, errors.New("want SIZE and METHOD, for example 400x300 crop_q=70, or --preset NAME")
 	}
 	t, err := site.New(w)
 	if err == nil && site.Scheme.HasKeys() {
 		t.Signature = sign.Sign(t, site.Keys[0])
 	}
 	return t, err
+}
+
+// spelled returns the arguments ORIGINAL SIZE METHOD of a thumbnail that is spelled
+// as in its URL: "400x300_crop_q=70" is SIZE and METHOD, and "card@2x" sets the
+// preset.
+func (f *urlFlags) spelled(site *thumb.Site, args []string) []string {
+	if len(args) != 2 || f.preset != "" {
+		return args
+	}
+	if site.HasPreset(args[1]) {
+		f.preset = args[1]
+		return args[:1]
+	}
+	if size, method, ok := strings.Cut(args[1], "_"); ok {
+		return []string{args[0], size, method}
+	}
+	return args
 }
 
 // protected adds to uri the proof that the flags ask for.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -123,14 +124,17 @@ func (v *verifier) site(s *config.Site) error {
 		t, err = s.Thumb.Parse(v.uri)
 	}
 	if err != nil {
-		return err
+		return v.explained(s, err)
 	}
 	v.say("thumbnail", "%v of %q", t.Transform(), t.Original)
 	if now, ok := t.Moved(); ok {
 		v.say("moved", "to %s, if there is no original of that name", now.URI())
 	}
+	if s.Thumb.Scheme.HasKeys() {
+		v.say("signed", "%q", t.SignedText())
+	}
 	if err := sign.Verify(t); err != nil {
-		return err
+		return v.explained(s, err)
 	}
 	if s.Thumb.Scheme.HasKeys() {
 		v.say("signature", "good")
@@ -139,6 +143,18 @@ func (v *verifier) site(s *config.Site) error {
 		return err
 	}
 	return v.original(s, t)
+}
+
+// explained adds to an error of a signature the mistake of the signer, if it is one
+// of the usual ones.
+func (v *verifier) explained(s *config.Site, err error) error {
+	if s.Thumb.Scheme != thumb.Signed {
+		return err
+	}
+	if mistake := sign.Mistake(v.uri, s.Thumb.Prefix, s.Thumb.Keys); mistake != "" {
+		return fmt.Errorf("%w: %s", err, mistake)
+	}
+	return err
 }
 
 // original tells which original t is of, if it can be opened or fetched.
@@ -157,6 +173,9 @@ func (v *verifier) original(s *config.Site, t thumb.Thumb) error {
 		return exists || err != nil
 	}).Original
 	f, _, err := dir.Open(name)
+	if other := dir.OtherForm(name); errors.Is(err, fs.ErrNotExist) && other != "" {
+		return fmt.Errorf("%w; but there is %+q, which differs in its Unicode normalisation alone: rename it, or sign that name", err, other)
+	}
 	if err != nil {
 		return err
 	}

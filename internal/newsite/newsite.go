@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/BurntSushi/toml"
@@ -41,12 +42,19 @@ type Site struct {
 	Originals    string   `toml:"originals"`
 	Scheme       string   `toml:"scheme"`
 	Keys         []string `toml:"keys,omitempty"`
+	// Protected adds an access section with a key of its own, for signed queries.
+	Protected bool `toml:"-"`
+	// AllowAddresses are those of an origin outside the Internet, in the section
+	// fetch, for example 10.1.0.0/16.
+	AllowAddresses []string `toml:"-"`
 }
 
 // Added is what there is now.
 type Added struct {
 	Site *config.Site // as the whole configuration has it
 	Key  string       // the key's file; "": the scheme has none
+	// AccessKey is the file of the key for access; "": the site is open.
+	AccessKey string
 	// Group may read the key; empty: there is no such group, or it could not be
 	// given to it.
 	Group string
@@ -69,29 +77,60 @@ func Add(file string, s Site, group string) (_ Added, err error) {
 	if err := scheme.UnmarshalText([]byte(s.Scheme)); err != nil {
 		return Added{}, fmt.Errorf("%w: scheme: %w", ErrMistakes, err)
 	}
-	if scheme.HasKeys() {
-		s.Keys = []string{s.Name + ".key"}
-		added.Key = filepath.Join(filepath.Dir(file), "keys", s.Keys[0])
-		if added.Group, err = newKey(added.Key, group); err != nil {
-			return Added{}, err
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, added.removeKeys())
 		}
-		defer func() {
-			if err != nil {
-				err = errors.Join(err, os.Remove(added.Key))
-			}
-		}()
+	}()
+	if err := added.makeKeys(file, &s, scheme, group); err != nil {
+		return added, err
 	}
 	text, err := s.appendTo(old)
 	if err != nil {
-		return Added{}, err
+		return added, err
 	}
 	if c, _, err = config.LoadText(file, text, ""); err != nil {
-		return Added{}, fmt.Errorf("%w:\n%w", ErrMistakes, err)
+		return added, fmt.Errorf("%w:\n%w", ErrMistakes, err)
 	}
 	i := slices.IndexFunc(c.Sites, func(x config.Site) bool { return x.Thumb.Name == s.Name })
 	added.Site = &c.Sites[i]
 	return added, replace(file, text)
 }
+
+// makeKeys makes the keys of s beside the configuration file, and notes in a those
+// that it has made.
+func (a *Added) makeKeys(file string, s *Site, scheme thumb.Scheme, group string) error {
+	path := func(name string) string { return filepath.Join(filepath.Dir(file), "keys", name) }
+	if scheme.HasKeys() {
+		s.Keys = []string{s.Name + ".key"}
+		given, err := NewKey(path(s.Keys[0]), group)
+		if err != nil {
+			return err
+		}
+		a.Key, a.Group = path(s.Keys[0]), given
+	}
+	if s.Protected {
+		given, err := NewKey(path(s.accessKey()), group)
+		if err != nil {
+			return err
+		}
+		a.AccessKey, a.Group = path(s.accessKey()), given
+	}
+	return nil
+}
+
+func (a *Added) removeKeys() error {
+	var errs []error
+	for _, path := range []string{a.Key, a.AccessKey} {
+		if path != "" {
+			errs = append(errs, os.Remove(path))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// accessKey is the name of the key for access, for example "gallery-access.key".
+func (s *Site) accessKey() string { return s.Name + "-access.key" }
 
 func taken(c *config.Config, name string) bool {
 	return slices.ContainsFunc(c.Sites, func(s config.Site) bool { return s.Thumb.Name == name }) ||
@@ -109,15 +148,21 @@ func (s Site) appendTo(text []byte) ([]byte, error) {
 	}
 	fmt.Fprintf(b, "[%s]\n", toml.Key{"site", s.Name})
 	err := toml.NewEncoder(b).Encode(s)
+	if s.Protected {
+		fmt.Fprintf(b, "\n[%s]\nproofs = [\"signature\"]\nkeys = [%q]\n", toml.Key{"site", s.Name, "access"}, s.accessKey())
+	}
+	if len(s.AllowAddresses) > 0 {
+		fmt.Fprintf(b, "\n[%s]\nallow_addresses = [\"%s\"]\n", toml.Key{"site", s.Name, "fetch"}, strings.Join(s.AllowAddresses, `", "`))
+	}
 	return b.Bytes(), err
 }
 
 // keyBytes of randomness are in a key.
 const keyBytes = 32
 
-// newKey makes a key that is not there yet, and returns the group that may
-// read it.
-func newKey(path, group string) (string, error) {
+// NewKey makes a key at path, in a folder keys, and returns the group that may read
+// it. A key that is there is an error.
+func NewKey(path, group string) (string, error) {
 	// That a name climbs out of the folder is a mistake of the configuration,
 	// but it would be found only after this.
 	if filepath.Base(filepath.Dir(path)) != "keys" {

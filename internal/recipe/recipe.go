@@ -243,6 +243,23 @@ func (s Settings) changed(to Settings) bool {
 	return lacks(b.Factors, a.Factors) || len(a.Factors) == 0 && len(b.Factors) > 0
 }
 
+// Presets returns the names of the presets that some of the old settings have, and
+// the new ones lack or render differently, sorted.
+func (c Change) Presets() []string {
+	changed := make(map[string]bool)
+	for _, s := range c.from {
+		if s.site == nil || c.to.site == nil {
+			continue
+		}
+		for name, p := range s.site.Presets {
+			if now, ok := c.to.site.Presets[name]; !ok || p.Transform != now.Transform || lacks(now.DPR, p.DPR) {
+				changed[name] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(changed))
+}
+
 // lacks reports whether an element of before is missing in now.
 func lacks(now, before []int) bool {
 	return slices.ContainsFunc(before, func(n int) bool { return !slices.Contains(now, n) })

@@ -105,6 +105,27 @@ func TestChangesAreOfWhatTheyMakeOtherwise(t *testing.T) {
 	}
 }
 
+// The default presets of a site without its own go with its first own one.
+func TestPresetsThatHaveChanged(t *testing.T) {
+	bare := &thumb.Site{Prefix: "/t/", Scheme: thumb.PresetScheme, Presets: thumb.DefaultPresets()}
+	for name, tt := range map[string]struct {
+		before, now *thumb.Site
+		change      func(*thumb.Site)
+		want        []string
+	}{
+		"none":     {site(thumb.Signed), site(thumb.Signed), func(*thumb.Site) {}, nil},
+		"new":      {site(thumb.Signed), site(thumb.Signed), func(s *thumb.Site) { s.Presets["n"] = s.Presets["s"] }, nil},
+		"renamed":  {site(thumb.Signed), site(thumb.Signed), func(s *thumb.Site) { s.Presets["n"] = s.Presets["s"]; delete(s.Presets, "s") }, []string{"s"}},
+		"dpr":      {site(thumb.Signed), site(thumb.Signed), func(s *thumb.Site) { s.Presets["s"] = thumb.Preset{Transform: s.Presets["s"].Transform} }, []string{"s"}},
+		"defaults": {bare, site(thumb.PresetScheme), func(*thumb.Site) {}, []string{"icon", "large", "medium", "small", "thumb", "xlarge"}},
+	} {
+		tt.change(tt.now)
+		if got := NewChange([]Settings{kept(t, Of(tt.before, nil))}, Of(tt.now, nil)).Presets(); !slices.Equal(got, tt.want) {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
+}
+
 // kept returns s as a tree has kept it.
 func kept(t *testing.T, s Settings) Settings {
 	t.Helper()

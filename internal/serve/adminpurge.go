@@ -27,14 +27,17 @@ func (h *Handler) adminPurge(w http.ResponseWriter, r *http.Request) error {
 	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err == nil && t == "application/x-www-form-urlencoded" {
 		fields = io.MultiReader(fields, strings.NewReader("&"), r.Body)
 	}
+	var said []string
 	err := admin.ReadPurge(fields, func(p admin.Purge) error {
 		defer more()
 		scope := purge.Scope{Originals: p.Originals, Under: p.Under, Preset: p.Preset, All: p.All}
-		return h.Purge(r.Context(), p.Site, scope, p.Render)
+		removed, err := h.Purge(r.Context(), p.Site, scope, p.Render)
+		said = append(said, removed)
+		return err
 	})
 	if err != nil {
 		return err
 	}
-	body(w, http.StatusOK, "purged")
+	body(w, http.StatusOK, "purged: "+strings.Join(said, " + ")+" thumbnails removed")
 	return nil
 }

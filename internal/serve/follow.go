@@ -59,6 +59,16 @@ func (s *Site) prepare() error {
 	return errors.Join(err, s.keep(append(slices.Clip(s.made), s.settings)))
 }
 
+// ChangedPresets returns the presets that have made thumbnails of the tree and that
+// the site has no more or renders differently. The tree is only read.
+func (s *Site) ChangedPresets() []string {
+	var made []recipe.Settings
+	if data, err := s.Tree.Settings(); err != nil || json.Unmarshal(data, &made) != nil {
+		return nil
+	}
+	return recipe.NewChange(made, recipe.Of(s.Thumb, nil)).Presets()
+}
+
 // isEmpty reports whether nothing is published in the site's tree.
 func (s *Site) isEmpty() bool {
 	return s.Tree.Walk(context.Background(), nil, func(string) error { return fs.SkipAll }) == nil
@@ -153,11 +163,13 @@ func (h *Handler) follow(ctx context.Context, s *Site) error {
 	}
 	change := recipe.NewChange(s.made, s.settings)
 	if change.Any() {
+		var removed removals
 		start := time.Now()
-		if err := h.purge(ctx, s, purge.Changed(s.Thumb, change), false); err != nil {
+		if err := h.purge(ctx, s, purge.Changed(s.Thumb, change), false, &removed); err != nil {
 			return err
 		}
-		h.options.Log.Info("purged what another configuration has made", "site", s.Thumb.Name, "ms", time.Since(start).Milliseconds())
+		h.options.Log.Info("purged what another configuration has made", "site", s.Thumb.Name, "removed", removed.String(),
+			"presets_changed", change.Presets(), "ms", time.Since(start).Milliseconds())
 	}
 	s.made = []recipe.Settings{s.settings}
 	return s.keep(s.made)

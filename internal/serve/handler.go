@@ -152,10 +152,13 @@ type asked struct {
 	*Site
 	thumb     thumb.Thumb
 	transform thumb.Transform
-	uri       string          // decoded, as nginx's $uri
-	name      string          // what is published: uri and the negotiated suffix
-	company   *render.Company // of a sibling in the background, else nil
-	wanted    <-chan struct{} // closed once a client waits for such a sibling
+	uri       string // decoded, as nginx's $uri
+	name      string // what is published: uri and the negotiated suffix
+	// unseen is true if nginx can't look for the published file, as the suffix of its
+	// negotiated format makes the name too long: thumbd sends it.
+	unseen  bool
+	company *render.Company // of a sibling in the background, else nil
+	wanted  <-chan struct{} // closed once a client waits for such a sibling
 }
 
 // published returns a's thumb with the format that is published.
@@ -192,7 +195,11 @@ func (sites *Sites) parse(r *http.Request) (asked, error) {
 	}
 	a := asked{Site: site, thumb: t, transform: t.Transform(), uri: uri, name: uri}
 	if f := a.variant(r.Header); found.Negotiates(uri, f) {
-		a.name, a.transform = uri+"."+f.String(), t.WithFormat(f)
+		if name := uri + "." + f.String(); found.CheckName(name) == nil {
+			a.name, a.transform = name, t.WithFormat(f)
+		} else {
+			a.unseen = true
+		}
 	}
 	return a, found.CheckName(a.name)
 }
@@ -235,6 +242,7 @@ func (h *Handler) thumbnail(w http.ResponseWriter, r *http.Request) (site string
 			break
 		}
 	}
+	h.tellOtherForm(a, err)
 	if err = a.moved(err); err != nil && h.answerPlaceholder(w, r, sites, a, err) {
 		return site, nil
 	}
@@ -280,6 +288,9 @@ func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, sites *Sites, 
 			return nil
 		}
 		h.loops.add(id, a.uri, purges)
+		if a.unseen {
+			return h.answerThere(w, r, AccelDirect, a)
+		}
 		return h.answerThere(w, r, sites.Accel, a)
 	}
 	return nil

@@ -6,9 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -104,31 +106,56 @@ func (h *Handler) Close() {
 // Purge takes away those thumbnails of the site of that name that scope says.
 // When it returns nil, nobody gets them any more who asks from then on. With
 // again, those that there were are made anew in the background, after all that
-// clients wait for. Errors wrap ErrNoSuchSite, purge.ErrScope and
+// clients wait for. It returns the number of files that it removed, for example
+// "12" or "over 100000". Errors wrap ErrNoSuchSite, purge.ErrScope and
 // purge.ErrNoPreset, or tell trouble with the tree: then some may still be there.
-func (h *Handler) Purge(ctx context.Context, site string, scope purge.Scope, again bool) error {
+func (h *Handler) Purge(ctx context.Context, site string, scope purge.Scope, again bool) (removed string, err error) {
 	sites, err := h.sites.acquire()
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer sites.users.Done()
 	s := sites.named(site)
 	if s == nil {
-		return fmt.Errorf("%w: %q", ErrNoSuchSite, site)
+		return "", fmt.Errorf("%w: %q", ErrNoSuchSite, site)
 	}
 	p, err := scope.Of(s.Thumb)
 	if err != nil {
-		return err
+		return "", err
 	}
 	start := time.Now()
-	if err := h.purge(ctx, s, p, again); err != nil {
+	var n removals
+	if err := h.purge(ctx, s, p, again, &n); err != nil {
 		h.options.Log.Error("not purged", "site", site, "err", err)
-		return err
+		return "", err
 	}
 	h.options.Count(Event{What: Purged, Site: site})
 	h.options.Log.Info("purged", "site", site, "all", scope.All, "originals", len(scope.Originals), "under", scope.Under,
-		"preset", scope.Preset, "render", again, "ms", time.Since(start).Milliseconds())
-	return nil
+		"preset", scope.Preset, "render", again, "removed", n.String(), "ms", time.Since(start).Milliseconds())
+	return n.String(), nil
+}
+
+// mostCounted is the most files of a purge that are counted: counting reads folders.
+const mostCounted = 100_000
+
+// removals is the number of files that a purge has removed, up to mostCounted.
+type removals int
+
+func (n removals) String() string {
+	if n > mostCounted {
+		return fmt.Sprintf("over %d", mostCounted)
+	}
+	return strconv.Itoa(int(n))
+}
+
+// count counts the files in bin. An error leaves the rest uncounted.
+func (n *removals) count(ctx context.Context, bin *publish.Bin) {
+	_ = bin.Walk(ctx, func(string) error {
+		if *n++; *n > mostCounted {
+			return fs.SkipAll
+		}
+		return nil
+	})
 }
 
 func (sites *Sites) named(name string) *Site {
@@ -140,8 +167,8 @@ func (sites *Sites) named(name string) *Site {
 	return nil
 }
 
-// purge takes away what p is of, a purge of s.
-func (h *Handler) purge(ctx context.Context, s *Site, p *purge.Purge, again bool) error {
+// purge takes away what p is of, a purge of s, and counts it if n is not nil.
+func (h *Handler) purge(ctx context.Context, s *Site, p *purge.Purge, again bool, n *removals) error {
 	// First: what is taken then can't come back.
 	s.ledger.Add(p.Covers, p.Bytes())
 	defer s.ledger.Taken()
@@ -153,6 +180,9 @@ func (h *Handler) purge(ctx context.Context, s *Site, p *purge.Purge, again bool
 		return fmt.Errorf("purge: %w", err)
 	}
 	err = p.Take(ctx, s.Tree, bin)
+	if n != nil {
+		n.count(ctx, bin)
+	}
 	h.purges.start(func() {
 		defer h.busy()()
 		if again && err == nil {

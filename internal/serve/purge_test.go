@@ -224,7 +224,7 @@ func TestAPictureInMemoryIsNotForThoseWhoAskAfterAPurge(t *testing.T) {
 	<-entered
 	// The tree is a folder in a file: there is nothing to take, and no error
 	// that says more than that.
-	_ = b.Purge(t.Context(), "gallery", purge.Scope{Originals: []string{"a.jpg"}}, false)
+	_, _ = b.Purge(t.Context(), "gallery", purge.Scope{Originals: []string{"a.jpg"}}, false)
 	go ask()
 	select {
 	case <-entered:

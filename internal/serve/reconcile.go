@@ -36,7 +36,7 @@ func (h *Handler) OriginalsChanged(ctx context.Context, site string, originals, 
 	for _, scope := range scopes {
 		p, err := scope.Of(s.Thumb)
 		if err == nil {
-			err = h.purge(ctx, s, p, false)
+			err = h.purge(ctx, s, p, false, nil)
 		}
 		if err != nil {
 			h.options.Log.Error("thumbnails of originals that have changed are left", "site", site, "err", err)

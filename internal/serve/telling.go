@@ -3,8 +3,11 @@
 package serve
 
 import (
+	"strconv"
+	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 )
@@ -52,4 +55,25 @@ func (t *telling) due(what string, pause time.Duration) (more int, due bool) {
 	}
 	t.told.Add(what, told{at: now})
 	return last.more, true
+}
+
+// tellOtherForm tells, if a's original is missing, that there is one whose name
+// differs in its Unicode normalisation alone.
+func (h *Handler) tellOtherForm(a asked, err error) {
+	folder, ok := a.Originals.(Folder)
+	if !ok || err == nil || statusOf(err).reason != "no-original" || isASCII(a.thumb.Original) {
+		return
+	}
+	other := folder.OtherForm(a.thumb.Original)
+	if other == "" {
+		return
+	}
+	if more, due := h.telling.due("form "+a.Thumb.Name+" "+a.thumb.Original, tellPause); due {
+		h.options.Log.Warn("no such original, but one whose name differs in its Unicode normalisation alone: rename it, or sign its name",
+			"site", a.Thumb.Name, "original", strconv.QuoteToASCII(a.thumb.Original), "there", strconv.QuoteToASCII(other), "more", more)
+	}
+}
+
+func isASCII(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
 }

@@ -101,12 +101,13 @@ func readList(ctx context.Context, r io.Reader, names *list) error {
 	}
 }
 
-// eachLine calls f with each line of r that is not empty.
+// eachLine calls f with each line of r that is not empty. If a NUL stands before the
+// first newline, as in the output of find -print0, NUL ends the lines.
 func eachLine(r io.Reader, f func(string) error) error {
 	lines := bufio.NewReader(r)
-	for {
-		line, err := lines.ReadString('\n')
-		if line = strings.TrimSuffix(line, "\n"); line != "" && (err == nil || errors.Is(err, io.EOF)) {
+	line, end, err := firstLine(lines)
+	for ; ; line, err = lines.ReadString(end) {
+		if line = strings.TrimSuffix(line, string(end)); line != "" && (err == nil || errors.Is(err, io.EOF)) {
 			if err := f(line); err != nil {
 				return err
 			}
@@ -116,6 +117,21 @@ func eachLine(r io.Reader, f func(string) error) error {
 		}
 		if err != nil {
 			return err
+		}
+	}
+}
+
+// firstLine reads up to the first newline or NUL, which is the end of the other lines
+// too.
+func firstLine(r *bufio.Reader) (line string, end byte, err error) {
+	var b []byte
+	for {
+		c, err := r.ReadByte()
+		if err != nil {
+			return string(b), '\n', err
+		}
+		if b = append(b, c); c == '\n' || c == 0 {
+			return string(b), c, nil
 		}
 	}
 }

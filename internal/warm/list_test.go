@@ -5,6 +5,8 @@ package warm
 import (
 	"fmt"
 	"runtime"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -46,4 +48,25 @@ func heap() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
+}
+
+// A list has a name on each line, or ends each with NUL, as find -print0 does: then a
+// name may have a newline.
+func TestEachLine(t *testing.T) {
+	for text, want := range map[string][]string{
+		"a\n\nb":        {"a", "b"},
+		"a\nb\x00c\n":   {"a", "b\x00c"},
+		"a\x00b\nc\x00": {"a", "b\nc"},
+		"a\x00\x00b":    {"a", "b"},
+		"":              nil,
+		"a":             {"a"},
+	} {
+		var got []string
+		if err := eachLine(strings.NewReader(text), func(line string) error {
+			got = append(got, line)
+			return nil
+		}); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%q: %q, %v, want %q", text, got, err, want)
+		}
+	}
 }
