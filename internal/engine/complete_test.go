@@ -188,6 +188,14 @@ func TestWithoutEnd(t *testing.T) {
 			}
 		}
 	}
+	still := files["gif"]
+	junk := slices.Concat(still[:len(still)-1], still)
+	for _, width := range []int{20, 190} {
+		tr := thumb.Transform{Width: width, Method: thumb.Fit, Format: thumb.PNG}
+		if !bytes.Equal(thumbnailFile(t, junk, tr), thumbnailFile(t, still, tr)) {
+			t.Error("GIF with itself behind: another picture")
+		}
+	}
 	trailer := slices.Concat([]byte("\x00\x00\x30\x0a\x10\x00\x00\x00MotionPhoto_Data"), bytes.Repeat([]byte("\xff\xc0film\xff\xd8"), 100))
 	jpg := files["jpg"]
 	tr := thumb.Transform{Width: 20, Height: 16, Method: thumb.Fit, Format: thumb.PNG}

@@ -30,7 +30,8 @@ type Container struct {
 	Size image.Point
 	// Frames is how many frames an animation has, and 1 for others.
 	Frames int
-	// NoEnd says that the end marker of a JPEG, PNG or GIF is missing. The
+	// NoEnd says that the end marker of a JPEG, PNG or GIF is missing, perhaps with
+	// other data in its place. The
 	// picture may be whole all the same: Prove finds out.
 	NoEnd bool
 	// Zeros says that the data of a WebP ends in zeros. The picture may be whole,
@@ -120,7 +121,7 @@ func (c *Container) Prove(f thumb.Format, r io.ReaderAt, size int64) (err error)
 	case thumb.JPEG:
 		c.Trailer, err = WholeJPEG(r, size)
 	case thumb.GIF:
-		err = wholeGIF(r, c.Trailer)
+		err = wholeGIF(r, c.Trailer, size)
 	case thumb.WebP:
 		err = wholeWebP(r, size)
 	}

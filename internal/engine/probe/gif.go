@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"compress/lzw"
 	"encoding/binary"
+	"errors"
 	"image"
 	"io"
 )
@@ -21,7 +22,8 @@ type gifWalk struct {
 	control           gifControl // of the frame that follows
 	announced         bool       // a frame follows
 	bare, transparent bool
-	stray             int // terminators since the last block
+	stray             int  // terminators since the last block
+	film              bool // an extension says how often frames are repeated, or more
 	// data reads the data of a frame of so many pixels, in codes of so many bits.
 	data func(pixels int64, bits byte)
 }
@@ -35,11 +37,15 @@ func (s *scanner) gif() Container {
 }
 
 // wholeGIF returns an error unless every frame before end has data for all of
-// its pixels.
-func wholeGIF(r io.ReaderAt, end int64) error {
+// its pixels. If something else than the file's end follows, there is also no data
+// that does not belong to the pixels.
+func wholeGIF(r io.ReaderAt, end, size int64) error {
 	s := &scanner{file: r, size: end}
 	g := &gifWalk{scanner: s}
 	g.data = s.gifPixels
+	if end < size {
+		g.data = s.gifExactly
+	}
 	g.walk()
 	return s.err
 }
@@ -64,6 +70,11 @@ func (g *gifWalk) walk() {
 		if g.stray = 0; kind == 0x3b {
 			break
 		}
+		if g.isJunk(kind) {
+			g.c.NoEnd = true
+			g.at--
+			break
+		}
 		g.block(kind)
 	}
 	if g.c.Frames == 0 {
@@ -77,13 +88,24 @@ func (g *gifWalk) walk() {
 	g.c.Bare = g.bare && !g.transparent && len(g.c.Cleared) == 0
 }
 
+// isJunk reports whether a still picture ends before a byte that begins no block: a
+// whole file was appended in place of the trailer, for example. An animation may go
+// on behind the byte.
+func (g *gifWalk) isJunk(kind byte) bool {
+	return kind != 0x21 && kind != 0x2c && g.more() && g.c.Frames == 1 && !g.announced && !g.film
+}
+
 func (g *gifWalk) block(kind byte) {
 	switch kind {
 	case 0x21:
-		if g.next(1)[0] == 0xf9 {
+		switch g.next(1)[0] {
+		case 0xf9:
 			g.control, g.announced = g.gifControl(), true
 			g.transparent = g.transparent || g.control.isTransparent()
-		} else {
+		case 0xff:
+			g.film = true
+			g.gifData()
+		default:
 			g.gifData()
 		}
 	case 0x2c:
@@ -121,6 +143,21 @@ func (s *scanner) gifPixels(pixels int64, bits byte) {
 	}
 	if s.skip(int64(blocks.left)); !blocks.over {
 		s.gifData()
+	}
+}
+
+// gifExactly reads the data of a frame, which ends with the code for its end and
+// the last of its pixels.
+func (s *scanner) gifExactly(pixels int64, bits byte) {
+	blocks := &gifBlocks{scanner: s}
+	r := lzw.NewReader(blocks, lzw.LSB, int(bits))
+	defer r.Close()
+	n, err := io.CopyN(io.Discard, r, pixels+1)
+	if n != pixels || !errors.Is(err, io.EOF) || blocks.left > 0 {
+		s.fail(ErrTruncated)
+	}
+	if !blocks.over && s.next(1)[0] != 0 {
+		s.fail(ErrTruncated)
 	}
 }
 

@@ -18,7 +18,8 @@
 //   - PNG: all rows are decoded, and the checksums of their chunks are right, also
 //     behind the last row that a crop needs. IEND may be missing.
 //   - GIF: all frames have data for all of their pixels. The trailer may be missing,
-//     directly after a frame.
+//     directly after a frame. Something else may stand in its place behind a still
+//     picture whose data ends with its last pixel.
 //   - WebP, AVIF, HEIC: the decoder finds what is missing, but takes zeros for data.
 //     So the data of the last frame, or of the last mdat, does not end in zeros, but
 //     for lossy WebP that needs them.

@@ -6,6 +6,9 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"image"
+	"image/color"
+	"image/gif"
 	"maps"
 	"os"
 	"path/filepath"
@@ -136,6 +139,41 @@ func TestGIFWithoutTrailer(t *testing.T) {
 	}
 	if frames != 3 {
 		t.Errorf("of 3 frames %d ends", frames)
+	}
+}
+
+// TestGIFWithJunkBehind cuts a still at every byte and has the whole file follow: it
+// is whole if only its trailer is missing. Of an animation a frame may be missing. What
+// looks as if it had a trailer is the decoder's to judge.
+func TestGIFWithJunkBehind(t *testing.T) {
+	m := image.NewPaletted(image.Rect(0, 0, 60, 40), color.Palette{color.Black, color.White})
+	for i := range m.Pix {
+		m.Pix[i] = byte(i * i >> 3 & 1)
+	}
+	var b bytes.Buffer
+	if err := gif.Encode(&b, m, nil); err != nil {
+		t.Fatal(err)
+	}
+	still := b.Bytes()
+	for n := range len(still) - 1 {
+		if ends, err := whole(thumb.GIF, slices.Concat(still[:n], still)); err == nil && !ends {
+			t.Errorf("still, cut at byte %d of %d: whole without a trailer", n, len(still))
+		}
+	}
+	if ends, err := whole(thumb.GIF, slices.Concat(still[:len(still)-1], still)); err != nil || ends {
+		t.Errorf("still without a trailer: %v, %v", ends, err)
+	}
+	more := slices.Concat(still[:len(still)-2], []byte("\x05extra\x00"))
+	for behind, isWhole := range map[string]bool{";": true, string(still): false} {
+		if _, err := whole(thumb.GIF, slices.Concat(more, []byte(behind))); (err == nil) != isWhole {
+			t.Errorf("data behind its pixels, then %d bytes: %v", len(behind), err)
+		}
+	}
+	film := files(t)[thumb.GIF]
+	for n := range len(film) - 1 {
+		if ends, err := whole(thumb.GIF, slices.Concat(film[:n], film)); err == nil && !ends {
+			t.Errorf("animation, cut at byte %d of %d: whole without a trailer", n, len(film))
+		}
 	}
 }
 
