@@ -10,6 +10,7 @@ import (
 	"slices"
 	"testing"
 
+	"thumbd/internal/render/wire"
 	"thumbd/internal/thumb"
 )
 
@@ -132,6 +133,56 @@ func TestTurnedHEIF(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+// TestUnsupportedHEIFs has pictures that are whole but that libheif does not decode.
+// The probe says so, and no decoder in C sees them.
+func TestUnsupportedHEIFs(t *testing.T) {
+	fit := thumb.Transform{Width: 20, Method: thumb.Fit, Format: thumb.PNG}
+	kind := func(t *testing.T, file []byte) []byte { // behind the number of an item
+		return file[heifBox(t, file, "infe")+16:]
+	}
+	for name, change := range map[string]func(*testing.T, []byte) []byte{
+		"of JPEG":        func(t *testing.T, f []byte) []byte { copy(kind(t, f), "jpeg"); return f },
+		"of H.264":       func(t *testing.T, f []byte) []byte { copy(kind(t, f), "avc1"); return f },
+		"not compressed": func(t *testing.T, f []byte) []byte { copy(kind(t, f), "unci"); return f },
+		"encrypted": func(t *testing.T, f []byte) []byte {
+			f[heifBox(t, f, "infe")+15] = 1
+			return f
+		},
+		"too large": func(t *testing.T, f []byte) []byte {
+			copy(f[heifBox(t, f, "ispe")+12:], "\x00\x00\x42\x68\x00\x00\x42\x68")
+			return f
+		},
+		"turned before its size": func(t *testing.T, f []byte) []byte {
+			f = rotated(t, f, 1)
+			for _, at := range itemsOf(t, f) {
+				list := f[at+1:][:f[at]]
+				last := list[len(list)-1]
+				copy(list[1:], list)
+				list[0] = last
+			}
+			return f
+		},
+		"a film alone": func(t *testing.T, f []byte) []byte {
+			copy(f[heifBox(t, f, "meta")+4:], "moov")
+			return f
+		},
+	} {
+		for _, f := range []thumb.Format{thumb.AVIF, thumb.HEIC} {
+			t.Run(fmt.Sprintf("%v %s", f, name), func(t *testing.T) {
+				data := change(t, originalFile(t, quadrants(40, 30), f))
+				job := limits()
+				job.Pixels = 1 << 30
+				if _, r := render(t, data, job, fit); r[0].Failure != wire.Unsupported || r[0].Decoded {
+					t.Errorf("got %+v", r[0])
+				}
+				if _, r := render(t, data, limits(), fit); name == "too large" && r[0].Failure != wire.TooManyPixels {
+					t.Errorf("with a limit of pixels: got %+v", r[0])
+				}
+			})
 		}
 	}
 }

@@ -116,10 +116,11 @@ func (o *original) walk(job wire.Job) error {
 		o.tiff, err = probe.ReadTIFF(o.file)
 		c.Size = o.tiff.Size
 	}
-	if err == nil {
-		if err := checkPixels(c.Size, job); err != nil {
-			return err
-		}
+	if err == nil && (o.format == thumb.AVIF || o.format == thumb.HEIC) {
+		c.Size, err = probe.ReadHEIF(o.file, o.length)
+	}
+	if err := checkPixels(c.Size, job); err != nil {
+		return err
 	}
 	if err == nil && (c.NoEnd || c.Zeros) {
 		err = c.Prove(o.format, o.file, o.length)

@@ -26,7 +26,8 @@ var (
 
 // Container is what a file says of itself without being decoded.
 type Container struct {
-	// Size is the canvas of a GIF, WebP or JPEG in pixels, and 0x0 for others.
+	// Size is the canvas of a GIF, WebP or JPEG in pixels. It is 0x0 for others, until
+	// ReadTIFF or ReadHEIF has found theirs.
 	Size image.Point
 	// Frames is how many frames an animation has, and 1 for others.
 	Frames int

@@ -18,6 +18,7 @@ const maxMeta = 1 << 20
 type heif struct {
 	file       io.ReaderAt
 	primary    uint32
+	items      map[uint32]item
 	properties map[uint32][]box  // of an item, in their order
 	references []reference       // from item to item
 	extents    map[uint32]extent // where an item's data begins
@@ -185,7 +186,9 @@ func readHEIF(file io.ReaderAt, size int64) *heif {
 }
 
 func parseMeta(file io.ReaderAt, meta []byte) *heif {
-	h := &heif{file: file, properties: make(map[uint32][]box), extents: make(map[uint32]extent)}
+	h := &heif{
+		file: file, items: make(map[uint32]item), properties: make(map[uint32][]box), extents: make(map[uint32]extent),
+	}
 	if len(meta) < 4 {
 		return nil
 	}
@@ -193,6 +196,8 @@ func parseMeta(file io.ReaderAt, meta []byte) *heif {
 		switch f := (fields{rest: b.body}); b.kind {
 		case "pitm":
 			h.primary = f.id(f.version() > 0)
+		case "iinf":
+			h.readItems(b.body)
 		case "iprp":
 			h.readProperties(b.body)
 		case "iref":
