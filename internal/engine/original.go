@@ -168,7 +168,8 @@ func (o *original) readHeader(job wire.Job) error {
 		o.enlarge(job)
 		return nil
 	}
-	complained() // of another file
+	complaint() // of another file
+	takeWarning()
 	var err error
 	if o.source, err = o.newSource(); err != nil {
 		return failed(wire.Internal, "open %v: %w", o.format, err)
@@ -313,9 +314,9 @@ func (o *original) check(l loaded, rest bool) error {
 	if !o.reads(l) {
 		return nil
 	}
-	if o.format == thumb.JPEG && complained() {
+	if text := complaint(); o.format == thumb.JPEG && text != "" {
 		if _, err := probe.WholeJPEG(o.file, o.length); err != nil {
-			return failed(wire.Damaged, "decode %v: %w", o.format, err)
+			return failed(wire.Damaged, "decode %v: %w: %s", o.format, err, text)
 		}
 	}
 	// A crop that ended above the bottom did not notice a wrong sum below it.

@@ -10,6 +10,7 @@ import (
 	"image/gif"
 	"image/png"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -308,6 +309,40 @@ func TestResultsTellWhatADecoderHasSeen(t *testing.T) {
 	}
 }
 
+// TestReasonsOfLibraries has damaged originals whose decoder says in its own words
+// what is wrong.
+func TestReasonsOfLibraries(t *testing.T) {
+	files := damageable(t)
+	jpg := files["jpg"]
+	ofHEIF := func(format thumb.Format) []byte {
+		data := bytes.Clone(files[format.String()])
+		// Data that begins with a unit of a kind that neither codec has.
+		copy(data[bytes.Index(data, []byte("mdat"))+4:], bytes.Repeat([]byte{0xff}, 40))
+		return data
+	}
+	flipped := func(name string, part, of int) []byte {
+		data := bytes.Clone(files[name])
+		data[len(data)*part/of] ^= 0x55
+		return data
+	}
+	for name, c := range map[string]struct {
+		data []byte
+		want string
+	}{
+		"libpng, a filter": {flipped("interlaced png", 1, 24), "(?i)filter|checksum|crc|inflate|code|distance"},
+		"libpng, a sum":    {flipped("png", 9, 24), "(?i)crc|checksum|inflate|code|distance"},
+		"libtiff":          {flipped("deflated tiff", 1, 3), "ZIPDecode"},
+		"libjpeg":          {slices.Concat(jpg[:len(jpg)/2], []byte("\xff\xd9")), "Corrupt JPEG data"},
+		"libheif, AV1":     {ofHEIF(thumb.AVIF), "(?i)heif: .*(decod|bitstream|invalid)"},
+		"libheif, HEVC":    {ofHEIF(thumb.HEIC), "(?i)heif: .*(decod|bitstream|invalid)"},
+	} {
+		_, r := render(t, c.data, limits(), thumb.Transform{Width: 190, Method: thumb.Fit, Format: thumb.PNG})
+		if r[0].Failure != wire.Damaged || !regexp.MustCompile(c.want).MatchString(r[0].Detail) {
+			t.Errorf("%s: got %s: %s", name, r[0].Failure, r[0].Detail)
+		}
+	}
+}
+
 // TestUnsupportedJPEGs has the headers of JPEGs that are whole, but that libjpeg does
 // not read. The probe says so, and no decoder in C sees them.
 func TestUnsupportedJPEGs(t *testing.T) {
@@ -315,18 +350,44 @@ func TestUnsupportedJPEGs(t *testing.T) {
 	frame := bytes.Index(photo, []byte{0xff, 0xc0, 0, 17, 8})
 	fit := thumb.Transform{Width: 20, Method: thumb.Fit, Format: thumb.PNG}
 	for name, change := range map[string]func([]byte){
-		"12 bits":                 func(f []byte) { f[4] = 12 },
-		"12 bits, extended":       func(f []byte) { f[1], f[4] = 0xc1, 12 },
-		"lossless":                func(f []byte) { f[1] = 0xc3 },
-		"lossless and arithmetic": func(f []byte) { f[1] = 0xcb },
-		"hierarchical":            func(f []byte) { f[1] = 0xc5 },
-		"two components":          func(f []byte) { f[9] = 2 },
+		"12 bits":                   func(f []byte) { f[4] = 12 },
+		"12 bits, extended":         func(f []byte) { f[1], f[4] = 0xc1, 12 },
+		"lossless":                  func(f []byte) { f[1] = 0xc3 },
+		"lossless and arithmetic":   func(f []byte) { f[1] = 0xcb },
+		"hierarchical, progressive": func(f []byte) { f[1] = 0xc6 },
+		"hierarchical":              func(f []byte) { f[1] = 0xc5 },
+		"two components":            func(f []byte) { f[9] = 2 },
 	} {
 		data := bytes.Clone(photo)
 		change(data[frame:])
 		if _, r := render(t, data, limits(), fit); r[0].Failure != wire.Unsupported || r[0].Decoded {
 			t.Errorf("%s: got %+v", name, r[0])
 		}
+	}
+}
+
+// TestArithmeticJPEGs has JPEGs with arithmetic coding, which some builds of libjpeg
+// read: they are shown as they are, or are unsupported, and never called damaged.
+func TestArithmeticJPEGs(t *testing.T) {
+	for _, name := range []string{"arithmetic.jpg", "arithmetic-progressive.jpg"} {
+		data, err := os.ReadFile("testdata/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, width := range []int{20, 100} {
+			files, r := render(t, data, limits(), thumb.Transform{Width: width, Method: thumb.Fit, Format: thumb.PNG})
+			switch {
+			case r[0].Failure == "":
+				expectQuadrants(t, decode(t, files[0], thumb.PNG), 8)
+			case r[0].Failure != wire.Unsupported:
+				t.Errorf("%s at %d pixels: %s: %s", name, width, r[0].Failure, r[0].Detail)
+			}
+		}
+		_, r := render(t, data[:len(data)*2/3], limits(), thumb.Transform{Width: 20, Method: thumb.Fit, Format: thumb.PNG})
+		if r[0].Failure != wire.Damaged && r[0].Failure != wire.Unsupported {
+			t.Errorf("%s, cut: %q %s", name, r[0].Failure, r[0].Detail)
+		}
+		t.Logf("%s, cut: %s: %s", name, r[0].Failure, r[0].Detail)
 	}
 }
 

@@ -7,18 +7,40 @@
 #include <string.h>
 #include <sys/mman.h>
 
+/* The last warning that was not taken yet. libpng's own text of an error is one, and
+ * libvips' error then only says that there was an error. */
+static char warning[200];
+static GMutex warning_lock; /* libvips has threads */
+
 static void
-quiet(G_GNUC_UNUSED const char *domain, G_GNUC_UNUSED GLogLevelFlags level,
-	G_GNUC_UNUSED const char *message, G_GNUC_UNUSED void *data)
+remember(G_GNUC_UNUSED const char *domain, G_GNUC_UNUSED GLogLevelFlags level,
+	const char *message, G_GNUC_UNUSED void *data)
 {
+	/* It follows each decoder's own text. */
+	if (g_str_has_prefix(message, "error in tile"))
+		return;
+	g_mutex_lock(&warning_lock);
+	g_strlcpy(warning, message, sizeof(warning));
+	g_mutex_unlock(&warning_lock);
+}
+
+char *
+thumbd_take_warning(void)
+{
+	char *text;
+
+	g_mutex_lock(&warning_lock);
+	text = g_strdup(warning);
+	*warning = '\0';
+	g_mutex_unlock(&warning_lock);
+	return text;
 }
 
 void
 thumbd_settings(void)
 {
-	/* A damaged original would fill the log with its warnings; what matters
-	 * comes back as an error. */
-	g_log_set_handler("VIPS", G_LOG_LEVEL_WARNING, quiet, NULL);
+	/* A damaged original would fill the log with its warnings. */
+	g_log_set_handler("VIPS", G_LOG_LEVEL_WARNING, remember, NULL);
 	vips_block_untrusted_set(TRUE);
 	/* Of the loaders that libvips calls untrusted, those for which a site can
 	 * ask. They see no file of another format, as every loader is called by

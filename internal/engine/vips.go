@@ -38,21 +38,33 @@ var codes = map[thumb.Format]C.ThumbdFormat{
 
 func settings() { C.thumbd_settings() }
 
-// lastError takes what libvips left in its error buffer.
+// lastError takes what libvips left in its error buffer and its last warning, which
+// may be the only one to say what a decoder has found.
 func lastError() error {
-	text := strings.TrimSpace(C.GoString(C.vips_error_buffer()))
-	C.vips_error_clear()
+	text, warning := complaint(), takeWarning()
+	switch {
+	case text == "":
+		text = warning
+	case !strings.Contains(text, warning):
+		text += ": " + warning
+	}
 	if text == "" {
 		text = "libvips gives no reason"
 	}
 	return errors.New(text)
 }
 
-// complained reports whether libvips' error buffer has a text. A decoder leaves
-// its first warning there, with which it goes on.
-func complained() bool {
+// complaint takes the text of libvips' error buffer. A decoder leaves its first
+// warning there, with which it goes on.
+func complaint() string {
 	defer C.vips_error_clear()
-	return *C.vips_error_buffer() != 0
+	return strings.TrimSpace(C.GoString(C.vips_error_buffer()))
+}
+
+func takeWarning() string {
+	text := C.thumbd_take_warning()
+	defer C.g_free(C.gpointer(text))
+	return strings.TrimSpace(C.GoString(text))
 }
 
 // source is an open file that libvips reads. Its owner closes it.

@@ -100,6 +100,10 @@ typedef struct {
 /* Settings of the library that bimg has started. */
 void thumbd_settings(void);
 
+/* The last warning of libvips, or "", which then is forgotten. It is freed with
+ * g_free. */
+char *thumbd_take_warning(void);
+
 /* How a file is opened. Only JPEG is loaded shrunk, only WebP scaled,
  * and only of GIF and WebP more frames than one, below one another. */
 typedef struct {
