@@ -137,24 +137,34 @@ func (h *Handler) placeholder(ctx context.Context, sites *Sites, a asked) (pictu
 	}
 	a.gate().Close(original)
 	key := placeholderKey{a.placeholderIdentity(info), a.placeholderTransform()}
-	if b, ok := h.placeholders.get(key); ok {
-		return bytes.NewReader(b), int64(len(b)), func() {}, nil
-	}
-	// The name of the flight is the key's: not of a thumbnail, but of what all
-	// missing ones of this transform share.
+	// The name of the flight is the key's: not of a thumbnail, but of the picture
+	// that all missing ones of this transform share.
 	a.name = fmt.Sprintf("%+v", key)
-	out, release, err := h.placeholders.flights.do(ctx, a, func() makeFunc {
-		sites.users.Add(1)
-		return func(ctx context.Context, _ <-chan struct{}) (outcome, error) {
-			defer sites.users.Done()
-			return h.renderPlaceholder(ctx, sites.renderer, a)
+	for {
+		if b, ok := h.placeholders.get(key); ok {
+			return bytes.NewReader(b), int64(len(b)), func() {}, nil
 		}
-	})
-	if err != nil {
-		return nil, 0, release, err
+		out, release, err := h.placeholders.flights.do(ctx, a, func() makeFunc {
+			sites.users.Add(1)
+			return func(ctx context.Context, _ <-chan struct{}) (outcome, error) {
+				defer sites.users.Done()
+				return h.renderPlaceholder(ctx, sites.renderer, a)
+			}
+		})
+		switch {
+		case errors.Is(err, errKept):
+			release()
+		case err != nil:
+			return nil, 0, release, err
+		default:
+			return io.NewSectionReader(out.unpublished, 0, out.size), out.size, release, nil
+		}
 	}
-	return io.NewSectionReader(out.unpublished, 0, out.size), out.size, release, nil
 }
+
+// errKept means that an earlier flight has kept the placeholder after this one's
+// client had looked for it.
+var errKept = errors.New("the placeholder is in memory")
 
 // openPlaceholder opens the placeholder's picture through the gate of the
 // originals. The caller closes it.
@@ -196,6 +206,9 @@ func (h *Handler) renderPlaceholder(ctx context.Context, renderer Renderer, a as
 	}
 	defer a.gate().Close(original)
 	key := placeholderKey{a.placeholderIdentity(info), a.placeholderTransform()}
+	if _, ok := h.placeholders.get(key); ok {
+		return outcome{}, errKept
+	}
 	picture, err := renderer.Render(ctx, render.Request{
 		Original: original, Identity: key.identity, Formats: a.OriginalFormats, Transform: key.transform, Protected: a.Access != nil,
 	})
