@@ -60,6 +60,7 @@ type Options struct {
 // Gate decides for one site. Its methods are safe for concurrent use.
 type Gate struct {
 	Options
+	signed   *sign.Verifier
 	revoked  atomic.Pointer[revocations]
 	reported bool // of Refresh alone
 }
@@ -77,7 +78,7 @@ func New(o Options) (*Gate, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	g := &Gate{Options: o}
+	g := &Gate{Options: o, signed: sign.Access.Verifier(o.Keys)}
 	g.revoked.Store(&revocations{})
 	if o.Revoked == "" {
 		return g, nil
@@ -121,7 +122,7 @@ func (g *Gate) Until(r Request) (time.Time, error) {
 	var first error
 	if g.Accepts(Signature) {
 		// Leeway is for clocks that differ: the time is taken as that much earlier.
-		q, err := sign.Access.Verify(r.URI, r.Query, g.Keys, g.Now().Add(-g.Leeway))
+		q, err := g.signed.Verify(r.URI, r.Query, g.Now().Add(-g.Leeway))
 		if err == nil {
 			return q.Expires, nil
 		}

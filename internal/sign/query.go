@@ -67,13 +67,60 @@ func (p Purpose) Sign(path string, q Query, key []byte) string {
 	return raw + "&signature=" + p.Proof(path, raw, key)
 }
 
+// maxIdle is how many signers of one key wait for the next request.
+const maxIdle = 32
+
+// Verifier verifies signed queries of one purpose for many requests. A correct
+// query costs no allocation. Safe for concurrent use.
+type Verifier struct {
+	purpose Purpose
+	keys    []verifierKey
+}
+
+// verifierKey is a key, and the signers that no request uses now.
+type verifierKey struct {
+	key  []byte
+	idle chan *signer
+}
+
+// Verifier returns a Verifier of p with keys.
+func (p Purpose) Verifier(keys [][]byte) *Verifier {
+	v := &Verifier{purpose: p}
+	for _, key := range keys {
+		v.keys = append(v.keys, verifierKey{key, make(chan *signer, maxIdle)})
+	}
+	return v
+}
+
+// made reports whether signature is that of k, as Proof makes it.
+func (k verifierKey) made(signature string, p Purpose, path, query string) bool {
+	var s *signer
+	select {
+	case s = <-k.idle:
+	default:
+		s = newSigner(k.key)
+	}
+	good := equal(signature, s.sign(string(p), "\n", path, "\n", query))
+	select {
+	case k.idle <- s:
+	default:
+	}
+	return good
+}
+
+// Verify is Verifier.Verify with keys that are used once.
+func (p Purpose) Verify(path, raw string, keys [][]byte, now time.Time) (Query, error) {
+	return p.Verifier(keys).Verify(path, raw, now)
+}
+
 // Verify reads the raw query of a request for the decoded path. The query must be
-// signed with one of keys and not be expired at now. The signed text ends with the
+// signed with one of the keys and not be expired at now. The signed text ends with the
 // signature. Unknown parameters behind it are ignored: mailers and networks append
 // some to links, for example &utm_source=mail. Verify checks the signature before it
 // parses the parameters. Errors are ErrNoProof, ErrQuery, ErrProof and
 // ErrExpired.
-func (p Purpose) Verify(path, raw string, keys [][]byte, now time.Time) (Query, error) {
+func (v *Verifier) Verify(path, raw string, now time.Time) (Query, error) {
+	p := v.purpose
 	text, signature, behind, ok := cutSignature(raw)
 	if !ok {
 		if p.presented(raw) {
@@ -81,9 +128,7 @@ func (p Purpose) Verify(path, raw string, keys [][]byte, now time.Time) (Query, 
 		}
 		return Query{}, ErrNoProof
 	}
-	good := slices.ContainsFunc(keys, func(key []byte) bool {
-		return equal(signature, p.Proof(path, text, key))
-	})
+	good := slices.ContainsFunc(v.keys, func(k verifierKey) bool { return k.made(signature, p, path, text) })
 	switch {
 	case !good:
 		return Query{}, ErrProof

@@ -11,6 +11,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"hash"
 
 	"thumbd/internal/thumb"
 )
@@ -46,14 +47,35 @@ func Verify(t thumb.Thumb) error {
 	return ErrSignature
 }
 
-func equal(a, b string) bool { return hmac.Equal([]byte(a), []byte(b)) }
+func equal[Got, Want string | []byte](got Got, want Want) bool {
+	return hmac.Equal([]byte(got), []byte(want))
+}
 
 // signed is the first 21 bytes of HMAC-SHA256 (RFC 2104), so that base64 needs
 // no padding.
-func signed(text string, key []byte) string {
-	h := hmac.New(sha256.New, key)
-	h.Write([]byte(text))
-	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:21])
+func signed(text string, key []byte) string { return string(newSigner(key).sign(text)) }
+
+// signer makes signatures under one key, one at a time. It allocates memory for
+// the first ones alone.
+type signer struct {
+	hash           hash.Hash
+	text, sum, out []byte
+}
+
+func newSigner(key []byte) *signer { return &signer{hash: hmac.New(sha256.New, key)} }
+
+// sign returns what signed does for the concatenated parts. It is valid until the
+// next call.
+func (s *signer) sign(parts ...string) []byte {
+	s.text = s.text[:0]
+	for _, part := range parts {
+		s.text = append(s.text, part...)
+	}
+	s.hash.Reset()
+	s.hash.Write(s.text)
+	s.sum = s.hash.Sum(s.sum[:0])
+	s.out = base64.RawURLEncoding.AppendEncode(s.out[:0], s.sum[:21])
+	return s.out
 }
 
 // restThumbnails is Django's salted_hmac with the original as the salt.

@@ -6,12 +6,15 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"net/url"
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"thumbd/internal/sign"
 	"thumbd/internal/thumb"
@@ -205,4 +208,43 @@ func TestPresetSchemeHasNothingToVerify(t *testing.T) {
 	if err != nil || sign.Sign(got, nil) != "" || sign.Verify(got) != nil {
 		t.Errorf("%+v, %v", got, err)
 	}
+}
+
+// nginx asks about every hit of a protected site.
+func TestACheckOfAQueryAllocatesNothing(t *testing.T) {
+	keys := [][]byte{[]byte("0123456789abcdef-new"), []byte("0123456789abcdef-old")}
+	const uri = "/thumbs/a photo.jpg/400x300_crop_.jpg"
+	now := time.Unix(1_700_000_000, 0)
+	query := sign.Access.Sign(uri, sign.Query{Expires: now.Add(time.Hour)}, keys[1])
+	v := sign.Access.Verifier(keys)
+	if n := testing.AllocsPerRun(100, func() {
+		if _, err := v.Verify(uri, query, now); err != nil {
+			t.Error(err)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations for each check", n)
+	}
+}
+
+// A Verifier that several requests use at once mixes up nothing of theirs.
+func TestAVerifierIsForMany(t *testing.T) {
+	key := []byte("0123456789abcdef")
+	v := sign.Access.Verifier([][]byte{key})
+	now := time.Unix(1_700_000_000, 0)
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			uri := fmt.Sprint("/thumbs/", strings.Repeat("a", i), ".jpg")
+			good := sign.Access.Sign(uri, sign.Query{Expires: now.Add(time.Hour)}, key)
+			for range 200 {
+				if _, err := v.Verify(uri, good, now); err != nil {
+					t.Errorf("%s: %v", uri, err)
+				}
+				if _, err := v.Verify(uri+"x", good, now); !errors.Is(err, sign.ErrProof) {
+					t.Errorf("%sx: %v, want %v", uri, err, sign.ErrProof)
+				}
+			}
+		})
+	}
+	all.Wait()
 }

@@ -80,8 +80,22 @@ func unhex(c byte) int {
 	return -1
 }
 
+// resolved reports whether a path has no slashes to merge and no dot segments:
+// most have none. A / at the end may be one to merge.
+func resolved(path string) bool {
+	for segment := range strings.SplitSeq(path[1:], "/") {
+		if segment == "" || segment == "." || segment == ".." {
+			return false
+		}
+	}
+	return true
+}
+
 // resolve merges the slashes of a decoded path and resolves its dot segments.
 func resolve(path string) (string, error) {
+	if resolved(path) {
+		return path, nil
+	}
 	segments := strings.Split(path[1:], "/")
 	kept := segments[:0]
 	folder := false
