@@ -50,7 +50,7 @@ func held(open func() (int, error), try func(fd int) error) attempt {
 func must[T any](v T, err error) T {
 	if err != nil {
 		fmt.Println("fault: prepare:", err)
-		os.Exit(0)
+		unix.Exit(0)
 	}
 	return v
 }

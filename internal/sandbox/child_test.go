@@ -31,7 +31,8 @@ const (
 func TestMain(m *testing.M) {
 	if name := os.Getenv(childAttempt); name != "" {
 		child(name)
-		os.Exit(0)
+		// os.Exit would write coverage data, which the walls refuse.
+		unix.Exit(0)
 	}
 	os.Exit(m.Run())
 }
