@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// Package doctor looks at an installation, from its units to a thumbnail
-// through nginx, and says what is wrong with it and what to type.
+// Package doctor examines an installation, from its units to a thumbnail through
+// nginx. It names each fault and the commands that mend it.
 package doctor
 
 import (
@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// Options say what there is to look at.
+// Options name the installation that is examined.
 type Options struct {
 	File    string   // the configuration
 	Nginx   []string // the program and its flags
@@ -37,7 +37,7 @@ type Result struct {
 	Well     bool      `json:"well"` // nothing is wrong; there may be warnings
 	Checks   []Check   `json:"checks"`
 	Findings []Finding `json:"findings"`
-	// Steps are what is left to do, in order, on a machine without a site.
+	// Steps are the commands, in order, that a machine without a site still needs.
 	Steps []string `json:"steps,omitempty"`
 }
 
@@ -55,12 +55,13 @@ type Finding struct {
 	Check  string `json:"check"`
 	Where  string `json:"where,omitempty"` // a site, a file and line, a folder
 	What   string `json:"what"`
-	// Cure is what to type, a command or a line of a file each, or to do.
+	// Cure has the commands to type, or the lines of a file:
+	// "systemctl restart thumbd.service".
 	Cure []string `json:"cure"`
 }
 
-// checks are made in this order: each may rely on what the ones before it have
-// put into the visit.
+// checks are made in this order: each may rely on the fields of the visit
+// that the ones before it have set.
 var checks = []struct {
 	name string
 	run  func(*visit, context.Context) string
@@ -114,8 +115,8 @@ func (r Result) Has(name string) bool {
 	return false
 }
 
-// WriteText writes r for people: a line for each check, and below it what was
-// found, where, and what to type.
+// WriteText writes r for people: a line for each check, and below it the findings,
+// with their places and cures.
 func (r Result) WriteText(w io.Writer) error {
 	var b strings.Builder
 	for _, c := range r.Checks {

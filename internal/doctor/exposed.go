@@ -26,7 +26,7 @@ const sampleFolder = "thumbd-doctor"
 // folder returns the URI of the whole folder.
 func (x exposure) folder() string { return strings.TrimSuffix(path.Dir(x.uri), sampleFolder) }
 
-// close returns what closes the place.
+// close returns the directive that closes the place.
 func (x exposure) close() string {
 	if slices.Contains(x.block.Args, x.folder()) {
 		return "remove that location"

@@ -36,8 +36,8 @@ var troubles = map[string]string{
 	"files":       "files-unreadable",
 }
 
-// folders tells what the daemon has met with its folders, as the user that it
-// is and under its unit's restrictions.
+// folders tells the troubles of the daemon with its folders. The daemon has tried
+// them as its user and under its unit's restrictions.
 func (v *visit) folders(context.Context) string {
 	if v.host == nil || v.config == nil || v.host.Checksum == "" {
 		return v.skip("no daemon at work to ask")
@@ -58,7 +58,7 @@ func (v *visit) folders(context.Context) string {
 	return fmt.Sprintf("the daemon, as user %s, reads originals and writes trees", v.host.User)
 }
 
-// cureOrigin tells what to try where it is not the unit that is in the way.
+// cureOrigin returns the commands to try if the unit is not the cause.
 func (v *visit) cureOrigin(t admin.Trouble) []string {
 	if v.has("network-missing") {
 		return systemd.NetworkDropIn
@@ -71,7 +71,7 @@ func (v *visit) cureOrigin(t admin.Trouble) []string {
 	return cure
 }
 
-// cureShare tells what to do about a share that hangs. It does not touch it.
+// cureShare returns the commands for a share that hangs. It does not touch it.
 func (v *visit) cureShare(t admin.Trouble) []string {
 	i := slices.IndexFunc(v.config.Sites, func(s config.Site) bool { return s.Thumb.Name == t.Name })
 	if i < 0 {
@@ -131,7 +131,7 @@ func (v *visit) cureFolder(t admin.Trouble) []string {
 	return v.withDropIn([]string{shell.Line("chmod", "o+x", blocked)}, read, write)
 }
 
-// withDropIn adds what the unit needs to commands.
+// withDropIn adds the drop-in that the unit needs to commands.
 func (v *visit) withDropIn(commands []string, read, write string) []string {
 	lines := systemd.DropIn(read, write)
 	if !v.managed || len(lines) == 0 {

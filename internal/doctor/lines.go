@@ -9,8 +9,8 @@ import (
 	"thumbd/internal/config"
 )
 
-// Lines returns what nginx's server block needs for a site: its location, and
-// the snippet.
+// Lines returns the lines that nginx's server block needs for a site: its location,
+// and the snippet.
 func Lines(s *config.Site) []string {
 	lines := []string{
 		"location ^~ " + quoted(s.Thumb.Prefix) + " {",

@@ -84,7 +84,7 @@ func resolved(path string) string {
 	return filepath.Join(real, strings.TrimPrefix(path, there))
 }
 
-// variant returns what try_files has behind $uri for a site.
+// variant returns the text behind $uri in the try_files of a site: "$thumbd_variant".
 func variant(negotiate []thumb.Format) string {
 	switch len(negotiate) {
 	case 0:
@@ -95,7 +95,7 @@ func variant(negotiate []thumb.Format) string {
 	return "$thumbd_variant"
 }
 
-// tryFiles looks whether nginx looks for what thumbd publishes.
+// tryFiles checks that nginx looks for the files that thumbd publishes.
 func (v *visit) tryFiles(s *config.Site, r route) {
 	l := r.location
 	wanted := "$uri" + variant(s.Thumb.Negotiate)
@@ -192,8 +192,8 @@ func (v *visit) fallback(s *thumb.Site, server *nginxconf.Server) {
 	}
 }
 
-// caches looks for what makes nginx serve what is not there any more, or
-// miss what is.
+// caches looks for directives that make nginx serve a deleted file, or miss a file
+// that is there.
 func (v *visit) caches(s *thumb.Site, l *nginxconf.Location) {
 	if c := l.Effective("open_file_cache"); len(c) > 0 && c[0].Arg(0) != "off" {
 		what := "open_file_cache serves thumbnails that were replaced"
@@ -212,7 +212,8 @@ func isImages(mediaType string) bool {
 	return mediaType == "*" || strings.HasPrefix(mediaType, "image/") && mediaType != "image/svg+xml"
 }
 
-// guarded looks whether hits are checked where they are to be, and only there.
+// guarded checks that nginx asks for proofs of hits in protected locations, and only
+// there.
 func (v *visit) guarded(s *config.Site, l *nginxconf.Location) {
 	request := l.Effective("auth_request")
 	on := len(request) > 0 && request[0].Arg(0) == "/_thumbd/auth"

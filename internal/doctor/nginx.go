@@ -42,7 +42,7 @@ func (v *visit) nginx(ctx context.Context) string {
 	}
 	name, group := v.conf.User()
 	if os.Geteuid() != 0 {
-		// nginx is then who we are, too.
+		// nginx then runs as this user, too.
 		v.worker = asuser.User{UID: os.Geteuid(), GID: os.Getegid(), Name: "who asks"}
 	} else if v.worker, err = asuser.Lookup(name, group); err != nil {
 		v.find("nginx-configuration", v.conf.File, err.Error(), "name a user that exists: user www-data;", reloadNginx)
@@ -109,7 +109,7 @@ func awaitReload(ctx context.Context, pid int, files []string) (loaded time.Time
 }
 
 // newer returns the files that have changed since then. A link in sites-enabled
-// counts as much as what it points to.
+// counts as much as its target.
 func newer(files []string, then time.Time) []string {
 	return slices.DeleteFunc(slices.Clone(files), func(file string) bool {
 		packaged := strings.HasPrefix(file, share()+"/")

@@ -14,10 +14,10 @@ import (
 	"thumbd/nginx"
 )
 
-// installedShare is where packages put nginx's files, and replace them.
+// installedShare is the folder into which packages put nginx's files.
 const installedShare = "/usr/share/thumbd/nginx"
 
-// share returns where the files of this program's version are: for
+// share returns the folder with the files of this program's version: for
 // /usr/local/bin/thumbd in /usr/local/share/thumbd/nginx.
 func share() string {
 	if own, err := os.Executable(); err == nil {
@@ -65,8 +65,8 @@ func (v *visit) compareShipped() {
 	}
 }
 
-// compareBlocks finds where b has not all of a file that comes with thumbd, or
-// has more in one of the file's blocks. The upstream is left alone: its socket
+// compareBlocks finds the directives that b lacks of a file that comes with thumbd,
+// and those that it adds in one of the file's blocks. The upstream is left alone: its socket
 // may be elsewhere.
 func (v *visit) compareBlocks(b *nginxconf.Block, name string) {
 	for _, want := range shipped(name).Children {
@@ -109,7 +109,7 @@ func (v *visit) outdated(at *nginxconf.Block, name, what string) {
 	v.find("snippet-edited", at.Where(), "nginx's part of thumbd is edited, or of another version: "+what, renew(at, name)...)
 }
 
-// renew returns what to type so that nginx has the file of this version, if at
+// renew returns the commands after which nginx has the file of this version, if at
 // is a directive of the present one.
 func renew(at *nginxconf.Block, name string) []string {
 	line := "include " + quoted(filepath.Join(share(), name)) + ";"

@@ -23,8 +23,7 @@ type route struct {
 	location *nginxconf.Location
 }
 
-// sites compares nginx's server blocks with what the configuration says of
-// each site.
+// sites compares nginx's server blocks with the configuration of each site.
 func (v *visit) sites(context.Context) string {
 	if v.conf == nil || v.config == nil {
 		return v.skip("it takes both configurations")
@@ -49,7 +48,7 @@ func (v *visit) sites(context.Context) string {
 	return fmt.Sprintf("%d sites in nginx's server blocks", len(v.config.Sites))
 }
 
-// findRoutes returns where nginx answers for a site, or tells that it does not.
+// findRoutes returns the locations of nginx for a site, or tells that there are none.
 func (v *visit) findRoutes(s *config.Site) []route {
 	servers := v.conf.Servers()
 	var routes []route

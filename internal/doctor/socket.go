@@ -60,7 +60,7 @@ func (v *visit) socket(context.Context) string {
 	return fmt.Sprintf("%s, %v of group %s", v.at, fi.Mode().Perm(), groupOf(fi))
 }
 
-// upstream returns the socket that nginx asks at, and where it is told.
+// upstream returns the socket that nginx asks at, and the place of the directive.
 func (v *visit) upstream() (path, where string) {
 	if v.conf == nil {
 		return "", ""
@@ -143,7 +143,7 @@ func (v *visit) silent(at string, err error) string {
 	return "it does not answer"
 }
 
-// adminCure returns what makes the socket for administrators. systemd refuses to
+// adminCure returns the commands that make the socket for administrators. systemd refuses to
 // start it beside a daemon that runs, so the socket that wants it starts again.
 func (v *visit) adminCure() []string {
 	if v.managed {
@@ -167,7 +167,7 @@ func (v *visit) load() {
 	v.untouched = errors.Is(v.mistakes, config.ErrNoSite) || !isMistake && errors.Is(v.mistakes, fs.ErrNotExist)
 }
 
-// configuration tells what is wrong with thumbd.toml.
+// configuration tells the mistakes of thumbd.toml.
 func (v *visit) configuration(context.Context) string {
 	switch {
 	case v.untouched:
@@ -201,7 +201,7 @@ func (v *visit) configuration(context.Context) string {
 	return fmt.Sprintf("%s: %d sites, %d sections of files", v.File, len(v.config.Sites), len(v.config.Files))
 }
 
-// workers tells what the workers lack.
+// workers tells the formats and protections that the workers lack.
 func (v *visit) workers(context.Context) string {
 	if v.host == nil || v.host.Vips == "" {
 		return v.skip("no daemon at work to ask")

@@ -212,7 +212,7 @@ func (v *visit) hit(p *probe.Probe, r route, a probe.Answer) {
 	}
 }
 
-// refused looks whether a protected site refuses who proves nothing.
+// refused checks that a protected site refuses a request without a proof.
 func (v *visit) refused(ctx context.Context, p *probe.Probe, routes []route) {
 	if p.Site.Access == nil {
 		return
@@ -226,7 +226,7 @@ func (v *visit) refused(ctx context.Context, p *probe.Probe, routes []route) {
 	}
 }
 
-// explain returns what an answer means, and what to do.
+// explain returns the meaning of an answer, and the cure.
 func (v *visit) explain(a probe.Answer) (what string, cure []string) {
 	if a.Err != nil {
 		if errors.Is(a.Err, unix.ECONNREFUSED) {

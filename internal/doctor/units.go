@@ -15,7 +15,7 @@ import (
 )
 
 // systemd looks at the units' states. All that depends on the service manager
-// is skipped where there is none.
+// is skipped if there is none.
 func (v *visit) systemd(ctx context.Context) string {
 	if os.Geteuid() != 0 {
 		v.find("no-root", "", "only root can see all of an installation: some checks are left out", "sudo thumbd doctor")
@@ -43,7 +43,7 @@ func (v *visit) systemd(ctx context.Context) string {
 	return fmt.Sprintf("%s is %s, %s is %s", socketUnit, v.listening["ActiveState"], serviceUnit, v.service["ActiveState"])
 }
 
-// unit looks at what both units need.
+// unit checks the properties that both units need.
 func (v *visit) unit(name string, is map[string]string) {
 	switch is["LoadState"] {
 	case "loaded":
@@ -59,7 +59,7 @@ func (v *visit) unit(name string, is map[string]string) {
 	}
 }
 
-// activity looks at what runs, and what will after the next boot.
+// activity checks which units run, and which will run after the next boot.
 func (v *visit) activity() {
 	if v.listening["LoadState"] == "loaded" {
 		if state := v.listening["UnitFileState"]; state == "disabled" {
@@ -78,8 +78,8 @@ func (v *visit) activity() {
 	}
 }
 
-// hardened is what the installed unit has, as systemctl show prints it. More
-// than one value: all are as good.
+// hardened has the properties of the installed unit, as systemctl show prints them.
+// If there is more than one value, all are as good.
 var hardened = []struct {
 	property string
 	values   []string
@@ -109,8 +109,8 @@ func hardenedNames() []string {
 	return names
 }
 
-// hardening looks for drop-ins that take back what the unit protects, and for
-// the one that remote originals need.
+// hardening looks for drop-ins that take protections back, and for the drop-in that
+// remote originals need.
 func (v *visit) hardening(context.Context) string {
 	if !v.managed || v.service["LoadState"] != "loaded" {
 		return v.skip("no unit to look at")
@@ -159,7 +159,7 @@ func orNone(s string) string {
 	return s
 }
 
-// backlog compares how many may wait in the socket with what the kernel lets.
+// backlog compares the length of the socket's queue with the kernel's bound.
 func (v *visit) backlog(context.Context) string {
 	wanted, err := strconv.Atoi(v.listening["Backlog"])
 	if err != nil {

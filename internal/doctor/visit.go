@@ -22,7 +22,7 @@ const (
 	installedPath = "/run/thumbd/thumbd.sock"
 )
 
-// visit is what the checks have learned so far.
+// visit holds the results of the checks so far.
 type visit struct {
 	Options
 	result Result
@@ -65,7 +65,7 @@ func (v *visit) skip(format string, args ...any) string {
 	return fmt.Sprintf(format, args...)
 }
 
-// reload returns what makes a changed configuration count.
+// reload returns the command that loads a changed configuration.
 func (v *visit) reload() string {
 	if v.managed {
 		return "systemctl try-reload-or-restart " + serviceUnit
@@ -76,7 +76,7 @@ func (v *visit) reload() string {
 	return "restart thumbd"
 }
 
-// restart returns what starts the daemon anew.
+// restart returns the command that starts the daemon anew.
 func (v *visit) restart() string {
 	if v.managed {
 		return "systemctl restart " + serviceUnit
@@ -86,8 +86,8 @@ func (v *visit) restart() string {
 
 const reloadNginx = "nginx -t && systemctl reload nginx"
 
-// steps are the cures in order, and what follows them. One that several ask
-// for is done once, after all that comes before it.
+// steps are the cures in order, and the commands that follow them. A command that
+// several findings need comes once, after all that must come before it.
 func (v *visit) steps() []string {
 	var steps []string
 	for _, f := range v.result.Findings {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// Package probe asks nginx for a thumbnail that is not there yet, and takes away
-// again what comes of it.
+// Package probe asks nginx for a thumbnail that is not there yet, and removes it
+// again.
 package probe
 
 import (
@@ -32,7 +32,7 @@ type Way struct {
 	Host    string // that the server block answers for
 }
 
-// Answer is what nginx says, or why it does not.
+// Answer is the answer of nginx, or the error if there is none.
 type Answer struct {
 	Status int
 	Header http.Header
@@ -74,7 +74,7 @@ func New(s *config.Site, originals []string, most int) []*Probe {
 	return all
 }
 
-// File returns what the thumbnail is published as.
+// File returns the path at which the thumbnail is published.
 func (p *Probe) File() string { return path.Join(p.Site.Thumb.DocumentRoot, p.name()) }
 
 // Published reports whether it is there.
@@ -86,7 +86,7 @@ func (p *Probe) Published() bool {
 // Line returns the URI as it is asked for, without the proof.
 func (p *Probe) Line() string { return (&url.URL{Path: p.thumb.URI()}).EscapedPath() }
 
-// Get asks for the thumbnail, with what proves the access or without.
+// Get asks for the thumbnail, with a proof of access or without.
 func (p *Probe) Get(ctx context.Context, w Way, proof bool) Answer {
 	u := url.URL{Scheme: "http", Host: w.Host, Path: p.thumb.URI()}
 	if w.TLS {
@@ -109,7 +109,7 @@ func (p *Probe) Get(ctx context.Context, w Way, proof bool) Answer {
 		Transport: &http.Transport{
 			DisableKeepAlives:  true,
 			DisableCompression: true,
-			// It is this machine, by whatever name its certificate is.
+			// It is this machine, and its certificate may have any name.
 			TLSClientConfig: &tls.Config{InsecureSkipVerify: true, ServerName: w.Host},
 			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 				return new(net.Dialer).DialContext(ctx, w.Network, w.Address)
@@ -125,7 +125,7 @@ func (p *Probe) Get(ctx context.Context, w Way, proof bool) Answer {
 	return Answer{resp.StatusCode, resp.Header, err}
 }
 
-// name returns what is published, below the document root.
+// name returns the path of the published file below the document root.
 func (p *Probe) name() string {
 	return nameIn(p.thumb.URI(), p.negotiated())
 }
@@ -145,7 +145,7 @@ func (p *Probe) negotiated() thumb.Format {
 	return thumb.WebP
 }
 
-// prove makes what proves the access for some minutes.
+// prove makes a proof of access for some minutes.
 func (p *Probe) prove() {
 	p.header, p.Provable = make(http.Header), true
 	if p.negotiated() != 0 {

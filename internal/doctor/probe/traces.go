@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// foresee notes what will be made that is not there.
+// foresee notes the files and folders that will be made.
 func (p *Probe) foresee() {
 	names := []string{p.name()}
 	for _, t := range p.thumb.Siblings() {
@@ -34,12 +34,12 @@ func (p *Probe) foresee() {
 	}
 }
 
-// siblingTime is how long to wait for what is made in the background.
+// siblingTime is how long to wait for thumbnails that are made in the background.
 const siblingTime = 20 * time.Second
 
-// Clean removes what was published, and the folders that were made for it. It
-// is root that does so in a tree that somebody else may write to, so nothing
-// leads out of that.
+// Clean removes the published files, and the folders that were made for them. Root
+// does so in a tree that another user may write to, so Clean follows nothing out of
+// the tree.
 func (p *Probe) Clean(ctx context.Context) error {
 	r, err := os.OpenRoot(p.Site.Thumb.DocumentRoot)
 	if errors.Is(err, fs.ErrNotExist) {
