@@ -64,6 +64,10 @@ func (d *daemon) state() metrics.State {
 			state.Stuck[site.Thumb.Name] = share.Of(site.Originals).Stuck()
 		}
 	}
+	state.Unwatched = make(map[string]bool)
+	for site, err := range s.unwatched.causes() {
+		state.Unwatched[site] = err != nil
+	}
 	state.Trees = make(map[string]tidy.Totals)
 	for _, site := range s.sites {
 		totals, err := tidy.ReadTotals(site.Thumb.DocumentRoot, site.Thumb.Prefix)

@@ -80,7 +80,7 @@ func (s *service) watch(log *slog.Logger, h *serve.Handler) {
 	s.gates.stop = stop
 	for _, site := range s.config.Sites {
 		if site.Watch {
-			s.watching.Go(func() { watchOriginals(ctx, h, log, site) })
+			s.watching.Go(func() { watchOriginals(ctx, h, log, site, &s.unwatched) })
 		}
 	}
 	for name, g := range s.gates.all {

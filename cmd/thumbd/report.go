@@ -31,6 +31,11 @@ func (d *daemon) report() any {
 	}
 	r.Checksum, r.Vips, r.Missing = s.config.Checksum(), s.hello.Vips, s.hello.Missing
 	r.Warnings, r.Formats = texts(s.warnings), texts(s.lacking)
+	for name, err := range s.unwatched.causes() {
+		if err != nil {
+			r.Troubles = append(r.Troubles, admin.Trouble{Kind: "watch", Name: name, Text: err.Error()})
+		}
+	}
 	for _, err := range append(s.probe(true), s.probeOrigins()...) {
 		t := admin.Trouble{Text: err.Error()}
 		if p, ok := errors.AsType[probeError](err); ok {

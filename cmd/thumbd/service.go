@@ -44,8 +44,9 @@ type service struct {
 	stop     context.CancelFunc
 	done     chan struct{} // closed when pool.Run has returned
 	// watching is of originals, with the gates' lists.
-	watching sync.WaitGroup
-	keeper   *tidy.Keeper // nil until the service is put to work
+	watching  sync.WaitGroup
+	unwatched unwatched
+	keeper    *tidy.Keeper // nil until the service is put to work
 }
 
 // newService starts workers for c and opens its sites. Warnings go to warn.

@@ -4,8 +4,12 @@ package main
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"log/slog"
+	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"thumbd/internal/config"
@@ -28,16 +32,54 @@ func (s *service) watches() bool {
 
 // watchOriginals has h follow the changes of a site's originals until ctx is
 // done.
-func watchOriginals(ctx context.Context, h *serve.Handler, log *slog.Logger, site config.Site) {
+func watchOriginals(ctx context.Context, h *serve.Handler, log *slog.Logger, site config.Site, u *unwatched) {
 	name := site.Thumb.Name
 	watch.Run(ctx, watch.Options{
 		Root:    site.Originals,
 		Quiet:   quietTime,
 		Pause:   watchPause,
 		Changed: func(ctx context.Context, c watch.Changes) { h.OriginalsChanged(ctx, name, c.Files, c.Folders) },
-		Lost:    func(ctx context.Context) { h.Reconcile(ctx, name) },
+		Lost: func(ctx context.Context) {
+			u.set(name, nil)
+			h.Reconcile(ctx, name)
+		},
+		Mounted: func(folder string, there bool) {
+			if there {
+				log.Info("a share was mounted among the originals, and is followed", "site", name, "folder", folder)
+			} else {
+				log.Warn("a share among the originals is away, and is not followed until it is back", "site", name, "folder", folder)
+			}
+		},
 		Report: func(err error) {
+			// Of a folder without the right to read it, the rest is followed.
+			if !errors.Is(err, fs.ErrPermission) {
+				u.set(name, err)
+			}
 			log.Error("originals are not followed, or not all of them", "site", name, "err", err)
 		},
 	})
+}
+
+// unwatched are the sites whose originals can't be followed now, with the cause. Safe
+// for concurrent use.
+type unwatched struct {
+	mu sync.Mutex
+	of map[string]error
+}
+
+// set notes the cause for a site; nil: its originals are followed.
+func (u *unwatched) set(site string, err error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.of == nil {
+		u.of = make(map[string]error)
+	}
+	u.of[site] = err
+}
+
+// causes returns the causes by site, nil for a site whose originals are followed.
+func (u *unwatched) causes() map[string]error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return maps.Clone(u.of)
 }

@@ -22,11 +22,13 @@ import (
 	"thumbd/internal/config"
 	"thumbd/internal/shell"
 	"thumbd/internal/systemd"
+	"thumbd/internal/watch"
 )
 
 // troubles are the findings of the kinds of admin.Trouble.
 var troubles = map[string]string{
 	"originals":   "originals-unreadable",
+	"watch":       "originals-unwatched",
 	"share":       "originals-slow",
 	"origin":      "origin-unreachable",
 	"spool":       "spool-unwritable",
@@ -40,6 +42,7 @@ var troubles = map[string]string{
 // them as its user and under its unit's restrictions.
 func (v *visit) folders(context.Context) string {
 	if v.host == nil || v.config == nil || v.host.Checksum == "" {
+		v.watchable()
 		return v.skip("no daemon at work to ask")
 	}
 	for _, t := range v.host.Troubles {
@@ -49,6 +52,8 @@ func (v *visit) folders(context.Context) string {
 			cure = v.cureOrigin
 		case "share":
 			cure = v.cureShare
+		case "watch":
+			cure = v.cureWatch
 		}
 		v.find(troubles[t.Kind], t.Name, t.Text, cure(t)...)
 	}
@@ -56,6 +61,23 @@ func (v *visit) folders(context.Context) string {
 		return fmt.Sprintf("the daemon, as user %s, has met %d that it can't use", v.host.User, len(v.host.Troubles))
 	}
 	return fmt.Sprintf("the daemon, as user %s, reads originals and writes trees", v.host.User)
+}
+
+// watchable looks, if the daemon can't be asked, whether the limit of inotify lets
+// originals be watched. The limit is of each user, so this one is of doctor's own.
+func (v *visit) watchable() {
+	if v.config == nil {
+		return
+	}
+	for i := range v.config.Sites {
+		s := &v.config.Sites[i]
+		if !s.Watch {
+			continue
+		}
+		if err := watch.Check(s.Originals); errors.Is(err, watch.ErrLimit) {
+			v.find("originals-unwatched", s.Thumb.Name, err.Error(), v.cureWatch(admin.Trouble{Text: err.Error()})...)
+		}
+	}
 }
 
 // cureOrigin returns the commands to try if the unit is not the cause.
@@ -69,6 +91,18 @@ func (v *visit) cureOrigin(t admin.Trouble) []string {
 		cure = append([]string{shell.Line("curl", "-sSI", v.config.Sites[i].Fetch.Base.String())}, cure...)
 	}
 	return cure
+}
+
+// cureWatch returns the commands that raise the limit of inotify.
+func (v *visit) cureWatch(t admin.Trouble) []string {
+	if !strings.Contains(t.Text, "fs.inotify.") {
+		return []string{v.restart(), "thumbd doctor"}
+	}
+	const limits = "/etc/sysctl.d/60-thumbd.conf"
+	return []string{
+		`printf 'fs.inotify.max_user_watches = 1048576\nfs.inotify.max_user_instances = 1024\n' > ` + limits,
+		"sysctl -p " + limits, v.restart(),
+	}
 }
 
 // cureShare returns the commands for a share that hangs. It does not touch it.

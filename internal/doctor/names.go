@@ -44,6 +44,7 @@ var names = map[string]Status{
 	"sandbox-incomplete":     Warning,
 	"originals-unreadable":   Wrong,
 	"originals-slow":         Wrong,
+	"originals-unwatched":    Wrong,
 	"origin-unreachable":     Wrong,
 	"spool-unwritable":       Wrong,
 	"tree-unwritable":        Wrong,

@@ -35,6 +35,7 @@ type State struct {
 	Workers       int                    // that there ought to be
 	Trees         map[string]tidy.Totals // of gc, by site
 	Stuck         map[string]int         // operations on originals that hang, by site
+	Unwatched     map[string]bool        // sites with watch; true: their originals can't be followed
 }
 
 // Metrics has the counters. Its methods are safe for concurrent use.

@@ -22,7 +22,7 @@ import (
 func counted() *Metrics {
 	m := New(func() State {
 		return State{
-			Version: "1.2", Vips: "8.14", Workers: 4, Stuck: map[string]int{"gallery": 3}, Pool: render.State{Workers: 3, Running: 2, Queued: 7},
+			Version: "1.2", Vips: "8.14", Workers: 4, Stuck: map[string]int{"gallery": 3}, Unwatched: map[string]bool{"gallery": true}, Pool: render.State{Workers: 3, Running: 2, Queued: 7},
 			Trees: map[string]tidy.Totals{"gallery": {
 				Runs: 5, Failed: 1, Removed: map[string]tidy.Count{tidy.Orphan: {Files: 6, Bytes: 4096}}, End: 1000, Kept: tidy.Count{Files: 8, Bytes: 9000},
 			}, "never": {}},

@@ -19,6 +19,7 @@ var (
 	queueLength  = describe("queue_length", "Outputs that wait.")
 	workers      = describe("workers", "Workers.", "state")
 	stuck        = describe("originals_stuck", "Operations on originals that have passed original_time and still hang.", "site")
+	unwatched    = describe("originals_unwatched", "1 if changes of the originals are not followed in spite of watch = true.", "site")
 	buildInfo    = describe("build_info", "What runs.", "version", "libvips")
 	gcRuns       = describe("gc_runs_total", "Runs of gc.", "site", "result")
 	gcRemoved    = describe("gc_removed_total", "Files that gc has removed.", "site", "reason")
@@ -30,7 +31,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (c stateCollector) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{queueLength, workers, stuck, buildInfo, gcRuns, gcRemoved, gcBytes, gcEnd, gcThumbnails, gcKept} {
+	for _, d := range []*prometheus.Desc{queueLength, workers, stuck, unwatched, buildInfo, gcRuns, gcRemoved, gcBytes, gcEnd, gcThumbnails, gcKept} {
 		to <- d
 	}
 }
@@ -48,6 +49,13 @@ func (c stateCollector) Collect(to chan<- prometheus.Metric) {
 	gauge(buildInfo, 1, s.Version, s.Vips)
 	for site, n := range s.Stuck {
 		gauge(stuck, int64(n), site)
+	}
+	for site, is := range s.Unwatched {
+		n := int64(0)
+		if is {
+			n = 1
+		}
+		gauge(unwatched, n, site)
 	}
 	for site, t := range s.Trees {
 		if t.Runs > 0 {

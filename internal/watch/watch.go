@@ -39,6 +39,9 @@ type Options struct {
 	Lost    func(ctx context.Context)
 	// Report reports why the folder, or a part of it, is not watched.
 	Report func(error)
+	// Mounted reports that a share was mounted at a folder below the root, and is
+	// followed from now on, or that it is away.
+	Mounted func(folder string, there bool)
 }
 
 // Changes are names below the root, segments joined by /.
@@ -88,7 +91,7 @@ func Run(ctx context.Context, o Options) {
 // Check returns an error if root can't be watched. It watches nothing after it
 // has returned.
 func Check(root string) error {
-	w, err := newWatcher(Options{Root: root, Report: func(error) {}})
+	w, err := newWatcher(Options{Root: root, Report: func(error) {}, Mounted: func(string, bool) {}})
 	if err != nil {
 		return err
 	}
@@ -102,6 +105,7 @@ type watcher struct {
 	at      string // Root with its links resolved: a walk does not follow them
 	root    os.FileInfo
 	folders folders
+	mounts  map[string]mount     // below at
 	pending map[string]time.Time // names of files, and when something happened last
 	gone    map[string]bool      // names of folders
 	held    int                  // bytes of the names in pending and gone
@@ -138,6 +142,15 @@ func follow(ctx context.Context, o Options) error {
 	}
 	// The descriptor was only read from: its error does not matter.
 	defer func() { _ = w.notify.Close() }()
+	mounted := make(chan struct{}, 1)
+	end, err := w.followMounts(mounted)
+	if err != nil {
+		return err
+	}
+	defer end()
+	if w.mounts, err = w.readMounts(); err != nil {
+		return err
+	}
 	// Events are kept from now on, so a state that is read later is not too old.
 	if err := w.add(w.at); err != nil {
 		return err
@@ -149,7 +162,7 @@ func follow(ctx context.Context, o Options) error {
 		defer close(told)
 		w.tell(ctx, due)
 	}()
-	err = w.loop(ctx, due)
+	err = w.loop(ctx, due, mounted)
 	close(due)
 	<-told
 	return err
@@ -166,7 +179,7 @@ func (w *watcher) tell(ctx context.Context, due <-chan Changes) {
 	}
 }
 
-func (w *watcher) loop(ctx context.Context, due chan<- Changes) error {
+func (w *watcher) loop(ctx context.Context, due chan<- Changes, mounted <-chan struct{}) error {
 	tick := time.NewTicker(max(w.Quiet/4, time.Millisecond))
 	defer tick.Stop()
 	look := time.NewTicker(lookTime)
@@ -194,6 +207,10 @@ func (w *watcher) loop(ctx context.Context, due chan<- Changes) error {
 			w.lose()
 			// The remembered names are part of it.
 			next = w.next()
+		case <-mounted:
+			if err := w.remount(); err != nil {
+				return err
+			}
 		case <-tick.C:
 			if next == nil {
 				next = w.next()

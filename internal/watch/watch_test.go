@@ -31,8 +31,9 @@ func (c told) options(root string, quiet time.Duration) Options {
 				c <- name + "/"
 			}
 		},
-		Lost:   func(context.Context) { c <- "lost" },
-		Report: func(error) { c <- "report" },
+		Lost:    func(context.Context) { c <- "lost" },
+		Report:  func(error) { c <- "report" },
+		Mounted: func(string, bool) {},
 	}
 }
 
@@ -293,7 +294,7 @@ func TestAnOverflowIsLost(t *testing.T) {
 	due := make(chan Changes)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- w.loop(ctx, due) }()
+	go func() { ended <- w.loop(ctx, due, nil) }()
 	for range 2 {
 		if c := <-due; c.Files != nil || c.Folders != nil {
 			t.Errorf("told %v; want everything", c)
