@@ -109,6 +109,8 @@ func obey(conn *net.UnixConn, job wire.Job, files, marks []*os.File) {
 			for n := 0; ; n++ {
 			}
 		}()
+	case "work":
+		burn(100 * time.Millisecond)
 	case "threads":
 		for range 4 * mostThreads() {
 			go func() {
@@ -217,4 +219,15 @@ func fake(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// burn uses that much processor time.
+func burn(d time.Duration) {
+	var u unix.Rusage
+	for end := time.Duration(-1); end < 0 || time.Duration(u.Utime.Nano()) < end; {
+		must(unix.Getrusage(unix.RUSAGE_SELF, &u))
+		if end < 0 {
+			end = time.Duration(u.Utime.Nano()) + d
+		}
+	}
 }

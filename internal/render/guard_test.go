@@ -85,6 +85,40 @@ func TestWorkerThatWorksIsNotIdle(t *testing.T) {
 	}
 }
 
+// TestJobsAreNoIdleTime has jobs that are over before guard looks, and one of a
+// worker that replaces another for the job.
+func TestJobsAreNoIdleTime(t *testing.T) {
+	b := newBench(t, func(o *Options) { o.Look, o.IdleCPU = time.Hour, 50*time.Millisecond })
+	for i := range 3 {
+		b.look(time.Now())
+		if _, _, err := b.render("work", i+1); err != nil {
+			t.Fatal(err)
+		}
+		await(t, func() bool { return b.State().Running == 0 })
+	}
+	b.look(time.Now())
+	b.Pool.mu.Lock()
+	for w := range b.alive {
+		if why := w.condemned.Load(); why != nil {
+			t.Errorf("a worker that %s", why.detail)
+		}
+	}
+	b.Pool.mu.Unlock()
+
+	b = newBench(t, func(o *Options) { o.Look, o.IdleCPU = 10*time.Millisecond, 50*time.Millisecond })
+	if _, _, err := b.render("plain", 7); err != nil {
+		t.Fatal(err)
+	}
+	r := b.request("work", 7)
+	r.Protected = true
+	p, err := b.Render(context.Background(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.File.Close()
+	expectReasons(t, b, "site")
+}
+
 func TestWorkerWithManyThreadsIsReplaced(t *testing.T) {
 	// The worker itself never answers.
 	b := newBench(t, func(o *Options) { o.Look, o.RenderTime = time.Millisecond, 5*short })

@@ -182,27 +182,34 @@ func (p *Pool) place(ctx context.Context) {
 			p.drop(w, why)
 			w = nil
 		default:
-			end, original := p.begin(w), outputs[0].Identity
-			w = p.job(w, outputs)
-			end()
+			original := outputs[0].Identity
+			p.begin(w)
+			if w = p.job(w, outputs); w != nil {
+				p.rest(w)
+			}
 			p.queue.release(original)
 		}
 	}
 }
 
-// begin notes that w has a job, until end is called.
-func (p *Pool) begin(w *worker) (end func()) {
+// begin notes that w has a job, until rest or drop.
+func (p *Pool) begin(w *worker) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.running[w] = time.Now()
-	return func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		delete(p.running, w)
-	}
 }
 
-// fresh waits for another worker until deadline; nil if there is none.
+// rest notes that w is idle from now on. The processor time that it has used is
+// that of its jobs.
+func (p *Pool) rest(w *worker) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.running, w)
+	w.idleSince = time.Time{}
+}
+
+// fresh waits for another worker for the same job until deadline; nil if there is
+// none.
 func (p *Pool) fresh(deadline time.Time) *worker {
 	timer := time.NewTimer(time.Until(deadline))
 	defer timer.Stop()
@@ -210,6 +217,7 @@ func (p *Pool) fresh(deadline time.Time) *worker {
 		select {
 		case w := <-p.warm:
 			p.placed.Add(1)
+			p.begin(w)
 			// It may have died while it was the spare.
 			why := w.unfit()
 			if why.detail == "" {
@@ -228,6 +236,7 @@ type end struct{ reason, detail string }
 // drop kills w and reports why, unless there is no detail.
 func (p *Pool) drop(w *worker, why end) {
 	p.placed.Add(-1)
+	p.rest(w)
 	w.kill()
 	if why.detail != "" {
 		p.options.Report(Event{Text: "worker replaced", PID: w.pid(), Reason: why.reason, Detail: why.detail})

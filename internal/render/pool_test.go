@@ -689,7 +689,8 @@ func TestAMissingProgramIsAnError(t *testing.T) {
 func TestAJobPastItsDeadlineIsNotAlive(t *testing.T) {
 	const renderTime = time.Second
 	p := New(Options{RenderTime: renderTime})
-	end := p.begin(&worker{cmd: &exec.Cmd{Process: &os.Process{Pid: 1}}})
+	w := &worker{cmd: &exec.Cmd{Process: &os.Process{Pid: 1}}}
+	p.begin(w)
 	if err := p.Alive(); err != nil {
 		t.Errorf("a job that has begun: %v", err)
 	}
@@ -699,7 +700,7 @@ func TestAJobPastItsDeadlineIsNotAlive(t *testing.T) {
 	if err := p.Alive(); err == nil {
 		t.Error("a job long past its deadline is alive")
 	}
-	end()
+	p.rest(w)
 	if err := p.Alive(); err != nil {
 		t.Errorf("when it has ended: %v", err)
 	}

@@ -46,8 +46,8 @@ type worker struct {
 	distrusted atomic.Bool
 	condemned  atomic.Pointer[end] // why guard has killed it
 	stat       *os.File            // of openStat
-	// Since when it is idle, and how much processor time it had used by then.
-	// Under Pool.mu.
+	// When guard first saw it idle after its last job, or a minute ago at most, and
+	// how much processor time it had used by then. Under Pool.mu.
 	idleSince time.Time
 	idleUsed  time.Duration
 }
