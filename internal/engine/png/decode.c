@@ -9,6 +9,7 @@
 #include <libdeflate.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 /* A line that is made lies wholly before the two that it is made of: Paeth's filter
@@ -22,6 +23,18 @@ png_room(const PngPicture *p)
 	size_t filters = (size_t) p->height;
 
 	return line * ((size_t) p->height + AHEAD) + filters + UNFILTER_SLACK;
+}
+
+/* Asks for pages of 2 MB below what malloc has just returned: the kernel takes longer
+ * to give a picture's memory in pages of 4 kB than libdeflate to fill it. */
+static void
+large_pages(void *memory, size_t n)
+{
+	const size_t page = (size_t) 2 << 20;
+	size_t skip = (page - (uintptr_t) memory % page) % page;
+
+	if (n > skip + page)
+		madvise((uint8_t *) memory + skip, (n - skip) / page * page, MADV_HUGEPAGE);
 }
 
 static const char *
@@ -173,6 +186,8 @@ png_decode(int file, const PngPicture *p, uint8_t *out)
 
 	if (!(c.file = malloc(p->length)))
 		return "no memory";
+	large_pages(c.file, p->length);
+	large_pages(out, png_room(p));
 	if (!(why = read_all(file, c.file, p->length)) && !(why = chunks_walk(&c, p->length))) {
 		if (c.width != p->width || c.height != p->height || bands(&c) != p->bands)
 			why = "of another size or other colors than it was";
