@@ -183,8 +183,7 @@ save(VipsImage *in, gboolean strip, gboolean fewer, void **buffer, size_t *lengt
 		return 0;
 	/* Not every libvips can make palettes. */
 	vips_error_clear();
-	if (vips_pngsave_buffer(in, buffer, length, THUMBD_STRIP(strip),
-			"compression", 3, "filter", VIPS_FOREIGN_PNG_FILTER_ALL, NULL))
+	if (thumbd_pack_png(in, strip, buffer, length))
 		return -1;
 	if (fewer && colors > PALETTE && in->Bands >= 3 && VIPS_IMAGE_N_PELS(in) <= SOUGHT)
 		seek_palette(in, strip, buffer, length);

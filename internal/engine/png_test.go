@@ -85,3 +85,42 @@ func TestPNGsLeftToLibvips(t *testing.T) {
 		})
 	}
 }
+
+// TestPackedPNGs holds that pixels are written as they are, and that libpng has nothing
+// against the files.
+func TestPackedPNGs(t *testing.T) {
+	for _, kind := range []int{0, 2, 4, 6} {
+		for seed, size := range []image.Point{{1, 1}, {1, 300}, {300, 1}, {37, 41}, {200, 90}} {
+			m := peer.Making{Size: size, Type: kind, Depth: 8, Filters: []int{0, 1, 4}, Level: 1, ChunkLen: 10000}
+			original := peer.Make(rand.New(rand.NewPCG(uint64(seed), 43)), m)
+			want, err := peer.Decode(original)
+			if err != nil {
+				t.Fatal(err)
+			}
+			made, results := render(t, original, limits(), thumb.Transform{Width: size.X, Height: size.Y, Method: thumb.Fit, Format: thumb.PNG})
+			if results[0].Failure != "" {
+				t.Fatal(results[0].Detail)
+			}
+			got, err := peer.Decode(made[0])
+			if err != nil || got.Warnings > 0 || got.Size != size {
+				t.Fatalf("type %d of %v: libpng: %v, %d warnings, %v", kind, size, err, got.Warnings, got.Size)
+			}
+			if got.Bands == want.Bands && !slices.Equal(visible(got), visible(want)) {
+				t.Errorf("type %d of %v: other pixels", kind, size)
+			}
+			if got.Bands != want.Bands && size.X*size.Y > 1 {
+				t.Errorf("type %d of %v: %d bands", kind, size, got.Bands)
+			}
+		}
+	}
+}
+
+// visible returns the pixels of d without those that are transparent.
+func visible(d peer.Decoded) (pixels []byte) {
+	for p := range slices.Chunk(d.Pixels, d.Bands) {
+		if d.Bands%2 == 1 || p[d.Bands-1] > 0 {
+			pixels = append(pixels, p...)
+		}
+	}
+	return pixels
+}

@@ -2,7 +2,7 @@
 
 package engine
 
-// #cgo pkg-config: vips libwebp
+// #cgo pkg-config: vips libwebp libdeflate
 // #cgo CFLAGS: -O3
 // #cgo LDFLAGS: -lm
 // #include <stdlib.h>

@@ -232,6 +232,10 @@ int thumbd_encode(VipsImage *in, const ThumbdEncoding *e, void **buffer,
 int thumbd_save_png(VipsImage *in, gboolean strip, gboolean fewer, void **buffer,
 	size_t *length);
 
+/* The picture in, which is of bytes, as a PNG without a palette, without metadata if
+ * strip is set. */
+int thumbd_pack_png(VipsImage *in, gboolean strip, void **buffer, size_t *length);
+
 /* Metadata, which stays the picture's. */
 int thumbd_blob(VipsImage *in, const char *name, void **data, size_t *length);
 int thumbd_ints(VipsImage *in, const char *name, int **data, int *n);
