@@ -68,7 +68,7 @@ func newFiles(c *config.Files) serve.Files {
 // handled returns the sites as the handler has them.
 func (s *service) handled() *serve.Sites {
 	sites := serve.NewSites(s.pool, longestFetch(s.config)+s.config.QueueTime+2*s.config.RenderTime+2*s.config.OriginalTime, s.sites)
-	sites.Accel = accels[s.config.Accel]
+	sites.Accel, sites.Behind = accels[s.config.Accel], s.config.Queue
 	sites.AddFiles(s.files)
 	return sites
 }

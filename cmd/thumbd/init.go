@@ -55,7 +55,7 @@ func initCommand() *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&s.Originals, "originals", "", "the `FOLDER` of the originals")
 	flags.StringVar(&s.Prefix, "prefix", "", "the `URI` below which the thumbnails are, e.g. /thumbs/")
-	flags.StringVar(&s.Scheme, "scheme", "signed", "signed, preset or restthumbnails")
+	flags.StringVar(&s.Scheme, "scheme", "signed", "signed, preset, restthumbnails or inplace")
 	flags.StringSliceVar(&s.Hosts, "host", nil, "a `NAME` that the site is for, more than once for several (any)")
 	flags.BoolVar(&s.Protected, "protected", false, "show thumbnails only to clients with a signed query")
 	flags.StringSliceVar(&s.AllowAddresses, "allow-address", nil, "an `ADDRESS` of an origin that is not of the Internet, e.g. 10.1.0.0/16")

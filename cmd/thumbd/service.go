@@ -86,7 +86,7 @@ func newService(ctx context.Context, c *config.Config, told reports, warn func(c
 	s.config, s.lacking = restricted, warnings
 	s.spool = fetch.NewSpool(s.config.Spool, s.config.SpoolBytes)
 	for i := range s.config.Sites {
-		s.sites = append(s.sites, newSite(s.config, &s.config.Sites[i], s.spool))
+		s.sites = append(s.sites, newSite(s.config, &s.config.Sites[i], s.spool, s.hello))
 	}
 	return s, s.guard()
 }
@@ -138,7 +138,13 @@ func poolOptions(c *config.Config, program string, told reports) render.Options 
 	}
 }
 
-func newSite(c *config.Config, from *config.Site, spool *fetch.Spool) *serve.Site {
+// limitsText returns what decides whether an original of a site is refused, beside
+// the original: the limits, the formats, and the decoders.
+func limitsText(c *config.Config, s *config.Site, hello wire.Hello) string {
+	return fmt.Sprintf("%s %+v %d %v %v %s", versionText(), poolOptions(c, "", reports{}).Limits, c.OriginalBytes, s.OriginalFormats, hello.Read, hello.Vips)
+}
+
+func newSite(c *config.Config, from *config.Site, spool *fetch.Spool, hello wire.Hello) *serve.Site {
 	s := &serve.Site{
 		Thumb:           &from.Thumb,
 		Originals:       serve.Folder{Dir: originals.New(from.Originals, c.OriginalBytes)},
@@ -146,6 +152,8 @@ func newSite(c *config.Config, from *config.Site, spool *fetch.Spool) *serve.Sit
 		Watermarks:      from.WatermarkImages,
 		WatermarkBytes:  c.OriginalBytes,
 		Placeholder:     serve.Placeholder{Path: from.Placeholder, Status: from.PlaceholderStatus},
+		Wait:            from.Wait,
+		Limits:          limitsText(c, from, hello),
 	}
 	if from.Fetch != nil {
 		s.Originals, s.Lifetime = newOrigin(from, spool), from.Fetch.Lifetime

@@ -133,6 +133,9 @@ func (f *urlFlags) thumbnail(site *thumb.Site, args []string) (thumb.Thumb, erro
 		return thumb.Thumb{}, fmt.Errorf("site %s has the scheme preset: want --preset, one of %s, and no SIZE", site.Name, presets)
 	case site.Scheme == thumb.RestThumbnails && (f.preset != "" || len(args) != 3):
 		return thumb.Thumb{}, fmt.Errorf("site %s has the scheme restthumbnails: want SIZE and METHOD, for example 400x300 crop", site.Name)
+	case site.Scheme == thumb.InPlace && (f.preset != "" || f.format != "" || len(args) != 1):
+		return thumb.Thumb{}, fmt.Errorf("site %s has the scheme inplace, whose URLs are those of the originals: want neither SIZE nor --preset nor --format", site.Name)
+	case site.Scheme == thumb.InPlace:
 	case len(args) == 3 && f.preset == "":
 		w.Size, w.Method = args[1], sortOptions(args[2])
 	case len(args) != 1 || f.preset == "":

@@ -126,7 +126,11 @@ func (v *verifier) site(s *config.Site) error {
 	if err != nil {
 		return v.explained(s, err)
 	}
-	v.say("thumbnail", "%v of %q", t.Transform(), t.Original)
+	if s.Thumb.Scheme == thumb.InPlace {
+		v.variants(s, t)
+	} else {
+		v.say("thumbnail", "%v of %q", t.Transform(), t.Original)
+	}
 	if now, ok := t.Moved(); ok {
 		v.say("moved", "to %s, if there is no original of that name", now.URI())
 	}
@@ -155,6 +159,20 @@ func (v *verifier) explained(s *config.Site, err error) error {
 		return fmt.Errorf("%w: %s", err, mistake)
 	}
 	return err
+}
+
+// variants tells what a client of the scheme inplace may get in place of t.
+func (v *verifier) variants(s *config.Site, t thumb.Thumb) {
+	none := true
+	for _, f := range s.Thumb.Negotiate {
+		if s.Thumb.Negotiates(v.uri, f) {
+			v.say("variant", "%v of %q, if it saves enough", t.WithFormat(f), t.Original)
+			none = false
+		}
+	}
+	if none {
+		v.say("variant", "none: the name's extension has no variants")
+	}
 }
 
 // original tells which original t is of, if it can be opened or fetched.

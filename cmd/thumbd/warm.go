@@ -117,6 +117,9 @@ func tellWarmed(w io.Writer, site string, sum warm.Summary, cause error) error {
 	if sum.Skipped > 0 {
 		line += fmt.Sprintf(", left out %d older originals", sum.Skipped)
 	}
+	if sum.None > 0 {
+		line += fmt.Sprintf(", %d variants are not to be had", sum.None)
+	}
 	if failed > 0 {
 		line += fmt.Sprintf(", %d failed (%s)", failed, why)
 	}

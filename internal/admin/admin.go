@@ -41,6 +41,7 @@ var ErrForm = errors.New("the form is not understood")
 type Warmed struct {
 	Made    int       `json:"made"`
 	There   int       `json:"there"`             // before, or made for another request
+	None    int       `json:"none,omitempty"`    // variants that the original does not have
 	Skipped bool      `json:"skipped,omitempty"` // the original is older than Selection.Since
 	Full    bool      `json:"full,omitempty"`    // the disk is full or read-only
 	Failed  []Failure `json:"failed,omitempty"`

@@ -79,6 +79,7 @@ type Site struct {
 	Placeholder       string
 	PlaceholderStatus int  // 200 or 404
 	Watch             bool // follow changes of originals
+	Wait              bool // scheme inplace: the first client waits for the variant
 }
 
 // Mistake is one thing that is wrong in a configuration file.

@@ -299,12 +299,12 @@ func TestEverythingIsEveryKey(t *testing.T) {
 	for _, known := range []fields{
 		daemonFields(&Config{}), limitsFields(&Config{}), siteFields(&draft{}), presetFields(&thumb.Preset{}),
 		watermarkFields(&thumb.Watermark{}, new(string)), accessFields(&draft{}, &access.Options{}), filesFields(&Files{}, new([]string)),
-		cacheFields(&Cache{}),
+		cacheFields(&Cache{}), inPlaceFields(&thumb.VariantRules{}, new(bool)),
 		fetchFields(&fetch.Options{}),
 	} {
 		for _, key := range slices.Sorted(maps.Keys(known)) {
 			// Sites of the scheme preset have no keys.
-			if key != "keys" && !regexp.MustCompile(`(?m)\b`+key+`\b.* = |\[.*\b`+key+`\b`).MatchString(everything+fetched) {
+			if key != "keys" && !regexp.MustCompile(`(?m)\b`+key+`\b.* = |\[.*\b`+key+`\b`).MatchString(everything+fetched+inPlaceText) {
 				t.Errorf("%s is not in the text", key)
 			}
 		}
@@ -523,7 +523,12 @@ func TestPackagedFile(t *testing.T) {
 	elsewhere.Fetch = defaultFetch("elsewhere", "https://origin.example/media/")
 	elsewhere.Thumb.Name, elsewhere.Thumb.Prefix, elsewhere.Thumb.DocumentRoot = "elsewhere", "/elsewhere/", "/var/cache/thumbd/elsewhere"
 	elsewhere.Thumb.Keys = [][]byte{[]byte("the content of elsewhere.key")}
-	want.Sites = []Site{elsewhere, *s}
+	uploads := defaults().Sites[0]
+	uploads.Originals, uploads.Watch = "/var/www/example/uploads", true
+	uploads.Thumb.Name, uploads.Thumb.Prefix, uploads.Thumb.DocumentRoot = "uploads", "/uploads/", "/var/cache/thumbd/uploads"
+	uploads.Thumb.Scheme, uploads.Thumb.Keys, uploads.Thumb.Negotiate = thumb.InPlace, nil, thumb.Variants()
+	uploads.Thumb.Variants = thumb.VariantRules{MaxWidth: 2560, MaxHeight: 2560, MinSaving: 10}
+	want.Sites = []Site{elsewhere, *s, uploads}
 	want.Files = []Files{{
 		Where: thumb.Site{Name: "documents", Prefix: "/documents/"}, Root: "/srv/documents", Internal: "/_documents/",
 		Scheme: files.AuthToken, Keys: [][]byte{[]byte("the content of documents.key")}, Digest: sign.MD5, Timeout: 2 * time.Minute, Attachment: true,
@@ -535,11 +540,11 @@ func TestPackagedFile(t *testing.T) {
 	for _, known := range []fields{
 		daemonFields(got), limitsFields(got), siteFields(&draft{}), presetFields(&thumb.Preset{}),
 		watermarkFields(&thumb.Watermark{}, new(string)), accessFields(&draft{}, &access.Options{}), filesFields(&Files{}, new([]string)),
-		cacheFields(&Cache{}),
+		cacheFields(&Cache{}), inPlaceFields(&thumb.VariantRules{}, new(bool)),
 		fetchFields(&fetch.Options{}),
 	} {
 		for _, key := range slices.Sorted(maps.Keys(known)) {
-			if key != "preset" && key != "access" && key != "cache" && key != "fetch" && (key != "watermark" || known["size"] != nil) && !strings.Contains(string(b), "\n#"+key+" = ") {
+			if key != "preset" && key != "access" && key != "cache" && key != "fetch" && key != "inplace" && (key != "watermark" || known["size"] != nil) && !strings.Contains(string(b), "\n#"+key+" = ") {
 				t.Errorf("%s is not in the packaged file", key)
 			}
 		}
@@ -554,7 +559,7 @@ func TestManualHasEveryKey(t *testing.T) {
 	for _, known := range []fields{
 		daemonFields(&Config{}), limitsFields(&Config{}), siteFields(&draft{}), presetFields(&thumb.Preset{}),
 		accessFields(&draft{}, &access.Options{}), filesFields(&Files{}, new([]string)),
-		cacheFields(&Cache{}),
+		cacheFields(&Cache{}), inPlaceFields(&thumb.VariantRules{}, new(bool)),
 		fetchFields(&fetch.Options{}),
 	} {
 		for key := range known {
@@ -563,5 +568,30 @@ func TestManualHasEveryKey(t *testing.T) {
 				t.Errorf("%s is not in thumbd.toml(5)", key)
 			}
 		}
+	}
+}
+
+// inPlaceText is a site of the scheme inplace with all keys of its section.
+const inPlaceText = `
+[site.uploads]
+prefix = "/uploads/"
+document_root = "/var/cache/uploads"
+originals = "/srv/uploads"
+scheme = "inplace"
+negotiate = ["webp"]
+watch = false
+[site.uploads.inplace]
+max_width = 1600
+max_height = 0
+min_saving = 0.25
+wait = true
+`
+
+func TestInPlace(t *testing.T) {
+	c, _ := parse(t, inPlaceText)
+	s := c.Sites[0]
+	want := thumb.VariantRules{MaxWidth: 1600, MinSaving: 25}
+	if s.Thumb.Variants != want || !s.Wait || s.Watch || !slices.Equal(s.Thumb.Negotiate, []thumb.Format{thumb.WebP}) {
+		t.Errorf("got %+v", s)
 	}
 }

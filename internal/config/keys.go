@@ -43,7 +43,7 @@ func (r *reader) checkKeys(d *draft) {
 	switch {
 	case r.bad[key]:
 		return
-	case scheme == thumb.PresetScheme && len(d.keys) > 0:
+	case (scheme == thumb.PresetScheme || scheme == thumb.InPlace) && len(d.keys) > 0:
 		r.mistake(key, "URLs of the scheme %v are not signed; remove it", scheme)
 		return
 	case scheme.HasKeys() && !d.table.has("keys"):

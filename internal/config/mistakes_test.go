@@ -4,6 +4,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 	"strings"
@@ -183,7 +184,7 @@ var mistakes = []struct {
 		":3: site.a.document_root: is 4097 bytes long with the prefix, over 4095; shorten it"},
 	{"originals is relative", site("a", `originals = "media"`), `:4: site.a.originals: want an absolute path, have "media"`},
 
-	{"scheme", site("a", `scheme = "sign"`), `:5: site.a.scheme: want signed, preset or restthumbnails, have "sign"`},
+	{"scheme", site("a", `scheme = "sign"`), `:5: site.a.scheme: want signed, preset, restthumbnails or inplace, have "sign"`},
 	{"scheme is no text", site("a", `scheme = 1`), `:5: site.a.scheme: want a word in quotes, have 1`},
 	{"enlarge", site("a", `enlarge = "yes"`), `:7: site.a.enlarge: want true or false, have "yes"`},
 	{"frames_over", site("a", `frames_over = "last"`), `:7: site.a.frames_over: want refuse or first, have "last"`},
@@ -228,6 +229,23 @@ var mistakes = []struct {
 
 	{"keys are missing", site("a", "keys"), `:1: site.a.keys: missing; e.g. keys = ["a.key"]`},
 	{"keys are empty", site("a", "keys = []"), ":6: site.a.keys: is empty; URLs of the scheme signed are signed: name a key"},
+	{"keys of inplace", site("a", `scheme = "inplace"`), ":6: site.a.keys: URLs of the scheme inplace are not signed; remove it"},
+	{"inplace of another scheme", site("a") + "[site.a.inplace]\nwait = true\n", ":7: site.a.inplace: is for the scheme inplace; remove it"},
+	{"nothing to negotiate in place", inPlace("a", "negotiate = []"), `:6: site.a.negotiate: is empty; want ["webp"] or ["avif", "webp"]`},
+	{"without effect in place", inPlace("a", "enlarge = true", `formats = ["webp"]`),
+		":6: site.a.enlarge: has no effect on the variants of the scheme inplace; remove it\n:7: site.a.formats: has no effect on the variants of the scheme inplace; remove it"},
+	{"a preset in place", inPlace("a") + "[site.a.preset.card]\nsize = 5\n", ":6: site.a.preset: has no effect on the variants of the scheme inplace; remove it"},
+	{"originals of an origin in place", strings.Replace(inPlace("a"), "/srv/a", "https://a.example/", 1),
+		":4: site.a.originals: want a folder: in the scheme inplace nginx itself serves the originals"},
+	{"a name of the snippet", inPlace("tree"), ":1: site.tree: snippets/thumbd-inplace.conf has the location @thumbd_tree; choose another name for the site"},
+	{"variants over the limits", inPlace("a") + "[site.a.inplace]\nmax_width = 5000\n",
+		":6: site.a.inplace: max_width x max_height, 5000x2560, is over thumbnail_width x thumbnail_height, 4096x4096; lower it, or raise those in [limits]"},
+	{"values of inplace", inPlace("a") + "[site.a.inplace]\nmax_width = -1\nmin_saving = 1\nwait = 1\nx = 1\n",
+		`:7: site.a.inplace.max_width: want a whole number from 0 to 16383, have -1
+:8: site.a.inplace.min_saving: want a number from 0 to 0.99 with at most two places, have 1
+:9: site.a.inplace.wait: want true or false, have 1
+:10: site.a.inplace.x: unknown key; want max_height, max_width, min_saving or wait`},
+	{"in place behind another server", "[daemon]\naccel = \"sendfile\"\n" + inPlace("a"), `:7: site.a.scheme: inplace is for nginx, and accel is "sendfile"`},
 	{"keys of restthumbnails are empty", site("a", `scheme = "restthumbnails"`, "keys = []"),
 		":6: site.a.keys: is empty; URLs of the scheme restthumbnails are signed: name a key"},
 	{"keys of a scheme without", site("a", `scheme = "preset"`), ":6: site.a.keys: URLs of the scheme preset are not signed; remove it"},
@@ -456,4 +474,9 @@ func TestParseReportsEveryMistake(t *testing.T) {
 			}
 		})
 	}
+}
+
+// inPlace returns a site of the scheme inplace.
+func inPlace(name string, lines ...string) string {
+	return fmt.Sprintf("[site.%s]\nprefix = \"/%[1]s/\"\ndocument_root = \"/var/%[1]s\"\noriginals = \"/srv/%[1]s\"\nscheme = \"inplace\"\n%s", name, strings.Join(append(lines, ""), "\n"))
 }

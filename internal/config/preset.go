@@ -14,6 +14,9 @@ import (
 // presets reads and checks the presets of a site.
 func (r *reader) presets(d *draft) {
 	all, ok := r.table(d.table, "preset")
+	if d.Thumb.Scheme == thumb.InPlace {
+		return
+	}
 	if ok && d.Thumb.Scheme == thumb.RestThumbnails {
 		r.mistake(all.key, "URLs of the scheme restthumbnails name no preset; remove it")
 		return
@@ -130,7 +133,7 @@ func presetName(v any) (string, error) {
 // checkTogether checks the presets that are rendered together.
 func (r *reader) checkTogether(d *draft) {
 	key := d.table.at("render_together")
-	if !r.sound(d.table, "render_together") || r.bad[d.table.at("preset")] {
+	if d.Thumb.Scheme == thumb.InPlace || !r.sound(d.table, "render_together") || r.bad[d.table.at("preset")] {
 		return
 	}
 	if d.Thumb.Scheme == thumb.RestThumbnails {

@@ -113,9 +113,10 @@ func (r *reader) site(c *Config, t table, name string) *draft {
 	r.checkTogether(d)
 	r.access(d)
 	r.cache(d)
-	if d.Watch && c.IdleExit > 0 {
+	if d.Watch && d.table.has("watch") && c.IdleExit > 0 {
 		r.warn(t.at("watch"), `as long as this is true thumbd does not end after idle_exit, for it has to see what changes; say so with idle_exit = "0"`)
 	}
+	r.inPlace(c, d)
 	r.fetch(c, d)
 	r.resolve(d)
 	return d
@@ -148,6 +149,7 @@ func siteFields(d *draft) fields {
 		"access":             nil,
 		"cache":              nil,
 		"fetch":              nil,
+		"inplace":            nil,
 	}
 }
 

@@ -7,11 +7,15 @@ import (
 	"strings"
 
 	"thumbd/internal/config"
+	"thumbd/internal/thumb"
 )
 
 // Lines returns the lines that nginx's server block needs for a site: its location,
 // and the snippet.
 func Lines(s *config.Site) []string {
+	if s.Thumb.Scheme == thumb.InPlace {
+		return linesInPlace(s)
+	}
 	lines := []string{
 		"location ^~ " + quoted(s.Thumb.Prefix) + " {",
 		"    root      " + quoted(s.Thumb.DocumentRoot) + ";",
@@ -28,6 +32,69 @@ func Lines(s *config.Site) []string {
 	}
 	return append(lines, "}", "include snippets/thumbd.conf;")
 }
+
+// linesInPlace is Lines for the scheme inplace, as snippets/thumbd-inplace.conf
+// shows them.
+func linesInPlace(s *config.Site) []string {
+	prefix, tree := s.Thumb.Prefix, strings.TrimSuffix(s.Thumb.DocumentRoot, "/")+s.Thumb.Prefix
+	root := "root       " + quoted(s.Thumb.DocumentRoot) + ";"
+	lines := append([]string{"location ^~ " + quoted(prefix) + " {"}, inside(s, plainRoot(s), "try_files  "+plain(s.Thumb.Negotiate)+" "+fallbackOf(s)+";")...)
+	// ^~ has switched off the location that runs these files, so nothing may show
+	// their text.
+	lines = append(lines, `    location ~* \.(?:php\d*|phtml|phar)$ { deny all; }`, "}", "location "+fallbackOf(s)+" {")
+	lines = append(lines, inside(s, root, "try_files  $uri"+variant(s.Thumb.Negotiate)+" @thumbd_inplace;")...)
+	return append(lines,
+		"}",
+		"location ^~ "+quoted("/_thumbd/original"+prefix)+" {",
+		"    alias     "+quoted(strings.TrimSuffix(s.Originals, "/")+"/")+";",
+		"    try_files $uri $uri/ @thumbd_tree;",
+		"    include   snippets/thumbd-original.conf;",
+		"}",
+		"location ^~ "+quoted("/_thumbd/tree"+prefix)+" {",
+		"    alias     "+quoted(tree)+";",
+		"    try_files $uri =404;",
+		"    include   snippets/thumbd-original.conf;",
+		"}",
+		"include snippets/thumbd.conf;",
+		"include snippets/thumbd-inplace.conf;",
+	)
+}
+
+// inside returns the directives of a location that serves files of a site of the
+// scheme inplace.
+func inside(s *config.Site, root, tryFiles string) []string {
+	lines := []string{"    " + root}
+	if s.Access != nil {
+		lines = append(lines, "    include    snippets/thumbd-auth.conf;", "    set        $thumbd_root "+quoted(s.Thumb.DocumentRoot)+";")
+	}
+	lines = append(lines, "    "+tryFiles, "    add_header Vary Accept always;")
+	if s.Access == nil {
+		lines = append(lines, "    expires    30d;")
+	}
+	return lines
+}
+
+// plainRoot returns how the location of a site of the scheme inplace names the
+// originals: root, if their path ends as the prefix does, else alias.
+func plainRoot(s *config.Site) string {
+	if root, ok := strings.CutSuffix(strings.TrimSuffix(s.Originals, "/")+"/", s.Thumb.Prefix); ok && root != "" {
+		return "root       " + quoted(root) + ";"
+	}
+	return "alias      " + quoted(strings.TrimSuffix(s.Originals, "/")+"/") + ";"
+}
+
+// plain returns what try_files of a site of the scheme inplace looks for among the
+// originals.
+func plain(negotiate []thumb.Format) string {
+	if len(negotiate) == 1 {
+		return "$thumbd_plain_webp"
+	}
+	return "$thumbd_plain"
+}
+
+// fallbackOf returns the named location with the variants of a site of the scheme
+// inplace.
+func fallbackOf(s *config.Site) string { return "@thumbd_" + s.Thumb.Name }
 
 // quoted returns a parameter as nginx's files have it.
 func quoted(s string) string {

@@ -15,6 +15,10 @@ import (
 
 // site looks at the location of a site.
 func (v *visit) site(s *config.Site, r route) {
+	if s.Thumb.Scheme == thumb.InPlace {
+		v.inPlace(s, r)
+		return
+	}
 	v.reached(&s.Thumb, r)
 	v.root(&s.Thumb, r)
 	v.tryFiles(s, r)

@@ -64,6 +64,7 @@ var names = map[string]Status{
 	"root-wrong":        Wrong,
 	"try-files":         Wrong,
 	"negotiation":       Wrong,
+	"inplace-shadows":   Warning,
 	"vary-missing":      Warning,
 	"mime-types":        Wrong,
 	"open-file-cache":   Warning,

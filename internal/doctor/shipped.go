@@ -53,7 +53,7 @@ func shippedText(name string) []byte {
 }
 
 // compareShipped compares nginx's http block, and each server block with the
-// location @thumbd, with the files of this version.
+// location @thumbd or @thumbd_inplace, with the files of this version.
 func (v *visit) compareShipped() {
 	for _, http := range v.conf.HTTP() {
 		v.compareBlocks(http, "conf.d/thumbd.conf")
@@ -61,6 +61,9 @@ func (v *visit) compareShipped() {
 	for _, server := range v.conf.Servers() {
 		if server.Named("@thumbd") != nil {
 			v.compareBlocks(server.Block, "snippets/thumbd.conf")
+		}
+		if server.Named("@thumbd_inplace") != nil {
+			v.compareBlocks(server.Block, "snippets/thumbd-inplace.conf")
 		}
 	}
 }

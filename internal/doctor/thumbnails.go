@@ -19,6 +19,7 @@ import (
 	"thumbd/internal/doctor/probe"
 	"thumbd/internal/nginxconf"
 	"thumbd/internal/shell"
+	"thumbd/internal/thumb"
 )
 
 // nginxRights looks whether nginx's workers get to the files.
@@ -90,6 +91,9 @@ func (v *visit) try(ctx context.Context, s *config.Site) string {
 	if len(routes) == 0 {
 		v.find("probe-untried", where, "nginx has no address from which to ask for it", "mend what is said of its location above")
 		return "not tried"
+	}
+	if s.Thumb.Scheme == thumb.InPlace {
+		return "not tried: its clients get the original first"
 	}
 	if s.Fetch != nil {
 		return "not tried: nobody knows which originals the origin has"

@@ -76,7 +76,7 @@ func (o *original) encodePlanes(l loaded, out *output) error {
 	}
 	size := seen.Size()
 	e := jpeg.Encoding{Quality: int(out.Quality), Progressive: size.X*size.Y >= ProgressiveArea}
-	err = jpeg.Encode(seen, e, func(data []byte) error { return write(out.file, data, out.limit) })
+	err = jpeg.Encode(seen, e, func(data []byte) error { return o.write(out, data) })
 	if err != nil {
 		return fmt.Errorf("encode %v: %w", out.Format, err)
 	}

@@ -121,6 +121,10 @@ func (o *original) plan(job wire.Job, files []*os.File) []*output {
 			out.err = o.checkFrames(out, job)
 			continue
 		}
+		if t.Variant && !out.animated && (o.frames > 1 || o.container.Film) {
+			out.err = failed(wire.NoVariant, "a still of an animation")
+			continue
+		}
 		var err error
 		out.plan, err = geometry.New(upright, t, image.Pt(job.Width, job.Height))
 		if err == nil && o.format == thumb.SVG {
@@ -189,7 +193,7 @@ func (o *original) make(out *output, m *marks) error {
 	if p.size() != want {
 		return failed(wire.Internal, "made %v instead of %v", p.size(), want)
 	}
-	err = p.encode(out.Transform, a, o.container.Palette || o.tiff.Palette, func(data []byte) error { return write(out.file, data, out.limit) })
+	err = p.encode(out.Transform, a, o.container.Palette || o.tiff.Palette, func(data []byte) error { return o.write(out, data) })
 	if err != nil {
 		return fmt.Errorf("encode %v: %w", out.Format, err)
 	}
@@ -220,12 +224,17 @@ func (o *original) copyTo(out *output) error {
 	return err
 }
 
-func write(out *os.File, data []byte, limit int64) error {
-	if int64(len(data)) > limit {
-		return failed(wire.ThumbnailBytes, "%d bytes", len(data))
+// write writes the encoded picture of out.
+func (o *original) write(out *output, data []byte) error {
+	n := int64(len(data))
+	if n > out.limit {
+		return failed(wire.ThumbnailBytes, "%d bytes", n)
 	}
-	if _, err := out.WriteAt(data, 0); err != nil {
+	if out.Variant && float64(n) > float64(o.length)*(1-out.MinSaving.Float()) {
+		return failed(wire.NoVariant, "%d bytes of %d", n, o.length)
+	}
+	if _, err := out.file.WriteAt(data, 0); err != nil {
 		return err
 	}
-	return out.Truncate(int64(len(data)))
+	return out.file.Truncate(n)
 }

@@ -139,7 +139,7 @@ func locate(b *Block, uri string) (found *Location, final bool) {
 		return found, false
 	}
 	for _, l := range all {
-		if l.matches(uri) {
+		if l.Matches(uri) {
 			if inner, _ := locate(l.Block, uri); inner != nil {
 				return inner, true
 			}
@@ -149,8 +149,8 @@ func locate(b *Block, uri string) (found *Location, final bool) {
 	return found, false
 }
 
-// matches reports whether l is a regular expression that matches uri.
-func (l *Location) matches(uri string) bool {
+// Matches reports whether l is a regular expression that matches uri.
+func (l *Location) Matches(uri string) bool {
 	if !l.IsRegexp() {
 		return false
 	}
@@ -161,3 +161,6 @@ func (l *Location) matches(uri string) bool {
 	re, err := regexp.Compile(pattern)
 	return err == nil && re.MatchString(uri)
 }
+
+// At returns the location whose block is b.
+func At(b *Block) *Location { return newLocation(b) }

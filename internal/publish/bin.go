@@ -45,21 +45,33 @@ func (t *Tree) NewBin() (*Bin, error) {
 
 // Take takes a file, or a folder with all that is in it, by its name in the
 // tree. It is no error if there is none. Where a file system is mounted on or
-// below it, whose files can't be renamed, they are removed one by one.
+// below it, whose files can't be renamed, they are removed one by one. The markers
+// of the same names go with them.
 func (b *Bin) Take(name string) error {
 	rel, err := b.tree.relative(name)
 	if err != nil || b.root == nil {
 		return err
 	}
-	return b.take(rel)
+	if err := b.take(rel); err != nil {
+		return err
+	}
+	return b.take(path.Join(markers, rel))
 }
 
-// TakeFiles takes those of names that there are in a folder of the tree.
+// TakeFiles takes those of names that there are in a folder of the tree, with their
+// markers.
 func (b *Bin) TakeFiles(folder string, names []string) error {
-	rel, err := b.tree.relative(folder)
+	rel, err := b.tree.relativeFolder(folder)
 	if err != nil || b.root == nil {
 		return err
 	}
+	if err := b.takeFiles(rel, names); err != nil {
+		return err
+	}
+	return b.takeFiles(path.Join(markers, rel), names)
+}
+
+func (b *Bin) takeFiles(rel string, names []string) error {
 	dir, err := b.root.OpenRoot(rel)
 	if isMissing(err) {
 		return nil
@@ -81,17 +93,21 @@ func (b *Bin) TakeFiles(folder string, names []string) error {
 	return nil
 }
 
-// TakeAll takes all that is published in the tree.
+// TakeAll takes all that is published in the tree, and the markers.
 func (b *Bin) TakeAll() error {
 	if b.root == nil {
 		return nil
 	}
-	return eachEntry(b.root, ".", func(e fs.DirEntry) error {
+	err := eachEntry(b.root, ".", func(e fs.DirEntry) error {
 		if strings.HasPrefix(e.Name(), ".") {
 			return nil
 		}
 		return b.take(e.Name())
 	})
+	if err != nil {
+		return err
+	}
+	return b.take(markers)
 }
 
 func (b *Bin) take(rel string) error {

@@ -208,18 +208,23 @@ func (t *Tree) publish(rel string, sealed *io.SectionReader, want Want) (err err
 // Stat returns the mtime and the size of the published file of that name. ok
 // is false if there is none, or no regular file.
 func (t *Tree) Stat(name string) (mtime time.Time, size int64, ok bool) {
-	fi, ok := t.lstat(name)
+	fi, ok := t.stat(name)
 	if !ok {
 		return time.Time{}, 0, false
 	}
 	return fi.ModTime(), fi.Size(), true
 }
 
-func (t *Tree) lstat(name string) (os.FileInfo, bool) {
+func (t *Tree) stat(name string) (os.FileInfo, bool) {
 	rel, err := t.relative(name)
 	if err != nil {
 		return nil, false
 	}
+	return t.lstat(rel)
+}
+
+// lstat returns what there is of a regular file below the tree's directory.
+func (t *Tree) lstat(rel string) (os.FileInfo, bool) {
 	r, release, err := t.dir.Acquire()
 	if err != nil {
 		return nil, false
@@ -232,7 +237,7 @@ func (t *Tree) lstat(name string) (os.FileInfo, bool) {
 // Published returns when the file of that name was published, as far as its
 // ctime tells. ok is false if Stat finds none.
 func (t *Tree) Published(name string) (at time.Time, ok bool) {
-	fi, ok := t.lstat(name)
+	fi, ok := t.stat(name)
 	if !ok {
 		return time.Time{}, false
 	}
@@ -292,4 +297,13 @@ func (t *Tree) relative(name string) (string, error) {
 		}
 	}
 	return rel, nil
+}
+
+// relativeFolder is relative for a folder, which may be the tree's own: /uploads of
+// the prefix /uploads/.
+func (t *Tree) relativeFolder(name string) (string, error) {
+	if name+"/" == t.prefix {
+		return ".", nil
+	}
+	return t.relative(name)
 }

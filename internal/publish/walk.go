@@ -48,7 +48,7 @@ func (t *Tree) Walk(ctx context.Context, folders []string, f func(name string) e
 // Each calls f with the name and the mtime of every published file in a folder
 // and below it, or only of those of files that are in it.
 func (t *Tree) Each(folder string, files []string, f func(name string, mtime time.Time) error) error {
-	rel, err := t.relative(folder)
+	rel, err := t.relativeFolder(folder)
 	if err != nil {
 		return err
 	}
@@ -98,6 +98,10 @@ func (t *Tree) Remove(name string) error {
 	if err != nil {
 		return err
 	}
+	return t.remove(rel)
+}
+
+func (t *Tree) remove(rel string) error {
 	r, release, err := t.dir.Acquire()
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

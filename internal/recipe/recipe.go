@@ -50,6 +50,7 @@ type text struct {
 	Quality    map[thumb.Format]int       `json:"quality"`
 	Metadata   thumb.Metadata             `json:"metadata"`
 	FramesOver thumb.FramesOver           `json:"frames_over,omitzero"`
+	Variants   thumb.VariantRules         `json:"variants,omitzero"`
 	Mtime      int                        `json:"mtime,omitempty"`
 }
 
@@ -84,7 +85,7 @@ func (s Settings) Mark(watermark string) string { return s.marks[watermark] }
 func stripped(s *thumb.Site) *thumb.Site {
 	c := &thumb.Site{
 		Prefix: s.Prefix, Scheme: s.Scheme, Layout: s.Layout, Factors: s.Factors, Watermarks: s.Watermarks,
-		Enlarge: s.Enlarge, Quality: s.Quality, Metadata: s.Metadata, FramesOver: s.FramesOver,
+		Enlarge: s.Enlarge, Quality: s.Quality, Metadata: s.Metadata, FramesOver: s.FramesOver, Variants: s.Variants,
 		Formats: formats, MaxWidth: math.MaxInt, MaxHeight: math.MaxInt,
 		Presets: make(map[string]thumb.Preset),
 	}
@@ -103,7 +104,7 @@ var formats = thumb.ThumbnailFormats()
 func (s Settings) MarshalJSON() ([]byte, error) {
 	c := s.site
 	return json.Marshal(text{
-		c.Prefix, c.Scheme.String(), c.Layout, c.Presets, c.Watermarks, s.marks, c.Factors, c.Enlarge, c.Quality, c.Metadata, c.FramesOver, s.mtime,
+		c.Prefix, c.Scheme.String(), c.Layout, c.Presets, c.Watermarks, s.marks, c.Factors, c.Enlarge, c.Quality, c.Metadata, c.FramesOver, c.Variants, s.mtime,
 	})
 }
 
@@ -115,7 +116,7 @@ func (s *Settings) UnmarshalJSON(b []byte) error {
 	}
 	site := thumb.Site{
 		Prefix: t.Prefix, Layout: t.Layout, Presets: t.Presets, Watermarks: t.Watermarks, Factors: t.Factors,
-		Enlarge: t.Enlarge, Quality: t.Quality, Metadata: t.Metadata, FramesOver: t.FramesOver,
+		Enlarge: t.Enlarge, Quality: t.Quality, Metadata: t.Metadata, FramesOver: t.FramesOver, Variants: t.Variants,
 	}
 	if err := site.Scheme.UnmarshalText([]byte(t.Scheme)); err != nil {
 		return fmt.Errorf("scheme: %w", err)
@@ -158,6 +159,12 @@ func (r recipe) text() string {
 	if t.Uncovered != thumb.Ratio {
 		text += fmt.Sprintf(" uncovered=%s", t.Uncovered)
 	}
+	if t.Variant {
+		text += " variant"
+	}
+	if t.MinSaving != 0 {
+		text += fmt.Sprintf(" min_saving=%s", t.MinSaving)
+	}
 	if w := t.Watermark; w.Name != "" {
 		text += fmt.Sprintf(" opacity=%d position=%s scale=%d image=%s", w.Opacity, w.Position, w.Scale, r.mark)
 	}
@@ -169,6 +176,14 @@ func (r recipe) text() string {
 func (s Settings) Mtime(name string, o stamp.Original) time.Time {
 	r, _ := s.of(name)
 	return stamp.Of(o, r.text())
+}
+
+// Marker returns the modification time of the marker that says: there is no
+// thumbnail of that name of o. limits is text that is equal for configurations and
+// workers which refuse the same originals.
+func (s Settings) Marker(name string, o stamp.Original, limits string) time.Time {
+	r, _ := s.of(name)
+	return stamp.Of(o, r.text()+"\n"+limits)
 }
 
 // plain returns t's transform without the fields that have no effect on it.
@@ -226,7 +241,7 @@ func (s Settings) changed(to Settings) bool {
 	}
 	a, b := s.site, to.site
 	if a.Prefix != b.Prefix || a.Scheme != b.Scheme || a.Layout != b.Layout || a.Enlarge != b.Enlarge || a.Metadata != b.Metadata ||
-		a.FramesOver != b.FramesOver ||
+		a.FramesOver != b.FramesOver || a.Variants != b.Variants ||
 		!maps.Equal(a.Quality, b.Quality) {
 		return true
 	}

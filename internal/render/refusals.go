@@ -95,7 +95,7 @@ func (m *refusals) add(r Request, err error) {
 	switch {
 	case errors.Is(err, ErrDeadline) && m.strikes(r.Identity) >= mostStrikes:
 		// Not only this output's.
-	case isAny(err, ErrDeadline, ErrTooManyFrames, ErrThumbnailTooLarge, ErrThumbnailBytes):
+	case isAny(err, ErrDeadline, ErrNoVariant, ErrTooManyFrames, ErrThumbnailTooLarge, ErrThumbnailBytes):
 		key.transform = r.Transform
 	case errors.Is(err, ErrCrashed):
 		kept.Err = ErrQuarantined

@@ -24,6 +24,7 @@ var (
 	ErrTooManyFrames     = errors.New("the animation has more frames than original_frames, or in all of them more pixels than original_pixels")
 	ErrThumbnailTooLarge = errors.New("the thumbnail would be larger than thumbnail_width x thumbnail_height")
 	ErrThumbnailBytes    = errors.New("the thumbnail has more bytes than thumbnail_bytes")
+	ErrNoVariant         = errors.New("the original has no variant of this format: that would show less, or not save min_saving")
 	ErrDeadline          = errors.New("the render passed render_time")
 	ErrCrashed           = errors.New("the worker crashed twice over this original")
 	ErrQuarantined       = errors.New("the original is quarantined: workers crashed over it")
@@ -44,6 +45,7 @@ var failures = map[wire.Failure]error{
 	wire.TooManyFrames:     ErrTooManyFrames,
 	wire.ThumbnailTooLarge: ErrThumbnailTooLarge,
 	wire.ThumbnailBytes:    ErrThumbnailBytes,
+	wire.NoVariant:         ErrNoVariant,
 	wire.Watermark:         ErrWatermark,
 }
 

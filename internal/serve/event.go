@@ -2,7 +2,10 @@
 
 package serve
 
-import "net/http"
+import (
+	"net/http"
+	"strings"
+)
 
 // What an Event says.
 type What uint8
@@ -27,7 +30,7 @@ const (
 type Event struct {
 	What What
 	Site string // "" where no site was found
-	// Outcome of Requested is published, sent or a reason of a refusal, of Asked
+	// Outcome of Requested is published, original, sent or a reason of a refusal, of Asked
 	// allowed or a reason, of Refused a reason.
 	Outcome    string
 	Bytes      int64 // Published
@@ -39,6 +42,9 @@ type Event struct {
 func outcomeOf(h http.Header) string {
 	if reason := h.Get("X-Thumbd-Reason"); reason != "" {
 		return reason
+	}
+	if strings.HasPrefix(h.Get("X-Accel-Redirect"), originalPrefix+"/") {
+		return "original"
 	}
 	if h.Get("X-Accel-Redirect") != "" || h.Get("X-Sendfile") != "" {
 		return "published"

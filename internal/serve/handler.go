@@ -57,6 +57,7 @@ type Handler struct {
 	sampler      *sampler
 	placeholders *placeholders
 	warming      chan struct{} // has a place for each original at once
+	behind       *behind
 	// Requests that are being answered, and when the last one was.
 	active atomic.Int64
 	last   atomic.Int64 // nanoseconds since 1970
@@ -76,6 +77,7 @@ func New(o Options) *Handler {
 		placeholders: newPlaceholders(),
 		// One more than work at once, so that each worker finds the next.
 		warming: make(chan struct{}, runtime.GOMAXPROCS(0)+1),
+		behind:  newBehind(runtime.GOMAXPROCS(0) + 1),
 	}
 	h.Refuse(ErrConfiguration)
 	h.last.Store(time.Now().UnixNano())
@@ -235,6 +237,10 @@ func (h *Handler) thumbnail(w http.ResponseWriter, r *http.Request) (site string
 		}
 		return site, err
 	}
+	if a.Thumb.Scheme == thumb.InPlace && (a.name == a.uri || !a.Wait) {
+		h.answerInPlace(w, sites, a)
+		return site, nil
+	}
 	// An error is that of a connection without deadlines, in a test.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(sites.longest + sendTime))
 	for range patience {
@@ -243,6 +249,10 @@ func (h *Handler) thumbnail(w http.ResponseWriter, r *http.Request) (site string
 		}
 	}
 	h.tellOtherForm(a, err)
+	if errors.Is(err, render.ErrNoVariant) {
+		answerOriginal(w, a.uri)
+		return site, nil
+	}
 	if err = a.moved(err); err != nil && h.answerPlaceholder(w, r, sites, a, err) {
 		return site, nil
 	}

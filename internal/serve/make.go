@@ -94,6 +94,9 @@ func (h *Handler) try(ctx context.Context, renderer Renderer, a asked) (out outc
 	if p.there && a.fresh(a.name, p.mtime, info) && a.Lifetime == 0 {
 		return outcome{}, 0, nil
 	}
+	if a.isMarked(info) {
+		return outcome{}, 0, render.ErrNoVariant
+	}
 	mark, err := a.mark(a.transform.Watermark.Name)
 	if err != nil {
 		return outcome{}, 0, err
@@ -125,6 +128,7 @@ func (h *Handler) try(ctx context.Context, renderer Renderer, a asked) (out outc
 		out, err := afterChange(picture, want(a, run, picture, info), changed.replaced)
 		return out, 0, err
 	case err != nil:
+		h.note(a, run, info, err)
 		return outcome{}, 0, err
 	}
 	waited := picture.Times.Waited
@@ -132,6 +136,7 @@ func (h *Handler) try(ctx context.Context, renderer Renderer, a asked) (out outc
 	out.waited = waited
 	if err == nil && out.unpublished == nil {
 		h.removeStale(a, info)
+		h.unmark(a)
 	}
 	return out, bytes, err
 }
@@ -242,7 +247,7 @@ func (h *Handler) logged(ctx context.Context, a asked, err error) error {
 	if !refused {
 		more, due = h.telling.due(what, tellPause)
 	}
-	if !due || errors.Is(err, context.Canceled) || s.code == http.StatusNotFound {
+	if !due || errors.Is(err, context.Canceled) || errors.Is(err, render.ErrNoVariant) || s.code == http.StatusNotFound {
 		level = slog.LevelDebug
 	}
 	h.log(ctx, level, a, "refused", "status", s.code, "reason", s.reason, "err", err, "more", more)

@@ -21,6 +21,7 @@ import (
 	"thumbd/internal/purge"
 	"thumbd/internal/render"
 	"thumbd/internal/sign"
+	"thumbd/internal/thumb"
 )
 
 // ErrNoSuchSite is a purge of a site that the configuration does not have.
@@ -279,7 +280,8 @@ func (sites *Sites) again(site, name string) (a asked, ok bool) {
 	if err != nil || sign.Verify(t) != nil {
 		return asked{}, false
 	}
-	if _, err := s.Thumb.Parse(name); err != nil && !slices.Contains(s.Thumb.Negotiate, t.Spec.Format) {
+	// In the scheme inplace every name is a URI.
+	if _, err := s.Thumb.Parse(name); (err != nil || s.Thumb.Scheme == thumb.InPlace) && !slices.Contains(s.Thumb.Negotiate, t.Spec.Format) {
 		return asked{}, false
 	}
 	return asked{Site: s, thumb: t, transform: t.Transform(), uri: name, name: name}, true

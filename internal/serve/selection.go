@@ -24,6 +24,12 @@ const mostSelected = 1000
 
 // checkSelection returns what is wrong with a selection whatever the original.
 func (s *Site) checkSelection(selection admin.Selection) error {
+	if s.Thumb.Scheme == thumb.InPlace {
+		if len(selection.Presets)+len(selection.Specs)+len(selection.Formats) > 0 {
+			return fmt.Errorf("%w: the site %s has the scheme inplace, which makes the variants of each original and nothing else", errSelection, s.Thumb.Name)
+		}
+		return nil
+	}
 	if len(selection.Presets) == 0 && len(selection.Specs) == 0 && len(s.Thumb.Presets) == 0 {
 		return fmt.Errorf("%w: the site %s has no presets", errSelection, s.Thumb.Name)
 	}
@@ -50,6 +56,10 @@ func (s *Site) checkSelection(selection admin.Selection) error {
 // selected returns what selection says of an original, with what nginx
 // negotiates, each once however often it is said.
 func (s *Site) selected(selection admin.Selection, original string) ([]asked, error) {
+	if s.Thumb.Scheme == thumb.InPlace {
+		t, err := s.Thumb.New(thumb.Wanted{Original: original})
+		return s.ask(t), err
+	}
 	presets, formats := selection.Presets, selection.Formats
 	if len(presets) == 0 && len(selection.Specs) == 0 {
 		presets = s.Thumb.PresetNames()
@@ -95,7 +105,10 @@ func (s *Site) ask(t thumb.Thumb) []asked {
 		t.Signature = sign.Sign(t, t.Site.Keys[0])
 	}
 	uri := t.URI()
-	list := []asked{{Site: s, thumb: t, transform: t.Transform(), uri: uri, name: uri}}
+	var list []asked
+	if s.Thumb.Scheme != thumb.InPlace {
+		list = append(list, asked{Site: s, thumb: t, transform: t.Transform(), uri: uri, name: uri})
+	}
 	for _, f := range s.Thumb.Negotiate {
 		a := asked{Site: s, thumb: t, transform: t.WithFormat(f), uri: uri, name: uri + "." + f.String()}
 		if s.Thumb.Negotiates(uri, f) && t.Site.CheckName(a.name) == nil {

@@ -46,6 +46,11 @@ type Site struct {
 	Placeholder Placeholder
 	// Access is nil where the site is open.
 	Access *access.Gate
+	// Wait says, in the scheme inplace, that the first client waits for the variant.
+	Wait bool
+	// Limits is text that is equal for sites which refuse the same originals: their
+	// limits, and what the workers read.
+	Limits string
 
 	ledger   *purge.Ledger // of the tree, set by the Handler
 	settings recipe.Settings
@@ -128,7 +133,10 @@ func (s *Site) reading(t thumb.Thumb) thumb.Thumb {
 // once in use.
 type Sites struct {
 	// Accel is set before the first use.
-	Accel    Accel
+	Accel Accel
+	// Behind is how many originals of the scheme inplace may wait for their
+	// variants. It is set before the first use.
+	Behind   int
 	files    map[*thumb.Site]*files.Section
 	renderer Renderer
 	longest  time.Duration

@@ -118,6 +118,7 @@ var statuses = []struct {
 	{render.ErrDamaged, status{http.StatusUnprocessableEntity, "damaged"}},
 	{render.ErrTooManyPixels, status{http.StatusUnprocessableEntity, "original-pixels"}},
 	{render.ErrTooManyFrames, status{http.StatusUnprocessableEntity, "original-frames"}},
+	{render.ErrNoVariant, status{http.StatusNotFound, "no-variant"}},
 	{render.ErrThumbnailTooLarge, status{http.StatusUnprocessableEntity, "thumbnail-too-large"}},
 	{render.ErrThumbnailBytes, status{http.StatusUnprocessableEntity, "thumbnail-bytes"}},
 	{render.ErrQuarantined, status{http.StatusUnprocessableEntity, "quarantined"}},

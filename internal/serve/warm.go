@@ -99,6 +99,8 @@ func (h *Handler) warm(ctx context.Context, sites *Sites, list []asked, sum *adm
 		switch {
 		case errors.Is(e.err, render.ErrQueueFull), errors.Is(e.err, render.ErrQueueTime):
 			again = append(again, e.asked)
+		case errors.Is(e.err, render.ErrNoVariant):
+			sum.None++
 		case e.err != nil:
 			sum.Failed = append(sum.Failed, admin.Failure{Name: e.asked.name, Reason: statusOf(e.err).reason})
 		case e.out.trouble != nil:

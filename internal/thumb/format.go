@@ -321,9 +321,10 @@ const (
 	Signed Scheme = iota + 1
 	PresetScheme
 	RestThumbnails
+	InPlace
 )
 
-var schemeNames = [...]string{Signed: "signed", PresetScheme: "preset", RestThumbnails: "restthumbnails"}
+var schemeNames = [...]string{Signed: "signed", PresetScheme: "preset", RestThumbnails: "restthumbnails", InPlace: "inplace"}
 
 // String returns the scheme's name in TOML.
 func (s Scheme) String() string { return nameOf(schemeNames[:], int(s)) }

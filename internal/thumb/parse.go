@@ -38,6 +38,9 @@ func (s *Site) Parse(uri string) (Thumb, error) {
 			break
 		}
 		err = t.parsePreset(rest)
+	case InPlace:
+		_, t.Ext = cutLast(rest[strings.LastIndexByte(rest, '/')+1:], '.')
+		err = t.setOriginal(rest)
 	}
 	if err != nil {
 		return Thumb{}, err

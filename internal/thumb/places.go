@@ -19,8 +19,13 @@ type Place struct {
 }
 
 // OfOriginal returns where the thumbnails of an original lie, whatever they
-// are of those that URIs can have. In the signed schemes that is a folder.
+// are of those that URIs can have. In the signed schemes that is a folder. A Place may
+// be the tree's own folder, for example /uploads of the prefix /uploads/.
 func (s *Site) OfOriginal(original string) []Place {
+	if s.Scheme == InPlace {
+		folder, base := path.Split(s.Prefix + original)
+		return []Place{{Name: strings.TrimSuffix(folder, "/"), Files: variants(base)}}
+	}
 	if s.Scheme != PresetScheme {
 		return []Place{{Name: s.Prefix + original}}
 	}
@@ -51,14 +56,21 @@ func (l Layout) files(base string) []string {
 	}
 	names = append(names, l.appended(base)...)
 	for _, name := range slices.Clip(names) {
-		for _, f := range []Format{WebP, AVIF} {
-			if negotiable(name, f) {
-				names = append(names, name+"."+f.String())
-			}
-		}
+		names = append(names, variants(name)...)
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// variants returns the names that the variants of a file can have.
+func variants(name string) []string {
+	names := []string{}
+	for _, f := range Variants() {
+		if negotiable(name, f) {
+			names = append(names, name+"."+f.String())
+		}
+	}
+	return names
 }
 
 // Below returns where the thumbnails of the originals below a folder lie.

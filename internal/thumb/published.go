@@ -2,12 +2,18 @@
 
 package thumb
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // Published returns the thumbnail that the published file of that name is. The
 // name may have the suffix of a variant, also of a format that the site no longer
 // negotiates: kitten.jpg.webp. Spec.Format is the file's format.
 func (s *Site) Published(name string) (Thumb, error) {
+	if s.Scheme == InPlace {
+		return s.publishedInPlace(name)
+	}
 	t, err := s.Parse(name)
 	for _, f := range Variants() {
 		if err == nil {
@@ -18,5 +24,18 @@ func (s *Site) Published(name string) (Thumb, error) {
 			t.Spec.Format = f
 		}
 	}
+	return t, err
+}
+
+// publishedInPlace is Published for the scheme inplace, whose URIs are the names of
+// originals: kitten.jpg.webp in the tree is always of kitten.jpg.
+func (s *Site) publishedInPlace(name string) (Thumb, error) {
+	uri, ext := cutLast(name, '.')
+	f := extensions[ext]
+	if ext != f.String() || !negotiable(uri, f) {
+		return Thumb{}, fmt.Errorf("%w: %q is no variant", ErrExtension, name)
+	}
+	t, err := s.Parse(uri)
+	t.Spec.Format = f
 	return t, err
 }

@@ -55,6 +55,11 @@ type Transform struct {
 	Metadata  Metadata  `json:"metadata,omitzero"`
 	// FramesOver is for an animation that is over the limits.
 	FramesOver FramesOver `json:"frames_over,omitzero"`
+	// Variant is for a thumbnail that nginx serves in place of its original. There is
+	// none unless it shows all frames of the original and takes at least MinSaving
+	// of its bytes less.
+	Variant   bool    `json:"variant,omitempty"`
+	MinSaving Decimal `json:"min_saving,omitempty"` // 0 to 0.99
 }
 
 // Box returns the stated box in pixels of the thumbnail, DPR included.
@@ -81,6 +86,26 @@ func DefaultPresets() map[string]Preset {
 	return presets
 }
 
+// VariantRules are the settings of the thumbnails of the scheme inplace.
+type VariantRules struct {
+	MaxWidth  int     `json:"max_width,omitempty"` // in pixels; 0: as wide as the original
+	MaxHeight int     `json:"max_height,omitempty"`
+	MinSaving Decimal `json:"min_saving,omitempty"`
+}
+
+// largestSide is the most that a side of a WebP can have.
+const largestSide = 16383
+
+// of returns t, which has a format, as the transform of a variant.
+func (v VariantRules) of(t Transform) Transform {
+	t.Method, t.Variant, t.MinSaving = Fit, true, v.MinSaving
+	t.Width, t.Height = v.MaxWidth, v.MaxHeight
+	if t.Width == 0 && t.Height == 0 {
+		t.Width, t.Height = largestSide, largestSide
+	}
+	return t
+}
+
 // Site is what the URIs of a site depend on. It is not changed once in use.
 type Site struct {
 	Name         string
@@ -94,8 +119,9 @@ type Site struct {
 	Negotiate    []Format // empty, WebP, or AVIF and WebP; all are in Formats
 	Presets      map[string]Preset
 	Watermarks   map[string]Watermark
-	Together     []string // presets, NAME or NAME@Nx, of which one brings the others
-	Factors      []int    // preset scheme: wsgithumb's percentages; none: no factor in URIs
+	Together     []string     // presets, NAME or NAME@Nx, of which one brings the others
+	Factors      []int        // preset scheme: wsgithumb's percentages; none: no factor in URIs
+	Variants     VariantRules // scheme inplace
 	Enlarge      bool
 	Quality      map[Format]int
 	Metadata     Metadata
@@ -110,7 +136,8 @@ type Thumb struct {
 	Site     *Site
 	Original string // below the site's originals, segments joined by /
 	Preset   string // its name, or "" where Spec says it all
-	// Spec is the transform as written: Format and, where Preset is empty, all
+	// Spec is the transform as written: in the scheme inplace nothing, or the Format of
+	// a variant; in the others Format and, where Preset is empty, all
 	// but Enlarge, Metadata, FramesOver and of Watermark more than its Name;
 	// where it is not, at most DPR.
 	Spec      Transform
@@ -129,6 +156,9 @@ func (t Thumb) Transform() Transform {
 	if t.Preset != "" {
 		r = t.Site.Presets[t.Preset].Transform
 		r.DPR, r.Format = t.Spec.DPR, t.Spec.Format
+	}
+	if t.Site.Scheme == InPlace {
+		r = t.Site.Variants.of(r)
 	}
 	if t.Factor != 0 {
 		r.Width, r.Height = percent(r.Width, t.Factor), percent(r.Height, t.Factor)

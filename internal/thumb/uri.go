@@ -14,6 +14,8 @@ func (t Thumb) URI() string {
 		return t.Site.Prefix + t.Original + "/" + t.Size + "/" + t.Spec.Method.String() + "/" + t.Signature + "." + t.Ext
 	case PresetScheme:
 		return t.Site.Prefix + t.presetURI()
+	case InPlace:
+		return t.Site.Prefix + t.Original
 	default:
 		return t.signedURI(t.Signature)
 	}
@@ -22,12 +24,12 @@ func (t Thumb) URI() string {
 // SignedText returns what t's signature covers: in the signed scheme the
 // decoded URI without the signature, in restthumbnails the text of
 // django-rest-thumbnails, ORIGINAL-SIZE-METHOD-.EXT with 0 for a free
-// dimension. In the preset scheme there is none.
+// dimension. In the schemes preset and inplace there is none.
 func (t Thumb) SignedText() string {
 	switch t.Site.Scheme {
 	case RestThumbnails:
 		return fmt.Sprintf("%s-%dx%d-%s-.%s", t.Original, t.Spec.Width, t.Spec.Height, t.Spec.Method, t.Ext)
-	case PresetScheme:
+	case PresetScheme, InPlace:
 		return ""
 	default:
 		return t.signedURI("")
@@ -122,6 +124,11 @@ func (s *Site) New(w Wanted) (Thumb, error) {
 		if own, _ := FormatOfName(w.Original); own != extensions[ext] {
 			uri += "." + spelling(ext)
 		}
+	case InPlace:
+		if w != (Wanted{Original: w.Original}) {
+			return Thumb{}, fmt.Errorf("%w: the URIs of the scheme inplace are those of the originals", ErrMalformed)
+		}
+		uri = w.Original
 	}
 	t, err := s.Parse(s.Prefix + uri)
 	switch {

@@ -17,6 +17,8 @@ const (
 	lockName  = tempDir + "/gc.lock"
 	stateName = tempDir + "/gc.json"
 	asideName = tempDir + "/gc.aside"
+	// noneName has an empty file for each thumbnail that its original can't have.
+	noneName = tempDir + "/none"
 )
 
 // remove removes e and counts it; without Remove it only counts it. It returns

@@ -5,7 +5,7 @@
 //
 // A run reads the tree once and removes temp files of dead processes, thumbnails
 // whose original was deleted or changed, thumbnails over the maximum age, and
-// empty folders. If the rest is over the budget, the run reads the tree again
+// empty folders. It removes markers of deleted originals, too. If the rest is over the budget, the run reads the tree again
 // and evicts the least recently used thumbnails. It keeps no list: the first
 // pass counts ages in a histogram (see ages), and the second removes files that
 // are older than the histogram says. So the order is exact to 1/8192 of the age
@@ -184,6 +184,9 @@ func (r *run) tidy(ctx context.Context, path string) error {
 	}
 	ages := newAges()
 	if err := r.walk(ctx, func(e entry) bool { return r.first(e, ages) }); err != nil {
+		return err
+	}
+	if err := r.markers(ctx); err != nil {
 		return err
 	}
 	over, err := r.over(path)

@@ -37,6 +37,16 @@ func (r *run) walk(ctx context.Context, visit func(entry) (removed bool)) error 
 	return err
 }
 
+// markers removes the markers of deleted originals. They count as files without
+// bytes.
+func (r *run) markers(ctx context.Context) error {
+	_, err := r.folder(ctx, noneName, func(e entry) bool {
+		t, ok := r.thumbnail(entry{name: strings.TrimPrefix(e.name, noneName+"/")})
+		return ok && r.original(t.Original).kind == deleted && r.sum.Orphans == "" && r.remove(e, Orphan)
+	})
+	return err
+}
+
 // folder does the same for one folder, and reports whether it is empty now.
 func (r *run) folder(ctx context.Context, name string, visit func(entry) bool) (empty bool, err error) {
 	dir, err := r.root.OpenFile(name, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NONBLOCK, 0)

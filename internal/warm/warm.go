@@ -61,6 +61,7 @@ type Summary struct {
 	Skipped   int            // originals, for being older
 	Made      int            // thumbnails, as the others
 	There     int            // before
+	None      int            // variants that the originals do not have
 	Failed    map[string]int // by reason
 	Unread    int            // folders of originals that thumbd can't read
 }
@@ -193,6 +194,7 @@ func passes(f admin.Failure) bool { return f.Reason == admin.Shutdown || f.Reaso
 func (r *run) count(original string, w admin.Warmed) {
 	r.sum.Originals++
 	r.sum.There += w.There
+	r.sum.None += w.None
 	if w.Skipped {
 		r.sum.Skipped++
 	}

@@ -31,6 +31,8 @@ type Container struct {
 	Size image.Point
 	// Frames is how many frames an animation has, and 1 for others.
 	Frames int
+	// Film says that a PNG is an animation (APNG), of which a still is decoded.
+	Film bool
 	// NoEnd says that the end marker of a JPEG, PNG or GIF is missing, perhaps with
 	// other data in its place. The
 	// picture may be whole all the same: Prove finds out.
@@ -243,6 +245,10 @@ func (s *scanner) png() Container {
 				c.Trailer = 0
 			}
 			return c
+		case "acTL":
+			// Behind the pixels it says nothing.
+			c.Film = c.Film || !pixels
+			chunks++
 		case "IDAT":
 			pixels = true
 		case "zTXt", "iTXt":

@@ -91,13 +91,14 @@ const (
 	TooManyFrames     Failure = "too-many-frames"     // or pixels in all frames; a still can be made
 	ThumbnailTooLarge Failure = "thumbnail-too-large" // a computed dimension
 	ThumbnailBytes    Failure = "thumbnail-bytes"     // more bytes than Job.Bytes
+	NoVariant         Failure = "no-variant"          // it would show or save too little
 	Watermark         Failure = "watermark"           // its image can't be used
 	Internal          Failure = "internal"            // anything else
 )
 
 func (f Failure) known() bool {
 	switch f {
-	case "", Unsupported, Damaged, TooManyPixels, TooManyFrames, ThumbnailTooLarge, ThumbnailBytes, Watermark, Internal:
+	case "", Unsupported, Damaged, TooManyPixels, TooManyFrames, ThumbnailTooLarge, ThumbnailBytes, NoVariant, Watermark, Internal:
 		return true
 	}
 	return false

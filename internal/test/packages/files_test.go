@@ -34,6 +34,8 @@ const both = `
 -rw-r--r-- - /usr/share/thumbd/nginx/conf.d/thumbd.conf
 -rw-r--r-- - /usr/share/thumbd/nginx/snippets/thumbd-auth.conf
 -rw-r--r-- - /usr/share/thumbd/nginx/snippets/thumbd-files.conf
+-rw-r--r-- - /usr/share/thumbd/nginx/snippets/thumbd-inplace.conf
+-rw-r--r-- - /usr/share/thumbd/nginx/snippets/thumbd-original.conf
 -rw-r--r-- - /usr/share/thumbd/nginx/snippets/thumbd-proxy.conf
 -rw-r--r-- - /usr/share/thumbd/nginx/snippets/thumbd.conf
 -rw-r--r-- - /usr/share/man/man5/thumbd.toml.5.gz
@@ -52,6 +54,8 @@ const debOnly = `
 -rw-r--r-- - /usr/share/thumbd/etc/nginx/conf.d/thumbd.conf
 -rw-r--r-- - /usr/share/thumbd/etc/nginx/snippets/thumbd-auth.conf
 -rw-r--r-- - /usr/share/thumbd/etc/nginx/snippets/thumbd-files.conf
+-rw-r--r-- - /usr/share/thumbd/etc/nginx/snippets/thumbd-inplace.conf
+-rw-r--r-- - /usr/share/thumbd/etc/nginx/snippets/thumbd-original.conf
 -rw-r--r-- - /usr/share/thumbd/etc/nginx/snippets/thumbd-proxy.conf
 -rw-r--r-- - /usr/share/thumbd/etc/nginx/snippets/thumbd.conf
 -rw-r--r-- - /usr/share/thumbd/etc/thumbd/thumbd.toml
@@ -62,6 +66,8 @@ const rpmOnly = `
 -rw-r--r-- c /etc/nginx/conf.d/thumbd.conf
 -rw-r--r-- c /etc/nginx/snippets/thumbd-auth.conf
 -rw-r--r-- c /etc/nginx/snippets/thumbd-files.conf
+-rw-r--r-- c /etc/nginx/snippets/thumbd-inplace.conf
+-rw-r--r-- c /etc/nginx/snippets/thumbd-original.conf
 -rw-r--r-- c /etc/nginx/snippets/thumbd-proxy.conf
 -rw-r--r-- c /etc/nginx/snippets/thumbd.conf
 -rw-r--r-- c /etc/thumbd/thumbd.toml

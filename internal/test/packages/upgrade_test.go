@@ -19,6 +19,8 @@ var placed = []string{
 	"nginx/conf.d/thumbd.conf",
 	"nginx/snippets/thumbd-auth.conf",
 	"nginx/snippets/thumbd-files.conf",
+	"nginx/snippets/thumbd-inplace.conf",
+	"nginx/snippets/thumbd-original.conf",
 	"nginx/snippets/thumbd-proxy.conf",
 	"nginx/snippets/thumbd.conf",
 	"thumbd/thumbd.toml",

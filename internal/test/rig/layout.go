@@ -163,14 +163,16 @@ http {
         listen      unix:{{$.Front}}{{if not .Hosts}} default_server backlog=4096{{end}};
         server_name {{range .Hosts}}{{.}} {{else}}_{{end}};
         {{$.Server}}
-{{range .Sites}}
+{{range .Sites}}{{if .Lines}}
+        {{.Lines}}
+{{else}}
         location ^~ {{.Prefix}} {
             root      {{.Root}};
             {{if not $.Plain}}try_files {{.TryFiles}} @thumbd;{{end}}
             {{if .Protected}}include snippets/thumbd-auth.conf;{{else}}expires 30d;{{end}}
             {{.Location}}
         }
-{{end}}
+{{end}}{{end}}
         {{if not $.Plain}}include snippets/thumbd.conf;{{end}}
     }
 {{end}}
@@ -213,6 +215,7 @@ func (r *Rig) servers() []server {
 		if s.Root == "" {
 			s.Root = r.Root(s.Name)
 		}
+		s.Lines = strings.ReplaceAll(s.Lines, "DOCUMENT_ROOT", s.Root)
 		if s.TryFiles == "" {
 			s.TryFiles = "$uri"
 		}

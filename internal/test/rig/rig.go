@@ -32,6 +32,7 @@ type Site struct {
 	Root      string   // nginx's root; "": the document root
 	Location  string   // directives that follow the location's own
 	Protected bool     // the location has the shipped snippet for access
+	Lines     string   // in place of the site's location; DOCUMENT_ROOT stands for Root
 	Unserved  bool     // its locations are in server blocks of Options.HTTP
 }
 

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+
+package doctor
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"thumbd/internal/config"
+	"thumbd/internal/nginxconf"
+)
+
+// inPlace looks at the locations of a site of the scheme inplace.
+func (v *visit) inPlace(s *config.Site, r route) {
+	v.reached(&s.Thumb, r)
+	v.shadows(s, r)
+	v.caches(&s.Thumb, r.location)
+	v.guarded(s, r.location)
+	if r.server.Named("@thumbd_inplace") == nil {
+		v.find("snippet-missing", siteWhere(&s.Thumb, r.server.Block), "the server block has no location @thumbd_inplace",
+			"in that server block write: include snippets/thumbd-inplace.conf;", reloadNginx)
+	}
+	want, err := nginxconf.Parse([]byte(strings.Join(linesInPlace(s), "\n")))
+	if err != nil {
+		panic(err) // They are ours.
+	}
+	for _, l := range want.All("location") {
+		have := r.server.Block.Find(l)
+		if l.Arg(len(l.Args)-1) == s.Thumb.Prefix {
+			have = r.location.Block
+		}
+		if have == nil {
+			v.find("location-missing", siteWhere(&s.Thumb, r.server.Block), "there is no "+l.Text(),
+				append(append([]string{"in that server block write:"}, linesInPlace(s)...), reloadNginx)...)
+			continue
+		}
+		v.compareInPlace(s, r.server, have, l)
+	}
+	v.types(&s.Thumb, r.location)
+}
+
+// compareInPlace compares a location of a site of the scheme inplace with the one
+// that Lines has.
+func (v *visit) compareInPlace(s *config.Site, server *nginxconf.Server, have, want *nginxconf.Block) {
+	where := siteWhere(&s.Thumb, have)
+	write := func(d *nginxconf.Block) []string {
+		return []string{"in " + want.Text() + " write: " + strings.TrimSpace(d.Text()) + ";", reloadNginx}
+	}
+	for _, d := range want.Children {
+		switch d.Name {
+		case "root", "alias":
+			file, ok := server.File(nginxconf.At(have), locationURI(s, want))
+			wanted, _ := server.File(nginxconf.At(want), locationURI(s, want))
+			if !ok || resolved(v.conf.Abs(file)) != resolved(wanted) {
+				v.find("root-wrong", where, fmt.Sprintf("nginx looks for files in %s, not in %s", file, wanted), write(d)...)
+			}
+		case "try_files":
+			t := have.First("try_files")
+			if t == nil || !slices.Equal(t.Args, d.Args) {
+				v.find("try-files", where, "it has not "+d.Text(), write(d)...)
+			}
+		case "add_header":
+			if !slices.ContainsFunc(have.Effective("add_header"), isVary) {
+				v.find("vary-missing", where, "without Vary a cache in front gives every client what the first one accepted", write(d)...)
+			}
+		}
+	}
+	if strings.HasPrefix(locationURI(s, want), "/_thumbd/") {
+		v.compareIncluded(have, "snippets/thumbd-original.conf")
+	}
+}
+
+// locationURI returns the URI of the folder of a location that Lines has.
+func locationURI(s *config.Site, l *nginxconf.Block) string {
+	if uri := l.Arg(len(l.Args) - 1); !strings.HasPrefix(uri, "@") {
+		return uri
+	}
+	return s.Thumb.Prefix
+}
+
+// shadowed are names below a prefix that the regular expressions of a server often
+// deny, or hand to a program.
+var shadowed = []string{
+	".htaccess", ".git/config", ".env", "x.php", "x.php5", "x.phtml", "x.phar", "x.bak", "x.sql", "x.log", "x.ini", "x.conf", "x.sh", "x.inc", "x.txt",
+	"x.html", "x.svg", "x.pdf", "x.zip", "x~", "private/x.pdf", "private/x.jpg", "x.jpg", "wc-logs/x.log",
+}
+
+// shadows looks for locations by regular expression that ^~ switches off below the
+// prefix of a site: before there was the site, they denied access or ran a program.
+func (v *visit) shadows(s *config.Site, r route) {
+	for _, l := range r.server.Locations() {
+		if !l.IsRegexp() || l.Block.Parent != r.server.Block || !restricts(l.Block) {
+			continue
+		}
+		for _, name := range shadowed {
+			uri := s.Thumb.Prefix + name
+			if !l.Matches(uri) {
+				continue
+			}
+			if got := r.server.Locate(uri); got == nil || got.Block != r.location.Block {
+				continue
+			}
+			v.find("inplace-shadows", siteWhere(&s.Thumb, l.Block),
+				fmt.Sprintf("location %s %s has no effect below %s any more: nginx sends a file such as %s as it is", l.Modifier, l.Pattern, s.Thumb.Prefix, uri),
+				"in location ^~ "+quoted(s.Thumb.Prefix)+" write: location "+l.Modifier+" "+quoted(l.Pattern)+" { deny all; }, or what that location has", reloadNginx)
+			break
+		}
+	}
+}
+
+// restricts reports whether a location denies access, or has a program answer.
+func restricts(b *nginxconf.Block) bool {
+	return slices.ContainsFunc([]string{
+		"deny", "return", "auth_basic", "auth_request", "proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass", "internal",
+	}, func(name string) bool { return b.First(name) != nil })
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+
+package publish
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"time"
+)
+
+// markers is the folder in tempDir with an empty file for each thumbnail that its
+// original can't have. The file has the thumbnail's name below it, for example
+// .thumbd/none/2024/a.png.avif, and its modification time says of which original.
+// A purge takes markers away together with thumbnails.
+const markers = tempDir + "/none"
+
+// Mark notes that there is no thumbnail of that name, with a modification time that
+// Marker returns. guard is as Want.Guard. A marker may be lost in a power cut.
+func (t *Tree) Mark(name string, mtime time.Time, guard func(place func() error) error) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("mark %q: %w", name, err)
+		}
+	}()
+	rel, err := t.relative(name)
+	if err != nil {
+		return err
+	}
+	for range attempts {
+		if err = t.mark(path.Join(markers, rel), mtime, guard); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	return err
+}
+
+func (t *Tree) mark(rel string, mtime time.Time, guard func(place func() error) error) (err error) {
+	r, release, err := t.acquire()
+	if err != nil {
+		return err
+	}
+	defer release()
+	tmp, name, err := newTemp(r)
+	if err != nil {
+		return err
+	}
+	defer tmp.Close()
+	defer func() {
+		if err != nil {
+			// What can't be removed is swept at the next start.
+			_ = r.Remove(name)
+		}
+	}()
+	if err := r.Chtimes(name, time.Time{}, mtime); err != nil {
+		return err
+	}
+	return guard(func() error { return t.place(r, name, rel) })
+}
+
+// Marker returns the modification time that Mark has given for that name. ok is
+// false if there is no marker.
+func (t *Tree) Marker(name string) (mtime time.Time, ok bool) {
+	rel, err := t.relative(name)
+	if err != nil {
+		return time.Time{}, false
+	}
+	fi, ok := t.lstat(path.Join(markers, rel))
+	if !ok {
+		return time.Time{}, false
+	}
+	return fi.ModTime(), true
+}
+
+// Unmark removes the marker of that name, if there is one.
+func (t *Tree) Unmark(name string) error {
+	rel, err := t.relative(name)
+	if err != nil {
+		return err
+	}
+	return t.remove(path.Join(markers, rel))
+}

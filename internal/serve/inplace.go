@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+
+package serve
+
+import (
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"thumbd/internal/originals"
+	"thumbd/internal/purge"
+	"thumbd/internal/render"
+	"thumbd/internal/stamp"
+	"thumbd/internal/thumb"
+)
+
+// originalPrefix is where nginx has the originals of the sites of the scheme
+// inplace, for thumbd's redirects alone: /_thumbd/original/uploads/a.jpg.
+const originalPrefix = internalPrefix + "original"
+
+// answerInPlace answers a miss of the scheme inplace with the original, and has the
+// variants made behind that.
+func (h *Handler) answerInPlace(w http.ResponseWriter, sites *Sites, a asked) {
+	answerOriginal(w, a.uri)
+	if a.name != a.uri {
+		h.makeBehind(original{a.Thumb.Name, a.thumb.Original}, sites.Behind)
+	}
+}
+
+// answerOriginal has nginx send the original of a URI of the scheme inplace.
+func answerOriginal(w http.ResponseWriter, uri string) {
+	w.Header().Set("X-Accel-Redirect", escape(originalPrefix+uri))
+	w.Header().Set("Content-Length", "0")
+}
+
+// original names an original of a site.
+type original struct{ site, name string }
+
+// behind are the originals whose variants clients have asked for and did not wait
+// for. Each is in it once. Safe for concurrent use.
+type behind struct {
+	most int // made at once
+
+	mu      sync.Mutex
+	known   map[original]bool // those that wait, and those being made
+	waiting []original
+	running int // makers
+}
+
+func newBehind(most int) *behind { return &behind{most: most, known: make(map[original]bool)} }
+
+// add has o wait, unless it is known or limit others wait, and reports whether a
+// maker has to be started.
+func (b *behind) add(o original, limit int) (start bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.known[o] || len(b.waiting) >= limit {
+		return false
+	}
+	b.known[o] = true
+	b.waiting = append(b.waiting, o)
+	if b.running >= b.most {
+		return false
+	}
+	b.running++
+	return true
+}
+
+// next returns the next original for a maker, which has made the one before. Without
+// one the maker ends.
+func (b *behind) next(before original) (o original, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.known, before)
+	if len(b.waiting) == 0 {
+		b.running--
+		return original{}, false
+	}
+	o = b.waiting[0]
+	b.waiting = b.waiting[1:]
+	return o, true
+}
+
+// makeBehind has the variants of an original made in the background, unless limit
+// originals wait already: then a later request asks again.
+func (h *Handler) makeBehind(o original, limit int) {
+	if !h.behind.add(o, limit) {
+		return
+	}
+	h.purges.start(func() {
+		defer h.busy()()
+		for o, ok := h.behind.next(original{}); ok; o, ok = h.behind.next(o) {
+			if h.purges.ctx.Err() == nil {
+				h.makeVariants(o)
+			}
+		}
+	})
+}
+
+// makeVariants makes the variants of an original that are missing, of one decode.
+func (h *Handler) makeVariants(o original) {
+	sites, err := h.sites.acquire()
+	if err != nil {
+		return
+	}
+	defer sites.users.Done()
+	s := sites.named(o.site)
+	if s == nil || s.Thumb.Scheme != thumb.InPlace {
+		return
+	}
+	t, err := s.Thumb.New(thumb.Wanted{Original: o.name})
+	if err != nil {
+		return
+	}
+	h.background(h.purges.ctx, sites, s.ask(t), func(asked, outcome, error) {})
+}
+
+// isMarked reports whether a is a variant that the original of info does not have.
+func (a asked) isMarked(info originals.Info) bool {
+	if !a.transform.Variant {
+		return false
+	}
+	mtime, ok := a.Tree.Marker(a.name)
+	return ok && stamp.Same(mtime, a.marker(info))
+}
+
+// note marks that there is no variant a of the original of info because of err, if
+// that is so until the original, the configuration or the worker is another one.
+func (h *Handler) note(a asked, run purge.Render, info originals.Info, err error) {
+	_, refused := errors.AsType[*render.Refusal](err)
+	passes := errors.Is(err, render.ErrDeadline) || errors.Is(err, render.ErrCrashed) || errors.Is(err, render.ErrQuarantined)
+	if !a.transform.Variant || !refused || passes {
+		return
+	}
+	err = a.Tree.Mark(a.name, a.marker(info), func(place func() error) error { return run.Publish(a.name, a.published(), place) })
+	if err == nil {
+		h.removeStale(a, info)
+	}
+	if err == nil || errors.Is(err, purge.ErrPurged) || errors.Is(err, purge.ErrSuperseded) {
+		return
+	}
+	if more, due := h.telling.due("mark "+a.Thumb.Name, tellPause); due {
+		h.options.Log.Error("not marked: each request has a worker find out again that there is no variant", "site", a.Thumb.Name, "err", err, "more", more)
+	}
+}
+
+// unmark removes a's marker, which was of another original.
+func (h *Handler) unmark(a asked) {
+	if !a.transform.Variant {
+		return
+	}
+	if err := a.Tree.Unmark(a.name); err != nil {
+		h.options.Log.Debug("a marker is left", "site", a.Thumb.Name, "name", a.name, "err", err)
+	}
+}
+
+// marker returns the modification time of a's marker for the original of info.
+func (a asked) marker(info originals.Info) time.Time {
+	return a.settings.Marker(a.name, info.Version(), a.Limits)
+}

@@ -1,0 +1,430 @@
+// SPDX-License-Identifier: MIT
+
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"image"
+	"image/color"
+	"image/gif"
+	"image/png"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"thumbd/internal/access"
+	"thumbd/internal/config"
+	"thumbd/internal/doctor"
+	"thumbd/internal/test/rig"
+	"thumbd/internal/thumb"
+)
+
+// acceptAVIF and acceptWebP are what browsers send for images.
+const (
+	acceptAVIF = "Accept: image/avif,image/webp,image/*,*/*;q=0.8"
+	acceptWebP = "Accept: image/webp,image/*,*/*;q=0.8"
+)
+
+// uploads is a site of the scheme inplace below /uploads/, with the locations that
+// thumbd init prints, and its originals below /plain/ as nginx alone serves them.
+func uploads(originals, toml string) rig.Options {
+	return uploadsFor(originals, toml, nil)
+}
+
+// uploadsFor is uploads, protected if there are access rules.
+func uploadsFor(originals, toml string, rules *access.Options) rig.Options {
+	s := &config.Site{Access: rules, Originals: originals, Thumb: thumb.Site{
+		Name: "uploads", Prefix: "/uploads/", DocumentRoot: "DOCUMENT_ROOT", Scheme: thumb.InPlace, Negotiate: thumb.Variants(),
+	}}
+	lines := slices.DeleteFunc(doctor.Lines(s), func(line string) bool { return line == "include snippets/thumbd.conf;" })
+	return rig.Options{
+		Sites: []rig.Site{{
+			Name: "uploads", Prefix: "/uploads/", Scheme: "inplace", Originals: originals, TOML: toml,
+			Lines: strings.Join(lines, "\n"),
+		}},
+		Server: fmt.Sprintf("location ^~ /plain/ { alias %q; }", originals+"/"),
+	}
+}
+
+// drawing returns a PNG that AVIF and WebP make much smaller.
+func drawing(t testing.TB, side int) []byte {
+	t.Helper()
+	img := image.NewNRGBA(image.Rect(0, 0, side, side))
+	for y := range side {
+		for x := range side {
+			img.Set(x, y, color.NRGBA{uint8(x * 255 / side), uint8(y * 255 / side), uint8((x * y) % 251), 255})
+		}
+	}
+	var b bytes.Buffer
+	if err := png.Encode(&b, img); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// film returns an animated GIF of two frames.
+func film(t testing.TB) []byte {
+	t.Helper()
+	g := &gif.GIF{}
+	var grays color.Palette
+	for i := range 256 {
+		grays = append(grays, color.Gray{uint8(i)})
+	}
+	for i := range 2 {
+		p := image.NewPaletted(image.Rect(0, 0, 200, 200), grays)
+		for y := range 200 {
+			for x := range 200 {
+				p.SetColorIndex(x, y, uint8((x*y/160+x*i)%256))
+			}
+		}
+		g.Image, g.Delay = append(g.Image, p), append(g.Delay, 10)
+	}
+	var b bytes.Buffer
+	if err := gif.EncodeAll(&b, g); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// cmsTree makes a tree as a CMS's uploads are, and returns it with the names below it.
+func cmsTree(t testing.TB) (dir string, names []string) {
+	t.Helper()
+	const small = "originals/tests/orientation/1.jpg"
+	dir = folder(t, map[string]string{
+		"2024/dogs.jpg": "originals/photos/dogs.jpg", "2024/a b.jpg": small, "2024/größe.jpg": small, "2024/100%.jpg": small,
+		"2024/what?.jpg": small, "2024/a#b.jpg": small, "2024/UP.JPG": small, "2024/line\nbreak.jpg": small,
+		"2024/cut-off.jpg": "refused/cut-off.jpg", "2024/text.jpg": "refused/text.jpg",
+	})
+	for name, data := range map[string][]byte{
+		"drawing.png": drawing(t, 300), "film.gif": film(t), "2024/film-named.jpg": film(t), "2024/tiny.png": drawing(t, 1),
+		"2024/empty.png": {}, "paper.pdf": []byte("%PDF-1.4\n"), "drawing.svg": []byte("<svg xmlns='http://www.w3.org/2000/svg'/>"),
+		"notes": []byte("no extension"), "2024/" + strings.Repeat("n", 250) + ".jpg": drawing(t, 20), ".hidden.jpg": drawing(t, 20),
+		"2024/a.jpg.webp": []byte("named as a variant"),
+	} {
+		put(t, filepath.Join(dir, name), data)
+	}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			names = append(names, strings.TrimPrefix(path, dir+"/"))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir, names
+}
+
+// asBefore checks that each name below /uploads/ is answered as nginx alone does.
+func asBefore(t testing.TB, r *rig.Rig, names []string, header ...string) {
+	t.Helper()
+	for _, name := range names {
+		for _, query := range []string{"", "?v=3"} {
+			want := get(t, r, rig.Escape("/plain/"+name)+query, header...)
+			got := get(t, r, rig.Escape("/uploads/"+name)+query, header...)
+			if got.Status != want.Status || got.Header.Get("Content-Type") != want.Header.Get("Content-Type") || got.Status == 200 && !bytes.Equal(got.Body, want.Body) {
+				t.Errorf("%q %q: %d %s of %d bytes, want %d %s of %d", name, header, got.Status, got.Header.Get("Content-Type"), len(got.Body),
+					want.Status, want.Header.Get("Content-Type"), len(want.Body))
+			}
+		}
+	}
+}
+
+// others are URIs without an original.
+var others = []string{
+	"none.jpg", "2024/none.png", "none.pdf", "2024/", "2024/.none.jpg", "none/", strings.Repeat("x", 256) + ".jpg", "2024/dogs.jpg/x.jpg",
+	"%00.jpg", "none.php.jpg",
+}
+
+func TestInPlace(t *testing.T) {
+	dir, names := cmsTree(t)
+	r := start(t, uploads(dir, ""))
+	asBefore(t, r, append(slices.Clone(names), others...))
+	// The first client does not wait.
+	first := get(t, r, "/uploads/2024/dogs.jpg", acceptAVIF)
+	if first.Header.Get("Content-Type") != "image/jpeg" || first.Header.Get("Cache-Control") != "no-cache" || first.Header.Get("Vary") != "Accept" {
+		t.Errorf("first answer: %v", first.Header)
+	}
+	with := []string{"2024/dogs.jpg", "2024/a b.jpg", "2024/größe.jpg", "2024/100%.jpg", "2024/what?.jpg", "2024/a#b.jpg", "2024/UP.JPG", "2024/line\nbreak.jpg", "drawing.png"}
+	for _, name := range with {
+		asBefore(t, r, []string{name})
+		get(t, r, rig.Escape("/uploads/"+name), acceptAVIF)
+	}
+	// Both are made of one decode.
+	waitLog(t, r, len(with), "msg=rendered", "format=avif")
+	waitLog(t, r, len(with), "msg=rendered", "format=webp")
+	for _, name := range with {
+		for accept, mediaType := range map[string]string{acceptAVIF: "image/avif", acceptWebP: "image/webp"} {
+			got := get(t, r, rig.Escape("/uploads/"+name), accept)
+			if got.Status != 200 || got.Header.Get("Content-Type") != mediaType || got.Header.Get("Vary") != "Accept" || !strings.HasPrefix(got.Header.Get("Cache-Control"), "max-age") {
+				t.Errorf("%q: %d, %v", name, got.Status, got.Header)
+			}
+		}
+	}
+	picture(t, get(t, r, "/uploads/2024/dogs.jpg", acceptWebP), "webp", 1065, 1600)
+	get(t, r, "/uploads/film.gif", acceptAVIF)
+	waitLog(t, r, 1, "msg=rendered", "film.gif.webp")
+	if got := get(t, r, "/uploads/film.gif", acceptAVIF); !bytes.Contains(got.Body[:64], []byte("ANIM")) {
+		t.Error("the film is a still")
+	}
+	without := []string{
+		"2024/cut-off.jpg", "2024/text.jpg", "2024/tiny.png", "2024/empty.png", "paper.pdf", "drawing.svg", "notes",
+		"2024/" + strings.Repeat("n", 250) + ".jpg", ".hidden.jpg", "2024/a.jpg.webp",
+	}
+	for range 2 {
+		asBefore(t, r, append(without, others...), acceptAVIF)
+	}
+	// AVIF has no animation, and WebP has.
+	get(t, r, "/uploads/2024/film-named.jpg", acceptAVIF)
+	waitLog(t, r, 1, "msg=rendered", "film-named.jpg.webp")
+	if got := get(t, r, "/uploads/2024/film-named.jpg", acceptWebP); got.Header.Get("Content-Type") != "image/webp" {
+		t.Errorf("an animation with another name: %v", got.Header)
+	}
+	asBefore(t, r, []string{"2024/film-named.jpg"}, acceptAVIF)
+	asBefore(t, r, append(slices.Clone(names), others...))
+
+	served := get(t, r, "/uploads/2024/dogs.jpg", acceptAVIF)
+	stopDaemon(t, r)
+	if err := r.CloseSocket(); err != nil {
+		t.Fatal(err)
+	}
+	if got := get(t, r, "/uploads/2024/dogs.jpg", acceptAVIF); !bytes.Equal(got.Body, served.Body) {
+		t.Error("a variant is not served while thumbd is stopped")
+	}
+	asBefore(t, r, append(slices.Clone(names), others...))
+	asBefore(t, r, append(without, others...), acceptAVIF)
+	if err := os.RemoveAll(r.Root("uploads")); err != nil {
+		t.Fatal(err)
+	}
+	asBefore(t, r, append(slices.Clone(names), others...), acceptAVIF)
+}
+
+// Whatever thumbd answers, or if it is dead, the client gets the original; it does
+// not if thumbd says that it may not see it.
+func TestInPlaceStatusesEndAtTheOriginal(t *testing.T) {
+	dir := folder(t, map[string]string{"a.jpg": "originals/tests/orientation/1.jpg"})
+	o := uploads(dir, "")
+	o.Stopped = true
+	r := start(t, o)
+	must(t, r.CloseSocket())
+	path := filepath.Join(r.Dir, "thumbd.sock")
+	must(t, os.Remove(path))
+	l, err := net.Listen("unix", path)
+	must(t, err)
+	must(t, os.Chmod(path, 0o666))
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		code, err := strconv.Atoi(q.URL.Query().Get("status"))
+		if err != nil {
+			code = 500
+		}
+		w.Header().Set("X-Thumbd-Reason", "test")
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(code)
+	})}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }()
+	want := get(t, r, "/plain/a.jpg")
+	for _, code := range []int{400, 401, 403, 404, 405, 415, 422, 500, 502, 503, 504} {
+		got := get(t, r, fmt.Sprintf("/uploads/a.jpg?status=%d", code), acceptAVIF)
+		if code == 401 || code == 403 {
+			if got.Status != code {
+				t.Errorf("%d of thumbd: %d", code, got.Status)
+			}
+			continue
+		}
+		if got.Status != 200 || !bytes.Equal(got.Body, want.Body) || got.Header.Get("X-Thumbd-Reason") != "" || !slices.Equal(got.Header["Cache-Control"], []string{"no-cache"}) {
+			t.Errorf("%d of thumbd: %d, %v", code, got.Status, got.Header)
+		}
+		expect(t, get(t, r, fmt.Sprintf("/uploads/none.jpg?status=%d", code), acceptAVIF), 404, "")
+		if got := do(t, r, rig.Request{Method: "POST", Target: fmt.Sprintf("/uploads/a.jpg?status=%d", code), Header: []string{acceptAVIF}}); got.Status != 405 {
+			t.Errorf("POST: %d", got.Status)
+		}
+	}
+	must(t, server.Close())
+	<-served
+	asBefore(t, r, []string{"a.jpg", "none.jpg"}, acceptAVIF)
+	// Neither location is for clients, and a program's text for nobody.
+	for _, target := range []string{"/_thumbd/original/uploads/a.jpg", "/_thumbd/tree/uploads/a.jpg"} {
+		expect(t, get(t, r, target), 404, "")
+	}
+	put(t, filepath.Join(dir, "a.PhP5"), []byte("<?php"))
+	expect(t, get(t, r, "/uploads/a.PhP5"), 403, "")
+}
+
+// Originals that are replaced, deleted and renamed under load: every request is
+// answered, and never with a version from before the one that watch has seen.
+func TestInPlaceFollowsOriginals(t *testing.T) {
+	dir := folder(t, nil)
+	path := filepath.Join(dir, "a.png")
+	replace := func(version int) {
+		t.Helper()
+		put(t, filepath.Join(dir, ".new"), drawing(t, 100+version))
+		must(t, os.Rename(filepath.Join(dir, ".new"), path))
+	}
+	replace(0)
+	o := uploads(dir, `negotiate = ["webp"]`)
+	o.Sites[0].Lines = strings.ReplaceAll(strings.ReplaceAll(o.Sites[0].Lines, "$thumbd_variant", "$thumbd_webp"), "$thumbd_plain", "$thumbd_plain_webp")
+	r := start(t, o)
+	waitLog(t, r, 1, "reconciled")
+	var least atomic.Int64
+	l := startLoad(t, 2, func(ctx context.Context, _ int) error {
+		version := least.Load()
+		resp, err := r.Do(ctx, rig.Request{Target: "/uploads/a.png", Header: []string{acceptWebP}})
+		if err != nil {
+			return err
+		}
+		c, _, err := image.DecodeConfig(bytes.NewReader(resp.Body))
+		if resp.Status != 200 || err != nil || int64(c.Width-100) < version {
+			return fmt.Errorf("status %d, %v, %d pixels wide where %d were seen before", resp.Status, err, c.Width, version+100)
+		}
+		return nil
+	})
+	for version := 1; version <= times(6, 500); version++ {
+		replace(version)
+		// Seen: the variant of this version is there.
+		for {
+			resp := get(t, r, "/uploads/a.png", acceptWebP)
+			c, format, err := image.DecodeConfig(bytes.NewReader(resp.Body))
+			if err == nil && format == "webp" && c.Width == 100+version {
+				break
+			}
+			l.await(1)
+		}
+		least.Store(int64(version))
+		l.await(5)
+	}
+	l.end()
+	must(t, os.Rename(path, filepath.Join(dir, "b.png")))
+	for get(t, r, "/uploads/a.png", acceptWebP).Status != 404 {
+		<-time.After(5 * time.Millisecond)
+	}
+	asBefore(t, r, []string{"b.png"}, acceptWebP)
+}
+
+// With access rules nginx asks for the original and for the variant, and thumbd's
+// refusals reach the client.
+func TestInPlaceProtected(t *testing.T) {
+	dir := folder(t, map[string]string{"a.jpg": "originals/tests/orientation/1.jpg"})
+	o := uploadsFor(dir, "[site.uploads.access]\nproofs = [\"signature\"]\nkeys = [\"access.key\"]", &access.Options{})
+	o.Keys = map[string]string{"access.key": accessKey}
+	r := start(t, o)
+	original := get(t, r, "/plain/a.jpg")
+	good := "/uploads/a.jpg" + proof(accessKey, "access", "/uploads/a.jpg", expires(time.Hour))
+	for _, accept := range []string{"Accept: */*", acceptAVIF} {
+		expect(t, get(t, r, "/uploads/a.jpg", accept), 401, "no-proof")
+		expect(t, get(t, r, good[:len(good)-1]+"_", accept), 403, "signature")
+		expect(t, get(t, r, "/_thumbd/original/uploads/a.jpg", accept), 404, "")
+		if got := get(t, r, good, accept); got.Status != 200 || !bytes.Equal(got.Body, original.Body) {
+			t.Errorf("%s: %d of %d bytes", accept, got.Status, len(got.Body))
+		} else if accept == acceptAVIF && got.Header.Get("Cache-Control") != "private, no-store" {
+			t.Errorf("%v", got.Header)
+		}
+	}
+	waitLog(t, r, 1, "msg=rendered", "format=avif")
+	expect(t, get(t, r, "/uploads/a.jpg", acceptAVIF), 401, "no-proof")
+	if got := get(t, r, good, acceptAVIF); got.Header.Get("Content-Type") != "image/avif" || got.Header.Get("Cache-Control") != "private, no-cache" {
+		t.Errorf("%d, %v", got.Status, got.Header)
+	}
+	stopDaemon(t, r)
+	must(t, r.CloseSocket())
+	for _, target := range []string{good, "/uploads/a.jpg"} {
+		if got := get(t, r, target, acceptAVIF); got.Status != 500 {
+			t.Errorf("thumbd is dead, and %s is answered %d", target, got.Status)
+		}
+	}
+}
+
+// The first client waits, and the commands know variants and markers.
+func TestInPlaceCommands(t *testing.T) {
+	dir := folder(t, map[string]string{"d/a.jpg": "originals/tests/orientation/1.jpg", "d/cut-off.jpg": "refused/cut-off.jpg"})
+	r := start(t, uploads(dir, "watch = false\n[site.uploads.inplace]\nwait = true\nmax_width = 120"))
+	file := func(name string) string { return r.Root("uploads") + "/uploads/" + name }
+	exists := func(name string) bool { _, err := os.Stat(file(name)); return err == nil }
+	picture(t, get(t, r, "/uploads/d/a.jpg", acceptWebP), "webp", 120, 80)
+	asBefore(t, r, []string{"d/cut-off.jpg"}, acceptWebP)
+	const marker = ".thumbd/none/d/cut-off.jpg.webp"
+	if !exists(marker) {
+		t.Error("what has no variant is not marked")
+	}
+	out, err := warmCommand(t, r, true, "uploads").CombinedOutput()
+	if want := "uploads: 2 originals, made 1 thumbnails, 1 were there, 1 variants are not to be had, 1 failed (1 damaged)\n"; err == nil || !strings.Contains(string(out), want) {
+		t.Errorf("warm: %v, %s", err, out)
+	}
+	expect(t, do(t, r, post(url.Values{"site": {"uploads"}, "original": {"d/cut-off.jpg", "d/a.jpg"}})), 200, "")
+	if exists(marker) || exists("d/a.jpg.webp") || exists("d/a.jpg.avif") {
+		t.Error("a purge leaves a marker or a variant")
+	}
+	asBefore(t, r, []string{"d/cut-off.jpg"}, acceptWebP)
+	get(t, r, "/uploads/d/a.jpg", acceptWebP)
+	must(t, os.RemoveAll(filepath.Join(dir, "d")))
+	put(t, filepath.Join(dir, "b.png"), drawing(t, 10))
+	gc(t, r)
+	if exists("d") || exists(".thumbd/none/d") {
+		t.Error("gc leaves what is of deleted originals")
+	}
+	out2, err := thumbd(t, "verify", "-c", filepath.Join(r.Dir, "thumbd.toml"), "/uploads/b.png?v=3")
+	if err != nil || !strings.Contains(out2, "variant") {
+		t.Errorf("verify: %v, %s", err, out2)
+	}
+	if f := examine(t, r).Findings; slices.ContainsFunc(f, func(f doctor.Finding) bool { return strings.Contains(f.Where, "uploads") }) {
+		t.Errorf("doctor: %+v", f)
+	}
+}
+
+// wrongInPlace are ways to write the locations of a site wrong, by what to replace
+// in the right ones, and the finding of each.
+var wrongInPlace = []struct{ old, new, finding string }{
+	{"^~ /uploads/", "/uploads/", "caret-missing"},
+	{"try_files  $thumbd_plain @", "try_files  $uri @", "try-files"},
+	{"try_files  $uri$thumbd_variant @thumbd_inplace", "try_files  $uri @thumbd_inplace", "try-files"},
+	{"try_files  $uri$thumbd_variant @thumbd_inplace", "try_files  $uri$thumbd_variant @thumbd", "try-files"},
+	{"    root       DOCUMENT_ROOT;", "    root       /var/empty;", "root-wrong"},
+	{"    alias      ", "    alias      /var/empty", "root-wrong"},
+	{"    alias     DOCUMENT_ROOT/uploads/;", "    alias     DOCUMENT_ROOT/;", "root-wrong"},
+	{"    try_files $uri $uri/ @thumbd_tree;", "    try_files $uri =404;", "try-files"},
+	{"    include   snippets/thumbd-original.conf;\n", "", "snippet-edited"},
+	{"    add_header Vary Accept always;\n", "", "vary-missing"},
+	{"/_thumbd/tree/uploads/", "/_thumbd/tree/other/", "location-missing"},
+	{"include snippets/thumbd-inplace.conf;", "", "snippet-missing"},
+	{"    expires    30d;", "    open_file_cache max=10;", "open-file-cache"},
+	{"^~ /_thumbd/original", "~ \\.(sql|log)$ { deny all; }\nlocation ^~ /_thumbd/original", "inplace-shadows"},
+}
+
+func TestDoctorFindsWhatIsWrongInPlace(t *testing.T) {
+	dir := folder(t, map[string]string{"a.jpg": "originals/tests/orientation/1.jpg"})
+	var o rig.Options
+	for i, w := range wrongInPlace {
+		site := uploads(dir, "").Sites[0]
+		if !strings.Contains(site.Lines, w.old) {
+			t.Fatalf("the lines have no %q:\n%s", w.old, site.Lines)
+		}
+		name := fmt.Sprintf("uploads%d", i)
+		site.Lines = strings.ReplaceAll(strings.Replace(site.Lines, w.old, w.new, 1), "@thumbd_uploads", "@thumbd_"+name)
+		site.Name, site.Hosts = name, []string{name + ".example"}
+		o.Sites = append(o.Sites, site)
+	}
+	findings := examine(t, start(t, o)).Findings
+	for i, w := range wrongInPlace {
+		where := fmt.Sprintf("site uploads%d,", i)
+		var names []string
+		for _, f := range findings {
+			if strings.HasPrefix(f.Where, where) || f.Name == w.finding && f.Name == "snippet-edited" {
+				names = append(names, f.Name)
+			}
+		}
+		if !slices.Contains(names, w.finding) || len(slices.Compact(names)) > 1 {
+			t.Errorf("%q for %q: %v, want %s", w.new, w.old, names, w.finding)
+		}
+	}
+}
