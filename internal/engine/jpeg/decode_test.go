@@ -403,3 +403,28 @@ func content(r *rand.Rand, n int) []byte {
 	}
 	return pixels
 }
+
+// TestBlocksOfAnMCU has files with 12 blocks in each MCU, 2 more than T.81 B.2.3
+// allows, and with 6: gray, every coefficient of which is 0, in the tables of T.81 K.3.
+func TestBlocksOfAnMCU(t *testing.T) {
+	m := peer.Making{Width: 16, Height: 16, Bands: 3, Quality: 80, Luma: [2]int{1, 1}, Chroma: [2]int{1, 1}}
+	file, err := peer.Encode(m, bytes.Repeat([]byte{128}, 3*16*16))
+	if err != nil {
+		t.Fatal(err)
+	}
+	frame := bytes.Index(file, []byte{0xff, 0xc0})
+	data := bytes.Index(file, []byte{0xff, 0xda}) + 14
+	for _, c := range []struct {
+		chroma byte   // sampling factors, of which luma's are 2 and 2
+		blocks string // luma's are 001010, chroma's 0000
+		whole  bool
+	}{{0x11, "\x28\xa2\x8a\x00", true}, {0x22, "\x28\xa2\x8a\x00\x00\x00\x00", false}} {
+		header := slices.Clone(file[:data])
+		header[frame+11], header[frame+14], header[frame+17] = 0x22, c.chroma, c.chroma
+		p, err := decoded(t, slices.Concat(header, []byte(c.blocks+"\xff\xd9")), Scale{Size: sizeIn(m), Eighths: 1, Halved: true})
+		if (err == nil) != c.whole {
+			t.Errorf("chroma of %#x: %v", c.chroma, err)
+		}
+		p.Close()
+	}
+}
