@@ -193,7 +193,9 @@ func (o *original) make(out *output, m *marks) error {
 	if p.size() != want {
 		return failed(wire.Internal, "made %v instead of %v", p.size(), want)
 	}
-	err = p.encode(out.Transform, a, o.container.Palette || o.tiff.Palette, func(data []byte) error { return o.write(out, data) })
+	err = p.encode(out.Transform, a, o.container.Palette || o.tiff.Palette, func(data []byte) error {
+		return o.write(out, o.smaller(data, out))
+	})
 	if err != nil {
 		return fmt.Errorf("encode %v: %w", out.Format, err)
 	}

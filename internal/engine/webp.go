@@ -19,13 +19,14 @@ func stripWebP(file []byte) []byte {
 		chunk := file[from:end]
 		from = end
 		switch string(chunk[:4]) {
-		case "EXIF", "XMP ", "ICCP":
-			continue
+		case "VP8 ", "VP8L", "ALPH", "ANIM", "ANMF":
 		case "VP8X":
 			if len(chunk) == chunkHead || chunk[chunkHead]&alphaAndAnimation == 0 {
 				continue // the simple file format
 			}
 			chunk[chunkHead] &= alphaAndAnimation
+		default:
+			continue
 		}
 		to += copy(file[to:], chunk)
 	}

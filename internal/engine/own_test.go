@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+
+package engine
+
+import (
+	"bytes"
+	"image"
+	"image/color"
+	"image/gif"
+	"slices"
+	"testing"
+
+	"github.com/h2non/bimg"
+
+	"thumbd/internal/thumb"
+)
+
+// secret is in the metadata of originals.
+const secret = "a secret place"
+
+// small are originals of fewer bytes than their thumbnails of the same size have,
+// with metadata and with data behind.
+func small(t *testing.T) map[thumb.Format][]byte {
+	t.Helper()
+	m := photograph(120, 90)
+	about := exif{copyright: secret}
+	jpg := withEXIF(processed(t, encodePNG(t, m), bimg.Options{Type: bimg.JPEG, Quality: 20}), about)
+	webp := retagged(t, processed(t, encodePNG(t, m), bimg.Options{Type: bimg.WEBP, Quality: 10}), thumb.WebP, "-XMP:Rights="+secret)
+	var film bytes.Buffer
+	frames := []*image.Paletted{}
+	for i := range 3 {
+		f := image.NewPaletted(image.Rect(0, 0, 120, 90), color.Palette{red, blue, green})
+		f.SetColorIndex(i, i, 1)
+		frames = append(frames, f)
+	}
+	if err := gif.EncodeAll(&film, &gif.GIF{Image: frames, Delay: []int{5, 6, 7}}); err != nil {
+		t.Fatal(err)
+	}
+	// A comment behind the header, and its table of colors if it has one.
+	at := 13
+	if flags := film.Bytes()[10]; flags&0x80 != 0 {
+		at += 3 << (flags&7 + 1)
+	}
+	commented := slices.Insert(bytes.Clone(film.Bytes()), at, []byte("!\xfe"+string(rune(len(secret)))+secret+"\x00")...)
+	drawing := encodePNG(t, discs(color.NRGBA{240, 240, 230, 255}))
+	return map[thumb.Format][]byte{
+		thumb.JPEG: slices.Concat(jpg, []byte(secret)),
+		thumb.WebP: slices.Concat(webp, []byte(secret)),
+		thumb.GIF:  slices.Concat(commented, []byte(secret)),
+		thumb.PNG:  slices.Concat(withChunks(drawing, chunk{"tEXt", "Comment\x00" + secret}), []byte(secret)),
+	}
+}
+
+// TestOfTheOriginalsSize has thumbnails that show the original as it is: they have
+// no more bytes than that, none of its metadata, and the same pixels.
+func TestOfTheOriginalsSize(t *testing.T) {
+	for f, data := range small(t) {
+		tr := thumb.Transform{Width: 4096, Method: thumb.Fit, Format: f}
+		if f == thumb.JPEG || f == thumb.WebP {
+			tr.Quality = 90
+		}
+		got := thumbnailFile(t, data, tr)
+		if len(got) >= len(data) || bytes.Contains(got, []byte(secret)) {
+			t.Errorf("%v: %d bytes of %d, or with metadata", f, len(got), len(data))
+		}
+		as := thumb.Transform{Width: 4096, Method: thumb.Fit, Format: thumb.PNG}
+		if a, b := thumbnailFile(t, data, as), thumbnailFile(t, got, as); !bytes.Equal(colors(decode(t, a, thumb.PNG)), colors(decode(t, b, thumb.PNG))) {
+			t.Errorf("%v: other pixels", f)
+		}
+		again := thumbnailFile(t, got, tr)
+		if len(again) > len(got) {
+			t.Errorf("%v: %d bytes become %d the next time", f, len(got), len(again))
+		}
+		tr.Metadata = thumb.AllMetadata
+		if kept := thumbnailFile(t, got, tr); len(kept) > len(got) {
+			t.Errorf("%v: with all metadata, of which there is none: %d bytes of %d", f, len(kept), len(got))
+		}
+		tr.Metadata, tr.Gray = thumb.NoMetadata, true
+		if gray := thumbnailFile(t, data, tr); bytes.Equal(gray, got) {
+			t.Errorf("%v: gray has the colors of the original", f)
+		}
+	}
+}
