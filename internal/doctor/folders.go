@@ -160,9 +160,9 @@ func (v *visit) cureFolder(t admin.Trouble) []string {
 	case blocked == path && write != "":
 		return v.withDropIn([]string{shell.Line("chown", v.host.User+":", path)}, read, write)
 	case blocked == path:
-		return v.withDropIn([]string{shell.Line("chmod", "o+rx", path)}, read, write)
+		return v.withDropIn([]string{shell.Line("setfacl", "-R", "-m", "u:"+v.host.User+":rX", "-m", "d:u:"+v.host.User+":rX", path)}, read, write)
 	}
-	return v.withDropIn([]string{shell.Line("chmod", "o+x", blocked)}, read, write)
+	return v.withDropIn([]string{shell.Line("setfacl", "-m", "u:"+v.host.User+":x", blocked)}, read, write)
 }
 
 // withDropIn adds the drop-in that the unit needs to commands.

@@ -103,7 +103,7 @@ func (v *visit) try(ctx context.Context, s *config.Site) string {
 	}
 	names, blocked := probe.Originals(s, v.config.OriginalBytes, v.host.User)
 	if blocked != "" {
-		v.find("originals-unreadable", where, fmt.Sprintf("user %s can't read %s", v.host.User, blocked), shell.Line("chmod", "o+r", blocked))
+		v.find("originals-unreadable", where, fmt.Sprintf("user %s can't read %s", v.host.User, blocked), shell.Line("setfacl", "-m", "u:"+v.host.User+":r", blocked))
 	}
 	probes := probe.New(s, names, maxTried)
 	if len(probes) == 0 {

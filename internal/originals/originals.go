@@ -27,7 +27,10 @@ import (
 var (
 	ErrNotRegular = errors.New("not a regular file")
 	ErrOutside    = errors.New("not below the originals")
-	ErrTooLarge   = errors.New("more than original_bytes")
+	// ErrAbsoluteLink is ErrOutside by an absolute link, for example to /mnt/photos,
+	// wherever the link leads.
+	ErrAbsoluteLink = errors.New("an absolute link, which is not followed: make it relative, or mount its target there (mount --bind)")
+	ErrTooLarge     = errors.New("more than original_bytes")
 	// ErrUnreadable is an error of the machine: a missing permission, an I/O
 	// error, a missing root, or with share.ErrSlow or share.ErrBusy a share that
 	// hangs. Its text has the full path, and the user if permissions may matter.
@@ -332,9 +335,26 @@ func (d *Dir) explain(name string, err error) error {
 	case isPath:
 		// os.Root has no sentinel for a path that leads out of it, and no
 		// other error of its own without a cause in the kernel.
+		if link := d.absoluteLink(name); link != "" {
+			return fmt.Errorf("original %q: %w: %q is %w", name, ErrOutside, link, ErrAbsoluteLink)
+		}
 		return fmt.Errorf("original %q: %w", name, ErrOutside)
 	}
 	return fmt.Errorf("original %q: %w", name, err)
+}
+
+// absoluteLink returns the path of the first absolute link on the way to name, or "".
+func (d *Dir) absoluteLink(name string) string {
+	for i := range len(name) + 1 {
+		if i < len(name) && name[i] != '/' {
+			continue
+		}
+		path := filepath.Join(d.dir.Path(), name[:i])
+		if target, err := os.Readlink(path); err == nil && i > 0 && filepath.IsAbs(target) {
+			return path
+		}
+	}
+	return ""
 }
 
 func explainFile(path string, err error) error {

@@ -668,6 +668,7 @@ func TestEveryErrorHasItsStatus(t *testing.T) {
 		{sign.ErrSignature, 401, "signature"},
 		{originals.ErrNotRegular, 404, "no-original"},
 		{originals.ErrOutside, 404, "no-original"},
+		{fmt.Errorf("%w: %w", originals.ErrOutside, originals.ErrAbsoluteLink), 404, "absolute-link"},
 		{originals.ErrTooLarge, 422, "original-bytes"},
 		{originals.ErrUnreadable, 500, "original-unreadable"},
 		{os.ErrNotExist, 404, "no-original"},

@@ -247,7 +247,8 @@ func (h *Handler) logged(ctx context.Context, a asked, err error) error {
 	if !refused {
 		more, due = h.telling.due(what, tellPause)
 	}
-	if !due || errors.Is(err, context.Canceled) || errors.Is(err, render.ErrNoVariant) || s.code == http.StatusNotFound {
+	known := s.code == http.StatusNotFound && s.reason != absoluteLink
+	if !due || known || errors.Is(err, context.Canceled) || errors.Is(err, render.ErrNoVariant) {
 		level = slog.LevelDebug
 	}
 	h.log(ctx, level, a, "refused", "status", s.code, "reason", s.reason, "err", err, "more", more)

@@ -87,7 +87,7 @@ func (p *placeholders) add(key placeholderKey, picture []byte) {
 // the original is missing, is no picture (415) or can't be shown (422). All other
 // refusals concern the request or the machine.
 func (s status) replaceable() bool {
-	return s.reason == "no-original" || s.code == http.StatusUnsupportedMediaType || s.code == http.StatusUnprocessableEntity
+	return s.reason == "no-original" || s.reason == absoluteLink || s.code == http.StatusUnsupportedMediaType || s.code == http.StatusUnprocessableEntity
 }
 
 // answerPlaceholder answers with the site's placeholder, with which cause is not

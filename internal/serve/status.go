@@ -45,6 +45,9 @@ type status struct {
 	reason string
 }
 
+// absoluteLink is the reason of a refusal that administrators want to know of.
+const absoluteLink = "absolute-link"
+
 // statuses say how each error is answered; the first that matches counts.
 var statuses = []struct {
 	err error
@@ -109,6 +112,8 @@ var statuses = []struct {
 	{originals.ErrTooLarge, status{http.StatusUnprocessableEntity, "original-bytes"}},
 	{originals.ErrUnreadable, status{http.StatusInternalServerError, "original-unreadable"}},
 	{originals.ErrNotRegular, status{http.StatusNotFound, "no-original"}},
+	// Before ErrOutside, which it wraps too.
+	{originals.ErrAbsoluteLink, status{http.StatusNotFound, absoluteLink}},
 	{originals.ErrOutside, status{http.StatusNotFound, "no-original"}},
 	{fs.ErrNotExist, status{http.StatusNotFound, "no-original"}},
 	{errChanged, status{http.StatusServiceUnavailable, "original-changed"}},

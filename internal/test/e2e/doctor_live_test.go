@@ -106,9 +106,9 @@ func TestDoctorFindsWhatTheDaemonMayNot(t *testing.T) {
 		want string
 		cure string
 	}{
-		"a folder above the originals": {filepath.Join(originals, "closed"), 0o700, "originals-unreadable", "chmod o+x " + filepath.Join(originals, "closed")},
-		"the folder of the originals":  {filepath.Join(originals, "closed", "in"), 0o711, "originals-unreadable", "chmod o+rx " + filepath.Join(originals, "closed", "in")},
-		"the originals":                {filepath.Join(originals, "closed", "in", "a.jpg"), 0o600, "originals-unreadable", "chmod o+r "},
+		"a folder above the originals": {filepath.Join(originals, "closed"), 0o700, "originals-unreadable", ":x " + filepath.Join(originals, "closed")},
+		"the folder of the originals":  {filepath.Join(originals, "closed", "in"), 0o711, "originals-unreadable", ":rX " + filepath.Join(originals, "closed", "in")},
+		"the originals":                {filepath.Join(originals, "closed", "in", "a.jpg"), 0o600, "originals-unreadable", ":r "},
 		"a folder above the tree":      {filepath.Join(r.Dir, "root"), 0o500, "", ""},
 		"the tree":                     {filepath.Join(r.Root("gallery"), "thumbs"), 0o555, "tree-unwritable", "chown nobody: "},
 	} {
