@@ -36,7 +36,7 @@ func checkCommand() *cobra.Command {
 			warnNetwork(cmd, file, c)
 			warnMetrics(cmd, file, c)
 			warnReadable(cmd, file, c)
-			// One worker is enough to ask what it can do.
+			// One worker is enough to tell its abilities.
 			c.Workers = 1
 			s, err := newService(cmd.Context(), c, reports{}, warn)
 			if err != nil {
@@ -70,7 +70,7 @@ const (
 	metricsUnit = "thumbd-metrics.socket"
 )
 
-// warnStopTimeout warns where the service manager would not wait for what a
+// warnStopTimeout warns if the service manager would not wait for the renders that a
 // stop finishes.
 func warnStopTimeout(cmd *cobra.Command, file string, c *config.Config) {
 	limit, err := systemd.StopTimeout(cmd.Context(), unit)
@@ -82,7 +82,7 @@ func warnStopTimeout(cmd *cobra.Command, file string, c *config.Config) {
 
 // warnReadable warns of protected sites whose published thumbnails every user of
 // the machine can read. A folder that only nginx's group may enter keeps the others
-// out, whatever the modes of the files in it.
+// out, with any modes of the files in it.
 func warnReadable(cmd *cobra.Command, file string, c *config.Config) {
 	for _, s := range c.Sites {
 		tree := filepath.Join(s.Thumb.DocumentRoot, s.Thumb.Prefix)
@@ -110,8 +110,8 @@ func canEnter(path string) bool {
 	}
 }
 
-// warnNetwork warns where the service has no network to fetch originals over,
-// whatever that of who runs check is.
+// warnNetwork warns if the service has no network to fetch originals over, also if the
+// user of check has one.
 func warnNetwork(cmd *cobra.Command, file string, c *config.Config) {
 	remote := slices.IndexFunc(c.Sites, func(s config.Site) bool { return s.Fetch != nil })
 	if remote < 0 {

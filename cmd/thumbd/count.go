@@ -13,7 +13,7 @@ import (
 	"thumbd/internal/tidy"
 )
 
-// reports is where the events of a pool and of the folders of originals go. A
+// reports takes the events of a pool and of the folders of originals. A
 // share that is slow has passed its deadline; otherwise it answers again.
 type reports struct {
 	share  func(kind, name, path string, slow bool)
@@ -50,7 +50,7 @@ func (d *daemon) count(e serve.Event) {
 	}
 }
 
-// state is what metrics show of the present moment.
+// state returns the values of the present moment for metrics.
 func (d *daemon) state() metrics.State {
 	state := metrics.State{Version: versionText()}
 	s := d.service.Load()
@@ -80,7 +80,7 @@ func (d *daemon) state() metrics.State {
 	return state
 }
 
-// keep makes what tidies the trees of s when their disks run full.
+// keep starts the tidying of the trees of s for the time when their disks run full.
 func (d *daemon) keep(s *service) {
 	var sites []tidy.Site
 	for i, site := range s.sites {

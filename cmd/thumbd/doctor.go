@@ -52,7 +52,7 @@ func doctorCommand() *cobra.Command {
 	return cmd
 }
 
-// nginxProgram looks for nginx where the path of an ordinary user does not.
+// nginxProgram looks for nginx also in folders that an ordinary user's PATH lacks.
 func nginxProgram() string {
 	const sbin = "/usr/sbin/nginx"
 	if _, err := os.Stat(sbin); err == nil {

@@ -85,7 +85,7 @@ func gc(ctx context.Context, w io.Writer, c *config.Config, sites []*config.Site
 	return errors.Join(errs...)
 }
 
-// tidySite opens what gc needs of a site. The caller closes it.
+// tidySite opens the tree and the originals of a site. The caller closes them.
 func tidySite(c *config.Config, s *config.Site) tidy.Site {
 	t := tidy.Site{
 		Thumb:  &s.Thumb,

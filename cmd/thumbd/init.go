@@ -139,7 +139,7 @@ func tryLine(s *config.Site) string {
 	return command
 }
 
-// writeSteps says what is left to do for a site. With there, nginx's server block has
+// writeSteps writes the commands that a site still needs. With there, nginx's server block has
 // the snippet already.
 func writeSteps(w io.Writer, file string, a newsite.Added, there bool) error {
 	s := a.Site

@@ -32,7 +32,7 @@ type inside struct {
 }
 
 // startInside starts an inside, which the caller stops. It tells its warnings and
-// what is worse.
+// errors.
 func startInside(ctx context.Context, file, site string, told io.Writer) (*inside, error) {
 	d := &daemon{file: file, only: site, alone: true, log: newLogger(told, slog.LevelWarn)}
 	d.metrics = metrics.New(d.state)
@@ -83,8 +83,8 @@ func (in *inside) client() *admin.Client { return admin.NewClient(in.conns.dial)
 
 func (in *inside) stop() { in.daemon.stop([]*serve.Server{in.server}) }
 
-// checkOwner returns an error where root would publish into the tree of another
-// user, who could not change there what root has made.
+// checkOwner returns an error if root would publish into the tree of another user. That
+// user could not change root's files.
 func checkOwner(tree string) error {
 	if os.Geteuid() != 0 {
 		return nil
@@ -105,7 +105,7 @@ func checkOwner(tree string) error {
 	return fmt.Errorf("%s belongs to %s and no thumbd runs that could publish there: start it, or run this as that user: runuser -u %s -- thumbd warm", tree, name, shell.Quote(name))
 }
 
-// pipes is a net.Listener for those who have it.
+// pipes is a net.Listener for its dial alone.
 type pipes struct {
 	conns chan net.Conn
 	done  chan struct{}

@@ -15,8 +15,8 @@ import (
 	"thumbd/internal/serve"
 )
 
-// load puts the configuration file to work, in place of what there is, which
-// stays where it has mistakes. It tells the service manager and the log.
+// load puts the configuration file to work in place of the present one, which stays if
+// the file has mistakes. It tells the service manager and the log.
 func (d *daemon) load(ctx context.Context) error {
 	s, err := d.read(ctx)
 	if err != nil && ctx.Err() != nil {
@@ -66,8 +66,8 @@ func (d *daemon) load(ctx context.Context) error {
 	return nil
 }
 
-// holdTime is how long to wait for a thumbd warm that found no thumbd to end. It
-// finishes what it renders.
+// holdTime is how long to wait for the end of a thumbd warm that found no thumbd. It
+// finishes its renders.
 const holdTime = 5 * time.Second
 
 // hold holds the trees of s. A daemon goes on with a disk that does not let it:
@@ -111,8 +111,8 @@ func (d *daemon) holdTree(ctx context.Context, tree *publish.Tree) error {
 // followTime is for how much longer the service manager is told to wait.
 const followTime = 40 * time.Second
 
-// follow has gone what another configuration has made, however long that
-// takes: the service manager is told to wait.
+// follow removes the thumbnails of another configuration. That may take any time: the
+// service manager is told to wait.
 func (d *daemon) follow(ctx context.Context) {
 	done := make(chan error, 1)
 	go func() { done <- d.handler.Follow(ctx) }()
@@ -131,7 +131,8 @@ func (d *daemon) follow(ctx context.Context) {
 	}
 }
 
-// refuse goes on with what there is, because of err, or answers 503.
+// refuse goes on with the present configuration because of err, or, without one, with
+// 503.
 func (d *daemon) refuse(err error) {
 	status := "goes on with the configuration of before the last reload"
 	d.trouble.Store(&err)
@@ -184,7 +185,7 @@ func (d *daemon) reduce(c *config.Config) error {
 	return nil
 }
 
-// health is what /_thumbd/health says.
+// health returns the error that /_thumbd/health answers.
 func (d *daemon) health() error {
 	s := d.service.Load()
 	switch {

@@ -19,7 +19,7 @@ import (
 	"thumbd/internal/systemd"
 )
 
-// defaultConfig is where the packages put the configuration.
+// defaultConfig is the path of the packages' configuration.
 const defaultConfig = "/etc/thumbd/thumbd.toml"
 
 // Exit codes of thumbd(8).
@@ -42,7 +42,7 @@ func main() {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root := rootCommand()
 	root.SetArgs(args)
-	// File names of uploaders are in what is printed.
+	// The output has file names of uploaders.
 	stdout, stderr = shell.Writer{To: stdout}, shell.Writer{To: stderr}
 	root.SetOut(stdout)
 	root.SetErr(stderr)

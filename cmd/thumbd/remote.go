@@ -19,7 +19,7 @@ func newOrigin(from *config.Site, spool *fetch.Spool) *fetch.Origin {
 	return fetch.New(o, spool)
 }
 
-// stopFetches ends what is being fetched for s.
+// stopFetches ends the fetches of s.
 func (s *service) stopFetches() {
 	for _, site := range s.sites {
 		if o, ok := site.Originals.(*fetch.Origin); ok {

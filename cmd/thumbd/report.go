@@ -22,7 +22,7 @@ func (d *daemon) report() any {
 	if err := d.trouble.Load(); err != nil {
 		r.Refused, r.NoWorker = (*err).Error(), !errors.Is(*err, errUsage) && !errors.Is(*err, publish.ErrHeld)
 	}
-	// A reload waits, and does not close what is being tried.
+	// A reload waits, and does not close the folders that are being tried.
 	d.swapping.RLock()
 	defer d.swapping.RUnlock()
 	s := d.service.Load()

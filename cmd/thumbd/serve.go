@@ -81,8 +81,8 @@ type daemon struct {
 	only      string                  // that site
 }
 
-// run serves until ctx is done or nobody has asked for long, and then until
-// what runs has finished.
+// run serves until ctx is done or no request has come for long, and then until the
+// present requests have their answers.
 func (d *daemon) run(ctx context.Context, listen, admin string) error {
 	// Files are published with modes of their own; this is for all others.
 	syscall.Umask(0o022)
@@ -97,7 +97,7 @@ func (d *daemon) run(ctx context.Context, listen, admin string) error {
 	err = d.load(ctx)
 	switch {
 	case ctx.Err() != nil:
-		// Nobody has been accepted: who waits is for the next daemon.
+		// No connection was accepted: the waiting ones are for the next daemon.
 		d.sockets.Close()
 		d.close()
 		return nil
@@ -124,8 +124,8 @@ func (d *daemon) newHandler() *serve.Handler {
 }
 
 // wait loads the configuration again when it is told to, or when err is
-// trouble that may have passed, until it is time to stop. It returns what
-// failed, if anything.
+// trouble that may have passed, until it is time to stop. It returns the
+// failure, if there is one.
 func (d *daemon) wait(ctx context.Context, reload <-chan os.Signal, failed <-chan error, err error) error {
 	loaded := make(chan error, 1)
 	loading, again := false, false
@@ -211,8 +211,8 @@ func (d *daemon) feed() {
 	}
 }
 
-// idle reports whether nobody has asked for anything for idle_exit, somebody
-// holds the socket for those who do so again, and nothing is watched. A scrape is
+// idle reports whether no request has come for idle_exit, systemd holds the socket for
+// the next one, and nothing is watched. A scrape is
 // no request, but Prometheus would start thumbd again at once: with a socket for
 // it, thumbd stays.
 func (d *daemon) idle() bool {
@@ -283,9 +283,9 @@ func (d *daemon) servers() []*serve.Server {
 	return all
 }
 
-// stop takes no more connections, answers what it has, for as long as one
-// render may take, then refuses what still waits for a worker. What runs
-// finishes and is published.
+// stop takes no more connections and answers the requests that it has, for as long as
+// one render may take. Then it refuses those that still wait for a worker. Running
+// renders finish and are published.
 func (d *daemon) stop(servers []*serve.Server) {
 	s := d.service.Load()
 	limit := time.Second

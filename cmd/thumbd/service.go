@@ -56,7 +56,7 @@ func newService(ctx context.Context, c *config.Config, told reports, warn func(c
 		return nil, err
 	}
 	s := &service{pool: render.New(poolOptions(c, program, told)), done: make(chan struct{})}
-	// The pool outlives ctx: what runs when thumbd is told to stop finishes.
+	// The pool outlives ctx: a stop lets running renders finish.
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = func() {
 		stop()
@@ -138,8 +138,8 @@ func poolOptions(c *config.Config, program string, told reports) render.Options 
 	}
 }
 
-// limitsText returns what decides whether an original of a site is refused, beside
-// the original: the limits, the formats, and the decoders.
+// limitsText returns the settings on which the refusal of an original depends: the
+// limits, the formats, and the decoders.
 func limitsText(c *config.Config, s *config.Site, hello wire.Hello) string {
 	return fmt.Sprintf("%s %+v %d %v %v %s", versionText(), poolOptions(c, "", reports{}).Limits, c.OriginalBytes, s.OriginalFormats, hello.Read, hello.Vips)
 }
@@ -162,7 +162,7 @@ func newSite(c *config.Config, from *config.Site, spool *fetch.Spool, hello wire
 	return s
 }
 
-// probeError is what probe has met.
+// probeError is an error of probe with its folder.
 type probeError struct {
 	kind, name string // as admin.Trouble
 	error
@@ -225,8 +225,8 @@ func kindOf(err error) string {
 	return "originals"
 }
 
-// close ends the workers when what runs has finished, and lets go of the
-// sites' folders. Nothing may use s any more.
+// close ends the workers when running renders have finished, and closes the sites'
+// folders. Nothing may use s any more.
 func (s *service) close() {
 	s.stop()
 	<-s.done
@@ -247,8 +247,8 @@ func (s *service) close() {
 	}
 }
 
-// endTime is how long a stop waits for what watches originals: on a share that
-// hangs it does not end.
+// endTime is how long a stop waits for the watching of originals to end: on a share
+// that hangs it does not end.
 const endTime = 2 * time.Second
 
 func (s *service) endWatching() {
@@ -263,7 +263,7 @@ func (s *service) endWatching() {
 	}
 }
 
-// workerProgram returns where thumbd-render is.
+// workerProgram returns the path of thumbd-render.
 func workerProgram() (string, error) {
 	if path := os.Getenv("THUMBD_RENDER"); path != "" {
 		return path, nil

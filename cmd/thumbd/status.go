@@ -42,7 +42,7 @@ func statusCommand() *cobra.Command {
 	return cmd
 }
 
-// printStatus prints each metric under what it says.
+// printStatus prints each metric below its description.
 func printStatus(w io.Writer, families []admin.Family) error {
 	var b strings.Builder
 	for _, f := range families {

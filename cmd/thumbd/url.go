@@ -68,8 +68,8 @@ func urlCommand() *cobra.Command {
 	return cmd
 }
 
-// lines returns what to print: the path with its query and, where a token goes
-// into a cookie, that.
+// lines returns the lines to print: the path with its query and, if the token goes into
+// a cookie, the cookie.
 func (f *urlFlags) lines(args []string, given func(string) bool) (string, error) {
 	if given("expires") && f.expires < time.Second {
 		return "", errors.New("want --expires of a second or more, e.g. 2h")

@@ -49,7 +49,7 @@ func warmCommand() *cobra.Command {
 	return cmd
 }
 
-// run does what thumbd warm is for.
+// run warms the site.
 func (f *warmFlags) run(cmd *cobra.Command, site string) error {
 	var err error
 	if f.selection.Since, err = parseSince(f.since, time.Now()); err != nil {
@@ -106,8 +106,8 @@ func (f *warmFlags) open(stdin io.Reader) (io.ReadCloser, error) {
 	return os.Open(f.from)
 }
 
-// tellWarmed prints what was done, if anything was begun, and returns an error if
-// that is not all.
+// tellWarmed prints the numbers of made thumbnails, if any were begun, and returns an
+// error if some are missing.
 func tellWarmed(w io.Writer, site string, sum warm.Summary, cause error) error {
 	if cause != nil && sum.Originals == 0 && sum.Made == 0 {
 		return nil

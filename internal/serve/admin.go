@@ -105,7 +105,7 @@ func (h *Handler) scrape(w http.ResponseWriter, r *http.Request) {
 // healthRoute is that of Scrape for health checks.
 const healthRoute = "/health"
 
-// report answers with what Options.Report says, in JSON.
+// report answers with the result of Options.Report, in JSON.
 func (h *Handler) report(w http.ResponseWriter) error {
 	if h.options.Report == nil {
 		return errNoService

@@ -14,7 +14,7 @@ import (
 	"thumbd/internal/purge"
 )
 
-// adminPurge purges what an admin.Purge of any size says. Of many originals the
+// adminPurge purges the thumbnails of an admin.Purge of any size. Of many originals the
 // first are purged before the rest is read.
 func (h *Handler) adminPurge(w http.ResponseWriter, r *http.Request) error {
 	more := func() {

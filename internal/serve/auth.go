@@ -15,7 +15,7 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// authURI is where nginx's auth_request asks.
+// authURI is the URI of nginx's auth_request.
 const authURI = internalPrefix + "auth"
 
 // Headers of nginx's requests, in Go's canonical form. The client's own never
@@ -175,8 +175,8 @@ func check(g *access.Gate, r *http.Request, uri, raw string) error {
 	return g.Check(q)
 }
 
-// query returns the raw query of a request line's URI, cut where nginx cuts
-// it.
+// query returns the raw query of a request line's URI, cut at the place at which
+// nginx cuts it.
 func query(raw string) string {
 	raw, _, _ = strings.Cut(raw, "#")
 	_, query, _ := strings.Cut(raw, "?")

@@ -21,7 +21,7 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// Files is a section of downloads with where it is.
+// Files is a section of downloads with its folder.
 type Files struct {
 	Where   *thumb.Site // its Name, Prefix and Hosts count
 	Section *files.Section
@@ -116,7 +116,8 @@ func (h *Handler) tellUnreadable(s *files.Section, err error) {
 	}
 }
 
-// redact returns uri without what would let a reader of the log have the file.
+// redact returns uri without the proof with which a reader of the log could fetch the
+// file.
 func redact(s *files.Section, uri string) string {
 	if s.Scheme != files.AuthToken {
 		return uri

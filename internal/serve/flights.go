@@ -8,14 +8,14 @@ import (
 	"sync"
 )
 
-// flights has each thumbnail made once, whoever asks and however often. Safe
-// for concurrent use.
+// flights has each thumbnail made once for any number of requests. Safe for
+// concurrent use.
 type flights struct {
 	mu      sync.Mutex
 	current map[string]*flight
 }
 
-// flight is one making of a thumbnail and those who wait for it.
+// flight is one making of a thumbnail, and its waiting requests.
 type flight struct {
 	asked   asked
 	done    chan struct{} // closed once outcome and err are set
@@ -32,16 +32,15 @@ func newFlights() *flights { return &flights{current: make(map[string]*flight)} 
 // wanted is closed once a client does.
 type makeFunc func(ctx context.Context, wanted <-chan struct{}) (outcome, error)
 
-// do returns the outcome of one flight to all clients who ask for the same while
-// it runs. begin is called where a flight is to begin and returns what it
-// does. One whose ctx is done leaves without stopping it for the others. The
-// caller calls release when it is done with the outcome.
+// do returns the outcome of one flight to all requests for the same thumbnail while
+// it runs. If no flight runs, begin is called for the function of a new one. A
+// request whose ctx is done leaves without stopping it for the others. The caller
+// calls release after the use of the outcome.
 func (f *flights) do(ctx context.Context, a asked, begin func() makeFunc) (out outcome, release func(), err error) {
 	return f.wait(ctx, a, begin, f.want)
 }
 
-// wait is do for whoever joins a flight as joined says, which is called with
-// each that it waits for.
+// wait is do, and calls joined with each flight that it waits for.
 func (f *flights) wait(ctx context.Context, a asked, begin func() makeFunc, joined func(*flight)) (out outcome, release func(), err error) {
 	for {
 		fl := f.join(a, begin)
@@ -74,7 +73,7 @@ func (f *flights) join(a asked, begin func() makeFunc) *flight {
 	fl := &flight{asked: a, done: make(chan struct{}), wanted: make(chan struct{}), cancel: cancel, waiters: 1}
 	f.current[key] = fl
 	run := begin()
-	// Waited for by whoever takes the sites away: see Sites.users.
+	// Sites.users waits for it before the sites are closed.
 	go func() {
 		fl.outcome, fl.err = run(ctx, fl.wanted)
 		f.mu.Lock()
@@ -99,8 +98,8 @@ func (f *flights) want(fl *flight) {
 	}
 }
 
-// forget has nobody join the flights that covers reports any more: who asks from
-// now on has them made anew. Those who wait go on to wait.
+// forget lets no request join the flights that covers reports any more: a request
+// from now on has the thumbnail made anew. The waiting ones go on to wait.
 func (f *flights) forget(covers func(asked) bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

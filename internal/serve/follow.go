@@ -83,8 +83,8 @@ func (s *Site) keep(list []recipe.Settings) error {
 	return s.Tree.SetSettings(data)
 }
 
-// marks tells the watermarks' images by their content. One that can't be read
-// now is taken for what it was.
+// marks returns the checksums of the watermarks' images. An image that can't be read
+// now keeps its former one.
 func (s *Site) marks() map[string]string {
 	marks := make(map[string]string)
 	for name := range s.Watermarks {
@@ -134,9 +134,9 @@ func supersede(old, sites *Sites) (forget func()) {
 	}
 }
 
-// Follow purges, of the trees of the sites in use, what they make otherwise
-// than those that have made it. An error leaves the rest to the next start. In
-// the background it deletes what a thumbd before has purged and not deleted.
+// Follow purges, in the trees of the sites in use, the thumbnails that were made with
+// other settings than theirs. An error leaves the rest to the next start. In the
+// background it deletes the files that an earlier thumbd has purged and not deleted.
 // Sites that were not prepared are left alone.
 func (h *Handler) Follow(ctx context.Context) error {
 	sites, err := h.sites.acquire()

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 
 // Package serve answers nginx: it leads each request through the stages from
-// its URI to the published thumbnail. It is the only package that knows what is
-// answered to what.
+// its URI to the published thumbnail. It is the only package that knows the
+// answer to each error.
 package serve
 
 import (
@@ -32,14 +32,13 @@ const retryAfter = "5"
 // Options are a Handler's. All but Report must be set.
 type Options struct {
 	Log *slog.Logger
-	// Health returns nil, or why thumbd is not well, in one line for whoever
-	// asks /_thumbd/health.
+	// Health returns nil, or the reason why thumbd is not well, in one line. It is
+	// the answer to /_thumbd/health.
 	Health func() error
-	// Report returns what administrators get as JSON from /report; it may try
-	// folders and take its time. nil: there is none.
+	// Report returns the value that /report answers as JSON. It may try folders and
+	// take its time. nil: there is none.
 	Report func() any
-	// Count is called for what is to be counted, from any goroutine; nil:
-	// nobody counts.
+	// Count is called for each Event, from any goroutine. nil: nothing is counted.
 	Count func(Event)
 	// Metrics answers /metrics and /status for administrators; nil: nobody does.
 	Metrics http.Handler
@@ -262,8 +261,8 @@ func (h *Handler) thumbnail(w http.ResponseWriter, r *http.Request) (site string
 // patience is how often one request is begun anew because of purges.
 const patience = 10
 
-// deliver answers a request for a thumbnail, or returns errTaken where a purge
-// took it away meanwhile.
+// deliver answers a request for a thumbnail, or returns errTaken if a purge took it
+// away meanwhile.
 func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, sites *Sites, a asked) error {
 	// Without nginx the client would choose it.
 	id := ""
@@ -374,7 +373,7 @@ func send(w http.ResponseWriter, r *http.Request, content io.Reader) {
 	_, _ = io.Copy(w, content)
 }
 
-// refuse answers err. What is not logged where it happened is logged here.
+// refuse answers err. It logs the errors that their origin has not logged.
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	s := statusOf(err)
 	uri := withoutQuery(r.RequestURI)

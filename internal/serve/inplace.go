@@ -15,8 +15,8 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// originalPrefix is where nginx has the originals of the sites of the scheme
-// inplace, for thumbd's redirects alone: /_thumbd/original/uploads/a.jpg.
+// originalPrefix is the prefix of nginx's internal location with the originals of the
+// scheme inplace, for thumbd's redirects alone: /_thumbd/original/uploads/a.jpg.
 const originalPrefix = internalPrefix + "original"
 
 // answerInPlace answers a miss of the scheme inplace with the original, and has the

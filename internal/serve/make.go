@@ -24,8 +24,8 @@ var errLogged = errors.New("logged")
 
 // outcome is a thumbnail that is there.
 type outcome struct {
-	// unpublished is the picture where it could not be published, size bytes;
-	// nil where it is in the tree.
+	// unpublished is the picture, of size bytes, if it could not be published; nil
+	// if it is in the tree.
 	unpublished *os.File
 	size        int64
 	rendered    bool
@@ -47,7 +47,7 @@ func (h *Handler) make(ctx context.Context, renderer Renderer, a asked) (out out
 		out, bytes, err := h.try(ctx, renderer, a)
 		switch {
 		case errors.Is(err, errChanged), errors.Is(err, purge.ErrPurged):
-			// Who asked before gets what was true then, if it must be.
+			// A request of before gets the picture of before, if need be.
 			last.close()
 			last = out
 			continue
@@ -73,8 +73,8 @@ func (h *Handler) make(ctx context.Context, renderer Renderer, a asked) (out out
 	return outcome{}, h.logged(ctx, a, errChanged)
 }
 
-// try renders and publishes once. bytes is the size of what was rendered, 0
-// where nothing was to do.
+// try renders and publishes once. bytes is the size of the new picture, 0 if
+// nothing was to do.
 func (h *Handler) try(ctx context.Context, renderer Renderer, a asked) (out outcome, bytes int64, err error) {
 	run := a.ledger.Begin()
 	defer run.End()
@@ -175,22 +175,22 @@ func changeSince(original *os.File, info originals.Info, mark markImage) (change
 	return change{is: changed, replaced: changed && originals.Replaced(original, info)}, err
 }
 
-// want is what picture must be to be published, and that nothing has purged it
-// since run began.
+// want describes the picture that may be published, if no purge has covered it since
+// run began.
 func want(a asked, run purge.Render, picture *render.Picture, info originals.Info) publish.Want {
 	w := publish.Want{
 		Format: a.transform.Format, Width: picture.Width, Height: picture.Height, Mtime: a.settings.Mtime(a.name, info.Version()),
 		Guard: func(place func() error) error { return run.Publish(a.name, a.published(), place) },
 	}
 	if a.transform.Method == thumb.Original {
-		// Its own bytes may use what the header's readers lack.
+		// Its own bytes may have features that the header's readers lack.
 		w.Width, w.Height = 0, 0
 	}
 	return w
 }
 
-// publish publishes picture and closes it, unless it goes into the outcome:
-// then it is what was wanted, even with an error.
+// publish publishes picture and closes it, unless it goes into the outcome: then it
+// is a valid picture, also with an error.
 func (h *Handler) publish(ctx context.Context, a asked, picture *render.Picture, want publish.Want) (outcome, int64, error) {
 	keep := false
 	defer func() {
@@ -211,7 +211,7 @@ func (h *Handler) publish(ctx context.Context, a asked, picture *render.Picture,
 		keep = true
 		return outcome{unpublished: picture.File, size: stat.Size()}, 0, err
 	case errors.Is(err, purge.ErrSuperseded):
-		// Nobody waits but who asked before there was another configuration.
+		// Only requests from before the new configuration wait.
 		keep = true
 		return outcome{unpublished: picture.File, size: stat.Size()}, 0, nil
 	case err != nil:
@@ -226,7 +226,7 @@ func (h *Handler) publish(ctx context.Context, a asked, picture *render.Picture,
 	return outcome{}, stat.Size(), nil
 }
 
-// logged logs err where an administrator wants to know it, and returns it. A
+// logged logs err if an administrator wants to know it, and returns it. A
 // refusal that the pool remembers is told once; trouble of an original's own
 // once a pause, and so is that of all requests.
 func (h *Handler) logged(ctx context.Context, a asked, err error) error {

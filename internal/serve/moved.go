@@ -13,8 +13,8 @@ func (e movedError) Is(target error) bool { return target == errMoved }
 
 func (e movedError) Unwrap() error { return e.error }
 
-// moved returns err, or where that is that a's original does not exist, and a's
-// URI is an old spelling, where the thumbnail is now.
+// moved returns err. But if a's original does not exist, and a's URI is an old
+// spelling, it returns errMoved with the URI of today.
 func (a asked) moved(err error) error {
 	if statusOf(err).reason != "no-original" {
 		return err

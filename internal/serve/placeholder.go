@@ -120,8 +120,8 @@ func (h *Handler) answerPlaceholder(w http.ResponseWriter, r *http.Request, site
 }
 
 // placeholderTransform is a's for the site's placeholder: in the very size that
-// was asked for, whatever the size of its picture, and without a watermark, which
-// is for originals.
+// was asked for, if need be enlarged, and without a watermark, which is for
+// originals.
 func (a asked) placeholderTransform() thumb.Transform {
 	t := a.transform
 	t.Enlarge, t.Watermark = true, thumb.Watermark{}

@@ -30,10 +30,10 @@ var ErrNoSuchSite = errors.New("there is no such site")
 // maxTogether is the most thumbnails that are made anew in one job.
 const maxTogether = 32
 
-// deleteTime is how long a stop waits for what was purged to be deleted.
+// deleteTime is how long a stop waits for purged files to be deleted.
 const deleteTime = time.Second
 
-// purges is what a Handler knows of purges over all configurations. Safe for
+// purges holds the purges of a Handler over all configurations. Safe for
 // concurrent use.
 type purges struct {
 	ctx        context.Context // done when the Handler is closed
@@ -97,17 +97,16 @@ func (p *purges) close() {
 // folder is that of the tree.
 func (s *Site) folder() string { return filepath.Join(s.Thumb.DocumentRoot, s.Thumb.Prefix) }
 
-// Close ends what purges have begun in the background, and waits for it. What
-// has been purged stays so; what is not yet deleted is so at the next start.
+// Close ends the background work of purges, and waits for its end. Purged thumbnails
+// stay purged. Files that are not deleted yet are deleted after the next start.
 func (h *Handler) Close() {
 	h.purges.close()
 	h.tellLeft(h.sampler.rest())
 }
 
-// Purge takes away those thumbnails of the site of that name that scope says.
-// When it returns nil, nobody gets them any more who asks from then on. With
-// again, those that there were are made anew in the background, after all that
-// clients wait for. It returns the number of files that it removed, for example
+// Purge takes away the thumbnails of a site that scope says. After it has returned
+// nil, no request gets them any more. With again, the removed ones are made anew in
+// the background, after all that clients wait for. It returns the number of files that it removed, for example
 // "12" or "over 100000". Errors wrap ErrNoSuchSite, purge.ErrScope and
 // purge.ErrNoPreset, or tell trouble with the tree: then some may still be there.
 func (h *Handler) Purge(ctx context.Context, site string, scope purge.Scope, again bool) (removed string, err error) {
@@ -168,13 +167,13 @@ func (sites *Sites) named(name string) *Site {
 	return nil
 }
 
-// purge takes away what p is of, a purge of s, and counts it if n is not nil.
+// purge takes away the thumbnails of p, a purge of s, and counts them if n is not
+// nil.
 func (h *Handler) purge(ctx context.Context, s *Site, p *purge.Purge, again bool, n *removals) error {
-	// First: what is taken then can't come back.
+	// First: then no removed thumbnail can come back.
 	s.ledger.Add(p.Covers, p.Bytes())
 	defer s.ledger.Taken()
-	// Last: who asks from now on does not get what a render has brought that
-	// began before.
+	// Last: then no later request gets the picture of a render that began before.
 	defer h.flights.forget(func(a asked) bool { return a.ledger == s.ledger && p.Covers(a.name, a.published()) })
 	bin, err := s.Tree.NewBin()
 	if err != nil {
@@ -197,14 +196,14 @@ func (h *Handler) purge(ctx context.Context, s *Site, p *purge.Purge, again bool
 	return nil
 }
 
-// tellUndeleted tells trouble with deleting what was purged from s.
+// tellUndeleted logs an error of deleting the purged files of s.
 func (h *Handler) tellUndeleted(s *Site, err error) {
 	if err != nil && !errors.Is(err, context.Canceled) {
 		h.options.Log.Warn("what was purged is not deleted before the next start", "site", s.Thumb.Name, "err", err)
 	}
 }
 
-// renderAgain makes anew what is in bin, as many originals at once as there
+// renderAgain makes the thumbnails in bin anew, as many originals at once as there
 // are CPUs.
 func (h *Handler) renderAgain(site string, bin *publish.Bin) {
 	ctx := h.purges.ctx
@@ -241,7 +240,7 @@ func (h *Handler) renderAgain(site string, bin *publish.Bin) {
 	}
 }
 
-// originalOf returns of what the published file of that name was.
+// originalOf returns the original of the published file of that name.
 func (h *Handler) originalOf(site, name string) string {
 	sites, err := h.sites.acquire()
 	if err != nil {
@@ -269,8 +268,8 @@ func (h *Handler) renderNames(site string, names []string) {
 	h.background(h.purges.ctx, sites, list, func(asked, outcome, error) {})
 }
 
-// again returns what has to be asked for to have a published file once more. It
-// is not ok where nobody could ask for it.
+// again returns the request that makes a published file once more. It is not ok if no
+// URI leads to that file.
 func (sites *Sites) again(site, name string) (a asked, ok bool) {
 	s := sites.named(site)
 	if s == nil {

@@ -19,12 +19,12 @@ type Originals interface {
 	// Open opens the original of that name for reading from offset 0; the caller
 	// closes it. It gives up when ctx is done.
 	Open(ctx context.Context, name string) (*os.File, originals.Info, error)
-	// Path returns what the log calls the original of that name.
+	// Path returns the original's name in log lines: its path or URL.
 	Path(name string) string
 	// Exists reports whether there is an original of that name. With an error
 	// that is not known.
 	Exists(name string) (bool, error)
-	// Probe returns what keeps all originals from being opened.
+	// Probe returns the error that keeps all originals from being opened.
 	Probe() error
 	// Close ends it, when nothing uses it any more.
 	Close()
@@ -46,7 +46,7 @@ func (s *Site) gate() *share.Gate {
 	return nil
 }
 
-// standing is what is known of a's thumbnail without its original.
+// standing describes a's published thumbnail, without a look at its original.
 type standing struct {
 	there bool
 	mtime time.Time // as published

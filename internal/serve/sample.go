@@ -11,7 +11,7 @@ import (
 // counted.
 const linesPerSecond = 100
 
-// sampler leaves out what would be too many lines. Safe for concurrent use.
+// sampler leaves out log lines that would be too many. Safe for concurrent use.
 type sampler struct {
 	now func() time.Time
 

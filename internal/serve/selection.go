@@ -15,14 +15,14 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// errSelection is that a site has nothing of what is to be made ahead of time.
+// errSelection means that a site has none of the selected thumbnails.
 var errSelection = errors.New("nothing to make is selected")
 
 // mostSelected is the most thumbnails that a form may select of one original. The
 // list of all of them is in memory.
 const mostSelected = 1000
 
-// checkSelection returns what is wrong with a selection whatever the original.
+// checkSelection returns an error if a selection is wrong for all originals.
 func (s *Site) checkSelection(selection admin.Selection) error {
 	if s.Thumb.Scheme == thumb.InPlace {
 		if len(selection.Presets)+len(selection.Specs)+len(selection.Formats) > 0 {
@@ -53,8 +53,8 @@ func (s *Site) checkSelection(selection admin.Selection) error {
 	return err
 }
 
-// selected returns what selection says of an original, with what nginx
-// negotiates, each once however often it is said.
+// selected returns the thumbnails of an original that selection says, with the
+// variants that nginx negotiates, each once.
 func (s *Site) selected(selection admin.Selection, original string) ([]asked, error) {
 	if s.Thumb.Scheme == thumb.InPlace {
 		t, err := s.Thumb.New(thumb.Wanted{Original: original})
@@ -88,7 +88,7 @@ func (s *Site) selected(selection admin.Selection, original string) ([]asked, er
 	return unique(list), nil
 }
 
-// unique leaves out what has the name of one before.
+// unique leaves out entries whose name came before.
 func unique(list []asked) []asked {
 	seen := make(map[string]bool, len(list))
 	return slices.DeleteFunc(list, func(a asked) bool {

@@ -35,8 +35,8 @@ func NewServer(h http.Handler, l net.Listener, log *slog.Logger) *Server {
 		ReadTimeout:       time.Minute,
 		// A request that is rendered gets more: see Handler.ServeHTTP.
 		WriteTimeout: sendTime,
-		// Above keepalive_timeout of nginx's upstream, 60 s, so that it is
-		// nginx who closes and never finds a connection closed under it.
+		// Above keepalive_timeout of nginx's upstream, 60 s, so that nginx closes
+		// connections and never finds one closed under it.
 		IdleTimeout: 2 * time.Minute,
 		// nginx sends no more than its own large_client_header_buffers.
 		MaxHeaderBytes: 64 << 10,
@@ -78,9 +78,9 @@ func (s *Server) Serve() error {
 // answered, or ctx's error. It may be called again. Serve must have been
 // called, or be about to be.
 //
-// What comes over a connection that was kept is lost, if it comes now: nginx
-// asks again. Over a new connection it does not, and [http.Server.Shutdown]
-// drops what it reads from those, so it has to wait until there are none.
+// A request that comes now over a kept connection is lost: nginx asks again. Over a
+// new connection nginx does not, and [http.Server.Shutdown] drops requests that it
+// reads from new connections, so Shutdown has to wait until there are none.
 func (s *Server) Shutdown(ctx context.Context) error {
 	// An error is that it is closed already.
 	_ = s.listener.Close()

@@ -29,7 +29,7 @@ type Renderer interface {
 	Render(ctx context.Context, r render.Request) (*render.Picture, error)
 }
 
-// Site is one site with what its requests go through.
+// Site is one site with the parts that its requests go through.
 type Site struct {
 	Thumb           *thumb.Site
 	Originals       Originals
@@ -44,12 +44,12 @@ type Site struct {
 	WatermarkBytes int64
 	// Placeholder is sent for a missing or broken original.
 	Placeholder Placeholder
-	// Access is nil where the site is open.
+	// Access is nil if the site is open.
 	Access *access.Gate
 	// Wait says, in the scheme inplace, that the first client waits for the variant.
 	Wait bool
 	// Limits is text that is equal for sites which refuse the same originals: their
-	// limits, and what the workers read.
+	// limits, and the formats that the workers read.
 	Limits string
 
 	ledger   *purge.Ledger // of the tree, set by the Handler
@@ -64,8 +64,7 @@ func (s *Site) fresh(name string, mtime time.Time, info originals.Info) bool {
 	return s.change.Fresh(name, mtime, info.Version())
 }
 
-// CheckWatermarks opens every watermark's image and returns what is wrong with
-// them.
+// CheckWatermarks opens every watermark's image and returns the errors.
 func (s *Site) CheckWatermarks() error {
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(s.Watermarks)) {
@@ -110,7 +109,7 @@ func (s *Site) openWatermark(name string) (markImage, error) {
 }
 
 // Gone reports whether the original of a published name is known not to
-// exist. It is what publish.New asks for.
+// exist. It is for publish.New.
 func (s *Site) Gone(name string) bool {
 	t, err := s.Thumb.Published(name)
 	if err != nil {
@@ -120,8 +119,8 @@ func (s *Site) Gone(name string) bool {
 	return err == nil && !exists
 }
 
-// reading returns what t's URI names, as far as the originals decide that. One
-// of which that is not known counts as there.
+// reading returns the thumbnail that t's URI names, as far as the existence of
+// originals decides that. An original of which nothing is known counts as there.
 func (s *Site) reading(t thumb.Thumb) thumb.Thumb {
 	return t.Reading(func(original string) bool {
 		exists, err := s.Originals.Exists(original)
@@ -129,7 +128,7 @@ func (s *Site) reading(t thumb.Thumb) thumb.Thumb {
 	})
 }
 
-// Sites are what a configuration makes of a Handler. They are not changed
+// Sites are the part of a Handler that a configuration gives. They are not changed
 // once in use.
 type Sites struct {
 	// Accel is set before the first use.
@@ -182,8 +181,8 @@ func (h *holder) acquire() (*Sites, error) {
 	return h.current, nil
 }
 
-// swap returns the sites of before, which may be nil, and what waits for the
-// last user of them.
+// swap returns the sites of before, which may be nil, and a function that waits for
+// their last user.
 func (h *holder) swap(s *Sites, cause error) (old *Sites, wait func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

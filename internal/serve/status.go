@@ -69,7 +69,7 @@ var statuses = []struct {
 	{ErrNoWorker, status{http.StatusServiceUnavailable, "no-worker"}},
 	{publish.ErrHeld, status{http.StatusServiceUnavailable, "held"}},
 
-	// Before what is wrong with the URI of a question, which it wraps.
+	// Before the errors of the question's URI, which these wrap.
 	{errNotProtected, status{http.StatusForbidden, "not-protected"}},
 	{errOtherRoot, status{http.StatusForbidden, "other-root"}},
 	{errNotAsked, status{http.StatusForbidden, "not-asked"}},
@@ -99,9 +99,9 @@ var statuses = []struct {
 	{access.ErrElsewhere, status{http.StatusForbidden, "elsewhere"}},
 	{sign.ErrSignature, status{http.StatusUnauthorized, "signature"}},
 
-	// Before what may be wrong with its image, as with an original.
+	// Before the errors of its image, which are those of originals.
 	{render.ErrWatermark, status{http.StatusInternalServerError, "watermark"}},
-	// Before what an origin's trouble may wrap.
+	// Before the errors that an origin's trouble may wrap.
 	{fetch.ErrForbidden, status{http.StatusBadGateway, "origin-forbidden"}},
 	{fetch.ErrSlow, status{http.StatusGatewayTimeout, "origin-slow"}},
 	{fetch.ErrOrigin, status{http.StatusBadGateway, "origin"}},

@@ -41,8 +41,8 @@ func newTelling() *telling {
 	return &telling{now: time.Now, told: cache}
 }
 
-// due reports whether to tell what, which is once a pause, and how often it
-// was left out before.
+// due reports whether to log a fault, which is once a pause for each what, and how
+// often it was left out before.
 func (t *telling) due(what string, pause time.Duration) (more int, due bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

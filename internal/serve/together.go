@@ -42,8 +42,8 @@ func (h *Handler) bring(sites *Sites, a asked) {
 }
 
 // background has thumbnails of one original made, those that are not there yet
-// in one job, after all that clients wait for. It calls ended with what came of
-// each, from any goroutine, and returns after the last: where ctx is done, soon.
+// in one job, after all that clients wait for. It calls ended with the result of
+// each, from any goroutine, and returns after the last: if ctx is done, soon.
 // Its caller is a user of sites.
 func (h *Handler) background(ctx context.Context, sites *Sites, list []asked, ended func(asked, outcome, error)) {
 	company := render.NewCompany(len(list))

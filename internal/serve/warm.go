@@ -15,16 +15,16 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// warmPause is how long what finds no place in the queue waits for the next
-// attempt.
+// warmPause is the time to the next attempt of a thumbnail for which the queue had no
+// place.
 const warmPause = 250 * time.Millisecond
 
 // Warm has the thumbnails of an original made that selection says, as far as
 // they are not there, in one job and after all that clients wait for. The
-// original's name may be a path below the site's originals too. Where ctx is
-// done it returns ctx's error; what is being rendered is published all the
-// same. Other errors are ErrNoSuchSite, those of the selection itself, and why
-// there are no sites; what is wrong with the original is in admin.Warmed.
+// original's name may be a path below the site's originals too. If ctx is
+// done it returns ctx's error; a picture that is being rendered is published all the
+// same. Other errors are ErrNoSuchSite, those of the selection itself, and those of
+// a daemon without sites. Errors of the original are in admin.Warmed.
 func (h *Handler) Warm(ctx context.Context, site string, selection admin.Selection, original string) (admin.Warmed, error) {
 	defer h.busy()()
 	select {
@@ -56,7 +56,7 @@ func (h *Handler) Warm(ctx context.Context, site string, selection admin.Selecti
 }
 
 // warmSite returns the site of that name with its sites, which the caller gives
-// back, if it has what selection says.
+// back, if the selection is right for it.
 func (h *Handler) warmSite(name string, selection admin.Selection) (*Sites, *Site, error) {
 	sites, err := h.sites.acquire()
 	if err != nil {
@@ -75,8 +75,7 @@ func (h *Handler) warmSite(name string, selection admin.Selection) (*Sites, *Sit
 	return sites, s, nil
 }
 
-// CheckSelection returns what is wrong with a selection whatever the original,
-// errors of Warm's.
+// CheckSelection returns an error of Warm if a selection is wrong for all originals.
 func (h *Handler) CheckSelection(site string, selection admin.Selection) error {
 	sites, _, err := h.warmSite(site, selection)
 	if err == nil {
@@ -85,7 +84,8 @@ func (h *Handler) CheckSelection(site string, selection admin.Selection) error {
 	return err
 }
 
-// warm has list made, counts what came of it and returns what found no place.
+// warm has list made, counts the results, and returns the thumbnails for which the
+// queue had no place.
 func (h *Handler) warm(ctx context.Context, sites *Sites, list []asked, sum *admin.Warmed) (again []asked) {
 	type end struct {
 		asked asked
