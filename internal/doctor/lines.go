@@ -42,7 +42,7 @@ func linesInPlace(s *config.Site) []string {
 	// ^~ has switched off the location that runs these files, so nothing may show
 	// their text.
 	lines = append(lines, `    location ~* \.(?:php\d*|phtml|phar)$ { deny all; }`, "}", "location "+fallbackOf(s)+" {")
-	lines = append(lines, inside(s, root, "try_files  $uri"+variant(s.Thumb.Negotiate)+" @thumbd_inplace;")...)
+	lines = append(lines, inside(s, root, "try_files  "+inTree(s.Thumb.Negotiate)+" @thumbd_inplace;")...)
 	return append(lines,
 		"}",
 		"location ^~ "+quoted("/_thumbd/original"+prefix)+" {",
@@ -90,6 +90,15 @@ func plain(negotiate []thumb.Format) string {
 		return "$thumbd_plain_webp"
 	}
 	return "$thumbd_plain"
+}
+
+// inTree returns what try_files of a site of the scheme inplace looks for among the
+// variants.
+func inTree(negotiate []thumb.Format) string {
+	if len(negotiate) == 1 {
+		return "$thumbd_inplace_webp"
+	}
+	return "$thumbd_inplace"
 }
 
 // fallbackOf returns the named location with the variants of a site of the scheme

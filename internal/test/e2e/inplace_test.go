@@ -210,6 +210,44 @@ func TestInPlace(t *testing.T) {
 	asBefore(t, r, append(slices.Clone(names), others...), acceptAVIF)
 }
 
+// A variant is sent in place of its original alone: its own name is that of another
+// original, which may be missing, and a location that denies an original denies its
+// variants too.
+func TestInPlaceNamesOfVariants(t *testing.T) {
+	const photo = "originals/tests/orientation/1.jpg"
+	dir := folder(t, map[string]string{"a.jpg": photo, "hidden.JPG": photo})
+	put(t, filepath.Join(dir, "a.jpg.webp"), []byte("an original"))
+	for _, format := range []string{"avif", "webp"} {
+		o := uploads(dir, "")
+		deny := strings.Replace(o.Sites[0].Lines, "{ deny all; }", "{ deny all; }\n    location ~* hidden\\.jpg$ { deny all; }", 1)
+		if o.Sites[0].Lines = deny; format == "webp" {
+			o.Sites[0].TOML = `negotiate = ["webp"]`
+			o.Sites[0].Lines = webpAlone(deny)
+		}
+		r := start(t, o)
+		if out, err := warmCommand(t, r, true, "uploads").CombinedOutput(); err != nil {
+			t.Fatalf("%v, %s", err, out)
+		}
+		for _, name := range []string{"a.jpg.", "hidden.JPG."} {
+			if _, err := os.Stat(r.Root("uploads") + "/uploads/" + name + format); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, accept := range []string{"Accept: */*", acceptAVIF} {
+			asBefore(t, r, []string{"a.jpg.webp", "a.jpg.avif", "a.jpg.webp.avif", "hidden.JPG.webp", "hidden.JPG.avif", "hidden.JPG.WebP"}, accept)
+			expect(t, get(t, r, "/uploads/hidden.JPG", accept), 403, "")
+		}
+		if got := get(t, r, "/uploads/a.jpg", acceptAVIF); got.Header.Get("Content-Type") != "image/"+format {
+			t.Errorf("%v in place of the original, want image/%s", got.Header["Content-Type"], format)
+		}
+	}
+}
+
+// webpAlone returns the locations of a site with negotiate = ["webp"].
+func webpAlone(lines string) string {
+	return strings.NewReplacer("$thumbd_inplace", "$thumbd_inplace_webp", "$thumbd_plain", "$thumbd_plain_webp").Replace(lines)
+}
+
 // Whatever thumbd answers, or if it is dead, the client gets the original; it does
 // not if thumbd says that it may not see it.
 func TestInPlaceStatusesEndAtTheOriginal(t *testing.T) {
@@ -274,7 +312,7 @@ func TestInPlaceFollowsOriginals(t *testing.T) {
 	}
 	replace(0)
 	o := uploads(dir, `negotiate = ["webp"]`)
-	o.Sites[0].Lines = strings.ReplaceAll(strings.ReplaceAll(o.Sites[0].Lines, "$thumbd_variant", "$thumbd_webp"), "$thumbd_plain", "$thumbd_plain_webp")
+	o.Sites[0].Lines = webpAlone(o.Sites[0].Lines)
 	r := start(t, o)
 	waitLog(t, r, 1, "reconciled")
 	var least atomic.Int64
@@ -387,8 +425,8 @@ func TestInPlaceCommands(t *testing.T) {
 var wrongInPlace = []struct{ old, new, finding string }{
 	{"^~ /uploads/", "/uploads/", "caret-missing"},
 	{"try_files  $thumbd_plain @", "try_files  $uri @", "try-files"},
-	{"try_files  $uri$thumbd_variant @thumbd_inplace", "try_files  $uri @thumbd_inplace", "try-files"},
-	{"try_files  $uri$thumbd_variant @thumbd_inplace", "try_files  $uri$thumbd_variant @thumbd", "try-files"},
+	{"try_files  $thumbd_inplace @thumbd_inplace", "try_files  $uri$thumbd_variant @thumbd_inplace", "try-files"},
+	{"try_files  $thumbd_inplace @thumbd_inplace", "try_files  $thumbd_inplace @thumbd", "try-files"},
 	{"    root       DOCUMENT_ROOT;", "    root       /var/empty;", "root-wrong"},
 	{"    alias      ", "    alias      /var/empty", "root-wrong"},
 	{"    alias     DOCUMENT_ROOT/uploads/;", "    alias     DOCUMENT_ROOT/;", "root-wrong"},
