@@ -5,6 +5,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
@@ -290,7 +291,9 @@ func TestInPlaceStatusesEndAtTheOriginal(t *testing.T) {
 		}
 	}
 	must(t, server.Close())
-	<-served
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		t.Error(err)
+	}
 	asBefore(t, r, []string{"a.jpg", "none.jpg"}, acceptAVIF)
 	// Neither location is for clients, and a program's text for nobody.
 	for _, target := range []string{"/_thumbd/original/uploads/a.jpg", "/_thumbd/tree/uploads/a.jpg"} {
@@ -323,8 +326,11 @@ func TestInPlaceFollowsOriginals(t *testing.T) {
 			return err
 		}
 		c, _, err := image.DecodeConfig(bytes.NewReader(resp.Body))
-		if resp.Status != 200 || err != nil || int64(c.Width-100) < version {
-			return fmt.Errorf("status %d, %v, %d pixels wide where %d were seen before", resp.Status, err, c.Width, version+100)
+		if err != nil {
+			return fmt.Errorf("status %d: %w", resp.Status, err)
+		}
+		if resp.Status != 200 || int64(c.Width-100) < version {
+			return fmt.Errorf("status %d, %d pixels wide where %d were seen before", resp.Status, c.Width, version+100)
 		}
 		return nil
 	})
