@@ -140,7 +140,7 @@ seek_palette(VipsImage *in, gboolean strip, void **buffer, size_t *length)
 		void *file = NULL;
 		size_t n;
 
-		if (save_palette(in, strip, 8, qualities[i], &file, &n) || n >= *length ||
+		if (save_palette(in, strip, 8, qualities[i], &file, &n) || n > *length ||
 			!shows(file, n, in)) {
 			vips_error_clear();
 			g_free(file);
