@@ -100,6 +100,36 @@ func TestPalettesStayPalettes(t *testing.T) {
 	}
 }
 
+// TestPalettesKeepSmallParts has a drawing with a small part of a color that no other
+// part has: it keeps that color.
+func TestPalettesKeepSmallParts(t *testing.T) {
+	m := image.NewPaletted(image.Rect(0, 0, 900, 700), nil)
+	for i := range 250 {
+		m.Palette = append(m.Palette, color.NRGBA{uint8(i), uint8(255 - i/2), uint8(100 + i/3), 255})
+	}
+	m.Palette = append(m.Palette, color.NRGBA{255, 0, 0, 255}, color.NRGBA{255, 0, 255, 255}, color.NRGBA{255, 255, 0, 255})
+	for at := range m.Pix {
+		m.Pix[at] = uint8(int(math.Hypot(float64(at%900%90-45), float64(at/900%70-35))) * 4 % 250)
+	}
+	const side = 10
+	for i := range 3 {
+		for at := range side * side {
+			m.SetColorIndex(300+at%side, 100+200*i+at/side, uint8(250+i))
+		}
+	}
+	got := thumbnail(t, encodePNG(t, m), thumb.Transform{Width: 450, Method: thumb.Fit, Format: thumb.PNG})
+	for i, want := range m.Palette[250:] {
+		r, g, b, _ := got.At(152, 52+100*i).RGBA()
+		wr, wg, wb, _ := want.RGBA()
+		for _, d := range []int{int(r>>8) - int(wr>>8), int(g>>8) - int(wg>>8), int(b>>8) - int(wb>>8)} {
+			if d < -48 || d > 48 {
+				t.Errorf("%v is %v", want, got.At(152, 52+100*i))
+				break
+			}
+		}
+	}
+}
+
 // TestPalettesOfPhotographs has a photograph with a palette, whose thumbnail would
 // not look the same with a palette.
 func TestPalettesOfPhotographs(t *testing.T) {
