@@ -80,12 +80,28 @@ func (v *visit) compareBlocks(b *nginxconf.Block, name string) {
 			v.outdated(b, name, fmt.Sprintf("there is no %q", want.Text()))
 		default:
 			if missing := have.Lacks(want); missing != nil {
-				v.outdated(have, name, fmt.Sprintf("%q lacks %q", want.Text(), missing.Text()))
+				part, at := partOf(name, missing), have
+				if part != name {
+					at = included(have, part)
+				}
+				v.outdated(at, part, fmt.Sprintf("%q lacks %q", want.Text(), missing.Text()))
 			} else if more := want.Lacks(have); more != nil {
-				v.outdated(more, name, fmt.Sprintf("%q has %q besides", want.Text(), more.Text()))
+				v.outdated(more, partOf(name, more), fmt.Sprintf("%q has %q besides", want.Text(), more.Text()))
 			}
 		}
 	}
+}
+
+// partOf returns the file that has, or should have, the directive d: one that the
+// shipped file of that name includes, or name itself.
+func partOf(name string, d *nginxconf.Block) string {
+	for _, m := range inclusion.FindAllSubmatch(shippedText(name), -1) {
+		part := string(m[1])
+		if strings.HasSuffix(d.File, "/"+part) || shipped(part).Find(d) != nil {
+			return part
+		}
+	}
+	return name
 }
 
 // compareIncluded finds a directive of a file that comes with thumbd and that b
