@@ -34,7 +34,7 @@ var layoutAnswers = []struct {
 	{host: "shop.example", target: "/media/cache/other/uploads/dogs.jpg", status: 404, reason: "unknown-preset"},
 	{host: "shop.example", target: "/media/cache/resolve/other/uploads/dogs.jpg", status: 404, reason: "unknown-preset"},
 	{host: "shop.example", target: "/media/cache/my_thumb/rc/Xz12Ab9_/uploads/dogs.jpg", status: 404, reason: "no-original"},
-	{host: "shop.example", target: "/media/cache/my_thumb/media/cache/my_thumb/uploads/dogs.jpg", status: 404, reason: "no-original"},
+	{host: "shop.example", target: "/media/cache/my_thumb/media/cache/my_thumb/uploads/dogs.jpg", status: 404, reason: "absolute-link"},
 
 	{host: "magazine.example", target: "/sites/default/files/styles/thumbnail/public/2024-01/dogs.jpg?itok=Ab_-9xYz", format: "jpeg", width: 67, height: 100},
 	{host: "magazine.example", target: "/sites/default/files/styles/large/public/2024-01/dogs.jpg.avif?itok=Ab_-9xYz", format: "avif", width: 320, height: 480},
