@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -90,7 +91,8 @@ func TestNoIdleExit(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		running := ask(ctx, r, target("a.jpg", "20x20_crop", "jpg"))
-		if err := r.StartDaemon(ctx); err != nil {
+		// Without it thumbd may have ended before nginx has connected.
+		if err := errors.Join(r.AwaitClient(ctx), r.StartDaemon(ctx)); err != nil {
 			t.Fatal(err)
 		}
 		held := atGate(t, path)

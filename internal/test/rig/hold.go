@@ -46,7 +46,7 @@ func (r *Rig) holdOn(ctx context.Context) (starts int, err error) {
 				return starts, err
 			}
 		}
-		if err := r.awaitClient(ctx); err != nil || ctx.Err() != nil {
+		if err := r.AwaitClient(ctx); err != nil || ctx.Err() != nil {
 			return starts, err
 		}
 		if r.daemon, err = r.startHeld(); err != nil {
@@ -56,9 +56,9 @@ func (r *Rig) holdOn(ctx context.Context) (starts int, err error) {
 	}
 }
 
-// awaitClient returns when a connection waits in one of the held sockets, or
+// AwaitClient returns when a connection waits in one of the held sockets, or
 // ctx is done.
-func (r *Rig) awaitClient(ctx context.Context) error {
+func (r *Rig) AwaitClient(ctx context.Context) error {
 	fds := []unix.PollFd{
 		{Fd: int32(r.held.Fd()), Events: unix.POLLIN},
 		{Fd: int32(r.admin.Fd()), Events: unix.POLLIN},
