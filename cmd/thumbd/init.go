@@ -48,7 +48,7 @@ func initCommand() *cobra.Command {
 			case err != nil:
 				return err
 			}
-			return writeSteps(cmd.OutOrStdout(), file, added, hasSnippet(cmd.Context(), s.Hosts))
+			return writeSteps(cmd.OutOrStdout(), file, added, nginxLines(cmd.Context(), added.Site, []string{nginxProgram()}))
 		},
 	}
 	configFlag(cmd, &file)
@@ -61,20 +61,6 @@ func initCommand() *cobra.Command {
 	flags.StringSliceVar(&s.AllowAddresses, "allow-address", nil, "an `ADDRESS` of an origin that is not of the Internet, e.g. 10.1.0.0/16")
 	flags.StringVar(&s.DocumentRoot, "document-root", "", "the `FOLDER` of the thumbnails ("+systemd.Cache+"/SITE)")
 	return cmd
-}
-
-// hasSnippet reports whether nginx's server blocks for hosts, or any of them if there
-// are no hosts, have the shipped snippet. A second include is an error of nginx.
-func hasSnippet(ctx context.Context, hosts []string) bool {
-	conf, err := nginxconf.Load(ctx, []string{"nginx"})
-	if err != nil {
-		return false
-	}
-	return slices.ContainsFunc(conf.Servers(), func(s *nginxconf.Server) bool {
-		return s.Named("@thumbd") != nil && (len(hosts) == 0 || slices.ContainsFunc(hosts, func(host string) bool {
-			return slices.ContainsFunc(s.All("server_name"), func(names *nginxconf.Block) bool { return slices.Contains(names.Args, host) })
-		}))
-	})
 }
 
 // mostTried is the most names among which init looks for a picture to try.
@@ -112,11 +98,13 @@ func tryLine(s *config.Site) string {
 		f.base = "http://" + s.Thumb.Hosts[0]
 	}
 	args := []string{picture(s), "300x300", "fit"}
-	if s.Thumb.Scheme == thumb.PresetScheme {
+	switch s.Thumb.Scheme {
+	case thumb.PresetScheme:
 		args, f.preset = args[:1], slices.Sorted(maps.Keys(s.Thumb.Presets))[0]
-	}
-	if s.Thumb.Scheme == thumb.RestThumbnails {
+	case thumb.RestThumbnails:
 		args[2] = "crop"
+	case thumb.InPlace:
+		args = args[:1]
 	}
 	if s.Access != nil {
 		f.expires = time.Hour
@@ -139,9 +127,9 @@ func tryLine(s *config.Site) string {
 	return command
 }
 
-// writeSteps writes the commands that a site still needs. With there, nginx's server block has
-// the snippet already.
-func writeSteps(w io.Writer, file string, a newsite.Added, there bool) error {
+// writeSteps writes the steps that a site still needs, with the lines for nginx's
+// server block.
+func writeSteps(w io.Writer, file string, a newsite.Added, lines []string) error {
 	s := a.Site
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s has [site.%s] now", file, s.Thumb.Name)
@@ -167,7 +155,7 @@ func writeSteps(w io.Writer, file string, a newsite.Added, there bool) error {
 	if len(s.Thumb.Hosts) > 0 {
 		where += ", " + strings.Join(s.Thumb.Hosts, " ")
 	}
-	say("In nginx's configuration, in "+where+":", nginxLines(s, there)...)
+	say("In nginx's configuration, in "+where+":", lines...)
 	restart := "systemctl try-reload-or-restart " + unit
 	outside := s.Thumb.DocumentRoot != systemd.Cache && !strings.HasPrefix(s.Thumb.DocumentRoot, systemd.Cache+"/")
 	if outside {
@@ -183,12 +171,30 @@ func writeSteps(w io.Writer, file string, a newsite.Added, there bool) error {
 	return err
 }
 
-// nginxLines returns the lines for the server block, without the include that is
-// there already.
-func nginxLines(s *config.Site, there bool) []string {
+// inclusions are the lines for a server block that it may have only once, by the
+// named locations of the files: a second one is an error of nginx.
+var inclusions = map[string]string{
+	"@thumbd":         "include snippets/thumbd.conf;",
+	"@thumbd_inplace": "include snippets/thumbd-inplace.conf;",
+}
+
+// nginxLines returns the lines for the server block of a site, without the
+// inclusions that it has in the files of nginx, a command.
+func nginxLines(ctx context.Context, s *config.Site, nginx []string) []string {
 	lines := doctor.Lines(s)
-	if there {
-		lines = lines[:len(lines)-1]
+	conf, err := nginxconf.Load(ctx, nginx)
+	if err != nil {
+		return lines
+	}
+	for _, server := range conf.Servers() {
+		if len(s.Thumb.Hosts) > 0 && !slices.ContainsFunc(s.Thumb.Hosts, func(host string) bool { return slices.Contains(server.Names, host) }) {
+			continue
+		}
+		for location, line := range inclusions {
+			if server.Named(location) != nil {
+				lines = slices.DeleteFunc(lines, func(l string) bool { return l == line })
+			}
+		}
 	}
 	return lines
 }

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"thumbd/internal/config"
+	"thumbd/internal/thumb"
+)
+
+// A file that the server block includes already is not named once more, and each
+// other one is.
+func TestInclusionsOfAServerAreLeftOut(t *testing.T) {
+	nginx := nginxProgram()
+	if _, err := exec.LookPath(nginx); err != nil {
+		t.Skip(err)
+	}
+	dir := t.TempDir()
+	const text = `error_log stderr;
+pid DIR/pid;
+events {}
+http {
+    access_log off;
+    client_body_temp_path DIR/t;
+    proxy_temp_path DIR/t;
+    fastcgi_temp_path DIR/t;
+    uwsgi_temp_path DIR/t;
+    scgi_temp_path DIR/t;
+    server {
+        server_name a.example;
+        location @thumbd { return 404; }
+    }
+    server {
+        server_name B.example;
+        location @thumbd { return 404; }
+        location @thumbd_inplace { return 404; }
+    }
+    server {
+        server_name c.example;
+    }
+}
+`
+	file := filepath.Join(dir, "nginx.conf")
+	if err := os.WriteFile(file, []byte(strings.ReplaceAll(text, "DIR", dir)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	command := []string{nginx, "-e", "stderr", "-c", file}
+	both := []string{"include snippets/thumbd.conf;", "include snippets/thumbd-inplace.conf;"}
+	for _, tt := range []struct {
+		hosts   []string
+		scheme  thumb.Scheme
+		command []string
+		want    []string
+	}{
+		{[]string{"c.example"}, thumb.Signed, command, both[:1]},
+		{[]string{"a.example"}, thumb.Signed, command, nil},
+		{[]string{"a.example"}, thumb.InPlace, command, both[1:]},
+		{[]string{"b.example"}, thumb.InPlace, command, nil},
+		{[]string{"c.example"}, thumb.InPlace, command, both},
+		{nil, thumb.InPlace, command, nil},
+		{nil, thumb.InPlace, []string{filepath.Join(dir, "no-nginx")}, both},
+	} {
+		s := &config.Site{Originals: "/srv/media", Thumb: thumb.Site{
+			Name: "uploads", Prefix: "/uploads/", DocumentRoot: "/srv/thumbs", Hosts: tt.hosts, Scheme: tt.scheme, Negotiate: thumb.Variants(),
+		}}
+		lines := nginxLines(t.Context(), s, tt.command)
+		got := slices.DeleteFunc(lines, func(line string) bool { return !strings.HasPrefix(line, "include ") })
+		if diff := cmp.Diff(strings.Join(tt.want, "\n"), strings.Join(got, "\n")); diff != "" {
+			t.Errorf("%v, %v (-want +got):\n%s", tt.hosts, tt.scheme, diff)
+		}
+	}
+}
+
+// The command that init shows is one that thumbd url takes.
+func TestTheLineToTryIsRight(t *testing.T) {
+	for _, scheme := range []thumb.Scheme{thumb.Signed, thumb.PresetScheme, thumb.RestThumbnails, thumb.InPlace} {
+		s := &config.Site{Originals: t.TempDir(), Thumb: thumb.Site{
+			Name: "a", Prefix: "/a/", Scheme: scheme, Presets: thumb.DefaultPresets(), Negotiate: thumb.Variants(),
+			MaxWidth: 1000, MaxHeight: 1000, Formats: []thumb.Format{thumb.JPEG}, Keys: [][]byte{[]byte("key")},
+		}}
+		args := strings.Fields(tryLine(s))
+		var f urlFlags
+		if i := slices.Index(args, "--preset"); i > 0 {
+			f.preset = args[i+1]
+		}
+		words := args[3:slices.Index(args, "--base")]
+		words[0] = "picture.jpg"
+		if _, err := f.thumbnail(&s.Thumb, words); err != nil {
+			t.Errorf("%v: %s: %v", scheme, strings.Join(args, " "), err)
+		}
+	}
+}
