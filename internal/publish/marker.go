@@ -3,9 +3,8 @@
 package publish
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
+	"os"
 	"path"
 	"time"
 )
@@ -28,35 +27,12 @@ func (t *Tree) Mark(name string, mtime time.Time, guard func(place func() error)
 	if err != nil {
 		return err
 	}
-	for range attempts {
-		if err = t.mark(path.Join(markers, rel), mtime, guard); !errors.Is(err, fs.ErrNotExist) {
-			break
+	return t.create(func(r *os.Root, _ *os.File, temp string) error {
+		if err := r.Chtimes(temp, time.Time{}, mtime); err != nil {
+			return err
 		}
-	}
-	return err
-}
-
-func (t *Tree) mark(rel string, mtime time.Time, guard func(place func() error) error) (err error) {
-	r, release, err := t.acquire()
-	if err != nil {
-		return err
-	}
-	defer release()
-	tmp, name, err := newTemp(r)
-	if err != nil {
-		return err
-	}
-	defer tmp.Close()
-	defer func() {
-		if err != nil {
-			// What can't be removed is swept at the next start.
-			_ = r.Remove(name)
-		}
-	}()
-	if err := r.Chtimes(name, time.Time{}, mtime); err != nil {
-		return err
-	}
-	return guard(func() error { return t.place(r, name, rel) })
+		return guard(func() error { return t.place(r, temp, path.Join(markers, rel)) })
+	})
 }
 
 // Marker returns the modification time that Mark has given for that name. ok is

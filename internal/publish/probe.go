@@ -22,35 +22,16 @@ const probeName = ".thumbd-probe"
 // Probe makes the tree if it is missing, and creates, renames and removes a
 // file in it. Its error names the path, the user and the cure.
 func (t *Tree) Probe() error {
-	var err error
-	for range attempts {
-		if err = t.probe(); !errors.Is(err, fs.ErrNotExist) {
-			break
+	return t.advise(t.create(func(r *os.Root, _ *os.File, name string) error {
+		if err := r.Rename(name, probeName); err != nil {
+			return err
 		}
-	}
-	return t.advise(err)
-}
-
-func (t *Tree) probe() error {
-	r, release, err := t.acquire()
-	if err != nil {
-		return err
-	}
-	defer release()
-	tmp, name, err := newTemp(r)
-	if err != nil {
-		return err
-	}
-	defer tmp.Close()
-	if err := r.Rename(name, probeName); err != nil {
-		_ = r.Remove(name)
-		return err
-	}
-	// Another daemon's probe may have been first.
-	if err := r.Remove(probeName); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
+		// Another daemon's probe may have been first.
+		if err := r.Remove(probeName); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
+	}))
 }
 
 // Check tells as well as can be told without making anything whether Probe

@@ -133,13 +133,7 @@ func (t *Tree) Publish(name string, picture *os.File, want Want) (err error) {
 	if err != nil {
 		return err
 	}
-	for range attempts {
-		// Whatever does not exist, and has been made on the way here, was
-		// taken away meanwhile.
-		if err = t.publish(rel, sealed, want); !errors.Is(err, fs.ErrNotExist) {
-			break
-		}
-	}
+	err = t.create(func(r *os.Root, tmp *os.File, temp string) error { return t.publish(r, tmp, temp, rel, sealed, want) })
 	if err == nil {
 		return nil
 	}
@@ -164,25 +158,8 @@ func Check(picture *os.File, want Want) error {
 	return verify(sealed, want)
 }
 
-// publish makes one attempt, in one opening of the tree.
-func (t *Tree) publish(rel string, sealed *io.SectionReader, want Want) (err error) {
-	r, release, err := t.acquire()
-	if err != nil {
-		return err
-	}
-	defer release()
-	tmp, name, err := newTemp(r)
-	if err != nil {
-		return err
-	}
-	// Closed last: until then the lock keeps Sweep away.
-	defer tmp.Close()
-	defer func() {
-		if err != nil {
-			// What can't be removed is swept at the next start.
-			_ = r.Remove(name)
-		}
-	}()
+// publish fills tmp, whose name is temp, from sealed, and renames it to rel.
+func (t *Tree) publish(r *os.Root, tmp *os.File, temp, rel string, sealed *io.SectionReader, want Want) error {
 	size := sealed.Size()
 	if _, err := io.Copy(tmp, io.NewSectionReader(sealed, 0, size)); err != nil {
 		return err
@@ -193,16 +170,16 @@ func (t *Tree) publish(rel string, sealed *io.SectionReader, want Want) (err err
 	if err := tmp.Chmod(0o644); err != nil {
 		return err
 	}
-	if err := r.Chtimes(name, time.Time{}, want.Mtime); err != nil {
+	if err := r.Chtimes(temp, time.Time{}, want.Mtime); err != nil {
 		return err
 	}
 	if err := tmp.Sync(); err != nil {
 		return err
 	}
 	if want.Guard == nil {
-		return t.place(r, name, rel)
+		return t.place(r, temp, rel)
 	}
-	return want.Guard(func() error { return t.place(r, name, rel) })
+	return want.Guard(func() error { return t.place(r, temp, rel) })
 }
 
 // Stat returns the mtime and the size of the published file of that name. ok

@@ -41,41 +41,18 @@ func (t *Tree) SetSettings(data []byte) (err error) {
 			err = fmt.Errorf("settings of the tree %s: %w", t.dir.Path(), err)
 		}
 	}()
-	for range attempts {
-		if err = t.setSettings(data); !errors.Is(err, fs.ErrNotExist) {
-			break
+	return t.create(func(r *os.Root, tmp *os.File, name string) error {
+		if _, err := tmp.Write(data); err != nil {
+			return err
 		}
-	}
-	return err
-}
-
-func (t *Tree) setSettings(data []byte) (err error) {
-	r, release, err := t.acquire()
-	if err != nil {
-		return err
-	}
-	defer release()
-	tmp, name, err := newTemp(r)
-	if err != nil {
-		return err
-	}
-	defer tmp.Close()
-	defer func() {
-		if err != nil {
-			// What can't be removed is swept at the next start.
-			_ = r.Remove(name)
+		if err := tmp.Sync(); err != nil {
+			return err
 		}
-	}()
-	if _, err := tmp.Write(data); err != nil {
-		return err
-	}
-	if err := tmp.Sync(); err != nil {
-		return err
-	}
-	if err := r.Rename(name, path.Join(tempDir, settingsName)); err != nil {
-		return err
-	}
-	return syncFolder(r, tempDir)
+		if err := r.Rename(name, path.Join(tempDir, settingsName)); err != nil {
+			return err
+		}
+		return syncFolder(r, tempDir)
+	})
 }
 
 // syncFolder makes sure of the names in a folder.

@@ -19,6 +19,40 @@ import (
 // rename does not cross file systems.
 const tempDir = ".thumbd"
 
+// create runs fill with a new temp file and its name, and fill renames the file. An
+// error leaves no temp file behind. If a purge takes away a folder meanwhile, fill
+// runs again, with another file.
+func (t *Tree) create(fill func(r *os.Root, tmp *os.File, name string) error) (err error) {
+	for range attempts {
+		if err = t.createOnce(fill); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	return err
+}
+
+// createOnce makes one attempt, in one opening of the tree.
+func (t *Tree) createOnce(fill func(r *os.Root, tmp *os.File, name string) error) (err error) {
+	r, release, err := t.acquire()
+	if err != nil {
+		return err
+	}
+	defer release()
+	tmp, name, err := newTemp(r)
+	if err != nil {
+		return err
+	}
+	// Closed last: until then the lock keeps Sweep away.
+	defer tmp.Close()
+	defer func() {
+		if err != nil {
+			// A file that can't be removed is swept at the next start.
+			_ = r.Remove(name)
+		}
+	}()
+	return fill(r, tmp, name)
+}
+
 // newTemp creates a temp file and locks it. The caller removes it unless it
 // has been renamed, and closes it after that. The error wraps fs.ErrNotExist
 // if a purge came between; then the caller may try again.
