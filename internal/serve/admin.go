@@ -26,40 +26,42 @@ func (h *Handler) Admin() http.Handler { return http.HandlerFunc(h.admin) }
 
 func (h *Handler) admin(w http.ResponseWriter, r *http.Request) {
 	err := errNoService
-	switch route := r.URL.Path; route {
-	case admin.PurgeRoute, admin.WarmRoute, admin.OriginalsRoute:
-		if err = allow(w, r, errMethodPost, http.MethodPost); err == nil {
-			err = h.adminPost(w, r)
-		}
-	case admin.ReportRoute, admin.ReadyRoute, admin.StatusRoute, admin.MetricsRoute:
-		if err = allow(w, r, errMethod, http.MethodGet, http.MethodHead); err == nil {
-			err = h.adminGet(w, r)
-		}
+	switch r.URL.Path {
+	case admin.PurgeRoute:
+		err = post(w, r, h.adminPurge)
+	case admin.WarmRoute:
+		err = post(w, r, h.adminWarm)
+	case admin.OriginalsRoute:
+		err = post(w, r, h.adminOriginals)
+	case admin.ReportRoute:
+		err = get(w, r, h.report)
+	case admin.ReadyRoute:
+		err = get(w, r, h.ready)
+	case admin.StatusRoute, admin.MetricsRoute:
+		err = get(w, r, h.metrics)
 	}
 	if err != nil {
 		h.refuseAdmin(w, r, err)
 	}
 }
 
-func (h *Handler) adminPost(w http.ResponseWriter, r *http.Request) error {
-	switch r.URL.Path {
-	case admin.PurgeRoute:
-		return h.adminPurge(w, r)
-	case admin.WarmRoute:
-		return h.adminWarm(w, r)
+// answering answers a request of an administrator, or returns why not.
+type answering func(w http.ResponseWriter, r *http.Request) error
+
+// post has f answer a POST.
+func post(w http.ResponseWriter, r *http.Request, f answering) error {
+	if err := allow(w, r, errMethodPost, http.MethodPost); err != nil {
+		return err
 	}
-	return h.adminOriginals(w, r)
+	return f(w, r)
 }
 
-func (h *Handler) adminGet(w http.ResponseWriter, r *http.Request) error {
-	switch r.URL.Path {
-	case admin.ReportRoute:
-		return h.report(w)
-	case admin.ReadyRoute:
-		return h.ready(w)
+// get has f answer a GET or a HEAD.
+func get(w http.ResponseWriter, r *http.Request, f answering) error {
+	if err := allow(w, r, errMethod, http.MethodGet, http.MethodHead); err != nil {
+		return err
 	}
-	h.options.Metrics.ServeHTTP(w, r)
-	return nil
+	return f(w, r)
 }
 
 // allow refuses with err a request of another method than those, which it names as
@@ -87,16 +89,15 @@ func (h *Handler) refuseAdmin(w http.ResponseWriter, r *http.Request, err error)
 func (h *Handler) Scrape() http.Handler { return http.HandlerFunc(h.scrape) }
 
 func (h *Handler) scrape(w http.ResponseWriter, r *http.Request) {
-	err := allow(w, r, errMethod, http.MethodGet, http.MethodHead)
-	switch {
-	case err != nil:
-	case r.URL.Path == healthRoute:
-		err = h.ready(w)
-	case r.URL.Path == admin.MetricsRoute:
-		h.options.Metrics.ServeHTTP(w, r)
-	default:
-		err = errNoService
-	}
+	err := get(w, r, func(w http.ResponseWriter, r *http.Request) error {
+		switch r.URL.Path {
+		case healthRoute:
+			return h.ready(w, r)
+		case admin.MetricsRoute:
+			return h.metrics(w, r)
+		}
+		return errNoService
+	})
 	if err != nil {
 		h.refuseAdmin(w, r, err)
 	}
@@ -106,15 +107,21 @@ func (h *Handler) scrape(w http.ResponseWriter, r *http.Request) {
 const healthRoute = "/health"
 
 // report answers with the result of Options.Report, in JSON.
-func (h *Handler) report(w http.ResponseWriter) error {
+func (h *Handler) report(w http.ResponseWriter, _ *http.Request) error {
 	if h.options.Report == nil {
 		return errNoService
 	}
 	return answerJSON(w, h.options.Report())
 }
 
+// metrics answers with Options.Metrics.
+func (h *Handler) metrics(w http.ResponseWriter, r *http.Request) error {
+	h.options.Metrics.ServeHTTP(w, r)
+	return nil
+}
+
 // ready answers whether requests for thumbnails can be served.
-func (h *Handler) ready(w http.ResponseWriter) error {
+func (h *Handler) ready(w http.ResponseWriter, _ *http.Request) error {
 	sites, err := h.sites.acquire()
 	if err != nil {
 		return err
