@@ -124,9 +124,8 @@ func names(c *config.Config) []string {
 }
 
 func (f *urlFlags) thumbnail(site *thumb.Site, args []string) (thumb.Thumb, error) {
-	w := thumb.Wanted{Original: args[0], Preset: f.preset, Ext: f.format}
 	args = f.spelled(site, args)
-	w.Preset = f.preset
+	w := thumb.Wanted{Original: args[0], Preset: f.preset, Ext: f.format}
 	presets := strings.Join(slices.Sorted(maps.Keys(site.Presets)), ", ")
 	switch {
 	case site.Scheme == thumb.PresetScheme && (f.preset == "" || len(args) != 1):

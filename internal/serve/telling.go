@@ -4,10 +4,8 @@ package serve
 
 import (
 	"strconv"
-	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 )
@@ -61,7 +59,7 @@ func (t *telling) due(what string, pause time.Duration) (more int, due bool) {
 // differs in its Unicode normalisation alone.
 func (h *Handler) tellOtherForm(a asked, err error) {
 	folder, ok := a.Originals.(Folder)
-	if !ok || err == nil || statusOf(err).reason != "no-original" || isASCII(a.thumb.Original) {
+	if !ok || err == nil || statusOf(err).reason != "no-original" {
 		return
 	}
 	other := folder.OtherForm(a.thumb.Original)
@@ -72,8 +70,4 @@ func (h *Handler) tellOtherForm(a asked, err error) {
 		h.options.Log.Warn("no such original, but one whose name differs in its Unicode normalisation alone: rename it, or sign its name",
 			"site", a.Thumb.Name, "original", strconv.QuoteToASCII(a.thumb.Original), "there", strconv.QuoteToASCII(other), "more", more)
 	}
-}
-
-func isASCII(s string) bool {
-	return strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
 }
