@@ -38,11 +38,11 @@ func Lines(s *config.Site) []string {
 func linesInPlace(s *config.Site) []string {
 	prefix, tree := s.Thumb.Prefix, strings.TrimSuffix(s.Thumb.DocumentRoot, "/")+s.Thumb.Prefix
 	root := "root       " + quoted(s.Thumb.DocumentRoot) + ";"
-	lines := append([]string{"location ^~ " + quoted(prefix) + " {"}, inside(s, plainRoot(s), "try_files  "+plain(s.Thumb.Negotiate)+" "+fallbackOf(s)+";")...)
+	lines := append([]string{"location ^~ " + quoted(prefix) + " {"}, inside(s, plainRoot(s), "try_files  "+inPlaceVariable("$thumbd_plain", s.Thumb.Negotiate)+" "+fallbackOf(s)+";")...)
 	// ^~ has switched off the location that runs these files, so nothing may show
 	// their text.
 	lines = append(lines, `    location ~* \.(?:php\d*|phtml|phar)$ { deny all; }`, "}", "location "+fallbackOf(s)+" {")
-	lines = append(lines, inside(s, root, "try_files  "+inTree(s.Thumb.Negotiate)+" @thumbd_inplace;")...)
+	lines = append(lines, inside(s, root, "try_files  "+inPlaceVariable("$thumbd_inplace", s.Thumb.Negotiate)+" @thumbd_inplace;")...)
 	return append(lines,
 		"}",
 		"location ^~ "+quoted("/_thumbd/original"+prefix)+" {",
@@ -83,22 +83,13 @@ func plainRoot(s *config.Site) string {
 	return "alias      " + quoted(strings.TrimSuffix(s.Originals, "/")+"/") + ";"
 }
 
-// plain returns what try_files of a site of the scheme inplace looks for among the
-// originals.
-func plain(negotiate []thumb.Format) string {
+// inPlaceVariable returns the variable of conf.d/thumbd.conf of that name for a site
+// of the scheme inplace: $thumbd_plain or, for WebP alone, $thumbd_plain_webp.
+func inPlaceVariable(name string, negotiate []thumb.Format) string {
 	if len(negotiate) == 1 {
-		return "$thumbd_plain_webp"
+		name += "_webp"
 	}
-	return "$thumbd_plain"
-}
-
-// inTree returns what try_files of a site of the scheme inplace looks for among the
-// variants.
-func inTree(negotiate []thumb.Format) string {
-	if len(negotiate) == 1 {
-		return "$thumbd_inplace_webp"
-	}
-	return "$thumbd_inplace"
+	return name
 }
 
 // fallbackOf returns the named location with the variants of a site of the scheme

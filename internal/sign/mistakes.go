@@ -29,7 +29,7 @@ func Mistake(uri, prefix string, keys [][]byte) string {
 		for _, text := range texts(body[:at], ext, prefix) {
 			for _, key := range keys {
 				for _, k := range spellings(key) {
-					mac := hmac.New(sha256.New, k.value)
+					mac := hmac.New(sha256.New, []byte(k.value))
 					mac.Write([]byte(text.value))
 					if equal(e.encode(mac.Sum(nil)), signature) {
 						return joined(e.mistake, text.mistake, k.mistake)
@@ -98,22 +98,17 @@ func texts(head, ext, prefix string) []spelling {
 	}
 }
 
-// keySpelling is a key that a signer may use, and the mistake in it.
-type keySpelling struct {
-	value   []byte
-	mistake string
-}
-
-func spellings(key []byte) []keySpelling {
-	all := []keySpelling{
-		{key, ""},
-		{append(slices.Clone(key), '\n'), "the key was used with the newline at the end of its file"},
+// spellings returns the keys that signers use for a key, the right one first.
+func spellings(key []byte) []spelling {
+	all := []spelling{
+		{string(key), ""},
+		{string(key) + "\n", "the key was used with the newline at the end of its file"},
 	}
 	if raw, err := hex.DecodeString(string(key)); err == nil {
-		all = append(all, keySpelling{raw, "the key was decoded from hexadecimal; its digits themselves are the key"})
+		all = append(all, spelling{string(raw), "the key was decoded from hexadecimal; its digits themselves are the key"})
 	}
 	if raw, err := base64.StdEncoding.DecodeString(string(key)); err == nil {
-		all = append(all, keySpelling{raw, "the key was decoded from base64; its characters themselves are the key"})
+		all = append(all, spelling{string(raw), "the key was decoded from base64; its characters themselves are the key"})
 	}
 	return all
 }
