@@ -321,7 +321,13 @@ func TestInPlaceFollowsOriginals(t *testing.T) {
 	var least atomic.Int64
 	l := startLoad(t, 2, func(ctx context.Context, _ int) error {
 		version := least.Load()
-		resp, err := r.Do(ctx, rig.Request{Target: "/uploads/a.png", Header: []string{acceptWebP}})
+		ask := rig.Request{Target: "/uploads/a.png", Header: []string{acceptWebP}}
+		resp, err := r.Do(ctx, ask)
+		if err == nil && resp.Status == 404 {
+			// nginx has looked for the variant, and did not find it any more when it
+			// opened it. That happens once.
+			resp, err = r.Do(ctx, ask)
+		}
 		if err != nil {
 			return err
 		}
@@ -350,9 +356,7 @@ func TestInPlaceFollowsOriginals(t *testing.T) {
 	}
 	l.end()
 	must(t, os.Rename(path, filepath.Join(dir, "b.png")))
-	for get(t, r, "/uploads/a.png", acceptWebP).Status != 404 {
-		<-time.After(5 * time.Millisecond)
-	}
+	becomes(t, r, "/uploads/a.png", 0, acceptWebP)
 	asBefore(t, r, []string{"b.png"}, acceptWebP)
 }
 
