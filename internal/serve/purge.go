@@ -19,8 +19,8 @@ import (
 	"thumbd/internal/originals"
 	"thumbd/internal/publish"
 	"thumbd/internal/purge"
-	"thumbd/internal/render"
 	"thumbd/internal/sign"
+	"thumbd/internal/stamp"
 	"thumbd/internal/thumb"
 )
 
@@ -41,15 +41,16 @@ type purges struct {
 	deleting   context.Context // done deleteTime later
 	stop       context.CancelFunc
 	background sync.WaitGroup
-	// fresh has originals whose other thumbnails have been looked at.
-	fresh *lru.Cache[render.Identity, struct{}]
+	// fresh has the version of which all thumbnails of an original are. Only the last
+	// one counts: an earlier version can return.
+	fresh *lru.Cache[original, stamp.Original]
 
 	mu      sync.Mutex
 	ledgers map[string]*purge.Ledger // by the folder of the tree
 }
 
 func newPurges() *purges {
-	fresh, err := lru.New[render.Identity, struct{}](toldKept)
+	fresh, err := lru.New[original, stamp.Original](toldKept)
 	if err != nil {
 		panic(err) // The size is a constant above zero.
 	}
@@ -289,8 +290,8 @@ func (sites *Sites) again(site, name string) (a asked, ok bool) {
 // removeStale removes the thumbnails of a's original that are of another
 // version of it than info, from which a was just published.
 func (h *Handler) removeStale(a asked, info originals.Info) {
-	id := render.Identity{Site: a.Thumb.Name, Name: a.thumb.Original, Mtime: info.Mtime.UnixNano(), Size: info.Size}
-	if h.purges.fresh.Contains(id) {
+	o, version := original{a.Thumb.Name, a.thumb.Original}, info.Version()
+	if last, ok := h.purges.fresh.Get(o); ok && last.Size == version.Size && last.Mtime.Equal(version.Mtime) {
 		return
 	}
 	for _, place := range a.Thumb.OfOriginal(a.thumb.Original) {
@@ -305,5 +306,5 @@ func (h *Handler) removeStale(a asked, info originals.Info) {
 			return
 		}
 	}
-	h.purges.fresh.Add(id, struct{}{})
+	h.purges.fresh.Add(o, version)
 }

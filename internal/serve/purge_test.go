@@ -139,6 +139,27 @@ func TestAMissRemovesStaleThumbnailsOfItsOriginal(t *testing.T) {
 	}
 }
 
+// A wrong upload that is taken back leaves no other size wrong, although the version
+// that returns was looked at before.
+func TestAnEarlierVersionReturns(t *testing.T) {
+	b := newBench(t, &painter{}, nil)
+	first, second := time.Unix(1_500_000_000, 0), time.Unix(1_600_000_000, 0)
+	small, large := b.url("a.jpg", "10x10"), b.url("a.jpg", "20x20")
+	for _, step := range []struct {
+		version time.Time
+		uri     string
+		gone    string
+	}{{first, small, large}, {second, large, small}, {first, small, large}, {second, large, small}} {
+		if err := os.Chtimes(filepath.Join(b.dir, "media/a.jpg"), step.version, step.version); err != nil {
+			t.Fatal(err)
+		}
+		b.get(step.uri)
+		if !b.published(step.uri) || b.published(step.gone) {
+			t.Errorf("version of %v: %v and %v are published", step.version.Year(), b.published(step.uri), b.published(step.gone))
+		}
+	}
+}
+
 // again returns sites as a reload makes them, which make other pictures.
 func (b *bench) again(renderer Renderer, width int) *Sites {
 	b.t.Helper()
