@@ -15,7 +15,8 @@ import (
 )
 
 // Listen makes a unix socket, if no service manager does. spec is
-// PATH[,mode=0660][,group=NAME], for example /run/thumbd.sock,group=www-data.
+// PATH[,mode=0660][,group=NAME or number], for example
+// /run/thumbd.sock,group=www-data.
 // Closing the listener removes the file of the socket. Listen replaces a file
 // that a dead process has left; if another process listens on it, that is an
 // error.
@@ -85,11 +86,7 @@ func parseOptions(s string) (mode fs.FileMode, group int, err error) {
 			}
 			mode = fs.FileMode(n)
 		case "group":
-			g, err := user.LookupGroup(value)
-			if err != nil {
-				return 0, 0, err
-			}
-			if group, err = strconv.Atoi(g.Gid); err != nil {
+			if group, err = groupID(value); err != nil {
 				return 0, 0, err
 			}
 		default:
@@ -97,6 +94,19 @@ func parseOptions(s string) (mode fs.FileMode, group int, err error) {
 		}
 	}
 	return mode, group, nil
+}
+
+// groupID returns the ID of a group by its name or number: a container may have no
+// name for the group of another container's nginx.
+func groupID(group string) (int, error) {
+	if id, err := strconv.ParseUint(group, 10, 31); err == nil {
+		return int(id), nil
+	}
+	g, err := user.LookupGroup(group)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(g.Gid)
 }
 
 // removeStale removes the file of a socket on which no process listens.

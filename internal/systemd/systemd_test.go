@@ -11,7 +11,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -159,6 +161,24 @@ func TestListen(t *testing.T) {
 	l.Close()
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("after Close: %v; want no file", err)
+	}
+}
+
+// A group may be a number, for root also one without a name.
+func TestListenTakesTheNumberOfAGroup(t *testing.T) {
+	group := os.Getgid()
+	if os.Getuid() == 0 {
+		group = 987654321
+	}
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := Listen("--listen", path+",group="+strconv.Itoa(group))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	info, err := os.Stat(path)
+	if err != nil || int(info.Sys().(*syscall.Stat_t).Gid) != group {
+		t.Errorf("%+v, %v; want the group %d", info, err, group)
 	}
 }
 
