@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"thumbd/internal/nginxconf"
@@ -29,27 +28,18 @@ func share() string {
 	return installedShare
 }
 
-// inclusion is a line of a shipped file that includes another one.
-var inclusion = regexp.MustCompile(`(?m)^\s*include (snippets/thumbd-[a-z]+\.conf);$`)
-
 // shipped returns the directives of a file that this version comes with, for example
-// snippets/thumbd.conf, with the files that it includes.
+// snippets/thumbd.conf.
 func shipped(name string) *nginxconf.Block {
-	b, err := nginxconf.Parse(inclusion.ReplaceAllFunc(shippedText(name), func(line []byte) []byte {
-		return shippedText(string(inclusion.FindSubmatch(line)[1]))
-	}))
-	if err != nil {
-		panic(err)
-	}
-	return b
-}
-
-func shippedText(name string) []byte {
 	text, err := nginx.Files.ReadFile(name)
 	if err != nil {
 		panic(err)
 	}
-	return text
+	b, err := nginxconf.Parse(text)
+	if err != nil {
+		panic(err)
+	}
+	return b
 }
 
 // compareShipped compares nginx's http block, and each server block with the
@@ -80,28 +70,12 @@ func (v *visit) compareBlocks(b *nginxconf.Block, name string) {
 			v.outdated(b, name, fmt.Sprintf("there is no %q", want.Text()))
 		default:
 			if missing := have.Lacks(want); missing != nil {
-				part, at := partOf(name, missing), have
-				if part != name {
-					at = included(have, part)
-				}
-				v.outdated(at, part, fmt.Sprintf("%q lacks %q", want.Text(), missing.Text()))
+				v.outdated(have, name, fmt.Sprintf("%q lacks %q", want.Text(), missing.Text()))
 			} else if more := want.Lacks(have); more != nil {
-				v.outdated(more, partOf(name, more), fmt.Sprintf("%q has %q besides", want.Text(), more.Text()))
+				v.outdated(more, name, fmt.Sprintf("%q has %q besides", want.Text(), more.Text()))
 			}
 		}
 	}
-}
-
-// partOf returns the file that has, or should have, the directive d: one that the
-// shipped file of that name includes, or name itself.
-func partOf(name string, d *nginxconf.Block) string {
-	for _, m := range inclusion.FindAllSubmatch(shippedText(name), -1) {
-		part := string(m[1])
-		if strings.HasSuffix(d.File, "/"+part) || shipped(part).Find(d) != nil {
-			return part
-		}
-	}
-	return name
 }
 
 // compareIncluded finds a directive of a file that comes with thumbd and that b

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+
+package nginx_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"thumbd/internal/nginxconf"
+	"thumbd/nginx"
+)
+
+// The locations that ask thumbd have the lines of thumbd-proxy.conf, in order, and
+// besides them only lines about errors. No file includes another one.
+func TestLocationsHaveTheLinesOfProxy(t *testing.T) {
+	want := texts(parse(t, "snippets/thumbd-proxy.conf"))
+	if len(want) < 20 {
+		t.Fatalf("only %d lines", len(want))
+	}
+	for file, location := range map[string]string{"snippets/thumbd.conf": "@thumbd", "snippets/thumbd-inplace.conf": "@thumbd_inplace"} {
+		i := slices.IndexFunc(parse(t, file).Children, func(b *nginxconf.Block) bool {
+			return b.Name == "location" && b.Arg(0) == location
+		})
+		if i < 0 {
+			t.Errorf("%s: no %s", file, location)
+			continue
+		}
+		block := *parse(t, file).Children[i]
+		block.Children = slices.DeleteFunc(slices.Clone(block.Children), func(b *nginxconf.Block) bool {
+			return slices.Contains([]string{"proxy_intercept_errors", "recursive_error_pages", "error_page"}, b.Name)
+		})
+		if diff := cmp.Diff(want, texts(&block)); diff != "" {
+			t.Errorf("%s (-thumbd-proxy.conf +%s):\n%s", location, file, diff)
+		}
+	}
+}
+
+func parse(t *testing.T, name string) *nginxconf.Block {
+	t.Helper()
+	text, err := nginx.Files.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := nginxconf.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// texts returns the directives of b, each with those within it behind it.
+func texts(b *nginxconf.Block) []string {
+	var all []string
+	for _, child := range b.Children {
+		all = append(all, child.Text())
+		all = append(all, texts(child)...)
+	}
+	return all
+}
