@@ -60,19 +60,18 @@ cubed(double f)
 	return f > 6 / 29.0 ? f * f * f : (f - 4 / 29.0) * 108 / 841;
 }
 
-/* CIE L*a*b* under D50, the white of ICC profiles and of Photoshop's TIFFs. The
- * matrix leads to sRGB and, after Bradford, to its white, D65. */
+/* CIE L*a*b* under the white of sRGB, as libvips takes it. */
 static void
 lab(double l, double a, double b, guint16 *q)
 {
 	double fy = (l + 16) / 116;
-	double x = 0.96422 * cubed(fy + a / 500);
+	double x = 0.95047 * cubed(fy + a / 500);
 	double y = cubed(fy);
-	double z = 0.82521 * cubed(fy - b / 200);
+	double z = 1.08883 * cubed(fy - b / 200);
 
-	q[0] = deep(curve(clip(3.1338561 * x - 1.6168667 * y - 0.4906146 * z)));
-	q[1] = deep(curve(clip(-0.9787684 * x + 1.9161415 * y + 0.0334540 * z)));
-	q[2] = deep(curve(clip(0.0719453 * x - 0.2289914 * y + 1.4052427 * z)));
+	q[0] = deep(curve(clip(3.2404542 * x - 1.5371385 * y - 0.4985314 * z)));
+	q[1] = deep(curve(clip(-0.9692660 * x + 1.8760108 * y + 0.0415560 * z)));
+	q[2] = deep(curve(clip(0.0556434 * x - 0.2040259 * y + 1.0572252 * z)));
 }
 
 /* The samples of a pixel of which each becomes one of 16 bits. */

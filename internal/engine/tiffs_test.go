@@ -189,7 +189,7 @@ func (k tiffKind) alpha() int {
 	return -1
 }
 
-// labOf returns L* from 0 to 1 and a* and b*, under D50.
+// labOf returns L* from 0 to 1 and a* and b*, under the white of sRGB.
 func labOf(c color.NRGBA) []float64 {
 	r, g, b := light(c.R), light(c.G), light(c.B)
 	f := func(t float64) float64 {
@@ -198,9 +198,9 @@ func labOf(c color.NRGBA) []float64 {
 		}
 		return (24389.0/27*t + 16) / 116
 	}
-	x := f((0.4361*r + 0.3851*g + 0.1431*b) / 0.9642)
-	y := f(0.2225*r + 0.7169*g + 0.0606*b)
-	z := f((0.0139*r + 0.0971*g + 0.7141*b) / 0.8252)
+	x := f((0.4124*r + 0.3576*g + 0.1805*b) / 0.9505)
+	y := f(0.2126*r + 0.7152*g + 0.0722*b)
+	z := f((0.0193*r + 0.1192*g + 0.9505*b) / 1.0891)
 	return []float64{(116*y - 16) / 100, 500 * (x - y), 200 * (y - z)}
 }
 
