@@ -118,6 +118,6 @@
 // of 200x200, with its soft edge, 2404 and not 5288. Photographs don't have so
 // few: counting stops after some hundred pixels. If the original has a palette, 256
 // and fewer colors are tried on the thumbnail, as long as the structural similarity of
-// each band stays 0.99 or more and no sample of a pixel changes by over 48: a drawing of
-// 16 colors that is reduced to 160x160 pixels is 5 kB and not 20, for 20 ms.
+// each band stays 0.99 or more and the mean of no 3x3 samples changes by over 16: a
+// drawing of 16 colors that is reduced to 160x160 pixels is 5 kB and not 20, for 20 ms.
 package engine

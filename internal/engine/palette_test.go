@@ -100,31 +100,33 @@ func TestPalettesStayPalettes(t *testing.T) {
 	}
 }
 
-// TestPalettesKeepSmallParts has a drawing with a small part of a color that no other
-// part has: it keeps that color.
+// TestPalettesKeepSmallParts has drawings with small parts of colors that no other
+// part has, of 5x5 and 3x3 pixels in the thumbnail: they keep these colors.
 func TestPalettesKeepSmallParts(t *testing.T) {
-	m := image.NewPaletted(image.Rect(0, 0, 900, 700), nil)
-	for i := range 250 {
-		m.Palette = append(m.Palette, color.NRGBA{uint8(i), uint8(255 - i/2), uint8(100 + i/3), 255})
-	}
-	m.Palette = append(m.Palette, color.NRGBA{255, 0, 0, 255}, color.NRGBA{255, 0, 255, 255}, color.NRGBA{255, 255, 0, 255})
-	for at := range m.Pix {
-		m.Pix[at] = uint8(int(math.Hypot(float64(at%900%90-45), float64(at/900%70-35))) * 4 % 250)
-	}
-	const side = 10
-	for i := range 3 {
-		for at := range side * side {
-			m.SetColorIndex(300+at%side, 100+200*i+at/side, uint8(250+i))
+	for _, side := range []int{10, 6} {
+		m := image.NewPaletted(image.Rect(0, 0, 900, 700), nil)
+		for i := range 250 {
+			m.Palette = append(m.Palette, color.NRGBA{uint8(i), uint8(255 - i/2), uint8(100 + i/3), 255})
 		}
-	}
-	got := thumbnail(t, encodePNG(t, m), thumb.Transform{Width: 450, Method: thumb.Fit, Format: thumb.PNG})
-	for i, want := range m.Palette[250:] {
-		r, g, b, _ := got.At(152, 52+100*i).RGBA()
-		wr, wg, wb, _ := want.RGBA()
-		for _, d := range []int{int(r>>8) - int(wr>>8), int(g>>8) - int(wg>>8), int(b>>8) - int(wb>>8)} {
-			if d < -48 || d > 48 {
-				t.Errorf("%v is %v", want, got.At(152, 52+100*i))
-				break
+		m.Palette = append(m.Palette, color.NRGBA{255, 0, 0, 255}, color.NRGBA{255, 0, 255, 255}, color.NRGBA{255, 255, 0, 255})
+		for at := range m.Pix {
+			m.Pix[at] = uint8(int(math.Hypot(float64(at%900%90-45), float64(at/900%70-35))) * 4 % 250)
+		}
+		for i := range 3 {
+			for at := range side * side {
+				m.SetColorIndex(300+at%side, 100+200*i+at/side, uint8(250+i))
+			}
+		}
+		got := thumbnail(t, encodePNG(t, m), thumb.Transform{Width: 450, Method: thumb.Fit, Format: thumb.PNG})
+		for i, want := range m.Palette[250:] {
+			is := got.At(150+side/4, 50+side/4+100*i)
+			r, g, b, _ := is.RGBA()
+			wr, wg, wb, _ := want.RGBA()
+			for _, d := range []int{int(r>>8) - int(wr>>8), int(g>>8) - int(wg>>8), int(b>>8) - int(wb>>8)} {
+				if d < -48 || d > 48 {
+					t.Errorf("of side %d: %v is %v", side, want, is)
+					break
+				}
 			}
 		}
 	}
