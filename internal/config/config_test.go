@@ -160,6 +160,7 @@ method = "crop"
 dpr = [2, 3]
 quality = 60
 gravity = "southeast"
+enlarge = false
 uncovered = "axes"
 formats = ["avif"]
 background = "00ff80"
@@ -277,6 +278,7 @@ func TestParseTakesEveryKey(t *testing.T) {
 						},
 						DPR:     []int{2, 3},
 						Formats: []thumb.Format{thumb.AVIF},
+						Enlarge: thumb.Never,
 					},
 					"detail": {Transform: thumb.Transform{Width: 40, Height: 30, Method: thumb.Crop, Focus: thumb.NewFocus(0, 6250)}},
 				},
@@ -500,6 +502,7 @@ func TestPackagedFile(t *testing.T) {
 	s.Thumb.Presets = map[string]thumb.Preset{"card": {
 		Transform: thumb.Transform{Width: 400, Height: 300, Method: thumb.Crop, Quality: 75, Gravity: thumb.North},
 		DPR:       []int{2},
+		Enlarge:   thumb.Never,
 	}, "banner": {
 		Transform: thumb.Transform{
 			Width: 1200, Height: 200, Method: thumb.Crop, Focus: thumb.NewFocus(3000, 6250), Background: thumb.NewColor(255, 255, 255),

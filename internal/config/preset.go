@@ -58,6 +58,7 @@ func presetFields(p *thumb.Preset) fields {
 		"size":    box(&t.Width, &t.Height),
 		"method":  word(&t.Method),
 		"dpr":     list(&p.DPR, number(2, 4)),
+		"enlarge": enlarging(&p.Enlarge),
 		"formats": list(&p.Formats, format(thumbnailFormats)),
 
 		"background": word(&t.Background),
@@ -119,6 +120,21 @@ func (r *reader) checkOriginal(d *draft, t table) {
 		if name != "method" && t.has(name) {
 			r.mistake(t.at(name), `has no effect with method = "original"; remove it`)
 		}
+	}
+}
+
+// enlarging sets whether a preset enlarges, whatever its site does.
+func enlarging(dst *thumb.Enlarge) setter {
+	return func(v any) error {
+		var on bool
+		if err := truth(&on)(v); err != nil {
+			return err
+		}
+		*dst = thumb.Never
+		if on {
+			*dst = thumb.Always
+		}
+		return nil
 	}
 }
 

@@ -251,7 +251,7 @@ func (s Settings) changed(to Settings) bool {
 		}
 	}
 	for name, p := range a.Presets {
-		if now, ok := b.Presets[name]; !ok || p.Transform != now.Transform || lacks(now.DPR, p.DPR) {
+		if now, ok := b.Presets[name]; !ok || differ(p, now) {
 			return true
 		}
 	}
@@ -267,12 +267,17 @@ func (c Change) Presets() []string {
 			continue
 		}
 		for name, p := range s.site.Presets {
-			if now, ok := c.to.site.Presets[name]; !ok || p.Transform != now.Transform || lacks(now.DPR, p.DPR) {
+			if now, ok := c.to.site.Presets[name]; !ok || differ(p, now) {
 				changed[name] = true
 			}
 		}
 	}
 	return slices.Sorted(maps.Keys(changed))
+}
+
+// differ reports whether now gives another picture than before, or lacks one.
+func differ(before, now thumb.Preset) bool {
+	return before.Transform != now.Transform || before.Enlarge != now.Enlarge || lacks(now.DPR, before.DPR)
 }
 
 // lacks reports whether an element of before is missing in now.

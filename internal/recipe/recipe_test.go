@@ -69,6 +69,7 @@ func TestChangesAreOfWhatTheyMakeOtherwise(t *testing.T) {
 		"nothing":            {func(*thumb.Site) {}, nil, ""},
 		"a preset's size":    {preset("s", func(p *thumb.Preset) { p.Transform.Width = 30 }), nil, "s s2 png(p) webp(p)"},
 		"a preset's quality": {preset("q", func(p *thumb.Preset) { p.Transform.Quality = 71 }), nil, "q"},
+		"a preset enlarging": {preset("q", func(p *thumb.Preset) { p.Enlarge = thumb.Always }), nil, "q"},
 		"a dpr less":         {preset("s", func(p *thumb.Preset) { p.DPR = nil }), nil, "s2"},
 		"a dpr more":         {preset("q", func(p *thumb.Preset) { p.DPR = []int{3} }), nil, ""},
 		"another format":     {preset("q", func(p *thumb.Preset) { p.Formats = formats }), nil, ""},

@@ -394,6 +394,31 @@ func TestTransformHasTheSitesSettings(t *testing.T) {
 	}
 }
 
+// A preset's own enlarge wins over the site's.
+func TestAPresetEnlargesByItself(t *testing.T) {
+	for _, tt := range []struct {
+		preset     thumb.Enlarge
+		site, want bool
+	}{
+		{thumb.AsSite, false, false},
+		{thumb.AsSite, true, true},
+		{thumb.Never, true, false},
+		{thumb.Always, false, true},
+	} {
+		site := signedSite()
+		p := site.Presets["card"]
+		site.Enlarge, p.Enlarge = tt.site, tt.preset
+		site.Presets["card"] = p
+		parsed, err := site.Parse("/thumbs/a/card" + sig + ".jpg")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := parsed.Transform().Enlarge; got != tt.want {
+			t.Errorf("preset %d, site %t: got %t", tt.preset, tt.site, got)
+		}
+	}
+}
+
 func TestDefaultPresets(t *testing.T) {
 	want := map[string]thumb.Preset{}
 	for name, side := range map[string]int{"icon": 16, "small": 50, "thumb": 100, "medium": 300, "large": 500, "xlarge": 800} {

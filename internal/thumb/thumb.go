@@ -73,7 +73,22 @@ type Preset struct {
 	Transform Transform // without Format, and DPR 0
 	DPR       []int     // the N of NAME@Nx that exist too, each 2 to 4
 	Formats   []Format  // preset scheme: URIs may name them after the original
+	Enlarge   Enlarge   `json:"enlarge,omitzero"`
 }
+
+// Enlarge is whether the thumbnails of a preset may be larger than their original.
+type Enlarge uint8
+
+// AsSite is the default: as Site.Enlarge says.
+const (
+	AsSite Enlarge = iota
+	Never
+	Always
+)
+
+// of returns whether a site's thumbnails may be larger if the site says so in
+// general.
+func (e Enlarge) of(site bool) bool { return e == Always || e == AsSite && site }
 
 // DefaultPresets are those of a site of the preset scheme that names none.
 func DefaultPresets() map[string]Preset {
@@ -153,8 +168,10 @@ type Thumb struct {
 // left to the preset and the site.
 func (t Thumb) Transform() Transform {
 	r := t.Spec
+	var enlarge Enlarge
 	if t.Preset != "" {
-		r = t.Site.Presets[t.Preset].Transform
+		p := t.Site.Presets[t.Preset]
+		r, enlarge = p.Transform, p.Enlarge
 		r.DPR, r.Format = t.Spec.DPR, t.Spec.Format
 	}
 	if t.Site.Scheme == InPlace {
@@ -172,7 +189,7 @@ func (t Thumb) Transform() Transform {
 	if name := r.Watermark.Name; name != "" {
 		r.Watermark = t.Site.Watermarks[name]
 	}
-	r.Enlarge, r.Metadata, r.FramesOver = t.Site.Enlarge, t.Site.Metadata, t.Site.FramesOver
+	r.Enlarge, r.Metadata, r.FramesOver = enlarge.of(t.Site.Enlarge), t.Site.Metadata, t.Site.FramesOver
 	return r
 }
 
