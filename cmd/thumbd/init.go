@@ -19,6 +19,7 @@ import (
 	"thumbd/internal/config"
 	"thumbd/internal/doctor"
 	"thumbd/internal/newsite"
+	"thumbd/internal/newsite/migrate"
 	"thumbd/internal/nginxconf"
 	"thumbd/internal/shell"
 	"thumbd/internal/systemd"
@@ -27,15 +28,20 @@ import (
 
 func initCommand() *cobra.Command {
 	var file string
+	var from []string
 	var s newsite.Site
 	cmd := &cobra.Command{
-		Use:     "init SITE --originals DIR --prefix URI",
+		Use:     "init SITE --originals DIR [--prefix URI | --from FILE]",
 		Short:   "Add a site with a fresh key, and say what nginx needs",
 		Example: "  thumbd init gallery --originals /srv/gallery/media --prefix /thumbs/",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			settings, err := migrated(&s, from, cmd.Flags().Changed("scheme"))
+			if err != nil {
+				return err
+			}
 			if s.Originals == "" || s.Prefix == "" {
-				return usage{errors.New("thumbd: want --originals and --prefix; see thumbd --help")}
+				return usage{errors.New("thumbd: want --originals and --prefix or --from; see thumbd --help")}
 			}
 			s.Name = args[0]
 			if s.DocumentRoot == "" {
@@ -48,6 +54,9 @@ func initCommand() *cobra.Command {
 			case err != nil:
 				return err
 			}
+			if err := writeMigrated(cmd.OutOrStdout(), settings); err != nil {
+				return err
+			}
 			return writeSteps(cmd.OutOrStdout(), file, added, nginxLines(cmd.Context(), added.Site, []string{nginxProgram()}))
 		},
 	}
@@ -55,12 +64,51 @@ func initCommand() *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&s.Originals, "originals", "", "the `FOLDER` of the originals")
 	flags.StringVar(&s.Prefix, "prefix", "", "the `URI` below which the thumbnails are, e.g. /thumbs/")
+	flags.StringSliceVar(&from, "from", nil, "the `FILE` of LiipImagine's filter sets, or of a Drupal style, more than once for several")
 	flags.StringVar(&s.Scheme, "scheme", "signed", "signed, preset, restthumbnails or inplace")
 	flags.StringSliceVar(&s.Hosts, "host", nil, "a `NAME` that the site is for, more than once for several (any)")
 	flags.BoolVar(&s.Protected, "protected", false, "show thumbnails only to clients with a signed query")
 	flags.StringSliceVar(&s.AllowAddresses, "allow-address", nil, "an `ADDRESS` of an origin that is not of the Internet, e.g. 10.1.0.0/16")
 	flags.StringVar(&s.DocumentRoot, "document-root", "", "the `FOLDER` of the thumbnails ("+systemd.Cache+"/SITE)")
 	return cmd
+}
+
+// migrated gives s the presets, layout and prefix of another system's settings.
+func migrated(s *newsite.Site, from []string, scheme bool) (migrate.Settings, error) {
+	if len(from) == 0 {
+		return migrate.Settings{}, nil
+	}
+	if scheme && s.Scheme != thumb.PresetScheme.String() {
+		return migrate.Settings{}, usage{errors.New("thumbd: --from is for --scheme preset")}
+	}
+	m, err := migrate.Read(from...)
+	switch {
+	case errors.Is(err, migrate.ErrSettings):
+		return m, usage{fmt.Errorf("thumbd: %w; nothing is changed", err)}
+	case err != nil:
+		return m, err
+	case len(m.Presets) == 0:
+		return m, usage{fmt.Errorf("thumbd: none of these has an equal; nothing is changed:\n%s", strings.Join(m.Lost, "\n"))}
+	}
+	s.Scheme, s.Layout, s.Quality, s.Presets = thumb.PresetScheme.String(), m.Layout.String(), m.Quality, m.Presets
+	if s.Prefix == "" {
+		s.Prefix = m.Prefix
+	}
+	return m, nil
+}
+
+// writeMigrated writes which settings of another system have no equal, or differ.
+func writeMigrated(w io.Writer, m migrate.Settings) error {
+	var b strings.Builder
+	list := func(title string, lines []string) {
+		if len(lines) > 0 {
+			fmt.Fprintf(&b, "%s\n\n    %s\n\n", title, strings.Join(lines, "\n    "))
+		}
+	}
+	list("These have no equal and are not written. Their URLs stay with the other system, see MOVING.md:", m.Lost)
+	list("These differ:", m.Remarks)
+	_, err := io.WriteString(w, b.String())
+	return err
 }
 
 // mostTried is the most names among which init looks for a picture to try.

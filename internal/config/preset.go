@@ -3,6 +3,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -36,6 +37,14 @@ func (r *reader) presets(d *draft) {
 		d.Thumb.Presets = thumb.DefaultPresets()
 		r.checkDefaultPresets(d)
 	}
+}
+
+// PresetName says what is wrong with the name of a preset of the scheme preset.
+func PresetName(name string) error {
+	if !presetPattern.MatchString(name) {
+		return errors.New(presetRule)
+	}
+	return nil
 }
 
 // checkPresetName checks that URIs of the site can have a preset's name.

@@ -41,12 +41,31 @@ type Site struct {
 	DocumentRoot string   `toml:"document_root"`
 	Originals    string   `toml:"originals"`
 	Scheme       string   `toml:"scheme"`
+	Layout       string   `toml:"layout,omitempty"`
 	Keys         []string `toml:"keys,omitempty"`
 	// Protected adds an access section with a key of its own, for signed queries.
 	Protected bool `toml:"-"`
 	// AllowAddresses are those of an origin outside the Internet, in the section
 	// fetch, for example 10.1.0.0/16.
 	AllowAddresses []string `toml:"-"`
+	// Quality has the quality of formats, for example of "jpg".
+	Quality map[string]int `toml:"-"`
+	Presets []Preset       `toml:"-"`
+}
+
+// Preset is a preset of the site: the keys of thumbd.toml(5).
+type Preset struct {
+	Name       string   `toml:"-"`
+	Size       string   `toml:"size"`
+	Method     string   `toml:"method"`
+	Formats    []string `toml:"formats,omitempty"`
+	Enlarge    bool     `toml:"enlarge,omitempty"`
+	Uncovered  string   `toml:"uncovered,omitempty"`
+	Gravity    string   `toml:"gravity,omitempty"`
+	Background string   `toml:"background,omitempty"`
+	Gray       bool     `toml:"gray,omitempty"`
+	Quality    int      `toml:"quality,omitzero"`
+	Frames     int      `toml:"frames,omitzero"`
 }
 
 // Added is what there is now.
@@ -153,6 +172,14 @@ func (s Site) appendTo(text []byte) ([]byte, error) {
 	}
 	if len(s.AllowAddresses) > 0 {
 		fmt.Fprintf(b, "\n[%s]\nallow_addresses = [\"%s\"]\n", toml.Key{"site", s.Name, "fetch"}, strings.Join(s.AllowAddresses, `", "`))
+	}
+	if len(s.Quality) > 0 {
+		fmt.Fprintf(b, "\n[%s]\n", toml.Key{"site", s.Name, "quality"})
+		err = errors.Join(err, toml.NewEncoder(b).Encode(s.Quality))
+	}
+	for _, p := range s.Presets {
+		fmt.Fprintf(b, "\n[%s]\n", toml.Key{"site", s.Name, "preset", p.Name})
+		err = errors.Join(err, toml.NewEncoder(b).Encode(p))
 	}
 	return b.Bytes(), err
 }
