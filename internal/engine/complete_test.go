@@ -33,6 +33,9 @@ func noisy(w, h int) *image.NRGBA {
 	return m
 }
 
+// lastPixels names the original whose end are its pixels, as they are.
+const lastPixels = "tiff that ends with its pixels"
+
 // damageable are originals of every kind that is read in a way of its own.
 func damageable(t *testing.T) map[string][]byte {
 	t.Helper()
@@ -50,6 +53,13 @@ func damageable(t *testing.T) map[string][]byte {
 	}
 	files["deflated tiff"] = asTIFF(t, m, tiff.Deflate)
 	files["plain tiff"] = asTIFF(t, m, tiff.Uncompressed)
+	// 40th parts of it are three rows: none of the places is beside the end of one.
+	low := noisy(203, 120)
+	last := rawTIFF(low.Rect.Max, 2, nil, []byte{0, 0, 0})
+	for i := range len(low.Pix) / 4 {
+		copy(last[len(last)-3*(len(low.Pix)/4-i):], low.Pix[4*i:][:3])
+	}
+	files[lastPixels] = last
 	still := webpFrame{still: files["webp"], at: m.Bounds()}
 	files["animated webp"] = animatedWebP(m.Bounds().Max, 0, still, still, still)
 	jxl, err := samples.ReadFile("samples/sample.jxl")
@@ -106,6 +116,9 @@ func TestDamagedIsNeverPublished(t *testing.T) {
 			}
 			for _, d := range damages {
 				told := d.name != "flipped" || strings.HasSuffix(name, "png")
+				if d.name == "cut, then itself" && name == lastPixels {
+					told = false // Nothing but pixels follows: these are some, too.
+				}
 				for i := range places {
 					n := len(data) * (2*i + 1) / (2 * places)
 					var got [][]byte

@@ -113,7 +113,7 @@ func (o *original) sniff() error {
 func (o *original) walk(job wire.Job) error {
 	c, err := probe.Walk(o.format, o.file, o.length, job.Frames)
 	if err == nil && o.format == thumb.TIFF {
-		o.tiff, err = probe.ReadTIFF(o.file)
+		o.tiff, err = probe.ReadTIFF(o.file, o.length)
 		c.Size = o.tiff.Size
 	}
 	if err == nil && (o.format == thumb.AVIF || o.format == thumb.HEIC) {

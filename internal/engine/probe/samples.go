@@ -77,16 +77,21 @@ const (
 // ReadTIFF finds the picture of a TIFF and checks that the worker can read it.
 // The picture is the first directory that is neither a reduced copy nor a mask
 // of another one, or the first directory of all if there is no such directory.
-// A picture that can't be read gives an error that wraps ErrUnsupported.
-func ReadTIFF(file io.ReaderAt) (TIFF, error) {
-	t, err := newTIFFReader(file)
+// A picture that can't be read gives an error that wraps ErrUnsupported. The file
+// has size bytes.
+func ReadTIFF(file io.ReaderAt, size int64) (TIFF, error) {
+	t, err := newTIFFReader(file, size)
 	if err != nil {
 		return TIFF{}, err
 	}
 	picture := TIFF{SubIFD: -1}
 	d, err := t.picture(&picture)
+	var x pixels
 	if err == nil {
-		err = d.describe(&picture)
+		x, err = d.describe(&picture)
+	}
+	if err == nil {
+		err = t.checkTail(d, x)
 	}
 	if err != nil {
 		return TIFF{}, fmt.Errorf("TIFF: %w", err)
@@ -97,14 +102,16 @@ func ReadTIFF(file io.ReaderAt) (TIFF, error) {
 // tiffReader reads the directories of a TIFF or a BigTIFF.
 type tiffReader struct {
 	file  io.ReaderAt
+	size  int64
+	zeros int64 // where the zeros begin that the file ends in
 	order byteOrder
 	big   bool
 	first int64
 }
 
-func newTIFFReader(file io.ReaderAt) (tiffReader, error) {
+func newTIFFReader(file io.ReaderAt, size int64) (tiffReader, error) {
 	head := readAt(file, 0, 8)
-	t := tiffReader{file: file, order: orderOf(head)}
+	t := tiffReader{file: file, size: size, zeros: zerosOf(file, size), order: orderOf(head)}
 	if t.order != nil {
 		t.first = int64(t.order.Uint32(head[4:]))
 		return t, nil
@@ -125,8 +132,8 @@ func newTIFFReader(file io.ReaderAt) (tiffReader, error) {
 type directory map[uint16][]uint64
 
 // Bounds of a hostile file: directories that are read, entries of one, and
-// numbers of an entry.
-const maxDirectories, maxDirectoryEntries, maxNumbers = 64, 4096, 64
+// numbers of an entry, and chunks of a picture.
+const maxDirectories, maxDirectoryEntries, maxNumbers, maxChunks = 64, 4096, 64, 1 << 20
 
 // read returns the directory at a place of the file and the place of the next
 // one, or 0.
@@ -208,21 +215,32 @@ func (t tiffReader) checkEnd(kind uint16, count uint64, place []byte) error {
 	return nil
 }
 
-// numbers returns the numbers of an entry, at most maxNumbers, or nil if they
+// most is how many numbers are read of an entry: of all chunks, where they are.
+func most(tag uint16) uint64 {
+	if tag == tagStrips || tag == tagTiles {
+		return maxChunks
+	}
+	return maxNumbers
+}
+
+// numbers returns the numbers of an entry, as many as most says, or nil if they
 // are of another type. It returns ErrTruncated if the file ends before the last
-// value, for example of a profile.
+// value, for example of a profile, or ends in zeros that a profile has not.
 func (t tiffReader) numbers(entry []byte) ([]uint64, error) {
-	kind := t.order.Uint16(entry[2:])
+	tag, kind := t.order.Uint16(entry), t.order.Uint16(entry[2:])
 	size := numberSizes[kind]
 	count := t.number(entry[4 : 4+t.placeSize()])
 	place := entry[4+t.placeSize():]
 	if err := t.checkEnd(kind, count, place); err != nil {
 		return nil, err
 	}
+	if tag == tagProfile && count > leastTail && int64(t.number(place)+count) >= t.zeros+leastTail {
+		return nil, ErrTruncated
+	}
 	if size == 0 || count == 0 {
 		return nil, nil
 	}
-	count = min(count, maxNumbers)
+	count = min(count, most(tag))
 	if kind == 5 {
 		count *= 2
 	}
@@ -325,28 +343,29 @@ type pixels struct {
 	extra                                                              []uint64 // ExtraSamples
 }
 
-// describe sets what p says of the pixels, or returns why they can't be read.
-func (d directory) describe(p *TIFF) error {
+// describe returns how the pixels lie and sets p's fields of that, or returns why
+// they can't be read.
+func (d directory) describe(p *TIFF) (pixels, error) {
 	width, height := d.get(tagWidth, 0), d.get(tagHeight, 0)
 	if width == 0 || height == 0 || max(width, height) > 1<<31-1 {
-		return fmt.Errorf("%w: %dx%d pixels", ErrMalformed, width, height)
+		return pixels{}, fmt.Errorf("%w: %dx%d pixels", ErrMalformed, width, height)
 	}
 	p.Size = image.Pt(int(width), int(height))
 	x, err := d.pixels()
 	if err != nil {
-		return err
+		return x, err
 	}
 	for _, check := range []func(directory) error{x.checkColor, x.checkExtra, x.checkLayout, x.checkTiles, x.checkCompression} {
 		if err := check(d); err != nil {
-			return err
+			return x, err
 		}
 	}
 	p.Kind, p.Palette = x.kind(), x.photometric == isPalette
 	p.Extra, p.Alpha = int(x.samples)-x.colors, x.alpha()
 	if p.Kind == YCbCrSamples {
-		return d.describeYCbCr(p)
+		return x, d.describeYCbCr(p)
 	}
-	return nil
+	return x, nil
 }
 
 func (d directory) pixels() (pixels, error) {

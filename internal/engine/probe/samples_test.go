@@ -48,7 +48,7 @@ func gray(more ...[4]uint32) [][4]uint32 {
 
 func TestReadTIFF(t *testing.T) {
 	for _, file := range [][]byte{smallTIFF(gray()...), bigTIFF(gray()...)} {
-		got, err := ReadTIFF(bytes.NewReader(file))
+		got, err := ReadTIFF(bytes.NewReader(file), int64(len(file)))
 		if err != nil || got.Size.X != 40 || got.Size.Y != 30 || got.SubIFD != -1 || got.Kind != PlainSamples {
 			t.Errorf("got %+v, %v", got, err)
 		}
@@ -83,7 +83,7 @@ func TestUnsupportedTIFFSaysWhy(t *testing.T) {
 		case "floating point":
 			entries = append([][4]uint32{{256, 3, 1, 4}, {257, 3, 1, 4}, {262, 3, 1, 1}, {339, 3, 1, 3}}, entries[1])
 		}
-		_, err := ReadTIFF(bytes.NewReader(smallTIFF(entries...)))
+		_, err := ReadTIFF(bytes.NewReader(smallTIFF(entries...)), int64(len(smallTIFF(entries...))))
 		if !errors.Is(err, ErrUnsupported) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v", want, err)
 		}
@@ -102,11 +102,11 @@ func TestTIFFCutInAValue(t *testing.T) {
 		"floats":    {33550, 12, 3, uint32(len(whole))},
 		"far":       {34675, 7, 1 << 31, 1 << 31},
 	} {
-		if _, err := ReadTIFF(bytes.NewReader(smallTIFF(gray(entry)...))); !errors.Is(err, ErrTruncated) {
+		if _, err := ReadTIFF(bytes.NewReader(smallTIFF(gray(entry)...)), int64(len(smallTIFF(gray(entry)...)))); !errors.Is(err, ErrTruncated) {
 			t.Errorf("%s: %v, want %v", name, err, ErrTruncated)
 		}
 		long := append(smallTIFF(gray(entry)...), make([]byte, 2000)...)
-		if _, err := ReadTIFF(bytes.NewReader(long)); err != nil && name != "far" {
+		if _, err := ReadTIFF(bytes.NewReader(long), int64(len(long))); err != nil && name != "far" {
 			t.Errorf("%s, whole: %v", name, err)
 		}
 	}
@@ -116,15 +116,15 @@ func TestHostileTIFFEnds(t *testing.T) {
 	reduced := [4]uint32{254, 4, 1, 1}
 	loop := smallTIFF(gray(reduced)...)
 	binary.LittleEndian.PutUint32(loop[len(loop)-4:], 8)
-	if got, err := ReadTIFF(bytes.NewReader(loop)); err != nil || got.Page != 0 {
+	if got, err := ReadTIFF(bytes.NewReader(loop), int64(len(loop))); err != nil || got.Page != 0 {
 		t.Errorf("a loop: got %+v, %v", got, err)
 	}
 	within := smallTIFF(gray(reduced, [4]uint32{330, 4, 1, 8})...)
-	if got, err := ReadTIFF(bytes.NewReader(within)); err != nil || got.SubIFD != -1 {
+	if got, err := ReadTIFF(bytes.NewReader(within), int64(len(within))); err != nil || got.SubIFD != -1 {
 		t.Errorf("a directory in itself: got %+v, %v", got, err)
 	}
 	for n := range len(loop) {
-		if _, err := ReadTIFF(bytes.NewReader(loop[:n])); err == nil && n < len(loop)-4 {
+		if _, err := ReadTIFF(bytes.NewReader(loop[:n]), int64(len(loop[:n]))); err == nil && n < len(loop)-4 {
 			t.Errorf("read although cut after %d bytes", n)
 		}
 	}
@@ -136,7 +136,7 @@ func FuzzReadTIFF(f *testing.F) {
 	f.Add(smallTIFF(gray([4]uint32{254, 4, 1, 1}, [4]uint32{330, 4, 1, 8})...))
 	f.Add(smallTIFF([][4]uint32{{256, 3, 1, 4}, {257, 3, 1, 4}, {258, 3, 1, 8}, {262, 3, 1, 6}, {277, 3, 1, 3}, {530, 3, 2, 1 | 1<<16}, {529, 5, 3, 0}}...))
 	f.Fuzz(func(t *testing.T, file []byte) {
-		p, err := ReadTIFF(bytes.NewReader(file))
+		p, err := ReadTIFF(bytes.NewReader(file), int64(len(file)))
 		if err != nil {
 			return
 		}

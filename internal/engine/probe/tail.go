@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT
+
+package probe
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"slices"
+)
+
+// Tags of a TIFF directory that say where its chunks, strips or tiles, are, and
+// its profile.
+const (
+	tagStrips       = 273
+	tagRowsPerStrip = 278
+	tagTiles        = 324
+	tagProfile      = 34675
+)
+
+// leastTail is the number of zeros at the end of a TIFF that are looked at. A
+// copy is written in blocks, the smallest of which are the sectors of old disks.
+const leastTail = 512
+
+// leastRun is the number of pixels in a row that are evidence: fewer may be dark
+// by chance.
+const leastRun = 8
+
+// tiffTail looks whether the samples of an uncompressed TIFF were written to
+// their end. It finds the copy that has its length already, but of which the
+// last part is still zeros. Other compressions have decoders that find it.
+//
+// Zeros alone prove nothing: a film's still has a black bar at its bottom, a
+// drawing is on transparent ground, and 0 is white in many scans. But the
+// zeros of a copy begin anywhere in a row. So the rows around that place are
+// compared. Example, a picture of 10 pixels a row, 0 a pixel of zeros:
+//
+//	a copy      x x x x x x x x x x     a black bar  x x x x x x x x x x
+//	            x x x x 0 0 0 0 0 0                  x x x x x x x x x x
+//	            0 0 0 0 0 0 0 0 0 0                  0 0 0 0 0 0 0 0 0 0
+//
+// A copy has 7 of 8 pixels that are not zero, both before that place and in the
+// row above behind it. So has an honest picture, but only if its black part begins
+// with an edge that falls by less than two pixels over the width. In a tile, which
+// is narrow, the last row of the tile at its left must be full, too.
+//
+// Not found is a copy that ends within leastRun pixels of the side, in the tile at
+// the left, or where the picture itself is zeros.
+type tiffTail struct {
+	file  io.ReaderAt
+	zeros int64 // where the zeros begin that the file ends in
+	pixel int64 // bytes of a pixel in a chunk, at least 1
+	row   int64 // bytes of a row of a chunk
+	rows  int64 // rows of a chunk
+	// across is the number of chunks beside each other, of strips 1. So far before
+	// a chunk is the chunk above it.
+	across int
+	height int64 // of the picture
+}
+
+// checkTail returns ErrTruncated if the samples of d end in zeros of an
+// unfinished copy.
+func (t tiffReader) checkTail(d directory, x pixels) error {
+	if x.compression != 1 || t.size-t.zeros < leastTail {
+		return nil
+	}
+	tail := newTIFFTail(d, x)
+	tail.file, tail.zeros = t.file, t.zeros
+	chunks := d[tagStrips]
+	if x.tiled {
+		chunks = d[tagTiles]
+	}
+	for i, chunk := range chunks {
+		if chunk < uint64(t.zeros) && (t.zeros-1-int64(chunk))/tail.row < tail.rows && tail.isCopy(chunks, i) {
+			return fmt.Errorf("%w: only zeros from byte %d on", ErrTruncated, t.zeros)
+		}
+	}
+	return nil
+}
+
+func newTIFFTail(d directory, x pixels) tiffTail {
+	width, height := int64(d.get(tagWidth, 0)), int64(d.get(tagHeight, 0))
+	bits := int64(x.bits * x.samples)
+	if x.planar == 2 {
+		bits = int64(x.bits)
+	}
+	t := tiffTail{across: 1, height: height, rows: min(int64(d.get(tagRowsPerStrip, 1<<32-1)), height)}
+	if x.tiled {
+		side := int64(d.get(tagTileWidth, 1))
+		t.across = int((width + side - 1) / side)
+		width, t.rows = side, int64(d.get(tagTileHeight, 1))
+	}
+	t.row, t.pixel = (width*bits+7)/8, max(bits/8, 1)
+	return t
+}
+
+// zerosOf returns where the zeros begin that a file ends in, or its size.
+func zerosOf(file io.ReaderAt, size int64) int64 {
+	const block = 32 << 10
+	for size > 0 {
+		from := max(size-block, 0)
+		b := bytes.TrimRight(readAt(file, from, size-from), "\x00")
+		if size = from + int64(len(b)); len(b) > 0 {
+			break
+		}
+	}
+	return size
+}
+
+// isCopy compares the rows around the place where the zeros begin, in chunk i of
+// those at the given places.
+func (t tiffTail) isCopy(chunks []uint64, i int) bool {
+	from := int64(chunks[i])
+	last := t.zeros - 1 - from
+	y := last / t.row
+	// The pixel of the last byte was written, maybe in part.
+	x := (last%t.row/t.pixel + 1) * t.pixel
+	run := leastRun * t.pixel
+	if x < run || t.row-x < run || !t.isFull(chunks[i], y, x-run, x) || !t.isFullAtLeft(chunks, i) {
+		return false
+	}
+	switch {
+	case y > 0:
+		return t.isFull(chunks[i], y-1, x, t.row)
+	case i >= t.across:
+		return t.isFull(chunks[i-t.across], t.rows-1, x, t.row)
+	}
+	// All of the picture is zeros but the begin of its first row.
+	return true
+}
+
+// isFullAtLeft reports whether the last row of the tile at the left of tile i is
+// full. Nothing is beside a strip.
+func (t tiffTail) isFullAtLeft(chunks []uint64, i int) bool {
+	if t.across == 1 {
+		return true
+	}
+	top := int64(i/t.across) * t.rows
+	return i%t.across > 0 && t.isFull(chunks[i-1], min(t.rows, t.height-top)-1, 0, t.row)
+}
+
+// isFull reports whether 7 of 8 pixels of a part of row y of a chunk are not zero.
+// The part begins and ends at the given bytes of the row.
+func (t tiffTail) isFull(chunk uint64, y, begin, end int64) bool {
+	// None of it is behind the pixel where the zeros begin.
+	limit := t.zeros + t.pixel
+	if chunk > uint64(limit) || y < 0 || y > limit/t.row || int64(chunk)+y*t.row+end > limit {
+		return false
+	}
+	full, all := int64(0), (end-begin)/t.pixel
+	for p := range slices.Chunk(readAt(t.file, int64(chunk)+y*t.row+begin, end-begin), int(t.pixel)) {
+		if len(bytes.Trim(p, "\x00")) > 0 {
+			full++
+		}
+	}
+	return 8*full >= 7*all
+}
