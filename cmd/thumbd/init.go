@@ -57,7 +57,7 @@ func initCommand() *cobra.Command {
 			if err := writeMigrated(cmd.OutOrStdout(), settings); err != nil {
 				return err
 			}
-			return writeSteps(cmd.OutOrStdout(), file, added, nginxLines(cmd.Context(), added.Site, []string{nginxProgram()}))
+			return writeSteps(cmd.OutOrStdout(), added, nginxLines(cmd.Context(), added.Site, []string{nginxProgram()}))
 		},
 	}
 	configFlag(cmd, &file)
@@ -177,10 +177,10 @@ func tryLine(s *config.Site) string {
 
 // writeSteps writes the steps that a site still needs, with the lines for nginx's
 // server block.
-func writeSteps(w io.Writer, file string, a newsite.Added, lines []string) error {
+func writeSteps(w io.Writer, a newsite.Added, lines []string) error {
 	s := a.Site
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s has [site.%s] now", file, s.Thumb.Name)
+	fmt.Fprintf(&b, "%s has [site.%s] now", a.File, s.Thumb.Name)
 	if a.Key != "" {
 		fmt.Fprintf(&b, ", with a new key in %s", a.Key)
 	}

@@ -38,7 +38,7 @@ func (r *reader) access(d *draft) {
 	o := &access.Options{Site: d.Thumb.Name, Cookie: "thumbd", Leeway: 30 * time.Second}
 	r.read(t, accessFields(d, o))
 	if o.Revoked != "" && !filepath.IsAbs(o.Revoked) {
-		o.Revoked = filepath.Join(filepath.Dir(r.file), o.Revoked)
+		o.Revoked = filepath.Join(filepath.Dir(r.files[0]), o.Revoked)
 	}
 	d.Access = o
 	r.missing(t, "proofs", `["signature", "token"]`)
@@ -177,9 +177,9 @@ func (r *reader) compareUses(drafts []*draft) {
 			switch {
 			case len(a.content) == 0 || !bytes.Equal(a.content, b.content):
 			case a.purpose != b.purpose:
-				r.mistake(b.key, "%s is a key of %s (line %d) too, which is for %s; each purpose needs its own", b.name, a.key, r.lines[a.key], a.purpose)
+				r.mistake(b.key, "%s is a key of %s (%s) too, which is for %s; each purpose needs its own", b.name, a.key, r.line(a.key), a.purpose)
 			case a.purpose == anySection && a.key != b.key:
-				r.mistake(b.key, "%s is a key of %s (line %d) too; each needs its own", b.name, a.key, r.lines[a.key])
+				r.mistake(b.key, "%s is a key of %s (%s) too; each needs its own", b.name, a.key, r.line(a.key))
 			}
 		}
 	}

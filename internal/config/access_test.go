@@ -108,7 +108,7 @@ func TestParseAccessMistakes(t *testing.T) {
 	}
 	for _, tt := range accessMistakes {
 		t.Run(tt.name, func(t *testing.T) {
-			_, _, err := Parse("f", []byte(tt.text), env)
+			_, _, err := Parse([]File{{"f", []byte(tt.text)}}, env)
 			if err == nil {
 				t.Fatalf("Parse(%q): no mistake", tt.text)
 			}
@@ -128,7 +128,7 @@ func TestParseAccess(t *testing.T) {
 	if c.Files[0].Internal != "" {
 		t.Errorf("internal of another front end: %q", c.Files[0].Internal)
 	}
-	c, _, err := Parse("/etc/thumbd/thumbd.toml", []byte(guarded(signature+"revoked = \"revoked.txt\"\n")), testEnvironment())
+	c, _, err := Parse([]File{{"/etc/thumbd/thumbd.toml", []byte(guarded(signature + "revoked = \"revoked.txt\"\n"))}}, testEnvironment())
 	if err != nil || c.Sites[0].Access.Revoked != "/etc/thumbd/revoked.txt" {
 		t.Errorf("revoked: %+v, %v", c, err)
 	}

@@ -159,7 +159,7 @@ func (r *reader) compare(drafts []*draft) {
 
 // ref names a site that another one contradicts.
 func (r *reader) ref(d *draft) string {
-	return fmt.Sprintf("%s (line %d)", d.table.key, r.lines[d.table.key])
+	return fmt.Sprintf("%s (%s)", d.table.key, r.line(d.table.key))
 }
 
 // overlap reports whether a URI can have both prefixes. An empty one is not known.

@@ -5,12 +5,14 @@
 package config
 
 import (
-	"cmp"
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
+	"maps"
 	"math"
 	"net/netip"
 	"os"
@@ -58,8 +60,8 @@ type Config struct {
 	Sites []Site  // sorted by name
 	Files []Files // sorted by name; at least one where there is no site
 
-	file     string
-	lines    map[string]int // of tables and values, by dotted key
+	files    []string         // the names
+	places   map[string]place // of tables and values, by dotted key
 	checksum string
 }
 
@@ -84,19 +86,19 @@ type Site struct {
 
 // Mistake is one thing that is wrong in a configuration file.
 type Mistake struct {
-	File string // as it was given to Load or Parse
+	File string // as it was given to Parse, or Load has found it
 	Line int    // from 1; 0: the file as a whole
 	Key  string // dotted, as TOML writes it; empty where the syntax is wrong
 	Text string // what is wrong, and often what to do about it
 }
 
-// Checksum returns the SHA-256 of the text that c was made of, in hexadecimal.
+// Checksum returns a SHA-256 of the files that c was made of, in hexadecimal.
 func (c *Config) Checksum() string { return c.checksum }
 
 // Mistake returns what was found wrong with a value only when it was put to
 // use, by its dotted key.
 func (c *Config) Mistake(key string, err error) Mistake {
-	r := reader{file: c.file, lines: c.lines}
+	r := reader{files: c.files, places: c.places}
 	return r.at(key, err.Error())
 }
 
@@ -130,26 +132,66 @@ type Environment struct {
 	Resolve func(path string) (string, error)
 }
 
-// Load reads the configuration file at path and the keys that it names: those
-// with relative names from the folder credentials, which is
-// $CREDENTIALS_DIRECTORY or empty, then from keys/ beside the file. It returns
-// the mistakes as Parse does.
+// Load reads the configuration file at path, the files of sites beside it, and the
+// keys that they name: those with relative names from the folder credentials, which
+// is $CREDENTIALS_DIRECTORY or empty, then from keys/ beside the file. It returns the
+// mistakes as Parse does.
 func Load(path, credentials string) (*Config, []Mistake, error) {
-	data, err := readFile(path)
+	files, err := ReadFiles(path)
 	if err != nil {
 		return nil, nil, fmt.Errorf("configuration: %w", err)
 	}
-	return LoadText(path, data, credentials)
+	return LoadFiles(files, credentials)
 }
 
-// LoadText is Load of a file at path that would have the text data.
-func LoadText(path string, data []byte, credentials string) (*Config, []Mistake, error) {
-	store := keyStore{credentials: credentials, keys: filepath.Join(filepath.Dir(path), "keys")}
-	return Parse(path, data, Environment{
+// LoadFiles is Load of files that are as ReadFiles returns them.
+func LoadFiles(files []File, credentials string) (*Config, []Mistake, error) {
+	store := keyStore{credentials: credentials, keys: filepath.Join(filepath.Dir(files[0].Name), "keys")}
+	return Parse(files, Environment{
 		CPUs:    runtime.GOMAXPROCS(0),
 		Key:     store.read,
 		Resolve: resolve,
 	})
+}
+
+// File is the name and the text of a configuration file.
+type File struct {
+	Name string
+	Data []byte
+}
+
+// SitesFolder returns the folder of the files of sites for the configuration file at
+// path: /etc/thumbd/sites.d for /etc/thumbd/thumbd.toml.
+func SitesFolder(path string) string { return filepath.Join(filepath.Dir(path), "sites.d") }
+
+// ReadFiles reads the configuration file at path, and then each *.toml in its folder
+// of sites, sorted by name. A name that begins with a dot is an editor's own. If there
+// is a file of a site, the one at path may be missing: it then counts as empty.
+func ReadFiles(path string) ([]File, error) {
+	data, missing := readFile(path)
+	if missing != nil && !errors.Is(missing, fs.ErrNotExist) {
+		return nil, missing
+	}
+	files := []File{{path, data}}
+	entries, err := os.ReadDir(SitesFolder(path))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), ".toml") || strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		name := filepath.Join(SitesFolder(path), e.Name())
+		data, err := readFile(name)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, File{name, data})
+	}
+	if len(files) == 1 && missing != nil {
+		return nil, missing
+	}
+	return files, nil
 }
 
 func readFile(path string) ([]byte, error) {
@@ -165,12 +207,13 @@ func readFile(path string) ([]byte, error) {
 	return data, err
 }
 
-// Parse makes a Config of the text data; name is what messages call its file.
-// The error joins every mistake of the text as a Mistake, in the order of
-// lines, those without a line last; of mistakes in TOML's syntax it tells the
-// first. Mistakes with which thumbd can work are warnings, which are returned
-// beside an error too.
-func Parse(name string, data []byte, env Environment) (*Config, []Mistake, error) {
+// Parse makes a Config of files: thumbd.toml, and then those that have only sites and
+// sections of downloads. Messages have their names.
+// The error joins every mistake as a Mistake, in the order of files and lines, those
+// without a line last; of mistakes in TOML's syntax it tells the first of each file,
+// and nothing else. Mistakes with which thumbd can work are warnings, which are
+// returned beside an error too.
+func Parse(files []File, env Environment) (*Config, []Mistake, error) {
 	c := &Config{
 		WorkerRenders:   1000,
 		WorkerMemory:    1 << 30,
@@ -188,27 +231,44 @@ func Parse(name string, data []byte, env Environment) (*Config, []Mistake, error
 		RenderTime:      20 * time.Second,
 		Queue:           256,
 		QueueTime:       30 * time.Second,
-		checksum:        fmt.Sprintf("%x", sha256.Sum256(data)),
+		checksum:        checksum(files),
 		SpoolBytes:      1 << 30,
-		file:            name,
 	}
-	r := reader{file: name, env: env, lines: make(map[string]int), bad: make(map[string]bool)}
-	r.config(c, string(data))
-	c.lines = r.lines
-	slices.SortStableFunc(r.mistakes, byLine)
-	slices.SortStableFunc(r.warnings, byLine)
+	r := reader{env: env, places: make(map[string]place), bad: make(map[string]bool)}
+	r.config(c, files)
+	c.files, c.places = r.files, r.places
+	r.sort()
 	if err := join(r.mistakes); err != nil {
 		return nil, r.warnings, err
 	}
 	return c, r.warnings, nil
 }
 
-func (r *reader) config(c *Config, data string) {
-	top, ok := r.decode(data)
-	if !ok {
+// checksum returns a SHA-256 of the files' texts. No text without mistakes has a NUL.
+func checksum(files []File) string {
+	var texts [][]byte
+	for _, f := range files {
+		texts = append(texts, f.Data)
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(bytes.Join(texts, []byte{0})))
+}
+
+func (r *reader) config(c *Config, files []File) {
+	for _, f := range files {
+		r.files = append(r.files, f.Name)
+	}
+	var tops []table
+	for i, f := range files {
+		tops = append(tops, r.decode(i, string(f.Data)))
+	}
+	if len(r.mistakes) > 0 {
 		return
 	}
+	top := tops[0]
 	r.read(top, fields{"daemon": nil, "limits": nil, "site": nil, "files": nil})
+	for _, site := range tops[1:] {
+		r.readSiteFile(site)
+	}
 	if t, ok := r.table(top, "daemon"); ok {
 		r.read(t, daemonFields(c))
 	}
@@ -220,7 +280,24 @@ func (r *reader) config(c *Config, data string) {
 	}
 	r.checkWaits(c)
 	r.checkMetrics(c)
-	r.sites(c, top)
+	r.sites(c, tops)
+}
+
+// readSiteFile notes the top-level keys that a file of a site must not have.
+func (r *reader) readSiteFile(top table) {
+	for _, name := range slices.Sorted(maps.Keys(top.values)) {
+		known := fields{"site": nil, "files": nil}
+		_, ok := known[name]
+		if ok {
+			continue
+		}
+		_, at := r.look(top.values[name])
+		text := "unknown key" + guess(name, known)
+		if name == "daemon" || name == "limits" {
+			text = "is for all sites; write it into " + r.files[0]
+		}
+		r.mistakes = append(r.mistakes, Mistake{File: r.files[at.file], Line: at.line, Key: top.at(name), Text: text})
+	}
 }
 
 func daemonFields(c *Config) fields {
@@ -264,7 +341,7 @@ func (r *reader) checkWaits(c *Config) {
 		return
 	}
 	key := "limits.queue_time"
-	if r.lines[key] == 0 {
+	if _, ok := r.places[key]; !ok {
 		key = "limits.render_time"
 	}
 	r.warn(key, "queue_time and two render_time are %s, and nginx waits %s (proxy_read_timeout); lower one of them",
@@ -292,13 +369,6 @@ func (r *reader) checkMetrics(c *Config) {
 	if err == nil && !a.Addr().Unmap().IsLoopback() {
 		r.warn("daemon.metrics", "every machine that reaches %s reads the names of sites and their counters; use 127.0.0.1, or a firewall", c.Metrics)
 	}
-}
-
-func byLine(a, b Mistake) int {
-	if (a.Line == 0) != (b.Line == 0) {
-		return cmp.Compare(b.Line, a.Line)
-	}
-	return cmp.Compare(a.Line, b.Line)
 }
 
 func join(mistakes []Mistake) error {

@@ -29,7 +29,7 @@ import (
 // warnings.
 func parse(t *testing.T, text string) (*Config, []Mistake) {
 	t.Helper()
-	c, warnings, err := Parse("thumbd.toml", []byte(text), testEnvironment())
+	c, warnings, err := Parse([]File{{"thumbd.toml", []byte(text)}}, testEnvironment())
 	if err != nil {
 		t.Fatalf("Parse(%q): %v", text, err)
 	}
@@ -462,7 +462,7 @@ func TestParseFetch(t *testing.T) {
 }
 
 func TestParseWarnsBesideMistakes(t *testing.T) {
-	_, warnings, err := Parse("thumbd.toml", []byte(site("a", `originals = "/loop"`, `prefix = "/"`)), testEnvironment())
+	_, warnings, err := Parse([]File{{"thumbd.toml", []byte(site("a", `originals = "/loop"`, `prefix = "/"`))}}, testEnvironment())
 	if err == nil {
 		t.Fatal("no mistake")
 	}
@@ -482,13 +482,13 @@ func TestPackagedFile(t *testing.T) {
 	env := testEnvironment()
 	env.Key = func(name string) ([]byte, error) { return []byte("the content of " + name), nil }
 
-	_, _, err = Parse("thumbd.toml", b, env)
+	_, _, err = Parse([]File{{"thumbd.toml", b}}, env)
 	if err == nil || err.Error() != "thumbd.toml: no [site.NAME] section; add one, e.g. [site.gallery]" {
 		t.Errorf("as installed: got %v, want only that there is no site", err)
 	}
 
 	text := commented.ReplaceAll(b, []byte("$1"))
-	got, warnings, err := Parse("thumbd.toml", text, env)
+	got, warnings, err := Parse([]File{{"thumbd.toml", text}}, env)
 	if err != nil || warnings != nil {
 		t.Fatalf("all of it: %v %v", err, warnings)
 	}

@@ -30,11 +30,12 @@ type Files struct {
 	Attachment bool
 }
 
-// files reads and checks all sections of downloads into c, and compares them
+// sections reads and checks all sections of downloads into c, and compares them
 // with the sites.
-func (r *reader) files(c *Config, top table, sites []*draft) {
-	all, _ := r.table(top, "files")
-	if top.has("files") && !r.bad["files"] && len(all.values) == 0 {
+func (r *reader) sections(c *Config, tops []table, sites []*draft) {
+	all := r.merge(tops, "files")
+	_, named := r.places["files"]
+	if named && !r.bad["files"] && len(all.values) == 0 {
 		r.mistake("files", "no [files.NAME] section in it; add one, e.g. [files.documents]")
 	}
 	drafts := slices.Clone(sites)
@@ -48,7 +49,7 @@ func (r *reader) files(c *Config, top table, sites []*draft) {
 		}
 	}
 	slices.SortStableFunc(drafts, func(a, b *draft) int {
-		return r.lines[a.table.key] - r.lines[b.table.key]
+		return r.byPlace(a.table, b.table)
 	})
 	for i, b := range drafts {
 		for _, a := range drafts[:i] {

@@ -22,7 +22,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(everything))
 	f.Add([]byte(site("b") + site("a", `negotiate = ["avif", "webp"]`)))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		c, _, err := Parse("f", data, testEnvironment())
+		c, _, err := Parse([]File{{"f", data}}, testEnvironment())
 		if err == nil {
 			checkConfig(t, c)
 			return

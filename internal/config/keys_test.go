@@ -227,7 +227,7 @@ func TestKeysGoodForTwoSites(t *testing.T) {
 		"two schemes, prefixes apart": {text: one("a", "/t/", signed, "1", "3") + one("b", "/u/", rest, "1", "3")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, _, err := Parse("thumbd.toml", []byte(tt.text), env)
+			_, _, err := Parse([]File{{"thumbd.toml", []byte(tt.text)}}, env)
 			got := ""
 			if err != nil {
 				got = err.Error()

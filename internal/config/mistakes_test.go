@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -464,7 +466,7 @@ proxy = "http://proxy/"
 func TestParseReportsEveryMistake(t *testing.T) {
 	for _, tt := range mistakes {
 		t.Run(tt.name, func(t *testing.T) {
-			c, _, err := Parse("thumbd.toml", []byte(tt.text), testEnvironment())
+			c, _, err := Parse([]File{{"thumbd.toml", []byte(tt.text)}}, testEnvironment())
 			if err == nil || c != nil {
 				t.Fatalf("Parse(%q) = %v, %v, want no configuration and an error", tt.text, c, err)
 			}
@@ -479,4 +481,97 @@ func TestParseReportsEveryMistake(t *testing.T) {
 // inPlace returns a site of the scheme inplace.
 func inPlace(name string, lines ...string) string {
 	return fmt.Sprintf("[site.%s]\nprefix = \"/%[1]s/\"\ndocument_root = \"/var/%[1]s\"\noriginals = \"/srv/%[1]s\"\nscheme = \"inplace\"\n%s", name, strings.Join(append(lines, ""), "\n"))
+}
+
+// Each mistake names its file, those of thumbd.toml before those of the sites' files,
+// and two files contradict each other as two sites of one file do.
+func TestParseNamesTheFilesOfMistakes(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		files []File
+		want  string
+	}{
+		{"a table of all sites", []File{{"thumbd.toml", nil}, {"sites.d/a.toml", []byte("[daemon]\nworkers = 1\n[limits]\nqueue = 1\n" + site("a"))}},
+			`sites.d/a.toml:1: daemon: is for all sites; write it into thumbd.toml
+sites.d/a.toml:3: limits: is for all sites; write it into thumbd.toml`},
+		{"an unknown table", []File{{"thumbd.toml", nil}, {"sites.d/a.toml", []byte("[sites.b]\nprefix = \"/b/\"\n" + site("a"))}},
+			`sites.d/a.toml:1: sites: unknown key; did you mean site?`},
+		{"syntax, in two files", []File{{"thumbd.toml", []byte("a =\n")}, {"sites.d/a.toml", []byte(site("a"))}, {"sites.d/b.toml", []byte("\n= 1\n")}},
+			"thumbd.toml:1: expected value but found '\\n' instead\nsites.d/b.toml:2: unexpected '=': key name appears blank"},
+		{"one site in two files", []File{{"thumbd.toml", []byte(site("a"))}, {"sites.d/a.toml", []byte("\n" + site("a"))}},
+			`sites.d/a.toml:2: site.a: thumbd.toml:1 has it too; remove one of them`},
+		{"one section of downloads in two files", []File{{"thumbd.toml", []byte(site("a"))}, {"sites.d/x.toml", []byte("[files.d]\n")}, {"sites.d/y.toml", []byte("files.d.prefix = \"/d/\"\n")}},
+			`sites.d/x.toml:1: files.d.prefix: missing; e.g. prefix = "/d/"
+sites.d/x.toml:1: files.d.root: missing; e.g. root = "/srv/d"
+sites.d/x.toml:1: files.d.scheme: missing; e.g. scheme = "signed"
+sites.d/x.toml:1: files.d.internal: missing; e.g. internal = "/_d/"
+sites.d/y.toml:1: files.d: sites.d/x.toml:1 has it too; remove one of them`},
+		{"an overlap with another file", []File{{"thumbd.toml", []byte("[limits]\nqueue = 0\n")}, {"sites.d/a.toml", []byte(site("a"))}, {"sites.d/b.toml", []byte("\n" + site("b", `prefix = "/a/b/"`))}},
+			`thumbd.toml:2: limits.queue: want a whole number from 1 to 2147483647, have 0
+sites.d/b.toml:3: site.b.prefix: "/a/b/" and "/a/" of site.a (sites.d/a.toml:1) overlap, and neither site has hosts; choose another prefix, or name hosts`},
+		{"no site", []File{{"thumbd.toml", nil}, {"sites.d/a.toml", nil}},
+			`thumbd.toml: no [site.NAME] section; add one, e.g. [site.gallery]`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, _, err := Parse(tt.files, testEnvironment())
+			if err == nil {
+				t.Fatal("no mistake")
+			}
+			if diff := cmp.Diff(tt.want, err.Error()); diff != "" {
+				t.Errorf("mistakes (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// The files of sites are read in the order of their names. An editor's own files, and
+// those of other names, are left out.
+func TestReadFiles(t *testing.T) {
+	dir := t.TempDir()
+	main := filepath.Join(dir, "thumbd.toml")
+	if _, err := ReadFiles(main); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("nothing there: %v", err)
+	}
+	if err := os.Mkdir(SitesFolder(main), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadFiles(main); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("an empty folder: %v", err)
+	}
+	for _, name := range []string{"b.toml", "a.toml", "10.toml", ".#a.toml", "a.toml~", "a.toml.dpkg-new", "README"} {
+		if err := os.WriteFile(filepath.Join(SitesFolder(main), name), []byte(name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	names := func() (all []string) {
+		files, err := ReadFiles(main)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			name, err := filepath.Rel(dir, f.Name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, name+" "+string(f.Data))
+		}
+		return all
+	}
+	want := []string{"thumbd.toml ", "sites.d/10.toml 10.toml", "sites.d/a.toml a.toml", "sites.d/b.toml b.toml"}
+	if diff := cmp.Diff(want, names()); diff != "" {
+		t.Errorf("without thumbd.toml (-want +got):\n%s", diff)
+	}
+	if err := os.WriteFile(main, []byte("main"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	want[0] += "main"
+	if diff := cmp.Diff(want, names()); diff != "" {
+		t.Errorf("with thumbd.toml (-want +got):\n%s", diff)
+	}
+	if err := os.Symlink("nowhere", filepath.Join(SitesFolder(main), "c.toml")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadFiles(main); err == nil || !strings.Contains(err.Error(), "sites.d/c.toml") {
+		t.Errorf("a link to nowhere: %v, want its name", err)
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,19 +19,40 @@ import (
 // reader decodes a file value by value, so that every mistake has a line and
 // none hides the next.
 type reader struct {
-	file     string
+	files    []string // the names, the first is that of thumbd.toml
 	env      Environment
-	toml     toml.MetaData
-	lines    map[string]int  // of tables and values, by dotted key
-	bad      map[string]bool // values with a mistake, by dotted key
+	places   map[string]place // of tables and values, by dotted key
+	bad      map[string]bool  // values with a mistake, by dotted key
 	mistakes []Mistake
 	warnings []Mistake
+}
+
+// place is a line of one of the files.
+type place struct {
+	file int // its index in reader.files
+	line int // from 1; 0: the file as a whole
+}
+
+func (p place) compare(q place) int {
+	return cmp.Or(cmp.Compare(p.file, q.file), cmp.Compare(p.line, q.line))
+}
+
+// value is a value of TOML that is not decoded yet.
+type value struct {
+	toml.Primitive
+	from *source
+}
+
+// source is a file whose values are being read.
+type source struct {
+	file int // as in place
+	toml toml.MetaData
 }
 
 // table is a TOML table whose values are not decoded yet.
 type table struct {
 	key    string // dotted
-	values map[string]toml.Primitive
+	values map[string]value
 }
 
 // at returns the dotted key of the value name.
@@ -57,15 +79,44 @@ func (r *reader) warn(key, format string, args ...any) {
 	r.warnings = append(r.warnings, r.at(key, fmt.Sprintf(format, args...)))
 }
 
-// at returns a mistake at the line of key or, where the file does not have it,
-// of the table that lacks it.
+// at returns a mistake at the line of key or, if no file has it, of the table that
+// lacks it.
 func (r *reader) at(key, text string) Mistake {
-	m := Mistake{File: r.file, Line: r.lines[key], Key: key, Text: printable(text)}
-	for m.Line == 0 && key != "" {
-		key = key[:max(strings.LastIndexByte(key, '.'), 0)]
-		m.Line = r.lines[key]
+	p := r.places[key]
+	for at := key; p.line == 0 && at != ""; p = r.places[at] {
+		at = at[:max(strings.LastIndexByte(at, '.'), 0)]
 	}
-	return m
+	return Mistake{File: r.files[p.file], Line: p.line, Key: key, Text: printable(text)}
+}
+
+// line names the place of a table in a message: "line 12", or, if there are several
+// files, "sites.d/a.toml:12".
+func (r *reader) line(key string) string {
+	p := r.places[key]
+	if len(r.files) == 1 {
+		return fmt.Sprintf("line %d", p.line)
+	}
+	return fmt.Sprintf("%s:%d", r.files[p.file], p.line)
+}
+
+// byPlace compares two tables by their places.
+func (r *reader) byPlace(a, b table) int {
+	return r.places[a.key].compare(r.places[b.key])
+}
+
+// sort sorts what was noted by files, and by lines in each; a mistake of the whole
+// file is the last.
+func (r *reader) sort() {
+	at := func(m Mistake) place {
+		p := place{slices.Index(r.files, m.File), m.Line}
+		if m.Line == 0 {
+			p.line = math.MaxInt
+		}
+		return p
+	}
+	for _, noted := range [][]Mistake{r.mistakes, r.warnings} {
+		slices.SortStableFunc(noted, func(a, b Mistake) int { return at(a).compare(at(b)) })
+	}
 }
 
 // printable keeps what comes from the file or the disk in one line.
@@ -92,19 +143,56 @@ func (r *reader) sound(t table, names ...string) bool {
 	})
 }
 
-// decode returns the top level of data, or notes where its syntax is wrong.
-func (r *reader) decode(data string) (top table, ok bool) {
+// decode returns the top level of a file, or notes where its syntax is wrong.
+func (r *reader) decode(file int, data string) table {
+	from := &source{file: file}
+	var values map[string]toml.Primitive
 	var err error
-	r.toml, err = toml.Decode(data, &top.values)
+	from.toml, err = toml.Decode(data, &values)
 	if err == nil {
-		return top, true
+		return table{values: from.values(values)}
 	}
-	m := Mistake{File: r.file, Text: printable(err.Error())}
+	m := Mistake{File: r.files[file], Text: printable(err.Error())}
 	if pe, ok := errors.AsType[toml.ParseError](err); ok {
 		m.Line, m.Text = pe.Position.Line, printable(pe.Message)
 	}
 	r.mistakes = append(r.mistakes, m)
-	return top, false
+	return table{}
+}
+
+// values adds to primitives the file that they are from.
+func (s *source) values(primitives map[string]toml.Primitive) map[string]value {
+	if primitives == nil {
+		return nil
+	}
+	values := make(map[string]value, len(primitives))
+	for name, p := range primitives {
+		values[name] = value{p, s}
+	}
+	return values
+}
+
+// merge returns the tables that all tops have by a name, "site" for [site.a] and
+// [site.b], as one. It is a mistake to have a table in two files.
+func (r *reader) merge(tops []table, name string) table {
+	all := table{key: name, values: make(map[string]value)}
+	for _, top := range tops {
+		t, ok := r.table(top, name)
+		if !ok {
+			continue
+		}
+		for _, sub := range slices.Sorted(maps.Keys(t.values)) {
+			first, twice := all.values[sub]
+			if !twice {
+				all.values[sub] = t.values[sub]
+				continue
+			}
+			_, at := r.look(first)
+			_, r.places[t.at(sub)] = r.look(t.values[sub])
+			r.mistake(t.at(sub), "%s:%d has it too; remove one of them", r.files[at.file], at.line)
+		}
+	}
+	return all
 }
 
 var errPosition = errors.New("position")
@@ -118,29 +206,30 @@ func (p *position) UnmarshalTOML(v any) error {
 	return errPosition
 }
 
-// look returns the value and the line of p.
-func (r *reader) look(p toml.Primitive) (value any, line int) {
-	var at position
-	pe, _ := errors.AsType[toml.ParseError](r.toml.PrimitiveDecode(p, &at))
-	if pe.Position.Line > 0 {
-		return at.value, pe.Position.Line
+// look returns the decoded value of v and its place.
+func (r *reader) look(v value) (decoded any, at place) {
+	var p position
+	pe, _ := errors.AsType[toml.ParseError](v.from.toml.PrimitiveDecode(v.Primitive, &p))
+	at = place{v.from.file, pe.Position.Line}
+	if at.line > 0 {
+		return p.value, at
 	}
 	// A table that has no header of its own begins where its first value is.
-	for _, q := range r.values(p) {
-		if _, l := r.look(q); line == 0 || l < line {
-			line = l
+	for _, sub := range r.values(v) {
+		if _, first := r.look(sub); at.line == 0 || first.line < at.line {
+			at = first
 		}
 	}
-	return at.value, line
+	return p.value, at
 }
 
-// values returns what is in the table p, nil if p is none.
-func (r *reader) values(p toml.Primitive) map[string]toml.Primitive {
+// values returns what is in the table v, nil if v is none.
+func (r *reader) values(v value) map[string]value {
 	var values map[string]toml.Primitive
-	if r.toml.PrimitiveDecode(p, &values) != nil {
+	if v.from.toml.PrimitiveDecode(v.Primitive, &values) != nil {
 		return nil
 	}
-	return values
+	return v.from.values(values)
 }
 
 // table returns the table name of t. It is not ok if there is none, or another
@@ -151,8 +240,8 @@ func (r *reader) table(t table, name string) (sub table, ok bool) {
 		return table{}, false
 	}
 	sub = table{key: t.at(name), values: r.values(p)}
-	value, line := r.look(p)
-	r.lines[sub.key] = line
+	value, at := r.look(p)
+	r.places[sub.key] = at
 	if sub.values == nil {
 		r.mistake(sub.key, "want a table, have %s", have(value))
 	}
@@ -175,8 +264,8 @@ func (r *reader) read(t table, known fields) {
 			continue
 		}
 		key := t.at(name)
-		value, line := r.look(t.values[name])
-		r.lines[key] = line
+		value, at := r.look(t.values[name])
+		r.places[key] = at
 		if !ok {
 			r.mistake(key, "unknown key%s", guess(name, known))
 			continue

@@ -28,14 +28,13 @@ var (
 // and so is a site that is left without any; the mistakes are joined as Parse
 // joins them. It leaves c as it is.
 func (c *Config) Restrict(read, write []thumb.Format) (*Config, []Mistake, error) {
-	r := reader{file: c.file, lines: c.lines, bad: make(map[string]bool)}
+	r := reader{files: c.files, places: c.places, bad: make(map[string]bool)}
 	restricted := *c
 	restricted.Sites = slices.Clone(c.Sites)
 	for i := range restricted.Sites {
 		r.restrict(&restricted.Sites[i], ability{"read", read, decoders}, ability{"written", write, encoders})
 	}
-	slices.SortStableFunc(r.mistakes, byLine)
-	slices.SortStableFunc(r.warnings, byLine)
+	r.sort()
 	if err := join(r.mistakes); err != nil {
 		return nil, r.warnings, err
 	}

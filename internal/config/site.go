@@ -50,9 +50,10 @@ func defaultQuality() map[thumb.Format]int {
 }
 
 // sites reads and checks all sites into c.
-func (r *reader) sites(c *Config, top table) {
-	all, ok := r.table(top, "site")
-	if len(all.values) == 0 && !top.has("files") && (ok || !top.has("site")) {
+func (r *reader) sites(c *Config, tops []table) {
+	all := r.merge(tops, "site")
+	files := slices.ContainsFunc(tops, func(t table) bool { return t.has("files") })
+	if len(all.values) == 0 && !files && !r.bad["site"] {
 		r.mistake("", "%v", ErrNoSite)
 	}
 	var drafts []*draft
@@ -62,11 +63,11 @@ func (r *reader) sites(c *Config, top table) {
 		}
 	}
 	slices.SortStableFunc(drafts, func(a, b *draft) int {
-		return r.lines[a.table.key] - r.lines[b.table.key]
+		return r.byPlace(a.table, b.table)
 	})
 	r.compare(drafts)
 	r.checkSpool(c, drafts)
-	r.files(c, top, drafts)
+	r.sections(c, tops, drafts)
 	slices.SortFunc(drafts, func(a, b *draft) int {
 		return strings.Compare(a.Thumb.Name, b.Thumb.Name)
 	})

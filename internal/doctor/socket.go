@@ -183,9 +183,7 @@ func (v *visit) configuration(context.Context) string {
 	case errors.Is(v.mistakes, fs.ErrPermission):
 		return v.skip("%v", v.mistakes)
 	case v.mistakes != nil:
-		for line := range strings.Lines(v.mistakes.Error()) {
-			v.find("configuration", "", line, "mend it in "+v.File+"; thumbd.toml(5)", v.reload())
-		}
+		v.eachMistake(v.mistakes)
 		return v.File + " has mistakes"
 	}
 	warnings := make([]string, 0, len(v.warnings))
@@ -199,6 +197,21 @@ func (v *visit) configuration(context.Context) string {
 		v.find("configuration-warning", "", w, "see thumbd.toml(5)", v.reload())
 	}
 	return fmt.Sprintf("%s: %d sites, %d sections of files", v.File, len(v.config.Sites), len(v.config.Files))
+}
+
+// eachMistake tells each of the errors that err joins, with the file to mend.
+func (v *visit) eachMistake(err error) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, err := range joined.Unwrap() {
+			v.eachMistake(err)
+		}
+		return
+	}
+	file := v.File
+	if m, ok := errors.AsType[config.Mistake](err); ok {
+		file = m.File
+	}
+	v.find("configuration", "", err.Error(), "mend it in "+file+"; thumbd.toml(5)", v.reload())
 }
 
 // workers tells the formats and protections that the workers lack.

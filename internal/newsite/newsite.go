@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// Package newsite adds a site with a fresh key to a configuration file, or
-// leaves everything as it was.
+// Package newsite adds a site with a fresh key to a configuration, as a file of its
+// own, or leaves everything as it was.
 package newsite
 
 import (
@@ -70,6 +70,7 @@ type Preset struct {
 
 // Added is what there is now.
 type Added struct {
+	File string       // of the site, for example /etc/thumbd/sites.d/gallery.toml
 	Site *config.Site // as the whole configuration has it
 	Key  string       // the key's file; "": the scheme has none
 	// AccessKey is the file of the key for access; "": the site is open.
@@ -79,19 +80,22 @@ type Added struct {
 	Group string
 }
 
-// Add adds s to the configuration file, which is made if it is missing, and
-// makes its key in the folder keys beside it, for the group alone. The file is
-// replaced at once, and only if the result has no mistakes.
+// Add adds s to the configuration at file, as a file of its own in the folder of sites
+// beside it, and makes its key in the folder keys beside it, for the group alone. The
+// file of the site appears whole, and only if the result has no mistakes.
 func Add(file string, s Site, group string) (_ Added, err error) {
-	old, err := os.ReadFile(file)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	files, err := config.ReadFiles(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		files, err = []config.File{{Name: file}}, nil
+	}
+	if err != nil {
 		return Added{}, err
 	}
-	c, _, err := config.LoadText(file, old, "")
+	c, _, err := config.LoadFiles(files, "")
 	if err == nil && taken(c, s.Name) {
 		return Added{}, fmt.Errorf("%s: %s: %w", file, s.Name, ErrExists)
 	}
-	var added Added
+	added := Added{File: filepath.Join(config.SitesFolder(file), s.Name+".toml")}
 	var scheme thumb.Scheme
 	if err := scheme.UnmarshalText([]byte(s.Scheme)); err != nil {
 		return Added{}, fmt.Errorf("%w: scheme: %w", ErrMistakes, err)
@@ -104,16 +108,22 @@ func Add(file string, s Site, group string) (_ Added, err error) {
 	if err := added.makeKeys(file, &s, scheme, group); err != nil {
 		return added, err
 	}
-	text, err := s.appendTo(old)
+	text, err := s.text()
 	if err != nil {
 		return added, err
 	}
-	if c, _, err = config.LoadText(file, text, ""); err != nil {
+	files = append(files, config.File{Name: added.File, Data: text})
+	slices.SortFunc(files[1:], func(a, b config.File) int { return strings.Compare(a.Name, b.Name) })
+	if c, _, err = config.LoadFiles(files, ""); err != nil {
 		return added, fmt.Errorf("%w:\n%w", ErrMistakes, err)
 	}
 	i := slices.IndexFunc(c.Sites, func(x config.Site) bool { return x.Thumb.Name == s.Name })
 	added.Site = &c.Sites[i]
-	return added, replace(file, text)
+	err = place(added.File, text, file)
+	if errors.Is(err, fs.ErrExist) {
+		err = fmt.Errorf("%w: %w", ErrExists, err)
+	}
+	return added, err
 }
 
 // makeKeys makes the keys of s beside the configuration file, and notes in a those
@@ -156,15 +166,9 @@ func taken(c *config.Config, name string) bool {
 		slices.ContainsFunc(c.Files, func(f config.Files) bool { return f.Where.Name == name })
 }
 
-// appendTo returns text with s at its end.
-func (s Site) appendTo(text []byte) ([]byte, error) {
-	b := bytes.NewBuffer(slices.Clone(text))
-	if len(text) > 0 {
-		if !bytes.HasSuffix(text, []byte("\n")) {
-			b.WriteByte('\n')
-		}
-		b.WriteByte('\n')
-	}
+// text returns the text of the file of s.
+func (s Site) text() ([]byte, error) {
+	b := new(bytes.Buffer)
 	fmt.Fprintf(b, "[%s]\n", toml.Key{"site", s.Name})
 	err := toml.NewEncoder(b).Encode(s)
 	if s.Protected {
@@ -201,7 +205,7 @@ func NewKey(path, group string) (string, error) {
 			return "", err
 		}
 	}
-	if err := makeFolder(filepath.Dir(path), gid); err != nil {
+	if err := makeFolder(filepath.Dir(path), 0o750, gid); err != nil {
 		return "", err
 	}
 	random := make([]byte, keyBytes)
@@ -224,14 +228,18 @@ func NewKey(path, group string) (string, error) {
 	return group, nil
 }
 
-// makeFolder makes the folder of keys as the packages do, if it is missing.
-func makeFolder(path string, gid int) error {
-	err := os.Mkdir(path, 0o750)
+// makeFolder makes a folder as the packages do, whatever the umask, if it is missing.
+// A gid of -1 is that of the process.
+func makeFolder(path string, mode os.FileMode, gid int) error {
+	err := os.Mkdir(path, mode)
 	if errors.Is(err, fs.ErrExist) {
 		return nil
 	}
 	if err == nil && gid >= 0 {
 		err = os.Chown(path, 0, gid)
+	}
+	if err == nil {
+		err = os.Chmod(path, mode)
 	}
 	return err
 }
@@ -257,38 +265,33 @@ func write(path string, text []byte, mode os.FileMode) (err error) {
 	return f.Close()
 }
 
-// replace gives file another text, at once, and keeps its owner and mode. A
-// link stays one.
-func replace(file string, text []byte) (err error) {
-	if resolved, err := filepath.EvalSymlinks(file); err == nil {
-		file = resolved
-	}
-	temp := file + ".new-" + rand.Text()
-	if err := write(temp, text, 0o644); err != nil {
+// place makes a file with a text, at once, and the folder that it needs. Its owner and
+// mode are those of the file like, or root's and 0644: it has no secret. A file that
+// is there stays, which is fs.ErrExist.
+func place(file string, text []byte, like string) (err error) {
+	if err := makeFolder(filepath.Dir(file), 0o755, -1); err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(temp))
-		}
-	}()
-	switch fi, err := os.Stat(file); {
+	temp := file + ".new-" + rand.Text()
+	if err := write(temp, text, 0o600); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.Remove(temp)) }()
+	mode := os.FileMode(0o644)
+	switch fi, err := os.Stat(like); {
 	case err == nil:
+		mode = fi.Mode().Perm()
 		if st, ok := fi.Sys().(*syscall.Stat_t); ok && os.Geteuid() == 0 {
 			if err := os.Chown(temp, int(st.Uid), int(st.Gid)); err != nil {
 				return err
 			}
 		}
-		if err := os.Chmod(temp, fi.Mode().Perm()); err != nil {
-			return err
-		}
-	case errors.Is(err, fs.ErrNotExist):
-		// Whatever the umask: it holds no secret.
-		if err := os.Chmod(temp, 0o644); err != nil {
-			return err
-		}
-	default:
+	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	return os.Rename(temp, file)
+	// Whatever the umask.
+	if err := os.Chmod(temp, mode); err != nil {
+		return err
+	}
+	return os.Link(temp, file)
 }

@@ -15,8 +15,8 @@ import (
 
 var gallery = Site{Name: "gallery", Prefix: "/thumbs/", DocumentRoot: "/var/cache/thumbd/gallery", Originals: "/srv/gallery", Scheme: "signed"}
 
-// The key is for root and the daemon's group alone; the configuration keeps
-// its mode and owner.
+// The key is for root and the daemon's group alone; the file of the site has the mode
+// and owner of the configuration, which stays as it is.
 func TestAddKeepsOwnersAndModes(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "thumbd.toml")
@@ -50,10 +50,31 @@ func TestAddKeepsOwnersAndModes(t *testing.T) {
 	}
 	check(t, added.Key, keyMode, gid)
 	check(t, filepath.Dir(added.Key), fs.ModeDir|0o750, gid)
-	if os.Geteuid() == 0 {
-		check(t, file, 0o600, 2)
+	want := filepath.Join(dir, "sites.d", "gallery.toml")
+	if added.File != want {
+		t.Errorf("the site is in %s, want %s", added.File, want)
 	}
-	noOthers(t, dir, "keys", "thumbd.toml")
+	if os.Geteuid() == 0 {
+		check(t, added.File, 0o600, 2)
+	}
+	if b, err := os.ReadFile(file); err != nil || string(b) != "# mine\n" {
+		t.Errorf("thumbd.toml was edited: %q, %v", b, err)
+	}
+	noOthers(t, dir, "keys", "sites.d", "thumbd.toml")
+	noOthers(t, filepath.Dir(added.File), "gallery.toml")
+}
+
+// Whatever the umask, the daemon's user can read the first file of a site.
+func TestAddWithoutAConfiguration(t *testing.T) {
+	old := syscall.Umask(0o077)
+	defer syscall.Umask(old)
+	added, err := Add(filepath.Join(t.TempDir(), "thumbd.toml"), gallery, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	check(t, added.File, 0o644, os.Getegid())
+	check(t, filepath.Dir(added.File), fs.ModeDir|0o755, os.Getegid())
+	check(t, filepath.Dir(added.Key), fs.ModeDir|0o750, os.Getegid())
 }
 
 func check(t *testing.T, path string, mode fs.FileMode, gid int) {
@@ -93,10 +114,17 @@ func TestAddUndoesWhatItCanNot(t *testing.T) {
 		t.Error("no error for a folder")
 	}
 	noOthers(t, dir, "thumbd.toml")
-	if err := replace(file, []byte("x")); err == nil {
-		t.Error("a folder was replaced")
+	site := filepath.Join(dir, "sites.d", "gallery.toml")
+	if err := os.MkdirAll(site, 0o755); err != nil {
+		t.Fatal(err)
 	}
-	noOthers(t, dir, "thumbd.toml")
+	if err := place(site, []byte("x"), file); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("%v, want %v", err, fs.ErrExist)
+	}
+	noOthers(t, filepath.Dir(site), "gallery.toml")
+	if err := os.RemoveAll(filepath.Dir(site)); err != nil {
+		t.Fatal(err)
+	}
 
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
@@ -114,5 +142,16 @@ func TestAddUndoesWhatItCanNot(t *testing.T) {
 	if _, err := Add(file, gallery, ""); !errors.Is(err, ErrExists) {
 		t.Errorf("%v, want %v", err, ErrExists)
 	}
-	noOthers(t, dir, "keys", "thumbd.toml")
+	noOthers(t, dir, "keys", "sites.d")
+
+	// A file of that name with another site stays, and the key goes.
+	if err := os.WriteFile(filepath.Join(dir, "sites.d", "other.toml"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	other := gallery
+	other.Name, other.Prefix, other.DocumentRoot, other.Originals = "other", "/other/", "/var/cache/thumbd/other", "/srv/other"
+	if _, err := Add(file, other, ""); !errors.Is(err, ErrExists) {
+		t.Errorf("%v, want %v", err, ErrExists)
+	}
+	noOthers(t, filepath.Join(dir, "keys"), "gallery.key")
 }

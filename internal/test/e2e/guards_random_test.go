@@ -110,7 +110,7 @@ func accepted(wards []ward) bool {
 			fmt.Fprintf(&b, "hosts = [\"%s\"]\n", strings.Join(w.hosts, `", "`))
 		}
 	}
-	_, _, err := config.Parse("thumbd.toml", []byte(b.String()), config.Environment{
+	_, _, err := config.Parse([]config.File{{Name: "thumbd.toml", Data: []byte(b.String())}}, config.Environment{
 		Resolve: func(path string) (string, error) { return path, nil },
 	})
 	return err == nil

@@ -30,6 +30,7 @@ const both = `
 -rwxr-xr-x - /usr/libexec/thumbd/thumbd-render
 -rw-r--r-- - /usr/share/bash-completion/completions/thumbd
 -rw-r--r-- - /usr/share/doc/thumbd/changelog.gz
+-rw-r--r-- - /usr/share/doc/thumbd/thumbd.toml
 -rw-r--r-- - /usr/share/fish/vendor_completions.d/thumbd.fish
 -rw-r--r-- - /usr/share/thumbd/nginx/conf.d/thumbd.conf
 -rw-r--r-- - /usr/share/thumbd/nginx/snippets/thumbd-auth.conf

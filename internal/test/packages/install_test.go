@@ -152,8 +152,9 @@ func TestDebScripts(t *testing.T) {
 
 	put(t, r.path("/var/cache/thumbd/gallery/a.jpg"), []byte("a thumbnail"), 0o644)
 	put(t, r.path("/etc/thumbd/keys/gallery.key"), []byte("a key"), 0o640)
+	put(t, r.path("/etc/thumbd/sites.d/gallery.toml"), []byte("a site"), 0o644)
 	calls(t, "remove", r.dpkg(t, "--remove", "thumbd"), removed...)
-	for _, path := range []string{"/etc/thumbd/thumbd.toml", "/etc/thumbd/keys/gallery.key", "/var/cache/thumbd/gallery/a.jpg"} {
+	for _, path := range []string{"/etc/thumbd/thumbd.toml", "/etc/thumbd/keys/gallery.key", "/etc/thumbd/sites.d/gallery.toml", "/var/cache/thumbd/gallery/a.jpg"} {
 		if !r.exists(path) {
 			t.Errorf("remove took %s away", path)
 		}
@@ -202,8 +203,9 @@ func TestRpmScripts(t *testing.T) {
 		"systemd-update-helper mark-restart-system-units thumbd.service")
 	put(t, r.path("/var/cache/thumbd/gallery/a.jpg"), []byte("a thumbnail"), 0o644)
 	put(t, r.path("/etc/thumbd/thumbd.toml"), []byte("# changed"), 0o644)
+	put(t, r.path("/etc/thumbd/sites.d/gallery.toml"), []byte("a site"), 0o644)
 	calls(t, "remove", r.rpm(t, "--erase", "thumbd"), "systemd-update-helper remove-system-units thumbd.socket thumbd-metrics.socket thumbd-gc.timer thumbd.service")
-	for _, path := range []string{"/etc/thumbd/thumbd.toml.rpmsave", "/var/cache/thumbd/gallery/a.jpg"} {
+	for _, path := range []string{"/etc/thumbd/thumbd.toml.rpmsave", "/etc/thumbd/sites.d/gallery.toml", "/var/cache/thumbd/gallery/a.jpg"} {
 		if !r.exists(path) {
 			t.Errorf("remove took %s away", path)
 		}
