@@ -150,7 +150,7 @@ frames_over = "first"
 negotiate = ["webp"]
 layout = "preset"
 factors = [100, 75]
-render_together = ["card", "card@2x", "detail"]
+render_together = ["card", "card@2x", "detail", "card-*", "card-300w"]
 watch = true
 placeholder = "/etc//none.png"
 placeholder_status = 200
@@ -158,6 +158,7 @@ placeholder_status = 200
 size = "400x300"
 method = "crop"
 dpr = [2, 3]
+widths = [300, 200]
 quality = 60
 gravity = "southeast"
 enlarge = false
@@ -262,7 +263,7 @@ func TestParseTakesEveryKey(t *testing.T) {
 				Scheme:       thumb.PresetScheme,
 				Formats:      []thumb.Format{thumb.JPEG, thumb.WebP},
 				Factors:      []int{100, 75},
-				Together:     []string{"card", "card@2x", "detail"},
+				Together:     []string{"card", "card@2x", "detail", "card-300w", "card-200w"},
 				Enlarge:      true,
 				Quality:      map[thumb.Format]int{thumb.JPEG: 70, thumb.WebP: 80, thumb.AVIF: 55},
 				Metadata:     thumb.CopyrightMetadata,
@@ -277,6 +278,7 @@ func TestParseTakesEveryKey(t *testing.T) {
 							Watermark: thumb.Watermark{Name: "logo"},
 						},
 						DPR:     []int{2, 3},
+						Widths:  []int{300, 200},
 						Formats: []thumb.Format{thumb.AVIF},
 						Enlarge: thumb.Never,
 					},
@@ -503,6 +505,7 @@ func TestPackagedFile(t *testing.T) {
 		Transform: thumb.Transform{Width: 400, Height: 300, Method: thumb.Crop, Quality: 75, Gravity: thumb.North},
 		DPR:       []int{2},
 		Enlarge:   thumb.Never,
+		Widths:    []int{200, 400, 800},
 	}, "banner": {
 		Transform: thumb.Transform{
 			Width: 1200, Height: 200, Method: thumb.Crop, Focus: thumb.NewFocus(3000, 6250), Background: thumb.NewColor(255, 255, 255),

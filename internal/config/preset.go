@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -56,10 +57,16 @@ func (r *reader) checkPresetName(d *draft, t table, name string) {
 	if !pattern.MatchString(name) {
 		r.mistake(t.key, "%s", rule)
 	}
+	if widthName.MatchString(name) {
+		r.mistake(t.key, "ends as the widths of a preset do (hero-320w is hero at that width); choose another name, or give a preset these widths")
+	}
 	if d.Thumb.Layout == thumb.LiipLayout && name == thumb.LiipResolve {
 		r.mistake(t.key, "begins the URLs of layout = \"liip\" that are redirected; choose another name")
 	}
 }
+
+// widthName matches the names that presets have at their widths: hero-320w.
+var widthName = regexp.MustCompile(`-[0-9]+w$`)
 
 func presetFields(p *thumb.Preset) fields {
 	t := &p.Transform
@@ -68,6 +75,7 @@ func presetFields(p *thumb.Preset) fields {
 		"method":  word(&t.Method),
 		"dpr":     list(&p.DPR, number(2, 4)),
 		"enlarge": enlarging(&p.Enlarge),
+		"widths":  list(&p.Widths, number(1, 16383)),
 		"formats": list(&p.Formats, format(thumbnailFormats)),
 
 		"background": word(&t.Background),
@@ -108,12 +116,28 @@ func (r *reader) checkPreset(d *draft, t table, name string) {
 	if name := p.Transform.Watermark.Name; r.sound(t, "watermark") && !r.has(d, name) {
 		r.mistake(t.at("watermark"), "there is no [%s.watermark.%s]; add it, or remove this", d.table.key, name)
 	}
-	if len(p.Formats) > 0 && !d.isScheme(thumb.PresetScheme) {
-		r.mistake(t.at("formats"), "is for the scheme preset; remove it: the URL says the format")
-	}
+	r.checkWidths(d, t, p)
 	if w, h := largest(&d.Thumb, name); w > d.Thumb.MaxWidth || h > d.Thumb.MaxHeight {
 		r.mistake(t.at("size"), "is up to %dx%d, over thumbnail_width x thumbnail_height, %dx%d; lower it, or raise those in [limits]",
 			w, h, d.Thumb.MaxWidth, d.Thumb.MaxHeight)
+	}
+}
+
+// maxWidths is the most widths of a preset.
+const maxWidths = 32
+
+// checkWidths checks the widths of a preset, and its formats.
+func (r *reader) checkWidths(d *draft, t table, p thumb.Preset) {
+	if r.sound(t, "widths", "size") && p.Transform.Width == 0 && len(p.Widths) > 0 {
+		r.mistake(t.at("widths"), `needs a size with a width, e.g. size = "1600x900" or size = "1600x"`)
+	}
+	if len(p.Widths) > maxWidths {
+		r.mistake(t.at("widths"), "is more than %d widths; remove some", maxWidths)
+	}
+	for _, f := range p.Formats {
+		if d.Thumb.Scheme == thumb.Signed && !slices.Contains(d.Thumb.Formats, f) {
+			r.mistake(t.at("formats"), "the site's formats lack %v; add it there, or remove it here", f)
+		}
 	}
 }
 
@@ -150,7 +174,7 @@ func enlarging(dst *thumb.Enlarge) setter {
 func presetName(v any) (string, error) {
 	s, ok := v.(string)
 	if !ok {
-		return "", fmt.Errorf(`want a preset's name such as "card" or "card@2x", have %s`, have(v))
+		return "", fmt.Errorf(`want a preset's name such as "card", "card@2x" or "hero-*", have %s`, have(v))
 	}
 	return s, nil
 }
@@ -165,17 +189,36 @@ func (r *reader) checkTogether(d *draft) {
 		r.mistake(key, "URLs of the scheme restthumbnails name no preset; remove it")
 		return
 	}
-	if len(d.Thumb.Together) == 1 {
-		r.mistake(key, "is one preset; name others, or remove it")
-	}
-	if len(d.Thumb.Together) > maxTogether {
-		r.mistake(key, "is more than %d presets; remove some", maxTogether)
-	}
+	d.Thumb.Together = expand(&d.Thumb)
+	outputs := 0
 	for _, name := range d.Thumb.Together {
-		if !d.Thumb.HasPreset(name) {
+		outputs += len(d.Thumb.Extensions(name))
+		if preset, ok := strings.CutSuffix(name, "-*"); ok {
+			r.mistake(key, "there is no preset %q with widths; add widths to it, or remove %q here", preset, name)
+		} else if !d.Thumb.HasPreset(name) {
 			r.mistake(key, "there is no preset %q; add it (%s@2x needs dpr = [2]), or remove it here", name, strings.SplitN(name, "@", 2)[0])
 		}
 	}
+	if outputs == 1 {
+		r.mistake(key, "is one preset; name others, or remove it")
+	}
+	if outputs > maxTogether {
+		r.mistake(key, "is %d thumbnails of each original, with the presets' formats, and the most are %d; remove some", outputs, maxTogether)
+	}
+}
+
+// expand returns the presets of a site's render_together, each once: "hero-*" is all
+// widths of hero.
+func expand(s *thumb.Site) []string {
+	var names []string
+	for _, name := range s.Together {
+		for _, one := range s.Expand(name) {
+			if !slices.Contains(names, one) {
+				names = append(names, one)
+			}
+		}
+	}
+	return names
 }
 
 // maxTogether is the most outputs of one job of a worker.
@@ -191,11 +234,20 @@ func (r *reader) checkDefaultPresets(d *draft) {
 }
 
 // largest returns the largest width and height that a URI can ask for by the
-// name of a preset, which its DPRs and the site's factors multiply.
+// name of a preset, at its DPRs and widths, which the site's factors multiply.
 func largest(s *thumb.Site, name string) (width, height int) {
-	for _, dpr := range slices.Concat([]int{1}, s.Presets[name].DPR) {
+	specs := []thumb.Transform{{}}
+	for _, n := range s.Presets[name].DPR {
+		specs = append(specs, thumb.Transform{DPR: n})
+	}
+	if s.Presets[name].Transform.Width > 0 {
+		for _, n := range s.Presets[name].Widths {
+			specs = append(specs, thumb.Transform{Width: n})
+		}
+	}
+	for _, spec := range specs {
 		for _, factor := range slices.Concat([]int{100}, s.Factors) {
-			t := thumb.Thumb{Site: s, Preset: name, Spec: thumb.Transform{DPR: dpr}, Factor: factor}
+			t := thumb.Thumb{Site: s, Preset: name, Spec: spec, Factor: factor}
 			w, h := t.Transform().Box()
 			width, height = max(width, w), max(height, h)
 		}

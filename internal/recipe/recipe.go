@@ -277,7 +277,8 @@ func (c Change) Presets() []string {
 
 // differ reports whether now gives another picture than before, or lacks one.
 func differ(before, now thumb.Preset) bool {
-	return before.Transform != now.Transform || before.Enlarge != now.Enlarge || lacks(now.DPR, before.DPR)
+	return before.Transform != now.Transform || before.Enlarge != now.Enlarge ||
+		lacks(now.DPR, before.DPR) || lacks(now.Widths, before.Widths)
 }
 
 // lacks reports whether an element of before is missing in now.
@@ -301,12 +302,8 @@ func (c Change) Folders() (folders []Folder, ok bool) {
 	}
 	seen := make(map[string]bool)
 	for _, s := range c.from {
-		for name, p := range s.site.Presets {
-			for _, n := range append([]int{0}, p.DPR...) {
-				head := name
-				if n > 0 {
-					head = fmt.Sprintf("%s@%dx", name, n)
-				}
+		for name := range s.site.Presets {
+			for _, head := range s.site.Sizes(name) {
 				seen[head] = true
 			}
 		}

@@ -21,7 +21,7 @@ func site(scheme thumb.Scheme) *thumb.Site {
 		Formats: []thumb.Format{thumb.JPEG, thumb.PNG}, MaxWidth: 100, MaxHeight: 100,
 		Quality: map[thumb.Format]int{thumb.JPEG: 82, thumb.WebP: 80, thumb.AVIF: 55},
 		Presets: map[string]thumb.Preset{
-			"s": {Transform: thumb.Transform{Width: 20, Height: 20, Method: thumb.Crop}, DPR: []int{2}},
+			"s": {Transform: thumb.Transform{Width: 20, Height: 20, Method: thumb.Crop}, DPR: []int{2}, Widths: []int{10}},
 			"q": {Transform: thumb.Transform{Width: 20, Height: 20, Method: thumb.Crop, Quality: 70}},
 			"w": {Transform: thumb.Transform{Width: 20, Height: 20, Method: thumb.Crop, Watermark: thumb.Watermark{Name: "logo"}}},
 		},
@@ -40,13 +40,13 @@ var logo = map[string]string{"logo": "one"}
 func names(scheme thumb.Scheme) map[string]string {
 	if scheme == thumb.PresetScheme {
 		return map[string]string{
-			"s": "/t/s/a.jpg", "s2": "/t/s@2x/a.jpg", "q": "/t/q/a.jpg", "w": "/t/w/a.jpg", "o": "/t/o/a.jpg",
+			"s": "/t/s/a.jpg", "s2": "/t/s@2x/a.jpg", "s10": "/t/s-10w/a.jpg", "q": "/t/q/a.jpg", "w": "/t/w/a.jpg", "o": "/t/o/a.jpg",
 			"png": "/t/s/a.png", "webp": "/t/s/a.jpg.webp",
 		}
 	}
 	signed := func(spec, ext string) string { return "/t/a.jpg/" + spec + "_" + strings.Repeat("0", 28) + "." + ext }
 	return map[string]string{
-		"s": signed("s", "jpg"), "s2": signed("s@2x", "jpg"), "q": signed("q", "jpg"), "w": signed("w", "jpg"),
+		"s": signed("s", "jpg"), "s2": signed("s@2x", "jpg"), "s10": signed("s-10w", "jpg"), "q": signed("q", "jpg"), "w": signed("w", "jpg"),
 		"own": signed("20x20_fit", "jpg"), "own q": signed("20x20_fit_q=70", "jpg"), "own w": signed("20x20_fit_watermark=logo", "jpg"),
 		"v": signed("20x20_fit_v=1", "jpg"), "png": signed("20x20_fit", "png"), "webp": signed("20x20_fit", "jpg.webp"),
 	}
@@ -60,22 +60,24 @@ func TestChangesAreOfWhatTheyMakeOtherwise(t *testing.T) {
 			s.Presets[name] = p
 		}
 	}
-	const all = "s s2 q w o own own_q own_w v png webp"
+	const all = "s s2 s10 q w o own own_q own_w v png webp"
 	for name, tt := range map[string]struct {
 		change func(*thumb.Site)
 		marks  map[string]string
 		want   string
 	}{
 		"nothing":            {func(*thumb.Site) {}, nil, ""},
-		"a preset's size":    {preset("s", func(p *thumb.Preset) { p.Transform.Width = 30 }), nil, "s s2 png(p) webp(p)"},
+		"a preset's size":    {preset("s", func(p *thumb.Preset) { p.Transform.Width = 30 }), nil, "s s2 s10 png(p) webp(p)"},
 		"a preset's quality": {preset("q", func(p *thumb.Preset) { p.Transform.Quality = 71 }), nil, "q"},
 		"a preset enlarging": {preset("q", func(p *thumb.Preset) { p.Enlarge = thumb.Always }), nil, "q"},
 		"a dpr less":         {preset("s", func(p *thumb.Preset) { p.DPR = nil }), nil, "s2"},
+		"a width less":       {preset("s", func(p *thumb.Preset) { p.Widths = nil }), nil, "s10"},
+		"a width more":       {preset("q", func(p *thumb.Preset) { p.Widths = []int{3} }), nil, ""},
 		"a dpr more":         {preset("q", func(p *thumb.Preset) { p.DPR = []int{3} }), nil, ""},
 		"another format":     {preset("q", func(p *thumb.Preset) { p.Formats = formats }), nil, ""},
 		"no preset":          {func(s *thumb.Site) { delete(s.Presets, "q") }, nil, "q"},
 		"another preset":     {func(s *thumb.Site) { s.Presets["n"] = s.Presets["s"] }, nil, ""},
-		"quality of JPEG":    {func(s *thumb.Site) { s.Quality[thumb.JPEG] = 60 }, nil, "s s2 w own own_w v"},
+		"quality of JPEG":    {func(s *thumb.Site) { s.Quality[thumb.JPEG] = 60 }, nil, "s s2 s10 w own own_w v"},
 		"quality of WebP":    {func(s *thumb.Site) { s.Quality[thumb.WebP] = 60 }, nil, "webp"},
 		"enlarging":          {func(s *thumb.Site) { s.Enlarge = true }, nil, strings.Replace(all, " o ", " ", 1)},
 		"metadata":           {func(s *thumb.Site) { s.Metadata = thumb.AllMetadata }, nil, strings.Replace(all, " o ", " ", 1)},
@@ -200,7 +202,7 @@ func TestChangeFromSeveral(t *testing.T) {
 	a, b := site(thumb.Signed), site(thumb.Signed)
 	b.Quality[thumb.JPEG] = 60
 	c := NewChange([]Settings{Of(a, logo), Of(b, logo)}, Of(a, logo))
-	checkChange(t, c, thumb.Signed, "s s2 w own own_w v")
+	checkChange(t, c, thumb.Signed, "s s2 s10 w own own_w v")
 }
 
 // Of a scheme that is another one nothing is left.

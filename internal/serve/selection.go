@@ -42,10 +42,11 @@ func (s *Site) checkSelection(selection admin.Selection) error {
 	if _, ok := s.Originals.(Folder); !ok && !selection.Since.IsZero() {
 		return fmt.Errorf("%w: when originals of the site %s have changed is not known before they are fetched", errSelection, s.Thumb.Name)
 	}
-	if n := max(len(selection.Presets)+len(selection.Specs), 1) * max(len(selection.Formats), 1); n > mostSelected {
+	explicit := len(selection.Presets)+len(selection.Specs)+len(selection.Formats) > 0
+	if n := len(s.wanted(selection)); explicit && n > mostSelected {
 		return fmt.Errorf("%w: %d thumbnails of each original, the most are %d", errSelection, n, mostSelected)
 	}
-	if len(selection.Presets) == 0 && len(selection.Specs) == 0 && len(selection.Formats) == 0 {
+	if !explicit {
 		return nil
 	}
 	// Of an original that can be anything.
@@ -60,32 +61,44 @@ func (s *Site) selected(selection admin.Selection, original string) ([]asked, er
 		t, err := s.Thumb.New(thumb.Wanted{Original: original})
 		return s.ask(t), err
 	}
-	presets, formats := selection.Presets, selection.Formats
+	var list []asked
+	for _, w := range s.wanted(selection) {
+		w.Original = original
+		t, err := s.Thumb.New(w)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, s.ask(t)...)
+	}
+	return unique(list), nil
+}
+
+// wanted returns what is made of each original by selection. Without formats it is
+// the original's own format, and the formats that a preset has.
+func (s *Site) wanted(selection admin.Selection) []thumb.Wanted {
+	presets := selection.Presets
 	if len(presets) == 0 && len(selection.Specs) == 0 {
 		presets = s.Thumb.PresetNames()
 	}
-	if len(formats) == 0 {
-		formats = []string{""}
-	}
-	var list []asked
-	for _, ext := range formats {
-		wanted := make([]thumb.Wanted, 0, len(presets)+len(selection.Specs))
-		for _, name := range presets {
-			wanted = append(wanted, thumb.Wanted{Original: original, Preset: name, Ext: ext})
+	var list []thumb.Wanted
+	add := func(w thumb.Wanted, formats []string) {
+		if len(selection.Formats) > 0 {
+			formats = selection.Formats
 		}
-		for _, spec := range selection.Specs {
-			size, method, _ := strings.Cut(spec, "_")
-			wanted = append(wanted, thumb.Wanted{Original: original, Size: size, Method: method, Ext: ext})
-		}
-		for _, w := range wanted {
-			t, err := s.Thumb.New(w)
-			if err != nil {
-				return nil, err
-			}
-			list = append(list, s.ask(t)...)
+		for _, w.Ext = range formats {
+			list = append(list, w)
 		}
 	}
-	return unique(list), nil
+	for _, preset := range presets {
+		for _, name := range s.Thumb.Expand(preset) {
+			add(thumb.Wanted{Preset: name}, s.Thumb.Extensions(name))
+		}
+	}
+	for _, spec := range selection.Specs {
+		size, method, _ := strings.Cut(spec, "_")
+		add(thumb.Wanted{Size: size, Method: method}, []string{""})
+	}
+	return list
 }
 
 // unique leaves out entries whose name came before.

@@ -22,6 +22,9 @@ func (a asked) siblings() []asked {
 		s.name = s.uri
 		if a.name != a.uri {
 			f := a.transform.Format
+			if t.Spec.Format != a.thumb.Spec.Format {
+				continue
+			}
 			s.name, s.transform = s.uri+"."+f.String(), t.WithFormat(f)
 		}
 		if a.Thumb.CheckName(s.name) == nil {

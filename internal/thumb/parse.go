@@ -223,22 +223,32 @@ func FormatOfName(name string) (Format, bool) {
 	return f, ok
 }
 
-// parsePresetName parses NAME or NAME@Nx.
+// parsePresetName parses NAME, NAME@Nx or NAME-Nw.
 func (t *Thumb) parsePresetName(s string) error {
-	name, scale, scaled := strings.Cut(s, "@")
-	preset, ok := t.Site.Presets[name]
-	if !ok {
-		return fmt.Errorf("%w: %q", ErrUnknownPreset, s)
+	if _, ok := t.Site.Presets[s]; ok {
+		t.Preset = s
+		return nil
 	}
-	if scaled {
-		n, ok := parseWhole(strings.TrimSuffix(scale, "x"), 2, 4)
-		if !ok || !strings.HasSuffix(scale, "x") || !slices.Contains(preset.DPR, n) {
-			return fmt.Errorf("%w: %q", ErrUnknownPreset, s)
-		}
-		t.Spec.DPR = n
+	if name, n, ok := cutNumber(s, "@", "x"); ok && slices.Contains(t.Site.Presets[name].DPR, n) {
+		t.Preset, t.Spec.DPR = name, n
+		return nil
 	}
-	t.Preset = name
-	return nil
+	if name, n, ok := cutNumber(s, "-", "w"); ok && slices.Contains(t.Site.Presets[name].Widths, n) {
+		t.Preset, t.Spec.Width = name, n
+		return nil
+	}
+	return fmt.Errorf("%w: %q", ErrUnknownPreset, s)
+}
+
+// cutNumber cuts the last mark, a number and unit off s: card@2x with "@" and "x" is
+// card and 2.
+func cutNumber(s, mark, unit string) (before string, n int, ok bool) {
+	i := strings.LastIndex(s, mark)
+	if i < 0 || !strings.HasSuffix(s, unit) {
+		return "", 0, false
+	}
+	n, ok = parseWhole(strings.TrimSuffix(s[i+len(mark):], unit), 1, 999_999)
+	return s[:i], n, ok
 }
 
 func (t *Thumb) setOriginal(name string) error {

@@ -27,6 +27,9 @@ func signedSite() *thumb.Site {
 		Presets: map[string]thumb.Preset{"card": {
 			Transform: thumb.Transform{Width: 400, Height: 300, Method: thumb.Crop, Gravity: thumb.North, Quality: 60},
 			DPR:       []int{2},
+		}, "hero": {
+			Transform: thumb.Transform{Width: 1600, Height: 900, Method: thumb.Crop, Quality: 60},
+			Widths:    []int{320, 7, 2000}, Formats: []thumb.Format{thumb.WebP},
 		}, "marked": {
 			Transform: thumb.Transform{Width: 40, Height: 30, Method: thumb.Pad, Watermark: thumb.Watermark{Name: "logo"}},
 		}},
@@ -42,7 +45,7 @@ func presetSite() *thumb.Site {
 	s.Presets = thumb.DefaultPresets()
 	s.Presets["modern"] = thumb.Preset{
 		Transform: thumb.Transform{Width: 64, Height: 48, Method: thumb.Crop},
-		Formats:   []thumb.Format{thumb.WebP, thumb.JPEG}, DPR: []int{2, 3},
+		Formats:   []thumb.Format{thumb.WebP, thumb.JPEG}, DPR: []int{2, 3}, Widths: []int{32, 33},
 	}
 	s.Formats = []thumb.Format{thumb.JPEG, thumb.PNG}
 	return s
@@ -82,6 +85,20 @@ func TestParseTransform(t *testing.T) {
 		{
 			"/thumbs/a/card@2x" + sig + ".jpg", signedSite(), "a",
 			thumb.Transform{Width: 400, Height: 300, DPR: 2, Method: thumb.Crop, Gravity: thumb.North, Quality: 60, Format: thumb.JPEG},
+		},
+		{
+			"/thumbs/a/hero-320w" + sig + ".jpg", signedSite(), "a",
+			thumb.Transform{Width: 320, Height: 180, Method: thumb.Crop, Quality: 60, Format: thumb.JPEG},
+		},
+		{
+			// 3.9375 is rounded.
+			"/thumbs/a/hero-7w" + sig + ".jpg", signedSite(), "a",
+			thumb.Transform{Width: 7, Height: 4, Method: thumb.Crop, Quality: 60, Format: thumb.JPEG},
+		},
+		{
+			// Half up: 24.75 at 33, then three quarters of 33x25.
+			"/p/modern-33w/75/a.jpg", factorSite(), "a.jpg",
+			thumb.Transform{Width: 25, Height: 19, Method: thumb.Crop, Quality: 82, Format: thumb.JPEG},
 		},
 		{
 			"/thumbs/a/40x30_crop_bg=000000_blur=0.3_dpr=2_focus=0:62.5_frames=1_gray=1_q=7_sharpen=10_v=1_watermark=logo" + sig + ".gif", signedSite(), "a",
@@ -271,7 +288,8 @@ func TestParseSignedRefuses(t *testing.T) {
 		"a/4097x_fit" + sig + ".jpg":                              thumb.ErrTooLarge,
 		"a/x2049_fit" + sig + ".jpg":                              thumb.ErrTooLarge,
 		"a/1025x_fit_dpr=4" + sig + ".jpg":                        thumb.ErrTooLarge,
-		"a/hero" + sig + ".jpg":                                   thumb.ErrUnknownPreset,
+		"a/poster" + sig + ".jpg":                                 thumb.ErrUnknownPreset,
+		"a/hero-321w" + sig + ".jpg":                              thumb.ErrUnknownPreset,
 		"a/Card" + sig + ".jpg":                                   thumb.ErrUnknownPreset,
 		"a/card@3x" + sig + ".jpg":                                thumb.ErrUnknownPreset,
 		"a/card@2" + sig + ".jpg":                                 thumb.ErrUnknownPreset,
@@ -303,6 +321,12 @@ func TestParsePresetRefuses(t *testing.T) {
 		{"tiny/a.png", presetSite(), thumb.ErrUnknownPreset},
 		{"small@2x/a.png", presetSite(), thumb.ErrUnknownPreset},
 		{"modern@4x/a.png", presetSite(), thumb.ErrUnknownPreset},
+		{"modern-34w/a.png", presetSite(), thumb.ErrUnknownPreset},
+		{"modern-032w/a.png", presetSite(), thumb.ErrUnknownPreset},
+		{"modern-32/a.png", presetSite(), thumb.ErrUnknownPreset},
+		{"modern-32w@2x/a.png", presetSite(), thumb.ErrUnknownPreset},
+		{"modern@2x-32w/a.png", presetSite(), thumb.ErrUnknownPreset},
+		{"small-32w/a.png", presetSite(), thumb.ErrUnknownPreset},
 		{"small/100/a.png", presetSite(), nil},
 		{"small/a.png", factorSite(), thumb.ErrUnknownPreset},
 		{"small/50/a.png", factorSite(), thumb.ErrUnknownPreset},
@@ -434,7 +458,7 @@ func TestDefaultPresets(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		"/thumbs/a.jpg/400x300_crop_gravity=north_q=70" + sig + ".avif", "/thumbs/a/card@2x" + sig + ".jpg",
-		"/p/small/a.png", "/p/modern@2x/a.png.webp", "/p/small/75/a.JPG",
+		"/p/small/a.png", "/p/modern@2x/a.png.webp", "/p/small/75/a.JPG", "/p/modern-32w/a.png.webp", "/thumbs/a.jpg/hero-7w" + sig + ".jpg",
 		"/media/cache/resolve/thumb/a.jpg", "/sites/default/files/styles/modern/public/a.jpg.webp",
 		"/thumbs/a/9x9_crop_bg=000000_blur=0.3_dpr=2_focus=0:62.5_frames=1_gray=1_q=7_sharpen=10_v=1_watermark=logo" + sig + ".gif",
 		"/thumbs/a/9x9_pad_sharpen=1.05" + sig + ".gif", "/thumbs/a/9x_stretch" + sig + ".gif",
@@ -499,6 +523,8 @@ func TestSiblings(t *testing.T) {
 	signed, preset := signedSite(), presetSite()
 	signed.Together = []string{"card", "card@2x", "marked"}
 	preset.Together = []string{"small", "modern@2x", "large"}
+	ladder := signedSite()
+	ladder.Together = []string{"hero-320w", "hero-7w", "card"}
 	for _, tt := range []struct {
 		uri  string
 		site *thumb.Site
@@ -507,10 +533,15 @@ func TestSiblings(t *testing.T) {
 		{"/thumbs/a/b/card" + sig + ".jpg", signed, []string{"/thumbs/a/b/card@2x_.jpg", "/thumbs/a/b/marked_.jpg"}},
 		{"/thumbs/a/b/card@2x" + sig + ".webp", signed, []string{"/thumbs/a/b/card_.webp", "/thumbs/a/b/marked_.webp"}},
 		{"/thumbs/a/b/400x300_crop" + sig + ".jpg", signed, nil},
-		{"/p/small/a.png", preset, []string{"/p/modern@2x/a.png", "/p/large/a.png"}},
-		{"/p/modern@2x/a.png.jpg", preset, nil},
-		{"/p/modern@2x/a.jpg.jpg", preset, []string{"/p/small/a.jpg.jpg", "/p/large/a.jpg.jpg"}},
-		{"/p/small/a.png.jpg", preset, []string{"/p/large/a.png.jpg"}},
+		{"/p/small/a.png", preset, []string{"/p/modern@2x/a.png", "/p/modern@2x/a.png.webp", "/p/modern@2x/a.png.jpg", "/p/large/a.png"}},
+		{"/p/modern@2x/a.png.jpg", preset, []string{"/p/modern@2x/a.png", "/p/modern@2x/a.png.webp"}},
+		{"/p/modern@2x/a.jpg.jpg", preset, []string{"/p/small/a.jpg.jpg", "/p/modern@2x/a.jpg.jpg.webp", "/p/large/a.jpg.jpg"}},
+		{"/p/small/a.png.jpg", preset, []string{"/p/modern@2x/a.png.jpg.webp", "/p/large/a.png.jpg"}},
+		{"/thumbs/a.jpg/hero-320w" + sig + ".avif", ladder, []string{
+			"/thumbs/a.jpg/hero-320w_.jpg", "/thumbs/a.jpg/hero-320w_.webp",
+			"/thumbs/a.jpg/hero-7w_.avif", "/thumbs/a.jpg/hero-7w_.jpg", "/thumbs/a.jpg/hero-7w_.webp", "/thumbs/a.jpg/card_.avif",
+		}},
+		{"/thumbs/a.jpg/hero" + sig + ".avif", ladder, nil},
 		{"/p/modern/a.png", preset, nil},
 	} {
 		parsed, err := tt.site.Parse(tt.uri)

@@ -86,7 +86,7 @@ func (s *Site) Below(folder string) []Place {
 }
 
 // OfPreset returns where the thumbnails of a preset lie, NAME with all its
-// NAME@Nx. ok is false in schemes where its name alone does not tell.
+// NAME@Nx and NAME-Nw. ok is false in schemes where its name alone does not tell.
 func (s *Site) OfPreset(preset string) (places []Place, ok bool) {
 	if s.Scheme != PresetScheme {
 		return nil, false
@@ -94,6 +94,9 @@ func (s *Site) OfPreset(preset string) (places []Place, ok bool) {
 	for _, n := range []int{0, 2, 3, 4} {
 		t := Thumb{Preset: preset, Spec: Transform{DPR: n}}
 		places = append(places, Place{Name: s.Prefix + t.presetText()})
+	}
+	for _, name := range s.Ladder(preset) {
+		places = append(places, Place{Name: s.Prefix + name})
 	}
 	return places, true
 }
@@ -108,15 +111,43 @@ func (s *Site) heads() []string {
 	return heads
 }
 
-// PresetNames returns all that URIs can name presets as: NAME and NAME@Nx,
-// where the site has factors each with /FACTOR. Wanted.Preset takes them.
+// Sizes returns the names of one preset in URIs: NAME, its NAME@Nx and its NAME-Nw.
+func (s *Site) Sizes(preset string) []string {
+	names := []string{preset}
+	for _, n := range s.Presets[preset].DPR {
+		t := Thumb{Preset: preset, Spec: Transform{DPR: n}}
+		names = append(names, t.presetText())
+	}
+	return append(names, s.Ladder(preset)...)
+}
+
+// Ladder returns the NAME-Nw of a preset, in the order of its widths.
+func (s *Site) Ladder(preset string) []string {
+	var names []string
+	for _, n := range s.Presets[preset].Widths {
+		t := Thumb{Preset: preset, Spec: Transform{Width: n}}
+		names = append(names, t.presetText())
+	}
+	return names
+}
+
+// Expand returns the names that a name in a list of presets stands for: "hero-*" for
+// all hero-Nw, any other for itself.
+func (s *Site) Expand(name string) []string {
+	if preset, ok := strings.CutSuffix(name, "-*"); ok {
+		if names := s.Ladder(preset); len(names) > 0 {
+			return names
+		}
+	}
+	return []string{name}
+}
+
+// PresetNames returns all names of presets in URIs: NAME, NAME@Nx and NAME-Nw, where
+// the site has factors each with /FACTOR. Wanted.Preset takes them.
 func (s *Site) PresetNames() []string {
 	var names []string
-	for name, p := range s.Presets {
-		for _, n := range append([]int{0}, p.DPR...) {
-			t := Thumb{Preset: name, Spec: Transform{DPR: n}}
-			names = append(names, t.presetText())
-		}
+	for name := range s.Presets {
+		names = append(names, s.Sizes(name)...)
 	}
 	slices.Sort(names)
 	if len(s.Factors) == 0 {

@@ -27,7 +27,7 @@ func presetSite(factors ...int) *Site {
 		Formats: []Format{JPEG, PNG, WebP, AVIF, GIF},
 		Presets: map[string]Preset{
 			"s": {Transform: Transform{Width: 9, Height: 9, Method: Fit}, DPR: []int{2}, Formats: []Format{WebP, PNG}},
-			"l": {Transform: Transform{Width: 90, Height: 9, Method: Fit}},
+			"l": {Transform: Transform{Width: 90, Height: 9, Method: Fit}, Widths: []int{45}},
 		},
 	}
 }
@@ -49,7 +49,7 @@ func TestThumbnailsLieWhereTheirOriginalsDo(t *testing.T) {
 		}},
 		{rest, []string{"/r/a.jpg/20x20/crop/" + secret + ".jpg", "/r/d/a.jpg/20x0/scale/" + secret + ".jpeg"}},
 		{presetSite(), []string{
-			"/p/s/a.jpg", "/p/s@2x/a.jpg", "/p/l/a.jpg", "/p/s/a.jpg.png", "/p/s/a.jpg.webp", "/p/s/a.jpg.WebP", "/p/s/a.jpg.JPeG",
+			"/p/s/a.jpg", "/p/s@2x/a.jpg", "/p/l/a.jpg", "/p/l-45w/a.jpg", "/p/l-45w/d/a.jpg", "/p/s/a.jpg.png", "/p/s/a.jpg.webp", "/p/s/a.jpg.WebP", "/p/s/a.jpg.JPeG",
 			"/p/s/d/a.jpg", "/p/s/d/e/a.jpg.webp", "/p/s/a.webp.webp", "/p/s/a.webp", "/p/s/a.heic.png", "/p/s/a.heic.png.webp",
 			"/p/s/a.jpg.webp.webp", "/p/s/a.jpg.webp.png", "/p/l/a.jpg.webp", "/p/s/A.JPG", "/p/s/a.tar.gif", "/p/s/a.gif.webp",
 		}},
@@ -88,9 +88,9 @@ func TestPlacesOfFoldersAndPresets(t *testing.T) {
 		want []string
 	}{
 		{"a folder", signed.Below("d/e"), []string{"/t/d/e"}},
-		{"a folder of each preset", presetSite().Below("d"), []string{"/p/l/d", "/p/s/d", "/p/s@2x/d"}},
+		{"a folder of each preset", presetSite().Below("d"), []string{"/p/l/d", "/p/l-45w/d", "/p/s/d", "/p/s@2x/d"}},
 		{"a folder of each factor", presetSite(100, 75).Below("d"), []string{
-			"/p/l/100/d", "/p/l/75/d", "/p/s/100/d", "/p/s/75/d", "/p/s@2x/100/d", "/p/s@2x/75/d",
+			"/p/l/100/d", "/p/l/75/d", "/p/l-45w/100/d", "/p/l-45w/75/d", "/p/s/100/d", "/p/s/75/d", "/p/s@2x/100/d", "/p/s@2x/75/d",
 		}},
 	} {
 		var names []string
@@ -104,6 +104,9 @@ func TestPlacesOfFoldersAndPresets(t *testing.T) {
 	if _, ok := signed.OfPreset("s"); ok {
 		t.Error("a folder has the thumbnails of a preset in the signed scheme")
 	}
+	if places, ok := presetSite().OfPreset("l"); !ok || !covers(places, "/p/l-45w/a.jpg") {
+		t.Errorf("of the preset l: %v", places)
+	}
 	// Those of a dpr that the configuration had before, too.
 	if places, ok := presetSite().OfPreset("s"); !ok || !covers(places, "/p/s@3x/a.jpg") || covers(places, "/p/sm/a.jpg") {
 		t.Errorf("of the preset s: %v", places)
@@ -115,8 +118,8 @@ func TestPresetNamesAreWhatURIsCanHave(t *testing.T) {
 		site *Site
 		want []string
 	}{
-		{presetSite(), []string{"l", "s", "s@2x"}},
-		{presetSite(100, 75), []string{"l/100", "l/75", "s/100", "s/75", "s@2x/100", "s@2x/75"}},
+		{presetSite(), []string{"l", "l-45w", "s", "s@2x"}},
+		{presetSite(100, 75), []string{"l/100", "l/75", "l-45w/100", "l-45w/75", "s/100", "s/75", "s@2x/100", "s@2x/75"}},
 	} {
 		if diff := cmp.Diff(tt.want, tt.site.PresetNames()); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)

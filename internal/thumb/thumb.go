@@ -72,8 +72,22 @@ func (t Transform) Box() (width, height int) {
 type Preset struct {
 	Transform Transform // without Format, and DPR 0
 	DPR       []int     // the N of NAME@Nx that exist too, each 2 to 4
-	Formats   []Format  // preset scheme: URIs may name them after the original
-	Enlarge   Enlarge   `json:"enlarge,omitzero"`
+	// Widths are the N of NAME-Nw that exist too: hero-320w is hero with a width of
+	// 320 pixels and the ratio of its box. Only presets with a Width have some.
+	Widths []int `json:",omitempty"`
+	// Formats are wanted beside the original's own. In the preset scheme URIs may
+	// name them after the original.
+	Formats []Format
+	Enlarge Enlarge `json:"enlarge,omitzero"`
+}
+
+// at returns the preset's transform with the box at another width. The box keeps
+// its ratio: 1600x900 at 320 is 320x180.
+func (p Preset) at(width int) Transform {
+	t := p.Transform
+	t.Height = proportion(t.Height, width, t.Width)
+	t.Width = width
+	return t
 }
 
 // Enlarge is whether the thumbnails of a preset may be larger than their original.
@@ -134,7 +148,7 @@ type Site struct {
 	Negotiate    []Format // empty, WebP, or AVIF and WebP; all are in Formats
 	Presets      map[string]Preset
 	Watermarks   map[string]Watermark
-	Together     []string     // presets, NAME or NAME@Nx, of which one brings the others
+	Together     []string     // presets, NAME, NAME@Nx or NAME-Nw, of which one brings the others
 	Factors      []int        // preset scheme: wsgithumb's percentages; none: no factor in URIs
 	Variants     VariantRules // scheme inplace
 	Enlarge      bool
@@ -154,7 +168,7 @@ type Thumb struct {
 	// Spec is the transform as written: in the scheme inplace nothing, or the Format of
 	// a variant; in the others Format and, where Preset is empty, all
 	// but Enlarge, Metadata, FramesOver and of Watermark more than its Name;
-	// where it is not, at most DPR.
+	// where it is not, at most DPR of NAME@Nx or Width of NAME-Nw.
 	Spec      Transform
 	Version   string // of v=, without effect
 	Factor    int    // percent, where the site has factors
@@ -172,13 +186,16 @@ func (t Thumb) Transform() Transform {
 	if t.Preset != "" {
 		p := t.Site.Presets[t.Preset]
 		r, enlarge = p.Transform, p.Enlarge
+		if t.Spec.Width != 0 {
+			r = p.at(t.Spec.Width)
+		}
 		r.DPR, r.Format = t.Spec.DPR, t.Spec.Format
 	}
 	if t.Site.Scheme == InPlace {
 		r = t.Site.Variants.of(r)
 	}
 	if t.Factor != 0 {
-		r.Width, r.Height = percent(r.Width, t.Factor), percent(r.Height, t.Factor)
+		r.Width, r.Height = proportion(r.Width, t.Factor, 100), proportion(r.Height, t.Factor, 100)
 	}
 	if r.Quality == 0 {
 		r.Quality = t.Site.Quality[r.Format]
@@ -193,13 +210,13 @@ func (t Thumb) Transform() Transform {
 	return r
 }
 
-// percent returns the percentage of a dimension, rounded half up and at least
-// 1; a free dimension stays free.
-func percent(dimension, factor int) int {
+// proportion returns dimension x to / from, rounded half up and at least 1. A free
+// dimension stays free.
+func proportion(dimension, to, from int) int {
 	if dimension == 0 {
 		return 0
 	}
-	return max((dimension*factor+50)/100, 1)
+	return max((2*dimension*to+from)/(2*from), 1)
 }
 
 // WithFormat returns t's transform in another format: that of a negotiated
@@ -209,32 +226,67 @@ func (t Thumb) WithFormat(f Format) Transform {
 	return t.Transform()
 }
 
-// Siblings returns the thumbnails of the same original and format that are to
-// be made together with t, which are not signed: those of Site.Together, if t is
-// of them, as far as their presets have the format.
+// Siblings returns the thumbnails of the same original that are to be made
+// together with t, not signed: those of the presets in Site.Together, if t is of
+// one of them, in t's format and in the formats of their presets.
 func (t Thumb) Siblings() []Thumb {
 	if t.Preset == "" || !slices.Contains(t.Site.Together, t.presetText()) {
 		return nil
 	}
-	var siblings []Thumb
+	t.Signature = ""
+	all := []Thumb{t}
 	for _, name := range t.Site.Together {
-		s := t
-		s.Signature, s.Spec.DPR = "", 0
-		if name == t.presetText() || s.parsePresetName(name) != nil {
-			continue
-		}
-		// Another preset may read the same name as that of another original.
-		if t.Site.Scheme == PresetScheme {
-			if read, err := t.Site.Parse(s.URI()); err != nil || read != s {
-				continue
+		for _, s := range t.inPreset(name) {
+			if !slices.ContainsFunc(all, func(x Thumb) bool { return x.URI() == s.URI() }) {
+				all = append(all, s)
 			}
 		}
-		siblings = append(siblings, s)
 	}
-	return siblings
+	return all[1:]
 }
 
-// HasPreset reports whether URIs can name a preset as NAME or NAME@Nx.
+// inPreset returns the thumbnails of t's original in another preset: in t's format,
+// and in the formats that the preset wants.
+func (t Thumb) inPreset(name string) []Thumb {
+	s := t
+	s.Spec.DPR, s.Spec.Width = 0, 0
+	if s.parsePresetName(name) != nil {
+		return nil
+	}
+	var list []Thumb
+	// Another preset may read the same name as that of another original.
+	read, err := t.Site.Parse(s.URI())
+	if t.Site.Scheme != PresetScheme || err == nil && read == s {
+		list = append(list, s)
+	}
+	if t.Factor != 0 {
+		name += "/" + formatWhole(t.Factor)
+	}
+	for _, ext := range t.Site.Extensions(name) {
+		if s, err := t.Site.New(Wanted{Original: t.Original, Preset: name, Ext: ext}); err == nil && len(s.Site.Presets[s.Preset].Formats) > 0 {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// Extensions returns the extensions that thumbnails of a preset are wanted with, for
+// Wanted: "" for the original's own format, and the preset's formats. The name is
+// one of PresetNames.
+func (s *Site) Extensions(name string) []string {
+	name, _, _ = strings.Cut(name, "/")
+	t := Thumb{Site: s}
+	if t.parsePresetName(name) != nil {
+		return []string{""}
+	}
+	list := []string{""}
+	for _, f := range s.Presets[t.Preset].Formats {
+		list = append(list, f.String())
+	}
+	return list
+}
+
+// HasPreset reports whether URIs can name a preset as NAME, NAME@Nx or NAME-Nw.
 func (s *Site) HasPreset(text string) bool {
 	t := Thumb{Site: s}
 	return t.parsePresetName(text) == nil

@@ -48,10 +48,13 @@ func (t Thumb) specText() string {
 }
 
 func (t Thumb) presetText() string {
-	if t.Spec.DPR == 0 {
-		return t.Preset
+	switch {
+	case t.Spec.DPR != 0:
+		return fmt.Sprintf("%s@%dx", t.Preset, t.Spec.DPR)
+	case t.Spec.Width != 0:
+		return fmt.Sprintf("%s-%dw", t.Preset, t.Spec.Width)
 	}
-	return fmt.Sprintf("%s@%dx", t.Preset, t.Spec.DPR)
+	return t.Preset
 }
 
 func (t Thumb) presetURI() string {
@@ -98,7 +101,7 @@ type Wanted struct {
 	Original string
 	Size     string // as in URIs: 400x300
 	Method   string // and options, as in URIs: crop_q=70
-	Preset   string // NAME or NAME@Nx, with factors and /FACTOR, in place of Size and Method
+	Preset   string // one of Site.PresetNames, in place of Size and Method
 	Ext      string // or "" for the original's own where it can be that, else jpg
 }
 

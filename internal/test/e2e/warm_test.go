@@ -107,10 +107,10 @@ func TestWarm(t *testing.T) {
 
 			want = nil
 			for _, name := range names {
-				want = append(want, "/p/s/100/"+name, "/p/s/50/"+name)
+				want = append(want, "/p/s/100/"+name, "/p/s/50/"+name, "/p/s/100/"+name+".webp", "/p/s/50/"+name+".webp")
 			}
 			slices.Sort(want)
-			warm(t, warmCommand(t, r, running, "p"), 0, "p: 4 originals, made 8 thumbnails, 0 were there\n")
+			warm(t, warmCommand(t, r, running, "p"), 0, "p: 4 originals, made 16 thumbnails, 0 were there\n")
 			if diff := cmp.Diff(want, thumbnails(t, r, "p")); diff != "" {
 				t.Errorf("published (-want +got):\n%s", diff)
 			}
