@@ -140,8 +140,9 @@ func TestKeptOutputsHoldNoMemory(t *testing.T) {
 	}
 }
 
-// TestUnsupportedIsDoubted replaces a worker only if it refuses what a decoder
-// has seen, which the probe has called readable.
+// TestUnsupportedIsDoubted replaces a worker that has refused several originals
+// that a decoder has seen, which the probe has called readable. One is not
+// enough: there are such originals.
 func TestUnsupportedIsDoubted(t *testing.T) {
 	b := newBench(t, nil)
 	old, _, err := b.render("plain", 7)
@@ -149,8 +150,16 @@ func TestUnsupportedIsDoubted(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.refuse("unsupported")
-	if _, _, err := b.render("unsupported once decoded", 7); !errors.Is(err, ErrUnsupported) {
-		t.Errorf("%v; want %v", err, ErrUnsupported)
+	for i := range mostDoubts {
+		if got := b.reasons(); len(got) > 0 {
+			t.Fatalf("replaced after %d refusals for %q", i, got)
+		}
+		if err := os.WriteFile(filepath.Join(b.dir, fmt.Sprint(i)), []byte("unsupported once decoded"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.Render(t.Context(), b.request(fmt.Sprint(i), 7)); !errors.Is(err, ErrUnsupported) {
+			t.Errorf("%v; want %v", err, ErrUnsupported)
+		}
 	}
 	expectAnother(t, b, old)
 	expectReasons(t, b, "distrusted")

@@ -126,13 +126,18 @@ func (p *Pool) worn(w *worker, outputs []*output, err error) end {
 	case p.options.WorkerRenders > 0 && w.wear >= p.options.WorkerRenders:
 		return end{"worn", fmt.Sprintf("made %d outputs", w.outputs)}
 	}
+	doubted := false
 	for _, o := range outputs {
-		switch {
-		case errors.Is(o.err, ErrDamaged):
+		if errors.Is(o.err, ErrDamaged) {
 			return end{"damaged", "read a damaged original"}
-		case errors.Is(o.err, ErrUnsupported) && o.decoded && o.Transform.Method != thumb.Original:
-			return end{"distrusted", "called an original unsupported in which the probe found no fault"}
 		}
+		doubted = doubted || errors.Is(o.err, ErrUnsupported) && o.decoded && o.Transform.Method != thumb.Original
+	}
+	if doubted {
+		w.doubts++
+	}
+	if w.doubts >= mostDoubts {
+		return end{"distrusted", fmt.Sprintf("called %d originals unsupported in which the probe found no fault", w.doubts)}
 	}
 	return end{}
 }

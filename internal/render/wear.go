@@ -11,6 +11,12 @@ import (
 // format is not walked in Go before a decoder in C sees it.
 const unseen = 10
 
+// mostDoubts is the number of originals that a worker may call unsupported after a
+// decoder in C has seen them. An honest one does so for what no header tells: a
+// TIFF of measurements, or a drawing whose style sheet gives it another size. A
+// folder of them costs a worker for every ten.
+const mostDoubts = 10
+
 // wear returns what one output of an original counts towards WorkerRenders. A
 // decoder that parses what thumbd can't check is where a hostile file would
 // take a worker over. The first bytes are compared, nothing is parsed: a file

@@ -41,6 +41,7 @@ type worker struct {
 	gone       chan struct{} // closed when the process has ended
 	outputs    int           // made so far
 	wear       int           // of them, those that the daemon can't check counted more often
+	doubts     int           // originals that it has refused on the word of a decoder in C
 	side       side          // of the sites that it has served
 	since      time.Time     // when it served the first of them
 	distrusted atomic.Bool

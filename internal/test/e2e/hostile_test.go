@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -114,6 +115,73 @@ func TestBombs(t *testing.T) {
 		t.Logf("%s, %d bytes: %s in %v", name, len(bomb.data), answer, time.Since(began))
 	}
 	checkUnmoved(t, r, pid, before)
+}
+
+// TestRefusalsKeepTheWorker has originals of each kind that is refused for what
+// they are: no worker is replaced for them, also if only a decoder found out.
+func TestRefusalsKeepTheWorker(t *testing.T) {
+	const other = "415 unsupported"
+	jpeg := hostileSamples(t)[0]
+	frame := func(kind byte) []byte {
+		return bytes.Replace(jpeg, []byte("\xff\xc0\x00\x11\x08"), []byte{0xff, kind, 0, 0x11, 8}, 1)
+	}
+	svg := func(attributes, content string) []byte {
+		return []byte(`<svg xmlns="http://www.w3.org/2000/svg" ` + attributes + `>` + content + `</svg>`)
+	}
+	refused := map[string]struct {
+		data   []byte
+		answer string
+	}{
+		"no image":              {[]byte("only text"), other},
+		"pixels":                {pngOf(60_000, 60_000, nil), "422 original-pixels"},
+		"frames":                {gifOf(10, 10, 5000), "422 original-frames"},
+		"chunks":                {pngOf(8, 8, bytes.Repeat(pngChunk("tEXt", []byte("a\x00b")), 20_000)), other},
+		"lossless JPEG":         {frame(0xc3), other},
+		"hierarchical JPEG":     {frame(0xc5), other},
+		"drawing of text":       {svg(`width="9" height="9"`, "<text>a</text>"), other},
+		"drawing without size":  {svg("", ""), other},
+		"style sheet of a size": {svg(`width="9" height="9" style="width:99px!important;height:99px!important"`, "<path d='M0 0h9v9z'/>"), other},
+		"XML that is no XML":    {svg(`width="9" height="9"`, `<g id="a" id="b"/>`), other},
+		"signed TIFF":           {tiffOfSamples(16, 2, 0x7f7f7f7f), other},
+		"half floats":           {tiffOfSamples(16, 3, 0x3c003c00), other},
+		"measurements":          {tiffOfSamples(32, 3, math.Float32bits(1234.5)), other},
+		"no numbers":            {tiffOfSamples(32, 3, math.Float32bits(float32(math.NaN()))), other},
+	}
+	dir := folder(t, nil)
+	site := gallery(t, dir)
+	site.TOML += "\noriginal_formats = [\"jpg\", \"png\", \"gif\", \"tiff\", \"svg\"]"
+	r := start(t, rig.Options{Sites: []rig.Site{site}, TOML: "[daemon]\nworkers = 1"})
+	for name, original := range refused {
+		put(t, filepath.Join(dir, name), original.data)
+		resp := do(t, r, rig.Request{Target: target(name, "40x30_crop", "gif"), Direct: true})
+		if answer := fmt.Sprint(resp.Status, " ", resp.Header.Get("X-Thumbd-Reason")); answer != original.answer {
+			t.Errorf("%s: %s, want %s", name, answer, original.answer)
+		}
+	}
+	// By then it would be known if the worker had been replaced.
+	put(t, filepath.Join(dir, "good.jpg"), jpeg)
+	expect(t, get(t, r, target("good.jpg", "40x30_crop", "gif")), 200, "")
+	if n := r.Log.Count("worker replaced"); n > 0 {
+		t.Errorf("%d workers were replaced", n)
+	}
+}
+
+// tiffOfSamples returns a TIFF of 8 x 8 samples of a format, of which every 32
+// bits are word.
+func tiffOfSamples(bits, format uint16, word uint32) []byte {
+	pixels := uint32(bits) * 8
+	tags := [][3]uint32{
+		{256, 3, 8}, {257, 3, 8}, {258, 3, uint32(bits)}, {259, 3, 1}, {262, 3, 1}, {273, 4, 8},
+		{277, 3, 1}, {278, 3, 8}, {279, 4, pixels}, {339, 3, uint32(format)},
+	}
+	b := binary.LittleEndian.AppendUint32([]byte("II*\x00"), 8+pixels)
+	b = append(b, bytes.Repeat(binary.LittleEndian.AppendUint32(nil, word), int(pixels/4))...)
+	b = binary.LittleEndian.AppendUint16(b, uint16(len(tags)))
+	for _, tag := range tags {
+		b = binary.LittleEndian.AppendUint16(binary.LittleEndian.AppendUint16(b, uint16(tag[0])), uint16(tag[1]))
+		b = binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(b, 1), tag[2])
+	}
+	return append(b, 0, 0, 0, 0)
 }
 
 // checkUnmoved holds that the daemon lives, has not grown, and has published
