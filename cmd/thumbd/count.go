@@ -6,9 +6,9 @@ import (
 	"context"
 	"errors"
 
+	"thumbd/internal/keep"
 	"thumbd/internal/metrics"
 	"thumbd/internal/render"
-	"thumbd/internal/serve"
 	"thumbd/internal/share"
 	"thumbd/internal/tidy"
 )
@@ -40,13 +40,13 @@ func (d *daemon) tellShare(kind, name, path string, slow bool) {
 
 // count counts an event of the handler, and has a tree tidied whose disk runs
 // full.
-func (d *daemon) count(e serve.Event) {
+func (d *daemon) count(e keep.Event) {
 	d.metrics.Serve(e)
-	if e.What != serve.Published && e.What != serve.Unpublished {
+	if e.What != keep.Published && e.What != keep.Unpublished {
 		return
 	}
 	if s := d.service.Load(); s != nil {
-		s.keeper.Published(e.Site)
+		s.tidier.Published(e.Site)
 	}
 }
 
@@ -80,17 +80,17 @@ func (d *daemon) state() metrics.State {
 	return state
 }
 
-// keep starts the tidying of the trees of s for the time when their disks run full.
-func (d *daemon) keep(s *service) {
+// tidy starts the tidying of the trees of s for the time when their disks run full.
+func (d *daemon) tidy(s *service) {
 	var sites []tidy.Site
 	for i, site := range s.sites {
 		t := tidy.Site{Thumb: site.Thumb, Lifetime: site.Lifetime, Tree: site.Tree, Budget: budget(s.config.Sites[i].Cache)}
-		if folder, ok := site.Originals.(serve.Folder); ok {
+		if folder, ok := site.Originals.(keep.Folder); ok {
 			t.Originals = folder.Dir
 		}
 		sites = append(sites, t)
 	}
-	s.keeper = tidy.NewKeeper(sites, func(site string, sum tidy.Summary, err error) {
+	s.tidier = tidy.NewKeeper(sites, func(site string, sum tidy.Summary, err error) {
 		switch {
 		case errors.Is(err, tidy.ErrRunning), errors.Is(err, context.Canceled):
 			d.log.Debug("gc", "site", site, "err", err)

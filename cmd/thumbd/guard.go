@@ -11,15 +11,15 @@ import (
 	"thumbd/internal/access"
 	"thumbd/internal/config"
 	"thumbd/internal/files"
-	"thumbd/internal/serve"
+	"thumbd/internal/keep"
 )
 
 // lookTime is how often the lists of revoked tokens are looked at.
 const lookTime = time.Second
 
 // accels are the values of accel.
-var accels = map[string]serve.Accel{
-	"nginx": serve.AccelNginx, "sendfile": serve.AccelSendfile, "direct": serve.AccelDirect,
+var accels = map[string]keep.Accel{
+	"nginx": keep.AccelNginx, "sendfile": keep.AccelSendfile, "direct": keep.AccelDirect,
 }
 
 // gates keep the lists of revoked tokens fresh.
@@ -51,8 +51,8 @@ func (s *service) guard() error {
 	return nil
 }
 
-func newFiles(c *config.Files) serve.Files {
-	return serve.Files{Where: &c.Where, Section: files.New(files.Options{
+func newFiles(c *config.Files) keep.Files {
+	return keep.Files{Where: &c.Where, Section: files.New(files.Options{
 		Name:       c.Where.Name,
 		Prefix:     c.Where.Prefix,
 		Root:       c.Root,
@@ -66,8 +66,8 @@ func newFiles(c *config.Files) serve.Files {
 }
 
 // handled returns the sites as the handler has them.
-func (s *service) handled() *serve.Sites {
-	sites := serve.NewSites(s.pool, longestFetch(s.config)+s.config.QueueTime+2*s.config.RenderTime+2*s.config.OriginalTime, s.sites)
+func (s *service) handled() *keep.Sites {
+	sites := keep.NewSites(s.pool, longestFetch(s.config)+s.config.QueueTime+2*s.config.RenderTime+2*s.config.OriginalTime, s.sites)
 	sites.Accel, sites.Behind = accels[s.config.Accel], s.config.Queue
 	sites.AddFiles(s.files)
 	return sites
@@ -75,12 +75,12 @@ func (s *service) handled() *serve.Sites {
 
 // watch looks at the lists of revoked tokens, and at the originals of the sites
 // that say so, until the service is closed.
-func (s *service) watch(log *slog.Logger, h *serve.Handler) {
+func (s *service) watch(log *slog.Logger, k *keep.Keeper) {
 	ctx, stop := context.WithCancel(context.Background())
 	s.gates.stop = stop
 	for _, site := range s.config.Sites {
 		if site.Watch {
-			s.watching.Go(func() { watchOriginals(ctx, h, log, site, &s.unwatched) })
+			s.watching.Go(func() { watchOriginals(ctx, k, log, site, &s.unwatched) })
 		}
 	}
 	for name, g := range s.gates.all {

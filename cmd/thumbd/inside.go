@@ -36,7 +36,7 @@ type inside struct {
 func startInside(ctx context.Context, file, site string, told io.Writer) (*inside, error) {
 	d := &daemon{file: file, only: site, alone: true, log: newLogger(told, slog.LevelWarn)}
 	d.metrics = metrics.New(d.state)
-	d.handler = d.newHandler()
+	d.newHandler()
 	if err := d.load(ctx); err != nil {
 		d.close()
 		return nil, err

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"thumbd/internal/config"
+	"thumbd/internal/keep"
 	"thumbd/internal/publish"
-	"thumbd/internal/serve"
 )
 
 // load puts the configuration file to work in place of the present one, which stays if
@@ -45,7 +45,7 @@ func (d *daemon) load(ctx context.Context) error {
 	}
 	d.level.Set(s.config.LogLevel)
 	d.trouble.Store(nil)
-	d.keep(s)
+	d.tidy(s)
 	d.swapping.Lock()
 	old := d.service.Swap(s)
 	d.swapping.Unlock()
@@ -53,7 +53,7 @@ func (d *daemon) load(ctx context.Context) error {
 	if err := sites.Prepare(); err != nil {
 		d.log.Error("what has made the trees is not known, or not kept: presets that have changed, or will, may keep their thumbnails", "err", err)
 	}
-	wait := d.handler.SetSites(sites)
+	wait := d.keeper.SetSites(sites)
 	if old != nil {
 		d.retiring.Go(func() {
 			wait()
@@ -61,7 +61,7 @@ func (d *daemon) load(ctx context.Context) error {
 		})
 	}
 	d.follow(ctx)
-	s.watch(d.log, d.handler)
+	s.watch(d.log, d.keeper)
 	d.notify(fmt.Sprintf("READY=1\nSTATUS=serves %d sites", len(s.sites)))
 	return nil
 }
@@ -115,7 +115,7 @@ const followTime = 40 * time.Second
 // service manager is told to wait.
 func (d *daemon) follow(ctx context.Context) {
 	done := make(chan error, 1)
-	go func() { done <- d.handler.Follow(ctx) }()
+	go func() { done <- d.keeper.Follow(ctx) }()
 	more := time.NewTicker(followTime / 2)
 	defer more.Stop()
 	for {
@@ -137,17 +137,17 @@ func (d *daemon) refuse(err error) {
 	status := "goes on with the configuration of before the last reload"
 	d.trouble.Store(&err)
 	if d.service.Load() == nil {
-		cause := serve.ErrConfiguration
+		cause := keep.ErrConfiguration
 		status = "answers 503 until the configuration is mended and reloaded"
 		switch {
 		case errors.Is(err, publish.ErrHeld):
 			cause = publish.ErrHeld
 			status = fmt.Sprintf("answers 503 as a tree is held, and tries again every %v", retryTime)
 		case !errors.Is(err, errUsage):
-			cause = serve.ErrNoWorker
+			cause = keep.ErrNoWorker
 			status = fmt.Sprintf("answers 503 as no worker starts, and tries again every %v", retryTime)
 		}
-		d.handler.Refuse(cause)
+		d.keeper.Refuse(cause)
 		if !d.activated {
 			return // It is the program's own error.
 		}

@@ -9,7 +9,7 @@ import (
 
 	"thumbd/internal/config"
 	"thumbd/internal/fetch"
-	"thumbd/internal/serve"
+	"thumbd/internal/keep"
 )
 
 // newOrigin returns the originals of a site that has them at a URL.
@@ -62,7 +62,7 @@ func (s *service) probeOrigins() []error {
 	return slices.DeleteFunc(errs, func(err error) bool { return err == nil })
 }
 
-func isRemote(site *serve.Site) bool {
+func isRemote(site *keep.Site) bool {
 	_, ok := site.Originals.(*fetch.Origin)
 	return ok
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"thumbd/internal/keep"
 	"thumbd/internal/metrics"
 	"thumbd/internal/render"
 	"thumbd/internal/serve"
@@ -68,6 +69,7 @@ type daemon struct {
 	log       *slog.Logger
 	level     slog.LevelVar
 	watchdog  time.Duration // how soon the service manager wants to hear; 0: never
+	keeper    *keep.Keeper
 	handler   *serve.Handler
 	metrics   *metrics.Metrics
 	sockets   systemd.Sockets
@@ -93,7 +95,7 @@ func (d *daemon) run(ctx context.Context, listen, admin string) error {
 	if err != nil {
 		return err
 	}
-	d.handler = d.newHandler()
+	d.newHandler()
 	err = d.load(ctx)
 	switch {
 	case ctx.Err() != nil:
@@ -119,8 +121,10 @@ func (d *daemon) run(ctx context.Context, listen, admin string) error {
 	return nil
 }
 
-func (d *daemon) newHandler() *serve.Handler {
-	return serve.New(serve.Options{Log: d.log, Health: d.health, Report: d.report, Count: d.count, Metrics: d.metrics})
+// newHandler makes the handler and its keeper, which have no sites yet.
+func (d *daemon) newHandler() {
+	d.keeper = keep.New(keep.Options{Log: d.log, Count: d.count, Judge: serve.Judge})
+	d.handler = serve.New(serve.Options{Keeper: d.keeper, Log: d.log, Health: d.health, Report: d.report, Count: d.count, Metrics: d.metrics})
 }
 
 // wait loads the configuration again when it is told to, or when err is
@@ -220,10 +224,10 @@ func (d *daemon) idle() bool {
 		return false
 	}
 	limit := d.idleExit()
-	if s := d.service.Load(); s != nil && (s.watches() || s.keeper.Busy()) {
+	if s := d.service.Load(); s != nil && (s.watches() || s.tidier.Busy()) {
 		return false
 	}
-	return d.activated && limit > 0 && d.handler.Idle() >= limit
+	return d.activated && limit > 0 && d.keeper.Idle() >= limit
 }
 
 func (d *daemon) idleExit() time.Duration {
@@ -296,14 +300,14 @@ func (d *daemon) stop(servers []*serve.Server) {
 	if s != nil {
 		s.stop()
 	}
-	d.handler.Close()
+	d.keeper.Close()
 	if !shutdown(servers, 2*limit) {
 		for _, server := range servers {
 			// An error is a client's that did not take its answer.
 			_ = server.Close()
 		}
 	}
-	d.handler.Refuse(render.ErrShutdown)()
+	d.keeper.Refuse(render.ErrShutdown)()
 	d.close()
 }
 

@@ -14,11 +14,11 @@ import (
 
 	"thumbd/internal/config"
 	"thumbd/internal/fetch"
+	"thumbd/internal/keep"
 	"thumbd/internal/originals"
 	"thumbd/internal/publish"
 	"thumbd/internal/render"
 	"thumbd/internal/render/wire"
-	"thumbd/internal/serve"
 	"thumbd/internal/share"
 	"thumbd/internal/tidy"
 	"thumbd/internal/watch"
@@ -37,16 +37,16 @@ type service struct {
 	lacking  []config.Mistake // formats that are left out
 	hello    wire.Hello       // of the first worker
 	pool     *render.Pool
-	sites    []*serve.Site
+	sites    []*keep.Site
 	spool    *fetch.Spool
-	files    []serve.Files
+	files    []keep.Files
 	gates    gates
 	stop     context.CancelFunc
 	done     chan struct{} // closed when pool.Run has returned
 	// watching is of originals, with the gates' lists.
 	watching  sync.WaitGroup
 	unwatched unwatched
-	keeper    *tidy.Keeper // nil until the service is put to work
+	tidier    *tidy.Keeper // nil until the service is put to work
 }
 
 // newService starts workers for c and opens its sites. Warnings go to warn.
@@ -144,14 +144,14 @@ func limitsText(c *config.Config, s *config.Site, hello wire.Hello) string {
 	return fmt.Sprintf("%s %+v %d %v %v %s", versionText(), poolOptions(c, "", reports{}).Limits, c.OriginalBytes, s.OriginalFormats, hello.Read, hello.Vips)
 }
 
-func newSite(c *config.Config, from *config.Site, spool *fetch.Spool, hello wire.Hello) *serve.Site {
-	s := &serve.Site{
+func newSite(c *config.Config, from *config.Site, spool *fetch.Spool, hello wire.Hello) *keep.Site {
+	s := &keep.Site{
 		Thumb:           &from.Thumb,
-		Originals:       serve.Folder{Dir: originals.New(from.Originals, c.OriginalBytes)},
+		Originals:       keep.Folder{Dir: originals.New(from.Originals, c.OriginalBytes)},
 		OriginalFormats: from.OriginalFormats,
 		Watermarks:      from.WatermarkImages,
 		WatermarkBytes:  c.OriginalBytes,
-		Placeholder:     serve.Placeholder{Path: from.Placeholder, Status: from.PlaceholderStatus},
+		Placeholder:     keep.Placeholder{Path: from.Placeholder, Status: from.PlaceholderStatus},
 		Wait:            from.Wait,
 		Limits:          limitsText(c, from, hello),
 	}
@@ -232,8 +232,8 @@ func (s *service) close() {
 	<-s.done
 	s.gates.close()
 	s.endWatching()
-	if s.keeper != nil {
-		s.keeper.Close()
+	if s.tidier != nil {
+		s.tidier.Close()
 	}
 	for _, f := range s.files {
 		f.Section.Close()

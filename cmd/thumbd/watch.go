@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"thumbd/internal/config"
-	"thumbd/internal/serve"
+	"thumbd/internal/keep"
 	"thumbd/internal/watch"
 )
 
@@ -30,18 +30,18 @@ func (s *service) watches() bool {
 	return slices.ContainsFunc(s.config.Sites, func(site config.Site) bool { return site.Watch })
 }
 
-// watchOriginals has h follow the changes of a site's originals until ctx is
+// watchOriginals has k follow the changes of a site's originals until ctx is
 // done.
-func watchOriginals(ctx context.Context, h *serve.Handler, log *slog.Logger, site config.Site, u *unwatched) {
+func watchOriginals(ctx context.Context, k *keep.Keeper, log *slog.Logger, site config.Site, u *unwatched) {
 	name := site.Thumb.Name
 	watch.Run(ctx, watch.Options{
 		Root:    site.Originals,
 		Quiet:   quietTime,
 		Pause:   watchPause,
-		Changed: func(ctx context.Context, c watch.Changes) { h.OriginalsChanged(ctx, name, c.Files, c.Folders) },
+		Changed: func(ctx context.Context, c watch.Changes) { k.OriginalsChanged(ctx, name, c.Files, c.Folders) },
 		Lost: func(ctx context.Context) {
 			u.set(name, nil)
-			h.Reconcile(ctx, name)
+			k.Reconcile(ctx, name)
 		},
 		Mounted: func(folder string, there bool) {
 			if there {

@@ -17,8 +17,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"thumbd/internal/admin"
+	"thumbd/internal/keep"
 	"thumbd/internal/render"
-	"thumbd/internal/serve"
 	"thumbd/internal/tidy"
 )
 
@@ -77,23 +77,23 @@ func New(state func() State) *Metrics {
 }
 
 // Serve counts an event of the handler.
-func (m *Metrics) Serve(e serve.Event) {
+func (m *Metrics) Serve(e keep.Event) {
 	switch e.What {
-	case serve.Requested:
+	case keep.Requested:
 		m.requests.WithLabelValues(e.Site, e.Outcome).Inc()
-	case serve.Asked:
+	case keep.Asked:
 		m.auth.WithLabelValues(e.Outcome).Inc()
-	case serve.Rendered:
+	case keep.Rendered:
 		m.renders.WithLabelValues(e.Site).Inc()
-	case serve.Published:
+	case keep.Published:
 		m.bytes.WithLabelValues(e.Site).Add(float64(e.Bytes))
-	case serve.Unpublished:
+	case keep.Unpublished:
 		m.fallbacks.WithLabelValues(e.Site).Inc()
-	case serve.Looped:
+	case keep.Looped:
 		m.loops.WithLabelValues(e.Site).Inc()
-	case serve.Refused:
+	case keep.Refused:
 		m.refusals.WithLabelValues(e.Site, e.Outcome, strconv.FormatBool(e.Remembered)).Inc()
-	case serve.Purged:
+	case keep.Purged:
 		m.purges.WithLabelValues(e.Site).Inc()
 	}
 }

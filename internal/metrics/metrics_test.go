@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"thumbd/internal/admin"
+	"thumbd/internal/keep"
 	"thumbd/internal/render"
-	"thumbd/internal/serve"
 	"thumbd/internal/thumb"
 	"thumbd/internal/tidy"
 )
@@ -28,17 +28,17 @@ func counted() *Metrics {
 			}, "never": {}},
 		}
 	})
-	for _, e := range []serve.Event{
-		{What: serve.Requested, Site: "gallery", Outcome: "published"},
-		{What: serve.Requested, Site: "gallery", Outcome: "published"},
-		{What: serve.Requested, Outcome: "no-site"},
-		{What: serve.Asked, Outcome: "allowed"},
-		{What: serve.Rendered, Site: "gallery"},
-		{What: serve.Published, Site: "gallery", Bytes: 1234},
-		{What: serve.Unpublished, Site: "gallery"},
-		{What: serve.Looped, Site: "gallery"},
-		{What: serve.Refused, Site: "gallery", Outcome: "damaged", Remembered: true},
-		{What: serve.Purged, Site: "gallery"},
+	for _, e := range []keep.Event{
+		{What: keep.Requested, Site: "gallery", Outcome: "published"},
+		{What: keep.Requested, Site: "gallery", Outcome: "published"},
+		{What: keep.Requested, Outcome: "no-site"},
+		{What: keep.Asked, Outcome: "allowed"},
+		{What: keep.Rendered, Site: "gallery"},
+		{What: keep.Published, Site: "gallery", Bytes: 1234},
+		{What: keep.Unpublished, Site: "gallery"},
+		{What: keep.Looped, Site: "gallery"},
+		{What: keep.Refused, Site: "gallery", Outcome: "damaged", Remembered: true},
+		{What: keep.Purged, Site: "gallery"},
 	} {
 		m.Serve(e)
 	}

@@ -122,11 +122,11 @@ func (h *Handler) metrics(w http.ResponseWriter, r *http.Request) error {
 
 // ready answers whether requests for thumbnails can be served.
 func (h *Handler) ready(w http.ResponseWriter, _ *http.Request) error {
-	sites, err := h.sites.acquire()
+	sites, err := h.keeper.Sites()
 	if err != nil {
 		return err
 	}
-	sites.users.Done()
+	sites.Release()
 	if err := h.options.Health(); err != nil {
 		return fmt.Errorf("%w: %w", errUnwell, err)
 	}

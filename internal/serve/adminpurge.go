@@ -31,7 +31,7 @@ func (h *Handler) adminPurge(w http.ResponseWriter, r *http.Request) error {
 	err := admin.ReadPurge(fields, func(p admin.Purge) error {
 		defer more()
 		scope := purge.Scope{Originals: p.Originals, Under: p.Under, Preset: p.Preset, All: p.All}
-		removed, err := h.Purge(r.Context(), p.Site, scope, p.Render)
+		removed, err := h.keeper.Purge(r.Context(), p.Site, scope, p.Render)
 		said = append(said, removed)
 		return err
 	})

@@ -21,9 +21,9 @@ func (h *Handler) adminWarm(w http.ResponseWriter, r *http.Request) error {
 	}
 	var sum admin.Warmed
 	if original == "" {
-		err = h.CheckSelection(site, selection)
+		err = h.keeper.CheckSelection(site, selection)
 	} else {
-		sum, err = h.Warm(r.Context(), site, selection, original)
+		sum, err = h.keeper.Warm(r.Context(), site, selection, original)
 	}
 	if err != nil {
 		return err
@@ -41,7 +41,7 @@ func (h *Handler) adminOriginals(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	begun := false
 	lines := bufio.NewWriter(w)
-	unread, err := h.EachOriginal(r.Context(), site, selection, func(name string) error {
+	unread, err := h.keeper.EachOriginal(r.Context(), site, selection, func(name string) error {
 		begun = true
 		_, err := lines.WriteString(url.PathEscape(name) + "\n")
 		return err

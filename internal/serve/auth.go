@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"thumbd/internal/access"
+	"thumbd/internal/keep"
 	"thumbd/internal/sign"
 	"thumbd/internal/thumb"
 )
@@ -50,16 +51,16 @@ var (
 // auth answers 204, 401 or 403 and nothing else, which would be an error 500
 // of nginx.
 func (h *Handler) auth(w http.ResponseWriter, r *http.Request) {
-	defer h.busy()()
+	defer h.keeper.Busy()()
 	marker, err := h.authorize(r)
 	if err == nil {
-		h.options.Count(Event{What: Asked, Outcome: "allowed"})
+		h.options.Count(keep.Event{What: keep.Asked, Outcome: "allowed"})
 		w.Header().Set(markerHeader, marker)
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
 	s := authStatus(err)
-	h.options.Count(Event{What: Asked, Outcome: s.reason})
+	h.options.Count(keep.Event{What: keep.Asked, Outcome: s.reason})
 	uri := withoutQuery(r.Header.Get(originalURI))
 	h.options.Log.Log(r.Context(), slog.LevelDebug, "not allowed", "uri", uri, "status", s.code, "reason", s.reason, "err", err)
 	answerRefusal(w, s, err)
@@ -67,11 +68,11 @@ func (h *Handler) auth(w http.ResponseWriter, r *http.Request) {
 
 // authorize returns the marker of a request that may be answered.
 func (h *Handler) authorize(r *http.Request) (marker string, err error) {
-	sites, err := h.sites.acquire()
+	sites, err := h.keeper.Sites()
 	if err != nil {
 		return "", err
 	}
-	defer sites.users.Done()
+	defer sites.Release()
 	// nginx sends one. Of two, which is served is not known.
 	raw := r.Header[originalURI]
 	if len(raw) != 1 {
@@ -81,15 +82,14 @@ func (h *Handler) authorize(r *http.Request) (marker string, err error) {
 	if err != nil {
 		return "", errors.Join(errNotProtected, err)
 	}
-	found, err := sites.thumbs.Find(r.Host, uri)
+	site, _, err := sites.Find(r.Host, uri)
 	if err != nil {
 		return "", errors.Join(errNotProtected, err)
 	}
-	site := sites.byThumb[found]
 	if site == nil || site.Access == nil {
 		return "", errNotProtected
 	}
-	if err := sites.checkRoot(site, uri, r.Header[rootHeader]); err != nil {
+	if err := checkRoot(sites, site, uri, r.Header[rootHeader]); err != nil {
 		h.tellOtherRoot(site, r.Header[rootHeader])
 		return "", err
 	}
@@ -100,8 +100,8 @@ func (h *Handler) authorize(r *http.Request) (marker string, err error) {
 // uri than site's. nginx chooses the root by its server block, and thumbd the
 // site by host; if several protected sites have the URI, only the root tells
 // whose file it is.
-func (sites *Sites) checkRoot(site *Site, uri string, roots []string) error {
-	for _, other := range sites.protected {
+func checkRoot(sites *keep.Sites, site *keep.Site, uri string, roots []string) error {
+	for _, other := range sites.Protected {
 		if other == site || !strings.HasPrefix(uri, other.Thumb.Prefix) {
 			continue
 		}
@@ -113,16 +113,15 @@ func (sites *Sites) checkRoot(site *Site, uri string, roots []string) error {
 }
 
 // markerOf returns the marker for a URI of site.
-func markerOf(site *Site, uri string) string { return site.Thumb.Name + " " + escape(uri) }
+func markerOf(site *keep.Site, uri string) string { return site.Thumb.Name + " " + escape(uri) }
 
-// prove returns nil if r may see uri, which is site's, or nobody's if that is
-// nil. With nginx in front r has to bring the answer that nginx got for this
+// prove returns nil if r may see uri of site. With nginx in front r has to bring the answer that nginx got for this
 // very site and URI. Other front ends pass on the proof that the client presents.
-func (sites *Sites) prove(r *http.Request, site *Site, uri string) error {
+func prove(r *http.Request, sites *keep.Sites, site *keep.Site, uri string) error {
 	switch {
-	case site == nil || site.Access == nil:
+	case site.Access == nil:
 		return nil
-	case sites.Accel != AccelNginx:
+	case sites.Accel != keep.AccelNginx:
 		return check(site.Access, r, uri, r.RequestURI)
 	}
 	if marker := r.Header[markerHeader]; len(marker) != 1 || marker[0] != markerOf(site, uri) {
@@ -136,8 +135,8 @@ func (sites *Sites) prove(r *http.Request, site *Site, uri string) error {
 const tellPersistent = 24 * time.Hour
 
 // tellNotAsked logs a miss that was refused for errNotAsked.
-func (h *Handler) tellNotAsked(r *http.Request, site *Site) {
-	more, due := h.telling.due("not-asked "+site.Thumb.Name, tellPersistent)
+func (h *Handler) tellNotAsked(r *http.Request, site *keep.Site) {
+	more, due := h.lines.Due("not-asked "+site.Thumb.Name, tellPersistent)
 	if !due {
 		return
 	}
@@ -148,8 +147,8 @@ func (h *Handler) tellNotAsked(r *http.Request, site *Site) {
 }
 
 // tellOtherRoot logs a question that was refused for errOtherRoot.
-func (h *Handler) tellOtherRoot(site *Site, roots []string) {
-	more, due := h.telling.due("other-root "+site.Thumb.Name, tellPersistent)
+func (h *Handler) tellOtherRoot(site *keep.Site, roots []string) {
+	more, due := h.lines.Due("other-root "+site.Thumb.Name, tellPersistent)
 	if !due {
 		return
 	}

@@ -3,20 +3,19 @@
 package serve
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"thumbd/internal/access"
-	"thumbd/internal/render"
+	"thumbd/internal/keep"
 	"thumbd/internal/sign"
+	"thumbd/internal/test/keeptest"
 	"thumbd/internal/thumb"
 )
 
@@ -44,10 +43,10 @@ func newGate(t *testing.T, proofs ...access.Proof) *access.Gate {
 
 // guarded is a bench whose site is protected by all proofs, and whose log has
 // everything.
-func guarded(t *testing.T, renderer Renderer) *bench {
+func guarded(t *testing.T, renderer keep.Renderer) *bench {
 	t.Helper()
-	b := newBench(t, renderer, func(s *Site) { s.Access = newGate(t, access.Proofs...) })
-	b.options.Log = slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	b := newBench(t, renderer, func(s *keep.Site) { s.Access = newGate(t, access.Proofs...) })
+	b.Level.Set(slog.LevelDebug)
 	return b
 }
 
@@ -73,13 +72,13 @@ func expectAuth(t *testing.T, what string, w *httptest.ResponseRecorder, code in
 }
 
 func TestAuth(t *testing.T) {
-	b := guarded(t, &painter{})
+	b := guarded(t, &keeptest.Painter{})
 	const uri = "/thumbs/a.jpg"
-	token, err := b.site.Access.NewToken("", "", clock.Add(time.Hour))
+	token, err := b.Site.Access.NewToken("", "", clock.Add(time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
-	folder, err := b.site.Access.NewToken("", "/thumbs/clients/", clock.Add(time.Hour))
+	folder, err := b.Site.Access.NewToken("", "/thumbs/clients/", clock.Add(time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +98,7 @@ func TestAuth(t *testing.T) {
 		{"signature of what is behind a fragment", "/thumbs/b.jpg#/../a.jpg" + good, nil, 401, "no-proof"},
 		{"open file behind a fragment", uri + "#/../../open/y.jpg", nil, 401, "no-proof"},
 		{"signature of another path", "/thumbs/b.jpg" + good, nil, 403, "signature"},
-		{"signature of another key", uri + signedQuery(uri, clock.Add(time.Hour), key), nil, 403, "signature"},
+		{"signature of another key", uri + signedQuery(uri, clock.Add(time.Hour), keeptest.Key), nil, 403, "signature"},
 		{"over within leeway", uri + signedQuery(uri, clock.Add(-29*time.Second), accessKey), nil, 204, ""},
 		{"over", uri + signedQuery(uri, clock.Add(-31*time.Second), accessKey), nil, 403, "expired"},
 		{"malformed", uri + "?expires=1", nil, 403, "query"},
@@ -130,7 +129,7 @@ func TestAuth(t *testing.T) {
 
 // Whatever is wrong, there is one of three answers.
 func TestAuthFailsClosed(t *testing.T) {
-	b := guarded(t, &painter{})
+	b := guarded(t, &keeptest.Painter{})
 	good := "/thumbs/a.jpg" + signedQuery("/thumbs/a.jpg", clock.Add(time.Hour), accessKey)
 	expectAuth(t, "good", b.ask(good), 204, "")
 
@@ -140,15 +139,15 @@ func TestAuthFailsClosed(t *testing.T) {
 	r.Header["X-Original-Uri"] = []string{good, "/thumbs/b.jpg"}
 	expectAuth(t, "two URIs", b.do(r), 403, "not-protected")
 
-	open := newBench(t, &painter{}, nil)
+	open := newBench(t, &keeptest.Painter{}, nil)
 	expectAuth(t, "an open site", open.ask(good), 403, "not-protected")
-	b.Refuse(ErrConfiguration)()
+	b.Refuse(keep.ErrConfiguration)()
 	expectAuth(t, "no configuration", b.ask(good), 403, "configuration")
 }
 
 // A site for one host does not answer for another.
 func TestAuthIsOfTheHost(t *testing.T) {
-	b := newBench(t, &painter{}, func(s *Site) {
+	b := newBench(t, &keeptest.Painter{}, func(s *keep.Site) {
 		s.Access, s.Thumb.Hosts = newGate(t, access.Proofs...), []string{"a.example"}
 	})
 	good := "/thumbs/a.jpg" + signedQuery("/thumbs/a.jpg", clock.Add(time.Hour), accessKey)
@@ -163,18 +162,20 @@ func TestAuthIsOfTheHost(t *testing.T) {
 
 // A site of several kinds of requests is idle only after the last of them.
 func TestAuthIsNoIdleness(t *testing.T) {
-	b := guarded(t, &painter{})
-	b.last.Store(0)
-	b.ask("/thumbs/a.jpg")
-	if idle := b.Idle(); idle > time.Minute {
-		t.Errorf("idle for %v", idle)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		b := guarded(t, &keeptest.Painter{})
+		time.Sleep(time.Hour)
+		b.ask("/thumbs/a.jpg")
+		if idle := b.Idle(); idle != 0 {
+			t.Errorf("idle for %v", idle)
+		}
+	})
 }
 
 func TestNothingSecretIsLogged(t *testing.T) {
-	b := guarded(t, &painter{})
+	b := guarded(t, &keeptest.Painter{})
 	uri := "/thumbs/a.jpg"
-	token, err := b.site.Access.NewToken("", "/elsewhere/", clock.Add(time.Hour))
+	token, err := b.Site.Access.NewToken("", "/elsewhere/", clock.Add(time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +190,7 @@ func TestNothingSecretIsLogged(t *testing.T) {
 			t.Errorf("%s: %d %s", ask, w.Code, w.Body)
 		}
 	}
-	log := b.log.b.String()
+	log := b.Log.String()
 	if strings.Count(log, "not allowed") != 8 {
 		t.Errorf("not all is logged:\n%s", log)
 	}
@@ -204,14 +205,14 @@ func TestNothingSecretIsLogged(t *testing.T) {
 
 // Where no nginx asks, thumbd checks what it sends.
 func TestProtectedWithoutNginx(t *testing.T) {
-	for _, accel := range []Accel{AccelSendfile, AccelDirect} {
-		p := &painter{}
-		b := newBench(t, p, func(s *Site) { s.Access = newGate(t, access.Signature, access.Token) })
+	for _, accel := range []keep.Accel{keep.AccelSendfile, keep.AccelDirect} {
+		p := &keeptest.Painter{}
+		b := newBench(t, p, func(s *keep.Site) { s.Access = newGate(t, access.Signature, access.Token) })
 		b.setAccel(p, accel)
-		uri := b.url("a.jpg", "10x10")
+		uri := b.URL("a.jpg", "10x10")
 		expectAuth(t, "nothing", b.get(uri), 401, "no-proof")
 		expectAuth(t, "another's", b.get(uri+signedQuery("/thumbs/b.jpg", clock.Add(time.Hour), accessKey)), 403, "signature")
-		if p.calls.Load() != 0 || b.published(uri) {
+		if p.Calls.Load() != 0 || b.Published(uri) {
 			t.Error("rendered for a stranger")
 		}
 		w := b.get(uri + signedQuery(uri, clock.Add(time.Hour), accessKey))
@@ -223,9 +224,9 @@ func TestProtectedWithoutNginx(t *testing.T) {
 	}
 }
 
-func (b *bench) setAccel(renderer Renderer, accel Accel, sections ...Files) {
-	b.t.Helper()
-	sites := NewSites(renderer, time.Minute, []*Site{b.site})
+func (b *bench) setAccel(renderer keep.Renderer, accel keep.Accel, sections ...keep.Files) {
+	b.T.Helper()
+	sites := keep.NewSites(renderer, time.Minute, []*keep.Site{b.Site})
 	sites.Accel = accel
 	sites.AddFiles(sections)
 	b.SetSites(sites)()
@@ -240,9 +241,11 @@ func BenchmarkAuth(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	site := &Site{Thumb: &thumb.Site{Name: "gallery", Prefix: "/thumbs/"}, Access: g}
-	h := New(Options{Log: slog.New(slog.DiscardHandler), Health: func() error { return nil }})
-	h.SetSites(NewSites(nil, time.Minute, []*Site{site}))
+	site := &keep.Site{Thumb: &thumb.Site{Name: "gallery", Prefix: "/thumbs/"}, Access: g}
+	log := slog.New(slog.DiscardHandler)
+	keeper := keep.New(keep.Options{Log: log, Judge: Judge})
+	h := New(Options{Keeper: keeper, Log: log, Health: func() error { return nil }})
+	keeper.SetSites(keep.NewSites(nil, time.Minute, []*keep.Site{site}))
 	token, err := g.NewToken("id", "", time.Now().Add(time.Hour))
 	if err != nil {
 		b.Fatal(err)
@@ -262,25 +265,5 @@ func BenchmarkAuth(b *testing.B) {
 				}
 			}
 		})
-	}
-}
-
-// TestProtectedOriginalsAreRenderedApart tells the pool which originals are of
-// protected sites.
-func TestProtectedOriginalsAreRenderedApart(t *testing.T) {
-	for _, gate := range []*access.Gate{nil, {}} {
-		var got []bool
-		p := &painter{before: func(_ context.Context, r render.Request) error {
-			got = append(got, r.Protected)
-			return render.ErrShutdown
-		}}
-		b := newBench(t, p, func(s *Site) { s.Access = gate })
-		a := asked{Site: b.site, thumb: thumb.Thumb{Original: "a.jpg"}, uri: "/thumbs/a.jpg/x.jpg", name: "/thumbs/a.jpg/x.jpg"}
-		if _, _, err := b.try(t.Context(), p, a); !errors.Is(err, render.ErrShutdown) {
-			t.Fatal(err)
-		}
-		if want := []bool{gate != nil}; !slices.Equal(got, want) {
-			t.Errorf("access %v: protected %v, want %v", gate != nil, got, want)
-		}
 	}
 }

@@ -6,16 +6,14 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"thumbd/internal/admin"
-	"thumbd/internal/originals"
-	"thumbd/internal/thumb"
+	"thumbd/internal/keep"
+	"thumbd/internal/test/keeptest"
 )
 
 // kept is how many requests and lines of the log are remembered, as SECURITY.md
@@ -35,38 +33,10 @@ func TestRememberedRedirectsAreBounded(t *testing.T) {
 	}
 }
 
-func TestRememberedLinesAreBounded(t *testing.T) {
-	l := newTelling()
-	for i := range kept + 100 {
-		l.due(strconv.Itoa(i), time.Hour)
-	}
-	if n := l.told.Len(); n != kept {
-		t.Errorf("%d lines are remembered, want %d", n, kept)
-	}
-	if _, due := l.due(strconv.Itoa(kept+99), time.Hour); due {
-		t.Error("the last one is forgotten")
-	}
-}
-
-// TestLookedAtOriginalsAreBounded has originals that were looked at for stale
-// thumbnails.
-func TestLookedAtOriginalsAreBounded(t *testing.T) {
-	b := newBench(t, &painter{}, nil)
-	if err := os.MkdirAll(b.site.folder(), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for i := range kept + 100 {
-		b.removeStale(asked{Site: b.site, thumb: thumb.Thumb{Original: strconv.Itoa(i)}}, originals.Info{})
-	}
-	if n := b.purges.fresh.Len(); n != kept {
-		t.Errorf("%d originals are remembered, want %d", n, kept)
-	}
-}
-
 // TestFormsThatWarmAreBounded has forms that are too long, and ones that select
 // too many thumbnails of one original.
 func TestFormsThatWarmAreBounded(t *testing.T) {
-	b := newBench(t, &painter{}, nil)
+	b := newBench(t, &keeptest.Painter{}, nil)
 	for _, path := range []string{"/warm", "/originals"} {
 		r := httptest.NewRequest(http.MethodPost, path, strings.NewReader("site=gallery&original="+strings.Repeat("a", 16<<20)))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -76,8 +46,8 @@ func TestFormsThatWarmAreBounded(t *testing.T) {
 			t.Errorf("%s: %d %q: %.100s", path, w.Code, got, w.Body)
 		}
 	}
-	specs := slices.Repeat([]string{"9x9_fit"}, mostSelected/2)
-	for formats, want := range map[int]error{2: nil, 3: errSelection} {
+	specs := slices.Repeat([]string{"9x9_fit"}, 500)
+	for formats, want := range map[int]error{2: nil, 3: keep.ErrSelection} {
 		got := b.CheckSelection("gallery", admin.Selection{Specs: specs, Formats: slices.Repeat([]string{"jpg"}, formats)})
 		if !errors.Is(got, want) {
 			t.Errorf("%d formats: %v, want %v", formats, got, want)

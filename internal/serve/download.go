@@ -18,23 +18,8 @@ import (
 	"unicode/utf8"
 
 	"thumbd/internal/files"
-	"thumbd/internal/thumb"
-)
-
-// Files is a section of downloads with its folder.
-type Files struct {
-	Where   *thumb.Site // its Name, Prefix and Hosts count
-	Section *files.Section
-}
-
-// Accel is how the server in front is told to send a file.
-type Accel int
-
-// The ways, by the values of accel in thumbd.toml.
-const (
-	AccelNginx    Accel = iota // X-Accel-Redirect
-	AccelSendfile              // X-Sendfile
-	AccelDirect                // the file itself
+	"thumbd/internal/keep"
+	"thumbd/internal/tell"
 )
 
 // slowest is how many bytes a second a client must take of a file that is sent
@@ -49,41 +34,15 @@ type redacted struct {
 
 func (r redacted) Unwrap() error { return r.error }
 
-// AddFiles has requests below the sections' prefixes go to them. It is for
-// before sites is in use.
-func (sites *Sites) AddFiles(sections []Files) {
-	for _, f := range sections {
-		sites.files[f.Where] = f.Section
-		sites.thumbs = append(sites.thumbs, f.Where)
-	}
-}
-
-// section returns the section of downloads that r is for, or nil, and the
-// decoded URI.
-func (sites *Sites) section(r *http.Request) (*files.Section, string) {
-	if len(sites.files) == 0 {
-		return nil, ""
-	}
-	uri, err := thumb.Normalize(r.RequestURI)
-	if err != nil {
-		return nil, ""
-	}
-	found, err := sites.thumbs.Find(r.Host, uri)
-	if err != nil {
-		return nil, ""
-	}
-	return sites.files[found], uri
-}
-
 // download answers a request for uri with a file of s.
-func (h *Handler) download(w http.ResponseWriter, r *http.Request, accel Accel, s *files.Section, uri string) error {
+func (h *Handler) download(w http.ResponseWriter, r *http.Request, accel keep.Accel, s *files.Section, uri string) error {
 	d, err := s.Authorize(uri, query(r.RequestURI))
-	accel = accel.forPath(s.File(d))
-	if err == nil && accel != AccelDirect {
+	accel = forPath(accel, s.File(d))
+	if err == nil && accel != keep.AccelDirect {
 		err = s.Find(d)
 	}
 	var f *os.File
-	if err == nil && accel == AccelDirect {
+	if err == nil && accel == keep.AccelDirect {
 		f, err = s.Open(d)
 	}
 	if err != nil {
@@ -92,11 +51,11 @@ func (h *Handler) download(w http.ResponseWriter, r *http.Request, accel Accel, 
 	}
 	w.Header().Set("Content-Disposition", s.Disposition(d))
 	switch accel {
-	case AccelNginx:
+	case keep.AccelNginx:
 		w.Header().Set("X-Accel-Redirect", escape(s.Internal+d.Path))
 		w.Header().Set("Content-Length", "0")
 		return nil
-	case AccelSendfile:
+	case keep.AccelSendfile:
 		shield(w.Header())
 		sendfile(w.Header(), s.File(d), mediaType(d.Path))
 		return nil
@@ -111,7 +70,7 @@ func (h *Handler) tellUnreadable(s *files.Section, err error) {
 	if !errors.Is(err, files.ErrUnreadable) {
 		return
 	}
-	if more, due := h.telling.due("files "+s.Name, tellPause); due {
+	if more, due := h.lines.Due("files "+s.Name, tell.Pause); due {
 		h.options.Log.Error("not readable", "files", s.Name, "err", err, "more", more)
 	}
 }
@@ -145,9 +104,9 @@ func sendfile(h http.Header, file, mediaType string) {
 // decode X-Sendfile, mod_xsendfile before that does not, lighttpd wants UTF-8,
 // and no header can have a line break. A name that they would not all read as
 // it is has to be sent without them.
-func (a Accel) forPath(file string) Accel {
-	if a == AccelSendfile && (strings.Contains(file, "%") || !utf8.ValidString(file) || strings.ContainsFunc(file, unicode.IsControl)) {
-		return AccelDirect
+func forPath(a keep.Accel, file string) keep.Accel {
+	if a == keep.AccelSendfile && (strings.Contains(file, "%") || !utf8.ValidString(file) || strings.ContainsFunc(file, unicode.IsControl)) {
+		return keep.AccelDirect
 	}
 	return a
 }
@@ -178,22 +137,22 @@ func direct(w http.ResponseWriter, r *http.Request, f *os.File, mediaType string
 }
 
 // answerThere answers with a thumbnail that is published.
-func (h *Handler) answerThere(w http.ResponseWriter, r *http.Request, accel Accel, a asked) error {
-	if accel == AccelNginx {
-		w.Header().Set("X-Accel-Redirect", escape(a.uri))
+func (h *Handler) answerThere(w http.ResponseWriter, r *http.Request, accel keep.Accel, a keep.Request) error {
+	if accel == keep.AccelNginx {
+		w.Header().Set("X-Accel-Redirect", escape(a.URI))
 		w.Header().Set("Content-Length", "0")
 		return nil
 	}
 	if a.Access != nil {
 		w.Header().Set("Cache-Control", "private, no-cache")
 	}
-	a.vary(w.Header())
-	file := a.Thumb.DocumentRoot + a.name
-	if accel.forPath(file) == AccelSendfile {
-		sendfile(w.Header(), file, a.transform.Format.MediaType())
+	vary(w.Header(), a)
+	file := a.Thumb.DocumentRoot + a.Name
+	if forPath(accel, file) == keep.AccelSendfile {
+		sendfile(w.Header(), file, a.MediaType())
 		return nil
 	}
-	f, err := a.Tree.Open(a.name)
+	f, err := a.Open()
 	if errors.Is(err, fs.ErrNotExist) {
 		return errTaken
 	}
@@ -201,5 +160,5 @@ func (h *Handler) answerThere(w http.ResponseWriter, r *http.Request, accel Acce
 		return err
 	}
 	defer f.Close()
-	return direct(w, r, f, a.transform.Format.MediaType())
+	return direct(w, r, f, a.MediaType())
 }

@@ -13,18 +13,20 @@ import (
 	"time"
 
 	"thumbd/internal/files"
+	"thumbd/internal/keep"
 	"thumbd/internal/sign"
+	"thumbd/internal/test/keeptest"
 	"thumbd/internal/thumb"
 )
 
 // withFiles is a bench that has downloads below /documents/ too: report.pdf and
 // page.html, and what must not be had.
-func withFiles(t *testing.T, accel Accel, scheme files.Scheme) (*bench, *files.Section) {
+func withFiles(t *testing.T, accel keep.Accel, scheme files.Scheme) (*bench, *files.Section) {
 	t.Helper()
-	p := &painter{}
+	p := &keeptest.Painter{}
 	b := newBench(t, p, nil)
-	b.options.Log = slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	root := filepath.Join(b.dir, "documents")
+	b.Level.Set(slog.LevelDebug)
+	root := filepath.Join(b.Dir, "documents")
 	for name, text := range map[string]string{"report.pdf": "%PDF- a report", "a b?%#.pdf": "x", "café ?#.pdf": "x", "line\nbreak": "x", "latin-1 \xe9": "x", "page.html": "<script>", ".hidden": "x", "sub/x": "x"} {
 		path := filepath.Join(root, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -42,12 +44,12 @@ func withFiles(t *testing.T, accel Accel, scheme files.Scheme) (*bench, *files.S
 		Keys: [][]byte{accessKey}, Digest: sign.SHA1, Timeout: 2 * time.Minute, Attachment: true, Now: func() time.Time { return clock },
 	})
 	t.Cleanup(s.Close)
-	b.setAccel(p, accel, Files{&thumb.Site{Name: "documents", Prefix: "/documents/"}, s})
+	b.setAccel(p, accel, keep.Files{Where: &thumb.Site{Name: "documents", Prefix: "/documents/"}, Section: s})
 	return b, s
 }
 
 func TestDownloads(t *testing.T) {
-	b, _ := withFiles(t, AccelNginx, files.Open)
+	b, _ := withFiles(t, keep.AccelNginx, files.Open)
 	w := b.get("/documents/report.pdf")
 	if got := w.Header().Get("X-Accel-Redirect"); w.Code != 200 || got != "/_documents/report.pdf" || w.Body.Len() != 0 {
 		t.Errorf("%d %q %s", w.Code, got, w.Body)
@@ -76,13 +78,13 @@ func TestDownloads(t *testing.T) {
 			t.Errorf("%s: %d %v", uri, w.Code, w.Header())
 		}
 	}
-	if w := b.get(b.url("a.jpg", "10x10")); w.Code != 200 {
+	if w := b.get(b.URL("a.jpg", "10x10")); w.Code != 200 {
 		t.Errorf("a thumbnail beside it: %d", w.Code)
 	}
 }
 
 func TestDownloadsSigned(t *testing.T) {
-	b, s := withFiles(t, AccelNginx, files.Signed)
+	b, s := withFiles(t, keep.AccelNginx, files.Signed)
 	uri, query, err := s.URI(files.Download{Path: "report.pdf", SaveAs: "¡mañana! 1.pdf"}, clock.Add(time.Hour))
 	if err != nil {
 		t.Fatal(err)
@@ -100,13 +102,13 @@ func TestDownloadsSigned(t *testing.T) {
 	}
 	expectAuth(t, "over", b.get(uri+"?"+query), 403, "expired")
 	_, mac, _ := strings.Cut(query, "signature=")
-	if b.log.count(mac) > 0 || b.log.count("expired") == 0 {
-		t.Errorf("log:\n%s", &b.log.b)
+	if b.Log.Count(mac) > 0 || b.Log.Count("expired") == 0 {
+		t.Errorf("log:\n%s", b.Log)
 	}
 }
 
 func TestDownloadsAuthToken(t *testing.T) {
-	b, s := withFiles(t, AccelNginx, files.AuthToken)
+	b, s := withFiles(t, keep.AccelNginx, files.AuthToken)
 	uri, _, err := s.URI(files.Download{Path: "report.pdf"}, time.Time{})
 	if err != nil {
 		t.Fatal(err)
@@ -121,15 +123,15 @@ func TestDownloadsAuthToken(t *testing.T) {
 	expectAuth(t, "wrong", b.get(strings.Replace(uri, "report", "repor", 1)), 404, "no-file")
 	expectAuth(t, "missing", b.get(missing), 404, "no-file")
 	digest := strings.Split(missing, "/")[2]
-	if b.log.count(digest) > 0 || b.log.count("/documents/*/none") != 1 {
-		t.Errorf("log:\n%s", &b.log.b)
+	if b.Log.Count(digest) > 0 || b.Log.Count("/documents/*/none") != 1 {
+		t.Errorf("log:\n%s", b.Log)
 	}
 	s.Now = func() time.Time { return clock.Add(2*time.Minute + time.Second) }
 	expectAuth(t, "over", b.get(uri), 410, "expired")
 }
 
 func TestSendfile(t *testing.T) {
-	b, s := withFiles(t, AccelSendfile, files.Open)
+	b, s := withFiles(t, keep.AccelSendfile, files.Open)
 	w := b.get("/documents/caf%C3%A9%20%3F%23.pdf")
 	for name, want := range map[string]string{
 		"X-Sendfile": s.Root + "/café ?#.pdf", "X-Accel-Redirect": "", "Content-Type": "application/pdf", "Content-Length": "0",
@@ -145,15 +147,15 @@ func TestSendfile(t *testing.T) {
 			t.Errorf("%s: %d %q %v", target, w.Code, w.Body, w.Header())
 		}
 	}
-	uri := b.url("a.jpg", "10x10")
+	uri := b.URL("a.jpg", "10x10")
 	w = b.get(uri)
-	if got := w.Header().Get("X-Sendfile"); got != filepath.Join(b.dir, "root", uri) || w.Header().Get("Content-Type") != "image/jpeg" {
+	if got := w.Header().Get("X-Sendfile"); got != filepath.Join(b.Dir, "root", uri) || w.Header().Get("Content-Type") != "image/jpeg" {
 		t.Errorf("thumbnail: %d %v", w.Code, w.Header())
 	}
 }
 
 func TestDirect(t *testing.T) {
-	b, s := withFiles(t, AccelDirect, files.Open)
+	b, s := withFiles(t, keep.AccelDirect, files.Open)
 	w := b.get("/documents/page.html")
 	etag := w.Header().Get("Etag")
 	if w.Code != 200 || w.Body.String() != "<script>" || etag != `"77356cf0-8"` {
@@ -184,7 +186,7 @@ func TestDirect(t *testing.T) {
 	if w := b.get("/documents/.hidden"); w.Code != 404 {
 		t.Errorf("hidden: %d", w.Code)
 	}
-	uri := b.url("a.jpg", "10x10")
+	uri := b.URL("a.jpg", "10x10")
 	for range 2 {
 		if w := b.get(uri); w.Code != 200 || w.Header().Get("Content-Type") != "image/jpeg" || w.Body.Len() < 100 {
 			t.Errorf("thumbnail: %d %v", w.Code, w.Header())
@@ -193,10 +195,10 @@ func TestDirect(t *testing.T) {
 	if err := os.Rename(s.Root, s.Root+".away"); err != nil {
 		t.Fatal(err)
 	}
-	if w := b.get("/documents/page.html"); w.Code != 500 || w.Header().Get("X-Thumbd-Reason") != "file-unreadable" || strings.Contains(w.Body.String(), b.dir) {
+	if w := b.get("/documents/page.html"); w.Code != 500 || w.Header().Get("X-Thumbd-Reason") != "file-unreadable" || strings.Contains(w.Body.String(), b.Dir) {
 		t.Errorf("without its root: %d %s", w.Code, w.Body)
 	}
-	if b.log.count(s.Root) == 0 {
+	if b.Log.Count(s.Root) == 0 {
 		t.Error("the log does not name the root")
 	}
 }

@@ -1,25 +1,22 @@
 // SPDX-License-Identifier: MIT
 
-// Package serve answers nginx: it leads each request through the stages from
-// its URI to the published thumbnail. It is the only package that knows the
-// answer to each error.
+// Package serve answers nginx and administrators over HTTP. Package keep makes the
+// thumbnails. serve is the only package that knows the answer to each error.
 package serve
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
-	"runtime"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
+	"thumbd/internal/keep"
 	"thumbd/internal/render"
-	"thumbd/internal/sign"
+	"thumbd/internal/tell"
 	"thumbd/internal/thumb"
 )
 
@@ -31,7 +28,9 @@ const retryAfter = "5"
 
 // Options are a Handler's. All but Report must be set.
 type Options struct {
-	Log *slog.Logger
+	// Keeper has the thumbnails made. Its Judge is that of this package.
+	Keeper *keep.Keeper
+	Log    *slog.Logger
 	// Health returns nil, or the reason why thumbd is not well, in one line. It is
 	// the answer to /_thumbd/health.
 	Health func() error
@@ -39,7 +38,7 @@ type Options struct {
 	// take its time. nil: there is none.
 	Report func() any
 	// Count is called for each Event, from any goroutine. nil: nothing is counted.
-	Count func(Event)
+	Count func(keep.Event)
 	// Metrics answers /metrics and /status for administrators; nil: nobody does.
 	Metrics http.Handler
 }
@@ -47,68 +46,21 @@ type Options struct {
 // Handler is the http.Handler behind nginx. Its methods are safe for
 // concurrent use.
 type Handler struct {
-	options      Options
-	sites        holder
-	flights      *flights
-	loops        *loops
-	telling      *telling
-	purges       *purges
-	sampler      *sampler
-	placeholders *placeholders
-	warming      chan struct{} // has a place for each original at once
-	behind       *behind
-	// Requests that are being answered, and when the last one was.
-	active atomic.Int64
-	last   atomic.Int64 // nanoseconds since 1970
+	options Options
+	keeper  *keep.Keeper
+	loops   *loops
+	lines   *tell.Lines
 }
 
-// New returns a Handler that refuses all because of ErrConfiguration, until it
-// has sites.
+// New returns a Handler that answers with the thumbnails of Options.Keeper.
 func New(o Options) *Handler {
 	if o.Count == nil {
-		o.Count = func(Event) {}
+		o.Count = func(keep.Event) {}
 	}
 	if o.Metrics == nil {
 		o.Metrics = http.NotFoundHandler()
 	}
-	h := &Handler{
-		options: o, flights: newFlights(), loops: newLoops(), telling: newTelling(), purges: newPurges(), sampler: newSampler(),
-		placeholders: newPlaceholders(),
-		// One more than work at once, so that each worker finds the next.
-		warming: make(chan struct{}, runtime.GOMAXPROCS(0)+1),
-		behind:  newBehind(runtime.GOMAXPROCS(0) + 1),
-	}
-	h.Refuse(ErrConfiguration)
-	h.last.Store(time.Now().UnixNano())
-	return h
-}
-
-// Idle returns for how long nobody has asked for a thumbnail.
-func (h *Handler) Idle() time.Duration {
-	if h.active.Load() > 0 {
-		return 0
-	}
-	return time.Since(time.Unix(0, h.last.Load()))
-}
-
-// SetSites has later requests go to these sites. Renders that run publish
-// nothing any more that these make otherwise. The function that it returns
-// waits until nothing uses the sites of before any more.
-func (h *Handler) SetSites(s *Sites) (wait func()) {
-	h.purges.equip(s)
-	old, unused := h.sites.swap(s, nil)
-	forget := supersede(old, s)
-	return func() {
-		unused()
-		forget()
-	}
-}
-
-// Refuse has later requests refused because of cause, ErrConfiguration for one.
-// The function that it returns waits until nothing uses the sites of before.
-func (h *Handler) Refuse(cause error) (wait func()) {
-	_, wait = h.sites.swap(nil, cause)
-	return wait
+	return &Handler{options: o, keeper: o.Keeper, loops: newLoops(), lines: tell.NewLines()}
 }
 
 // ServeHTTP answers one request.
@@ -123,7 +75,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case strings.HasPrefix(r.RequestURI, internalPrefix):
 		err = h.internal(w, r)
 	default:
-		event := Event{What: Requested}
+		event := keep.Event{What: keep.Requested}
 		event.Site, err = h.thumbnail(w, r)
 		event.Outcome = outcomeOf(w.Header())
 		if err != nil {
@@ -148,114 +100,84 @@ func (h *Handler) internal(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// asked is a request for a thumbnail that may be answered.
-type asked struct {
-	*Site
-	thumb     thumb.Thumb
-	transform thumb.Transform
-	uri       string // decoded, as nginx's $uri
-	name      string // what is published: uri and the negotiated suffix
-	// unseen is true if nginx can't look for the published file, as the suffix of its
-	// negotiated format makes the name too long: thumbd sends it.
-	unseen  bool
-	company *render.Company // of a sibling in the background, else nil
-	wanted  <-chan struct{} // closed once a client waits for such a sibling
+// parse leads r, for a decoded URI of site, through the stages that need no file.
+func parse(r *http.Request, sites *keep.Sites, site *keep.Site, uri string) (keep.Request, error) {
+	if err := prove(r, sites, site, uri); err != nil {
+		return keep.Request{}, err
+	}
+	return site.Request(uri, variant(site, r.Header))
 }
 
-// published returns a's thumb with the format that is published.
-func (a asked) published() thumb.Thumb {
-	t := a.thumb
-	t.Spec.Format = a.transform.Format
-	return t
-}
-
-// key names the flight of a.
-func (a asked) key() string { return a.Thumb.Name + a.name }
-
-// parse leads r through the stages that need no file.
-func (sites *Sites) parse(r *http.Request) (asked, error) {
-	uri, err := thumb.Normalize(r.RequestURI)
-	if err != nil {
-		return asked{}, err
+// variant returns the format that nginx's maps have negotiated, or 0. Each
+// site listens to the one of the two variables that its try_files has.
+func variant(s *keep.Site, h http.Header) thumb.Format {
+	suffix := ""
+	switch len(s.Thumb.Negotiate) {
+	case 1:
+		suffix = h.Get("X-Thumbd-Webp")
+	case 2:
+		suffix = h.Get("X-Thumbd-Variant")
 	}
-	found, err := sites.thumbs.Find(r.Host, uri)
-	if err != nil {
-		return asked{}, err
-	}
-	// With an error the site is known all the same.
-	site := sites.byThumb[found]
-	if err := sites.prove(r, site, uri); err != nil {
-		return asked{Site: site}, err
-	}
-	t, err := found.Parse(uri)
-	if err != nil {
-		return asked{Site: site}, err
-	}
-	if err := sign.Verify(t); err != nil {
-		return asked{Site: site}, err
-	}
-	a := asked{Site: site, thumb: t, transform: t.Transform(), uri: uri, name: uri}
-	if f := a.variant(r.Header); found.Negotiates(uri, f) {
-		if name := uri + "." + f.String(); found.CheckName(name) == nil {
-			a.name, a.transform = name, t.WithFormat(f)
-		} else {
-			a.unseen = true
+	for _, f := range s.Thumb.Negotiate {
+		if suffix == "."+f.String() {
+			return f
 		}
 	}
-	return a, found.CheckName(a.name)
-}
-
-// busy counts a request until the function that it returns is called.
-func (h *Handler) busy() (done func()) {
-	h.active.Add(1)
-	return func() {
-		h.last.Store(time.Now().UnixNano())
-		h.active.Add(-1)
-	}
+	return 0
 }
 
 // thumbnail answers a request for a thumbnail or a download, and returns the
 // name of its site or section.
 func (h *Handler) thumbnail(w http.ResponseWriter, r *http.Request) (site string, err error) {
-	defer h.busy()()
-	sites, err := h.sites.acquire()
+	defer h.keeper.Busy()()
+	sites, err := h.keeper.Sites()
 	if err != nil {
 		return "", err
 	}
-	defer sites.users.Done()
-	if s, uri := sites.section(r); s != nil {
-		return s.Name, h.download(w, r, sites.Accel, s, uri)
+	defer sites.Release()
+	uri, err := thumb.Normalize(r.RequestURI)
+	if err != nil {
+		return "", err
 	}
-	a, err := sites.parse(r)
-	if a.Site != nil {
-		site = a.Thumb.Name
+	found, section, err := sites.Find(r.Host, uri)
+	if err != nil {
+		return "", err
+	}
+	if section != nil {
+		return section.Name, h.download(w, r, sites.Accel, section, uri)
+	}
+	return found.Thumb.Name, h.answer(w, r, sites, found, uri)
+}
+
+// answer answers a request for a decoded URI of site.
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request, sites *keep.Sites, site *keep.Site, uri string) error {
+	a, err := parse(r, sites, site, uri)
+	if errors.Is(err, errNotAsked) {
+		h.tellNotAsked(r, site)
 	}
 	if err != nil {
-		if errors.Is(err, errNotAsked) {
-			h.tellNotAsked(r, a.Site)
-		}
-		return site, err
+		return err
 	}
-	if a.Thumb.Scheme == thumb.InPlace && (a.name == a.uri || !a.Wait) {
+	if a.Thumb.Scheme == thumb.InPlace && (!a.IsVariant() || !a.Wait) {
 		h.answerInPlace(w, sites, a)
-		return site, nil
+		return nil
 	}
 	// An error is that of a connection without deadlines, in a test.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(sites.longest + sendTime))
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(sites.Longest + sendTime))
 	for range patience {
 		if err = h.deliver(w, r, sites, a); !errors.Is(err, errTaken) {
 			break
 		}
 	}
-	h.tellOtherForm(a, err)
+	h.keeper.TellOtherForm(a, err)
 	if errors.Is(err, render.ErrNoVariant) {
-		answerOriginal(w, a.uri)
-		return site, nil
+		answerOriginal(w, a.URI)
+		return nil
 	}
-	if err = a.moved(err); err != nil && h.answerPlaceholder(w, r, sites, a, err) {
-		return site, nil
+	if err = moved(a, err); err != nil && h.answerPlaceholder(w, r, sites, a, err) {
+		return nil
 	}
-	return site, err
+	return err
 }
 
 // patience is how often one request is begun anew because of purges.
@@ -263,42 +185,32 @@ const patience = 10
 
 // deliver answers a request for a thumbnail, or returns errTaken if a purge took it
 // away meanwhile.
-func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, sites *Sites, a asked) error {
+func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, sites *keep.Sites, a keep.Request) error {
 	// Without nginx the client would choose it.
 	id := ""
-	if sites.Accel == AccelNginx {
+	if sites.Accel == keep.AccelNginx {
 		id = r.Header.Get("X-Request-Id")
 	}
-	purges, again := h.loops.get(id, a.uri)
+	purges, again := h.loops.get(id, a.URI)
 	if again && h.answerPublished(w, r, a, purges) {
 		return nil
 	}
-	purges = a.ledger.Count()
-	out, release, err := h.flights.do(r.Context(), a, func() makeFunc {
-		sites.users.Add(1)
-		return func(ctx context.Context, _ <-chan struct{}) (outcome, error) {
-			defer sites.users.Done()
-			out, err := h.make(ctx, sites.renderer, a)
-			if out.rendered {
-				h.bring(sites, a)
-			}
-			return out, err
-		}
-	})
+	purges = a.Purges()
+	out, release, err := h.keeper.Make(r.Context(), sites, a)
 	defer release()
 	switch {
 	case err != nil:
 		return err
-	case out.unpublished != nil:
+	case out.Unpublished != nil:
 		h.answerPicture(w, r, a, out)
 	default:
 		// nginx would not ask for ever.
 		if again && h.answerPublished(w, r, a, purges) {
 			return nil
 		}
-		h.loops.add(id, a.uri, purges)
-		if a.unseen {
-			return h.answerThere(w, r, AccelDirect, a)
+		h.loops.add(id, a.URI, purges)
+		if a.Unseen {
+			return h.answerThere(w, r, keep.AccelDirect, a)
 		}
 		return h.answerThere(w, r, sites.Accel, a)
 	}
@@ -308,8 +220,8 @@ func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, sites *Sites, 
 // answerPublished answers with the published file itself, which nginx was
 // redirected to after so many purges and did not find, and reports whether
 // there was one.
-func (h *Handler) answerPublished(w http.ResponseWriter, r *http.Request, a asked, purges uint64) bool {
-	f, err := a.Tree.Open(a.name)
+func (h *Handler) answerPublished(w http.ResponseWriter, r *http.Request, a keep.Request, purges uint64) bool {
+	f, err := a.Open()
 	if err != nil {
 		return false
 	}
@@ -321,31 +233,31 @@ func (h *Handler) answerPublished(w http.ResponseWriter, r *http.Request, a aske
 	if a.Access != nil {
 		w.Header().Set("Cache-Control", privateNoStore)
 	}
-	if a.ledger.Count() != purges {
+	if a.Purges() != purges {
 		// It was there, was purged, and is there again.
-		a.header(w, info.Size())
+		header(w, a, info.Size())
 		send(w, r, f)
 		return true
 	}
-	h.options.Count(Event{What: Looped, Site: a.Thumb.Name})
-	if more, due := h.telling.due("loop "+a.Thumb.Name, tellPause); due {
+	h.options.Count(keep.Event{What: keep.Looped, Site: a.Thumb.Name})
+	if more, due := h.lines.Due("loop "+a.Thumb.Name, tell.Pause); due {
 		h.options.Log.Warn("nginx does not find what is published: "+
 			"its root for the site's prefix must be document_root and readable to it, its try_files must be as thumbd(8) says, "+
 			"and open_file_cache_errors and open_file_cache must be off there",
-			"site", a.Thumb.Name, "uri", a.uri, "document_root", a.Thumb.DocumentRoot, "more", more)
+			"site", a.Thumb.Name, "uri", a.URI, "document_root", a.Thumb.DocumentRoot, "more", more)
 	}
-	a.header(w, info.Size())
+	header(w, a, info.Size())
 	send(w, r, f)
 	return true
 }
 
 // answerPicture answers with a picture that could not be published.
-func (h *Handler) answerPicture(w http.ResponseWriter, r *http.Request, a asked, out outcome) {
+func (h *Handler) answerPicture(w http.ResponseWriter, r *http.Request, a keep.Request, out keep.Outcome) {
 	if w.Header().Set("Cache-Control", "no-store"); a.Access != nil {
 		w.Header().Set("Cache-Control", privateNoStore)
 	}
-	a.header(w, out.size)
-	send(w, r, io.NewSectionReader(out.unpublished, 0, out.size))
+	header(w, a, out.Size)
+	send(w, r, io.NewSectionReader(out.Unpublished, 0, out.Size))
 }
 
 // privateNoStore is the Cache-Control of a protected picture that thumbd sends
@@ -353,15 +265,15 @@ func (h *Handler) answerPicture(w http.ResponseWriter, r *http.Request, a asked,
 const privateNoStore = "private, no-store"
 
 // vary says that the answer to another client may be another one.
-func (a asked) vary(h http.Header) {
+func vary(h http.Header, a keep.Request) {
 	if len(a.Thumb.Negotiate) > 0 {
 		h.Set("Vary", "Accept")
 	}
 }
 
-func (a asked) header(w http.ResponseWriter, size int64) {
-	a.vary(w.Header())
-	w.Header().Set("Content-Type", a.transform.Format.MediaType())
+func header(w http.ResponseWriter, a keep.Request, size int64) {
+	vary(w.Header(), a)
+	w.Header().Set("Content-Type", a.MediaType())
 	w.Header().Set("Content-Length", strconv.FormatInt(size, 10))
 }
 
@@ -380,7 +292,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if hidden, ok := errors.AsType[redacted](err); ok {
 		uri = hidden.uri
 	}
-	if !errors.Is(err, errLogged) {
+	if !errors.Is(err, keep.ErrLogged) {
 		h.options.Log.Debug("refused", "uri", uri, "status", s.code, "reason", s.reason, "err", err)
 	}
 	answerRefusal(w, s, err)

@@ -2,6 +2,8 @@
 
 package serve
 
+import "thumbd/internal/keep"
+
 // movedError is that an original does not exist, and that the thumbnail which
 // its URI named before has the URI uri now. It is errMoved.
 type movedError struct {
@@ -15,17 +17,12 @@ func (e movedError) Unwrap() error { return e.error }
 
 // moved returns err. But if a's original does not exist, and a's URI is an old
 // spelling, it returns errMoved with the URI of today.
-func (a asked) moved(err error) error {
-	if statusOf(err).reason != "no-original" {
+func moved(a keep.Request, err error) error {
+	if !Judge(err).NoOriginal {
 		return err
 	}
-	now, ok := a.thumb.Moved()
-	if !ok {
-		return err
+	if uri, ok := a.Moved(); ok {
+		return movedError{err, uri}
 	}
-	// An origin is asked when the client comes again.
-	if exists, eerr := a.Originals.Exists(now.Original); eerr == nil && !exists {
-		return err
-	}
-	return movedError{err, now.URI()}
+	return err
 }

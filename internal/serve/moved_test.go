@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"testing"
 
+	"thumbd/internal/keep"
+	"thumbd/internal/test/keeptest"
 	"thumbd/internal/thumb"
 )
 
@@ -17,15 +19,15 @@ type redirected struct {
 
 // expectRedirects checks the answers. None but a picture may be cached.
 func (b *bench) expectRedirects(all []redirected) {
-	b.t.Helper()
+	b.T.Helper()
 	for _, tt := range all {
 		w := b.get("/thumbs/" + tt.name)
 		h := w.Header()
 		if w.Code != tt.status || h.Get("Location") != tt.location || h.Get("X-Thumbd-Reason") != tt.reason {
-			b.t.Errorf("%s: %d to %q, %q, want %d to %q, %q", tt.name, w.Code, h.Get("Location"), h.Get("X-Thumbd-Reason"), tt.status, tt.location, tt.reason)
+			b.T.Errorf("%s: %d to %q, %q, want %d to %q, %q", tt.name, w.Code, h.Get("Location"), h.Get("X-Thumbd-Reason"), tt.status, tt.location, tt.reason)
 		}
 		if tt.status != http.StatusOK && h.Get("Cache-Control") != "no-store" {
-			b.t.Errorf("%s: Cache-Control is %q", tt.name, h.Get("Cache-Control"))
+			b.T.Errorf("%s: Cache-Control is %q", tt.name, h.Get("Cache-Control"))
 		}
 	}
 }
@@ -33,16 +35,16 @@ func (b *bench) expectRedirects(all []redirected) {
 // Old spellings of a URI of the scheme preset send clients to the one of now,
 // unless they name an original.
 func TestOldSpellingsMove(t *testing.T) {
-	p := &painter{}
-	b := newBench(t, p, func(s *Site) {
+	p := &keeptest.Painter{}
+	b := newBench(t, p, func(s *keep.Site) {
 		s.Thumb.Scheme, s.Thumb.Factors = thumb.PresetScheme, []int{100}
 		s.Thumb.Presets = map[string]thumb.Preset{"s": {
 			Transform: thumb.Transform{Width: 9, Height: 9, Method: thumb.Fit}, DPR: []int{2},
 		}}
 	})
-	b.writeOriginal("a b.jpg", "one")
-	b.writeOriginal("b.jpg", "two")
-	b.writeOriginal("b.jpg.jpg", "three")
+	b.WriteOriginal("a b.jpg", "one")
+	b.WriteOriginal("b.jpg", "two")
+	b.WriteOriginal("b.jpg.jpg", "three")
 	b.expectRedirects([]redirected{
 		{"s/100/a.jpg", "", "", http.StatusOK},
 		{"s/100/a.jpg.jpg", "/thumbs/s/100/a.jpg", "moved", http.StatusMovedPermanently},
@@ -54,7 +56,7 @@ func TestOldSpellingsMove(t *testing.T) {
 		{"s/100/c.jpg.jpg", "", "no-original", http.StatusNotFound},
 		{"s/100/a.jpg.webp", "", "no-original", http.StatusNotFound},
 	})
-	if n := p.calls.Load(); n != 2 {
+	if n := p.Calls.Load(); n != 2 {
 		t.Errorf("%d renders, want 2", n)
 	}
 }

@@ -14,28 +14,32 @@ import (
 	"sync"
 	"testing"
 
+	"thumbd/internal/keep"
 	"thumbd/internal/render"
+	"thumbd/internal/test/keeptest"
 )
 
 // withPlaceholder is a bench whose site has a placeholder.
-func withPlaceholder(t *testing.T, p *painter, status int) *bench {
+func withPlaceholder(t *testing.T, p *keeptest.Painter, status int) *bench {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "none.png")
 	if err := os.WriteFile(path, []byte("a picture"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	return newBench(t, p, func(s *Site) { s.Placeholder, s.WatermarkBytes = Placeholder{path, status}, 1<<20 })
+	return newBench(t, p, func(s *keep.Site) {
+		s.Placeholder, s.WatermarkBytes = keep.Placeholder{Path: path, Status: status}, 1<<20
+	})
 }
 
 // Any number of clients that invent names cost one render for each transform.
 func TestInventedNamesShareOnePlaceholder(t *testing.T) {
 	const names = 1000
-	p := &painter{}
+	p := &keeptest.Painter{}
 	b := withPlaceholder(t, p, http.StatusNotFound)
 	var wg sync.WaitGroup
 	for i := range names {
 		wg.Go(func() {
-			w := b.get(b.url(fmt.Sprintf("invented-%d.jpg", i), "30x20"))
+			w := b.get(b.URL(fmt.Sprintf("invented-%d.jpg", i), "30x20"))
 			c, err := jpeg.DecodeConfig(bytes.NewReader(w.Body.Bytes()))
 			if err != nil || c.Width != 30 || c.Height != 20 || w.Code != http.StatusNotFound {
 				t.Errorf("%d, %v of %dx%d, want 404 with a JPEG of 30x20", w.Code, err, c.Width, c.Height)
@@ -51,14 +55,14 @@ func TestInventedNamesShareOnePlaceholder(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n := p.calls.Load(); n != 1 {
+	if n := p.Calls.Load(); n != 1 {
 		t.Errorf("%d renders for %d invented names, want 1", n, names)
 	}
-	if _, err := os.Stat(b.site.folder()); err == nil {
+	if _, err := os.Stat(filepath.Join(b.Dir, "root/thumbs")); err == nil {
 		t.Error("something is published")
 	}
-	b.get(b.url("gone.jpg", "20x20"))
-	if n := p.calls.Load(); n != 2 {
+	b.get(b.URL("gone.jpg", "20x20"))
+	if n := p.Calls.Load(); n != 2 {
 		t.Errorf("%d renders of two sizes, want 2", n)
 	}
 }
@@ -67,7 +71,7 @@ func TestInventedNamesShareOnePlaceholder(t *testing.T) {
 // without one: before the signature, and if the machine is at fault.
 func TestRefusalsWithAPlaceholder(t *testing.T) {
 	var refusal error
-	p := &painter{before: func(_ context.Context, r render.Request) error {
+	p := &keeptest.Painter{Before: func(_ context.Context, r render.Request) error {
 		if r.Identity.Name == "a.jpg" {
 			return refusal
 		}
@@ -77,7 +81,7 @@ func TestRefusalsWithAPlaceholder(t *testing.T) {
 		return nil
 	}}
 	b := withPlaceholder(t, p, http.StatusOK)
-	good := b.url("a.jpg", "10x10")
+	good := b.URL("a.jpg", "10x10")
 	for _, tt := range []struct {
 		err    error
 		code   int
@@ -97,73 +101,43 @@ func TestRefusalsWithAPlaceholder(t *testing.T) {
 			t.Errorf("%v: %d %v, want %d %s %s", tt.err, w.Code, w.Header(), tt.code, tt.reason, tt.kind)
 		}
 	}
-	for _, uri := range []string{"/thumbs/gone.jpg/10x10_fit.jpg", strings.Replace(b.url("gone.jpg", "10x10"), "10x10", "10x11", 1)} {
+	for _, uri := range []string{"/thumbs/gone.jpg/10x10_fit.jpg", strings.Replace(b.URL("gone.jpg", "10x10"), "10x10", "10x11", 1)} {
 		if w := b.get(uri); w.Code != http.StatusUnauthorized {
 			t.Errorf("%s: %d without a signature, want 401", uri, w.Code)
 		}
 	}
 	// Damage to the placeholder itself leaves the plain refusal, and one line.
-	p.before = func(context.Context, render.Request) error { return &render.Refusal{Err: render.ErrDamaged} }
+	p.Before = func(context.Context, render.Request) error { return &render.Refusal{Err: render.ErrDamaged} }
 	for range 3 {
-		if w := b.get(b.url("gone.jpg", "11x11")); w.Code != http.StatusNotFound || w.Header().Get("Content-Type") != "text/plain; charset=utf-8" {
+		if w := b.get(b.URL("gone.jpg", "11x11")); w.Code != http.StatusNotFound || w.Header().Get("Content-Type") != "text/plain; charset=utf-8" {
 			t.Errorf("a broken placeholder: %d %v", w.Code, w.Header())
 		}
 	}
-	if n := b.log.count("no placeholder sent"); n != 1 {
+	if n := b.Log.Count("no placeholder sent"); n != 1 {
 		t.Errorf("%d lines of the log, want 1", n)
-	}
-}
-
-// Rendered placeholders take bounded memory, whatever their number and size.
-func TestPlaceholdersAreBounded(t *testing.T) {
-	p := newPlaceholders()
-	key := func(i int) placeholderKey { return placeholderKey{identity: render.Identity{Size: int64(i)}} }
-	for i := range 100 {
-		p.add(key(i), make([]byte, 1<<20))
-	}
-	if p.bytes > placeholderBytes || p.kept.Len() != 15 {
-		t.Errorf("%d pictures of 1 MiB take %d bytes, want 15", p.kept.Len(), p.bytes)
-	}
-	if _, ok := p.get(key(99)); !ok {
-		t.Error("the last one is forgotten")
-	}
-	p.add(key(100), make([]byte, placeholderBytes+1))
-	if _, ok := p.get(key(100)); ok {
-		t.Error("one above the bound is kept")
-	}
-	for i := range 100_000 {
-		p.add(key(i), []byte{1})
-	}
-	if n := p.kept.Len(); n > placeholderBytes/entryBytes || p.bytes != n*(1+entryBytes) {
-		t.Errorf("%d small pictures count as %d bytes", n, p.bytes)
-	}
-	p.add(key(5), []byte{1, 2})
-	p.add(key(5), []byte{1, 2, 3})
-	if n := p.kept.Len(); p.bytes < n*(1+entryBytes) {
-		t.Errorf("a picture that was replaced leaves %d bytes of %d pictures", p.bytes, n)
 	}
 }
 
 // A replaced picture is used from the next request on.
 func TestPlaceholderIsReplaced(t *testing.T) {
-	p := &painter{}
+	p := &keeptest.Painter{}
 	b := withPlaceholder(t, p, http.StatusNotFound)
-	uri := b.url("gone.jpg", "10x10")
+	uri := b.URL("gone.jpg", "10x10")
 	b.get(uri)
-	if err := os.WriteFile(b.site.Placeholder.Path, []byte("another picture"), 0o644); err != nil {
+	if err := os.WriteFile(b.Site.Placeholder.Path, []byte("another picture"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	b.get(uri)
-	if n := p.calls.Load(); n != 2 {
+	if n := p.Calls.Load(); n != 2 {
 		t.Errorf("%d renders of two pictures, want 2", n)
 	}
-	if err := b.site.CheckPlaceholder(); err != nil {
+	if err := b.Site.CheckPlaceholder(); err != nil {
 		t.Error(err)
 	}
-	if err := os.Remove(b.site.Placeholder.Path); err != nil {
+	if err := os.Remove(b.Site.Placeholder.Path); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.site.CheckPlaceholder(); err == nil || !strings.Contains(err.Error(), b.site.Placeholder.Path) {
+	if err := b.Site.CheckPlaceholder(); err == nil || !strings.Contains(err.Error(), b.Site.Placeholder.Path) {
 		t.Errorf("no picture: %v", err)
 	}
 }

@@ -16,26 +16,28 @@ import (
 	"golang.org/x/sys/unix"
 
 	"thumbd/internal/access"
+	"thumbd/internal/keep"
 	"thumbd/internal/originals"
 	"thumbd/internal/publish"
 	"thumbd/internal/render"
+	"thumbd/internal/test/keeptest"
 	"thumbd/internal/thumb"
 )
 
 // marker asks for uri with a good signature, and returns what nginx keeps of the
 // answer.
 func (b *bench) marker(uri string) string {
-	b.t.Helper()
+	b.T.Helper()
 	w := b.ask(uri + signedQuery(uri, clock.Add(time.Hour), accessKey))
-	expectAuth(b.t, uri, w, 204, "")
+	expectAuth(b.T, uri, w, 204, "")
 	return w.Header().Get("X-Thumbd-Proof")
 }
 
 // A miss of a protected site is answered only with the marker for this URI.
 func TestMissNeedsTheMarker(t *testing.T) {
-	p := &painter{}
+	p := &keeptest.Painter{}
 	b := guarded(t, p)
-	uri, other := b.url("a.jpg", "10x10"), b.url("a.jpg", "11x11")
+	uri, other := b.URL("a.jpg", "10x10"), b.URL("a.jpg", "11x11")
 	good := b.marker(uri)
 	if good != "gallery "+uri {
 		t.Errorf("marker %q", good)
@@ -62,10 +64,10 @@ func TestMissNeedsTheMarker(t *testing.T) {
 			expectAuth(t, name, b.do(r), 403, "not-asked")
 		}
 	}
-	if p.calls.Load() != 0 || b.published(uri) {
+	if p.Calls.Load() != 0 || b.Published(uri) {
 		t.Fatal("rendered without the marker")
 	}
-	if n := b.log.count("include snippets/thumbd-auth.conf"); n != 1 {
+	if n := b.Log.Count("include snippets/thumbd-auth.conf"); n != 1 {
 		t.Errorf("%d lines of the log say what to type; want 1", n)
 	}
 	// Nothing is told of a protected site, not even that a URL is wrong.
@@ -81,21 +83,21 @@ func TestMissNeedsTheMarker(t *testing.T) {
 }
 
 // rival adds a site that shares the bench's URIs on another host.
-func (b *bench) rival(renderer Renderer, gate *access.Gate) *Site {
-	b.t.Helper()
-	root := filepath.Join(b.dir, "rival")
-	s := &Site{
+func (b *bench) rival(renderer keep.Renderer, gate *access.Gate) *keep.Site {
+	b.T.Helper()
+	root := filepath.Join(b.Dir, "rival")
+	s := &keep.Site{
 		Thumb: &thumb.Site{
 			Name: "rival", Prefix: "/thumbs/", Hosts: []string{"rival.example"}, DocumentRoot: root, Scheme: thumb.PresetScheme,
 			Formats: []thumb.Format{thumb.JPEG}, MaxWidth: 100, MaxHeight: 100,
 		},
-		Originals: Folder{originals.New(filepath.Join(b.dir, "media"), 1<<20)},
+		Originals: keep.Folder{Dir: originals.New(filepath.Join(b.Dir, "media"), 1<<20)},
 		Access:    gate,
 		Tree:      publish.New(root, "/thumbs/", nil),
 	}
-	b.SetSites(NewSites(renderer, time.Minute, []*Site{b.site, s}))()
-	b.t.Cleanup(func() {
-		b.Refuse(ErrConfiguration)()
+	b.SetSites(keep.NewSites(renderer, time.Minute, []*keep.Site{b.Site, s}))()
+	b.T.Cleanup(func() {
+		b.Refuse(keep.ErrConfiguration)()
 		s.Tree.Close()
 		s.Originals.Close()
 	})
@@ -105,10 +107,10 @@ func (b *bench) rival(renderer Renderer, gate *access.Gate) *Site {
 // nginx may serve the tree of one site where thumbd would ask for the proof of
 // another.
 func TestProofIsForTheRootThatIsServed(t *testing.T) {
-	p := &painter{}
+	p := &keeptest.Painter{}
 	b := guarded(t, p)
 	const uri = "/thumbs/a.jpg"
-	mine := filepath.Join(b.dir, "root")
+	mine := filepath.Join(b.Dir, "root")
 	good := uri + signedQuery(uri, clock.Add(time.Hour), accessKey)
 	question := func(host, uri string, roots ...string) *httptest.ResponseRecorder {
 		r := httptest.NewRequest(http.MethodGet, "/_thumbd/auth", nil)
@@ -136,12 +138,12 @@ func TestProofIsForTheRootThatIsServed(t *testing.T) {
 		"the rival's own":              {"rival.example", []string{theirs}, 204, ""},
 		"no root":                      {"gallery.example", nil, 403, "other-root"},
 		"two roots":                    {"gallery.example", []string{mine, theirs}, 403, "other-root"},
-		"a folder above":               {"gallery.example", []string{b.dir}, 403, "other-root"},
+		"a folder above":               {"gallery.example", []string{b.Dir}, 403, "other-root"},
 	} {
 		// The rival's keys are the same: only the root tells.
 		expectAuth(t, name, question(tt.host, good, tt.roots...), tt.code, tt.reason)
 	}
-	if n := b.log.count("in the site's location write: root " + mine + ";"); n != 1 {
+	if n := b.Log.Count("in the site's location write: root " + mine + ";"); n != 1 {
 		t.Errorf("%d lines of the log say what to type; want 1", n)
 	}
 }
@@ -149,8 +151,8 @@ func TestProofIsForTheRootThatIsServed(t *testing.T) {
 // What thumbd sends itself carries what the site's location would have set.
 func TestBodiesOfThumbdItself(t *testing.T) {
 	for _, protected := range []bool{false, true} {
-		p := &painter{}
-		b := newBench(t, p, func(s *Site) {
+		p := &keeptest.Painter{}
+		b := newBench(t, p, func(s *keep.Site) {
 			s.Thumb.Negotiate = []thumb.Format{thumb.WebP}
 			if protected {
 				s.Access = newGate(t, access.Proofs...)
@@ -158,7 +160,7 @@ func TestBodiesOfThumbdItself(t *testing.T) {
 		})
 		want := map[string]string{"Vary": "Accept"}
 		header := []string{"X-Request-Id", "one"}
-		uri := b.url("a.jpg", "10x10")
+		uri := b.URL("a.jpg", "10x10")
 		if protected {
 			want["Cache-Control"] = "private, no-store"
 			header = append(header, "X-Thumbd-Proof", b.marker(uri))
@@ -181,10 +183,10 @@ func TestBodiesOfThumbdItself(t *testing.T) {
 		}
 
 		// The tree's folder becomes a file: nothing can be published.
-		if err := os.RemoveAll(filepath.Join(b.dir, "root")); err != nil {
+		if err := os.RemoveAll(filepath.Join(b.Dir, "root")); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(b.dir, "root"), nil, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(b.Dir, "root"), nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
 		if !protected {
@@ -199,13 +201,13 @@ func TestBodiesOfThumbdItself(t *testing.T) {
 
 // Without nginx X-Request-Id is the client's: what it says makes no difference.
 func TestClientsRequestID(t *testing.T) {
-	for _, accel := range []Accel{AccelSendfile, AccelDirect} {
-		p := &painter{}
-		b := newBench(t, p, func(s *Site) {
+	for _, accel := range []keep.Accel{keep.AccelSendfile, keep.AccelDirect} {
+		p := &keeptest.Painter{}
+		b := newBench(t, p, func(s *keep.Site) {
 			s.Access, s.Thumb.Negotiate = newGate(t, access.Signature, access.Token), []thumb.Format{thumb.WebP}
 		})
 		b.setAccel(p, accel)
-		uri := b.url("a.jpg", "10x10")
+		uri := b.URL("a.jpg", "10x10")
 		first := b.get(uri+signedQuery(uri, clock.Add(time.Hour), accessKey), "X-Request-Id", "mine")
 		again := b.get(uri+signedQuery(uri, clock.Add(time.Hour), accessKey), "X-Request-Id", "mine")
 		for name := range first.Header() {
@@ -216,7 +218,7 @@ func TestClientsRequestID(t *testing.T) {
 		if first.Header().Get("Cache-Control") != "private, no-cache" || first.Header().Get("Vary") != "Accept" {
 			t.Errorf("accel %d: %v", accel, first.Header())
 		}
-		if b.log.count("nginx does not find") > 0 {
+		if b.Log.Count("nginx does not find") > 0 {
 			t.Errorf("accel %d: nginx is blamed", accel)
 		}
 	}
@@ -255,30 +257,30 @@ func (p *scribbler) Render(context.Context, render.Request) (*render.Picture, er
 func TestUnverifiedPictureIsNotSent(t *testing.T) {
 	p := &scribbler{text: func() []byte { return []byte("<script>no picture</script>") }}
 	b := newBench(t, p, nil)
-	p.dir = b.dir
-	w := b.get(b.url("a.jpg", "10x10"))
+	p.dir = b.Dir
+	w := b.get(b.URL("a.jpg", "10x10"))
 	expectAuth(t, "no picture", w, 500, "render")
 	if strings.Contains(w.Body.String(), "script") || p.distrusted == 0 {
 		t.Errorf("%q, %d workers replaced", w.Body, p.distrusted)
 	}
 	picture := b.painted()
 	p.text = func() []byte { return picture }
-	if w := b.get(b.url("a.jpg", "10x10")); w.Code != 200 || w.Body.String() != string(picture) {
+	if w := b.get(b.URL("a.jpg", "10x10")); w.Code != 200 || w.Body.String() != string(picture) {
 		t.Errorf("a picture: %d, %d bytes", w.Code, w.Body.Len())
 	}
 }
 
 // painted returns a JPEG of 10x10.
 func (b *bench) painted() []byte {
-	b.t.Helper()
-	p, err := new(painter).Render(b.t.Context(), render.Request{Transform: thumb.Transform{Width: 10, Height: 10, Format: thumb.JPEG}})
+	b.T.Helper()
+	p, err := new(keeptest.Painter).Render(b.T.Context(), render.Request{Transform: thumb.Transform{Width: 10, Height: 10, Format: thumb.JPEG}})
 	if err != nil {
-		b.t.Fatal(err)
+		b.T.Fatal(err)
 	}
 	defer p.File.Close()
 	data, err := os.ReadFile(fmt.Sprintf("/proc/self/fd/%d", p.File.Fd()))
 	if err != nil {
-		b.t.Fatal(err)
+		b.T.Fatal(err)
 	}
 	return data
 }

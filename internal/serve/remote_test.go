@@ -15,7 +15,9 @@ import (
 	"time"
 
 	"thumbd/internal/fetch"
+	"thumbd/internal/keep"
 	"thumbd/internal/render"
+	"thumbd/internal/test/keeptest"
 	"thumbd/internal/thumb"
 )
 
@@ -36,7 +38,7 @@ func (o *origin) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 }
 
 // newRemoteBench is a bench whose originals are those of an origin.
-func newRemoteBench(t *testing.T, p *painter, h http.Handler) *bench {
+func newRemoteBench(t *testing.T, p *keeptest.Painter, h http.Handler) *bench {
 	t.Helper()
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
@@ -46,7 +48,7 @@ func newRemoteBench(t *testing.T, p *painter, h http.Handler) *bench {
 	}
 	spool := fetch.NewSpool(filepath.Join(t.TempDir(), "spool"), 1<<20)
 	t.Cleanup(spool.Close)
-	return newBench(t, p, func(s *Site) {
+	return newBench(t, p, func(s *keep.Site) {
 		s.Originals.Close()
 		s.Lifetime = time.Hour
 		s.Originals = fetch.New(fetch.Options{
@@ -60,7 +62,7 @@ func newRemoteBench(t *testing.T, p *painter, h http.Handler) *bench {
 
 func TestFetchedOriginalIsRendered(t *testing.T) {
 	var o origin
-	p := &painter{before: func(_ context.Context, r render.Request) error {
+	p := &keeptest.Painter{Before: func(_ context.Context, r render.Request) error {
 		b, err := io.ReadAll(r.Original)
 		if string(b) != "\xff\xd8\xff and so on" || r.Identity.Size != int64(len(b)) {
 			t.Errorf("the original is %q, %d bytes", b, r.Identity.Size)
@@ -68,37 +70,37 @@ func TestFetchedOriginalIsRendered(t *testing.T) {
 		return err
 	}}
 	b := newRemoteBench(t, p, &o)
-	uri := b.url("a.jpg", "10x10")
+	uri := b.URL("a.jpg", "10x10")
 	if w := b.get(uri); w.Header().Get("X-Accel-Redirect") != uri {
 		t.Fatalf("got %d %v", w.Code, w.Header())
 	}
-	mtime, _, ok := b.site.Tree.Stat(uri)
+	mtime, _, ok := b.Site.Tree.Stat(uri)
 	if d := time.Date(2022, 1, 1, 0, 0, 1, 0, time.UTC).Sub(mtime); !ok || d < time.Second || d > 4097*time.Second {
 		t.Errorf("mtime %v, want up to 4095 s before 2022", mtime)
 	}
 	// The file that was fetched is in the spool, and nobody changes it.
-	if n := p.calls.Load(); n != 1 {
+	if n := p.Calls.Load(); n != 1 {
 		t.Errorf("%d renders", n)
 	}
 }
 
 func TestThumbnailIsMadeAnewAfterItsLifetime(t *testing.T) {
 	var o origin
-	p := &painter{}
+	p := &keeptest.Painter{}
 	b := newRemoteBench(t, p, &o)
-	uri := b.url("a.jpg", "10x10")
+	uri := b.URL("a.jpg", "10x10")
 	expect := func(what string, asked, renders int64) {
 		t.Helper()
 		if w := b.get(uri); w.Header().Get("X-Accel-Redirect") != uri {
 			t.Errorf("%s: %d %v", what, w.Code, w.Header())
 		}
-		if a, n := o.asked.Load(), p.calls.Load(); a != asked || n != renders {
+		if a, n := o.asked.Load(), p.Calls.Load(); a != asked || n != renders {
 			t.Errorf("%s: the origin was asked %d times for %d renders, want %d for %d", what, a, n, asked, renders)
 		}
 	}
 	expect("at first", 1, 1)
 	expect("in its lifetime", 1, 1)
-	b.site.Lifetime = time.Nanosecond
+	b.Site.Lifetime = time.Nanosecond
 	expect("after it", 2, 2)
 	o.status.Store(http.StatusServiceUnavailable)
 	expect("while the origin fails", 3, 2)
@@ -106,15 +108,15 @@ func TestThumbnailIsMadeAnewAfterItsLifetime(t *testing.T) {
 
 func TestWhatIsGoneAtTheOriginIsGone(t *testing.T) {
 	var o origin
-	b := newRemoteBench(t, &painter{}, &o)
-	uri := b.url("a.jpg", "10x10")
+	b := newRemoteBench(t, &keeptest.Painter{}, &o)
+	uri := b.URL("a.jpg", "10x10")
 	b.get(uri)
-	b.site.Lifetime = time.Nanosecond
+	b.Site.Lifetime = time.Nanosecond
 	o.status.Store(http.StatusGone)
 	if w := b.get(uri); w.Code != http.StatusNotFound || w.Header().Get("X-Thumbd-Reason") != "no-original" {
 		t.Errorf("got %d %v", w.Code, w.Header())
 	}
-	if !b.site.Gone(uri) {
+	if !b.Site.Gone(uri) {
 		t.Error("it does not count as gone")
 	}
 }
@@ -125,13 +127,13 @@ func TestOriginsTrouble(t *testing.T) {
 	} {
 		var o origin
 		o.status.Store(int64(code))
-		p := &painter{}
+		p := &keeptest.Painter{}
 		b := newRemoteBench(t, p, &o)
-		w := b.get(b.url("a.jpg", "10x10"))
+		w := b.get(b.URL("a.jpg", "10x10"))
 		if got := (status{w.Code, w.Header().Get("X-Thumbd-Reason")}); got != want {
 			t.Errorf("status %d: %v, want %v", code, got, want)
 		}
-		if p.calls.Load() != 0 {
+		if p.Calls.Load() != 0 {
 			t.Errorf("status %d: it was rendered", code)
 		}
 	}
@@ -140,7 +142,7 @@ func TestOriginsTrouble(t *testing.T) {
 // A worker is asked for when the original is there.
 func TestNoRenderWaitsForAnOrigin(t *testing.T) {
 	asked, goOn := make(chan struct{}), make(chan struct{})
-	p := &painter{}
+	p := &keeptest.Painter{}
 	var o origin
 	b := newRemoteBench(t, p, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		close(asked)
@@ -148,10 +150,10 @@ func TestNoRenderWaitsForAnOrigin(t *testing.T) {
 		o.ServeHTTP(w, r)
 	}))
 	answered := make(chan *httptest.ResponseRecorder)
-	uri := b.url("a.jpg", "10x10")
+	uri := b.URL("a.jpg", "10x10")
 	go func() { answered <- b.get(uri) }()
 	<-asked
-	if n := p.calls.Load(); n != 0 {
+	if n := p.Calls.Load(); n != 0 {
 		t.Errorf("%d renders before the original was there", n)
 	}
 	close(goOn)
@@ -162,15 +164,15 @@ func TestNoRenderWaitsForAnOrigin(t *testing.T) {
 
 func TestStopEndsFetches(t *testing.T) {
 	asked := make(chan struct{})
-	b := newRemoteBench(t, &painter{}, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	b := newRemoteBench(t, &keeptest.Painter{}, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		close(asked)
 		<-r.Context().Done()
 	}))
 	answered := make(chan *httptest.ResponseRecorder)
-	uri := b.url("a.jpg", "10x10")
+	uri := b.URL("a.jpg", "10x10")
 	go func() { answered <- b.get(uri) }()
 	<-asked
-	b.site.Originals.(*fetch.Origin).Stop()
+	b.Site.Originals.(*fetch.Origin).Stop()
 	if w := <-answered; w.Code != http.StatusServiceUnavailable || w.Header().Get("X-Thumbd-Reason") != "shutdown" {
 		t.Errorf("got %d %v", w.Code, w.Header())
 	}

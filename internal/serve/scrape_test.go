@@ -11,17 +11,22 @@ import (
 	"net/http/httptest"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"thumbd/internal/keep"
 )
 
 // scraped returns a handler for Prometheus, and fails for each event that is
 // counted.
 func scraped(t *testing.T) *Handler {
 	t.Helper()
+	log := slog.New(slog.DiscardHandler)
 	return New(Options{
-		Log:    slog.New(slog.DiscardHandler),
+		Keeper: keep.New(keep.Options{Log: log, Judge: Judge}),
+		Log:    log,
 		Health: func() error { return nil },
-		Count:  func(e Event) { t.Errorf("counted: %+v", e) },
+		Count:  func(e keep.Event) { t.Errorf("counted: %+v", e) },
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			fmt.Fprint(w, "metrics of "+r.URL.Path)
 		}),
@@ -58,7 +63,7 @@ func TestScrapeHasTwoRoutes(t *testing.T) {
 			t.Errorf("%s %s: status %d, reason %q; want %d, %q", tt.method, tt.target, w.Code, reason, tt.status, tt.reason)
 		}
 	}
-	h.SetSites(&Sites{})
+	h.keeper.SetSites(&keep.Sites{})
 	w := httptest.NewRecorder()
 	h.Scrape().ServeHTTP(w, httptest.NewRequest("GET", "/health", nil))
 	if w.Code != 200 || w.Body.String() != "ready\n" {
@@ -68,12 +73,14 @@ func TestScrapeHasTwoRoutes(t *testing.T) {
 
 // A scrape is no request: it does not make the handler less idle.
 func TestScrapesLeaveTheHandlerIdle(t *testing.T) {
-	h := scraped(t)
-	h.last.Store(time.Now().Add(-time.Hour).UnixNano())
-	h.Scrape().ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/metrics", nil))
-	if idle := h.Idle(); idle < time.Hour {
-		t.Errorf("idle for %v", idle)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		h := scraped(t)
+		time.Sleep(time.Hour)
+		h.Scrape().ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/metrics", nil))
+		if idle := h.keeper.Idle(); idle < time.Hour {
+			t.Errorf("idle for %v", idle)
+		}
+	})
 }
 
 // countingListener knows how many of its connections were open at once, at most.

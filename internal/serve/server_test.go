@@ -14,6 +14,9 @@ import (
 	"regexp"
 	"testing"
 	"time"
+
+	"thumbd/internal/keep"
+	"thumbd/internal/test/keeptest"
 )
 
 // startServer starts a Server without sites and returns how to connect to it.
@@ -122,12 +125,12 @@ func (r *deadlineRecorder) SetWriteDeadline(at time.Time) error {
 // An answer may come as late as a queue and two renders allow, and is then
 // still to be sent.
 func TestWriteDeadlineIsAboveTheLongestRender(t *testing.T) {
-	b := newBench(t, &painter{}, nil)
+	b := newBench(t, &keeptest.Painter{}, nil)
 	const longest = time.Hour
-	b.SetSites(NewSites(&painter{}, longest, []*Site{b.site}))
+	b.SetSites(keep.NewSites(&keeptest.Painter{}, longest, []*keep.Site{b.Site}))
 	began := time.Now()
 	w := &deadlineRecorder{ResponseRecorder: httptest.NewRecorder()}
-	b.ServeHTTP(w, httptest.NewRequest(http.MethodGet, b.url("a.jpg", "10x10"), nil))
+	b.ServeHTTP(w, httptest.NewRequest(http.MethodGet, b.URL("a.jpg", "10x10"), nil))
 	if w.Code != http.StatusOK || w.deadline.Before(began.Add(longest+sendTime)) {
 		t.Errorf("status %d, to be written within %v, want %v or more", w.Code, w.deadline.Sub(began), longest+sendTime)
 	}

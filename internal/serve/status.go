@@ -12,6 +12,7 @@ import (
 	"thumbd/internal/admin"
 	"thumbd/internal/fetch"
 	"thumbd/internal/files"
+	"thumbd/internal/keep"
 	"thumbd/internal/originals"
 	"thumbd/internal/publish"
 	"thumbd/internal/purge"
@@ -21,17 +22,10 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// Why there may be no sites, beside render.ErrShutdown.
-var (
-	ErrConfiguration = errors.New("the configuration has mistakes: see thumbd check")
-	ErrNoWorker      = errors.New("no worker starts: see the log")
-)
-
 // Errors of this package's own.
 var (
 	errUnwell     = errors.New("thumbd is not well")
 	errMoved      = errors.New("the thumbnail has another URI")
-	errChanged    = errors.New("the original changed while it was read, twice")
 	errMethod     = errors.New("only GET and HEAD are answered")
 	errMethodPost = errors.New("only POST is answered")
 	errNoService  = errors.New("there is nothing at this URI of thumbd's own")
@@ -44,6 +38,9 @@ type status struct {
 	code   int
 	reason string
 }
+
+// noOriginal is the reason of an original that does not exist.
+const noOriginal = "no-original"
 
 // absoluteLink is the reason of a refusal that administrators want to know of.
 const absoluteLink = "absolute-link"
@@ -60,13 +57,13 @@ var statuses = []struct {
 	{errMethodPost, status{http.StatusMethodNotAllowed, "method"}},
 	{admin.ErrForm, status{http.StatusBadRequest, "form"}},
 	{purge.ErrScope, status{http.StatusBadRequest, "scope"}},
-	{errSelection, status{http.StatusBadRequest, "selection"}},
+	{keep.ErrSelection, status{http.StatusBadRequest, "selection"}},
 	{purge.ErrNoPreset, status{http.StatusNotFound, "unknown-preset"}},
-	{ErrNoSuchSite, status{http.StatusNotFound, "no-site"}},
+	{keep.ErrNoSuchSite, status{http.StatusNotFound, "no-site"}},
 	{errNoService, status{http.StatusNotFound, "no-service"}},
 	{errUnwell, status{http.StatusServiceUnavailable, "unwell"}},
-	{ErrConfiguration, status{http.StatusServiceUnavailable, "configuration"}},
-	{ErrNoWorker, status{http.StatusServiceUnavailable, "no-worker"}},
+	{keep.ErrConfiguration, status{http.StatusServiceUnavailable, "configuration"}},
+	{keep.ErrNoWorker, status{http.StatusServiceUnavailable, "no-worker"}},
 	{publish.ErrHeld, status{http.StatusServiceUnavailable, "held"}},
 
 	// Before the errors of the question's URI, which these wrap.
@@ -82,7 +79,7 @@ var statuses = []struct {
 	{thumb.ErrMalformed, status{http.StatusBadRequest, "malformed"}},
 	{thumb.ErrTooLarge, status{http.StatusBadRequest, "size"}},
 	{thumb.ErrUnknownPreset, status{http.StatusNotFound, "unknown-preset"}},
-	{thumb.ErrNoOriginal, status{http.StatusNotFound, "no-original"}},
+	{thumb.ErrNoOriginal, status{http.StatusNotFound, noOriginal}},
 	// Before the errors of files, which wrap them.
 	{share.ErrSlow, status{http.StatusGatewayTimeout, "original-slow"}},
 	{share.ErrBusy, status{http.StatusServiceUnavailable, "original-busy"}},
@@ -111,12 +108,12 @@ var statuses = []struct {
 	{fetch.ErrSpool, status{http.StatusInternalServerError, "spool"}},
 	{originals.ErrTooLarge, status{http.StatusUnprocessableEntity, "original-bytes"}},
 	{originals.ErrUnreadable, status{http.StatusInternalServerError, "original-unreadable"}},
-	{originals.ErrNotRegular, status{http.StatusNotFound, "no-original"}},
+	{originals.ErrNotRegular, status{http.StatusNotFound, noOriginal}},
 	// Before ErrOutside, which it wraps too.
 	{originals.ErrAbsoluteLink, status{http.StatusNotFound, absoluteLink}},
-	{originals.ErrOutside, status{http.StatusNotFound, "no-original"}},
-	{fs.ErrNotExist, status{http.StatusNotFound, "no-original"}},
-	{errChanged, status{http.StatusServiceUnavailable, "original-changed"}},
+	{originals.ErrOutside, status{http.StatusNotFound, noOriginal}},
+	{fs.ErrNotExist, status{http.StatusNotFound, noOriginal}},
+	{keep.ErrChanged, status{http.StatusServiceUnavailable, "original-changed"}},
 	{errTaken, status{http.StatusServiceUnavailable, "purged"}},
 
 	{render.ErrUnsupported, status{http.StatusUnsupportedMediaType, "unsupported"}},
@@ -147,4 +144,16 @@ func statusOf(err error) status {
 		}
 	}
 	return status{http.StatusInternalServerError, "internal"}
+}
+
+// Judge is keep.Options.Judge: it tells errors in the words of the answers.
+func Judge(err error) keep.Verdict {
+	s := statusOf(err)
+	return keep.Verdict{
+		Status: s.code, Reason: s.reason,
+		Ours:       s.code == http.StatusInternalServerError,
+		Passing:    s.code == http.StatusServiceUnavailable,
+		Known:      s.code == http.StatusNotFound && s.reason != absoluteLink,
+		NoOriginal: s.reason == noOriginal,
+	}
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-package serve
+package keep
 
 import (
 	"context"
@@ -12,22 +12,22 @@ import (
 
 // siblings returns the thumbnails that are to be made together with a, under
 // the names that the first key gives them.
-func (a asked) siblings() []asked {
-	var list []asked
+func (a Request) siblings() []Request {
+	var list []Request
 	for _, t := range a.thumb.Siblings() {
 		if a.Thumb.Scheme.HasKeys() {
 			t.Signature = sign.Sign(t, a.Thumb.Keys[0])
 		}
-		s := asked{Site: a.Site, thumb: t, transform: t.Transform(), uri: t.URI()}
-		s.name = s.uri
-		if a.name != a.uri {
+		s := Request{Site: a.Site, thumb: t, transform: t.Transform(), URI: t.URI()}
+		s.Name = s.URI
+		if a.Name != a.URI {
 			f := a.transform.Format
 			if t.Spec.Format != a.thumb.Spec.Format {
 				continue
 			}
-			s.name, s.transform = s.uri+"."+f.String(), t.WithFormat(f)
+			s.Name, s.transform = s.URI+"."+f.String(), t.WithFormat(f)
 		}
-		if a.Thumb.CheckName(s.name) == nil {
+		if a.Thumb.CheckName(s.Name) == nil {
 			list = append(list, s)
 		}
 	}
@@ -35,12 +35,12 @@ func (a asked) siblings() []asked {
 }
 
 // bring has a's siblings made in the background. Its caller is a user of sites.
-func (h *Handler) bring(sites *Sites, a asked) {
+func (k *Keeper) bring(sites *Sites, a Request) {
 	list := a.siblings()
 	sites.users.Add(1)
 	go func() {
 		defer sites.users.Done()
-		h.background(context.Background(), sites, list, func(asked, outcome, error) {})
+		k.background(context.Background(), sites, list, func(Request, Outcome, error) {})
 	}()
 }
 
@@ -48,13 +48,13 @@ func (h *Handler) bring(sites *Sites, a asked) {
 // in one job, after all that clients wait for. It calls ended with the result of
 // each, from any goroutine, and returns after the last: if ctx is done, soon.
 // Its caller is a user of sites.
-func (h *Handler) background(ctx context.Context, sites *Sites, list []asked, ended func(asked, outcome, error)) {
+func (k *Keeper) background(ctx context.Context, sites *Sites, list []Request, ended func(Request, Outcome, error)) {
 	company := render.NewCompany(len(list))
 	var running sync.WaitGroup
 	for _, a := range list {
 		a.company = company
 		running.Go(func() {
-			out, release, err := h.accompany(ctx, sites, a)
+			out, release, err := k.accompany(ctx, sites, a)
 			defer release()
 			ended(a, out, err)
 		})
@@ -65,21 +65,21 @@ func (h *Handler) background(ctx context.Context, sites *Sites, list []asked, en
 // accompany returns the outcome of a, which is made in its company unless it is
 // in a flight already: then the company does not wait for it, and it counts as
 // rendered for somebody else.
-func (h *Handler) accompany(ctx context.Context, sites *Sites, a asked) (out outcome, release func(), err error) {
+func (k *Keeper) accompany(ctx context.Context, sites *Sites, a Request) (out Outcome, release func(), err error) {
 	leave := sync.OnceFunc(a.company.Leave)
 	began := false
 	begin := func() makeFunc {
 		began = true
 		sites.users.Add(1)
-		return func(ctx context.Context, wanted <-chan struct{}) (outcome, error) {
+		return func(ctx context.Context, wanted <-chan struct{}) (Outcome, error) {
 			defer sites.users.Done()
 			defer leave()
 			a := a
 			a.wanted = wanted
-			return h.make(ctx, sites.renderer, a)
+			return k.make(ctx, sites.renderer, a)
 		}
 	}
-	out, release, err = h.flights.wait(ctx, a, begin, func(*flight) {
+	out, release, err = k.flights.wait(ctx, a, begin, func(*flight) {
 		if !began {
 			leave()
 		}

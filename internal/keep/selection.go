@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-package serve
+package keep
 
 import (
 	"errors"
@@ -15,8 +15,8 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// errSelection means that a site has none of the selected thumbnails.
-var errSelection = errors.New("nothing to make is selected")
+// ErrSelection means that a site has none of the selected thumbnails.
+var ErrSelection = errors.New("nothing to make is selected")
 
 // mostSelected is the most thumbnails that a form may select of one original. The
 // list of all of them is in memory.
@@ -26,25 +26,25 @@ const mostSelected = 1000
 func (s *Site) checkSelection(selection admin.Selection) error {
 	if s.Thumb.Scheme == thumb.InPlace {
 		if len(selection.Presets)+len(selection.Specs)+len(selection.Formats) > 0 {
-			return fmt.Errorf("%w: the site %s has the scheme inplace, which makes the variants of each original and nothing else", errSelection, s.Thumb.Name)
+			return fmt.Errorf("%w: the site %s has the scheme inplace, which makes the variants of each original and nothing else", ErrSelection, s.Thumb.Name)
 		}
 		return nil
 	}
 	if len(selection.Presets) == 0 && len(selection.Specs) == 0 && len(s.Thumb.Presets) == 0 {
-		return fmt.Errorf("%w: the site %s has no presets", errSelection, s.Thumb.Name)
+		return fmt.Errorf("%w: the site %s has no presets", ErrSelection, s.Thumb.Name)
 	}
 	if s.Thumb.Scheme == thumb.PresetScheme && len(selection.Specs) > 0 {
-		return fmt.Errorf("%w: the site %s has the scheme preset, which makes presets alone", errSelection, s.Thumb.Name)
+		return fmt.Errorf("%w: the site %s has the scheme preset, which makes presets alone", ErrSelection, s.Thumb.Name)
 	}
 	if s.Thumb.Scheme == thumb.RestThumbnails && (len(selection.Specs) == 0 || len(selection.Presets) > 0) {
-		return fmt.Errorf("%w: the site %s has the scheme restthumbnails, which has no presets", errSelection, s.Thumb.Name)
+		return fmt.Errorf("%w: the site %s has the scheme restthumbnails, which has no presets", ErrSelection, s.Thumb.Name)
 	}
 	if _, ok := s.Originals.(Folder); !ok && !selection.Since.IsZero() {
-		return fmt.Errorf("%w: when originals of the site %s have changed is not known before they are fetched", errSelection, s.Thumb.Name)
+		return fmt.Errorf("%w: when originals of the site %s have changed is not known before they are fetched", ErrSelection, s.Thumb.Name)
 	}
 	explicit := len(selection.Presets)+len(selection.Specs)+len(selection.Formats) > 0
 	if n := len(s.wanted(selection)); explicit && n > mostSelected {
-		return fmt.Errorf("%w: %d thumbnails of each original, the most are %d", errSelection, n, mostSelected)
+		return fmt.Errorf("%w: %d thumbnails of each original, the most are %d", ErrSelection, n, mostSelected)
 	}
 	if !explicit {
 		return nil
@@ -56,12 +56,12 @@ func (s *Site) checkSelection(selection admin.Selection) error {
 
 // selected returns the thumbnails of an original that selection says, with the
 // variants that nginx negotiates, each once.
-func (s *Site) selected(selection admin.Selection, original string) ([]asked, error) {
+func (s *Site) selected(selection admin.Selection, original string) ([]Request, error) {
 	if s.Thumb.Scheme == thumb.InPlace {
 		t, err := s.Thumb.New(thumb.Wanted{Original: original})
 		return s.ask(t), err
 	}
-	var list []asked
+	var list []Request
 	for _, w := range s.wanted(selection) {
 		w.Original = original
 		t, err := s.Thumb.New(w)
@@ -102,29 +102,29 @@ func (s *Site) wanted(selection admin.Selection) []thumb.Wanted {
 }
 
 // unique leaves out entries whose name came before.
-func unique(list []asked) []asked {
+func unique(list []Request) []Request {
 	seen := make(map[string]bool, len(list))
-	return slices.DeleteFunc(list, func(a asked) bool {
-		before := seen[a.name]
-		seen[a.name] = true
+	return slices.DeleteFunc(list, func(a Request) bool {
+		before := seen[a.Name]
+		seen[a.Name] = true
 		return before
 	})
 }
 
 // ask returns the thumbnails that clients of t can get: t, which it signs, and the
 // variants that nginx negotiates in its place.
-func (s *Site) ask(t thumb.Thumb) []asked {
+func (s *Site) ask(t thumb.Thumb) []Request {
 	if t.Site.Scheme.HasKeys() {
 		t.Signature = sign.Sign(t, t.Site.Keys[0])
 	}
 	uri := t.URI()
-	var list []asked
+	var list []Request
 	if s.Thumb.Scheme != thumb.InPlace {
-		list = append(list, asked{Site: s, thumb: t, transform: t.Transform(), uri: uri, name: uri})
+		list = append(list, Request{Site: s, thumb: t, transform: t.Transform(), URI: uri, Name: uri})
 	}
 	for _, f := range s.Thumb.Negotiate {
-		a := asked{Site: s, thumb: t, transform: t.WithFormat(f), uri: uri, name: uri + "." + f.String()}
-		if s.Thumb.Negotiates(uri, f) && t.Site.CheckName(a.name) == nil {
+		a := Request{Site: s, thumb: t, transform: t.WithFormat(f), URI: uri, Name: uri + "." + f.String()}
+		if s.Thumb.Negotiates(uri, f) && t.Site.CheckName(a.Name) == nil {
 			list = append(list, a)
 		}
 	}

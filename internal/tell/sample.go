@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-package serve
+package tell
 
 import (
 	"sync"
@@ -11,8 +11,8 @@ import (
 // counted.
 const linesPerSecond = 100
 
-// sampler leaves out log lines that would be too many. Safe for concurrent use.
-type sampler struct {
+// Sampler leaves out log lines that would be too many. Safe for concurrent use.
+type Sampler struct {
 	now func() time.Time
 
 	mu     sync.Mutex
@@ -21,11 +21,12 @@ type sampler struct {
 	left   int // left out since the last told
 }
 
-func newSampler() *sampler { return &sampler{now: time.Now} }
+// NewSampler returns a Sampler that has left out nothing.
+func NewSampler() *Sampler { return &Sampler{now: time.Now} }
 
-// allow reports whether to write a line, and how many were left out of the
+// Allow reports whether to write a line, and how many were left out of the
 // seconds before.
-func (s *sampler) allow() (ok bool, left int) {
+func (s *Sampler) Allow() (ok bool, left int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if now := s.now().Unix(); now != s.second {
@@ -40,17 +41,10 @@ func (s *sampler) allow() (ok bool, left int) {
 	return true, left
 }
 
-// rest returns how many were left out and not told.
-func (s *sampler) rest() (left int) {
+// Rest returns how many were left out and not told.
+func (s *Sampler) Rest() (left int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	left, s.left = s.left, 0
 	return left
-}
-
-// tellLeft tells how many lines were left out, if any were.
-func (h *Handler) tellLeft(left int) {
-	if left > 0 {
-		h.options.Log.Info("renders left out of the log", "lines", left)
-	}
 }

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 
-package serve
+package keep
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"os"
 	"time"
 
@@ -16,90 +15,95 @@ import (
 	"thumbd/internal/purge"
 	"thumbd/internal/render"
 	"thumbd/internal/share"
+	"thumbd/internal/tell"
 	"thumbd/internal/thumb"
 )
 
-// errLogged marks an error that has its line in the log.
-var errLogged = errors.New("logged")
+var (
+	// ErrLogged marks an error that has its line in the log.
+	ErrLogged = errors.New("logged")
+	// ErrChanged means that there is no thumbnail of one version of the original.
+	ErrChanged = errors.New("the original changed while it was read, twice")
+)
 
-// outcome is a thumbnail that is there.
-type outcome struct {
-	// unpublished is the picture, of size bytes, if it could not be published; nil
+// Outcome is a thumbnail that is there.
+type Outcome struct {
+	// Unpublished is the picture, of size bytes, if it could not be published; nil
 	// if it is in the tree.
-	unpublished *os.File
-	size        int64
+	Unpublished *os.File
+	Size        int64
 	rendered    bool
 	trouble     error         // why it is unpublished, unless that is nobody's fault
 	waited      time.Duration // for a worker
 }
 
-func (o outcome) close() {
-	if o.unpublished != nil {
-		o.unpublished.Close()
+func (o Outcome) close() {
+	if o.Unpublished != nil {
+		o.Unpublished.Close()
 	}
 }
 
 // make has a's thumbnail published, by rendering it unless it is there.
-func (h *Handler) make(ctx context.Context, renderer Renderer, a asked) (out outcome, err error) {
+func (k *Keeper) make(ctx context.Context, renderer Renderer, a Request) (out Outcome, err error) {
 	start := time.Now()
-	var last outcome
+	var last Outcome
 	for range 2 {
-		out, bytes, err := h.try(ctx, renderer, a)
+		out, bytes, err := k.try(ctx, renderer, a)
 		switch {
-		case errors.Is(err, errChanged), errors.Is(err, purge.ErrPurged):
+		case errors.Is(err, ErrChanged), errors.Is(err, purge.ErrPurged):
 			// A request of before gets the picture of before, if need be.
 			last.close()
 			last = out
 			continue
 		case err != nil:
 			last.close()
-			return outcome{}, h.logged(ctx, a, err)
+			return Outcome{}, k.logged(ctx, a, err)
 		case bytes > 0:
 			out.rendered = true
-			h.options.Count(Event{What: Rendered, Site: a.Thumb.Name})
-			ok, left := h.sampler.allow()
-			h.tellLeft(left)
+			k.options.Count(Event{What: Rendered, Site: a.Thumb.Name})
+			ok, left := k.sampler.Allow()
+			k.tellLeft(left)
 			if ok {
-				h.log(ctx, slog.LevelInfo, a, "rendered", "status", http.StatusOK, "bytes", bytes, "format", a.transform.Format.String(),
+				k.log(ctx, slog.LevelInfo, a, "rendered", "status", 200, "bytes", bytes, "format", a.transform.Format.String(),
 					"ms", time.Since(start).Milliseconds(), "queue_ms", out.waited.Milliseconds())
 			}
 		}
 		last.close()
 		return out, nil
 	}
-	if last.unpublished != nil {
+	if last.Unpublished != nil {
 		return last, nil
 	}
-	return outcome{}, h.logged(ctx, a, errChanged)
+	return Outcome{}, k.logged(ctx, a, ErrChanged)
 }
 
 // try renders and publishes once. bytes is the size of the new picture, 0 if
 // nothing was to do.
-func (h *Handler) try(ctx context.Context, renderer Renderer, a asked) (out outcome, bytes int64, err error) {
+func (k *Keeper) try(ctx context.Context, renderer Renderer, a Request) (out Outcome, bytes int64, err error) {
 	run := a.ledger.Begin()
 	defer run.End()
 	p := a.standing()
 	if p.lives {
-		return outcome{}, 0, nil
+		return Outcome{}, 0, nil
 	}
 	a.thumb = a.reading(a.thumb)
 	original, info, err := a.Originals.Open(ctx, a.thumb.Original)
 	switch {
 	case p.outlives(err):
-		return outcome{}, 0, nil
+		return Outcome{}, 0, nil
 	case err != nil:
-		return outcome{}, 0, err
+		return Outcome{}, 0, err
 	}
 	defer a.gate().Close(original)
-	if p.there && a.fresh(a.name, p.mtime, info) && a.Lifetime == 0 {
-		return outcome{}, 0, nil
+	if p.there && a.fresh(a.Name, p.mtime, info) && a.Lifetime == 0 {
+		return Outcome{}, 0, nil
 	}
 	if a.isMarked(info) {
-		return outcome{}, 0, render.ErrNoVariant
+		return Outcome{}, 0, render.ErrNoVariant
 	}
 	mark, err := a.mark(a.transform.Watermark.Name)
 	if err != nil {
-		return outcome{}, 0, err
+		return Outcome{}, 0, err
 	}
 	defer mark.close()
 	picture, err := renderer.Render(ctx, render.Request{
@@ -120,34 +124,34 @@ func (h *Handler) try(ctx context.Context, renderer Renderer, a asked) (out outc
 	changed, cerr := share.Do(a.gate(), func() (change, error) { return changeSince(original, info, mark) }, nil)
 	switch {
 	case (changed.is || cerr != nil) && picture == nil:
-		return outcome{}, 0, errors.Join(errChanged, cerr)
+		return Outcome{}, 0, errors.Join(ErrChanged, cerr)
 	case cerr != nil:
 		picture.File.Close()
-		return outcome{}, 0, errors.Join(errChanged, cerr)
+		return Outcome{}, 0, errors.Join(ErrChanged, cerr)
 	case changed.is:
 		out, err := afterChange(picture, want(a, run, picture, info), changed.replaced)
 		return out, 0, err
 	case err != nil:
-		h.note(a, run, info, err)
-		return outcome{}, 0, err
+		k.note(a, run, info, err)
+		return Outcome{}, 0, err
 	}
 	waited := picture.Times.Waited
-	out, bytes, err = h.publish(ctx, a, picture, want(a, run, picture, info))
+	out, bytes, err = k.publish(ctx, a, picture, want(a, run, picture, info))
 	out.waited = waited
-	if err == nil && out.unpublished == nil {
-		h.removeStale(a, info)
-		h.unmark(a)
+	if err == nil && out.Unpublished == nil {
+		k.removeStale(a, info)
+		k.unmark(a)
 	}
 	return out, bytes, err
 }
 
-// afterChange returns errChanged with the outcome of a picture whose original has
+// afterChange returns ErrChanged with the outcome of a picture whose original has
 // changed: it is not published. If the original was replaced as a whole, the
 // picture is right for the file of before; otherwise it came of two versions.
-func afterChange(picture *render.Picture, want publish.Want, replaced bool) (outcome, error) {
+func afterChange(picture *render.Picture, want publish.Want, replaced bool) (Outcome, error) {
 	if !replaced {
 		picture.File.Close()
-		return outcome{}, errChanged
+		return Outcome{}, ErrChanged
 	}
 	err := publish.Check(picture.File, want)
 	stat, serr := picture.File.Stat()
@@ -156,9 +160,9 @@ func afterChange(picture *render.Picture, want publish.Want, replaced bool) (out
 			picture.Distrust()
 		}
 		picture.File.Close()
-		return outcome{}, err
+		return Outcome{}, err
 	}
-	return outcome{unpublished: picture.File, size: stat.Size()}, errChanged
+	return Outcome{Unpublished: picture.File, Size: stat.Size()}, ErrChanged
 }
 
 // change says if a job's input has changed, and if the original was replaced as a
@@ -177,10 +181,10 @@ func changeSince(original *os.File, info originals.Info, mark markImage) (change
 
 // want describes the picture that may be published, if no purge has covered it since
 // run began.
-func want(a asked, run purge.Render, picture *render.Picture, info originals.Info) publish.Want {
+func want(a Request, run purge.Render, picture *render.Picture, info originals.Info) publish.Want {
 	w := publish.Want{
-		Format: a.transform.Format, Width: picture.Width, Height: picture.Height, Mtime: a.settings.Mtime(a.name, info.Version()),
-		Guard: func(place func() error) error { return run.Publish(a.name, a.published(), place) },
+		Format: a.transform.Format, Width: picture.Width, Height: picture.Height, Mtime: a.settings.Mtime(a.Name, info.Version()),
+		Guard: func(place func() error) error { return run.Publish(a.Name, a.published(), place) },
 	}
 	if a.transform.Method == thumb.Original {
 		// Its own bytes may have features that the header's readers lack.
@@ -191,7 +195,7 @@ func want(a asked, run purge.Render, picture *render.Picture, info originals.Inf
 
 // publish publishes picture and closes it, unless it goes into the outcome: then it
 // is a valid picture, also with an error.
-func (h *Handler) publish(ctx context.Context, a asked, picture *render.Picture, want publish.Want) (outcome, int64, error) {
+func (k *Keeper) publish(ctx context.Context, a Request, picture *render.Picture, want publish.Want) (Outcome, int64, error) {
 	keep := false
 	defer func() {
 		if !keep {
@@ -200,63 +204,62 @@ func (h *Handler) publish(ctx context.Context, a asked, picture *render.Picture,
 	}()
 	stat, err := picture.File.Stat()
 	if err != nil {
-		return outcome{}, 0, err
+		return Outcome{}, 0, err
 	}
-	err = a.Tree.Publish(a.name, picture.File, want)
+	err = a.Tree.Publish(a.Name, picture.File, want)
 	switch {
 	case errors.Is(err, publish.ErrPicture):
 		picture.Distrust()
-		return outcome{}, 0, err
+		return Outcome{}, 0, err
 	case errors.Is(err, purge.ErrPurged):
 		keep = true
-		return outcome{unpublished: picture.File, size: stat.Size()}, 0, err
+		return Outcome{Unpublished: picture.File, Size: stat.Size()}, 0, err
 	case errors.Is(err, purge.ErrSuperseded):
 		// Only requests from before the new configuration wait.
 		keep = true
-		return outcome{unpublished: picture.File, size: stat.Size()}, 0, nil
+		return Outcome{Unpublished: picture.File, Size: stat.Size()}, 0, nil
 	case err != nil:
-		h.options.Count(Event{What: Unpublished, Site: a.Thumb.Name})
-		if more, due := h.telling.due("unpublished "+a.Thumb.Name, tellPause); due {
-			h.log(ctx, slog.LevelError, a, "not published, sent as it is: mend the cause, or every request for it is a render", "err", err, "more", more)
+		k.options.Count(Event{What: Unpublished, Site: a.Thumb.Name})
+		if more, due := k.lines.Due("unpublished "+a.Thumb.Name, tell.Pause); due {
+			k.log(ctx, slog.LevelError, a, "not published, sent as it is: mend the cause, or every request for it is a render", "err", err, "more", more)
 		}
 		keep = true
-		return outcome{unpublished: picture.File, size: stat.Size(), trouble: err}, stat.Size(), nil
+		return Outcome{Unpublished: picture.File, Size: stat.Size(), trouble: err}, stat.Size(), nil
 	}
-	h.options.Count(Event{What: Published, Site: a.Thumb.Name, Bytes: stat.Size()})
-	return outcome{}, stat.Size(), nil
+	k.options.Count(Event{What: Published, Site: a.Thumb.Name, Bytes: stat.Size()})
+	return Outcome{}, stat.Size(), nil
 }
 
 // logged logs err if an administrator wants to know it, and returns it. A
 // refusal that the pool remembers is told once; trouble of an original's own
 // once a pause, and so is that of all requests.
-func (h *Handler) logged(ctx context.Context, a asked, err error) error {
-	s := statusOf(err)
+func (k *Keeper) logged(ctx context.Context, a Request, err error) error {
+	v := k.options.Judge(err)
 	level := slog.LevelInfo
-	if s.code == http.StatusInternalServerError {
+	if v.Ours {
 		level = slog.LevelError
 	}
-	what := s.reason + " " + a.Thumb.Name
-	if s.code != http.StatusServiceUnavailable {
+	what := v.Reason + " " + a.Thumb.Name
+	if !v.Passing {
 		what += " " + a.thumb.Original
 	}
 	refusal, refused := errors.AsType[*render.Refusal](err)
 	if refused {
-		h.options.Count(Event{What: Refused, Site: a.Thumb.Name, Outcome: s.reason, Remembered: refusal.Remembered})
+		k.options.Count(Event{What: Refused, Site: a.Thumb.Name, Outcome: v.Reason, Remembered: refusal.Remembered})
 	}
 	more, due := 0, !refused || !refusal.Remembered
 	if !refused {
-		more, due = h.telling.due(what, tellPause)
+		more, due = k.lines.Due(what, tell.Pause)
 	}
-	known := s.code == http.StatusNotFound && s.reason != absoluteLink
-	if !due || known || errors.Is(err, context.Canceled) || errors.Is(err, render.ErrNoVariant) {
+	if !due || v.Known || errors.Is(err, context.Canceled) || errors.Is(err, render.ErrNoVariant) {
 		level = slog.LevelDebug
 	}
-	h.log(ctx, level, a, "refused", "status", s.code, "reason", s.reason, "err", err, "more", more)
-	return fmt.Errorf("%w: %w", errLogged, err)
+	k.log(ctx, level, a, "refused", "status", v.Status, "reason", v.Reason, "err", err, "more", more)
+	return fmt.Errorf("%w: %w", ErrLogged, err)
 }
 
-func (h *Handler) log(ctx context.Context, level slog.Level, a asked, message string, args ...any) {
-	h.options.Log.Log(ctx, level, message, append([]any{
-		"site", a.Thumb.Name, "uri", a.name, "original", a.Originals.Path(a.thumb.Original), "transform", a.transform.String(),
+func (k *Keeper) log(ctx context.Context, level slog.Level, a Request, message string, args ...any) {
+	k.options.Log.Log(ctx, level, message, append([]any{
+		"site", a.Thumb.Name, "uri", a.Name, "original", a.Originals.Path(a.thumb.Original), "transform", a.transform.String(),
 	}, args...)...)
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-package serve
+package keep
 
 import (
 	"context"
@@ -30,13 +30,16 @@ var ErrNoSuchSite = errors.New("there is no such site")
 // maxTogether is the most thumbnails that are made anew in one job.
 const maxTogether = 32
 
+// freshKept is how many originals are remembered.
+const freshKept = 4096
+
 // deleteTime is how long a stop waits for purged files to be deleted.
 const deleteTime = time.Second
 
-// purges holds the purges of a Handler over all configurations. Safe for
+// purges holds the purges of a Keeper over all configurations. Safe for
 // concurrent use.
 type purges struct {
-	ctx        context.Context // done when the Handler is closed
+	ctx        context.Context // done when the Keeper is closed
 	cancel     context.CancelFunc
 	deleting   context.Context // done deleteTime later
 	stop       context.CancelFunc
@@ -50,7 +53,7 @@ type purges struct {
 }
 
 func newPurges() *purges {
-	fresh, err := lru.New[original, stamp.Original](toldKept)
+	fresh, err := lru.New[original, stamp.Original](freshKept)
 	if err != nil {
 		panic(err) // The size is a constant above zero.
 	}
@@ -74,7 +77,7 @@ func (p *purges) equip(sites *Sites) {
 	}
 }
 
-// start runs f in the background or, once the Handler is closed, at once: then
+// start runs f in the background or, once the Keeper is closed, at once: then
 // it has no time for anything that takes long.
 func (p *purges) start(f func()) {
 	p.mu.Lock()
@@ -100,9 +103,9 @@ func (s *Site) folder() string { return filepath.Join(s.Thumb.DocumentRoot, s.Th
 
 // Close ends the background work of purges, and waits for its end. Purged thumbnails
 // stay purged. Files that are not deleted yet are deleted after the next start.
-func (h *Handler) Close() {
-	h.purges.close()
-	h.tellLeft(h.sampler.rest())
+func (k *Keeper) Close() {
+	k.purges.close()
+	k.tellLeft(k.sampler.Rest())
 }
 
 // Purge takes away the thumbnails of a site that scope says. After it has returned
@@ -110,8 +113,8 @@ func (h *Handler) Close() {
 // the background, after all that clients wait for. It returns the number of files that it removed, for example
 // "12" or "over 100000". Errors wrap ErrNoSuchSite, purge.ErrScope and
 // purge.ErrNoPreset, or tell trouble with the tree: then some may still be there.
-func (h *Handler) Purge(ctx context.Context, site string, scope purge.Scope, again bool) (removed string, err error) {
-	sites, err := h.sites.acquire()
+func (k *Keeper) Purge(ctx context.Context, site string, scope purge.Scope, again bool) (removed string, err error) {
+	sites, err := k.sites.acquire()
 	if err != nil {
 		return "", err
 	}
@@ -126,12 +129,12 @@ func (h *Handler) Purge(ctx context.Context, site string, scope purge.Scope, aga
 	}
 	start := time.Now()
 	var n removals
-	if err := h.purge(ctx, s, p, again, &n); err != nil {
-		h.options.Log.Error("not purged", "site", site, "err", err)
+	if err := k.purge(ctx, s, p, again, &n); err != nil {
+		k.options.Log.Error("not purged", "site", site, "err", err)
 		return "", err
 	}
-	h.options.Count(Event{What: Purged, Site: site})
-	h.options.Log.Info("purged", "site", site, "all", scope.All, "originals", len(scope.Originals), "under", scope.Under,
+	k.options.Count(Event{What: Purged, Site: site})
+	k.options.Log.Info("purged", "site", site, "all", scope.All, "originals", len(scope.Originals), "under", scope.Under,
 		"preset", scope.Preset, "render", again, "removed", n.String(), "ms", time.Since(start).Milliseconds())
 	return n.String(), nil
 }
@@ -170,12 +173,12 @@ func (sites *Sites) named(name string) *Site {
 
 // purge takes away the thumbnails of p, a purge of s, and counts them if n is not
 // nil.
-func (h *Handler) purge(ctx context.Context, s *Site, p *purge.Purge, again bool, n *removals) error {
+func (k *Keeper) purge(ctx context.Context, s *Site, p *purge.Purge, again bool, n *removals) error {
 	// First: then no removed thumbnail can come back.
 	s.ledger.Add(p.Covers, p.Bytes())
 	defer s.ledger.Taken()
 	// Last: then no later request gets the picture of a render that began before.
-	defer h.flights.forget(func(a asked) bool { return a.ledger == s.ledger && p.Covers(a.name, a.published()) })
+	defer k.flights.forget(func(a Request) bool { return a.ledger == s.ledger && p.Covers(a.Name, a.published()) })
 	bin, err := s.Tree.NewBin()
 	if err != nil {
 		return fmt.Errorf("purge: %w", err)
@@ -184,12 +187,12 @@ func (h *Handler) purge(ctx context.Context, s *Site, p *purge.Purge, again bool
 	if n != nil {
 		n.count(ctx, bin)
 	}
-	h.purges.start(func() {
-		defer h.busy()()
+	k.purges.start(func() {
+		defer k.Busy()()
 		if again && err == nil {
-			h.renderAgain(s.Thumb.Name, bin)
+			k.renderAgain(s.Thumb.Name, bin)
 		}
-		h.tellUndeleted(s, bin.Delete(h.purges.deleting))
+		k.tellUndeleted(s, bin.Delete(k.purges.deleting))
 	})
 	if err != nil {
 		return fmt.Errorf("purge: %w", err)
@@ -198,16 +201,16 @@ func (h *Handler) purge(ctx context.Context, s *Site, p *purge.Purge, again bool
 }
 
 // tellUndeleted logs an error of deleting the purged files of s.
-func (h *Handler) tellUndeleted(s *Site, err error) {
+func (k *Keeper) tellUndeleted(s *Site, err error) {
 	if err != nil && !errors.Is(err, context.Canceled) {
-		h.options.Log.Warn("what was purged is not deleted before the next start", "site", s.Thumb.Name, "err", err)
+		k.options.Log.Warn("what was purged is not deleted before the next start", "site", s.Thumb.Name, "err", err)
 	}
 }
 
 // renderAgain makes the thumbnails in bin anew, as many originals at once as there
 // are CPUs.
-func (h *Handler) renderAgain(site string, bin *publish.Bin) {
-	ctx := h.purges.ctx
+func (k *Keeper) renderAgain(site string, bin *publish.Bin) {
+	ctx := k.purges.ctx
 	places := make(chan struct{}, runtime.GOMAXPROCS(0))
 	var running sync.WaitGroup
 	var group []string // of one original
@@ -218,14 +221,14 @@ func (h *Handler) renderAgain(site string, bin *publish.Bin) {
 		select {
 		case places <- struct{}{}:
 			running.Go(func() {
-				h.renderNames(site, names)
+				k.renderNames(site, names)
 				<-places
 			})
 		case <-ctx.Done():
 		}
 	}
 	err := bin.Walk(ctx, func(name string) error {
-		original := h.originalOf(site, name)
+		original := k.originalOf(site, name)
 		if len(group) > 0 && (original != of || len(group) == maxTogether) {
 			flush()
 		}
@@ -237,13 +240,13 @@ func (h *Handler) renderAgain(site string, bin *publish.Bin) {
 	}
 	running.Wait()
 	if err != nil && ctx.Err() == nil {
-		h.options.Log.Warn("not all that was purged is made anew", "site", site, "err", err)
+		k.options.Log.Warn("not all that was purged is made anew", "site", site, "err", err)
 	}
 }
 
 // originalOf returns the original of the published file of that name.
-func (h *Handler) originalOf(site, name string) string {
-	sites, err := h.sites.acquire()
+func (k *Keeper) originalOf(site, name string) string {
+	sites, err := k.sites.acquire()
 	if err != nil {
 		return ""
 	}
@@ -254,44 +257,44 @@ func (h *Handler) originalOf(site, name string) string {
 
 // renderNames makes published files of one original anew, as far as the
 // configuration of now would make them.
-func (h *Handler) renderNames(site string, names []string) {
-	sites, err := h.sites.acquire()
+func (k *Keeper) renderNames(site string, names []string) {
+	sites, err := k.sites.acquire()
 	if err != nil {
 		return
 	}
 	defer sites.users.Done()
-	var list []asked
+	var list []Request
 	for _, name := range names {
 		if a, ok := sites.again(site, name); ok {
 			list = append(list, a)
 		}
 	}
-	h.background(h.purges.ctx, sites, list, func(asked, outcome, error) {})
+	k.background(k.purges.ctx, sites, list, func(Request, Outcome, error) {})
 }
 
 // again returns the request that makes a published file once more. It is not ok if no
 // URI leads to that file.
-func (sites *Sites) again(site, name string) (a asked, ok bool) {
+func (sites *Sites) again(site, name string) (a Request, ok bool) {
 	s := sites.named(site)
 	if s == nil {
-		return asked{}, false
+		return Request{}, false
 	}
 	t, err := s.Thumb.Published(name)
 	if err != nil || sign.Verify(t) != nil {
-		return asked{}, false
+		return Request{}, false
 	}
 	// In the scheme inplace every name is a URI.
 	if _, err := s.Thumb.Parse(name); (err != nil || s.Thumb.Scheme == thumb.InPlace) && !slices.Contains(s.Thumb.Negotiate, t.Spec.Format) {
-		return asked{}, false
+		return Request{}, false
 	}
-	return asked{Site: s, thumb: t, transform: t.Transform(), uri: name, name: name}, true
+	return Request{Site: s, thumb: t, transform: t.Transform(), URI: name, Name: name}, true
 }
 
 // removeStale removes the thumbnails of a's original that are of another
 // version of it than info, from which a was just published.
-func (h *Handler) removeStale(a asked, info originals.Info) {
+func (k *Keeper) removeStale(a Request, info originals.Info) {
 	o, version := original{a.Thumb.Name, a.thumb.Original}, info.Version()
-	if last, ok := h.purges.fresh.Get(o); ok && last.Size == version.Size && last.Mtime.Equal(version.Mtime) {
+	if last, ok := k.purges.fresh.Get(o); ok && last.Size == version.Size && last.Mtime.Equal(version.Mtime) {
 		return
 	}
 	for _, place := range a.Thumb.OfOriginal(a.thumb.Original) {
@@ -302,9 +305,9 @@ func (h *Handler) removeStale(a asked, info originals.Info) {
 			return nil
 		})
 		if err != nil {
-			h.options.Log.Warn("stale thumbnails are left", "site", a.Thumb.Name, "original", a.thumb.Original, "err", err)
+			k.options.Log.Warn("stale thumbnails are left", "site", a.Thumb.Name, "original", a.thumb.Original, "err", err)
 			return
 		}
 	}
-	h.purges.fresh.Add(o, version)
+	k.purges.fresh.Add(o, version)
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-package serve
+package tell
 
 import (
 	"testing"
@@ -8,13 +8,13 @@ import (
 )
 
 func TestSamplerTellsWhatItLeavesOut(t *testing.T) {
-	s := newSampler()
+	s := NewSampler()
 	now := time.Unix(1000, 0)
 	s.now = func() time.Time { return now }
 	told, reported := 0, 0
 	burst := func(n int) {
 		for range n {
-			ok, left := s.allow()
+			ok, left := s.Allow()
 			if ok {
 				told++
 			}
@@ -35,10 +35,10 @@ func TestSamplerTellsWhatItLeavesOut(t *testing.T) {
 		t.Errorf("in the next: told %d, left %d, want 101, 250", told, reported)
 	}
 	burst(120)
-	if rest := s.rest(); told != 200 || rest != 21 {
+	if rest := s.Rest(); told != 200 || rest != 21 {
 		t.Errorf("at the end: told %d, left %d, want 200, 21", told, rest)
 	}
-	if rest := s.rest(); rest != 0 {
+	if rest := s.Rest(); rest != 0 {
 		t.Errorf("told twice: %d", rest)
 	}
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-package serve
+package keep
 
 import (
 	"context"
@@ -138,26 +138,26 @@ func supersede(old, sites *Sites) (forget func()) {
 // other settings than theirs. An error leaves the rest to the next start. In the
 // background it deletes the files that an earlier thumbd has purged and not deleted.
 // Sites that were not prepared are left alone.
-func (h *Handler) Follow(ctx context.Context) error {
-	sites, err := h.sites.acquire()
+func (k *Keeper) Follow(ctx context.Context) error {
+	sites, err := k.sites.acquire()
 	if err != nil {
 		return err
 	}
 	defer sites.users.Done()
 	var errs []error
 	for _, s := range sites.byThumb {
-		if err := h.follow(ctx, s); err != nil {
+		if err := k.follow(ctx, s); err != nil {
 			errs = append(errs, fmt.Errorf("site %s: %w", s.Thumb.Name, err))
 		}
-		h.purges.start(func() {
-			defer h.busy()()
-			h.tellUndeleted(s, s.Tree.DeleteBins(h.purges.deleting))
+		k.purges.start(func() {
+			defer k.Busy()()
+			k.tellUndeleted(s, s.Tree.DeleteBins(k.purges.deleting))
 		})
 	}
 	return errors.Join(errs...)
 }
 
-func (h *Handler) follow(ctx context.Context, s *Site) error {
+func (k *Keeper) follow(ctx context.Context, s *Site) error {
 	if len(s.made) == 0 || len(s.made) == 1 && recipe.Equal(s.made[0], s.settings) {
 		return nil
 	}
@@ -165,10 +165,10 @@ func (h *Handler) follow(ctx context.Context, s *Site) error {
 	if change.Any() {
 		var removed removals
 		start := time.Now()
-		if err := h.purge(ctx, s, purge.Changed(s.Thumb, change), false, &removed); err != nil {
+		if err := k.purge(ctx, s, purge.Changed(s.Thumb, change), false, &removed); err != nil {
 			return err
 		}
-		h.options.Log.Info("purged what another configuration has made", "site", s.Thumb.Name, "removed", removed.String(),
+		k.options.Log.Info("purged what another configuration has made", "site", s.Thumb.Name, "removed", removed.String(),
 			"presets_changed", change.Presets(), "ms", time.Since(start).Milliseconds())
 	}
 	s.made = []recipe.Settings{s.settings}

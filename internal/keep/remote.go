@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-package serve
+package keep
 
 import (
 	"context"
@@ -53,11 +53,11 @@ type standing struct {
 	lives bool      // within its site's lifetime
 }
 
-func (a asked) standing() standing {
-	mtime, _, there := a.Tree.Stat(a.name)
+func (a Request) standing() standing {
+	mtime, _, there := a.Tree.Stat(a.Name)
 	p := standing{there: there, mtime: mtime}
 	if there && a.Lifetime > 0 {
-		at, ok := a.Tree.Published(a.name)
+		at, ok := a.Tree.Published(a.Name)
 		p.lives = ok && time.Since(at) < a.Lifetime
 	}
 	return p

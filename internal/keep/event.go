@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-package serve
-
-import (
-	"net/http"
-	"strings"
-)
+package keep
 
 // What an Event says.
 type What uint8
@@ -35,19 +30,4 @@ type Event struct {
 	Outcome    string
 	Bytes      int64 // Published
 	Remembered bool  // Refused without a worker, as it was before
-}
-
-// outcomeOf returns the outcome of a request that was answered with a picture: a
-// placeholder has the reason of the refusal in whose place it was sent.
-func outcomeOf(h http.Header) string {
-	if reason := h.Get("X-Thumbd-Reason"); reason != "" {
-		return reason
-	}
-	if strings.HasPrefix(h.Get("X-Accel-Redirect"), originalPrefix+"/") {
-		return "original"
-	}
-	if h.Get("X-Accel-Redirect") != "" || h.Get("X-Sendfile") != "" {
-		return "published"
-	}
-	return "sent"
 }

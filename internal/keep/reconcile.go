@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-package serve
+package keep
 
 import (
 	"context"
@@ -14,8 +14,8 @@ import (
 
 // OriginalsChanged purges the thumbnails of originals of a site that have been
 // written, came or went, and of all that were in folders that went.
-func (h *Handler) OriginalsChanged(ctx context.Context, site string, originals, folders []string) {
-	sites, err := h.sites.acquire()
+func (k *Keeper) OriginalsChanged(ctx context.Context, site string, originals, folders []string) {
+	sites, err := k.sites.acquire()
 	if err != nil {
 		return // The next configuration begins with Reconcile.
 	}
@@ -36,19 +36,19 @@ func (h *Handler) OriginalsChanged(ctx context.Context, site string, originals, 
 	for _, scope := range scopes {
 		p, err := scope.Of(s.Thumb)
 		if err == nil {
-			err = h.purge(ctx, s, p, false, nil)
+			err = k.purge(ctx, s, p, false, nil)
 		}
 		if err != nil {
-			h.options.Log.Error("thumbnails of originals that have changed are left", "site", site, "err", err)
+			k.options.Log.Error("thumbnails of originals that have changed are left", "site", site, "err", err)
 		}
 	}
-	h.options.Log.Debug("originals changed", "site", site, "originals", len(originals), "folders", len(folders))
+	k.options.Log.Debug("originals changed", "site", site, "originals", len(originals), "folders", len(folders))
 }
 
 // Reconcile removes the thumbnails of a site whose originals are gone or have
 // changed.
-func (h *Handler) Reconcile(ctx context.Context, site string) {
-	sites, err := h.sites.acquire()
+func (k *Keeper) Reconcile(ctx context.Context, site string) {
+	sites, err := k.sites.acquire()
 	if err != nil {
 		return // The next configuration begins with it.
 	}
@@ -58,14 +58,14 @@ func (h *Handler) Reconcile(ctx context.Context, site string) {
 		return
 	}
 	start := time.Now()
-	looked, removed, err := h.reconcile(ctx, s)
+	looked, removed, err := k.reconcile(ctx, s)
 	if err != nil && ctx.Err() == nil {
-		h.options.Log.Error("not all stale thumbnails are found", "site", site, "err", err)
+		k.options.Log.Error("not all stale thumbnails are found", "site", site, "err", err)
 	}
-	h.options.Log.Info("reconciled with the originals", "site", site, "looked", looked, "removed", removed, "ms", time.Since(start).Milliseconds())
+	k.options.Log.Info("reconciled with the originals", "site", site, "looked", looked, "removed", removed, "ms", time.Since(start).Milliseconds())
 }
 
-func (h *Handler) reconcile(ctx context.Context, s *Site) (looked, removed int, err error) {
+func (k *Keeper) reconcile(ctx context.Context, s *Site) (looked, removed int, err error) {
 	folder, ok := s.Originals.(Folder)
 	if !ok {
 		return 0, 0, nil
@@ -79,7 +79,7 @@ func (h *Handler) reconcile(ctx context.Context, s *Site) (looked, removed int, 
 		// Others are none of this site's.
 		if t, err := s.Thumb.Published(name); err == nil && s.isStale(folder, name, s.reading(t).Original) {
 			removed++
-			return h.remove(s, name)
+			return k.remove(s, name)
 		}
 		return nil
 	})
@@ -99,10 +99,10 @@ func (s *Site) isStale(folder Folder, name, original string) bool {
 }
 
 // remove removes one published file, as a purge does.
-func (h *Handler) remove(s *Site, name string) error {
+func (k *Keeper) remove(s *Site, name string) error {
 	is := func(n string, _ thumb.Thumb) bool { return n == name }
 	s.ledger.Add(is, len(name))
 	err := s.Tree.Remove(name)
-	h.flights.forget(func(a asked) bool { return a.ledger == s.ledger && a.name == name })
+	k.flights.forget(func(a Request) bool { return a.ledger == s.ledger && a.Name == name })
 	return err
 }

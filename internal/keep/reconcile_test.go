@@ -1,31 +1,30 @@
 // SPDX-License-Identifier: MIT
 
-package serve
+package keep_test
 
 import (
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"thumbd/internal/test/keeptest"
 )
 
 // A thumbnail is not taken for stale because the file system of the tree keeps
 // less of its time than that of the originals: whole seconds, for example.
 func TestCoarseTimesAreNotStale(t *testing.T) {
 	for _, grain := range []time.Duration{time.Microsecond, time.Second, 2 * time.Second} {
-		p := &painter{}
+		p := &keeptest.Painter{}
 		b := newBench(t, p, nil)
-		b.setAccel(p, AccelDirect)
 		at := time.Unix(1_700_000_001, 123_456_789)
-		if err := os.Chtimes(filepath.Join(b.dir, "media/a.jpg"), at, at); err != nil {
+		if err := os.Chtimes(filepath.Join(b.Dir, "media/a.jpg"), at, at); err != nil {
 			t.Fatal(err)
 		}
-		uri := b.url("a.jpg", "10x10")
-		file := filepath.Join(b.dir, "root", uri)
+		uri := b.URL("a.jpg", "10x10")
+		file := filepath.Join(b.Dir, "root", uri)
 		for range 3 {
-			if w := b.get(uri); w.Code != 200 {
-				t.Fatalf("%v: %d", grain, w.Code)
-			}
+			b.mustGet(uri)
 			fi, err := os.Stat(file)
 			if err != nil {
 				t.Fatal(err)
@@ -35,9 +34,9 @@ func TestCoarseTimesAreNotStale(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		looked, removed, err := b.reconcile(t.Context(), b.site)
-		if p.calls.Load() != 1 || looked != 1 || removed != 0 || err != nil {
-			t.Errorf("%v: %d renders for 3 requests, %d of %d removed, %v", grain, p.calls.Load(), removed, looked, err)
+		looked, removed, err := b.ReconcileSite(t.Context(), b.Site)
+		if p.Calls.Load() != 1 || looked != 1 || removed != 0 || err != nil {
+			t.Errorf("%v: %d renders for 3 requests, %d of %d removed, %v", grain, p.Calls.Load(), removed, looked, err)
 		}
 	}
 }

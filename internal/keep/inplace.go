@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 
-package serve
+package keep
 
 import (
 	"errors"
-	"net/http"
 	"sync"
 	"time"
 
@@ -12,27 +11,9 @@ import (
 	"thumbd/internal/purge"
 	"thumbd/internal/render"
 	"thumbd/internal/stamp"
+	"thumbd/internal/tell"
 	"thumbd/internal/thumb"
 )
-
-// originalPrefix is the prefix of nginx's internal location with the originals of the
-// scheme inplace, for thumbd's redirects alone: /_thumbd/original/uploads/a.jpg.
-const originalPrefix = internalPrefix + "original"
-
-// answerInPlace answers a miss of the scheme inplace with the original, and has the
-// variants made behind that.
-func (h *Handler) answerInPlace(w http.ResponseWriter, sites *Sites, a asked) {
-	answerOriginal(w, a.uri)
-	if a.name != a.uri {
-		h.makeBehind(original{a.Thumb.Name, a.thumb.Original}, sites.Behind)
-	}
-}
-
-// answerOriginal has nginx send the original of a URI of the scheme inplace.
-func answerOriginal(w http.ResponseWriter, uri string) {
-	w.Header().Set("X-Accel-Redirect", escape(originalPrefix+uri))
-	w.Header().Set("Content-Length", "0")
-}
 
 // original names an original of a site.
 type original struct{ site, name string }
@@ -82,25 +63,25 @@ func (b *behind) next(before original) (o original, ok bool) {
 	return o, true
 }
 
-// makeBehind has the variants of an original made in the background, unless limit
-// originals wait already: then a later request asks again.
-func (h *Handler) makeBehind(o original, limit int) {
-	if !h.behind.add(o, limit) {
+// MakeBehind has the variants of a's original made in the background, unless
+// Sites.Behind originals wait already: then a later request asks again.
+func (k *Keeper) MakeBehind(sites *Sites, a Request) {
+	if !k.behind.add(original{a.Thumb.Name, a.thumb.Original}, sites.Behind) {
 		return
 	}
-	h.purges.start(func() {
-		defer h.busy()()
-		for o, ok := h.behind.next(original{}); ok; o, ok = h.behind.next(o) {
-			if h.purges.ctx.Err() == nil {
-				h.makeVariants(o)
+	k.purges.start(func() {
+		defer k.Busy()()
+		for o, ok := k.behind.next(original{}); ok; o, ok = k.behind.next(o) {
+			if k.purges.ctx.Err() == nil {
+				k.makeVariants(o)
 			}
 		}
 	})
 }
 
 // makeVariants makes the variants of an original that are missing, of one decode.
-func (h *Handler) makeVariants(o original) {
-	sites, err := h.sites.acquire()
+func (k *Keeper) makeVariants(o original) {
+	sites, err := k.sites.acquire()
 	if err != nil {
 		return
 	}
@@ -113,49 +94,49 @@ func (h *Handler) makeVariants(o original) {
 	if err != nil {
 		return
 	}
-	h.background(h.purges.ctx, sites, s.ask(t), func(asked, outcome, error) {})
+	k.background(k.purges.ctx, sites, s.ask(t), func(Request, Outcome, error) {})
 }
 
 // isMarked reports whether a is a variant that the original of info does not have.
-func (a asked) isMarked(info originals.Info) bool {
+func (a Request) isMarked(info originals.Info) bool {
 	if !a.transform.Variant {
 		return false
 	}
-	mtime, ok := a.Tree.Marker(a.name)
+	mtime, ok := a.Tree.Marker(a.Name)
 	return ok && stamp.Same(mtime, a.marker(info))
 }
 
 // note marks that there is no variant a of the original of info because of err, if
 // that is so until the original, the configuration or the worker is another one.
-func (h *Handler) note(a asked, run purge.Render, info originals.Info, err error) {
+func (k *Keeper) note(a Request, run purge.Render, info originals.Info, err error) {
 	_, refused := errors.AsType[*render.Refusal](err)
 	passes := errors.Is(err, render.ErrDeadline) || errors.Is(err, render.ErrCrashed) || errors.Is(err, render.ErrQuarantined)
 	if !a.transform.Variant || !refused || passes {
 		return
 	}
-	err = a.Tree.Mark(a.name, a.marker(info), func(place func() error) error { return run.Publish(a.name, a.published(), place) })
+	err = a.Tree.Mark(a.Name, a.marker(info), func(place func() error) error { return run.Publish(a.Name, a.published(), place) })
 	if err == nil {
-		h.removeStale(a, info)
+		k.removeStale(a, info)
 	}
 	if err == nil || errors.Is(err, purge.ErrPurged) || errors.Is(err, purge.ErrSuperseded) {
 		return
 	}
-	if more, due := h.telling.due("mark "+a.Thumb.Name, tellPause); due {
-		h.options.Log.Error("not marked: each request has a worker find out again that there is no variant", "site", a.Thumb.Name, "err", err, "more", more)
+	if more, due := k.lines.Due("mark "+a.Thumb.Name, tell.Pause); due {
+		k.options.Log.Error("not marked: each request has a worker find out again that there is no variant", "site", a.Thumb.Name, "err", err, "more", more)
 	}
 }
 
 // unmark removes a's marker, which was of another original.
-func (h *Handler) unmark(a asked) {
+func (k *Keeper) unmark(a Request) {
 	if !a.transform.Variant {
 		return
 	}
-	if err := a.Tree.Unmark(a.name); err != nil {
-		h.options.Log.Debug("a marker is left", "site", a.Thumb.Name, "name", a.name, "err", err)
+	if err := a.Tree.Unmark(a.Name); err != nil {
+		k.options.Log.Debug("a marker is left", "site", a.Thumb.Name, "name", a.Name, "err", err)
 	}
 }
 
 // marker returns the modification time of a's marker for the original of info.
-func (a asked) marker(info originals.Info) time.Time {
-	return a.settings.Marker(a.name, info.Version(), a.Limits)
+func (a Request) marker(info originals.Info) time.Time {
+	return a.settings.Marker(a.Name, info.Version(), a.Limits)
 }

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 
-package serve
+package keep
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"os"
 	"slices"
 	"sync"
@@ -52,7 +51,7 @@ type Site struct {
 	// limits, and the formats that the workers read.
 	Limits string
 
-	ledger   *purge.Ledger // of the tree, set by the Handler
+	ledger   *purge.Ledger // of the tree, set by the Keeper
 	settings recipe.Settings
 	made     []recipe.Settings // that have made the tree
 	change   recipe.Change     // from made, as they were at first, to settings
@@ -128,39 +127,84 @@ func (s *Site) reading(t thumb.Thumb) thumb.Thumb {
 	})
 }
 
-// Sites are the part of a Handler that a configuration gives. They are not changed
+// Why there may be no sites, beside render.ErrShutdown.
+var (
+	ErrConfiguration = errors.New("the configuration has mistakes: see thumbd check")
+	ErrNoWorker      = errors.New("no worker starts: see the log")
+)
+
+// Accel is how the server in front is told to send a file.
+type Accel int
+
+// The ways, by the values of accel in thumbd.toml.
+const (
+	AccelNginx    Accel = iota // X-Accel-Redirect
+	AccelSendfile              // X-Sendfile
+	AccelDirect                // the file itself
+)
+
+// Files is a section of downloads with its folder.
+type Files struct {
+	Where   *thumb.Site // its Name, Prefix and Hosts count
+	Section *files.Section
+}
+
+// Sites are the part of a Keeper that a configuration gives. They are not changed
 // once in use.
 type Sites struct {
 	// Accel is set before the first use.
 	Accel Accel
 	// Behind is how many originals of the scheme inplace may wait for their
 	// variants. It is set before the first use.
-	Behind   int
+	Behind int
+	// Longest is the most that a thumbnail takes.
+	Longest  time.Duration
 	files    map[*thumb.Site]*files.Section
 	renderer Renderer
-	longest  time.Duration
 	byThumb  map[*thumb.Site]*Site
 	thumbs   thumb.Sites
-	// protected are those of byThumb with an access section.
-	protected []*Site
+	// Protected are the sites with an access section.
+	Protected []*Site
 	users     sync.WaitGroup // requests and flights
 }
 
 // NewSites returns the set of sites whose thumbnails renderer makes, each in
 // longest at most.
 func NewSites(renderer Renderer, longest time.Duration, sites []*Site) *Sites {
-	s := &Sites{renderer: renderer, longest: longest, byThumb: make(map[*thumb.Site]*Site), files: make(map[*thumb.Site]*files.Section)}
+	s := &Sites{renderer: renderer, Longest: longest, byThumb: make(map[*thumb.Site]*Site), files: make(map[*thumb.Site]*files.Section)}
 	for _, site := range sites {
 		site.settings = recipe.Of(site.Thumb, nil).Stamped()
 		site.change = recipe.NewChange(nil, site.settings)
 		s.byThumb[site.Thumb] = site
 		s.thumbs = append(s.thumbs, site.Thumb)
 		if site.Access != nil {
-			s.protected = append(s.protected, site)
+			s.Protected = append(s.Protected, site)
 		}
 	}
 	return s
 }
+
+// AddFiles has requests below the sections' prefixes go to them. It is for
+// before sites is in use.
+func (sites *Sites) AddFiles(sections []Files) {
+	for _, f := range sections {
+		sites.files[f.Where] = f.Section
+		sites.thumbs = append(sites.thumbs, f.Where)
+	}
+}
+
+// Find returns the site or the section of downloads that answers for a decoded URI.
+// Without an error one of the two is not nil.
+func (sites *Sites) Find(host, uri string) (*Site, *files.Section, error) {
+	found, err := sites.thumbs.Find(host, uri)
+	if err != nil {
+		return nil, nil, err
+	}
+	return sites.byThumb[found], sites.files[found], nil
+}
+
+// Release gives back the sites that Keeper.Sites has returned.
+func (sites *Sites) Release() { sites.users.Done() }
 
 // holder holds the sites that new requests go to.
 type holder struct {
@@ -192,22 +236,4 @@ func (h *holder) swap(s *Sites, cause error) (old *Sites, wait func()) {
 		return nil, func() {}
 	}
 	return old, old.users.Wait
-}
-
-// variant returns the format that nginx's maps have negotiated, or 0. Each
-// site listens to the one of the two variables that its try_files has.
-func (s *Site) variant(h http.Header) thumb.Format {
-	suffix := ""
-	switch len(s.Thumb.Negotiate) {
-	case 1:
-		suffix = h.Get("X-Thumbd-Webp")
-	case 2:
-		suffix = h.Get("X-Thumbd-Variant")
-	}
-	for _, f := range s.Thumb.Negotiate {
-		if suffix == "."+f.String() {
-			return f
-		}
-	}
-	return 0
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-package serve
+package keep
 
 import (
 	"context"
@@ -25,15 +25,15 @@ const warmPause = 250 * time.Millisecond
 // done it returns ctx's error; a picture that is being rendered is published all the
 // same. Other errors are ErrNoSuchSite, those of the selection itself, and those of
 // a daemon without sites. Errors of the original are in admin.Warmed.
-func (h *Handler) Warm(ctx context.Context, site string, selection admin.Selection, original string) (admin.Warmed, error) {
-	defer h.busy()()
+func (k *Keeper) Warm(ctx context.Context, site string, selection admin.Selection, original string) (admin.Warmed, error) {
+	defer k.Busy()()
 	select {
-	case h.warming <- struct{}{}:
-		defer func() { <-h.warming }()
+	case k.warming <- struct{}{}:
+		defer func() { <-k.warming }()
 	case <-ctx.Done():
 		return admin.Warmed{}, ctx.Err()
 	}
-	sites, s, err := h.warmSite(site, selection)
+	sites, s, err := k.warmSite(site, selection)
 	if err != nil {
 		return admin.Warmed{}, err
 	}
@@ -44,11 +44,11 @@ func (h *Handler) Warm(ctx context.Context, site string, selection admin.Selecti
 	}
 	list, err := s.selected(selection, original)
 	if err != nil {
-		return admin.Warmed{Failed: []admin.Failure{{Name: original, Reason: statusOf(err).reason}}}, nil
+		return admin.Warmed{Failed: []admin.Failure{{Name: original, Reason: k.options.Judge(err).Reason}}}, nil
 	}
 	var sum admin.Warmed
 	for ctx.Err() == nil && len(list) > 0 {
-		if list = h.warm(ctx, sites, list, &sum); len(list) > 0 {
+		if list = k.warm(ctx, sites, list, &sum); len(list) > 0 {
 			pause(ctx, warmPause)
 		}
 	}
@@ -57,8 +57,8 @@ func (h *Handler) Warm(ctx context.Context, site string, selection admin.Selecti
 
 // warmSite returns the site of that name with its sites, which the caller gives
 // back, if the selection is right for it.
-func (h *Handler) warmSite(name string, selection admin.Selection) (*Sites, *Site, error) {
-	sites, err := h.sites.acquire()
+func (k *Keeper) warmSite(name string, selection admin.Selection) (*Sites, *Site, error) {
+	sites, err := k.sites.acquire()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -76,8 +76,8 @@ func (h *Handler) warmSite(name string, selection admin.Selection) (*Sites, *Sit
 }
 
 // CheckSelection returns an error of Warm if a selection is wrong for all originals.
-func (h *Handler) CheckSelection(site string, selection admin.Selection) error {
-	sites, _, err := h.warmSite(site, selection)
+func (k *Keeper) CheckSelection(site string, selection admin.Selection) error {
+	sites, _, err := k.warmSite(site, selection)
 	if err == nil {
 		sites.users.Done()
 	}
@@ -86,14 +86,14 @@ func (h *Handler) CheckSelection(site string, selection admin.Selection) error {
 
 // warm has list made, counts the results, and returns the thumbnails for which the
 // queue had no place.
-func (h *Handler) warm(ctx context.Context, sites *Sites, list []asked, sum *admin.Warmed) (again []asked) {
+func (k *Keeper) warm(ctx context.Context, sites *Sites, list []Request, sum *admin.Warmed) (again []Request) {
 	type end struct {
-		asked asked
-		out   outcome
+		asked Request
+		out   Outcome
 		err   error
 	}
 	ends := make(chan end, len(list))
-	h.background(ctx, sites, list, func(a asked, out outcome, err error) { ends <- end{a, out, err} })
+	k.background(ctx, sites, list, func(a Request, out Outcome, err error) { ends <- end{a, out, err} })
 	close(ends)
 	for e := range ends {
 		switch {
@@ -102,12 +102,12 @@ func (h *Handler) warm(ctx context.Context, sites *Sites, list []asked, sum *adm
 		case errors.Is(e.err, render.ErrNoVariant):
 			sum.None++
 		case e.err != nil:
-			sum.Failed = append(sum.Failed, admin.Failure{Name: e.asked.name, Reason: statusOf(e.err).reason})
+			sum.Failed = append(sum.Failed, admin.Failure{Name: e.asked.Name, Reason: k.options.Judge(e.err).Reason})
 		case e.out.trouble != nil:
-			sum.Failed = append(sum.Failed, admin.Failure{Name: e.asked.name, Reason: "unpublished"})
+			sum.Failed = append(sum.Failed, admin.Failure{Name: e.asked.Name, Reason: "unpublished"})
 			sum.Full = sum.Full || isFull(e.out.trouble)
-		case e.out.unpublished != nil:
-			sum.Failed = append(sum.Failed, admin.Failure{Name: e.asked.name, Reason: admin.Superseded})
+		case e.out.Unpublished != nil:
+			sum.Failed = append(sum.Failed, admin.Failure{Name: e.asked.Name, Reason: admin.Superseded})
 		case e.out.rendered:
 			sum.Made++
 		default:
@@ -121,16 +121,16 @@ func (h *Handler) warm(ctx context.Context, sites *Sites, list []asked, sum *adm
 // says can be one, of selection.Since or later, in no order, and returns how many
 // folders could not be read. Errors are as those of Warm, f's, and
 // originals.ErrUnreadable.
-func (h *Handler) EachOriginal(ctx context.Context, site string, selection admin.Selection, f func(name string) error) (unread int, err error) {
-	defer h.busy()()
-	sites, s, err := h.warmSite(site, selection)
+func (k *Keeper) EachOriginal(ctx context.Context, site string, selection admin.Selection, f func(name string) error) (unread int, err error) {
+	defer k.Busy()()
+	sites, s, err := k.warmSite(site, selection)
 	if err != nil {
 		return 0, err
 	}
 	defer sites.users.Done()
 	folder, ok := s.Originals.(Folder)
 	if !ok {
-		return 0, fmt.Errorf("%w: the originals of the site %s are at a URL, where nobody can list them", errSelection, site)
+		return 0, fmt.Errorf("%w: the originals of the site %s are at a URL, where nobody can list them", ErrSelection, site)
 	}
 	visit := func(name string) error {
 		if s.isListed(name) && s.isSince(name, selection.Since) {
@@ -140,7 +140,7 @@ func (h *Handler) EachOriginal(ctx context.Context, site string, selection admin
 	}
 	return unread, folder.Walk(ctx, visit, func(err error) {
 		unread++
-		h.options.Log.Warn("a folder of originals is left out", "site", site, "err", err)
+		k.options.Log.Warn("a folder of originals is left out", "site", site, "err", err)
 	})
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-package serve
+package keep
 
 import (
 	"bytes"
@@ -8,10 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"sync"
-	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 
@@ -83,72 +81,36 @@ func (p *placeholders) add(key placeholderKey, picture []byte) {
 	}
 }
 
-// replaceable reports whether a placeholder may be sent in place of a refusal: if
-// the original is missing, is no picture (415) or can't be shown (422). All other
-// refusals concern the request or the machine.
-func (s status) replaceable() bool {
-	return s.reason == "no-original" || s.reason == absoluteLink || s.code == http.StatusUnsupportedMediaType || s.code == http.StatusUnprocessableEntity
-}
-
-// answerPlaceholder answers with the site's placeholder, with which cause is not
-// told by a text, and reports whether it did. The signature and the access of a
-// are proven.
-func (h *Handler) answerPlaceholder(w http.ResponseWriter, r *http.Request, sites *Sites, a asked, cause error) bool {
-	s := statusOf(cause)
-	if a.Placeholder.Path == "" || !s.replaceable() {
-		return false
-	}
-	// As in thumbnail: the wait for the original may have taken most of it.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(sites.longest + sendTime))
-	picture, size, release, err := h.placeholder(r.Context(), sites, a)
-	defer release()
-	if err != nil {
-		if more, due := h.telling.due("placeholder "+a.Thumb.Name, tellPause); due && r.Context().Err() == nil {
-			h.options.Log.Warn("no placeholder sent: see placeholder in thumbd.toml(5)",
-				"site", a.Thumb.Name, "placeholder", a.Placeholder.Path, "transform", a.placeholderTransform().String(), "err", err, "more", more)
-		}
-		return false
-	}
-	w.Header().Set("X-Thumbd-Reason", s.reason)
-	if w.Header().Set("Cache-Control", "no-store"); a.Access != nil {
-		w.Header().Set("Cache-Control", privateNoStore)
-	}
-	a.header(w, size)
-	w.WriteHeader(a.Placeholder.Status)
-	send(w, r, picture)
-	return true
-}
-
-// placeholderTransform is a's for the site's placeholder: in the very size that
+// PlaceholderTransform is a's for the site's placeholder: in the very size that
 // was asked for, if need be enlarged, and without a watermark, which is for
 // originals.
-func (a asked) placeholderTransform() thumb.Transform {
+func (a Request) PlaceholderTransform() thumb.Transform {
 	t := a.transform
 	t.Enlarge, t.Watermark = true, thumb.Watermark{}
 	return t
 }
 
-// placeholder returns the placeholder of a's site as a asks for it, from memory or
+// Placeholder returns the placeholder of a's site as a asks for it, from memory or
 // rendered now. The caller calls release when it has read the picture.
-func (h *Handler) placeholder(ctx context.Context, sites *Sites, a asked) (picture io.Reader, size int64, release func(), err error) {
+func (k *Keeper) Placeholder(ctx context.Context, sites *Sites, a Request) (picture io.Reader, size int64, release func(), err error) {
 	original, info, err := a.openPlaceholder()
 	if err != nil {
 		return nil, 0, func() {}, err
 	}
 	a.gate().Close(original)
-	key := placeholderKey{a.placeholderIdentity(info), a.placeholderTransform()}
+	key := placeholderKey{a.placeholderIdentity(info), a.PlaceholderTransform()}
 	// The name of the flight is the key's: not of a thumbnail, but of the picture
 	// that all missing ones of this transform share.
-	a.name = fmt.Sprintf("%+v", key)
+	a.Name = fmt.Sprintf("%+v", key)
 	for {
-		if b, ok := h.placeholders.get(key); ok {
+		if b, ok := k.placeholders.get(key); ok {
 			return bytes.NewReader(b), int64(len(b)), func() {}, nil
 		}
-		out, release, err := h.placeholders.flights.do(ctx, a, func() makeFunc {
+		out, release, err := k.placeholders.flights.do(ctx, a, func() makeFunc {
 			sites.users.Add(1)
-			return func(ctx context.Context, _ <-chan struct{}) (outcome, error) {
+			return func(ctx context.Context, _ <-chan struct{}) (Outcome, error) {
 				defer sites.users.Done()
-				return h.renderPlaceholder(ctx, sites.renderer, a)
+				return k.renderPlaceholder(ctx, sites.renderer, a)
 			}
 		})
 		switch {
@@ -157,7 +119,7 @@ func (h *Handler) placeholder(ctx context.Context, sites *Sites, a asked) (pictu
 		case err != nil:
 			return nil, 0, release, err
 		default:
-			return io.NewSectionReader(out.unpublished, 0, out.size), out.size, release, nil
+			return io.NewSectionReader(out.Unpublished, 0, out.Size), out.Size, release, nil
 		}
 	}
 }
@@ -199,21 +161,21 @@ func (s *Site) placeholderIdentity(info originals.Info) render.Identity {
 }
 
 // renderPlaceholder renders the placeholder as a asks for it, and keeps it.
-func (h *Handler) renderPlaceholder(ctx context.Context, renderer Renderer, a asked) (out outcome, err error) {
+func (k *Keeper) renderPlaceholder(ctx context.Context, renderer Renderer, a Request) (out Outcome, err error) {
 	original, info, err := a.openPlaceholder()
 	if err != nil {
-		return outcome{}, err
+		return Outcome{}, err
 	}
 	defer a.gate().Close(original)
-	key := placeholderKey{a.placeholderIdentity(info), a.placeholderTransform()}
-	if _, ok := h.placeholders.get(key); ok {
-		return outcome{}, errKept
+	key := placeholderKey{a.placeholderIdentity(info), a.PlaceholderTransform()}
+	if _, ok := k.placeholders.get(key); ok {
+		return Outcome{}, errKept
 	}
 	picture, err := renderer.Render(ctx, render.Request{
 		Original: original, Identity: key.identity, Formats: a.OriginalFormats, Transform: key.transform, Protected: a.Access != nil,
 	})
 	if err != nil {
-		return outcome{}, err
+		return Outcome{}, err
 	}
 	defer func() {
 		if err != nil {
@@ -226,20 +188,20 @@ func (h *Handler) renderPlaceholder(ctx context.Context, renderer Renderer, a as
 	}
 	if err := publish.Check(picture.File, want); err != nil {
 		picture.Distrust()
-		return outcome{}, err
+		return Outcome{}, err
 	}
 	changed, err := share.Do(a.gate(), func() (bool, error) { return originals.Changed(original, info) }, nil)
 	if err != nil || changed {
-		return outcome{}, errors.Join(errChanged, err)
+		return Outcome{}, errors.Join(ErrChanged, err)
 	}
 	stat, err := picture.File.Stat()
 	if err != nil {
-		return outcome{}, err
+		return Outcome{}, err
 	}
 	b := make([]byte, min(stat.Size(), placeholderBytes+1))
 	if _, err := picture.File.ReadAt(b, 0); err != nil {
-		return outcome{}, err
+		return Outcome{}, err
 	}
-	h.placeholders.add(key, b)
-	return outcome{unpublished: picture.File, size: stat.Size(), rendered: true}, nil
+	k.placeholders.add(key, b)
+	return Outcome{Unpublished: picture.File, Size: stat.Size(), rendered: true}, nil
 }

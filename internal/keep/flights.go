@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-package serve
+package keep
 
 import (
 	"context"
@@ -17,12 +17,12 @@ type flights struct {
 
 // flight is one making of a thumbnail, and its waiting requests.
 type flight struct {
-	asked   asked
+	asked   Request
 	done    chan struct{} // closed once outcome and err are set
 	wanted  chan struct{} // closed once a client waits
 	cancel  context.CancelFunc
 	waiters int // under flights' lock
-	outcome outcome
+	outcome Outcome
 	err     error
 }
 
@@ -30,18 +30,18 @@ func newFlights() *flights { return &flights{current: make(map[string]*flight)} 
 
 // makeFunc makes a thumbnail. Its context is canceled when nobody waits for it,
 // wanted is closed once a client does.
-type makeFunc func(ctx context.Context, wanted <-chan struct{}) (outcome, error)
+type makeFunc func(ctx context.Context, wanted <-chan struct{}) (Outcome, error)
 
 // do returns the outcome of one flight to all requests for the same thumbnail while
 // it runs. If no flight runs, begin is called for the function of a new one. A
 // request whose ctx is done leaves without stopping it for the others. The caller
 // calls release after the use of the outcome.
-func (f *flights) do(ctx context.Context, a asked, begin func() makeFunc) (out outcome, release func(), err error) {
+func (f *flights) do(ctx context.Context, a Request, begin func() makeFunc) (out Outcome, release func(), err error) {
 	return f.wait(ctx, a, begin, f.want)
 }
 
 // wait is do, and calls joined with each flight that it waits for.
-func (f *flights) wait(ctx context.Context, a asked, begin func() makeFunc, joined func(*flight)) (out outcome, release func(), err error) {
+func (f *flights) wait(ctx context.Context, a Request, begin func() makeFunc, joined func(*flight)) (out Outcome, release func(), err error) {
 	for {
 		fl := f.join(a, begin)
 		joined(fl)
@@ -49,7 +49,7 @@ func (f *flights) wait(ctx context.Context, a asked, begin func() makeFunc, join
 		case <-fl.done:
 		case <-ctx.Done():
 			f.leave(fl)
-			return outcome{}, func() {}, ctx.Err()
+			return Outcome{}, func() {}, ctx.Err()
 		}
 		if !errors.Is(fl.err, context.Canceled) {
 			return fl.outcome, func() { f.leave(fl) }, fl.err
@@ -60,7 +60,7 @@ func (f *flights) wait(ctx context.Context, a asked, begin func() makeFunc, join
 }
 
 // join returns a's flight, a new one if there is none.
-func (f *flights) join(a asked, begin func() makeFunc) *flight {
+func (f *flights) join(a Request, begin func() makeFunc) *flight {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	key := a.key()
@@ -100,7 +100,7 @@ func (f *flights) want(fl *flight) {
 
 // forget lets no request join the flights that covers reports any more: a request
 // from now on has the thumbnail made anew. The waiting ones go on to wait.
-func (f *flights) forget(covers func(asked) bool) {
+func (f *flights) forget(covers func(Request) bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for key, fl := range f.current {
