@@ -8,6 +8,7 @@ package render
 import (
 	"errors"
 	"fmt"
+	"image"
 	"os"
 	"time"
 
@@ -103,8 +104,11 @@ type Request struct {
 type Picture struct {
 	File          *os.File // a memfd; its offset is anywhere
 	Width, Height int      // pixels, as the worker says
-	Times         Times
-	distrust      func()
+	// Original is the size of the original as it is seen, as the worker says. It is
+	// zero with the method original.
+	Original image.Point
+	Times    Times
+	distrust func()
 }
 
 // NewPicture returns a Picture of file whose maker is replaced by distrust.

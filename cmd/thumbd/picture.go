@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"image"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"thumbd/internal/config"
+	"thumbd/internal/markup"
+	"thumbd/internal/originals"
+	"thumbd/internal/render"
+	"thumbd/internal/thumb"
+)
+
+// pictureFlags are those of thumbd picture.
+type pictureFlags struct {
+	file, size string
+	json       bool
+	wanted     markup.Wanted
+}
+
+func pictureCommand() *cobra.Command {
+	var f pictureFlags
+	cmd := &cobra.Command{
+		Use:   "picture SITE ORIGINAL PRESET",
+		Short: "Print the picture element of a preset, with its widths and formats",
+		Example: "  thumbd picture gallery animals/kitten.jpg hero --alt 'A kitten' --sizes '(min-width: 60em) 50vw, 100vw'\n" +
+			"  thumbd picture gallery animals/kitten.jpg hero --original-size 4000x3000 --json",
+		Args: cobra.ExactArgs(3),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			p, err := f.picture(cmd.Context(), args)
+			if err != nil {
+				return err
+			}
+			text := p.HTML()
+			if f.json {
+				b, err := json.Marshal(p)
+				if err != nil {
+					return err
+				}
+				text = string(b) + "\n"
+			}
+			_, err = fmt.Fprint(cmd.OutOrStdout(), text)
+			return err
+		},
+	}
+	configFlag(cmd, &f.file)
+	flags := cmd.Flags()
+	flags.StringVar(&f.wanted.Alt, "alt", "", "the `TEXT` in place of the picture")
+	flags.StringVar(&f.wanted.Sizes, "sizes", "", "how wide pages show it, as `SIZES` in HTML (100vw, or its own width)")
+	flags.BoolVar(&f.wanted.Lazy, "lazy", false, "load it when it comes near to the window")
+	flags.BoolVar(&f.wanted.Priority, "priority", false, "load it before other pictures")
+	flags.StringVar(&f.wanted.Base, "base", "", "what to print before each path, e.g. https://www.example")
+	flags.StringVar(&f.size, "original-size", "", "`WIDTHxHEIGHT` of the original as it is seen (a worker reads it)")
+	flags.BoolVar(&f.json, "json", false, "print the parts as JSON")
+	return cmd
+}
+
+func (f *pictureFlags) picture(ctx context.Context, args []string) (markup.Picture, error) {
+	c, _, err := config.Load(f.file, os.Getenv("CREDENTIALS_DIRECTORY"))
+	if err != nil {
+		return markup.Picture{}, usage{err}
+	}
+	i := slices.IndexFunc(c.Sites, func(x config.Site) bool { return x.Thumb.Name == args[0] })
+	if i < 0 {
+		return markup.Picture{}, usage{fmt.Errorf("thumbd: no site %q in %s; it has %s", args[0], f.file, strings.Join(names(c), ", "))}
+	}
+	site := &c.Sites[i]
+	if _, ok := site.Thumb.Presets[args[2]]; !ok {
+		return markup.Picture{}, usage{fmt.Errorf("thumbd: site %s has no preset %q; it has %s", args[0], args[2], presetList(site))}
+	}
+	f.wanted.Original, f.wanted.Preset = args[1], args[2]
+	if f.size != "" {
+		f.wanted.Size, err = parseOriginalSize(f.size)
+	} else {
+		f.wanted.Size, err = measure(ctx, c, site, args[1])
+	}
+	if err != nil {
+		return markup.Picture{}, err
+	}
+	p, err := markup.New(&site.Thumb, f.wanted)
+	if err != nil {
+		return markup.Picture{}, usage{fmt.Errorf("thumbd: %w", err)}
+	}
+	return p, nil
+}
+
+func presetList(site *config.Site) string {
+	if len(site.Thumb.Presets) == 0 {
+		return "none"
+	}
+	return strings.Join(slices.Sorted(maps.Keys(site.Thumb.Presets)), ", ")
+}
+
+func parseOriginalSize(text string) (image.Point, error) {
+	w, h, _ := strings.Cut(text, "x")
+	width, err := strconv.Atoi(w)
+	height, herr := strconv.Atoi(h)
+	if err != nil || herr != nil || width < 1 || height < 1 || width > 1<<24 || height > 1<<24 {
+		return image.Point{}, usage{fmt.Errorf("thumbd: --original-size %q: want WIDTHxHEIGHT, e.g. 4000x3000", text)}
+	}
+	return image.Pt(width, height), nil
+}
+
+// measure returns the size of an original as it is seen. A worker reads it: no other
+// process looks into originals.
+func measure(ctx context.Context, c *config.Config, site *config.Site, original string) (image.Point, error) {
+	if site.Fetch != nil {
+		return image.Point{}, usage{fmt.Errorf("thumbd: the originals of site %s are on another server; want --original-size, e.g. 4000x3000", site.Thumb.Name)}
+	}
+	dir := originals.New(site.Originals, c.OriginalBytes)
+	defer dir.Close()
+	file, _, err := dir.Open(original)
+	if err != nil {
+		return image.Point{}, fmt.Errorf("picture: %w", err)
+	}
+	defer file.Close()
+	program, err := workerProgram()
+	if err != nil {
+		return image.Point{}, fmt.Errorf("picture: %w", err)
+	}
+	o := poolOptions(c, program, reports{})
+	o.Workers = 1
+	o.Report = func(render.Event) {}
+	pool := render.New(o)
+	running, stop := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		pool.Run(running)
+	}()
+	defer func() {
+		stop()
+		<-done
+	}()
+	p, err := pool.Render(ctx, render.Request{
+		Original: file, Identity: render.Identity{Site: site.Thumb.Name, Name: original}, Formats: site.OriginalFormats, Protected: site.Access != nil,
+		Transform: thumb.Transform{Width: 1, Height: 1, Method: thumb.Fit, Format: thumb.JPEG, Quality: 50, Frames: 1},
+	})
+	if err != nil {
+		return image.Point{}, fmt.Errorf("picture: %q: %w", original, err)
+	}
+	defer p.File.Close()
+	return p.Original, nil
+}

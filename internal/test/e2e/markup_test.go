@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+
+package e2e
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"image"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"thumbd/internal/markup"
+	"thumbd/internal/test/rig"
+)
+
+// Every entry of every srcset that thumbd picture prints is answered with a picture
+// of exactly the width that it claims, and src with the size of the element.
+func TestPictureElement(t *testing.T) {
+	originals := folder(t, map[string]string{
+		"wide.jpg": "originals/photos/mountains.jpg", "tall & <thin>.jpg": "originals/tests/orientation/6.jpg", "small.jpg": upright,
+	})
+	const text = `
+[site.%[1]s.preset.hero]
+size = "160x90"
+method = "crop"
+widths = [96, 32, 160, 2000]
+formats = ["avif", "webp"]
+[site.%[1]s.preset.fit]
+size = "80x60"
+method = "fit"
+dpr = [2]
+formats = ["webp"]
+`
+	g, p := gallery(t, originals), rig.Site{Name: "p", Prefix: "/p/", Scheme: "preset", Originals: originals}
+	g.TOML, p.TOML = fmt.Sprintf(text, "gallery"), fmt.Sprintf(text, "p")
+	r := start(t, rig.Options{Sites: []rig.Site{g, p}})
+	names := []string{"small.jpg", "tall & <thin>.jpg", "wide.jpg"}
+	for _, site := range []string{"gallery", "p"} {
+		for _, name := range names {
+			for preset, formats := range map[string]int{"hero": 2, "fit": 1} {
+				args := []string{"picture", "-c", filepath.Join(r.Dir, "thumbd.toml"), site, name, preset}
+				out, err := thumbd(t, append(args, "--json")...)
+				if err != nil {
+					t.Fatalf("%v: %v: %s", args, err, out)
+				}
+				var got markup.Picture
+				if err := json.Unmarshal([]byte(out), &got); err != nil || len(got.Sources) != formats {
+					t.Fatalf("%v: %v: %s", args, err, out)
+				}
+				picture(t, get(t, r, got.Image.Src), "jpeg", got.Image.Width, got.Image.Height)
+				eachEntry(t, r, "jpeg", got.Image.Srcset)
+				for _, s := range got.Sources {
+					eachEntry(t, r, strings.TrimPrefix(s.Type, "image/"), s.Srcset)
+				}
+				size := fmt.Sprintf("%dx%d", got.Image.Width, got.Image.Height)
+				again, err := thumbd(t, append(args, "--original-size", size)...)
+				if err != nil || !strings.HasPrefix(again, "<picture>\n<source type=") {
+					t.Errorf("%v: %v: %s", args, err, again)
+				}
+			}
+		}
+	}
+}
+
+// eachEntry gets every entry of a srcset, whose widths grow.
+func eachEntry(t *testing.T, r *rig.Rig, format, srcset string) {
+	t.Helper()
+	last := 0
+	for entry := range strings.SplitSeq(srcset, ", ") {
+		url, claim, _ := strings.Cut(entry, " ")
+		width, err := strconv.Atoi(strings.TrimSuffix(claim, "w"))
+		if err != nil || width <= last {
+			t.Fatalf("srcset %q", srcset)
+		}
+		last = width
+		resp := get(t, r, url)
+		if resp.Status != 200 || resp.Header.Get("Content-Type") != "image/"+format {
+			t.Errorf("%s: %d %s", url, resp.Status, resp.Header.Get("Content-Type"))
+			continue
+		}
+		if got := widthOf(t, resp.Body); got != width {
+			t.Errorf("%s: %d pixels wide, claims %d", url, got, width)
+		}
+	}
+}
+
+// widthOf returns the width that a picture's header tells.
+func widthOf(t *testing.T, data []byte) int {
+	t.Helper()
+	// The property ispe of an AVIF: four bytes of version and flags, width, height.
+	if _, ispe, ok := bytes.Cut(data, []byte("ispe")); ok && bytes.HasPrefix(data[4:], []byte("ftypavif")) {
+		return int(binary.BigEndian.Uint32(ispe[4:]))
+	}
+	c, _, err := image.DecodeConfig(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.Width
+}
