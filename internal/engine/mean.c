@@ -71,21 +71,70 @@ weighted(const guint32 *sums, VipsPel *out, int width, int across, int bands,
 	}
 }
 
-static void
-add(guint32 *restrict sums, const VipsPel *restrict p, int n)
+/* So many lines have sums of 16 bits. */
+#define PART 257
+
+THUMBD_WIDE static void
+add(guint16 *restrict part, const VipsPel *restrict p, int n)
 {
 	int i;
 
 	for (i = 0; i < n; i++)
-		sums[i] += p[i];
+		part[i] += p[i];
+}
+
+/* Adds the sums of up to PART lines to those of all, and sets them to 0. */
+THUMBD_WIDE static void
+add_part(guint32 *restrict sums, guint16 *restrict part, int n)
+{
+	int i;
+
+	for (i = 0; i < n; i++)
+		sums[i] += part[i];
+	memset(part, 0, n * sizeof(*part));
+}
+
+/* Four pixels of red, green, blue and alpha. */
+typedef guint8 Bytes __attribute__((vector_size(16)));
+typedef guint16 Products __attribute__((vector_size(32)));
+typedef guint32 Sums __attribute__((vector_size(64)));
+
+/* add_weighted for as many pixels of four bands as are whole groups. Returns how
+ * many these are. */
+THUMBD_WIDE static int
+add_groups(guint32 *restrict sums, const VipsPel *restrict p, int width)
+{
+	const Products colors = { 65535, 65535, 65535, 0, 65535, 65535, 65535, 0,
+		65535, 65535, 65535, 0, 65535, 65535, 65535, 0 };
+	const Products one = { 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1 };
+	int x;
+
+	for (x = 0; x + 4 <= width; x += 4) {
+		Bytes bytes;
+		Products v, weights;
+		Sums s;
+
+		memcpy(&bytes, p + 4 * x, sizeof(bytes));
+		memcpy(&s, sums + 4 * x, sizeof(s));
+		v = __builtin_convertvector(bytes, Products);
+		weights = __builtin_shufflevector(v, v, 3, 3, 3, 3, 7, 7, 7, 7,
+			11, 11, 11, 11, 15, 15, 15, 15);
+		weights = (weights & colors) | one;
+		s += __builtin_convertvector(v * weights, Sums);
+		memcpy(sums + 4 * x, &s, sizeof(s));
+	}
+	return x;
 }
 
 static void
 add_weighted(guint32 *sums, const VipsPel *p, int width, int bands)
 {
+	int done = bands == 4 ? add_groups(sums, p, width) : 0;
 	int x, b;
 
-	for (x = 0; x < width; x++) {
+	sums += done * bands;
+	p += done * bands;
+	for (x = done; x < width; x++) {
 		guint32 alpha = p[bands - 1];
 
 		for (b = 0; b < bands - 1; b++)
@@ -96,11 +145,39 @@ add_weighted(guint32 *sums, const VipsPel *p, int width, int bands)
 	}
 }
 
+/* Whether the alphas of n pixels are all 255. */
+THUMBD_WIDE static gboolean
+is_opaque(const VipsPel *p, int n, int bands)
+{
+	VipsPel all = 255;
+	int i;
+
+	for (i = 0; i < n; i++)
+		all &= p[i * bands + bands - 1];
+	return all == 255;
+}
+
+gboolean
+thumbd_shows_through(VipsImage *in)
+{
+	int y;
+
+	if (!vips_image_hasalpha(in))
+		return FALSE;
+	if (in->dtype != VIPS_IMAGE_SETBUF || in->BandFmt != VIPS_FORMAT_UCHAR)
+		return TRUE;
+	for (y = 0; y < in->Ysize; y++)
+		if (!(in->Bands == 4 ? is_opaque(VIPS_IMAGE_ADDR(in, 0, y), in->Xsize, 4)
+							 : is_opaque(VIPS_IMAGE_ADDR(in, 0, y), in->Xsize, in->Bands)))
+			return TRUE;
+	return FALSE;
+}
+
 static int
-lines(VipsRegion *region, VipsImage *out, guint32 *sums, int nx, int ny)
+lines(VipsRegion *region, VipsImage *out, guint32 *sums, guint16 *part, int nx, int ny)
 {
 	VipsImage *in = region->im;
-	gboolean alpha = vips_image_hasalpha(in);
+	gboolean alpha = thumbd_shows_through(in);
 	int n = in->Xsize * in->Bands;
 	int y, i;
 
@@ -116,7 +193,9 @@ lines(VipsRegion *region, VipsImage *out, guint32 *sums, int nx, int ny)
 			if (alpha)
 				add_weighted(sums, p, in->Xsize, in->Bands);
 			else
-				add(sums, p, n);
+				add(part, p, n);
+			if (!alpha && (i % PART == PART - 1 || i == r.height - 1))
+				add_part(sums, part, n);
 		}
 		(alpha ? weighted : plain)(sums, VIPS_IMAGE_ADDR(out, 0, y),
 			in->Xsize, out->Xsize, in->Bands, nx, r.height);
@@ -130,6 +209,7 @@ thumbd_mean(VipsImage *in, int nx, int ny, VipsImage **out)
 	VipsImage *t;
 	VipsRegion *region;
 	guint32 *sums;
+	guint16 *part;
 	int result = -1;
 
 	if (in->BandFmt != VIPS_FORMAT_UCHAR)
@@ -143,8 +223,10 @@ thumbd_mean(VipsImage *in, int nx, int ny, VipsImage **out)
 		goto done;
 	region = vips_region_new(in);
 	sums = g_new(guint32, (gsize) in->Xsize * in->Bands);
-	result = lines(region, t, sums, nx, ny);
+	part = g_new0(guint16, (gsize) in->Xsize * in->Bands);
+	result = lines(region, t, sums, part, nx, ny);
 	g_free(sums);
+	g_free(part);
 	g_object_unref(region);
 done:
 	if (result)

@@ -138,37 +138,52 @@ means(VipsImage *in, int nx, int ny, VipsImage **out)
 	return result;
 }
 
-/* Colors that alpha does not multiply would bleed from the transparent parts
- * into the edges of the others. As many pixels as leave twice as many for
- * Lanczos3 become their mean first. */
+/* A resize by libvips, of colors that are multiplied by alpha meanwhile. Others would
+ * bleed from the transparent parts into the edges of the rest. */
+static int
+multiplied(VipsImage *in, double across, double down, int width, int height,
+	VipsImage **out)
+{
+	VipsObject *scope = VIPS_OBJECT(vips_image_new());
+	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 4);
+	int result = -1;
+
+	/* vips_cast truncates. */
+	if (vips_premultiply(in, &t[0], NULL) ||
+		thumbd_resize(t[0], across, down, width, height, &t[1]) ||
+		vips_unpremultiply(t[1], &t[2], NULL) ||
+		vips_linear1(t[2], &t[3], 1.0,
+			vips_band_format_isint(in->BandFmt) ? 0.5 : 0.0, NULL) ||
+		vips_cast(t[3], out, in->BandFmt, NULL))
+		goto done;
+	result = 0;
+done:
+	g_object_unref(scope);
+	return result;
+}
+
+/* As many pixels as leave twice as many for Lanczos3 become their mean first. */
 static int
 resize(VipsImage *in, const ThumbdPlan *plan, VipsImage **out)
 {
 	VipsObject *scope = VIPS_OBJECT(vips_image_new());
-	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 6);
-	gboolean alpha = vips_image_hasalpha(in) &&
-		(plan->width != in->Xsize || plan->height != in->Ysize);
+	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 2);
 	int nx = VIPS_MAX(1, (int) (plan->across / plan->width / 2));
 	int ny = VIPS_CLIP(1, (int) (plan->down / plan->height / 2), THUMBD_MEAN);
+	double across = plan->across / nx;
+	double down = plan->down / ny;
 	int result = -1;
 
-	if (means(in, nx, ny, &t[0]) ||
-		(alpha && vips_premultiply(t[0], &t[1], NULL)) ||
-		thumbd_resize(alpha ? t[1] : t[0], plan->across / nx, plan->down / ny, plan->width, plan->height, &t[2]) ||
-		thumbd_cut(t[2], &plan->cut, &t[3]))
+	if (means(in, nx, ny, &t[0]))
 		goto done;
-	if (!alpha) {
-		*out = g_object_ref(t[3]);
-		result = 0;
-		goto done;
-	}
-	/* vips_cast truncates. */
-	if (vips_unpremultiply(t[3], &t[4], NULL) ||
-		vips_linear1(t[4], &t[5], 1.0,
-			vips_band_format_isint(in->BandFmt) ? 0.5 : 0.0, NULL) ||
-		vips_cast(t[5], out, in->BandFmt, NULL))
-		goto done;
-	result = 0;
+	/* thumbd_lanczos knows alpha, but it does not enlarge. */
+	if (vips_image_hasalpha(in) &&
+		(in->BandFmt != VIPS_FORMAT_UCHAR || plan->width > t[0]->Xsize || plan->height > t[0]->Ysize))
+		result = multiplied(t[0], across, down, plan->width, plan->height, &t[1]);
+	else
+		result = thumbd_resize(t[0], across, down, plan->width, plan->height, &t[1]);
+	if (!result)
+		result = thumbd_cut(t[1], &plan->cut, out);
 done:
 	g_object_unref(scope);
 	return result;

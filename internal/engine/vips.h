@@ -175,8 +175,12 @@ int thumbd_shrink(VipsImage *in, int n, VipsImage **out);
  * others must have been multiplied by it. */
 int thumbd_mean(VipsImage *in, int nx, int ny, VipsImage **out);
 
+/* Whether in has an alpha that is not known to be opaque throughout: of a picture
+ * in memory its pixels are looked at. */
+gboolean thumbd_shows_through(VipsImage *in);
+
 /* The picture in of bytes, of which across x down pixels count, in a size that
- * is smaller or the same. */
+ * is smaller or the same. Colors count as far as alpha shows them. */
 int thumbd_lanczos(VipsImage *in, double across, double down, int width,
 	int height, VipsImage **out);
 
@@ -226,6 +230,14 @@ int thumbd_join(VipsImage **frames, int n, VipsImage **out);
 /* The picture in as a file. *buffer is freed with g_free. */
 int thumbd_encode(VipsImage *in, const ThumbdEncoding *e, void **buffer,
 	size_t *length);
+
+/* The picture in, as bytes in memory, with the bands that a file of a format shall
+ * have: no alpha that says nothing, and white below what a JPEG can't leave
+ * transparent. */
+int thumbd_flat(VipsImage *in, ThumbdFormat format, VipsImage **out);
+
+/* The first line of in, which is in memory. */
+void *thumbd_pixels(VipsImage *in);
 
 /* The picture in as a PNG, without metadata if strip is set: with a palette if it
  * has few colors, or if fewer is set and fewer colors look the same. */

@@ -5,31 +5,12 @@
 // with. The library must be started.
 package peer
 
-// /* The engine's reduction as it is on a processor without wide instructions,
-//  * and its decoder. The files are links: so changes to them are seen. */
+// /* The engine's decoder. The files are links: so changes to them are seen. */
 // #cgo pkg-config: vips libwebp
-// #cgo CFLAGS: -DTHUMBD_WIDE= -Dthumbd_lanczos=plain_lanczos -Dthumbd_webp=plain_webp
+// #cgo CFLAGS: -Dthumbd_webp=plain_webp
 // #cgo LDFLAGS: -lm
 // #include <stdlib.h>
 // #include "vips.h"
-//
-// static int
-// plain(void *data, size_t length, int width, int height, void **pixels,
-//	size_t *size)
-// {
-//	VipsImage *in, *out;
-//	int result;
-//
-//	if (vips_pngload_buffer(data, length, &in, NULL))
-//		return -1;
-//	result = thumbd_lanczos(in, in->Xsize, in->Ysize, width, height, &out);
-//	g_object_unref(in);
-//	if (result)
-//		return result;
-//	*pixels = vips_image_write_to_memory(out, size);
-//	g_object_unref(out);
-//	return *pixels ? 0 : -1;
-// }
 //
 // /* With the engine's settings, so that only what comes before differs. */
 // static int
@@ -155,15 +136,6 @@ func (p Picture) Encode(quality int) ([]byte, error) {
 
 // Close lets go of p.
 func (p Picture) Close() { C.g_object_unref(C.gpointer(p.p)) }
-
-// Plain returns the pixels of a PNG that the engine's Lanczos3 has reduced to
-// width x height, one byte for each band, as every processor can do it.
-func Plain(original []byte, width, height int) ([]byte, error) {
-	var pixels unsafe.Pointer
-	var size C.size_t
-	code := C.plain(unsafe.Pointer(&original[0]), C.size_t(len(original)), C.int(width), C.int(height), &pixels, &size)
-	return taken(code, pixels, size)
-}
 
 // taken returns what libvips has put into buffer, and frees that.
 func taken(code C.int, buffer unsafe.Pointer, size C.size_t) ([]byte, error) {

@@ -2,8 +2,30 @@
 
 package plane
 
+// #include "pixels.h"
 // #include "resize.h"
 // #include "turn.h"
+//
+// static const uint8_t *
+// line(void *from, int y)
+// {
+//	const Pixels *in = from;
+//
+//	return in->pixels + y * in->stride;
+// }
+//
+// /* pixels_resize of a picture whose lines come one after the other. */
+// static int
+// resize_by_lines(const Pixels *in, const Span *x, const Span *y, uint8_t *out,
+//	ptrdiff_t stride, const Passes *passes)
+// {
+//	Pixels lines = *in;
+//
+//	lines.pixels = NULL;
+//	lines.line = line;
+//	lines.from = (void *) in;
+//	return pixels_resize(&lines, x, y, out, stride, passes);
+// }
 import "C"
 
 import (
@@ -53,4 +75,31 @@ func (p Picture) pixels() []byte {
 	defer C.free(memory)
 	p.Pixels(memory, size.X*bands)
 	return C.GoBytes(memory, C.int(size.X*size.Y*bands))
+}
+
+// resized returns pixels of a size, whose bands lie side by side, as size to makes
+// them, for tests. If inMemory is not set, each line is handed over by itself.
+func resized(pixels []byte, from image.Point, bands int, alpha, inMemory bool, to image.Point, passes *C.Passes) []byte {
+	memory := C.CBytes(pixels)
+	defer C.free(memory)
+	out := C.malloc(C.size_t(to.X * to.Y * bands))
+	defer C.free(out)
+	in := C.Pixels{
+		width: C.int(from.X), height: C.int(from.Y), bands: C.int(bands),
+		pixels: (*C.uint8_t)(memory), stride: C.ptrdiff_t(from.X * bands),
+	}
+	if alpha {
+		in.alpha = 1
+	}
+	x, y := span(float64(from.X), to.X, 0, to.X, false, false), span(float64(from.Y), to.Y, 0, to.Y, false, false)
+	var code C.int
+	if inMemory {
+		code = C.pixels_resize(&in, &x, &y, (*C.uint8_t)(out), C.ptrdiff_t(to.X*bands), passes)
+	} else {
+		code = C.resize_by_lines(&in, &x, &y, (*C.uint8_t)(out), C.ptrdiff_t(to.X*bands), passes)
+	}
+	if code != 0 {
+		return nil
+	}
+	return C.GoBytes(out, C.int(to.X*to.Y*bands))
 }

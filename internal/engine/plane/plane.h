@@ -7,8 +7,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-/* One component of a picture: bytes, line by line. Loops over a line may read
- * and write all of stride, which is a multiple of PLANE_ALIGN. */
+/* One component of a picture: bytes, line by line. Loops over a line may write all
+ * of stride, which is a multiple of PLANE_ALIGN. */
 typedef struct {
 	uint8_t *data;
 	int width, height;

@@ -7,60 +7,138 @@
 
 #include <string.h>
 
+/* So many sums are made at once. */
+#define BLOCK 64
+
 static void
-down(const Plane *in, const Filter *f, int y, int16_t *row)
+down(const uint8_t *const *lines, const int16_t *w, int n, int width, int16_t *row)
 {
-	const int16_t *w = f->weights + (size_t) y * (size_t) f->taps;
-	const uint8_t *column = plane_line(in, f->first[y]);
-	int x, i;
+	int x, i, j;
 
-	for (x = 0; x < in->width; x++, column++) {
-		int32_t sum = 1 << (WEIGHT_BITS - BELOW - 1);
+	for (x = 0; x < width; x += BLOCK) {
+		int length = width - x < BLOCK ? width - x : BLOCK;
+		int32_t sums[BLOCK];
 
-		for (i = 0; i < f->used[y]; i++)
-			sum += w[i] * column[i * in->stride];
-		row[x] = (int16_t) (sum >> (WEIGHT_BITS - BELOW));
+		for (j = 0; j < length; j++)
+			sums[j] = 1 << (WEIGHT_BITS - BELOW - 1);
+		for (i = 0; i < n; i++)
+			for (j = 0; j < length; j++)
+				sums[j] += w[i] * lines[i][x + j];
+		for (j = 0; j < length; j++)
+			row[x + j] = (int16_t) (sums[j] >> (WEIGHT_BITS - BELOW));
 	}
+}
+
+static inline int32_t
+dot(const int16_t *restrict a, const int16_t *restrict b, int n)
+{
+	int32_t sum = 0;
+	int i;
+
+	for (i = 0; i < n; i++)
+		sum += a[i] * b[i];
+	return sum;
+}
+
+static inline int
+clip(int low, int v, int high)
+{
+	return v < low ? low : v > high ? high : v;
 }
 
 static void
 across(const int16_t *row, const Filter *f, uint8_t *out)
 {
-	const int16_t *w = f->weights;
-	int x, i;
+	int x;
 
-	for (x = 0; x < f->wanted; x++, w += f->taps) {
-		const int16_t *p = row + f->first[x];
-		int32_t sum = 1 << (WEIGHT_BITS + BELOW - 1);
+	for (x = 0; x < f->wanted; x++) {
+		int32_t sum = dot(row + f->first[x], f->weights + (size_t) x * (size_t) f->taps, f->taps);
 
-		for (i = 0; i < f->taps; i++)
-			sum += p[i] * w[i];
-		sum >>= WEIGHT_BITS + BELOW;
-		out[x] = (uint8_t) (sum < 0 ? 0 : sum > 255 ? 255 : sum);
+		sum = (sum + (1 << (WEIGHT_BITS + BELOW - 1))) >> (WEIGHT_BITS + BELOW);
+		out[x] = (uint8_t) clip(0, sum, 255);
 	}
 }
 
-const Passes passes_plain = { down, across };
+static void
+multiply(const uint8_t *pixels, int width, int bands, int16_t *out)
+{
+	int x, b;
+
+	for (x = 0; x < width; x++, pixels += bands) {
+		int alpha = pixels[bands - 1];
+
+		for (b = 0; b < bands - 1; b++)
+			*out++ = (int16_t) ((pixels[b] * alpha + 2) >> 2);
+		*out++ = (int16_t) ((255 * alpha + 2) >> 2);
+	}
+}
+
+static void
+down_multiplied(const int16_t *const *lines, const int16_t *w, int n, int width,
+	int16_t *row)
+{
+	int x, i, j;
+
+	for (x = 0; x < width; x += BLOCK) {
+		int length = width - x < BLOCK ? width - x : BLOCK;
+		int32_t sums[BLOCK];
+
+		for (j = 0; j < length; j++)
+			sums[j] = 1 << (WEIGHT_BITS - 1);
+		for (i = 0; i < n; i++)
+			for (j = 0; j < length; j++)
+				sums[j] += w[i] * lines[i][x + j];
+		for (j = 0; j < length; j++)
+			row[x + j] = (int16_t) clip(INT16_MIN, sums[j] >> WEIGHT_BITS, INT16_MAX);
+	}
+}
+
+static void
+across_multiplied(const int16_t *row, const Filter *f, int16_t *out)
+{
+	int x;
+
+	for (x = 0; x < f->wanted; x++) {
+		int32_t sum = dot(row + f->first[x], f->weights + (size_t) x * (size_t) f->taps, f->taps);
+
+		out[x] = (int16_t) clip(0, (sum + (1 << (WEIGHT_BITS - 1))) >> WEIGHT_BITS, INT16_MAX);
+	}
+}
+
+static void
+split(const int16_t *row, int width, int bands, int16_t *out, ptrdiff_t stride)
+{
+	int x, b;
+
+	for (b = 0; b < bands; b++, out += stride)
+		for (x = 0; x < width; x++)
+			out[x] = row[x * bands + b];
+}
+
+const Passes passes_plain = {
+	down, across, multiply, down_multiplied, across_multiplied, split
+};
 
 /* Makes out, which has memory, of in. */
 static int
 plane_resize(const Plane *in, const Filter *x, const Filter *y, Plane *out,
 	const Passes *passes)
 {
-	/* A pass writes whole strides. */
-	size_t length = (size_t) in->stride + (size_t) x->taps;
-	int16_t *row = malloc(length * sizeof(*row));
-	int line;
+	int16_t *row = calloc((size_t) in->width + (size_t) x->taps, sizeof(*row));
+	const uint8_t **lines = malloc((size_t) y->taps * sizeof(*lines));
+	int line, i;
 
-	if (!row)
-		return -1;
-	for (line = 0; line < out->height; line++) {
-		passes->down(in, y, line, row);
-		memset(row + in->width, 0, (length - (size_t) in->width) * sizeof(*row));
+	for (line = 0; row && lines && line < out->height; line++) {
+		for (i = 0; i < y->used[line]; i++)
+			lines[i] = plane_line(in, y->first[line] + i);
+		passes->down(lines, y->weights + (size_t) line * (size_t) y->taps,
+			y->used[line], in->width, row);
 		passes->across(row, x, plane_line(out, line));
 	}
+	i = row && lines ? 0 : -1;
 	free(row);
-	return 0;
+	free(lines);
+	return i;
 }
 
 static int

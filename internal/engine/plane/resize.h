@@ -45,13 +45,29 @@ typedef struct {
 int filter_init(Filter *f, const Span *s, int have);
 void filter_clear(Filter *f);
 
-/* The two passes for one new line. down sums the lines of in that line y of f
- * needs up into row; across makes the new line of that. row holds in->width
- * samples and then f->taps zeros; a pass may write row's zeros and must leave
- * them so. Every implementation computes the same bytes. */
+/* The steps of a resize, line by line. Every implementation computes the same
+ * numbers.
+ *
+ * down sums n lines of width bytes, each times its weight, into row. across makes
+ * the new line of row, which has f->taps zeros behind its samples; out has room for
+ * f->wanted bytes, rounded up to a multiple of TAPS.
+ *
+ * Pixels with alpha are multiplied by it: each color c of alpha a becomes c * a / 4
+ * and alpha 255 * a / 4, rounded, so that numbers are up to 16256. Lanczos3 may make
+ * up to twice as much of them. Such lines have a down and an across of their own.
+ *
+ * split puts the bands of a line of pixels apart, stride numbers from one to the
+ * next. */
 typedef struct {
-	void (*down)(const Plane *in, const Filter *f, int y, int16_t *row);
+	void (*down)(const uint8_t *const *lines, const int16_t *w, int n, int width,
+		int16_t *row);
 	void (*across)(const int16_t *row, const Filter *f, uint8_t *out);
+	void (*multiply)(const uint8_t *pixels, int width, int bands, int16_t *out);
+	void (*down_multiplied)(const int16_t *const *lines, const int16_t *w, int n,
+		int width, int16_t *row);
+	void (*across_multiplied)(const int16_t *row, const Filter *f, int16_t *out);
+	void (*split)(const int16_t *row, int width, int bands, int16_t *out,
+		ptrdiff_t stride);
 } Passes;
 
 extern const Passes passes_plain;
