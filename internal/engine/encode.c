@@ -125,6 +125,23 @@ flatten(VipsImage *in, ThumbdFormat format, VipsImage **out)
 	return result;
 }
 
+int
+thumbd_flat(VipsImage *in, ThumbdFormat format, VipsImage **out)
+{
+	VipsObject *scope = VIPS_OBJECT(vips_image_new());
+	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 3);
+	int result = -1;
+
+	/* Alpha is looked at before the picture is. */
+	if (!vips_cast_uchar(in, &t[0], NULL) &&
+		(t[1] = vips_image_hasalpha(in) ? vips_image_copy_memory(t[0]) : g_object_ref(t[0])) &&
+		!flatten(t[1], format, &t[2]) &&
+		(*out = vips_image_copy_memory(t[2])))
+		result = 0;
+	g_object_unref(scope);
+	return result;
+}
+
 /* The picture in without black. */
 static int
 lighten(VipsImage *in, VipsImage **out)
@@ -191,15 +208,13 @@ thumbd_encode(VipsImage *in, const ThumbdEncoding *e, void **buffer,
 	size_t *length)
 {
 	VipsObject *scope = VIPS_OBJECT(vips_image_new());
-	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 3);
+	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 2);
 	int result = -1;
 
-	/* Alpha, and the colors of a PNG, are looked at before the picture is. */
-	if ((t[0] = vips_image_hasalpha(in) || e->format == THUMBD_PNG
-				? vips_image_copy_memory(in) : g_object_ref(in)) &&
-		!flatten(t[0], e->format, &t[1]) &&
-		!describe(t[1], e, &t[2]) &&
-		!save(t[2], e, buffer, length))
+	/* The colors of a PNG are looked at before the picture is. */
+	if (!thumbd_flat(in, e->format, &t[0]) &&
+		!describe(t[0], e, &t[1]) &&
+		!save(t[1], e, buffer, length))
 		result = 0;
 	g_object_unref(scope);
 	return result;

@@ -74,13 +74,16 @@ func (o *original) encodePlanes(l loaded, out *output) error {
 		}
 		defer seen.Close()
 	}
-	size := seen.Size()
-	e := jpeg.Encoding{Quality: int(out.Quality), Progressive: size.X*size.Y >= ProgressiveArea}
-	err = jpeg.Encode(seen, e, func(data []byte) error { return o.write(out, data) })
+	err = jpeg.Encode(seen, encodingOf(int(out.Quality), seen.Size()), func(data []byte) error { return o.write(out, data) })
 	if err != nil {
 		return fmt.Errorf("encode %v: %w", out.Format, err)
 	}
 	return nil
+}
+
+// encodingOf returns how a JPEG of a size is encoded.
+func encodingOf(quality int, size image.Point) jpeg.Encoding {
+	return jpeg.Encoding{Quality: quality, Progressive: size.X*size.Y >= ProgressiveArea, Halved: quality < subsampled}
 }
 
 // pixels returns l as plan, for the picture as it is stored, resizes and cuts it.

@@ -373,6 +373,12 @@ thumbd_bytes(VipsImage *in)
 	return VIPS_IMAGE_SIZEOF_IMAGE(in);
 }
 
+void *
+thumbd_pixels(VipsImage *in)
+{
+	return VIPS_IMAGE_ADDR(in, 0, 0);
+}
+
 gboolean
 thumbd_room(size_t n)
 {

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"unsafe"
 
+	"thumbd/internal/engine/jpeg"
 	"thumbd/internal/engine/plane"
 	"thumbd/internal/engine/probe"
 	"thumbd/internal/geometry"
@@ -418,6 +419,9 @@ type animation struct {
 // encode calls write with p as a file of t's format, with t's part of the metadata.
 // If it is made of a picture with a palette, it may have one, too.
 func (p picture) encode(t thumb.Transform, a animation, palette bool, write func([]byte) error) error {
+	if t.Format == thumb.JPEG && t.Metadata == thumb.NoMetadata {
+		return p.encodeJPEG(int(t.Quality), write)
+	}
 	var pins runtime.Pinner
 	defer pins.Unpin()
 	e := C.ThumbdEncoding{
@@ -458,6 +462,18 @@ func (p picture) encode(t thumb.Transform, a animation, palette bool, write func
 		claim(file, t.Format, whose)
 	}
 	return write(file)
+}
+
+// encodeJPEG calls write with p as a JPEG without metadata.
+func (p picture) encodeJPEG(quality int, write func([]byte) error) error {
+	var flat picture
+	if err := result(C.thumbd_flat(p.p, C.THUMBD_JPEG, &flat.p)); err != nil {
+		return err
+	}
+	defer flat.close()
+	size := flat.size()
+	pixels := jpeg.Pixels{Data: C.thumbd_pixels(flat.p), Size: size, Bands: flat.bands(), Stride: size.X * flat.bands()}
+	return jpeg.EncodePixels(pixels, encodingOf(quality, size), write)
 }
 
 // block returns data, pinned.

@@ -95,34 +95,29 @@ static const jpeg_scan_info gray_scans[] = {
 };
 
 static void
-settings(struct jpeg_compress_struct *c, const Planes *planes, const JpegEncoding *e)
+settings(struct jpeg_compress_struct *c, const JpegEncoding *e)
 {
-	const Plane *luma = &planes->plane[0];
-	int gray = planes->count == 1;
-	int i;
-
-	c->image_width = (JDIMENSION) luma->width;
-	c->image_height = (JDIMENSION) luma->height;
-	c->input_components = planes->count;
-	c->in_color_space = gray ? JCS_GRAYSCALE : JCS_YCbCr;
 	jpeg_set_defaults(c);
 	jpeg_set_quality(c, e->quality, TRUE);
 	c->optimize_coding = TRUE;
-	c->raw_data_in = TRUE;
 	c->write_JFIF_header = FALSE; /* it says nothing: YCbCr is what is meant without */
-	for (i = 0; i < planes->count; i++) {
-		c->comp_info[i].h_samp_factor = 1;
-		c->comp_info[i].v_samp_factor = 1;
-	}
-	/* A chroma plane of one sample may be both; halved it has fewer bytes. */
-	if (!gray && 2 * planes->plane[1].width <= luma->width + 1 &&
-		2 * planes->plane[1].height <= luma->height + 1) {
-		c->comp_info[0].h_samp_factor = 2;
-		c->comp_info[0].v_samp_factor = 2;
-	}
 	if (e->progressive) {
+		int gray = c->input_components == 1;
+
 		c->scan_info = gray ? gray_scans : color_scans;
 		c->num_scans = gray ? 4 : 6;
+	}
+}
+
+/* Sets whether chroma has half as many samples across and down as luma. */
+static void
+subsample(struct jpeg_compress_struct *c, int halved)
+{
+	int i;
+
+	for (i = 0; i < c->num_components; i++) {
+		c->comp_info[i].h_samp_factor = i == 0 && halved ? 2 : 1;
+		c->comp_info[i].v_samp_factor = i == 0 && halved ? 2 : 1;
 	}
 }
 
@@ -161,16 +156,56 @@ write_row(struct jpeg_compress_struct *c, const Planes *planes, int row)
 	jpeg_write_raw_data(c, all, (JDIMENSION) (c->comp_info[0].v_samp_factor * DCTSIZE));
 }
 
-int
-jpeg_encode(Planes *planes, const JpegEncoding *e, uint8_t **out,
-	size_t *length, char *error)
+static void
+write_planes(struct jpeg_compress_struct *c, Planes *planes, const JpegEncoding *e)
+{
+	const Plane *luma = &planes->plane[0];
+	const Plane *chroma = &planes->plane[1];
+	int row, i;
+
+	c->image_width = (JDIMENSION) luma->width;
+	c->image_height = (JDIMENSION) luma->height;
+	c->input_components = planes->count;
+	c->in_color_space = planes->count == 1 ? JCS_GRAYSCALE : JCS_YCbCr;
+	settings(c, e);
+	c->raw_data_in = TRUE;
+	/* A chroma plane of one sample may be both; halved it has fewer bytes. */
+	subsample(c, planes->count == 3 && 2 * chroma->width <= luma->width + 1 &&
+		2 * chroma->height <= luma->height + 1);
+	for (i = 0; i < planes->count; i++)
+		pad(&planes->plane[i]);
+	jpeg_start_compress(c, TRUE);
+	for (row = 0; c->next_scanline < c->image_height; row++)
+		write_row(c, planes, row);
+}
+
+static void
+write_pixels(struct jpeg_compress_struct *c, const JpegPixels *p, const JpegEncoding *e)
+{
+	c->image_width = (JDIMENSION) p->width;
+	c->image_height = (JDIMENSION) p->height;
+	c->input_components = p->bands;
+	c->in_color_space = p->bands == 1 ? JCS_GRAYSCALE : JCS_RGB;
+	settings(c, e);
+	subsample(c, p->bands == 3 && e->halved);
+	jpeg_start_compress(c, TRUE);
+	while (c->next_scanline < c->image_height) {
+		JSAMPROW line = (JSAMPROW) (p->data + (ptrdiff_t) c->next_scanline * p->stride);
+
+		jpeg_write_scanlines(c, &line, 1);
+	}
+}
+
+/* Encodes planes, or pixels if there are no planes. */
+static int
+encode(Planes *planes, const JpegPixels *pixels, const JpegEncoding *e,
+	uint8_t **out, size_t *length, char *error)
 {
 	struct jpeg_compress_struct c;
 	Failure failure = { .text = error };
 	Destination to = { .manager = { .init_destination = start_file,
 						   .empty_output_buffer = grow_file,
 						   .term_destination = end_file } };
-	int row, i;
 
 	memset(&c, 0, sizeof(c));
 	c.err = jpeg_std_error(&failure.manager);
@@ -183,15 +218,27 @@ jpeg_encode(Planes *planes, const JpegEncoding *e, uint8_t **out,
 	}
 	jpeg_create_compress(&c);
 	c.dest = &to.manager;
-	settings(&c, planes, e);
-	for (i = 0; i < planes->count; i++)
-		pad(&planes->plane[i]);
-	jpeg_start_compress(&c, TRUE);
-	for (row = 0; c.next_scanline < c.image_height; row++)
-		write_row(&c, planes, row);
+	if (planes)
+		write_planes(&c, planes, e);
+	else
+		write_pixels(&c, pixels, e);
 	jpeg_finish_compress(&c);
 	jpeg_destroy_compress(&c);
 	*out = to.data;
 	*length = to.size - to.manager.free_in_buffer;
 	return 0;
+}
+
+int
+jpeg_encode(Planes *planes, const JpegEncoding *e, uint8_t **out,
+	size_t *length, char *error)
+{
+	return encode(planes, NULL, e, out, length, error);
+}
+
+int
+jpeg_encode_pixels(const JpegPixels *pixels, const JpegEncoding *e,
+	uint8_t **out, size_t *length, char *error)
+{
+	return encode(NULL, pixels, e, out, length, error);
 }

@@ -8,13 +8,25 @@
 typedef struct {
 	int quality; /* 1 to 100 */
 	int progressive;
+	int halved; /* of pixels: half as many samples of chroma, across and down */
 } JpegEncoding;
 
-/* Encodes planes, of which chroma has as many samples as luma or half as many
- * across and down, by libjpeg. Beyond the end of each line, it may repeat the
- * last sample up to stride. Returns 0, and the file in *out, to be freed with
- * free; or -1, and libjpeg's words, at most 200 bytes, in error. */
+/* Pixels of one byte, gray, or of three, red, green and blue, side by side. */
+typedef struct {
+	const uint8_t *data;
+	int width, height, bands;
+	ptrdiff_t stride; /* from one line to the next */
+} JpegPixels;
+
+/* What follows encodes by libjpeg. It returns 0, and the file in *out, to be freed
+ * with free; or -1, and libjpeg's words, at most 200 bytes, in error. */
+
+/* Of planes, chroma has as many samples as luma or half as many across and down.
+ * Beyond the end of each line, the last sample may be repeated up to stride. */
 int jpeg_encode(Planes *planes, const JpegEncoding *e, uint8_t **out,
 	size_t *length, char *error);
+
+int jpeg_encode_pixels(const JpegPixels *pixels, const JpegEncoding *e,
+	uint8_t **out, size_t *length, char *error);
 
 #endif
