@@ -380,7 +380,8 @@ func see(p, stored image.Point, orientation int) image.Point {
 	}[orientation-1]
 }
 
-// TestEighths has what each scale leaves: 5/3 at 1/8, 7/5 at the others.
+// TestEighths has what each scale leaves: 5/3 at 1/8, 7/5 at 2/8 and 3/8, 4/3 at 4/8,
+// and anything at 8/8.
 func TestEighths(t *testing.T) {
 	for _, c := range []struct {
 		original, size image.Point
@@ -392,9 +393,12 @@ func TestEighths(t *testing.T) {
 		{image.Pt(4000, 3000), image.Pt(715, 536), 3},
 		{image.Pt(4000, 3000), image.Pt(1071, 803), 3},
 		{image.Pt(4000, 3000), image.Pt(1072, 804), 4},
-		{image.Pt(4000, 3000), image.Pt(1428, 1071), 4},
-		{image.Pt(4000, 3000), image.Pt(1429, 1071), 0},
-		{image.Pt(4000, 3000), image.Pt(100, 1072), 0},
+		{image.Pt(4000, 3000), image.Pt(1500, 1125), 4},
+		{image.Pt(4000, 3000), image.Pt(1501, 1125), 8},
+		{image.Pt(4000, 3000), image.Pt(100, 1126), 8},
+		{image.Pt(4000, 3000), image.Pt(4000, 3000), 8},
+		{image.Pt(4000, 3000), image.Pt(4001, 3000), 0}, // it is enlarged
+		{image.Pt(6000, 4000), image.Pt(2400, 1600), 0}, // too large to be kept whole
 	} {
 		if got := Eighths(c.original, c.size); got != c.want {
 			t.Errorf("%v to %v: %d, want %d", c.original, c.size, got, c.want)

@@ -45,8 +45,16 @@ const mostMean = 1 << 15
 // and reduces better than means do. At 1/8 these are means.
 const eighthsNum, eighthsDen = 7, 5
 
+// At 4/8 less is enough, as all of the picture would be decoded otherwise. A
+// photograph of 8 megapixels at 1200x900 leaves just so much.
+const halfNum, halfDen = 4, 3
+
+// mostWhole is the most pixels of a picture that package jpeg decodes at 8/8. All of
+// it is in memory then.
+const mostWhole = 16 << 20
+
 // Eighths returns the size, in eighths of a picture's, at which package jpeg
-// shall decode one that is resized to size: 1 to 4, or 0 if these are too small.
+// shall decode one that is resized to size: 1 to 4 or 8; or 0 if it can't.
 func Eighths(picture, size image.Point) int {
 	if enough(picture.Div(8), size) {
 		return 1
@@ -55,6 +63,12 @@ func Eighths(picture, size image.Point) int {
 		if picture.X*n*eighthsDen >= 8*size.X*eighthsNum && picture.Y*n*eighthsDen >= 8*size.Y*eighthsNum {
 			return n
 		}
+	}
+	if picture.X*halfDen >= 2*size.X*halfNum && picture.Y*halfDen >= 2*size.Y*halfNum {
+		return 4
+	}
+	if picture.X >= size.X && picture.Y >= size.Y && picture.X*picture.Y <= mostWhole {
+		return 8
 	}
 	return 0
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 #include "decoder.h"
+#include "whole.h"
 
 /* Up to so much may be missing of a coefficient whose lowest bits are not decoded,
  * in the gain of idct.c, in which a difference of 1 in all samples of a block is
@@ -193,9 +194,12 @@ clear(Decoder *d)
 Planes *
 jpeg_decode(int file, const JpegScale *scale, const char **why)
 {
-	Decoder *d = calloc(1, sizeof(*d));
+	Decoder *d;
 	Planes *planes = NULL;
 
+	if (scale->eighths == 8)
+		return jpeg_decode_whole(file, scale, why);
+	d = calloc(1, sizeof(*d));
 	*why = "no memory";
 	if (!d)
 		return NULL;

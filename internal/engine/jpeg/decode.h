@@ -10,12 +10,13 @@ typedef struct {
 	/* The size of the picture, as the caller has checked it: a file of another
 	 * size is refused before any memory is taken for it. */
 	int width, height;
-	/* The size of the planes in eighths of the picture's, 1 to 4. */
+	/* The size of the planes in eighths of the picture's, 1 to 4 or 8. */
 	int eighths;
 	/* Whether the thumbnail has half as many samples of chroma across and down
 	 * as of luma. If so, chroma of full size is decoded at half of eighths. Chroma
 	 * of half the size is decoded at twice eighths, at most at 4/8: if the
-	 * thumbnail has all of it, eighths must be 1 or 2. */
+	 * thumbnail has all of it, eighths must be 1 or 2. At 8/8 chroma is as it is in
+	 * the file. */
 	int halved;
 	/* Decode what refines a coefficient even if it is too little to be seen. */
 	int exact;

@@ -64,7 +64,7 @@ func sizeTold(file []byte) image.Point {
 // exactly returns what T.81 A.3.3 makes of c with size x size coefficients, in
 // lines of width samples.
 func exactly(c peer.Component, size int) (samples []float64, width int) {
-	var cosine [4][4]float64 // by sample and frequency
+	var cosine [8][8]float64 // by sample and frequency
 	for x := range size {
 		for u := range size {
 			cosine[x][u] = math.Sqrt2 * math.Cos(float64(2*x+1)*float64(u)*math.Pi/float64(2*size))
@@ -138,7 +138,7 @@ func factor(m peer.Making, component int) [2]int {
 func sizeOf(m peer.Making, s Scale, component int) int {
 	luma, own := factor(m, 0), factor(m, component)
 	switch {
-	case component == 0:
+	case component == 0 || s.Eighths == 8:
 		return s.Eighths
 	case 2*own[0] == luma[0] && 2*own[1] == luma[1]:
 		return min(2*s.Eighths, 4)
@@ -181,6 +181,9 @@ func TestRandomFiles(t *testing.T) {
 		s := Scale{Size: sizeIn(m), Eighths: 1 + r.IntN(4), Halved: r.IntN(2) == 0, Exact: true}
 		if !s.Halved && m.Bands == 3 && m.Luma == [2]int{2, 2} && m.Chroma == [2]int{1, 1} {
 			s.Eighths = 1 + r.IntN(2)
+		}
+		if seed%8 == 0 {
+			s.Eighths, s.Halved = 8, true
 		}
 		p, err := decoded(t, file, s)
 		if err != nil {
@@ -291,7 +294,7 @@ func TestNothingIsLeftOfACutFile(t *testing.T) {
 	for seed := range 12 {
 		r := rand.New(rand.NewPCG(uint64(seed), 18))
 		file, m := peer.Random(r)
-		s := Scale{Size: sizeIn(m), Eighths: 1 + r.IntN(4), Halved: true}
+		s := Scale{Size: sizeIn(m), Eighths: []int{1, 2, 3, 4, 8}[seed%5], Halved: true}
 		for _, tail := range []string{"", "\xff\xd9", string(file)} {
 			first, end := 0, len(file)-2
 			if tail == "\xff\xd9" && m.Scans != nil {
@@ -338,7 +341,7 @@ func TestDamagedFiles(t *testing.T) {
 		r := rand.New(rand.NewPCG(uint64(seed), 19))
 		file, _ := peer.Random(r)
 		file = mutated(r, file)
-		s := Scale{Size: sizeTold(file), Eighths: 1 + r.IntN(4), Halved: r.IntN(2) == 0, Exact: r.IntN(2) == 0}
+		s := Scale{Size: sizeTold(file), Eighths: []int{1, 2, 3, 4, 8}[r.IntN(5)], Halved: r.IntN(2) == 0, Exact: r.IntN(2) == 0}
 		p, err := decoded(t, file, s)
 		if err != nil {
 			continue
@@ -359,6 +362,9 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, file []byte, how uint8) {
 		s := Scale{Size: sizeTold(file), Eighths: 1 + int(how&3), Halved: how&4 != 0, Exact: how&8 != 0}
+		if how&16 != 0 {
+			s.Eighths = 8
+		}
 		if s.Size.X*s.Size.Y > 1<<20 {
 			t.Skip("as the engine refuses pictures above its limit")
 		}
@@ -426,5 +432,25 @@ func TestBlocksOfAnMCU(t *testing.T) {
 			t.Errorf("chroma of %#x: %v", c.chroma, err)
 		}
 		p.Close()
+	}
+}
+
+// TestScansAreMissing leaves a progressive file alone that lacks its last scan.
+func TestScansAreMissing(t *testing.T) {
+	scans := []peer.Scan{{Components: []int{0}}, {Components: []int{0}, Start: 1, End: 63, Low: 1}, {Components: []int{0}, Start: 1, End: 63, High: 1}}
+	m := peer.Making{Width: 90, Height: 70, Bands: 1, Quality: 80, Luma: [2]int{1, 1}, Chroma: [2]int{1, 1}}
+	for missing := range 2 {
+		m.Scans = scans[:len(scans)-missing]
+		file, err := peer.Encode(m, content(rand.New(rand.NewPCG(1, 23)), m.Width*m.Height))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, eighths := range []int{1, 4, 8} {
+			p, err := decoded(t, file, Scale{Size: sizeIn(m), Eighths: eighths})
+			if (err != nil) != (missing > 0) {
+				t.Errorf("at %d/8, %d scans missing: %v", eighths, missing, err)
+			}
+			p.Close()
+		}
 	}
 }
