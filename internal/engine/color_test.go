@@ -13,7 +13,6 @@ import (
 	"math"
 	"os"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/h2non/bimg"
@@ -302,145 +301,7 @@ func faintGray(t *testing.T, c six, in draw.Image) []byte {
 	return out
 }
 
-// TestColorsOfEveryFormat is a matrix: each format, each way in which it tells
-// of colors, each depth, with alpha and without, turned and not.
-func TestColorsOfEveryFormat(t *testing.T) {
-	for name, write := range colorWriters {
-		format, way, _ := strings.Cut(name, ", ")
-		all := [][2]byte{{1, 13}, {12, 13}, {9, 13}, {1, 8}, {12, 4}, {9, 16}, {1, 18}}
-		if testing.Short() {
-			all = all[4:6]
-		}
-		for _, codes := range all {
-			for _, alpha := range []uint8{255, 128} {
-				for _, orientation := range []int{1, 6} {
-					want := inChromium[codes]
-					if want == (six{}) {
-						want = coded.each(shown(codes[0], codes[1]))
-					}
-					c := colored{format, coded.alpha(alpha).picture(), codes, orientation}
-					file := write(t, c)
-					if file == nil {
-						continue
-					}
-					t.Run(fmt.Sprintf("%s %d, %d alpha %d orientation %d", name, codes[0], codes[1], alpha, orientation), func(t *testing.T) {
-						want.alpha(alpha).expect(t, thumbnailOf(t, file), tolerances[way]+4)
-					})
-				}
-			}
-		}
-	}
-}
-
-// colored is a picture that is to be written.
-type colored struct {
-	format      string
-	upright     *image.NRGBA
-	codes       [2]byte
-	orientation int
-}
-
-// colorWriters write a picture in a format in the way of telling its colors. nil
-// is one that can't be told so.
-var colorWriters = map[string]func(*testing.T, colored) []byte{
-	"PNG, cICP":           func(t *testing.T, c colored) []byte { return withChunks(c.png(t, c.stored()), cICP(c.codes)) },
-	"PNG, cICP 16 bits":   func(t *testing.T, c colored) []byte { return withChunks(c.png(t, c.deep()), cICP(c.codes)) },
-	"PNG, cICP palette":   func(t *testing.T, c colored) []byte { return withChunks(c.png(t, c.palette()), cICP(c.codes)) },
-	"PNG, profile":        func(t *testing.T, c colored) []byte { return withPNGProfileOf(t, c.png(t, c.stored()), c.profile()) },
-	"PNG, profile 16 bit": func(t *testing.T, c colored) []byte { return withPNGProfileOf(t, c.png(t, c.deep()), c.profile()) },
-	"JPEG, profile":       jpegWithProfile,
-	"WebP, profile":       func(t *testing.T, c colored) []byte { return c.through(t, bimg.WEBP) },
-	"AVIF, profile":       func(t *testing.T, c colored) []byte { return c.through(t, bimg.AVIF) },
-	"HEIC, profile":       func(t *testing.T, c colored) []byte { return c.through(t, bimg.HEIF) },
-	"TIFF, profile":       func(t *testing.T, c colored) []byte { return c.through(t, bimg.TIFF) },
-	"AVIF, nclx":          func(t *testing.T, c colored) []byte { return c.heif(t, bimg.AVIF) },
-	"HEIC, nclx":          func(t *testing.T, c colored) []byte { return c.heif(t, bimg.HEIF) },
-}
-
-// tolerances are for what an encoder loses.
-var tolerances = map[string]int{"nclx": 3, "profile": 1}
-
-// stored returns the picture as it lies in the file.
-func (c colored) stored() *image.NRGBA { return turned(c.upright, c.orientation) }
-
-func (c colored) deep() image.Image {
-	m := c.stored()
-	return converted(m, image.NewNRGBA64(m.Bounds()))
-}
-
-func (c colored) palette() image.Image {
-	m := c.stored()
-	p := color.Palette{}
-	for i := range 6 {
-		p = append(p, c.upright.At(i%3*40+20, i/3*40+20))
-	}
-	return converted(m, image.NewPaletted(m.Bounds(), p))
-}
-
-// png returns m as a PNG with the orientation in EXIF.
-func (c colored) png(t *testing.T, m image.Image) []byte {
-	t.Helper()
-	block, _ := bytes.CutPrefix(exif{orientation: c.orientation}.bytes(), []byte("Exif\x00\x00"))
-	return withChunks(encodePNG(t, m), chunk{"eXIf", string(block)})
-}
-
-// profile returns that of the codes, or nil for what it can't tell.
-func (c colored) profile() []byte {
-	s := map[byte]space{1: srgbSpace, 9: bt2020Space, 12: p3Space}[c.codes[0]]
-	gamma, ok := map[byte]float64{13: 0, 8: 1, 4: 2.19922}[c.codes[1]]
-	if s.gamma = gamma; !ok {
-		return nil
-	}
-	return s.profile()
-}
-
 var bt2020Space = space{[3]float64{0.6735, 0.2790, -0.0019}, [3]float64{0.1657, 0.6753, 0.0300}, [3]float64{0.1251, 0.0456, 0.7970}, 0}
-
-func withPNGProfileOf(t *testing.T, file, profile []byte) []byte {
-	t.Helper()
-	if profile == nil {
-		return nil
-	}
-	return withPNGProfile(t, file, profile)
-}
-
-func jpegWithProfile(t *testing.T, c colored) []byte {
-	t.Helper()
-	if c.profile() == nil || !c.upright.Opaque() {
-		return nil
-	}
-	return withEXIF(withProfile(originalFile(t, c.stored(), thumb.JPEG), c.profile()), exif{orientation: c.orientation})
-}
-
-// through returns a PNG with a profile as bimg makes a file of it, which turns
-// it, with the profile. An orientation is put in afterwards.
-func (c colored) through(t *testing.T, to bimg.ImageType) []byte {
-	t.Helper()
-	if c.profile() == nil {
-		return nil
-	}
-	file := withPNGProfile(t, encodePNG(t, c.stored()), c.profile())
-	file = processed(t, file, bimg.Options{Type: to, Quality: 98, Speed: 8, NoAutoRotate: true})
-	switch {
-	case c.orientation == 1:
-		return file
-	case to == bimg.AVIF || to == bimg.HEIF:
-		return rotated(t, file, 3)
-	}
-	f := map[bimg.ImageType]thumb.Format{bimg.WEBP: thumb.WebP, bimg.TIFF: thumb.TIFF}[to]
-	return retagged(t, file, f, fmt.Sprintf("-Orientation#=%d", c.orientation))
-}
-
-// heif returns an AVIF or HEIC with the codes in a colr box.
-func (c colored) heif(t *testing.T, to bimg.ImageType) []byte {
-	t.Helper()
-	file := processed(t, encodePNG(t, c.stored()), bimg.Options{Type: to, Quality: 98, Speed: 8, NoAutoRotate: true})
-	file = told(t, file, nclx(c.codes[0], c.codes[1], true))
-	if c.orientation == 6 {
-		file = rotated(t, file, 3)
-	}
-	return file
-}
 
 // told returns a HEIF whose primary item has a colr box.
 func told(t *testing.T, file, colr []byte) []byte {
@@ -451,21 +312,6 @@ func told(t *testing.T, file, colr []byte) []byte {
 	}
 	primary := binary.BigEndian.Uint16(file[heifBox(t, file, "pitm")+12:])
 	return withProperty(t, file, primary, false, colr)
-}
-
-// TestColorsInEveryOutput has one picture of another color space in every method
-// and format of thumbnails.
-func TestColorsInEveryOutput(t *testing.T) {
-	c := colored{"AVIF", coded.picture(), [2]byte{12, 13}, 6}
-	file := c.heif(t, bimg.AVIF)
-	want := inChromium[c.codes]
-	for _, to := range everyFormat[:5] {
-		for m := thumb.Scale; m <= thumb.Stretch; m++ {
-			t.Run(fmt.Sprintf("%v %v", m, to), func(t *testing.T) {
-				want.expect(t, thumbnail(t, file, thumb.Transform{Width: 60, Height: 40, Method: m, Format: to, Quality: 95}), 8)
-			})
-		}
-	}
 }
 
 // TestColorFiles has the files of testdata/color, which encoders wrote that are

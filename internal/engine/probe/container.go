@@ -11,6 +11,7 @@ import (
 	"hash/crc32"
 	"image"
 	"io"
+	"slices"
 	"strings"
 
 	"thumbd/internal/thumb"
@@ -408,7 +409,7 @@ func (s *scanner) boxes() {
 		case 1:
 			length = int64(binary.BigEndian.Uint64(s.next(8))) - 16
 		}
-		if length < 0 || strings.Contains(kind, zeroKind) {
+		if length < 0 || strings.Contains(kind, zeroKind) || slices.Contains(innerBoxes, kind) {
 			s.fail(ErrMalformed)
 		}
 		if s.skip(length); kind == "mdat" && length >= fewZeros {
@@ -419,6 +420,10 @@ func (s *scanner) boxes() {
 		s.fail(ErrTruncated)
 	}
 }
+
+// innerBoxes are parts of a meta box. At the top level they are of another picture,
+// behind one that was cut.
+var innerBoxes = []string{"hdlr", "iinf", "iloc", "infe", "ipco", "ipma", "iprp", "iref", "pitm"}
 
 // zeroKind is in the kind of a box or chunk of a file that was made as long as it
 // shall be but not yet written to its end.

@@ -210,6 +210,19 @@ func TestPNGWithoutEnd(t *testing.T) {
 	}
 }
 
+// TestCutBetweenBoxes has a cut file and then the whole one, which goes on between
+// two of its boxes.
+func TestCutBetweenBoxes(t *testing.T) {
+	iprp := []byte("\x00\x00\x00\x0ciprpabcd")
+	file := slices.Concat([]byte("\x00\x00\x00\x10ftypavif\x00\x00\x00\x00\x00\x00\x00\x18meta\x00\x00\x00\x00"), iprp, []byte("\x00\x00\x00\x10mdat12345678"))
+	for behind, whole := range map[string]bool{"": true, string(iprp): false, "\x00\x00\x00\x0cfreeabcd": true} {
+		data := append(bytes.Clone(file), behind...)
+		if _, err := Walk(thumb.AVIF, bytes.NewReader(data), int64(len(data)), 1); whole != (err == nil) {
+			t.Errorf("%q behind: %v", behind, err)
+		}
+	}
+}
+
 func FuzzWhole(f *testing.F) {
 	for data := range maps.Values(jpegs(f)) {
 		f.Add(data)
