@@ -43,7 +43,7 @@ UNMEASURED := Memory
 PURE     = $(shell CGO_ENABLED=0 $(GO) list ./... 2>/dev/null | grep -Ev '/(engine|thumbd-render|test/(rig|demo|e2e|bench|boot|packages))(/|$$)')
 FUZZERS  = $(shell grep -rl '^func Fuzz' --include='*_test.go' internal | xargs -n1 dirname | sort -u)
 
-.PHONY: .FORCE all demo test test-user asan check bench campaign install deb rpm repo check-packages e2e-systemd clean
+.PHONY: .FORCE all demo test test-user asan check bench campaign install deb rpm repo clients check-packages e2e-systemd clean
 
 all: $(BUILD)/thumbd $(BUILD)/thumbd-render
 
@@ -68,6 +68,7 @@ test:
 	@$(SETUP) others
 	@$(MAKE) --no-print-directory all
 	CGO_ENABLED=0 $(GO) test $(PURE)
+	cd packaging/clients/go && $(GO) vet . && $(GO) test .
 	$(GO) test -race -timeout 30m $(PURE) ./internal/engine/probe ./cmd/thumbd-render/...
 	@: one goroutine and a minute of arithmetic, ten with -race
 	$(GO) test -timeout 30m ./internal/engine ./internal/engine/jpeg ./internal/engine/plane ./internal/engine/png
@@ -103,7 +104,7 @@ asan:
 check: $(TOOLS)/staticcheck $(TOOLS)/golangci-lint
 	@$(SETUP) check
 	@$(MAKE) --no-print-directory all
-	@unformatted=$$(gofmt -l cmd internal nginx); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
+	@unformatted=$$(gofmt -l cmd internal nginx packaging/clients); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
 	$(GO) mod tidy -diff
 	$(GO) vet ./...
 	@: with optimization, without which the compiler sees less
@@ -135,6 +136,11 @@ deb rpm: $(TOOLS)/nfpm
 	@$(MAKE) --no-print-directory all ARCH=
 	@$(if $(FOREIGN),sh packaging/scripts/cross.sh $(ARCH) $(MAKE) --no-print-directory all)
 	sh packaging/scripts/package.sh $@ $(ARCH) '$(VERSION)' $(BUILD) $(DIST)
+
+# The packages for applications, of npm, pip, composer, gem and Go.
+clients:
+	@$(SETUP) clients
+	sh packaging/scripts/clients.sh '$(VERSION)' $(DIST)/clients
 
 # A signed repository for apt and one for dnf, of what dist holds.
 repo:
@@ -186,7 +192,7 @@ install: all
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man7 packaging/man/*.7
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man8 packaging/man/*.8
 	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(PREFIX)/share/doc/thumbd
-	cp -R packaging/examples $(DESTDIR)$(PREFIX)/share/doc/thumbd/
+	cp -R packaging/examples packaging/clients $(DESTDIR)$(PREFIX)/share/doc/thumbd/
 	sed 's,/usr/bin,$(PREFIX)/bin,' packaging/systemd/thumbd.service >$(DESTDIR)$(UNITDIR)/thumbd.service
 	install -m 0644 -t $(DESTDIR)$(UNITDIR) packaging/systemd/thumbd-admin.socket packaging/systemd/thumbd-metrics.socket
 	sed 's,/usr/bin,$(PREFIX)/bin,' packaging/systemd/thumbd-gc.service >$(DESTDIR)$(UNITDIR)/thumbd-gc.service

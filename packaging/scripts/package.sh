@@ -36,8 +36,8 @@ mkdir -p "$stage/man" "$stage/completion" "$stage/rpm" "$target"
 cp packaging/man/* "$stage/man"
 gzip -9n "$stage"/man/*
 # What tests and editors leave beside them stays out.
-git ls-files -z packaging/examples testdata/vectors | tar -c --null --files-from=- |
-	tar -x -C "$stage" --no-same-permissions --transform 's,^packaging/,,;s,^testdata/vectors,examples/vectors,'
+git ls-files -z packaging/examples packaging/clients testdata/vectors | tar -c --null --files-from=- |
+	tar -x -C "$stage" --no-same-permissions --transform 's,^packaging/clients,examples/clients,;s,^packaging/,,;s,^testdata/vectors,examples/vectors,'
 for shell in bash fish zsh; do
 	build/thumbd completion $shell >"$stage/completion/$shell"
 done

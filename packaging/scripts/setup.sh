@@ -3,7 +3,7 @@
 # Installs, with the system's package manager, what a make target needs and is
 # not there yet; says so first. As root, or through sudo.
 #
-# usage: setup.sh build|test|others|bench|check|repo|packages|boot
+# usage: setup.sh build|test|others|clients|bench|check|repo|packages|boot
 #        others: the other servers and languages that tests run
 #        bench: what thumbd is compared with
 set -eu
@@ -32,12 +32,20 @@ needs() {
 		command -v apache2|apache2-bin|httpd|others
 		test -e /usr/lib/apache2/modules/mod_xsendfile.so|libapache2-mod-xsendfile|mod_xsendfile|others
 		command -v lighttpd|lighttpd|lighttpd|others
-		command -v php|php-cli|php-cli|others
-		command -v ruby|ruby|ruby|others
-		command -v python3|python3|python3|others
+		command -v php|php-cli|php-cli|others clients
+		test -e /usr/share/php/Twig/autoload.php|php-twig|php-twig|others
+		command -v ruby|ruby|ruby|others clients
+		ruby -r logger -r active_support -e 0|ruby-activesupport|rubygem-activesupport|others
+		command -v gem|ruby|rubygems|clients
+		command -v composer|composer|composer|clients
+		command -v npm|npm|npm|clients
+		command -v unzip|unzip|unzip|clients
+		command -v python3|python3|python3|others clients
+		test -d /usr/lib/python3/dist-packages/setuptools|python3-setuptools|python3-setuptools|clients
+		/usr/bin/python3 -m wheel version|python3-wheel|python3-wheel|clients
 		test -d /usr/lib/python3/dist-packages/django|python3-django|python3-django|others
 		test -d /usr/lib/python3/dist-packages/jinja2|python3-jinja2|python3-jinja2|others
-		command -v node|nodejs|nodejs|others
+		command -v node|nodejs|nodejs|others clients
 		command -v vipsthumbnail|libvips-tools|vips-tools|test bench
 		test -x /usr/bin/convert|imagemagick|ImageMagick|bench
 		image_filter|libnginx-mod-http-image-filter|nginx-mod-http-image-filter|bench

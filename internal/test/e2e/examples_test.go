@@ -19,20 +19,22 @@ import (
 	"thumbd/internal/test/rig"
 )
 
-// TestSigners runs the signer of each language against the vectors.
-func TestSigners(t *testing.T) {
-	root := filepath.Dir(testdata(t, "."))
+// TestClients runs the tests of the packages for applications, which print for the
+// vectors what thumbd prints. Go's own runs in make test.
+func TestClients(t *testing.T) {
+	clients := filepath.Join(filepath.Dir(testdata(t, ".")), "packaging/clients")
 	for _, tt := range [][]string{
-		{"python3", "check.py", root}, {"php", "check.php", root}, {"node", "check.js", root}, {"ruby", "check.rb", root},
+		{"npm", "node", "--test", "test.js"}, {"php", "php", "tests/thumbd.php"}, {"ruby", "ruby", "test/test_thumbd.rb"},
 		// Debian's, which has its Django and Jinja.
-		{"/usr/bin/python3", "check_templates.py", root, filepath.Join(t.TempDir(), "key")},
+		{"python", "/usr/bin/python3", "tests/test_thumbd.py"},
 	} {
-		t.Run(tt[1], func(t *testing.T) {
-			if _, err := exec.LookPath(tt[0]); err != nil {
+		t.Run(tt[0], func(t *testing.T) {
+			if _, err := exec.LookPath(tt[1]); err != nil {
 				t.Fatalf("%v: make test installs it", err)
 			}
-			tt[1] = filepath.Join("testdata/examples", tt[1])
-			out, err := exec.CommandContext(t.Context(), tt[0], tt[1:]...).CombinedOutput()
+			cmd := exec.CommandContext(t.Context(), tt[1], tt[2:]...)
+			cmd.Dir = filepath.Join(clients, tt[0])
+			out, err := cmd.CombinedOutput()
 			if err != nil || len(bytes.TrimSpace(out)) == 0 {
 				t.Errorf("%v: %s", err, out)
 			}

@@ -88,9 +88,14 @@ func want(t *testing.T, lists ...string) []string {
 	t.Helper()
 	lines := strings.Split(strings.TrimSpace(strings.Join(lists, "")), "\n")
 	lines = slices.DeleteFunc(lines, func(l string) bool { return l == "" })
-	tracked := output(t, "git", "ls-files", "packaging/examples", "testdata/vectors")
+	tracked := output(t, "git", "ls-files", "packaging/examples", "packaging/clients", "testdata/vectors")
 	for name := range strings.FieldsSeq(tracked) {
-		name = strings.TrimPrefix(strings.TrimPrefix(name, "packaging/examples/"), "testdata/")
+		for _, prefix := range []string{"packaging/examples/", "packaging/", "testdata/"} {
+			if below, ok := strings.CutPrefix(name, prefix); ok {
+				name = below
+				break
+			}
+		}
 		lines = append(lines, "-rw-r--r-- - "+examples+name)
 	}
 	slices.Sort(lines)

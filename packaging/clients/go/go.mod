@@ -1,0 +1,3 @@
+module thumbd/clients/go
+
+go 1.24
