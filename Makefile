@@ -198,6 +198,16 @@ install: all
 	sed 's,/usr/bin,$(PREFIX)/bin,' packaging/systemd/thumbd-gc.service >$(DESTDIR)$(UNITDIR)/thumbd-gc.service
 	install -m 0644 packaging/systemd/thumbd-gc.timer $(DESTDIR)$(UNITDIR)
 	sed 's,^SocketGroup=.*,SocketGroup=$(NGINX_GROUP),' packaging/systemd/thumbd.socket >$(DESTDIR)$(UNITDIR)/thumbd.socket
+	install -D -m 0644 packaging/sysusers.d/thumbd.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/thumbd.conf
+	install -D -m 0644 packaging/tmpfiles.d/thumbd.conf $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/thumbd.conf
+	install -m 0644 packaging/thumbd.toml $(DESTDIR)$(PREFIX)/share/doc/thumbd/thumbd.toml
+	install -d $(DESTDIR)$(SYSCONFDIR)/thumbd/sites.d
+	@to=$(DESTDIR)$(SYSCONFDIR)/thumbd/thumbd.toml; [ -e $$to ] || install -m 0644 packaging/thumbd.toml $$to
+	@: the user, the groups, the folder of keys and the socket, as the packages make them
+	@[ -n '$(DESTDIR)' ] || { systemd-sysusers $(PREFIX)/lib/sysusers.d/thumbd.conf && \
+		systemd-tmpfiles --create $(PREFIX)/lib/tmpfiles.d/thumbd.conf; }
+	@[ -n '$(DESTDIR)' ] || [ ! -d /run/systemd/system ] || { systemctl daemon-reload && \
+		systemctl enable --now thumbd.socket; }
 
 clean:
 	rm -rf build dist

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -19,11 +20,15 @@ import (
 
 func checkCommand() *cobra.Command {
 	var file string
+	var reload bool
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Test the configuration, as nginx -t",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if reload {
+				return loadable(cmd.Context(), file)
+			}
 			warn := func(m config.Mistake) { fmt.Fprintln(cmd.ErrOrStderr(), "warning:", m) }
 			c, warnings, err := config.Load(file, os.Getenv("CREDENTIALS_DIRECTORY"))
 			for _, w := range warnings {
@@ -61,7 +66,23 @@ func checkCommand() *cobra.Command {
 		},
 	}
 	configFlag(cmd, &file)
+	cmd.Flags().BoolVar(&reload, "reload", false, "test what a reload depends on, and no folders; no warnings")
 	return cmd
+}
+
+// loadable returns the error with which the daemon would refuse a configuration. It
+// looks at no folder of originals or thumbnails.
+func loadable(ctx context.Context, file string) error {
+	c, _, err := config.Load(file, os.Getenv("CREDENTIALS_DIRECTORY"))
+	if err != nil {
+		return usage{err}
+	}
+	c.Workers = 1
+	s, err := newService(ctx, c, reports{}, func(config.Mistake) {})
+	if err == nil {
+		s.close()
+	}
+	return err
 }
 
 // Units that the packages install.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/http"
 	"os"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"thumbd/internal/admin"
 	"thumbd/internal/config"
 	"thumbd/internal/shell"
+	"thumbd/internal/systemd"
 )
 
 // socket tries to connect as nginx's workers do.
@@ -93,6 +95,10 @@ const askTime = 90 * time.Second
 // the configuration as it does. nginx's socket and the one for administrators
 // are asked both, as one of them may be of a daemon that hangs.
 func (v *visit) daemon(ctx context.Context) string {
+	if v.has("service-failed") && v.stumbles() && v.service["ActiveState"] == "activating" {
+		v.load()
+		return v.skip("it does not start: requests wait in the socket")
+	}
 	asking, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	var err error
@@ -126,20 +132,28 @@ func (v *visit) daemon(ctx context.Context) string {
 	switch {
 	case v.untouched:
 	case v.host.NoWorker:
-		v.find("no-worker", "", "no worker starts: "+v.host.Refused, "journalctl -u "+serviceUnit+" -n 50", "apt install --reinstall thumbd")
+		v.find("no-worker", "", "no worker starts: "+v.host.Refused, journal, "apt install --reinstall thumbd")
 	case v.host.Refused != "" && v.config != nil:
 		v.find("configuration", v.host.File, fmt.Sprintf("the daemon, as user %s, has refused it: %s", v.host.User, v.host.Refused), v.reload())
 	case v.config != nil && v.host.Checksum != v.config.Checksum():
 		v.find("not-reloaded", v.File, "it has changed since the daemon loaded it", v.reload())
 	case v.config != nil && v.host.Unwell != "":
-		v.find("daemon-unwell", "", v.host.Unwell, "journalctl -u "+serviceUnit+" -n 50", v.restart())
+		v.find("daemon-unwell", "", v.host.Unwell, journal, v.restart())
 	}
 	return fmt.Sprintf("process %d, version %s, user %s", v.host.PID, v.host.Version, v.host.User)
 }
 
 // silent says that the daemon does not answer at a socket.
 func (v *visit) silent(at string, err error) string {
-	v.find("daemon-silent", at, "thumbd does not answer: "+err.Error(), "journalctl -u "+serviceUnit+" -n 50", v.restart())
+	what := "thumbd does not answer: " + err.Error()
+	if v.managed {
+		// It may have failed only now, by this very request.
+		if now, err := systemd.Properties(context.Background(), serviceUnit, "Result", "ExecMainStatus", "ExecMainCode", "NRestarts"); err == nil {
+			maps.Copy(v.service, now)
+		}
+		what += "; " + serviceUnit + " has " + v.outcome()
+	}
+	v.find("daemon-silent", at, what, journal, v.restart())
 	return "it does not answer"
 }
 

@@ -23,7 +23,7 @@ func (v *visit) systemd(ctx context.Context) string {
 	if _, err := os.Stat("/run/systemd/system"); err != nil {
 		return v.skip("systemd does not run this machine: no units to look at")
 	}
-	names := slices.Concat([]string{"LoadState", "ActiveState", "UnitFileState", "Result", "NeedDaemonReload", "DropInPaths", "User", "Listen", "Backlog"},
+	names := slices.Concat([]string{"LoadState", "ActiveState", "SubState", "UnitFileState", "Result", "ExecMainStatus", "ExecMainCode", "NRestarts", "NeedDaemonReload", "DropInPaths", "User", "Listen", "Backlog"},
 		hardenedNames(), systemd.NetworkProperties)
 	var err error
 	if v.service, err = systemd.Properties(ctx, serviceUnit, names...); err != nil {
@@ -73,9 +73,53 @@ func (v *visit) activity() {
 			v.find("socket-not-active", socketUnit, "it is "+state+", so nobody listens ("+v.listening["Result"]+")", cure...)
 		}
 	}
-	if v.service["ActiveState"] == "failed" {
-		v.find("service-failed", serviceUnit, "it has failed: "+v.service["Result"], "journalctl -u "+serviceUnit+" -n 50", "systemctl restart "+serviceUnit)
+	switch cure, ok := beforeRun[v.service["ExecMainStatus"]]; {
+	case ok && v.stumbles():
+		v.find("service-failed", serviceUnit, "it ends before thumbd runs: "+v.outcome(), append(cure, "systemctl restart "+serviceUnit)...)
+	case v.service["ActiveState"] == "failed":
+		v.find("service-failed", serviceUnit, "it has failed: "+v.outcome(), journal, "systemctl restart "+serviceUnit)
 	}
+}
+
+// stumbles reports whether the service is failed, or between two starts of which the
+// first failed.
+func (v *visit) stumbles() bool {
+	state := v.service["ActiveState"]
+	return state == "failed" || state == "activating" && v.service["Result"] != "success"
+}
+
+// journal is the command that shows the end of the service's log.
+const journal = "journalctl -u " + serviceUnit + " -n 50"
+
+// beforeRun are the statuses with which a service ends before its program runs, see
+// systemd.exec(5), and their cures.
+var beforeRun = map[string][]string{
+	"203": {"apt install --reinstall thumbd", journal},
+	"217": {"systemd-sysusers thumbd.conf", journal},
+	"226": {
+		"a container must let systemd make namespaces: for Proxmox pct set ID --features nesting=1, for LXD lxc config set NAME security.nesting true",
+		"else a path of a drop-in is missing: systemctl cat " + serviceUnit, journal,
+	},
+	"239": {"/var/cache/thumbd must be a folder, not a link: move document_root, or mount the other folder there", journal},
+	"243": {"LoadCredential= of a drop-in names no file: systemctl cat " + serviceUnit, journal},
+}
+
+// statusNames are the names of the statuses of beforeRun.
+var statusNames = map[string]string{"203": "EXEC", "217": "USER", "226": "NAMESPACE", "239": "CACHE_DIRECTORY", "243": "CREDENTIALS"}
+
+// outcome is what systemd says of the service's last run, for example "result
+// exit-code, status 226/NAMESPACE, 12 restarts".
+func (v *visit) outcome() string {
+	if !v.managed {
+		return "systemd does not manage it"
+	}
+	status := v.service["ExecMainStatus"]
+	if v.service["ExecMainCode"] == "2" || v.service["ExecMainCode"] == "3" {
+		status = "signal " + status
+	} else if name, ok := statusNames[status]; ok {
+		status += "/" + name
+	}
+	return fmt.Sprintf("result %s, status %s, %s restarts", v.service["Result"], status, v.service["NRestarts"])
 }
 
 // hardened has the properties of the installed unit, as systemctl show prints them.

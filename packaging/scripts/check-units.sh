@@ -14,6 +14,10 @@ mkdir -p "$dir/thumbd.service.d"
 # A program that a unit names must be there.
 sed "s,/usr/bin/thumbd,$PWD/build/thumbd," packaging/systemd/thumbd.service >"$dir/thumbd.service"
 sed "s,/usr/bin/thumbd,$PWD/build/thumbd," packaging/systemd/thumbd-gc.service >"$dir/thumbd-gc.service"
+# systemd before 254 does not know these.
+if [ "$(systemd-analyze --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p')" -lt 254 ]; then
+	sed -i '/^RestartSteps=/d; /^RestartMaxDelaySec=/d' "$dir/thumbd.service"
+fi
 cp packaging/systemd/thumbd-gc.timer packaging/systemd/*.socket "$dir"
 
 # check fails where the units have a mistake, or an exposure over $1 tenths.

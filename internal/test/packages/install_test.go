@@ -28,7 +28,7 @@ var helpers = []string{
 // essential are programs that every system has and the scripts call.
 var essential = []string{
 	"/bin/sh", "/bin/cat", "/bin/cp", "/bin/grep", "/bin/mkdir", "/bin/mv", "/bin/rm", "/bin/rmdir",
-	"/usr/bin/cmp", "/usr/bin/dpkg-query", "/usr/bin/head", "/usr/bin/md5sum",
+	"/bin/readlink", "/bin/sed", "/usr/bin/dpkg-query", "/usr/bin/find", "/usr/bin/md5sum",
 }
 
 // root is an empty root file system, with the essential programs and the
@@ -144,7 +144,12 @@ func TestDebScripts(t *testing.T) {
 	// nginx is to read the new files before the new daemon answers it.
 	restarted := append(installed[:len(installed):len(installed)],
 		"nginx -t -q", "deb-systemd-invoke try-reload-or-restart nginx.service", "deb-systemd-invoke try-restart thumbd.service")
-	removed := []string{"deb-systemd-invoke stop thumbd.socket thumbd.service", "systemctl --system daemon-reload"}
+	removed := []string{
+		"deb-systemd-invoke stop thumbd-gc.timer thumbd-gc.service thumbd.socket thumbd.service",
+		"nginx -t -q", "deb-systemd-invoke try-reload-or-restart nginx.service",
+		"deb-systemd-helper --quiet was-enabled thumbd.socket", "deb-systemd-helper purge thumbd.socket",
+		"systemctl --system daemon-reload", "systemctl --system reset-failed thumbd*",
+	}
 	calls(t, "install", r.dpkg(t, "--install", deb(t)), installed...)
 	// The socket is neither stopped nor restarted, and the service runs on
 	// until the new one is there.
@@ -182,7 +187,8 @@ func TestDebScriptsWithoutSystemd(t *testing.T) {
 		"deb-systemd-helper unmask thumbd.socket",
 		"deb-systemd-helper --quiet was-enabled thumbd.socket",
 		"deb-systemd-helper enable thumbd.socket")
-	calls(t, "purge", r.dpkg(t, "--purge", "thumbd"), "deb-systemd-helper purge thumbd.socket")
+	calls(t, "purge", r.dpkg(t, "--purge", "thumbd"),
+		"deb-systemd-helper --quiet was-enabled thumbd.socket", "deb-systemd-helper purge thumbd.socket", "deb-systemd-helper purge thumbd.socket")
 }
 
 func TestRpmScripts(t *testing.T) {

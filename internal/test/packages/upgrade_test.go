@@ -3,7 +3,6 @@
 package packages
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -118,6 +117,7 @@ func TestMakeInstallKeepsEditedFiles(t *testing.T) {
 		return string(b)
 	}
 	put(t, filepath.Join(dir, "etc/nginx/snippets/thumbd.conf"), []byte("# edited\n"), 0o644)
+	put(t, filepath.Join(dir, "etc/thumbd/thumbd.toml"), []byte("# edited\n"), 0o644)
 	put(t, filepath.Join(dir, "opt/thumbd/share/thumbd/nginx/snippets/thumbd.conf"), []byte("# of before\n"), 0o644)
 	for range 2 {
 		install()
@@ -136,6 +136,23 @@ func TestMakeInstallKeepsEditedFiles(t *testing.T) {
 			if got := read("etc/" + name); got != want {
 				t.Errorf("/etc/%s is %q, want %q", name, got, want)
 			}
+		}
+		for installed, name := range map[string]string{
+			"opt/thumbd/lib/sysusers.d/thumbd.conf":             "sysusers.d/thumbd.conf",
+			"opt/thumbd/lib/tmpfiles.d/thumbd.conf":             "tmpfiles.d/thumbd.conf",
+			"opt/thumbd/share/doc/thumbd/thumbd.toml":           "thumbd.toml",
+			"opt/thumbd/lib/systemd/system/thumbd-admin.socket": "systemd/thumbd-admin.socket",
+		} {
+			shipped, err := os.ReadFile(filepath.Join(module, "packaging", name))
+			if got := read(installed); err != nil || got != string(shipped) {
+				t.Errorf("%s is not packaging/%s (%v)", installed, name, err)
+			}
+		}
+		if got := read("etc/thumbd/thumbd.toml"); got != "# edited\n" {
+			t.Errorf("/etc/thumbd/thumbd.toml is %q", got)
+		}
+		if fi, err := os.Stat(filepath.Join(dir, "etc/thumbd/sites.d")); err != nil || fi.Mode().Perm() != 0o755 {
+			t.Errorf("the folder of sites: %v, %v", fi, err)
 		}
 	}
 }
@@ -159,14 +176,21 @@ func TestUpgradeOfADebKeepsWhatWasRemoved(t *testing.T) {
 	}
 }
 
-// nginx starts without the package: what it includes is there, whole, until
-// the package comes back.
-func TestRemovalOfADebLeavesNginxItsFiles(t *testing.T) {
+// nginx starts without the package: in place of its include each file has what is
+// included, closed if it is to protect something, until the package comes back.
+func TestRemovalOfADebClosesNginxsFiles(t *testing.T) {
 	r := newRoot(t)
 	r.dpkg(t, "--install", deb(t))
-	edited := map[string]string{"nginx/snippets/thumbd-files.conf": "internal;\n", "thumbd/thumbd.toml": "# a site\n"}
+	edited := map[string]string{
+		"nginx/snippets/thumbd-proxy.conf": "internal;\n",
+		"nginx/snippets/thumbd-auth.conf":  "# mine\n\t" + "include " + share + "/nginx/snippets/thumbd-auth.conf;\nadd_header X a;\n",
+		"thumbd/thumbd.toml":               "# a site\n",
+	}
 	for name, text := range edited {
 		put(t, r.path("/etc/"+name), []byte(text), 0o644)
+	}
+	if err := os.Chmod(r.path("/etc/nginx/snippets/thumbd-auth.conf"), 0o600); err != nil {
+		t.Fatal(err)
 	}
 	r.dpkg(t, "--remove", "thumbd")
 	if r.exists(share) {
@@ -177,20 +201,64 @@ func TestRemovalOfADebLeavesNginxItsFiles(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		if want, ok := edited[name]; ok {
-			if string(got) != want {
-				t.Errorf("%s: %q, want what was edited, %q", name, got, want)
-			}
-			continue
+		text, ok := edited[name]
+		if !ok {
+			text = template(t, name)
 		}
-		whole, err := os.ReadFile(filepath.Join(module, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.HasSuffix(got, whole) || bytes.Contains(got, []byte("\ninclude ")) {
-			t.Errorf("%s: %q, want what it has included", name, got)
+		if diff := cmp.Diff(closed(t, name, text), string(got)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
 	r.dpkg(t, "--install", deb(t))
 	r.holds(t, "install again", edited)
+	fi, err := os.Stat(r.path("/etc/nginx/snippets/thumbd-auth.conf"))
+	if err != nil || fi.Mode().Perm() != 0o600 {
+		t.Errorf("the mode of an edited file is %v, %v", fi.Mode(), err)
+	}
+}
+
+// closed returns a file of /etc/nginx as it is to be without the package.
+func closed(t *testing.T, name, text string) string {
+	t.Helper()
+	shipped, err := os.ReadFile(filepath.Join(module, name))
+	if err != nil {
+		return text // thumbd.toml
+	}
+	switch name {
+	case "nginx/snippets/thumbd-files.conf", "nginx/snippets/thumbd-original.conf":
+		shipped = []byte("internal;\n")
+	case "nginx/snippets/thumbd-auth.conf":
+		shipped = []byte("deny all;\nset $thumbd_auth_reason \"\";\nset $thumbd_proof \"\";\n" +
+			"set $thumbd_root $document_root;\nset $thumbd_original_cache \"private, no-store\";\n")
+	}
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		if strings.TrimSpace(line) != "include "+share+"/"+name+";" {
+			b.WriteString(line)
+			continue
+		}
+		b.WriteString("# thumbd was removed: " + line + string(shipped) + "# thumbd was removed, end\n")
+	}
+	return b.String()
+}
+
+// A purge leaves nginx the files that it still uses, and no others.
+func TestPurgeOfADebLeavesNginxWhatItUses(t *testing.T) {
+	for text, stays := range map[string]bool{
+		"server { include snippets/thumbd.conf; }\n":                   true,
+		"server { location /a { auth_request_set $thumbd_proof 1; } }": true,
+		"# include snippets/thumbd.conf;\nserver { }\n":                false,
+	} {
+		r := newRoot(t)
+		r.dpkg(t, "--install", deb(t))
+		site := r.path("/etc/nginx/sites-enabled/thumbd.conf")
+		put(t, site, []byte(text), 0o644)
+		r.dpkg(t, "--purge", "thumbd")
+		for _, name := range placed {
+			want := stays && strings.HasPrefix(name, "nginx/")
+			if got := r.exists("/etc/" + name); got != want {
+				t.Errorf("%q: /etc/%s is there: %v, want %v", text, name, got, want)
+			}
+		}
+	}
 }

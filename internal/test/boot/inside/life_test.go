@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // thumbd ends when nobody asks, hits are served without it, and the next miss
@@ -116,7 +117,12 @@ func TestReloadWithABadFile(t *testing.T) {
 	pid := daemon(t)
 
 	put(t, configuration, gallery+"qualty = 1\n")
-	run(t, "systemctl", "reload", "thumbd.service")
+	if out, err := try(t, "systemctl", "reload", "thumbd.service"); err == nil {
+		t.Errorf("systemctl reload takes a bad file: %s", out)
+	}
+	if told := journal(t); !strings.Contains(told, "unknown key") {
+		t.Errorf("the journal does not say why:\n%s", told)
+	}
 	until(t, "word of the mistake", func() bool { return strings.Contains(status(t), "before the last reload") })
 	picture(t, signed(small, "51x30_crop", "jpg"), "jpeg", 51, 30)
 
@@ -170,5 +176,44 @@ func TestWatchdog(t *testing.T) {
 	picture(t, signed(small, "51x30_crop", "jpg"), "jpeg", 51, 30)
 	if _, err := os.Stat("/run/thumbd/thumbd.sock"); err != nil {
 		t.Error(err)
+	}
+}
+
+// A start that fails before the program runs is named at once, with systemd's own
+// word for it, and is tried again after a while.
+func TestStartThatFailsBeforeTheProgram(t *testing.T) {
+	for name, tt := range map[string]struct{ seed, heal, status, cure string }{
+		"no namespace": {
+			serviceDropIn("BindReadOnlyPaths=/nonexistent/folder") + " || true",
+			noServiceDropIn, "226/NAMESPACE", "nesting=1",
+		},
+		"a cache that is a link": {
+			"rm -rf " + cache + "; ln -s /nonexistent/cache " + cache + "; systemctl restart thumbd.service || true",
+			"rm " + cache + "; systemctl restart thumbd.service", "239/CACHE_DIRECTORY", "not a link",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			machine(t, "")
+			run(t, "sh", "-c", tt.seed)
+			begin := time.Now()
+			d := doctor(t)
+			if took := time.Since(begin); took > patience/3 {
+				t.Errorf("the doctor has taken %v", took)
+			}
+			checkFinding(t, d, "service-failed", tt.cure)
+			if !strings.Contains(fmt.Sprint(d.Findings), tt.status) {
+				t.Errorf("the doctor does not name %s: %+v", tt.status, d.Findings)
+			}
+			run(t, "sh", "-c", tt.heal)
+			picture(t, signed(small, "50x30_crop", "jpg"), "jpeg", 50, 30)
+		})
+	}
+	machine(t, "")
+	if got := property(t, "thumbd.service", "RestartUSec"); got != "1s" {
+		t.Errorf("RestartUSec is %s", got)
+	}
+	steps, longest := property(t, "thumbd.service", "RestartSteps"), property(t, "thumbd.service", "RestartMaxDelayUSec")
+	if steps != "" && (steps != "5" || longest != "10s") {
+		t.Errorf("it is tried again in %s steps, at last after %s", steps, longest)
 	}
 }

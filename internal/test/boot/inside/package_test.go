@@ -105,25 +105,19 @@ func TestRemovePurgeReinstall(t *testing.T) {
 	if got := property(t, "thumbd.socket", "ActiveState"); got != "inactive" {
 		t.Errorf("the socket of a removed package is %s", got)
 	}
+	nothingLeft(t)
 	picture(t, uri, "png", 60, 40)
 
 	install(t, "thumbd")
 	picture(t, signed(small, "61x40_crop", "png"), "png", 61, 40)
 
 	run(t, "apt-get", "-q", "-y", "purge", "thumbd")
-	for _, path := range []string{"/etc/thumbd", cache, "/etc/nginx/conf.d/thumbd.conf", "/etc/nginx/snippets/thumbd.conf"} {
+	for _, path := range []string{"/etc/thumbd", cache} {
 		if exists(path) {
 			t.Errorf("purge left %s", path)
 		}
 	}
-	// What included the snippet can't stay.
-	if err := os.Remove(nginxSite); err != nil {
-		t.Fatal(err)
-	}
-	run(t, "nginx", "-t")
-	if failed := run(t, "systemctl", "--failed", "--plain", "--no-legend"); failed != "" {
-		t.Errorf("units have failed:\n%s", failed)
-	}
+	nothingLeft(t)
 
 	install(t, "thumbd")
 	machine(t, "")
@@ -131,4 +125,65 @@ func TestRemovePurgeReinstall(t *testing.T) {
 	if got := property(t, "thumbd.socket", "UnitFileState"); got != "enabled" {
 		t.Errorf("the socket of a package that was installed again is %s", got)
 	}
+}
+
+// nothingLeft checks that a removed package has left no failed unit and no link to
+// nowhere, and that nginx can start.
+func nothingLeft(t *testing.T) {
+	t.Helper()
+	if failed := run(t, "systemctl", "list-units", "--all", "--plain", "--no-legend", "thumbd.*", "thumbd-gc.*", "thumbd-admin.*", "thumbd-metrics.*"); failed != "" {
+		t.Errorf("units are left:\n%s", failed)
+	}
+	if links := run(t, "find", "/etc/systemd", "/etc/nginx", "-xtype", "l"); links != "" {
+		t.Errorf("links to nowhere:\n%s", links)
+	}
+	run(t, "nginx", "-t")
+	run(t, "sh", "-c", restartNginx)
+}
+
+// What was protected is refused once the package has been removed, and purged, and
+// nginx starts all the same; units that were enabled are gone with it.
+func TestRemovalFailsClosed(t *testing.T) {
+	machine(t, "")
+	run(t, "systemctl", "enable", "--now", "thumbd-gc.timer", "thumbd-metrics.socket")
+	put(t, cache+"/gallery/thumbs/a.png", "a thumbnail")
+	put(t, "/srv/documents/a.txt", "a document")
+	serveHosts(t, `log_format mine '$remote_addr $thumbd_variant';
+server {
+    listen 80 default_server;
+    access_log /var/log/nginx/thumbd.log thumbd_noquery;
+    location ^~ /thumbs/ {
+        root      /var/cache/thumbd/gallery;
+        include   snippets/thumbd-auth.conf;
+        try_files $uri$thumbd_variant @thumbd;
+        error_page 401 = @login;
+    }
+    location @login { add_header X-Reason $thumbd_auth_reason; return 401; }
+    location ^~ /documents/ { try_files /_thumbd/none @thumbd; }
+    location ^~ /_documents/ { alias /srv/documents/; include snippets/thumbd-files.conf; }
+    location ^~ /_thumbd/original/ { alias /srv/documents/; include snippets/thumbd-original.conf; }
+    include snippets/thumbd.conf;
+    include snippets/thumbd-inplace.conf;
+}
+`)
+	for _, action := range []string{"remove", "purge"} {
+		run(t, "apt-get", "-q", "-y", action, "thumbd")
+		nothingLeft(t)
+		// apt purge has taken the thumbnails. One that was elsewhere would be there.
+		put(t, cache+"/gallery/thumbs/a.png", "a thumbnail")
+		for uri, want := range map[string]int{
+			"/thumbs/a.png": 403, "/thumbs/b.png": 403, "/_documents/a.txt": 404, "/_thumbd/original/a.txt": 404,
+		} {
+			if a := get(t, uri); a.status != want {
+				t.Errorf("%s: %s is answered %d, want %d", action, uri, a.status, want)
+			}
+		}
+	}
+	run(t, "rm", "-r", cache)
+	install(t, "thumbd")
+	if text, err := os.ReadFile("/etc/nginx/snippets/thumbd-auth.conf"); err != nil || strings.Contains(string(text), "deny") {
+		t.Errorf("still closed: %q, %v", text, err)
+	}
+	machine(t, "")
+	picture(t, signed(small, "63x40_crop", "png"), "png", 63, 40)
 }
