@@ -25,6 +25,8 @@ func (v *visit) site(s *config.Site, r route) {
 	v.types(&s.Thumb, r.location)
 	v.fallback(&s.Thumb, r.server)
 	v.caches(&s.Thumb, r.location)
+	v.refusals(&s.Thumb, r.location)
+	v.hosts(&s.Thumb, r.server)
 	v.guarded(s, r.location)
 	if s.Access != nil && asks(r.location.Block) {
 		v.marked(s, r)

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -135,23 +136,28 @@ func (v *visit) attempt(ctx context.Context, p *probe.Probe, routes []route, las
 		v.refused(ctx, p, routes)
 		return "refusal alone tried", false
 	}
+	begin := time.Now()
 	first, at := v.get(ctx, p, routes[0])
 	if (first.Status == http.StatusUnsupportedMediaType || first.Status == http.StatusUnprocessableEntity) && !last {
 		return "", true
 	}
+	if first.Status == http.StatusUnauthorized && first.Header.Get("X-Thumbd-Reason") == "" && v.has("location-password") {
+		return "not tried: nginx wants a password", false
+	}
 	if first.Err != nil || first.Status != http.StatusOK {
 		what, cure := v.explain(first)
+		what += v.logged(at.location.Block, p.Line(), begin)
 		v.find("probe-miss", where, fmt.Sprintf("%s through %s: %s", p.Line(), at.way().Address, what), cure...)
 		return "miss failed", false
 	}
 	if !p.Published() {
-		v.find("probe-unpublished", where, "it was answered, but is not at "+p.File(), "journalctl -u "+serviceUnit+" -n 50", shell.Line("df", "-h", p.Site.Thumb.DocumentRoot))
+		v.find("probe-unpublished", where, "it was answered, but is not at "+p.File(), journal, shell.Line("df", "-h", p.Site.Thumb.DocumentRoot))
 		return "not published", false
 	}
-	v.hit(p, at, first)
+	v.hit(p, at, first, begin)
 	for _, r := range routes {
 		again, at := v.get(ctx, p, r)
-		v.hit(p, at, again)
+		v.hit(p, at, again, begin)
 	}
 	v.refused(ctx, p, routes)
 	return fmt.Sprintf("miss and hit through %d addresses", len(routes)), false
@@ -203,12 +209,13 @@ func isFile(a probe.Answer) bool {
 	return a.Header.Get("Last-Modified") != "" || a.Header.Get("ETag") != "" || a.Header.Get("Accept-Ranges") != ""
 }
 
-// hit looks whether nginx alone has answered.
-func (v *visit) hit(p *probe.Probe, r route, a probe.Answer) {
+// hit looks whether nginx alone has answered since begin.
+func (v *visit) hit(p *probe.Probe, r route, a probe.Answer, begin time.Time) {
 	where := siteWhere(&p.Site.Thumb, r.server.Block)
 	switch {
 	case a.Err != nil || a.Status != http.StatusOK:
 		what, cure := v.explain(a)
+		what += v.logged(r.location.Block, p.Line(), begin)
 		v.find("probe-hit", where, fmt.Sprintf("%s is published, and not served through %s: %s", p.Line(), r.way().Address, what), cure...)
 	case !isFile(a):
 		v.find("probe-hit", where, fmt.Sprintf("%s is published, and nginx does not find it: thumbd has to send it", p.Line()),
@@ -243,7 +250,7 @@ func (v *visit) explain(a probe.Answer) (what string, cure []string) {
 	if reason != "" {
 		what += ", " + reason
 	}
-	log := "journalctl -u " + serviceUnit + " -n 50"
+	log := journal
 	switch {
 	case reason == "signature" || reason == "no-site" || reason == "unknown-preset" || reason == "no-proof":
 		return what + ": the daemon has another configuration", []string{v.restart()}
@@ -254,7 +261,9 @@ func (v *visit) explain(a probe.Answer) (what string, cure []string) {
 	case a.Status == http.StatusBadGateway || a.Status == http.StatusGatewayTimeout:
 		return what + ": nginx does not get to thumbd", []string{"systemctl restart " + socketUnit, "see nginx's error log"}
 	case a.Status == http.StatusForbidden:
-		return what + ": nginx may not read the file", []string{"see nginx's error log"}
+		return what + " by nginx, which may not read the file or refuses this machine: allow, deny, disable_symlinks", []string{"see nginx's error log"}
+	case a.Status == http.StatusUnauthorized:
+		return what + " by nginx, which wants a password: auth_basic", []string{"unless it is meant so, in that location write: auth_basic off;", reloadNginx}
 	case a.Status == http.StatusNotFound || a.Status >= 300 && a.Status < 400:
 		return what + " by nginx, which does not ask thumbd: it runs with another configuration, or another server block answers", []string{reloadNginx}
 	}

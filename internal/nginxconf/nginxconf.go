@@ -34,6 +34,7 @@ type Config struct {
 	main    *Block
 	user    string // as it was built
 	pid     string
+	log     string // of errors, as it was built or -e says
 }
 
 // ErrRefused is a configuration that nginx itself does not take.
@@ -95,6 +96,7 @@ func describe(built string, flags []string) *Config {
 		File:    firstMatch(built, `--conf-path=(\S+)`),
 		pid:     firstMatch(built, `--pid-path=(\S+)`),
 		user:    firstMatch(built, `--user=(\S+)`),
+		log:     firstMatch(built, `--error-log-path=(\S+)`),
 	}
 	for i, flag := range flags[:max(len(flags)-1, 0)] {
 		switch flag {
@@ -102,6 +104,8 @@ func describe(built string, flags []string) *Config {
 			c.Prefix = flags[i+1]
 		case "-c":
 			c.File = flags[i+1]
+		case "-e":
+			c.log = flags[i+1]
 		}
 	}
 	if !filepath.IsAbs(c.File) {
@@ -211,6 +215,19 @@ func (c *Config) PIDFile() string {
 		return c.Abs(b.Arg(0))
 	}
 	return c.Abs(c.pid)
+}
+
+// ErrorLog returns the file of errors in b, or "" if they go elsewhere.
+func (c *Config) ErrorLog(b *Block) string {
+	logs := b.Effective("error_log")
+	path := c.log
+	if len(logs) > 0 {
+		path = logs[len(logs)-1].Arg(0)
+	}
+	if path == "" || path == "stderr" || strings.Contains(path, ":") {
+		return ""
+	}
+	return c.Abs(path)
 }
 
 // Abs returns a path of the configuration as an absolute one.

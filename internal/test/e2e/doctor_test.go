@@ -5,15 +5,20 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"flag"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"thumbd/internal/doctor"
 	"thumbd/internal/test/rig"
@@ -156,6 +161,10 @@ type disease struct {
 	flags    []string
 	want     string
 	cure     string
+	log      string // a part of the line of nginx's error log
+	// kept says that nginx may still have a connection to the daemon, so that some
+	// thumbnails are answered.
+	kept bool
 }
 
 // diseases are what the doctor must find, each in an installation in which all
@@ -163,42 +172,48 @@ type disease struct {
 func diseases() map[string]disease {
 	const location = "location ^~ /thumbs/ {"
 	return map[string]disease{
-		"no nginx":                        {flags: []string{"--nginx", "/nonexistent/nginx"}, want: "nginx-missing", cure: "apt install nginx"},
-		"nonsense in nginx.conf":          {old: "events {", new: "nonsense; events {", want: "nginx-configuration", cure: "nginx -t"},
-		"conf.d not included":             {old: "include conf.d/*.conf;", want: "upstream-missing", cure: "include"},
-		"few connections":                 {old: "worker_connections 1024", new: "worker_connections 64", want: "worker-connections", cure: "worker_connections 1024;"},
-		"nginx not started":               {old: "/nginx.pid;", new: "/none.pid;", want: "nginx-not-running", cure: "systemctl enable --now nginx"},
-		"another prefix":                  {old: location, new: "location ^~ /thumb/ {", want: "location-missing", cure: "location ^~ /thumbs/ {"},
-		"a regular expression":            {old: location, new: `location ~* \.(jpe?g|png)$ { } location /thumbs/ {`, want: "location-regexp", cure: location},
-		"a location within the site":      {old: location, new: "location ^~ /thumbs/animals/ { } " + location, want: "location-taken", cure: "another prefix"},
-		"no ^~":                           {old: location, new: "location /thumbs/ {", want: "caret-missing", cure: location},
-		"no snippet":                      {old: "include snippets/thumbd.conf;", want: "snippet-missing", cure: "include snippets/thumbd.conf;"},
-		"an edited snippet":               {file: "snippets/thumbd.conf", old: "proxy_set_header X-Request-Id     $request_id;", want: "snippet-edited", cure: "/snippets/thumbd.conf.edited\necho 'include /usr/share/thumbd/nginx/snippets/thumbd.conf;' > /"},
-		"more in a snippet":               {file: "snippets/thumbd.conf", old: "proxy_bind off;", new: "proxy_bind off; proxy_limit_rate 1k;", want: "snippet-edited", cure: "echo 'include /usr/share/thumbd/nginx/snippets/thumbd.conf;' > /"},
-		"an old auth snippet":             {file: "snippets/thumbd-auth.conf", old: "expires    off;", want: "snippet-edited", cure: "echo 'include /usr/share/thumbd/nginx/snippets/thumbd-auth.conf;' > /"},
-		"an old files snippet":            {file: "snippets/thumbd-files.conf", old: "disable_symlinks on from=$document_root;", want: "snippet-edited", cure: "echo 'include /usr/share/thumbd/nginx/snippets/thumbd-files.conf;' > /"},
-		"an old map":                      {file: "conf.d/thumbd.conf", old: "map $uri $thumbd_webp {\n    volatile;", new: "map $uri $thumbd_webp {", want: "snippet-edited", cure: "echo 'include /usr/share/thumbd/nginx/conf.d/thumbd.conf;' > /"},
-		"another root":                    {old: "/root/gallery;", new: "/root;", want: "root-wrong", cure: "/root/gallery;"},
-		"alias":                           {old: location + "\n            root ", new: location + "\n            alias ", want: "root-wrong", cure: "/root/gallery;"},
-		"no try_files":                    {old: "try_files $uri @thumbd;", want: "try-files", cure: "try_files $uri @thumbd;"},
-		"try_files without thumbd":        {old: "try_files $uri @thumbd;", new: "try_files $uri =404;", want: "try-files", cure: "try_files $uri @thumbd;"},
-		"no negotiation in nginx":         {old: "try_files $uri$thumbd_variant ", new: "try_files $uri ", want: "negotiation", cure: "try_files $uri$thumbd_variant @thumbd;"},
-		"negotiation in nginx alone":      {old: "try_files $uri @thumbd;", new: "try_files $uri$thumbd_webp @thumbd;", want: "negotiation", cure: "try_files $uri @thumbd;"},
-		"no media type of AVIF":           {old: "include      /etc/nginx/mime.types;", new: "types { image/jpeg jpg; image/png png; image/webp webp; image/gif gif; }", want: "mime-types", cure: "image/avif avif;"},
-		"a named location to nowhere":     {old: "try_files $uri @thumbd;", new: "try_files $uri @snippet;", want: "try-files", cure: "try_files $uri @thumbd;"},
-		"no Vary":                         {old: "add_header Vary Accept always;", want: "vary-missing", cure: "add_header Vary Accept always;"},
-		"open_file_cache":                 {old: "sendfile     on;", new: "sendfile on; open_file_cache max=100;", want: "open-file-cache", cure: "open_file_cache off;"},
-		"gzip of images":                  {old: "sendfile     on;", new: "sendfile on; gzip on; gzip_types text/css image/jpeg;", want: "gzip-images", cure: "gzip off;"},
-		"a protected site not checked":    {old: "include snippets/thumbd-auth.conf;", want: "auth-missing", cure: "include snippets/thumbd-auth.conf;"},
-		"no marker kept":                  {file: "snippets/thumbd-auth.conf", old: "auth_request_set $thumbd_proof $upstream_http_x_thumbd_proof;", want: "snippet-outdated", cure: "echo 'include /usr/share/thumbd/nginx/snippets/thumbd"},
-		"no marker sent":                  {file: "snippets/thumbd.conf", old: "proxy_set_header X-Thumbd-Proof   $thumbd_proof;", want: "snippet-outdated", cure: "echo 'include /usr/share/thumbd/nginx/snippets/thumbd"},
-		"a protected tree as an alias":    {old: location, new: "location ^~ /all/ { alias root/gallery/thumbs/; } " + location, want: "tree-open", cure: "remove that location"},
-		"a protected tree below a root":   {old: location, new: "location ^~ /gallery/ { root root; } " + location, want: "tree-open", cure: "location ^~ /gallery/thumbs/ { return 404; }"},
-		"a protected tree elsewhere":      {old: "server_name small.example", new: "root root/gallery; server_name small.example", want: "tree-open", cure: "include snippets/thumbd-auth.conf;"},
-		"a protected tree by its suffix":  {old: location, new: `location ~ \.png$ { root root/gallery; } location ^~ /none/ { root root/gallery; } location /thumbs/ {`, want: "tree-open", cure: "include snippets/thumbd-auth.conf;"},
-		"downloads by another location":   {old: location, new: "location ^~ /files/ { alias /; } " + location, want: "files-open", cure: "location ^~ /files/tmp/"},
-		"another rule lets in":            {old: "include snippets/thumbd-auth.conf;", new: "include snippets/thumbd-auth.conf; satisfy any;", want: "auth-missing", cure: "satisfy all;"},
-		"an open site checked":            {old: "location ^~ /old/ {", new: "location ^~ /old/ { auth_request /_thumbd/auth;", want: "auth-needless", cure: "[site.old.access]"},
+		"no nginx":                       {flags: []string{"--nginx", "/nonexistent/nginx"}, want: "nginx-missing", cure: "apt install nginx"},
+		"nonsense in nginx.conf":         {old: "events {", new: "nonsense; events {", want: "nginx-configuration", cure: "nginx -t"},
+		"conf.d not included":            {old: "include conf.d/*.conf;", want: "upstream-missing", cure: "include"},
+		"few connections":                {old: "worker_connections 1024", new: "worker_connections 64", want: "worker-connections", cure: "worker_connections 1024;"},
+		"nginx not started":              {old: "/nginx.pid;", new: "/none.pid;", want: "nginx-not-running", cure: "systemctl enable --now nginx"},
+		"another prefix":                 {old: location, new: "location ^~ /thumb/ {", want: "location-missing", cure: "location ^~ /thumbs/ {"},
+		"a regular expression":           {old: location, new: `location ~* \.(jpe?g|png)$ { } location /thumbs/ {`, want: "location-regexp", cure: location},
+		"a location within the site":     {old: location, new: "location ^~ /thumbs/animals/ { } " + location, want: "location-taken", cure: "another prefix"},
+		"no ^~":                          {old: location, new: "location /thumbs/ {", want: "caret-missing", cure: location},
+		"no snippet":                     {old: "include snippets/thumbd.conf;", want: "snippet-missing", cure: "include snippets/thumbd.conf;"},
+		"an edited snippet":              {file: "snippets/thumbd.conf", old: "proxy_set_header X-Request-Id     $request_id;", want: "snippet-edited", cure: "/snippets/thumbd.conf.edited\necho 'include /usr/share/thumbd/nginx/snippets/thumbd.conf;' > /"},
+		"more in a snippet":              {file: "snippets/thumbd.conf", old: "proxy_bind off;", new: "proxy_bind off; proxy_limit_rate 1k;", want: "snippet-edited", cure: "echo 'include /usr/share/thumbd/nginx/snippets/thumbd.conf;' > /"},
+		"an old auth snippet":            {file: "snippets/thumbd-auth.conf", old: "expires    off;", want: "snippet-edited", cure: "echo 'include /usr/share/thumbd/nginx/snippets/thumbd-auth.conf;' > /"},
+		"an old files snippet":           {file: "snippets/thumbd-files.conf", old: "disable_symlinks on from=$document_root;", want: "snippet-edited", cure: "echo 'include /usr/share/thumbd/nginx/snippets/thumbd-files.conf;' > /"},
+		"an old map":                     {file: "conf.d/thumbd.conf", old: "map $uri $thumbd_webp {\n    volatile;", new: "map $uri $thumbd_webp {", want: "snippet-edited", cure: "echo 'include /usr/share/thumbd/nginx/conf.d/thumbd.conf;' > /"},
+		"another root":                   {old: "/root/gallery;", new: "/root;", want: "root-wrong", cure: "/root/gallery;"},
+		"alias":                          {old: location + "\n            root ", new: location + "\n            alias ", want: "root-wrong", cure: "/root/gallery;"},
+		"no try_files":                   {old: "try_files $uri @thumbd;", want: "try-files", cure: "try_files $uri @thumbd;"},
+		"try_files without thumbd":       {old: "try_files $uri @thumbd;", new: "try_files $uri =404;", want: "try-files", cure: "try_files $uri @thumbd;"},
+		"no negotiation in nginx":        {old: "try_files $uri$thumbd_variant ", new: "try_files $uri ", want: "negotiation", cure: "try_files $uri$thumbd_variant @thumbd;"},
+		"negotiation in nginx alone":     {old: "try_files $uri @thumbd;", new: "try_files $uri$thumbd_webp @thumbd;", want: "negotiation", cure: "try_files $uri @thumbd;"},
+		"no media type of AVIF":          {old: "include      /etc/nginx/mime.types;", new: "types { image/jpeg jpg; image/png png; image/webp webp; image/gif gif; }", want: "mime-types", cure: "image/avif avif;"},
+		"a named location to nowhere":    {old: "try_files $uri @thumbd;", new: "try_files $uri @snippet;", want: "try-files", cure: "try_files $uri @thumbd;"},
+		"no Vary":                        {old: "add_header Vary Accept always;", want: "vary-missing", cure: "add_header Vary Accept always;"},
+		"open_file_cache":                {old: "sendfile     on;", new: "sendfile on; open_file_cache max=100;", want: "open-file-cache", cure: "open_file_cache off;"},
+		"gzip of images":                 {old: "sendfile     on;", new: "sendfile on; gzip on; gzip_types text/css image/jpeg;", want: "gzip-images", cure: "gzip off;"},
+		"a protected site not checked":   {old: "include snippets/thumbd-auth.conf;", want: "auth-missing", cure: "include snippets/thumbd-auth.conf;"},
+		"no marker kept":                 {file: "snippets/thumbd-auth.conf", old: "auth_request_set $thumbd_proof $upstream_http_x_thumbd_proof;", want: "snippet-outdated", cure: "echo 'include /usr/share/thumbd/nginx/snippets/thumbd"},
+		"no marker sent":                 {file: "snippets/thumbd.conf", old: "proxy_set_header X-Thumbd-Proof   $thumbd_proof;", want: "snippet-outdated", cure: "echo 'include /usr/share/thumbd/nginx/snippets/thumbd"},
+		"a protected tree as an alias":   {old: location, new: "location ^~ /all/ { alias root/gallery/thumbs/; } " + location, want: "tree-open", cure: "remove that location"},
+		"a protected tree below a root":  {old: location, new: "location ^~ /gallery/ { root root; } " + location, want: "tree-open", cure: "location ^~ /gallery/thumbs/ { return 404; }"},
+		"a protected tree elsewhere":     {old: "server_name small.example", new: "root root/gallery; server_name small.example", want: "tree-open", cure: "include snippets/thumbd-auth.conf;"},
+		"a protected tree by its suffix": {old: location, new: `location ~ \.png$ { root root/gallery; } location ^~ /none/ { root root/gallery; } location /thumbs/ {`, want: "tree-open", cure: "include snippets/thumbd-auth.conf;"},
+		"downloads by another location":  {old: location, new: "location ^~ /files/ { alias /; } " + location, want: "files-open", cure: "location ^~ /files/tmp/"},
+		"another rule lets in":           {old: "include snippets/thumbd-auth.conf;", new: "include snippets/thumbd-auth.conf; satisfy any;", want: "auth-missing", cure: "satisfy all;"},
+		"an open site checked":           {old: "location ^~ /old/ {", new: "location ^~ /old/ { auth_request /_thumbd/auth;", want: "auth-needless", cure: "[site.old.access]"},
+		"everybody denied":               {old: "location ^~ /old/ {", new: "location ^~ /old/ { deny all;", want: "location-denied", cure: "allow all;"},
+		"everybody denied around it":     {old: "sendfile     on;", new: "sendfile on; deny all;", want: "location-denied", cure: "allow all;"},
+		"a password":                     {old: "location ^~ /old/ {", new: "location ^~ /old/ { auth_basic closed;", want: "location-password", cure: "auth_basic off;"},
+		"links that nginx does not follow": {old: "location ^~ /old/ {", new: "location ^~ /old/ { disable_symlinks on;", change: linkedTree,
+			want: "symlinks-disabled", cure: "disable_symlinks off;"},
+		"a name that is no host":          {old: "server_name small.example", new: "server_name www.example small.example", want: "host-missing", cure: `"www.example"`},
 		"another host":                    {old: "server_name small.example", new: "server_name large.example", want: "host-elsewhere", cure: "server_name of that server block: small.example"},
 		"a server block without the site": {old: "location ^~ /small/ {", new: "location ^~ /large/ {", want: "location-missing", cure: "location ^~ /small/ {"},
 		"downloads that are not internal": {old: "include snippets/thumbd-files.conf; }", new: "}", want: "files-open", cure: "include snippets/thumbd-files.conf;"},
@@ -212,9 +227,9 @@ func diseases() map[string]disease {
 
 		"nginx not reloaded":       {change: touchConf, want: "nginx-not-reloaded", cure: "systemctl reload nginx"},
 		"no configuration":         {change: away("thumbd.toml"), want: "no-site", cure: "thumbd init "},
-		"nobody at the socket":     {change: deafSocket, want: "socket-dead", cure: "systemctl restart thumbd.socket"},
-		"rights of the socket":     {change: mode("thumbd.sock", 0), want: "socket-rights", cure: "SocketGroup="},
-		"no answer":                {change: muteSocket, want: "daemon-silent", cure: "journalctl -u thumbd.service"},
+		"nobody at the socket":     {change: deafSocket, kept: true, want: "socket-dead", cure: "systemctl restart thumbd.socket", log: "failed (111: Connection refused) while connecting to upstream"},
+		"rights of the socket":     {change: mode("thumbd.sock", 0), kept: true, want: "socket-rights", cure: "SocketGroup="},
+		"no answer":                {change: muteSocket, kept: true, want: "daemon-silent", cure: "journalctl -u thumbd.service"},
 		"a tree that is a file":    {change: fileInPlaceOfTree, want: "tree-unwritable", cure: "restart"},
 		"a root that is closed":    {change: mode("root/old", 0), want: "nginx-cannot-read", cure: "chmod o+x "},
 		"no originals' folder":     {change: originalsAway(false), want: "originals-unreadable", cure: "install -d "},
@@ -227,9 +242,51 @@ func diseases() map[string]disease {
 	}
 }
 
-func TestDoctorFindsWhatIsWrong(t *testing.T) {
+// healthy are other ways to write the same installation, with which nothing is wrong.
+func healthy() map[string]disease {
+	const location = "location ^~ /old/ {"
+	return map[string]disease{
+		"as it is":                         {},
+		"a root with a slash":              {old: "/root/old;", new: "/root/old/;"},
+		"a variable in the location":       {old: "/root/old;", new: "/root/old; set $quoted \"a b\";"},
+		"rules for some clients":           {old: location, new: location + " allow 10.0.0.0/8; deny all;"},
+		"everybody allowed":                {old: location, new: location + " allow all;"},
+		"no password here":                 {old: location, new: location + " auth_basic off;"},
+		"no links to follow":               {old: location, new: location + " disable_symlinks on;"},
+		"a cache that is off":              {old: location, new: location + " open_file_cache off;"},
+		"gzip of texts":                    {old: "sendfile     on;", new: "sendfile on; gzip on; gzip_types text/css image/svg+xml;"},
+		"gzip that is off here":            {old: location, new: location + " gzip off; gzip_types image/jpeg;"},
+		"more connections":                 {old: "worker_connections 1024", new: "worker_connections 8192"},
+		"more headers":                     {old: location, new: location + ` add_header X-Frame-Options DENY always;`},
+		"a name that is sent on":           {old: "server_name small.example", new: `if ($host = www.example) { return 301 http://small.example$request_uri; } server_name www.example small.example`},
+		"a wildcard's name":                {old: "server_name small.example", new: "server_name small.example x.b.example"},
+		"a location of something else":     {old: location, new: `location ~ \.php$ { return 404; } ` + location},
+		"another site's server block":      {old: "sendfile     on;", new: "sendfile on; server { listen unix:other.sock; server_name other.example; root /srv/other; }"},
+		"media types of its own":           {old: location, new: location + " types { image/jpeg jpg jpeg; image/png png; image/webp webp; image/avif avif; image/gif gif; }"},
+		"a limit of misses":                {old: "sendfile     on;", new: "sendfile on; limit_req_zone $binary_remote_addr zone=miss:1m rate=9r/s;"},
+		"an own location before thumbd":    {old: "location ^~ /news/ {", new: "location @mine { try_files /_none @thumbd; } location ^~ /news/ {"},
+		"a comment in the configuration":   {old: "sendfile     on;", new: "# deny all; auth_basic x;\n sendfile on;"},
+		"pages of its own in place of 404": {old: location, new: location + " error_page 404 /none.html;"},
+	}
+}
+
+var updateTable = flag.Bool("update", false, "write testdata/doctor.txt anew")
+
+// The doctor says of each situation exactly what the table has: each finding with its
+// name, place, cause and cure, and nothing else; of a right one nothing at all.
+func TestDoctorsTable(t *testing.T) {
 	r := start(t, clinic(t))
-	for name, s := range diseases() {
+	situations := diseases()
+	for name, s := range healthy() {
+		situations["right: "+name] = s
+	}
+	if len(situations) < 60 {
+		t.Errorf("%d situations, want 60", len(situations))
+	}
+	table := doctorsTable(t)
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(situations)) {
+		s := situations[name]
 		t.Run(name, func(t *testing.T) {
 			if s.change != nil {
 				defer s.change(t, r)()
@@ -237,11 +294,92 @@ func TestDoctorFindsWhatIsWrong(t *testing.T) {
 			if s.old != "" {
 				defer replace(t, r, s)()
 			}
-			wantFinding(t, examine(t, r, s.flags...), s.want, s.cure)
+			found := examine(t, r, s.flags...)
+			if s.want != "" {
+				wantFinding(t, found, s.want, s.cure)
+			}
+			if text := fmt.Sprintf("%+v", found.Findings); !strings.Contains(text, s.log) {
+				t.Errorf("no %q of nginx's error log in %s", s.log, text)
+			}
+			if s.kept {
+				found.Findings = slices.DeleteFunc(found.Findings, func(f doctor.Finding) bool { return strings.HasPrefix(f.Name, "probe-") })
+			}
+			got := said(r, found)
+			fmt.Fprintf(&b, "\n== %s\n%s", name, got)
+			// Another user than root sees less, and names other users.
+			if os.Geteuid() != 0 || *updateTable {
+				return
+			}
+			if diff := cmp.Diff(table[name], got); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
 		})
+	}
+	if *updateTable {
+		put(t, "testdata/doctor.txt", []byte(tableHead+b.String()))
 	}
 	for _, f := range examine(t, r).Findings {
 		t.Errorf("undone: %+v", f)
+	}
+}
+
+const tableHead = `# What thumbd doctor says of each situation of TestDoctorsTable: name, place, cause,
+# and, below it, the cure. DIR is the installation, N a number that may differ. Made by
+# go test ./internal/test/e2e -run TestDoctorsTable -update, as root: read the changes.
+`
+
+// doctorsTable returns testdata/doctor.txt by the situations.
+func doctorsTable(t *testing.T) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile("testdata/doctor.txt")
+	if err != nil && !*updateTable {
+		t.Fatal(err)
+	}
+	table := make(map[string]string)
+	for _, part := range strings.Split(string(text), "\n== ")[1:] {
+		name, said, _ := strings.Cut(part, "\n")
+		table[name] = strings.TrimRight(said, "\n")
+		if said != "" {
+			table[name] += "\n"
+		}
+	}
+	return table
+}
+
+// said returns findings as the table has them.
+func said(r *rig.Rig, found doctor.Result) string {
+	var b strings.Builder
+	for _, f := range found.Findings {
+		fmt.Fprintf(&b, "%s: %s | %s | %s\n", f.Status, f.Name, f.Where, f.What)
+		for _, line := range f.Cure {
+			fmt.Fprintf(&b, "    %s\n", strings.ReplaceAll(line, "\n", "\n    "))
+		}
+	}
+	text := strings.ReplaceAll(b.String(), r.Dir, "DIR")
+	for pattern, with := range map[string]string{
+		regexp.QuoteMeta(os.TempDir()) + `/thumbd-originals-\d+`: "ORIGINALS",
+		`:\d+\b`:                    ":N",
+		`HUP \d+`:                   "HUP N",
+		`doctor[A-Z2-7]+_[\w-]{28}`: "doctorRANDOM_SIGNATURE",
+		// Which operation fails first is chance.
+		`(does not answer: ).*`:          "$1…",
+		`(nginx's error log: \[\w+\]).*`: "$1 …",
+	} {
+		text = regexp.MustCompile(pattern).ReplaceAllString(text, with)
+	}
+	return text
+}
+
+// linkedTree puts a link in place of the tree of a site.
+func linkedTree(t *testing.T, r *rig.Rig) func() {
+	path := r.Root("old")
+	back := moved(t, path)
+	if err := os.Symlink(path+".away", path); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		must(t, os.Remove(path))
+		back()
 	}
 }
 
