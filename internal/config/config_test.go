@@ -601,3 +601,19 @@ func TestInPlace(t *testing.T) {
 		t.Errorf("got %+v", s)
 	}
 }
+
+// The presets of the layout wordpress have the order of the file, and a box may be
+// larger than a thumbnail: 1024x9999.
+func TestSizesOfWordPressHaveAnOrder(t *testing.T) {
+	for _, scheme := range []string{"preset", "inplace"} {
+		const text = "layout = \"wordpress\"\n[site.a.preset.zebra]\nsize = \"1024x9999\"\nmethod = \"fit\"\n[site.a.preset.2_x]\nsize = \"9x9\"\nmethod = \"crop\"\n"
+		c, _, err := LoadFiles([]File{{Name: "a.toml", Data: []byte(site("a", "keys", "scheme = \""+scheme+"\"") + text)}}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := c.Sites[0].Thumb
+		if s.Layout != thumb.WordPressLayout || s.Presets["zebra"].Rank != 0 || s.Presets["2_x"].Rank != 1 {
+			t.Errorf("%s: %+v", scheme, s)
+		}
+	}
+}

@@ -11,6 +11,9 @@ import (
 // inPlace reads and checks what is for the scheme inplace.
 func (r *reader) inPlace(c *Config, d *draft) {
 	t, ok := r.table(d.table, "inplace")
+	if d.Thumb.Scheme == thumb.PresetScheme && d.Thumb.Layout == thumb.WordPressLayout && d.table.has("access") {
+		r.mistake(d.table.at("access"), `is for scheme = "inplace" with layout = "wordpress"; choose that, or remove this`)
+	}
 	if d.Thumb.Scheme != thumb.InPlace {
 		if ok && d.Thumb.Scheme != 0 {
 			r.mistake(t.key, "is for the scheme inplace; remove it")
@@ -32,6 +35,9 @@ func (r *reader) inPlace(c *Config, d *draft) {
 		r.mistake(d.table.key, "snippets/thumbd-inplace.conf has the location @thumbd_%s; choose another name for the site", d.Thumb.Name)
 	}
 	for _, name := range []string{"enlarge", "formats", "frames_over", "placeholder", "preset", "render_together", "watermark"} {
+		if name == "preset" && d.Thumb.Layout == thumb.WordPressLayout {
+			continue
+		}
 		if d.table.has(name) {
 			r.mistake(d.table.at(name), "has no effect on the variants of the scheme inplace; remove it")
 		}

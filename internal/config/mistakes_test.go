@@ -79,6 +79,11 @@ func preset(lines ...string) string {
 	return site("a", `scheme = "preset"`, "keys") + "[site.a.preset.card]\n" + strings.Join(lines, "\n") + "\n"
 }
 
+// wordpress is a site of the layout wordpress without presets.
+func wordpress(lines ...string) string {
+	return site("a", append([]string{"keys"}, append(lines[:1:1], append([]string{`layout = "wordpress"`}, lines[1:]...)...)...)...)
+}
+
 func signedPreset(lines ...string) string {
 	return site("a") + "[site.a.preset.card]\n" + strings.Join(lines, "\n") + "\n"
 }
@@ -217,7 +222,22 @@ var mistakes = []struct {
 		`:10: site.a.preset.card.uncovered: want ratio or axes, have "both"`},
 	{"a layout of another scheme", site("a", `layout = "liip"`), ":7: site.a.layout: is for the scheme preset; remove it"},
 	{"an unknown layout", site("a", `scheme = "preset"`, "keys", `layout = "imgix"`),
-		`:7: site.a.layout: want preset, liip or drupal, have "imgix"`},
+		`:7: site.a.layout: want preset, liip, drupal or wordpress, have "imgix"`},
+	{"wordpress without sizes", wordpress(`scheme = "preset"`), `:7: site.a.layout: want a [site.a.preset.NAME] for each size that WordPress has registered; thumbd init --from writes them`},
+	{"wordpress of another scheme", site("a", `layout = "wordpress"`) + "[site.a.preset.card]\nsize = \"1x1\"\nmethod = \"fit\"\n", ":7: site.a.layout: is for the scheme preset; remove it"},
+	{"what wordpress has no use for", wordpress(`scheme = "preset"`, `negotiate = ["webp"]`, `render_together = ["m"]`) +
+		"[site.a.preset.m]\nsize = \"1024x9999\"\nmethod = \"fit\"\ndpr = [2]\nenlarge = true\nframes = 1\n[site.a.preset.n]\nsize = \"9x9\"\nmethod = \"pad\"\n",
+		`:8: site.a.negotiate: has no effect with layout = "wordpress"; choose scheme = "inplace", or remove this
+:9: site.a.render_together: has no effect with layout = "wordpress"; remove it
+:13: site.a.preset.m.dpr: has no effect with layout = "wordpress"; remove it
+:14: site.a.preset.m.enlarge: has no effect with layout = "wordpress"; remove it
+:15: site.a.preset.m.frames: has no effect with layout = "wordpress"; remove it
+:18: site.a.preset.n.method: WordPress has fit and crop; choose one of these, smart or attention`},
+	{"wordpress with access rules", wordpress(`scheme = "preset"`) + "[site.a.preset.m]\nsize = \"9x9\"\nmethod = \"fit\"\n[site.a.access]\nproofs = [\"signature\"]\nkeys = [\"a.key\"]\n",
+		`:11: site.a.access: is for scheme = "inplace" with layout = "wordpress"; choose that, or remove this`},
+	{"wordpress of an origin", strings.Replace(wordpress(`scheme = "preset"`), "/srv/a", "https://a.example/", 1) + "[site.a.preset.m]\nsize = \"9x9\"\nmethod = \"fit\"\n",
+		`:4: site.a.originals: want a folder with layout = "wordpress": nginx itself serves what is in it`},
+	{"wordpress in place without sizes", inPlace("a", `layout = "wordpress"`), `:6: site.a.layout: want a [site.a.preset.NAME] for each size that WordPress has registered; thumbd init --from writes them`},
 	{"factors of a layout", site("a", `scheme = "preset"`, "keys", `layout = "drupal"`, "factors = [50]"),
 		`:8: site.a.factors: is for layout = "preset"; remove one of them`},
 	{"a preset that can't be asked for", site("a", `scheme = "preset"`, "keys", `layout = "liip"`) +

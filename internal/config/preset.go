@@ -3,6 +3,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -16,7 +17,7 @@ import (
 // presets reads and checks the presets of a site.
 func (r *reader) presets(d *draft) {
 	all, ok := r.table(d.table, "preset")
-	if d.Thumb.Scheme == thumb.InPlace {
+	if d.Thumb.Scheme == thumb.InPlace && d.Thumb.Layout != thumb.WordPressLayout {
 		return
 	}
 	if ok && d.Thumb.Scheme == thumb.RestThumbnails {
@@ -33,6 +34,10 @@ func (r *reader) presets(d *draft) {
 		r.read(t, presetFields(&p))
 		d.Thumb.Presets[name] = p
 		r.checkPreset(d, t, name)
+	}
+	if d.Thumb.Layout == thumb.WordPressLayout {
+		r.checkSizes(d, all)
+		return
 	}
 	if len(all.values) == 0 && d.Thumb.Scheme == thumb.PresetScheme {
 		d.Thumb.Presets = thumb.DefaultPresets()
@@ -51,7 +56,7 @@ func PresetName(name string) error {
 // checkPresetName checks that URIs of the site can have a preset's name.
 func (r *reader) checkPresetName(d *draft, t table, name string) {
 	pattern, rule := namePattern, nameRule
-	if d.isScheme(thumb.PresetScheme) {
+	if d.isScheme(thumb.PresetScheme) || d.Thumb.Layout == thumb.WordPressLayout {
 		pattern, rule = presetPattern, presetRule
 	}
 	if !pattern.MatchString(name) {
@@ -117,7 +122,9 @@ func (r *reader) checkPreset(d *draft, t table, name string) {
 		r.mistake(t.at("watermark"), "there is no [%s.watermark.%s]; add it, or remove this", d.table.key, name)
 	}
 	r.checkWidths(d, t, p)
-	if w, h := largest(&d.Thumb, name); w > d.Thumb.MaxWidth || h > d.Thumb.MaxHeight {
+	// A size of WordPress is never larger than the original, and its box is: 1024x9999.
+	bounded := d.Thumb.Layout == thumb.WordPressLayout
+	if w, h := largest(&d.Thumb, name); !bounded && (w > d.Thumb.MaxWidth || h > d.Thumb.MaxHeight) {
 		r.mistake(t.at("size"), "is up to %dx%d, over thumbnail_width x thumbnail_height, %dx%d; lower it, or raise those in [limits]",
 			w, h, d.Thumb.MaxWidth, d.Thumb.MaxHeight)
 	}
@@ -137,6 +144,34 @@ func (r *reader) checkWidths(d *draft, t table, p thumb.Preset) {
 	for _, f := range p.Formats {
 		if d.Thumb.Scheme == thumb.Signed && !slices.Contains(d.Thumb.Formats, f) {
 			r.mistake(t.at("formats"), "the site's formats lack %v; add it there, or remove it here", f)
+		}
+	}
+}
+
+// checkSizes checks the presets of the layout wordpress, and ranks them as the file
+// has them.
+func (r *reader) checkSizes(d *draft, all table) {
+	names := slices.SortedFunc(maps.Keys(d.Thumb.Presets), func(a, b string) int {
+		return cmp.Or(r.places[all.at(a)].compare(r.places[all.at(b)]), strings.Compare(a, b))
+	})
+	if len(names) == 0 {
+		r.mistake(d.table.at("layout"), "want a [%s.preset.NAME] for each size that WordPress has registered; thumbd init --from writes them", d.table.key)
+	}
+	for i, name := range names {
+		t, ok := r.table(all, name)
+		p := d.Thumb.Presets[name]
+		p.Rank = i
+		d.Thumb.Presets[name] = p
+		if !ok {
+			continue
+		}
+		if m := p.Transform.Method; r.sound(t, "method") && !slices.Contains([]thumb.Method{thumb.Fit, thumb.Crop, thumb.Smart, thumb.Attention}, m) {
+			r.mistake(t.at("method"), `WordPress has fit and crop; choose one of these, smart or attention`)
+		}
+		for _, name := range []string{"dpr", "enlarge", "formats", "frames", "uncovered", "watermark", "widths"} {
+			if t.has(name) {
+				r.mistake(t.at(name), `has no effect with layout = "wordpress"; remove it`)
+			}
 		}
 	}
 }

@@ -176,8 +176,20 @@ func (r *reader) checkLayout(d *draft) {
 	if !d.isScheme(thumb.PresetScheme) && factors {
 		r.mistake(d.table.at("factors"), alone)
 	}
-	if !d.isScheme(thumb.PresetScheme) && layout {
+	sizes := d.Thumb.Layout == thumb.WordPressLayout
+	inPlace := d.Thumb.Scheme == thumb.InPlace
+	switch {
+	case inPlace && sizes:
+	case !d.isScheme(thumb.PresetScheme) && layout:
 		r.mistake(d.table.at("layout"), alone)
+	case sizes && len(d.Thumb.Negotiate) > 0:
+		r.mistake(d.table.at("negotiate"), `has no effect with layout = "wordpress"; choose scheme = "inplace", or remove this`)
+	}
+	if sizes && len(d.Thumb.Together) > 0 {
+		r.mistake(d.table.at("render_together"), `has no effect with layout = "wordpress"; remove it`)
+	}
+	if sizes && !inPlace && d.Fetch != nil {
+		r.mistake(d.table.at("originals"), `want a folder with layout = "wordpress": nginx itself serves what is in it`)
 	}
 	if factors && layout {
 		r.mistake(d.table.at("factors"), `is for layout = "preset"; remove one of them`)

@@ -9,19 +9,23 @@ import (
 
 	"thumbd/internal/config"
 	"thumbd/internal/nginxconf"
+	"thumbd/internal/thumb"
 )
 
-// inPlace looks at the locations of a site of the scheme inplace.
+// inPlace looks at the locations of a site whose originals nginx serves.
 func (v *visit) inPlace(s *config.Site, r route) {
 	v.reached(&s.Thumb, r)
 	v.shadows(s, r)
 	v.caches(&s.Thumb, r.location)
 	v.guarded(s, r.location)
-	if r.server.Named("@thumbd_inplace") == nil {
+	if s.Thumb.Scheme == thumb.InPlace && r.server.Named("@thumbd_inplace") == nil {
 		v.find("snippet-missing", siteWhere(&s.Thumb, r.server.Block), "the server block has no location @thumbd_inplace",
 			"in that server block write: include snippets/thumbd-inplace.conf;", reloadNginx)
 	}
-	want, err := nginxconf.Parse([]byte(strings.Join(linesInPlace(s), "\n")))
+	if s.Thumb.Scheme != thumb.InPlace {
+		v.fallback(&s.Thumb, r.server)
+	}
+	want, err := nginxconf.Parse([]byte(strings.Join(Lines(s), "\n")))
 	if err != nil {
 		panic(err) // They are ours.
 	}
@@ -32,7 +36,7 @@ func (v *visit) inPlace(s *config.Site, r route) {
 		}
 		if have == nil {
 			v.find("location-missing", siteWhere(&s.Thumb, r.server.Block), "there is no "+l.Text(),
-				append(append([]string{"in that server block write:"}, linesInPlace(s)...), reloadNginx)...)
+				append(append([]string{"in that server block write:"}, Lines(s)...), reloadNginx)...)
 			continue
 		}
 		v.compareInPlace(s, r.server, have, l)

@@ -13,8 +13,11 @@ import (
 // Lines returns the lines that nginx's server block needs for a site: its location,
 // and the snippet.
 func Lines(s *config.Site) []string {
-	if s.Thumb.Scheme == thumb.InPlace {
+	switch {
+	case s.Thumb.Scheme == thumb.InPlace:
 		return linesInPlace(s)
+	case servesOriginals(s):
+		return linesOfSizes(s)
 	}
 	lines := []string{
 		"location ^~ " + quoted(s.Thumb.Prefix) + " {",
@@ -39,9 +42,7 @@ func linesInPlace(s *config.Site) []string {
 	prefix, tree := s.Thumb.Prefix, strings.TrimSuffix(s.Thumb.DocumentRoot, "/")+s.Thumb.Prefix
 	root := "root       " + quoted(s.Thumb.DocumentRoot) + ";"
 	lines := append([]string{"location ^~ " + quoted(prefix) + " {"}, inside(s, plainRoot(s), "try_files  "+inPlaceVariable("$thumbd_plain", s.Thumb.Negotiate)+" "+fallbackOf(s)+";")...)
-	// ^~ has switched off the location that runs these files, so nothing may show
-	// their text.
-	lines = append(lines, `    location ~* \.(?:php\d*|phtml|phar)$ { deny all; }`, "}", "location "+fallbackOf(s)+" {")
+	lines = append(lines, denyPrograms, "}", "location "+fallbackOf(s)+" {")
 	lines = append(lines, inside(s, root, "try_files  "+inPlaceVariable("$thumbd_inplace", s.Thumb.Negotiate)+" @thumbd_inplace;")...)
 	return append(lines,
 		"}",
@@ -60,6 +61,34 @@ func linesInPlace(s *config.Site) []string {
 	)
 }
 
+// denyPrograms is for a location with ^~, which switches off the one that runs these
+// files: nothing may show their text.
+const denyPrograms = `    location ~* \.(?:php\d*|phtml|phar)$ { deny all; }`
+
+// servesOriginals reports whether nginx looks for a file among the originals of a
+// site before it looks into the tree.
+func servesOriginals(s *config.Site) bool {
+	return s.Thumb.Scheme == thumb.InPlace || s.Thumb.Layout == thumb.WordPressLayout
+}
+
+// linesOfSizes is Lines for the layout wordpress of the scheme preset.
+func linesOfSizes(s *config.Site) []string {
+	return []string{
+		"location ^~ " + quoted(s.Thumb.Prefix) + " {",
+		"    " + plainRoot(s),
+		"    try_files  $uri " + fallbackOf(s) + ";",
+		"    expires    30d;",
+		denyPrograms,
+		"}",
+		"location " + fallbackOf(s) + " {",
+		"    root       " + quoted(s.Thumb.DocumentRoot) + ";",
+		"    try_files  $uri @thumbd;",
+		"    expires    30d;",
+		"}",
+		"include snippets/thumbd.conf;",
+	}
+}
+
 // inside returns the directives of a location that serves files of a site of the
 // scheme inplace.
 func inside(s *config.Site, root, tryFiles string) []string {
@@ -74,8 +103,7 @@ func inside(s *config.Site, root, tryFiles string) []string {
 	return lines
 }
 
-// plainRoot returns how the location of a site of the scheme inplace names the
-// originals: root, if their path ends as the prefix does, else alias.
+// plainRoot returns how the location of a site that serves originals names these: root, if their path ends as the prefix does, else alias.
 func plainRoot(s *config.Site) string {
 	if root, ok := strings.CutSuffix(strings.TrimSuffix(s.Originals, "/")+"/", s.Thumb.Prefix); ok && root != "" {
 		return "root       " + quoted(root) + ";"
@@ -92,8 +120,8 @@ func inPlaceVariable(name string, negotiate []thumb.Format) string {
 	return name
 }
 
-// fallbackOf returns the named location with the variants of a site of the scheme
-// inplace.
+// fallbackOf returns the named location with the tree of a site whose originals nginx
+// serves.
 func fallbackOf(s *config.Site) string { return "@thumbd_" + s.Thumb.Name }
 
 // quoted returns a parameter as nginx's files have it.

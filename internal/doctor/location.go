@@ -15,7 +15,7 @@ import (
 
 // site looks at the location of a site.
 func (v *visit) site(s *config.Site, r route) {
-	if s.Thumb.Scheme == thumb.InPlace {
+	if servesOriginals(s) {
 		v.inPlace(s, r)
 		return
 	}

@@ -164,7 +164,7 @@ func nameOf(s *nginxconf.Server) string {
 
 // sample returns a URI that nginx could be asked for.
 func sample(s *thumb.Site, f thumb.Format) string {
-	if s.Scheme == thumb.InPlace {
+	if s.Scheme == thumb.InPlace || s.Layout == thumb.WordPressLayout {
 		return s.Prefix + "animals/kitten." + f.String()
 	}
 	return s.Prefix + "animals/kitten.jpg/400x300_crop_" + strings.Repeat("0", 28) + "." + f.String()

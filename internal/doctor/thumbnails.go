@@ -96,6 +96,9 @@ func (v *visit) try(ctx context.Context, s *config.Site) string {
 	if s.Thumb.Scheme == thumb.InPlace {
 		return "not tried: its clients get the original first"
 	}
+	if s.Thumb.Layout == thumb.WordPressLayout {
+		return "not tried: its URIs follow from the sizes of originals"
+	}
 	if s.Fetch != nil {
 		return "not tried: nobody knows which originals the origin has"
 	}

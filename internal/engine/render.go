@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -44,7 +45,8 @@ func (e *Engine) Render(job wire.Job, files Files) []wire.Result {
 	m := e.newMarks(job, files.Watermarks)
 	defer m.close()
 	outputs := o.plan(job, files.Outputs)
-	for _, group := range o.together(outputs) {
+	pictures := slices.DeleteFunc(slices.Clone(outputs), func(out *output) bool { return out.Measure })
+	for _, group := range o.together(pictures) {
 		group = o.gather(group)
 		for i, out := range group {
 			if out.err == nil {

@@ -51,6 +51,7 @@ type Keeper struct {
 	purges       *purges
 	sampler      *tell.Sampler
 	placeholders *placeholders
+	sizes        *sizes
 	warming      chan struct{} // has a place for each original at once
 	behind       *behind
 	// Work that is under way, and when the last of it ended.
@@ -66,7 +67,7 @@ func New(o Options) *Keeper {
 	}
 	k := &Keeper{
 		options: o, flights: newFlights(), lines: tell.NewLines(), purges: newPurges(), sampler: tell.NewSampler(),
-		placeholders: newPlaceholders(),
+		placeholders: newPlaceholders(), sizes: newSizes(),
 		// One more than work at once, so that each worker finds the next.
 		warming: make(chan struct{}, runtime.GOMAXPROCS(0)+1),
 		behind:  newBehind(runtime.GOMAXPROCS(0) + 1),

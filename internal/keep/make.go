@@ -46,6 +46,7 @@ func (o Outcome) close() {
 // make has a's thumbnail published, by rendering it unless it is there.
 func (k *Keeper) make(ctx context.Context, renderer Renderer, a Request) (out Outcome, err error) {
 	start := time.Now()
+	a = a.sized()
 	var last Outcome
 	for range 2 {
 		out, bytes, err := k.try(ctx, renderer, a)
@@ -101,17 +102,17 @@ func (k *Keeper) try(ctx context.Context, renderer Renderer, a Request) (out Out
 	if a.isMarked(info) {
 		return Outcome{}, 0, render.ErrNoVariant
 	}
+	if a, err = k.resolve(ctx, renderer, a, original, info); err != nil {
+		return Outcome{}, 0, err
+	}
 	mark, err := a.mark(a.transform.Watermark.Name)
 	if err != nil {
 		return Outcome{}, 0, err
 	}
 	defer mark.close()
 	picture, err := renderer.Render(ctx, render.Request{
-		Original: original,
-		Identity: render.Identity{
-			Site: a.Thumb.Name, Name: a.thumb.Original, Mtime: info.Mtime.UnixNano(), Size: info.Size,
-			Ctime: info.Ctime.UnixNano(), Inode: info.Ino,
-		},
+		Original:  original,
+		Identity:  a.identity(info),
 		Formats:   a.OriginalFormats,
 		Transform: a.transform,
 		Watermark: mark.file,
@@ -143,6 +144,14 @@ func (k *Keeper) try(ctx context.Context, renderer Renderer, a Request) (out Out
 		k.unmark(a)
 	}
 	return out, bytes, err
+}
+
+// identity is that of a's original.
+func (a Request) identity(info originals.Info) render.Identity {
+	return render.Identity{
+		Site: a.Thumb.Name, Name: a.thumb.Original, Mtime: info.Mtime.UnixNano(), Size: info.Size,
+		Ctime: info.Ctime.UnixNano(), Inode: info.Ino,
+	}
 }
 
 // afterChange returns ErrChanged with the outcome of a picture whose original has

@@ -284,7 +284,7 @@ func (sites *Sites) again(site, name string) (a Request, ok bool) {
 		return Request{}, false
 	}
 	// In the scheme inplace every name is a URI.
-	if _, err := s.Thumb.Parse(name); (err != nil || s.Thumb.Scheme == thumb.InPlace) && !slices.Contains(s.Thumb.Negotiate, t.Spec.Format) {
+	if _, err := s.Thumb.Parse(name); !t.Sized() && (err != nil || s.Thumb.Scheme == thumb.InPlace) && !slices.Contains(s.Thumb.Negotiate, t.Spec.Format) {
 		return Request{}, false
 	}
 	return Request{Site: s, thumb: t, transform: t.Transform(), URI: name, Name: name}, true
@@ -298,12 +298,15 @@ func (k *Keeper) removeStale(a Request, info originals.Info) {
 		return
 	}
 	for _, place := range a.Thumb.OfOriginal(a.thumb.Original) {
-		err := a.Tree.Each(place.Name, place.Files, func(name string, of time.Time) error {
-			if t, err := a.Thumb.Published(name); err == nil && a.reading(t).Original == a.thumb.Original && !a.fresh(name, of, info) {
-				return a.Tree.Remove(name)
-			}
-			return nil
-		})
+		files, err := purge.Files(a.Tree, place)
+		if err == nil {
+			err = a.Tree.Each(place.Name, files, func(name string, of time.Time) error {
+				if t, err := a.Thumb.Published(name); err == nil && a.reading(t).Original == a.thumb.Original && !a.fresh(name, of, info) {
+					return a.Tree.Remove(name)
+				}
+				return nil
+			})
+		}
 		if err != nil {
 			k.options.Log.Warn("stale thumbnails are left", "site", a.Thumb.Name, "original", a.thumb.Original, "err", err)
 			return

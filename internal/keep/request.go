@@ -20,7 +20,10 @@ type Request struct {
 	Name string // of the published file: URI and the negotiated suffix
 	// Unseen is true if nginx can't look for the published file, as the suffix of its
 	// negotiated format makes the name too long: thumbd sends it.
-	Unseen    bool
+	Unseen bool
+	// Inside is true if nginx finds the published file in the internal location of the
+	// tree: it belongs to a URI of the scheme inplace that is no original.
+	Inside    bool
 	thumb     thumb.Thumb
 	transform thumb.Transform
 	company   *render.Company // of a sibling in the background, else nil

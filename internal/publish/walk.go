@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -81,6 +82,34 @@ func (t *Tree) Each(folder string, files []string, f func(name string, mtime tim
 		}
 	}
 	return nil
+}
+
+// Names returns the names of the files in a folder, and of markers of such, for which
+// holds is true.
+func (t *Tree) Names(folder string, holds func(name string) bool) ([]string, error) {
+	rel, err := t.relativeFolder(folder)
+	if err != nil {
+		return nil, err
+	}
+	r, release, err := t.dir.Acquire()
+	if err != nil {
+		return nil, ignoreMissing(err)
+	}
+	defer release()
+	var names []string
+	for _, dir := range []string{rel, path.Join(markers, rel)} {
+		err := eachEntry(r, dir, func(e fs.DirEntry) error {
+			if e.Type().IsRegular() && holds(e.Name()) {
+				names = append(names, e.Name())
+			}
+			return nil
+		})
+		if err := ignoreMissing(err); err != nil {
+			return nil, err
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
 }
 
 // ignoreMissing returns err unless it says that there is no such file, or can

@@ -105,7 +105,9 @@ func (p *Purge) preset(name string) error {
 	}
 	places, ok := p.site.OfPreset(name)
 	p.places, p.walk = places, !ok
-	p.Covers = func(_ string, t thumb.Thumb) bool { return t.Preset == name }
+	p.Covers = func(_ string, t thumb.Thumb) bool {
+		return slices.ContainsFunc(t.Readings(), func(r thumb.Thumb) bool { return r.Gives(name) })
+	}
 	return nil
 }
 
@@ -152,11 +154,11 @@ func (p *Purge) Take(ctx context.Context, tree *publish.Tree, bin *publish.Bin) 
 	if p.all {
 		return bin.TakeAll()
 	}
-	if err := take(bin, p.places); err != nil {
+	if err := take(tree, bin, p.places); err != nil {
 		return err
 	}
 	for _, name := range p.names {
-		if err := errors.Join(ctx.Err(), take(bin, p.site.OfOriginal(name))); err != nil {
+		if err := errors.Join(ctx.Err(), take(tree, bin, p.site.OfOriginal(name))); err != nil {
 			return err
 		}
 	}
@@ -176,12 +178,23 @@ func (p *Purge) Take(ctx context.Context, tree *publish.Tree, bin *publish.Bin) 
 	})
 }
 
-func take(bin *publish.Bin, places []thumb.Place) error {
+// Files returns the files of a place in a tree, or nil if it is a whole folder.
+func Files(tree *publish.Tree, place thumb.Place) ([]string, error) {
+	if place.Sizes == "" {
+		return place.Files, nil
+	}
+	found, err := tree.Names(place.Name, place.Holds)
+	return append(slices.Clip(place.Files), found...), err
+}
+
+func take(tree *publish.Tree, bin *publish.Bin, places []thumb.Place) error {
 	for _, place := range places {
-		var err error
-		if place.Files != nil {
-			err = bin.TakeFiles(place.Name, place.Files)
-		} else {
+		files, err := Files(tree, place)
+		switch {
+		case err != nil:
+		case files != nil:
+			err = bin.TakeFiles(place.Name, files)
+		default:
 			err = bin.Take(place.Name)
 		}
 		if err != nil {

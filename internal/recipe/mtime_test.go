@@ -60,10 +60,12 @@ func TestEachFieldIsInTheText(t *testing.T) {
 			t.Errorf("%s is not in the text", name)
 		}
 	}
+	check("the presets of a size", with(func(r *recipe) { r.sizes = "two" }))
 	check("the watermark's image", with(func(r *recipe) { r.mark = "two" }))
 	for i := range reflect.TypeFor[thumb.Transform]().NumField() {
 		name := reflect.TypeFor[thumb.Transform]().Field(i).Name
-		if name == "Watermark" {
+		// A measure is never published.
+		if name == "Watermark" || name == "Measure" {
 			continue
 		}
 		check(name, with(func(r *recipe) { another(t, reflect.ValueOf(&r.transform).Elem().Field(i)) }))

@@ -132,6 +132,7 @@ type recipe struct {
 	original  string
 	transform thumb.Transform
 	mark      string
+	sizes     string // of the presets that can give the size of the layout wordpress
 }
 
 // of returns the recipe of the published file of that name. ok is false if these
@@ -141,7 +142,13 @@ func (s Settings) of(name string) (recipe, bool) {
 	if err != nil {
 		return recipe{}, false
 	}
-	return recipe{t.Original, s.plain(t), s.marks[t.Transform().Watermark.Name]}, true
+	var sizes string
+	for _, reading := range t.Readings() {
+		if reading.Sized() {
+			sizes = reading.SizesOf()
+		}
+	}
+	return recipe{t.Original, s.plain(t), s.marks[t.Transform().Watermark.Name], sizes}, true
 }
 
 // text is equal for equal recipes of one original alone, for example
@@ -161,6 +168,9 @@ func (r recipe) text() string {
 	}
 	if t.Variant {
 		text += " variant"
+	}
+	if r.sizes != "" {
+		text += " sizes=" + r.sizes
 	}
 	if t.MinSaving != 0 {
 		text += fmt.Sprintf(" min_saving=%s", t.MinSaving)
@@ -245,6 +255,10 @@ func (s Settings) changed(to Settings) bool {
 		!maps.Equal(a.Quality, b.Quality) {
 		return true
 	}
+	// There, a new preset can give the size of a published file.
+	if a.Layout == thumb.WordPressLayout && !maps.EqualFunc(a.Presets, b.Presets, func(x, y thumb.Preset) bool { return !differ(x, y) && x.Rank == y.Rank }) {
+		return true
+	}
 	for name, w := range a.Watermarks {
 		if now, ok := b.Watermarks[name]; !ok || now != w || s.marks[name] != to.marks[name] {
 			return true
@@ -296,7 +310,7 @@ type Folder struct {
 // other schemes, whose folders are originals and not presets.
 func (c Change) Folders() (folders []Folder, ok bool) {
 	for _, s := range append(slices.Clip(c.from), c.to) {
-		if s.site.Scheme != thumb.PresetScheme {
+		if s.site.Scheme != thumb.PresetScheme || s.site.Layout == thumb.WordPressLayout {
 			return nil, false
 		}
 	}

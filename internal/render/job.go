@@ -235,6 +235,13 @@ func (p *Pool) accept(w *worker, o *output, r wire.Result, f *os.File) error {
 		}
 		return nil
 	}
+	if o.Transform.Measure {
+		if err := p.checkSize(o.Transform, r); err != nil {
+			return err
+		}
+		o.picture = NewPicture(nil, r.OriginalWidth, r.OriginalHeight, func() { w.distrusted.Store(true) })
+		return nil
+	}
 	info, err := f.Stat()
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrInternal, err)

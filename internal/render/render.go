@@ -100,7 +100,8 @@ type Request struct {
 	Company *Company
 }
 
-// Picture is a thumbnail in memory. The caller closes File.
+// Picture is a thumbnail in memory. The caller closes File. For a Transform with
+// Measure it is the size of the original, and File is nil.
 type Picture struct {
 	File          *os.File // a memfd; its offset is anywhere
 	Width, Height int      // pixels, as the worker says

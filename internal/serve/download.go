@@ -139,7 +139,11 @@ func direct(w http.ResponseWriter, r *http.Request, f *os.File, mediaType string
 // answerThere answers with a thumbnail that is published.
 func (h *Handler) answerThere(w http.ResponseWriter, r *http.Request, accel keep.Accel, a keep.Request) error {
 	if accel == keep.AccelNginx {
-		w.Header().Set("X-Accel-Redirect", escape(a.URI))
+		uri := a.URI
+		if a.Inside {
+			uri = treePrefix + uri
+		}
+		w.Header().Set("X-Accel-Redirect", escape(uri))
 		w.Header().Set("Content-Length", "0")
 		return nil
 	}

@@ -158,10 +158,26 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, sites *keep.Sit
 	if err != nil {
 		return err
 	}
+	if size, ok := a.AsSize(); ok {
+		return h.answerSize(w, r, sites, a, size)
+	}
 	if a.Thumb.Scheme == thumb.InPlace && (!a.IsVariant() || !a.Wait) {
 		h.answerInPlace(w, sites, a)
 		return nil
 	}
+	err = h.persist(w, r, sites, a)
+	if errors.Is(err, render.ErrNoVariant) {
+		answerOriginal(w, a.URI)
+		return nil
+	}
+	if err = moved(a, err); err != nil && h.answerPlaceholder(w, r, sites, a, err) {
+		return nil
+	}
+	return err
+}
+
+// persist is deliver, begun anew as long as purges take the thumbnail away.
+func (h *Handler) persist(w http.ResponseWriter, r *http.Request, sites *keep.Sites, a keep.Request) (err error) {
 	// An error is that of a connection without deadlines, in a test.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(sites.Longest + sendTime))
 	for range patience {
@@ -170,13 +186,6 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, sites *keep.Sit
 		}
 	}
 	h.keeper.TellOtherForm(a, err)
-	if errors.Is(err, render.ErrNoVariant) {
-		answerOriginal(w, a.URI)
-		return nil
-	}
-	if err = moved(a, err); err != nil && h.answerPlaceholder(w, r, sites, a, err) {
-		return nil
-	}
 	return err
 }
 

@@ -24,6 +24,20 @@ func (h *Handler) answerInPlace(w http.ResponseWriter, sites *keep.Sites, a keep
 	}
 }
 
+// treePrefix is the prefix of nginx's internal location with the trees of the scheme
+// inplace, for thumbd's redirects alone: /_thumbd/tree/uploads/a-300x200.jpg.
+const treePrefix = internalPrefix + "tree"
+
+// answerSize answers a request of the scheme inplace for a size that is no original
+// with the size's picture, and has its variants made behind that.
+func (h *Handler) answerSize(w http.ResponseWriter, r *http.Request, sites *keep.Sites, a, size keep.Request) error {
+	err := h.persist(w, r, sites, size)
+	if err == nil && a.IsVariant() {
+		h.keeper.MakeBehind(sites, a)
+	}
+	return err
+}
+
 // answerOriginal has nginx send the original of a URI of the scheme inplace.
 func answerOriginal(w http.ResponseWriter, uri string) {
 	w.Header().Set("X-Accel-Redirect", escape(originalPrefix+uri))

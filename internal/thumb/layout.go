@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// Layout is where the URIs of the preset scheme name the preset and the original.
+// Layout is where the URIs of the preset scheme name the preset and the original. The
+// scheme inplace can have WordPressLayout.
 // The zero Layout is PresetLayout.
 type Layout uint8
 
@@ -19,10 +20,12 @@ type Layout uint8
 //	small/a/b.jpg           PresetLayout
 //	small/a/b.jpg           LiipLayout, and resolve/small/a/b.jpg
 //	small/public/a/b.jpg    DrupalLayout
+//	a/b-300x200.jpg         WordPressLayout, and a/b-scaled.jpg
 const (
 	PresetLayout Layout = iota
 	LiipLayout
 	DrupalLayout
+	WordPressLayout
 )
 
 // layouts has one row for each layout.
@@ -35,6 +38,8 @@ var layouts = [...]struct {
 	PresetLayout: {name: "preset"},
 	LiipLayout:   {name: "liip"},
 	DrupalLayout: {name: "drupal", inner: "/public"},
+	// Its URIs name sizes and no presets.
+	WordPressLayout: {name: "wordpress"},
 }
 
 var layoutNames = func() (names []string) {
@@ -111,8 +116,14 @@ func (s *Site) cut(preset, name string) (original string, ok bool) {
 // preferred one first: t is that of the first whose original exists, or of the
 // last. There is more than one only in the layout drupal, in which
 // small/public/a.jpg.webp is of the original a.jpg.webp, and if there is none, of
-// a.jpg as WebP.
+// a.jpg as WebP, and in the layout wordpress of the scheme inplace, in which
+// a-300x200.jpg is an original of that name, and if there is none, a size of a.jpg.
 func (t Thumb) Readings() []Thumb {
+	if t.Site != nil && t.Site.Scheme == InPlace {
+		if s, ok := t.sized(); ok {
+			return []Thumb{t, s}
+		}
+	}
 	if t.Site == nil || t.Site.Scheme != PresetScheme || t.Site.Layout != DrupalLayout {
 		return []Thumb{t}
 	}

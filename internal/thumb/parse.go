@@ -32,6 +32,10 @@ func (s *Site) Parse(uri string) (Thumb, error) {
 	case RestThumbnails:
 		err = t.parseRestThumbnails(rest)
 	case PresetScheme:
+		if s.sizes() {
+			err = t.parseSized(rest)
+			break
+		}
 		resolved, is := strings.CutPrefix(rest, LiipResolve+"/")
 		if is && s.Layout == LiipLayout {
 			err = t.parseResolve(resolved)

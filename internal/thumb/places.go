@@ -16,6 +16,21 @@ type Place struct {
 	Name string
 	// Files, if not nil, are those alone of the folder Name that are meant.
 	Files []string
+	// Sizes, if not "", is the name of an original: its sizes in the layout wordpress
+	// are meant too, whatever there are of them, and their variants.
+	Sizes string
+}
+
+// Holds reports whether p means a file of a name in its folder.
+func (p Place) Holds(file string) bool {
+	if p.Files == nil || slices.Contains(p.Files, file) {
+		return true
+	}
+	if uri, ext := cutLast(file, '.'); extensions[ext].String() == ext && negotiable(uri, extensions[ext]) {
+		file = uri
+	}
+	original, _, ok := cutSize(file)
+	return ok && original == p.Sizes
 }
 
 // OfOriginal returns where the thumbnails of an original lie, whatever they
@@ -24,7 +39,15 @@ type Place struct {
 func (s *Site) OfOriginal(original string) []Place {
 	if s.Scheme == InPlace {
 		folder, base := path.Split(s.Prefix + original)
-		return []Place{{Name: strings.TrimSuffix(folder, "/"), Files: variants(base)}}
+		p := Place{Name: strings.TrimSuffix(folder, "/"), Files: variants(base)}
+		if s.sizes() {
+			p.Sizes = base
+		}
+		return []Place{p}
+	}
+	if s.sizes() {
+		folder, base := path.Split(s.Prefix + original)
+		return []Place{{Name: strings.TrimSuffix(folder, "/"), Files: []string{}, Sizes: base}}
 	}
 	if s.Scheme != PresetScheme {
 		return []Place{{Name: s.Prefix + original}}
@@ -75,7 +98,7 @@ func variants(name string) []string {
 
 // Below returns where the thumbnails of the originals below a folder lie.
 func (s *Site) Below(folder string) []Place {
-	if s.Scheme != PresetScheme {
+	if s.Scheme != PresetScheme || s.sizes() {
 		return []Place{{Name: s.Prefix + folder}}
 	}
 	var places []Place
@@ -88,7 +111,7 @@ func (s *Site) Below(folder string) []Place {
 // OfPreset returns where the thumbnails of a preset lie, NAME with all its
 // NAME@Nx and NAME-Nw. ok is false in schemes where its name alone does not tell.
 func (s *Site) OfPreset(preset string) (places []Place, ok bool) {
-	if s.Scheme != PresetScheme {
+	if s.Scheme != PresetScheme || s.sizes() {
 		return nil, false
 	}
 	for _, n := range []int{0, 2, 3, 4} {
@@ -146,6 +169,9 @@ func (s *Site) Expand(name string) []string {
 // the site has factors each with /FACTOR. Wanted.Preset takes them.
 func (s *Site) PresetNames() []string {
 	var names []string
+	if s.sizes() {
+		return nil
+	}
 	for name := range s.Presets {
 		names = append(names, s.Sizes(name)...)
 	}

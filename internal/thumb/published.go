@@ -32,6 +32,15 @@ func (s *Site) Published(name string) (Thumb, error) {
 func (s *Site) publishedInPlace(name string) (Thumb, error) {
 	uri, ext := cutLast(name, '.')
 	f := extensions[ext]
+	if s.sizes() && (ext != f.String() || !negotiable(uri, f)) {
+		t, err := s.Parse(name)
+		if err != nil {
+			return t, err
+		}
+		if sized, ok := t.sized(); ok {
+			return sized, nil
+		}
+	}
 	if ext != f.String() || !negotiable(uri, f) {
 		return Thumb{}, fmt.Errorf("%w: %q is no variant", ErrExtension, name)
 	}

@@ -60,6 +60,14 @@ type Transform struct {
 	// of its bytes less.
 	Variant   bool    `json:"variant,omitempty"`
 	MinSaving Decimal `json:"min_saving,omitempty"` // 0 to 0.99
+	// Measure asks a worker for the size of the original alone, as it is seen. The rest
+	// is MeasureTransform's.
+	Measure bool `json:"measure,omitempty"`
+}
+
+// MeasureTransform asks for the size of an original. No URI does.
+func MeasureTransform() Transform {
+	return Transform{Width: 1, Height: 1, Method: Fit, Format: JPEG, Frames: 1, Measure: true}
 }
 
 // Box returns the stated box in pixels of the thumbnail, DPR included.
@@ -79,6 +87,8 @@ type Preset struct {
 	// name them after the original.
 	Formats []Format
 	Enlarge Enlarge `json:"enlarge,omitzero"`
+	// Rank is the place in the configuration, from 0, in the layout wordpress.
+	Rank int `json:"rank,omitempty"`
 }
 
 // at returns the preset's transform with the box at another width. The box keeps
@@ -142,7 +152,7 @@ type Site struct {
 	Hosts        []string // lower case, exact or *.suffix; none: any host
 	DocumentRoot string   // absolute; document root + URI is the file
 	Scheme       Scheme
-	Layout       Layout   // preset scheme
+	Layout       Layout   // schemes preset and inplace
 	Keys         [][]byte // the first signs, all verify
 	Formats      []Format // of thumbnails
 	Negotiate    []Format // empty, WebP, or AVIF and WebP; all are in Formats
@@ -172,7 +182,7 @@ type Thumb struct {
 	Spec      Transform
 	Version   string // of v=, without effect
 	Factor    int    // percent, where the site has factors
-	Size      string // restthumbnails: SIZE as written
+	Size      string // restthumbnails and layout wordpress: SIZE as written
 	Ext       string // the thumbnail's extension as written, without dot
 	Appended  bool   // preset scheme: Ext follows the original's name
 	Signature string // as written
@@ -183,7 +193,10 @@ type Thumb struct {
 func (t Thumb) Transform() Transform {
 	r := t.Spec
 	var enlarge Enlarge
-	if t.Preset != "" {
+	switch {
+	case t.Sized():
+		r = t.sizedTransform()
+	case t.Preset != "":
 		p := t.Site.Presets[t.Preset]
 		r, enlarge = p.Transform, p.Enlarge
 		if t.Spec.Width != 0 {
@@ -191,7 +204,7 @@ func (t Thumb) Transform() Transform {
 		}
 		r.DPR, r.Format = t.Spec.DPR, t.Spec.Format
 	}
-	if t.Site.Scheme == InPlace {
+	if t.Site.Scheme == InPlace && !t.Sized() {
 		r = t.Site.Variants.of(r)
 	}
 	if t.Factor != 0 {

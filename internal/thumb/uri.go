@@ -12,10 +12,8 @@ func (t Thumb) URI() string {
 	switch t.Site.Scheme {
 	case RestThumbnails:
 		return t.Site.Prefix + t.Original + "/" + t.Size + "/" + t.Spec.Method.String() + "/" + t.Signature + "." + t.Ext
-	case PresetScheme:
-		return t.Site.Prefix + t.presetURI()
-	case InPlace:
-		return t.Site.Prefix + t.Original
+	case PresetScheme, InPlace:
+		return t.Site.Prefix + t.unsignedURI()
 	default:
 		return t.signedURI(t.Signature)
 	}
@@ -57,7 +55,14 @@ func (t Thumb) presetText() string {
 	return t.Preset
 }
 
-func (t Thumb) presetURI() string {
+// unsignedURI returns the URI of the schemes preset and inplace without the prefix.
+func (t Thumb) unsignedURI() string {
+	switch {
+	case t.Sized():
+		return withSize(t.Original, t.Size)
+	case t.Site.Scheme == InPlace:
+		return t.Original
+	}
 	var b strings.Builder
 	b.WriteString(t.presetText() + t.Site.Layout.Inner() + "/")
 	if t.Factor != 0 {
@@ -123,11 +128,17 @@ func (s *Site) New(w Wanted) (Thumb, error) {
 	case RestThumbnails:
 		uri = w.Original + "/" + w.Size + "/" + w.Method + "/" + strings.Repeat("0", secretLength) + "." + ext
 	case PresetScheme:
+		if s.sizes() {
+			return s.newSized(w)
+		}
 		uri = w.Preset + s.Layout.Inner() + "/" + w.Original
 		if own, _ := FormatOfName(w.Original); own != extensions[ext] {
 			uri += "." + spelling(ext)
 		}
 	case InPlace:
+		if s.sizes() && w.Size != "" {
+			return s.newSized(w)
+		}
 		if w != (Wanted{Original: w.Original}) {
 			return Thumb{}, fmt.Errorf("%w: the URIs of the scheme inplace are those of the originals", ErrMalformed)
 		}

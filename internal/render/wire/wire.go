@@ -23,7 +23,7 @@ import (
 
 // Version is the protocol's: daemon and worker of two installations do not
 // talk to each other by mistake.
-const Version = 4
+const Version = 5
 
 // Limits of the protocol.
 const (
@@ -64,7 +64,8 @@ type Reply struct {
 	Results []Result `json:"results"`
 }
 
-// Result tells the end of one output.
+// Result tells the end of one output. If the output asks for a measure, the memfd is
+// left as it is, and the original's size is the answer.
 type Result struct {
 	Failure Failure `json:"failure,omitempty"` // empty: it was made
 	Detail  string  `json:"detail,omitempty"`  // for the log, at most 500 bytes

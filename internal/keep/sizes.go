@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+
+package keep
+
+import (
+	"context"
+	"fmt"
+	"image"
+	"os"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/sync/singleflight"
+
+	"thumbd/internal/geometry"
+	"thumbd/internal/originals"
+	"thumbd/internal/render"
+	"thumbd/internal/thumb"
+)
+
+// mostSizes is of how many originals the size is remembered.
+const mostSizes = 32 << 10
+
+// measured is one version of an original.
+type measured struct {
+	original
+	mtime time.Time
+	bytes int64
+}
+
+// sizes knows the sizes of originals, as they are seen. Of each version of an original
+// a worker is asked once, whatever sizes of it clients ask for. Safe for
+// concurrent use.
+type sizes struct {
+	known   *lru.Cache[measured, image.Point]
+	flights singleflight.Group
+}
+
+func newSizes() *sizes {
+	known, err := lru.New[measured, image.Point](mostSizes)
+	if err != nil {
+		panic(err) // The number is ours.
+	}
+	return &sizes{known: known}
+}
+
+// of returns the size of a's original, which is open.
+func (s *sizes) of(ctx context.Context, renderer Renderer, a Request, file *os.File, info originals.Info) (image.Point, error) {
+	key := measured{original{a.Thumb.Name, a.thumb.Original}, info.Mtime, info.Size}
+	if size, ok := s.known.Get(key); ok {
+		return size, nil
+	}
+	// If the first of several is canceled, the others begin anew: see flights.
+	size, err, _ := s.flights.Do(fmt.Sprintf("%q %q %v %d", key.site, key.name, key.mtime, key.bytes), func() (any, error) {
+		if size, ok := s.known.Get(key); ok {
+			return size, nil
+		}
+		picture, err := renderer.Render(ctx, render.Request{
+			Original: file, Identity: a.identity(info), Formats: a.OriginalFormats,
+			Transform: thumb.MeasureTransform(), Protected: a.Access != nil,
+			Background: a.company != nil, Wanted: a.wanted,
+		})
+		if err != nil {
+			return image.Point{}, err
+		}
+		size := image.Pt(picture.Width, picture.Height)
+		s.known.Add(key, size)
+		return size, nil
+	})
+	return size.(image.Point), err
+}
+
+// resolve returns a, whose URI names a size, as the thumbnail of the preset that gives
+// this size for its original, which is open. Without one the error is
+// thumb.ErrUnknownPreset.
+func (k *Keeper) resolve(ctx context.Context, renderer Renderer, a Request, file *os.File, info originals.Info) (Request, error) {
+	if !a.thumb.Sized() {
+		return a, nil
+	}
+	size, err := k.sizes.of(ctx, renderer, a, file, info)
+	if err != nil {
+		return a, err
+	}
+	t, ok := geometry.Resolve(a.published(), size)
+	if !ok {
+		return a, fmt.Errorf("%w: none gives %s of an original of %dx%d", thumb.ErrUnknownPreset, a.thumb.Size, size.X, size.Y)
+	}
+	a.thumb, a.transform = t, t.Transform()
+	return a, nil
+}
+
+// sized returns a as the thumbnail of a size, if it is a variant of one.
+func (a Request) sized() Request {
+	if t := a.reading(a.thumb); t.Sized() {
+		a.thumb = t
+		a.transform = a.published().Transform()
+	}
+	return a
+}
+
+// AsSize returns the request for the picture of a size, if a's URI of the scheme
+// inplace names one and is no original.
+func (a Request) AsSize() (Request, bool) {
+	if a.Thumb.Scheme != thumb.InPlace {
+		return Request{}, false
+	}
+	t := a.reading(a.thumb)
+	if !t.Sized() {
+		return Request{}, false
+	}
+	return Request{Site: a.Site, thumb: t, transform: t.Transform(), URI: a.URI, Name: a.URI, Inside: true}, true
+}

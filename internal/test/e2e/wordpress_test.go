@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+
+package e2e
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	"image/png"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"thumbd/internal/config"
+	"thumbd/internal/doctor"
+	"thumbd/internal/test/rig"
+	"thumbd/internal/thumb"
+)
+
+// wordpressTOML are the sizes of a WordPress site.
+const wordpressTOML = `layout = "wordpress"
+[site.wp.preset.thumbnail]
+size = "150x150"
+method = "crop"
+[site.wp.preset.medium]
+size = "300x300"
+method = "fit"
+[site.wp.preset.large]
+size = "1024x1024"
+method = "fit"
+`
+
+// wordpressSite is a site of the layout wordpress with the locations that thumbd init
+// prints.
+func wordpressSite(originals string, scheme thumb.Scheme) rig.Options {
+	s := &config.Site{Originals: originals, Thumb: thumb.Site{
+		Name: "wp", Prefix: "/wp-content/uploads/", DocumentRoot: "DOCUMENT_ROOT", Scheme: scheme, Layout: thumb.WordPressLayout,
+	}}
+	if scheme == thumb.InPlace {
+		s.Thumb.Negotiate = thumb.Variants()
+	}
+	lines := slices.DeleteFunc(doctor.Lines(s), func(line string) bool { return line == "include snippets/thumbd.conf;" })
+	return rig.Options{Sites: []rig.Site{{
+		Name: "wp", Prefix: "/wp-content/uploads/", Scheme: scheme.String(), Originals: originals,
+		TOML: "watch = true\n" + wordpressTOML, Lines: strings.Join(lines, "\n"),
+	}}}
+}
+
+// wordpressTree has a photograph of 1065x1600 pixels that lies on its side, and a size
+// of it that WordPress has made.
+func wordpressTree(t *testing.T) string {
+	t.Helper()
+	dir := folder(t, map[string]string{"2024/dogs.jpg": "originals/photos/dogs.jpg", "2024/text.jpg": "refused/text.jpg"})
+	put(t, filepath.Join(dir, "2024/dogs-150x150.jpg"), []byte("made by WordPress"))
+	return dir
+}
+
+const wpUploads = "/wp-content/uploads/"
+
+// A size that is missing is made, a file that WordPress made stays, and no other size
+// exists.
+func TestWordPressSizes(t *testing.T) {
+	var big bytes.Buffer
+	must(t, png.Encode(&big, image.NewGray(image.Rect(0, 0, 2600, 2600))))
+	for _, scheme := range []thumb.Scheme{thumb.PresetScheme, thumb.InPlace} {
+		t.Run(scheme.String(), func(t *testing.T) {
+			dir := wordpressTree(t)
+			put(t, filepath.Join(dir, "big.png"), big.Bytes())
+			r := start(t, wordpressSite(dir, scheme))
+			picture(t, get(t, r, wpUploads+"2024/dogs-200x300.jpg?ver=6.1"), "jpeg", 200, 300)
+			picture(t, get(t, r, wpUploads+"2024/dogs-682x1024.jpg"), "jpeg", 682, 1024)
+			picture(t, get(t, r, wpUploads+"big-150x150.png"), "png", 150, 150)
+			picture(t, get(t, r, wpUploads+"big-scaled.png"), "png", 2560, 2560)
+			made := get(t, r, wpUploads+"2024/dogs-150x150.jpg")
+			if string(made.Body) != "made by WordPress" {
+				t.Errorf("%d, %d bytes", made.Status, len(made.Body))
+			}
+			for _, name := range []string{
+				"2024/dogs-300x300.jpg", "2024/dogs-200x299.jpg", "2024/dogs-1024x682.jpg", "2024/dogs-scaled.jpg", "2024/dogs-1x1.jpg",
+				"2024/none-200x300.jpg", "2024/dogs-200x300.png", "2024/dogs.jpg-200x300", "none.jpg", "2024/dogs-200x300.jpg.webp",
+			} {
+				for _, accept := range []string{"Accept: */*", acceptAVIF} {
+					if got := get(t, r, wpUploads+name, accept); got.Status != 404 {
+						t.Errorf("%s %s: %d", name, accept, got.Status)
+					}
+				}
+			}
+			if got := get(t, r, wpUploads+"2024/text-200x300.jpg"); got.Status != 415 && scheme == thumb.PresetScheme || got.Status == 200 {
+				t.Errorf("a size of a text: %d", got.Status)
+			}
+			stopDaemon(t, r)
+			must(t, r.CloseSocket())
+			picture(t, get(t, r, wpUploads+"2024/dogs-200x300.jpg"), "jpeg", 200, 300)
+			picture(t, get(t, r, wpUploads+"2024/dogs.jpg"), "jpeg", 1600, 1065)
+		})
+	}
+}
+
+// Of 600 sizes that the boxes of presets allow, only the right one is rendered, and the
+// original is measured once.
+func TestWordPressInventedSizes(t *testing.T) {
+	r := start(t, wordpressSite(wordpressTree(t), thumb.PresetScheme))
+	found := 0
+	for i := 1; i <= 300; i++ {
+		for _, size := range []string{fmt.Sprintf("%dx300", i), fmt.Sprintf("300x%d", i)} {
+			if get(t, r, wpUploads+"2024/dogs-"+size+".jpg").Status == 200 {
+				found++
+			}
+		}
+	}
+	var files []string
+	err := filepath.WalkDir(r.Root("wp")+wpUploads, func(path string, d os.DirEntry, err error) error {
+		if err == nil && d.Name() == ".thumbd" {
+			return filepath.SkipDir
+		}
+		if err == nil && !d.IsDir() {
+			files = append(files, filepath.Base(path))
+		}
+		return err
+	})
+	if err != nil || found != 1 || !slices.Equal(files, []string{"dogs-200x300.jpg"}) {
+		t.Errorf("%d were found, the tree has %q: %v", found, files, err)
+	}
+}
+
+// A size has variants as its original has, made of the original, and all of them go
+// with it.
+func TestWordPressInPlace(t *testing.T) {
+	dir := wordpressTree(t)
+	r := start(t, wordpressSite(dir, thumb.InPlace))
+	waitLog(t, r, 1, "reconciled")
+	const size = wpUploads + "2024/dogs-200x300.jpg"
+	first := get(t, r, size, acceptAVIF)
+	picture(t, first, "jpeg", 200, 300)
+	if !slices.Equal(first.Header["Cache-Control"], []string{"no-cache"}) || first.Header.Get("Vary") != "Accept" {
+		t.Errorf("first answer: %v", first.Header)
+	}
+	waitLog(t, r, 1, "msg=rendered", "dogs-200x300.jpg.avif", "format=avif")
+	waitLog(t, r, 1, "msg=rendered", "dogs-200x300.jpg.webp", "format=webp")
+	picture(t, get(t, r, size, acceptWebP), "webp", 200, 300)
+	if got := get(t, r, size, acceptAVIF); got.Header.Get("Content-Type") != "image/avif" {
+		t.Errorf("second answer: %v", got.Header)
+	}
+	picture(t, get(t, r, size), "jpeg", 200, 300)
+	// The original itself has variants, and so has a size that is a file.
+	get(t, r, wpUploads+"2024/dogs.jpg", acceptWebP)
+	waitLog(t, r, 1, "msg=rendered", "2024/dogs.jpg.webp")
+	picture(t, get(t, r, wpUploads+"2024/dogs.jpg", acceptWebP), "webp", 1065, 1600)
+	tree := r.Root("wp") + wpUploads + "2024/"
+	must(t, os.Remove(tree+"dogs-200x300.jpg.avif"))
+	before := get(t, r, size)
+
+	// A replaced original has no size any more from the moment that watch sees it.
+	data := drawing(t, 900)
+	put(t, filepath.Join(dir, "2024/.new"), data)
+	must(t, os.Rename(filepath.Join(dir, "2024/.new"), filepath.Join(dir, "2024/dogs.jpg")))
+	for get(t, r, size).Status != 404 {
+		must(t, t.Context().Err())
+	}
+	for _, name := range []string{"dogs-200x300.jpg", "dogs-200x300.jpg.webp", "dogs.jpg.webp"} {
+		if _, err := os.Stat(tree + name); !os.IsNotExist(err) {
+			t.Errorf("%s is left: %v", name, err)
+		}
+	}
+	if bytes.Equal(before.Body, data) {
+		t.Error("the size is the original")
+	}
+	picture(t, get(t, r, wpUploads+"2024/dogs-300x300.jpg"), "jpeg", 300, 300)
+}
