@@ -45,6 +45,7 @@ needs() {
 		/usr/bin/python3 -m wheel version|python3-wheel|python3-wheel|clients
 		test -d /usr/lib/python3/dist-packages/django|python3-django|python3-django|others
 		test -d /usr/lib/python3/dist-packages/jinja2|python3-jinja2|python3-jinja2|others
+		command -v chromium|chromium|chromium|others
 		command -v node|nodejs|nodejs|others clients
 		command -v vipsthumbnail|libvips-tools|vips-tools|test bench
 		test -x /usr/bin/convert|imagemagick|ImageMagick|bench

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+
+package e2e
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"thumbd/internal/test/rig"
+)
+
+// framePage is a page with the picture in its whole width. It notes where the text below
+// the picture is before the picture is there, and after that.
+const framePage = `<!doctype html><meta charset="utf-8"><style>body { margin: 0 } img { width: 100%%; height: auto; display: block }</style>
+%s<p id="below">below</p>
+<script>const top1 = below.getBoundingClientRect().top
+addEventListener('load', () => {
+	const img = document.querySelector('img')
+	const note = [innerWidth, new URL(img.currentSrc).pathname, top1, below.getBoundingClientRect().top]
+	fetch(%q, { method: 'POST', mode: 'no-cors', body: note.join(' ') })
+})</script>
+`
+
+// TestBrowserPicksAWidth shows the element of thumbd picture to Chromium, in four
+// widths of its window and two pixel ratios. It asks for one file each time, the right
+// one, and nothing moves when the picture comes.
+func TestBrowserPicksAWidth(t *testing.T) {
+	if _, err := exec.LookPath("chromium"); err != nil {
+		t.Fatalf("%v: make test installs it", err)
+	}
+	widths := []int{40, 80, 120, 200}
+	for _, ratio := range []int{1, 2} {
+		// The right file is the smallest one that has a pixel for each of the window's,
+		// or the largest.
+		want := make(map[string]int)
+		for _, window := range []int{38, 62, 100, 150} {
+			i := slices.IndexFunc(widths, func(w int) bool { return w >= window*ratio })
+			if i < 0 {
+				i = len(widths) - 1
+			}
+			want[fmt.Sprint(window)] = widths[i]
+		}
+		t.Run(fmt.Sprintf("%dx", ratio), func(t *testing.T) {
+			pages := folder(t, nil)
+			site := rig.Site{Name: "p", Prefix: "/p/", Scheme: "preset", Originals: testdata(t, "originals/photos")}
+			site.TOML = "[site.p.preset.hero]\nsize = \"200x100\"\nmethod = \"crop\"\nwidths = [40, 80, 120, 200]\nformats = [\"avif\", \"webp\"]\n"
+			r := start(t, rig.Options{Sites: []rig.Site{site}, Server: fmt.Sprintf("location ^~ /pages/ { alias %s/; default_type text/html; }\n", pages)})
+			element, err := thumbd(t, "picture", "-c", filepath.Join(r.Dir, "thumbd.toml"), "p", "fig.jpg", "hero", "--alt", "a fig")
+			if err != nil {
+				t.Fatalf("%v: %s", err, element)
+			}
+			var frames strings.Builder
+			for _, width := range slices.Sorted(maps.Keys(want)) {
+				fmt.Fprintf(&frames, "<iframe src=\"frame.html\" width=\"%s\" height=\"300\" style=\"border: 0\"></iframe>\n", width)
+			}
+			notes := make(chan string, len(want))
+			to := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, q *http.Request) {
+				// An incomplete note matches nothing.
+				body, _ := io.ReadAll(q.Body)
+				notes <- string(body)
+			}))
+			t.Cleanup(to.Close)
+			put(t, filepath.Join(pages, "frame.html"), fmt.Appendf(nil, framePage, element, to.URL))
+			put(t, filepath.Join(pages, "page.html"), []byte("<!doctype html>\n"+frames.String()))
+
+			show(t, r.URL("/pages/page.html"), ratio)
+			published := []string{}
+			got := make(map[string]int)
+			for range want {
+				text := ""
+				select {
+				case text = <-notes:
+				case <-time.After(patience):
+					t.Fatalf("the windows %v alone have noted anything, of %d", got, len(want))
+				}
+				note := notePattern.FindStringSubmatch(text)
+				if note == nil {
+					t.Fatalf("a window has noted %q", text)
+				}
+				if note[4] != note[5] {
+					t.Errorf("%s pixels: the text below the picture moves from %s to %s", note[1], note[4], note[5])
+				}
+				width, err := strconv.Atoi(note[3])
+				if err != nil {
+					t.Fatal(err)
+				}
+				got[note[1]] = width
+				published = append(published, note[2])
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("widths by that of the window (-want +got):\n%s", diff)
+			}
+			slices.Sort(published)
+			if diff := cmp.Diff(slices.Compact(published), thumbnails(t, r, "p")); diff != "" {
+				t.Errorf("asked for more than is shown (-shown +published):\n%s", diff)
+			}
+		})
+	}
+}
+
+// show opens a page in a Chromium that ends with the test.
+func show(t *testing.T, url string, ratio int) {
+	t.Helper()
+	cmd := exec.Command("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-breakpad",
+		"--remote-debugging-port=0", "--user-data-dir="+t.TempDir(), fmt.Sprintf("--force-device-scale-factor=%d", ratio), url)
+	// Its other processes write below the folder until they have ended too.
+	t.Cleanup(func() {
+		for end := time.Now().Add(patience); syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) == nil && time.Now().Before(end); {
+			time.Sleep(time.Millisecond)
+		}
+	})
+	background(t, cmd)
+}
+
+// notePattern matches a note of framePage: window, path, width in the path, tops.
+var notePattern = regexp.MustCompile(`^(\d+) (/p/hero-(\d+)w/fig\.jpg\.avif) ([\d.]+) ([\d.]+)$`)
