@@ -67,7 +67,7 @@ func stripJPEG(file []byte) []byte {
 			return nil
 		}
 		end := at + 2 + int(binary.BigEndian.Uint16(file[at+2:]))
-		if end > len(file) {
+		if end < at+4 || end > len(file) {
 			return nil
 		}
 		segment := file[at:end]
@@ -112,7 +112,7 @@ func isKnown(marker byte) bool {
 // stripPNG keeps the chunks of pixels, palette and transparency, of at most 8 bits.
 func stripPNG(file []byte) []byte {
 	const head = 8
-	if len(file) < head+17 || file[head+16] > 8 {
+	if len(file) < head+17 || string(file[head+4:head+8]) != "IHDR" || file[head+16] > 8 {
 		return nil
 	}
 	kept := bytes.Clone(file[:head])
