@@ -39,6 +39,12 @@ package peer
 // }
 //
 // static int
+// load_profile(const char *name, VipsBlob **out)
+// {
+//	return vips_profile_load(name, out, NULL);
+// }
+//
+// static int
 // decode(void *data, size_t length, int shrink, VipsImage **out)
 // {
 //	VipsImage *t;
@@ -136,6 +142,20 @@ func (p Picture) Encode(quality int) ([]byte, error) {
 
 // Close lets go of p.
 func (p Picture) Close() { C.g_object_unref(C.gpointer(p.p)) }
+
+// Profile returns one of libvips' own color profiles, for example "p3".
+func Profile(name string) ([]byte, error) {
+	var blob *C.VipsBlob
+	text := C.CString(name)
+	defer C.free(unsafe.Pointer(text))
+	if C.load_profile(text, &blob) != 0 {
+		return nil, lastError()
+	}
+	defer C.vips_area_unref((*C.VipsArea)(unsafe.Pointer(blob)))
+	var size C.size_t
+	data := C.vips_blob_get(blob, &size)
+	return C.GoBytes(unsafe.Pointer(data), C.int(size)), nil
+}
 
 // taken returns what libvips has put into buffer, and frees that.
 func taken(code C.int, buffer unsafe.Pointer, size C.size_t) ([]byte, error) {

@@ -18,6 +18,7 @@ import (
 	"syscall"
 
 	"thumbd/internal/test/rig"
+	"thumbd/internal/thumb"
 )
 
 // measurement is one figure that thumbd is measured by.
@@ -50,9 +51,14 @@ var measurements = []measurement{
 	{"cold", "the first thumbnail after an idle exit, above a warm one, p50", 250, false, " ms", cold},
 	{"memory", "a worker's resident memory after 2,000 renders of 12 MP, over after 200", 1.1, false, "", memory},
 	{"jpeg", "thumbnails of JPEG, processor time over vips_thumbnail's", 0.85, false, "", againstAll},
-	{"baseline", "thumbnails of JPEG, processor time over sharp's, progressive where thumbd's are", 0.6, false, "", overSharp("jpg", 0.7)},
-	{"progressive", "thumbnails of progressive JPEG, the same", 0.2, false, "", overSharp("progressive.jpg", 0.7)},
-	{"png-sharp", "thumbnails of PNG, the same", 0.6, false, "", overSharp("png", 0.7)},
+	{"baseline", "thumbnails of JPEG, processor time over sharp's, progressive where thumbd's are", 0.6, false, "", overSharp("jpg", thumb.JPEG, 0.7)},
+	{"progressive", "thumbnails of progressive JPEG, the same", 0.2, false, "", overSharp("progressive.jpg", thumb.JPEG, 0.7)},
+	{"mixed", "thumbnails of JPEG, half of them progressive, a third each with a profile, turned, and with restart markers, the same", 0.45, false, "", overSharp("mixed.jpg", thumb.JPEG, 0.7)},
+	{"six-sharp", "the six default presets of such a JPEG in one job, over six calls of sharp", 0.15, false, "", oneJobOverSharp},
+	{"png-sharp", "thumbnails of PNG, over sharp's", 0.6, false, "", overSharp("png", thumb.JPEG, 0.7)},
+	{"png-png", "thumbnails of PNG as PNG, the same", 0.6, false, "", overSharp("png", thumb.PNG, 0.7)},
+	{"rgba-png", "thumbnails of PNG with alpha as PNG, the same", 0.5, false, "", overSharp("rgba.png", thumb.PNG, 0.7)},
+	{"webp-sharp", "thumbnails of WebP as JPEG, the same", 0.9, false, "", overSharp("webp", thumb.JPEG, 1)},
 	{"stages", "the same over sharp's, step by step", 1, false, "", whereTimeGoes},
 	{"png", "thumbnails of PNG, the same", 1, false, "", against("png", 3)},
 	{"webp", "thumbnails of WebP, the same, step by step", 1, false, "", whereWebPGoes},

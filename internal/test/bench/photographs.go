@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"image"
 	"image/jpeg"
@@ -11,12 +12,14 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/h2non/bimg"
 	"golang.org/x/image/draw"
 
 	libjpeg "thumbd/internal/engine/jpeg/peer"
+	vips "thumbd/internal/engine/peer"
 	"thumbd/internal/test/rig"
 )
 
@@ -47,7 +50,7 @@ func largePhotographs(folder, format string) ([]original, error) {
 		if err != nil {
 			return nil, err
 		}
-		encoded, err := encode(noisy(small, e.width), format)
+		encoded, err := encode(noisy(small, e.width), format, i)
 		if err != nil {
 			return nil, err
 		}
@@ -78,19 +81,18 @@ func noisy(m image.Image, width int) *image.NRGBA {
 	return out
 }
 
-func encode(m *image.NRGBA, format string) ([]byte, error) {
+// encode returns m, the photograph of a number, as a file.
+func encode(m *image.NRGBA, format string, number int) ([]byte, error) {
 	var b bytes.Buffer
 	switch format {
 	case "progressive.jpg":
-		size := m.Bounds().Size()
-		var rgb []byte
-		for i := 0; i < len(m.Pix); i += 4 {
-			rgb = append(rgb, m.Pix[i:i+3]...)
-		}
-		return libjpeg.Encode(libjpeg.Making{
-			Width: size.X, Height: size.Y, Bands: 3, Quality: 90,
-			Luma: [2]int{2, 2}, Chroma: [2]int{1, 1}, Scans: libjpeg.Usual(),
-		}, rgb)
+		return encodeJPEG(m, libjpeg.Making{Luma: [2]int{2, 2}, Scans: libjpeg.Usual()})
+	case "mixed.jpg":
+		return encodeMixed(m, number)
+	case "rgba.png":
+		fadeOut(m)
+		err := (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(&b, m)
+		return b.Bytes(), err
 	case "jpg":
 		err := jpeg.Encode(&b, m, &jpeg.Options{Quality: 90})
 		return b.Bytes(), err
@@ -102,4 +104,60 @@ func encode(m *image.NRGBA, format string) ([]byte, error) {
 		return nil, err
 	}
 	return bimg.NewImage(b.Bytes()).Process(bimg.Options{Type: bimg.WEBP, Quality: 85})
+}
+
+func encodeJPEG(m *image.NRGBA, how libjpeg.Making) ([]byte, error) {
+	size := m.Bounds().Size()
+	how.Width, how.Height, how.Bands, how.Quality, how.Chroma = size.X, size.Y, 3, 90, [2]int{1, 1}
+	rgb := make([]byte, 0, 3*size.X*size.Y)
+	for i := 0; i < len(m.Pix); i += 4 {
+		rgb = append(rgb, m.Pix[i:i+3]...)
+	}
+	return libjpeg.Encode(how, rgb)
+}
+
+// encodeMixed returns a JPEG of one of the kinds that there are: every second is
+// progressive, every third has a profile, is turned or has restart markers, and one
+// of them has all of its chroma.
+func encodeMixed(m *image.NRGBA, number int) ([]byte, error) {
+	how := libjpeg.Making{Luma: [2]int{2, 2}}
+	if number%2 == 1 {
+		how.Scans = libjpeg.Usual()
+	}
+	if number == 2 {
+		how.Luma = [2]int{1, 1}
+	}
+	if number%3 == 2 {
+		how.Interval = (m.Bounds().Dx() + 15) / 16
+	}
+	file, err := encodeJPEG(m, how)
+	if err != nil {
+		return nil, err
+	}
+	switch number % 3 {
+	case 0:
+		return withProfile(file)
+	case 1:
+		return onItsSide(file), nil
+	}
+	return file, nil
+}
+
+// withProfile gives a JPEG the profile of Display P3.
+func withProfile(file []byte) ([]byte, error) {
+	profile, err := vips.Profile("p3")
+	if err != nil {
+		return nil, err
+	}
+	segment := binary.BigEndian.AppendUint16([]byte{0xff, 0xe2}, uint16(16+len(profile)))
+	segment = append(segment, "ICC_PROFILE\x00\x01\x01"...)
+	return slices.Concat(file[:2], segment, profile, file[2:]), nil
+}
+
+// fadeOut makes m more transparent from left to right.
+func fadeOut(m *image.NRGBA) {
+	width := m.Bounds().Dx()
+	for i := 3; i < len(m.Pix); i += 4 {
+		m.Pix[i] = uint8(255 - 200*(i/4%width)/width)
+	}
 }

@@ -10,6 +10,7 @@ const modes = {
   progressive: (image, quality) => image.jpeg({ quality, progressive: true }).toBuffer(),
   raw: (image) => image.raw().toBuffer(),
   nearest: (image) => image.raw().toBuffer(),
+  pack: (image) => image.png().toBuffer(),
   png: (image, quality, path) => image.png().toFile(path + '.png'),
 };
 const lines = require('readline').createInterface({ input: process.stdin });
