@@ -40,7 +40,9 @@ SOURCES := $(shell find cmd internal -name '*.go' -o -name '*.[ch]' -o -name '*.
 # Tests of the engine that an instrumented one can't pass.
 UNMEASURED := Memory
 # All but the packages with cgo and those that start whole programs.
-PURE     = $(shell CGO_ENABLED=0 $(GO) list ./... 2>/dev/null | grep -Ev '/(engine|thumbd-render|test/(rig|demo|e2e|bench|boot|packages))(/|$$)')
+PURE     = $(shell CGO_ENABLED=0 $(GO) list ./... 2>/dev/null | grep -Ev '/(engine|thumbd-render|test/(rig|demo|e2e|faults|frontends|clinic|kit|bench|boot|packages))(/|$$)')
+# The tests of the built programs behind nginx.
+E2E      := $(addprefix ./internal/test/,e2e faults frontends clinic)
 FUZZERS  = $(shell grep -rl '^func Fuzz' --include='*_test.go' internal | xargs -n1 dirname | sort -u)
 
 .PHONY: .FORCE all demo test test-user asan check bench campaign install deb rpm repo clients check-packages e2e-systemd clean
@@ -73,7 +75,8 @@ test:
 	@: one goroutine and a minute of arithmetic, ten with -race
 	$(GO) test -timeout 30m ./internal/engine ./internal/engine/jpeg ./internal/engine/plane ./internal/engine/png
 	THUMBD_BUILD=$(CURDIR)/build $(GO) test -race -count=1 ./internal/test/rig/... ./internal/test/demo/...
-	THUMBD_BUILD=$(CURDIR)/build $(GO) test -race -count=1 -timeout 30m ./internal/test/e2e $(E2EFLAGS)
+	@: these wait more than they compute
+	THUMBD_BUILD=$(CURDIR)/build $(GO) test -race -count=1 -p 3 -timeout 30m $(E2E) $(E2EFLAGS)
 ifneq ($(FUZZ),)
 	@set -e; for dir in $(FUZZERS); do \
 		for f in $$(grep -rhoE '^func Fuzz[A-Za-z0-9]+' $$dir/*_test.go | cut -c6-); do \
@@ -169,7 +172,7 @@ bench:
 campaign:
 	@$(SETUP) test
 	@$(MAKE) --no-print-directory all
-	THUMBD_BUILD=$(CURDIR)/build $(GO) test -count=1 -timeout 6h -v ./internal/test/e2e -whole -campaign \
+	THUMBD_BUILD=$(CURDIR)/build $(GO) test -count=1 -p 1 -timeout 6h -v $(E2E) -whole -campaign \
 		-run 'UnderLoad|IdleExitRaces|Killed|PowerCut|Watchdog|Mutated|RandomGuards'
 	$(GO) test -count=1 -timeout 2h -v ./internal/tidy -campaign -run 'Large|Killed'
 	$(GO) test -count=1 -timeout 2h -v ./internal/engine -campaign -run Matrix

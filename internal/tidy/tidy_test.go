@@ -223,7 +223,7 @@ func TestOriginalsOnAnotherDevice(t *testing.T) {
 
 func TestUnreadableOriginals(t *testing.T) {
 	if os.Geteuid() == 0 {
-		t.Skip("root reads everything; see TestGCWithoutRights of e2e")
+		t.Skip("root reads everything; see TestGCWithoutRights")
 	}
 	p := newPlace(t, thumb.Signed)
 	p.original("private/a.jpg")

@@ -192,24 +192,3 @@ func TestAnswersForPermissions(t *testing.T) {
 		}
 	})
 }
-
-// publicPrograms are copies that every user can run, wherever the source tree
-// and the built programs are.
-func publicPrograms(t *testing.T) rig.Programs {
-	t.Helper()
-	p, err := programs()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := folder(t, nil)
-	for _, path := range []string{p.Thumbd, p.Render} {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, filepath.Base(path)), b, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return rig.Programs{Thumbd: filepath.Join(dir, "thumbd"), Render: filepath.Join(dir, "thumbd-render")}
-}

@@ -47,12 +47,12 @@ func TestGCUnderLoad(t *testing.T) {
 	l := startLoad(t, 3, func(ctx context.Context, n int) error { return missAndHit(ctx, r, "a.jpg", n) })
 	runs := times(10, 1000)
 	for removed := 0; removed < runs; {
-		l.await(3)
+		l.Await(3)
 		if !strings.Contains(gc(t, r), "removed 0 files") {
 			removed++
 		}
 	}
-	t.Logf("%d requests while %d runs removed something", l.end(), runs)
+	t.Logf("%d requests while %d runs removed something", l.End(), runs)
 	settled(t, r)
 	gc(t, r)
 	if left := thumbnails(t, r, "gallery"); len(left) != 3 {

@@ -137,8 +137,8 @@ func TestManyClientsOneRender(t *testing.T) {
 	var first []byte
 	for i, c := range replies {
 		got := <-c
-		if got.err != nil {
-			t.Fatal(got.err)
+		if got.Err != nil {
+			t.Fatal(got.Err)
 		}
 		if i == 0 {
 			picture(t, got.Response, "jpeg", 640, 480)
@@ -207,8 +207,8 @@ func TestServedWhileStopped(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := <-waiting
-	if got.err != nil {
-		t.Fatal(got.err)
+	if got.Err != nil {
+		t.Fatal(got.Err)
 	}
 	picture(t, got.Response, "webp", 30, 20)
 }

@@ -349,12 +349,12 @@ func TestInPlaceFollowsOriginals(t *testing.T) {
 			if err == nil && format == "webp" && c.Width == 100+version {
 				break
 			}
-			l.await(1)
+			l.Await(1)
 		}
 		least.Store(int64(version))
-		l.await(5)
+		l.Await(5)
 	}
-	l.end()
+	l.End()
 	must(t, os.Rename(path, filepath.Join(dir, "b.png")))
 	becomes(t, r, "/uploads/a.png", 0, acceptWebP)
 	asBefore(t, r, []string{"b.png"}, acceptWebP)

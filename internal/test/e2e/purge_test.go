@@ -20,47 +20,6 @@ import (
 	"thumbd/internal/test/rig"
 )
 
-// post returns a request that purges what form says.
-func post(form url.Values) rig.Request {
-	return rig.Request{
-		Method: "POST", Target: "/purge", Admin: true, Body: form.Encode(),
-		Header: []string{"Content-Type: application/x-www-form-urlencoded"},
-	}
-}
-
-// thumbd runs a command of the built program.
-func thumbd(t *testing.T, args ...string) (output string, err error) {
-	t.Helper()
-	p, err := programs()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := exec.CommandContext(t.Context(), p.Thumbd, args...).CombinedOutput()
-	return string(out), err
-}
-
-// thumbnails returns the names of all that is published of a site.
-func thumbnails(t *testing.T, r *rig.Rig, site string) []string {
-	t.Helper()
-	names := []string{}
-	err := filepath.WalkDir(r.Root(site), func(path string, d os.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if d.Name() == ".thumbd" {
-			return filepath.SkipDir
-		}
-		if !d.IsDir() {
-			names = append(names, path[len(r.Root(site)):])
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return names
-}
-
 func TestPurge(t *testing.T) {
 	const jpg = "originals/tests/orientation/1.jpg"
 	originals := folder(t, map[string]string{"a.jpg": jpg, "b.jpg": jpg, "d/a.jpg": jpg, "d/e/b.jpg": jpg, "de.jpg": jpg})

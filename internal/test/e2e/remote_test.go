@@ -18,39 +18,6 @@ import (
 	"thumbd/internal/test/rig"
 )
 
-// remote returns a site of the signed scheme, below /NAME/, that has its
-// originals at a URL on loopback.
-func remote(name, originals string, lines ...string) rig.Site {
-	return rig.Site{
-		Name: name, Prefix: "/" + name + "/", Scheme: "signed", Originals: originals, Key: name + key,
-		TOML: fmt.Sprintf("[site.%s.fetch]\nallow_addresses = [\"127.0.0.0/8\"]\n%s", name, strings.Join(lines, "\n")),
-	}
-}
-
-// remoteTarget is the request target for a thumbnail of such a site.
-func remoteTarget(site, original, spec, ext string) string {
-	return rig.Escape(signedWith(site+key, "/"+site+"/"+original, spec, ext))
-}
-
-// daemonWithSpool is a [daemon] table with a spool of the test's own.
-func daemonWithSpool(t *testing.T) (toml, spool string) {
-	t.Helper()
-	spool = filepath.Join(folder(t, nil), "spool")
-	return fmt.Sprintf("[daemon]\nspool = %q\n", spool), spool
-}
-
-// startOrigin starts an nginx that has the originals of testdata at the URL that
-// it returns. An address is one that such an nginx had before.
-func startOrigin(t *testing.T, address string) (*rig.Rig, string) {
-	t.Helper()
-	r := start(t, rig.Options{
-		Plain: true, Address: address,
-		Sites: []rig.Site{{Name: "media", Prefix: "/media/", Scheme: "preset"}},
-	})
-	must(t, os.CopyFS(r.Root("media")+"/media", os.DirFS(testdata(t, "originals"))))
-	return r, r.URL("/media/")
-}
-
 func TestRemoteOriginals(t *testing.T) {
 	origin, url := startOrigin(t, "")
 	toml, spool := daemonWithSpool(t)
@@ -145,7 +112,7 @@ func (m *misses) together() (seen map[int]int, slowest time.Duration) {
 	seen = make(map[int]int)
 	for _, a := range answers {
 		got := <-a
-		must(m.t, got.err)
+		must(m.t, got.Err)
 		seen[got.Status]++
 	}
 	return seen, time.Since(begin)
@@ -203,5 +170,5 @@ func TestOriginStopsAndComesBack(t *testing.T) {
 	must(t, mute.Close())
 	startOrigin(t, origin.Addr)
 	m.until(200, 502, 504)
-	t.Logf("%d hits meanwhile", l.end())
+	t.Logf("%d hits meanwhile", l.End())
 }

@@ -19,65 +19,6 @@ import (
 	"thumbd/internal/test/rig"
 )
 
-const upright = "originals/tests/orientation/1.jpg"
-
-// warmSites are two sites on the same originals, one of the signed scheme with
-// WebP negotiated and one of the preset scheme.
-func warmSites(t *testing.T, originals string) []rig.Site {
-	t.Helper()
-	g := gallery(t, originals)
-	g.TryFiles = "$uri$thumbd_webp"
-	g.TOML = `negotiate = ["webp"]
-[site.gallery.preset.s]
-size = "20x20"
-method = "crop"
-dpr = [2]
-[site.gallery.preset.l]
-size = "30x40"
-method = "pad"
-`
-	return []rig.Site{g, {Name: "p", Prefix: "/p/", Scheme: "preset", Originals: originals, TOML: "factors = [100, 50]\n" +
-		"[site.p.preset.s]\nsize = \"20x20\"\nmethod = \"crop\"\nformats = [\"webp\"]"}}
-}
-
-// warmed returns what thumbd warm makes of an original of the gallery.
-func warmed(original string, specs ...string) []string {
-	var all []string
-	for _, spec := range specs {
-		uri := signed("/thumbs/", original, spec, "jpg")
-		all = append(all, uri, uri+".webp")
-	}
-	return all
-}
-
-// warmCommand is thumbd warm of a site, through the running thumbd or without.
-func warmCommand(t *testing.T, r *rig.Rig, running bool, args ...string) *exec.Cmd {
-	t.Helper()
-	p, err := programs()
-	must(t, err)
-	admin := r.AdminPath()
-	if !running {
-		admin = filepath.Join(r.Dir, "nobody.sock")
-	}
-	return exec.CommandContext(t.Context(), p.Thumbd, append([]string{"warm", "-c", filepath.Join(r.Dir, "thumbd.toml"), "--admin", admin}, args...)...)
-}
-
-// warm runs thumbd warm, checks its exit code and the words that it says, and
-// returns all of them.
-func warm(t *testing.T, cmd *exec.Cmd, code int, words ...string) string {
-	t.Helper()
-	out, err := cmd.CombinedOutput()
-	if got := cmd.ProcessState.ExitCode(); got != code {
-		t.Errorf("%v: exit code %d, %v, want %d:\n%s", cmd.Args[6:], got, err, code, out)
-	}
-	for _, w := range words {
-		if !strings.Contains(string(out), w) {
-			t.Errorf("%v: no %q in\n%s", cmd.Args[6:], w, out)
-		}
-	}
-	return string(out)
-}
-
 // sizes are those of the presets of warmSites.
 var sizes = map[string]image.Point{"s": {X: 20, Y: 20}, "s@2x": {X: 40, Y: 40}, "l": {X: 30, Y: 40}}
 

@@ -14,21 +14,6 @@ import (
 	"thumbd/internal/test/rig"
 )
 
-// becomes waits until a thumbnail is of a version of its original; 0: until
-// there is none.
-func becomes(t *testing.T, r *rig.Rig, uri string, version int, header ...string) {
-	t.Helper()
-	got := ""
-	for begin := time.Now(); time.Since(begin) < patience; <-time.After(5 * time.Millisecond) {
-		resp := get(t, r, rig.Escape(uri), header...)
-		v, _, err := versionOf(resp.Body)
-		if got = fmt.Sprintf("status %d, version %d, %v", resp.Status, v, err); resp.Status == 404 && version == 0 || resp.Status == 200 && v == version {
-			return
-		}
-	}
-	t.Errorf("%s: %s; want version %d", uri, got, version)
-}
-
 // watched are a site of each scheme that follow their originals.
 func watched(t *testing.T, originals string) []rig.Site {
 	t.Helper()

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MIT
+
+package faults
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"thumbd/internal/test/rig"
+)
+
+func TestIdleExit(t *testing.T) {
+	r := start(t, rig.Options{
+		Sites:   []rig.Site{gallery(t, jpgs(t))},
+		TOML:    "[daemon]\nidle_exit = \"200ms\"",
+		Stopped: true,
+	})
+	for n := range 3 {
+		if err := r.StartDaemon(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		picture(t, get(t, r, target("a.jpg", fmt.Sprintf("%dx20_crop", 20+n), "jpg")), "jpeg", 20+n, 20)
+		<-r.DaemonDone()
+		if got, want := told(r, r.DaemonPID()), "STOPPING=1"; got[len(got)-1] != want {
+			t.Errorf("told %q, want %s at the end", got, want)
+		}
+		// It is gone, with success.
+		stopDaemon(t, r)
+	}
+}
+
+// Requests of administrators start thumbd as those of nginx do, and do not hold
+// up its exit.
+func TestAdministratorsDoNotHoldUpTheIdleExit(t *testing.T) {
+	r := start(t, rig.Options{
+		Sites:   []rig.Site{gallery(t, jpgs(t))},
+		TOML:    "[daemon]\nidle_exit = \"200ms\"",
+		Stopped: true,
+	})
+	end := hold(t, r)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	// As one who looks all the time.
+	for r.Notified.Count("STOPPING=1") < 2 {
+		resp, err := r.Do(ctx, rig.Request{Target: "/readyz", Admin: true})
+		if err != nil || resp.Status != 200 || string(resp.Body) != "ready\n" {
+			t.Fatalf("status %d, %v: %s", resp.Status, err, resp.Body)
+		}
+	}
+	if starts := end(); starts < 2 {
+		t.Errorf("%d starts", starts)
+	}
+}
+
+// hold has thumbd started whenever somebody waits for it, until end is called
+// or the test ends, and returns how often it was.
+func hold(t *testing.T, r *rig.Rig) (end func() (starts int)) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	wait := r.Hold(ctx)
+	end = sync.OnceValue(func() int {
+		cancel()
+		starts, err := wait()
+		if err != nil {
+			t.Error(err)
+		}
+		return starts
+	})
+	t.Cleanup(func() { end() })
+	return end
+}
+
+// A thumbd that is asked for something again and again is not idle, and one
+// whose socket nobody else holds may not go.
+func TestNoIdleExit(t *testing.T) {
+	const idle = "[daemon]\nidle_exit = \"60ms\""
+	t.Run("while a render runs", func(t *testing.T) {
+		path := newGate(t)
+		r := start(t, rig.Options{
+			Sites: []rig.Site{gallery(t, jpgs(t))}, TOML: idle, Env: append(faulty(t, gate, path), "WATCHDOG_USEC=60000"),
+			Stopped: true,
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		running := ask(ctx, r, target("a.jpg", "20x20_crop", "jpg"))
+		// Without it thumbd may have ended before nginx has connected.
+		if err := errors.Join(r.AwaitClient(ctx), r.StartDaemon(ctx)); err != nil {
+			t.Fatal(err)
+		}
+		held := atGate(t, path)
+		// Five beats, at each of which it looks whether it is idle.
+		waitNotified(t, r, count(r, "WATCHDOG=1")+5, "WATCHDOG=1")
+		held.Close()
+		picture(t, (<-running).Response, "jpeg", 20, 20)
+		<-r.DaemonDone()
+	})
+	t.Run("while originals are watched", func(t *testing.T) {
+		site := gallery(t, jpgs(t))
+		site.TOML = "watch = true"
+		r := start(t, rig.Options{Sites: []rig.Site{site}, TOML: idle, Env: []string{"WATCHDOG_USEC=60000"}})
+		waitNotified(t, r, 10, "WATCHDOG=1")
+		// It would have ended by itself.
+		picture(t, get(t, r, target("a.jpg", "20x20_crop", "jpg")), "jpeg", 20, 20)
+		if n := r.Notified.Count("STOPPING=1"); n > 0 {
+			t.Error("it has stopped")
+		}
+	})
+	t.Run("without somebody who holds the socket", func(t *testing.T) {
+		r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}, TOML: idle, Stopped: true})
+		p, err := programs()
+		if err != nil {
+			t.Fatal(err)
+		}
+		socket := filepath.Join(r.Dir, "notify.sock")
+		cmd := exec.CommandContext(t.Context(), p.Thumbd, "serve", "-c", configFile(r), "--listen", filepath.Join(r.Dir, "own.sock"))
+		cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+socket, "WATCHDOG_USEC=60000")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		if err := r.Notified.Wait(ctx, 10, fmt.Sprintf("pid=%d WATCHDOG=1", cmd.Process.Pid)); err != nil {
+			t.Error(err)
+		}
+		if n := r.Notified.Count("STOPPING=1"); n > 0 {
+			t.Error("it has stopped")
+		}
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Error(err)
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// No request is lost that comes while thumbd makes up its mind to go: it is
+// answered by the one that goes, or by the next.
+func TestIdleExitRaces(t *testing.T) {
+	const rigs = 4
+	for i := range rigs {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Parallel()
+			raceIdleExit(t, times(1000, 20_000)/rigs)
+		})
+	}
+}
+
+func raceIdleExit(t *testing.T, races int) {
+	t.Helper()
+	const idle = 30 * time.Millisecond
+	r := start(t, rig.Options{
+		Sites:   []rig.Site{gallery(t, jpgs(t))},
+		TOML:    fmt.Sprintf("[daemon]\nworkers = 1\nidle_exit = %q", idle),
+		Env:     faulty(t, sound, ""),
+		Stopped: true,
+	})
+	moments := random(t)
+	end := hold(t, r)
+	for n := range races {
+		text, w, h := spec(n)
+		resp := get(t, r, target("a.jpg", text, "jpg"))
+		picture(t, resp, "jpeg", w, h)
+		// It looks every 10 ms, and then needs a few to go.
+		<-time.After(idle + time.Duration(moments.Int64N(int64(20*time.Millisecond))))
+	}
+	starts := end()
+	// Otherwise there was nothing to race with. How often it had gone is a
+	// matter of the machine.
+	if starts < 2 || starts >= races {
+		t.Errorf("%d starts for %d requests: no race", starts, races)
+	}
+	t.Logf("%d starts for %d requests", starts, races)
+	noTempFiles(t, r, "gallery")
+}

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MIT
+
+package faults
+
+import (
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"thumbd/internal/test/rig"
+)
+
+// fresh returns the URI of a thumbnail that nobody has asked for.
+func fresh(n *int, original string) (uri string, width, height int) {
+	*n++
+	text, w, h := spec(*n)
+	return signed("/thumbs/", original, text, "jpg"), w, h
+}
+
+// The originals go, come back and are others, while thumbd runs.
+func TestOriginalsComeAndGo(t *testing.T) {
+	n := 0
+	originals := jpgs(t)
+	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, originals)}, TOML: "[daemon]\nworkers = 1"})
+	there := func(when string) {
+		t.Helper()
+		uri, w, h := fresh(&n, "a.jpg")
+		t.Log(when)
+		published(t, r, uri, w, h)
+	}
+	away := func(when string) {
+		t.Helper()
+		uri, _, _ := fresh(&n, "a.jpg")
+		t.Log(when)
+		expect(t, get(t, r, rig.Escape(uri)), 500, "original-unreadable")
+		// Once for all, while it lasts.
+		waitLog(t, r, 1, "ERROR", "site=gallery", originals)
+	}
+	there("at first")
+	must(t, os.Rename(originals, originals+"-away"))
+	t.Cleanup(func() { must(t, os.RemoveAll(originals+"-away")) })
+	away("renamed away")
+	must(t, os.Mkdir(originals, 0o755))
+	uri, _, _ := fresh(&n, "a.jpg")
+	expect(t, get(t, r, rig.Escape(uri)), 404, "no-original")
+	must(t, os.Remove(originals), os.WriteFile(originals, nil, 0o644))
+	away("a file in their place")
+	must(t, os.Remove(originals), os.Rename(originals+"-away", originals))
+	there("renamed back")
+
+	b, err := os.ReadFile(filepath.Join(originals, "a.jpg"))
+	must(t, err, os.RemoveAll(originals))
+	put(t, filepath.Join(originals, "a.jpg"), b)
+	there("made again")
+}
+
+// What is mounted over the originals is what they are.
+func TestOriginalsMountedOver(t *testing.T) {
+	needMounts(t)
+	n := 0
+	originals := jpgs(t)
+	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, originals)}, TOML: "[daemon]\nworkers = 1"})
+	b, err := os.ReadFile(filepath.Join(originals, "a.jpg"))
+	must(t, err)
+	mount(t, "tmpfs", originals, "tmpfs", 0, "mode=755")
+	uri, w, h := fresh(&n, "a.jpg")
+	expect(t, get(t, r, rig.Escape(uri)), 404, "no-original")
+	put(t, filepath.Join(originals, "new.jpg"), b)
+	other, ow, oh := fresh(&n, "new.jpg")
+	published(t, r, other, ow, oh)
+	// thumbd has it open until it is asked for something again.
+	must(t, unix.Unmount(originals, unix.MNT_DETACH))
+	published(t, r, uri, w, h)
+}
+
+// The tree goes and comes back while thumbd runs, in every way.
+func TestTreeComesAndGoes(t *testing.T) {
+	n := 0
+	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}, TOML: "[daemon]\nworkers = 1"})
+	documentRoot, tree := r.Root("gallery"), r.File("gallery", "/thumbs")
+	elsewhere := folder(t, nil)
+	for _, tt := range []struct {
+		name   string
+		change func() error
+	}{
+		{"at first", func() error { return nil }},
+		{"removed", func() error { return os.RemoveAll(tree) }},
+		{"removed with the document root", func() error { return os.RemoveAll(documentRoot) }},
+		{"removed and made again", func() error { return errors.Join(os.RemoveAll(tree), os.Mkdir(tree, 0o755)) }},
+		{"renamed away", func() error { return os.Rename(tree, elsewhere+"/thumbs") }},
+		{"renamed back", func() error {
+			return errors.Join(os.RemoveAll(tree), os.Rename(elsewhere+"/thumbs", tree))
+		}},
+		{"without its temp folder", func() error { return os.RemoveAll(tree + "/.thumbd") }},
+		{"behind a link", func() error {
+			return errors.Join(os.Rename(tree, elsewhere+"/thumbs"), os.Symlink(elsewhere+"/thumbs", tree))
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			must(t, tt.change())
+			uri, w, h := fresh(&n, "a.jpg")
+			published(t, r, uri, w, h)
+		})
+	}
+	t.Run("a file in its place", func(t *testing.T) {
+		must(t, os.Remove(tree), os.WriteFile(tree, nil, 0o644))
+		uri, w, h := fresh(&n, "a.jpg")
+		resp := get(t, r, rig.Escape(uri))
+		picture(t, resp, "jpeg", w, h)
+		waitLog(t, r, 1, "ERROR", "site=gallery", uri, "not a directory")
+		must(t, os.Remove(tree))
+		published(t, r, uri, w, h)
+	})
+}
+
+// Nothing is written through a link that leads out of the tree.
+func TestLinkOutOfTheTree(t *testing.T) {
+	n := 0
+	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}, TOML: "[daemon]\nworkers = 1"})
+	elsewhere := folder(t, nil)
+	for _, link := range []string{elsewhere, "../../../" + filepath.Base(elsewhere)} {
+		path := r.File("gallery", "/thumbs/a.jpg")
+		must(t, os.Symlink(link, path))
+		uri, w, h := fresh(&n, "a.jpg")
+		resp := get(t, r, rig.Escape(uri))
+		picture(t, resp, "jpeg", w, h)
+		if got := resp.Header.Get("Cache-Control"); got != "no-store" {
+			t.Errorf("%s: Cache-Control %q, want no-store", link, got)
+		}
+		entries, err := os.ReadDir(elsewhere)
+		if len(entries) > 0 || err != nil {
+			t.Errorf("%s: written: %v, %v", link, entries, err)
+		}
+		must(t, os.Remove(path))
+		published(t, r, uri, w, h)
+		must(t, os.RemoveAll(path))
+	}
+}
+
+// Originals that are no files, or not there where they seem to be, cost nothing
+// but their answer.
+func TestOddOriginals(t *testing.T) {
+	originals := jpgs(t)
+	outside := jpgs(t)
+	must(t,
+		os.Mkdir(filepath.Join(originals, "sub"), 0o755),
+		os.Symlink(".", filepath.Join(originals, "dot")),
+		os.Symlink("..", filepath.Join(originals, "sub", "up")),
+		os.Symlink("one.jpg", filepath.Join(originals, "two.jpg")),
+		os.Symlink("two.jpg", filepath.Join(originals, "one.jpg")),
+		os.Symlink(outside, filepath.Join(originals, "out")),
+		os.Symlink("../"+filepath.Base(outside), filepath.Join(originals, "beside")),
+		os.Symlink("../a.jpg", filepath.Join(originals, "sub", "in.jpg")),
+		unix.Mkfifo(filepath.Join(originals, "fifo.jpg"), 0o644),
+		os.Symlink("fifo.jpg", filepath.Join(originals, "to-fifo.jpg")),
+	)
+	l, err := net.Listen("unix", filepath.Join(originals, "socket.jpg"))
+	must(t, err)
+	defer l.Close()
+	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, originals)}, TOML: "[daemon]\nworkers = 1"})
+	const none = "no-original"
+	for name, reason := range map[string]string{
+		"sub/in.jpg": "",
+		"dot/a.jpg":  none, "dot/dot/a.jpg": none, "sub/up/a.jpg": none, "one.jpg": none, "sub": none, "out/a.jpg": "absolute-link",
+		"beside/a.jpg": none, "fifo.jpg": none, "to-fifo.jpg": none, "socket.jpg": none, "a.jpg/b.jpg": none,
+	} {
+		status := 404
+		if reason == "" {
+			status = 200
+		}
+		t.Run(name, func(t *testing.T) { expect(t, get(t, r, target(name, "20x20_crop", "jpg")), status, reason) })
+	}
+	t.Run("a device", func(t *testing.T) {
+		path := filepath.Join(originals, "zero.jpg")
+		if err := unix.Mknod(path, unix.S_IFCHR|0o666, int(unix.Mkdev(1, 5))); err != nil {
+			skip(t, "no device can be made: "+err.Error())
+		}
+		expect(t, get(t, r, target("zero.jpg", "20x20_crop", "jpg")), 404, "no-original")
+	})
+	for _, name := range thumbnails(t, r, "gallery") {
+		if !strings.Contains(name, "/sub/in.jpg/") {
+			t.Errorf("published: %s", name)
+		}
+	}
+}
