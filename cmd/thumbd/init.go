@@ -64,7 +64,7 @@ func initCommand() *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&s.Originals, "originals", "", "the `FOLDER` of the originals")
 	flags.StringVar(&s.Prefix, "prefix", "", "the `URI` below which the thumbnails are, e.g. /thumbs/")
-	flags.StringSliceVar(&from, "from", nil, "the `FILE` of LiipImagine's filter sets, or of a Drupal style, more than once for several")
+	flags.StringSliceVar(&from, "from", nil, "the `FILE` of LiipImagine's filter sets, of WordPress' sizes, or of a Drupal style, more than once for several")
 	flags.StringVar(&s.Scheme, "scheme", "signed", "signed, preset, restthumbnails or inplace")
 	flags.StringSliceVar(&s.Hosts, "host", nil, "a `NAME` that the site is for, more than once for several (any)")
 	flags.BoolVar(&s.Protected, "protected", false, "show thumbnails only to clients with a signed query")
@@ -78,11 +78,11 @@ func migrated(s *newsite.Site, from []string, scheme bool) (migrate.Settings, er
 	if len(from) == 0 {
 		return migrate.Settings{}, nil
 	}
-	if scheme && s.Scheme != thumb.PresetScheme.String() {
-		return migrate.Settings{}, usage{errors.New("thumbd: --from is for --scheme preset")}
-	}
 	m, err := migrate.Read(from...)
+	inPlace := m.Layout == thumb.WordPressLayout && s.Scheme == thumb.InPlace.String()
 	switch {
+	case scheme && s.Scheme != thumb.PresetScheme.String() && !inPlace:
+		return m, usage{errors.New("thumbd: --from is for --scheme preset, and of WordPress for --scheme inplace")}
 	case errors.Is(err, migrate.ErrSettings):
 		return m, usage{fmt.Errorf("thumbd: %w; nothing is changed", err)}
 	case err != nil:
@@ -90,7 +90,10 @@ func migrated(s *newsite.Site, from []string, scheme bool) (migrate.Settings, er
 	case len(m.Presets) == 0:
 		return m, usage{fmt.Errorf("thumbd: none of these has an equal; nothing is changed:\n%s", strings.Join(m.Lost, "\n"))}
 	}
-	s.Scheme, s.Layout, s.Quality, s.Presets = thumb.PresetScheme.String(), m.Layout.String(), m.Quality, m.Presets
+	if !inPlace {
+		s.Scheme = thumb.PresetScheme.String()
+	}
+	s.Layout, s.Quality, s.Presets = m.Layout.String(), m.Quality, m.Presets
 	if s.Prefix == "" {
 		s.Prefix = m.Prefix
 	}
@@ -107,6 +110,9 @@ func writeMigrated(w io.Writer, m migrate.Settings) error {
 	}
 	list("These have no equal and are not written. Their URLs stay with the other system, see MOVING.md:", m.Lost)
 	list("These differ:", m.Remarks)
+	if m.Layout == thumb.WordPressLayout {
+		b.WriteString("Copy examples/wordpress/sizes-without-files.php into wp-content/mu-plugins, so that WordPress makes no files of sizes.\n\n")
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -144,6 +150,9 @@ func tryLine(s *config.Site) string {
 	f := urlFlags{base: "http://localhost"}
 	if len(s.Thumb.Hosts) > 0 && !strings.HasPrefix(s.Thumb.Hosts[0], "*") {
 		f.base = "http://" + s.Thumb.Hosts[0]
+	}
+	if s.Thumb.Layout == thumb.WordPressLayout {
+		return f.base + s.Thumb.Prefix + "…, any size of a picture in one of your pages"
 	}
 	args := []string{picture(s), "300x300", "fit"}
 	switch s.Thumb.Scheme {

@@ -5,6 +5,7 @@
 package migrate
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -22,7 +23,7 @@ const mostBytes = 1 << 20
 
 // ErrSettings is a file that holds no settings of a system that is known, or can't be
 // read as such.
-var ErrSettings = errors.New("want the thumbnail settings of LiipImagineBundle or Drupal")
+var ErrSettings = errors.New("want the thumbnail settings of LiipImagineBundle, Drupal or WordPress")
 
 // Settings are the settings of another system, translated.
 type Settings struct {
@@ -38,7 +39,8 @@ type Settings struct {
 	Remarks []string
 }
 
-// Read reads LiipImagine's configuration, or Drupal's styles, one file each, in YAML.
+// Read reads LiipImagine's configuration in YAML, WordPress' registered sizes in JSON,
+// or Drupal's styles, one file each, in YAML.
 func Read(files ...string) (Settings, error) {
 	r := &reader{}
 	for _, file := range files {
@@ -77,6 +79,9 @@ type reader struct {
 }
 
 func (r *reader) read(text []byte) error {
+	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) {
+		return r.wordpress(text)
+	}
 	root, err := parse(text)
 	if err != nil {
 		return err

@@ -77,6 +77,43 @@ func TestDrupal(t *testing.T) {
 	}
 }
 
+func TestWordPress(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "sizes.json")
+	write(t, file, `{"thumbnail":{"width":150,"height":"150","crop":true},
+"medium_large":{"width":768,"height":0,"crop":false}, "2048x2048":{"width":2048,"height":2048,"crop":false},
+"banner top":{"width":1600,"height":400,"crop":["left","top"]},
+"tall":{"width":400,"height":9999,"crop":0},
+"none":{"width":0,"height":0,"crop":false},
+"odd":{"width":10,"height":10,"crop":["left","up"]},
+"banner+top":{"width":1600,"height":400,"crop":"1"}}`)
+	got, err := Read(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Settings{
+		Layout: thumb.WordPressLayout, Prefix: "/wp-content/uploads/",
+		Presets: []newsite.Preset{
+			{Name: "thumbnail", Size: "150x150", Method: "crop"}, {Name: "medium_large", Size: "768x", Method: "fit"},
+			{Name: "2048x2048", Size: "2048x2048", Method: "fit"}, {Name: "banner_top", Size: "1600x400", Method: "crop", Gravity: "northwest"},
+			{Name: "tall", Size: "400x9999", Method: "fit"},
+		},
+		Lost: []string{
+			`sizes.json:5: size "none": width 0 and height 0 have no equal`,
+			`sizes.json:6: size "odd": crop [left up] has no equal`,
+			`sizes.json:7: size "banner+top": another size has the name "banner_top"`,
+		},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	for name, text := range map[string]string{"cut off": `{"a":{"width":1`, "no object": `{"a":1}`, "no text": `{"a":{"width":1,"height":1},}`} {
+		write(t, file, text)
+		if _, err := Read(file); !errors.Is(err, ErrSettings) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // A filter or effect gives a preset with the size of the other system's result, or
 // none.
 func TestSizesAreThoseOfTheOtherSystem(t *testing.T) {

@@ -43,6 +43,10 @@ var layoutAnswers = []struct {
 	{host: "magazine.example", target: "/sites/default/files/styles/thumbnail/public/2024-01/dogs.jpg.webp", status: 404, reason: "no-original"},
 	{host: "magazine.example", target: "/sites/default/files/styles/thumbnail/private/dogs.jpg", status: 404, reason: "unknown-preset"},
 	{host: "magazine.example", target: "/sites/default/files/styles/wide/public/2024-01/dogs.jpg", status: 404, reason: "unknown-preset"},
+	{host: "blog.example", target: "/wp-content/uploads/2024/dogs-200x300.jpg?ver=6.1", format: "jpeg", width: 200, height: 300},
+	{host: "blog.example", target: "/wp-content/uploads/2024/dogs-150x150.jpg", format: "jpeg", width: 150, height: 150},
+	{host: "blog.example", target: "/wp-content/uploads/2024/dogs-300x300.jpg", status: 404},
+	{host: "blog.example", target: "/wp-content/uploads/2024/x.php", status: 403},
 	// A style that stays Drupal's, whose PHP is stopped.
 	{host: "magazine.example", target: "/sites/default/files/styles/rotated/public/2024-01/dogs.jpg", status: 502},
 	{host: "shop.example", target: "/media/cache/resolve/collage/uploads/dogs.jpg", status: 502},
@@ -86,8 +90,8 @@ func TestLayouts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if files != 8 {
-		t.Errorf("%d files, want 8", files)
+	if files != 10 {
+		t.Errorf("%d files, want 10", files)
 	}
 }
 
@@ -95,7 +99,7 @@ func TestLayouts(t *testing.T) {
 func TestDoctorAcceptsTheLayouts(t *testing.T) {
 	r, _, _ := startLayouts(t)
 	for _, f := range examine(t, r).Findings {
-		if strings.Contains(f.Where, "shop") || strings.Contains(f.Where, "magazine") {
+		if strings.Contains(f.Where, "shop") || strings.Contains(f.Where, "magazine") || strings.Contains(f.Where, "blog") {
 			t.Errorf("%+v", f)
 		}
 	}
@@ -128,7 +132,8 @@ func startLayouts(t *testing.T) (*rig.Rig, toServers, []string) {
 	shop := folder(t, map[string]string{"uploads/dogs.jpg": dogs, "uploads/a b.jpg": dogs, "uploads/small.jpg": other})
 	// The second is named exactly as the URI of the first as WebP.
 	magazine := folder(t, map[string]string{"2024-01/dogs.jpg": dogs, "2024-01/square.jpg": dogs, "2024-01/square.jpg.webp": other})
-	roots := []string{folder(t, nil), folder(t, nil)}
+	blog := folder(t, map[string]string{"wp-content/uploads/2024/dogs.jpg": dogs})
+	roots := []string{folder(t, nil), folder(t, nil), folder(t, nil)}
 	// Liip finds what is published through this link, and thumbd no original.
 	if err := os.MkdirAll(filepath.Join(shop, "media"), 0o755); err != nil {
 		t.Fatal(err)
@@ -138,11 +143,12 @@ func startLayouts(t *testing.T) (*rig.Rig, toServers, []string) {
 	}
 	replace := strings.NewReplacer(
 		"/var/cache/thumbd/shop", roots[0], "/var/cache/thumbd/magazine", roots[1],
+		"/var/cache/thumbd/blog", roots[2], "/srv/blog", blog,
 		"/srv/magazine/web/sites/default/files", magazine, "/srv/shop/public", shop, "/srv/magazine/web", magazine,
 		"80;", "unix:"+socket+";", "/run/php/php-fpm.sock", socket+".php", "fastcgi_params;", "/etc/nginx/fastcgi_params;",
 	)
 	var conf, toml strings.Builder
-	for _, name := range []string{"liip", "drupal"} {
+	for _, name := range []string{"liip", "drupal", "wordpress"} {
 		for file, to := range map[string]*strings.Builder{"nginx.conf": &conf, "thumbd.toml": &toml} {
 			b, err := os.ReadFile(filepath.Join(examples, name, file))
 			if err != nil {
