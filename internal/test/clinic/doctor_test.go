@@ -256,7 +256,7 @@ func TestDoctorsTable(t *testing.T) {
 
 const tableHead = `# What thumbd doctor says of each situation of TestDoctorsTable: name, place, cause,
 # and, below it, the cure. DIR is the installation, N a number that may differ. Made by
-# go test ./internal/test/e2e -run TestDoctorsTable -update, as root: read the changes.
+# go test ./internal/test/clinic -run TestDoctorsTable -update, as root: read the changes.
 `
 
 // doctorsTable returns testdata/doctor.txt by the situations.
