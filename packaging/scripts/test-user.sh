@@ -20,18 +20,28 @@ git ls-files -z | tar --null --files-from=- -cf - | tar -C "$tree" -xf -
 cp build/thumbd build/thumbd-render "$tree/build"
 chmod -R a+rX "$tree"
 
+mkdir "$dir/tests"
 for folder in "$@"; do
-	go test -c -o "$dir/test" "./$folder"
 	# A package without tests makes no binary.
-	[ -e "$dir/test" ] || continue
-	printf '%s as nobody: ' "$folder"
-	(
-		cd "$tree/$folder"
-		env -i PATH="$PATH" TMPDIR="$dir/tmp" HOME="$dir/home" THUMBD_BUILD="$tree/build" \
-			setpriv --reuid=nobody --regid="$(id -g nobody)" --clear-groups "$dir/test"
-	)
-	rm "$dir/test"
+	go test -c -o "$dir/tests/$(printf %s "$folder" | tr / ,)" "./$folder"
 done
+
+cat >"$dir/run" <<'EOF'
+cd "$tree/$(printf %s "$1" | tr , /)"
+env -i PATH="$PATH" TMPDIR="$dir/tmp" HOME="$dir/home" THUMBD_BUILD="$tree/build" \
+	setpriv --reuid=nobody --regid="$(id -g nobody)" --clear-groups "$dir/tests/$1" >"$dir/$1.log" 2>&1
+code=$?
+{ printf '%s as nobody: ' "$1"; cat "$dir/$1.log"; } | flock "$dir/tests" cat
+exit "$code"
+EOF
+
+# Most tests wait most of their time, so three packages run beside each other. The
+# output of each is printed as a whole.
+export dir tree
+find "$dir/tests" -type f -printf '%f\n' | sort | xargs -P 3 -n 1 sh "$dir/run" || {
+	echo "test-user: tests have failed, see above" >&2
+	exit 1
+}
 if [ -n "$(ls -A "$dir/tmp")" ]; then
 	echo "test-user: the tests left behind:" >&2
 	ls -A "$dir/tmp" >&2
