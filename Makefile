@@ -40,12 +40,12 @@ SOURCES := $(shell find cmd internal -name '*.go' -o -name '*.[ch]' -o -name '*.
 # Tests of the engine that an instrumented one can't pass.
 UNMEASURED := Memory
 # All but the packages with cgo and those that start whole programs.
-PURE     = $(shell CGO_ENABLED=0 $(GO) list ./... 2>/dev/null | grep -Ev '/(engine|thumbd-render|test/(rig|demo|e2e|faults|frontends|clinic|kit|bench|boot|packages))(/|$$)')
+PURE     = $(shell CGO_ENABLED=0 $(GO) list ./... 2>/dev/null | grep -Ev '/(engine|thumbd-render|test/(rig|demo|e2e|faults|frontends|clinic|kit|bench|boot|packages|container))(/|$$)')
 # The tests of the built programs behind nginx.
 E2E      := $(addprefix ./internal/test/,e2e faults frontends clinic)
 FUZZERS  = $(shell grep -rl '^func Fuzz' --include='*_test.go' internal | xargs -n1 dirname | sort -u)
 
-.PHONY: .FORCE all demo test test-user asan check bench campaign install deb rpm repo clients check-packages e2e-systemd clean
+.PHONY: .FORCE all demo test test-user asan check bench campaign install deb rpm repo image check-image clients check-packages e2e-systemd clean
 
 all: $(BUILD)/thumbd $(BUILD)/thumbd-render
 
@@ -144,6 +144,18 @@ deb rpm: $(TOOLS)/nfpm
 clients:
 	@$(SETUP) clients
 	sh packaging/scripts/clients.sh '$(VERSION)' $(DIST)/clients
+
+# An OCI image of what is built, with the libraries of this machine.
+image:
+	@$(SETUP) build
+	@$(SETUP) image
+	@$(MAKE) --no-print-directory all
+	sh packaging/scripts/image.sh '$(VERSION)' $(DIST)
+
+# The image in podman with runc, as root.
+check-image:
+	@$(MAKE) --no-print-directory image DIST=build/image
+	THUMBD_IMAGE=$(CURDIR)/build/image/thumbd_$(VERSION).oci.tar $(GO) test -count=1 ./internal/test/container
 
 # A signed repository for apt and one for dnf, of what dist holds.
 repo:

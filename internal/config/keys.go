@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"unicode"
 
+	"golang.org/x/sys/unix"
+
 	"thumbd/internal/share"
 	"thumbd/internal/shell"
 	"thumbd/internal/thumb"
@@ -115,6 +117,8 @@ func readKey(path string) ([]byte, error) {
 		return nil, err
 	case !info.Mode().IsRegular():
 		return nil, fmt.Errorf("%s is no regular file; name a file with the key in it", path)
+	case info.Mode()&0o007 != 0 && isReadOnly(f):
+		return nil, fmt.Errorf("%s can be used by every user, and its mount is read-only; mount it with mode=0400 and the daemon's uid, here %d (a secret of podman: uid=%[2]d,gid=%[2]d,mode=0400; of compose: the owner and mode of its file)", path, os.Geteuid())
 	case info.Mode()&0o007 != 0:
 		return nil, fmt.Errorf("%s can be used by every user; chmod o= %s", path, shell.Quote(path))
 	case info.Size() > longKey:
@@ -122,6 +126,13 @@ func readKey(path string) ([]byte, error) {
 	}
 	b, err := io.ReadAll(io.LimitReader(f, longKey))
 	return bytes.TrimSuffix(b, []byte("\n")), err
+}
+
+// isReadOnly reports whether f is on a mount that nobody can write to: its mode is
+// then given where it is mounted.
+func isReadOnly(f *os.File) bool {
+	var st unix.Statfs_t
+	return unix.Fstatfs(int(f.Fd()), &st) == nil && st.Flags&unix.ST_RDONLY != 0
 }
 
 // resolve returns path with its links resolved, as far as it exists. If path is

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 )
 
 func write(t *testing.T, path, content string, mode os.FileMode) {
@@ -236,5 +238,31 @@ func TestKeysGoodForTwoSites(t *testing.T) {
 				t.Errorf("%s, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// chmod is no cure for a secret of a container, whose mount is read-only.
+func TestReadKeyOfAReadOnlyMount(t *testing.T) {
+	// The thread, with the mount, ends with this goroutine.
+	runtime.LockOSThread()
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "a.key"), string(keyA), 0o444)
+	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+		t.Skip("only root can mount: ", err)
+	}
+	for _, flags := range []uintptr{unix.MS_BIND, unix.MS_BIND | unix.MS_REMOUNT | unix.MS_RDONLY} {
+		if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+			t.Skip("only root can mount: ", err)
+		}
+		if err := unix.Mount(dir, dir, "", flags, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := readKey(filepath.Join(dir, "a.key"))
+	if err == nil || !strings.Contains(err.Error(), "mount it with mode=0400") || strings.Contains(err.Error(), "chmod") {
+		t.Errorf("%v, want how to mount it", err)
+	}
+	if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+		t.Error(err)
 	}
 }

@@ -3,7 +3,7 @@
 # Installs, with the system's package manager, what a make target needs and is
 # not there yet; says so first. As root, or through sudo.
 #
-# usage: setup.sh build|test|others|clients|bench|check|repo|packages|boot
+# usage: setup.sh build|test|others|clients|bench|check|repo|packages|boot|image
 #        others: the other servers and languages that tests run
 #        bench: what thumbd is compared with
 set -eu
@@ -68,6 +68,9 @@ needs() {
 		command -v rpmsign|rpm|rpm-sign|repo
 		command -v debootstrap|debootstrap|debootstrap|boot
 		command -v systemd-nspawn|systemd-container|systemd-container|boot
+		command -v buildah|buildah|buildah|image
+		command -v podman|podman|podman|image
+		command -v runc|runc|runc|image
 	EOF
 }
 
