@@ -102,6 +102,10 @@ func (c *Config) Mistake(key string, err error) Mistake {
 	return r.at(key, err.Error())
 }
 
+// FileOf returns the name of the file that has a table, for example
+// "/etc/thumbd/sites.d/gallery.toml" for "site.gallery".
+func (c *Config) FileOf(key string) string { return c.files[c.places[key].file] }
+
 // ErrNoSite is, by errors.Is, the Mistake of a text that has nothing to serve.
 var ErrNoSite = errors.New("no [site.NAME] section; add one, e.g. [site.gallery]")
 

@@ -561,6 +561,18 @@ sites.d/b.toml:3: site.b.prefix: "/a/b/" and "/a/" of site.a (sites.d/a.toml:1) 
 	}
 }
 
+func TestFileOf(t *testing.T) {
+	c, _, err := Parse([]File{{"thumbd.toml", []byte(site("a"))}, {"sites.d/b.toml", []byte(site("b"))}}, testEnvironment())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]string{"site.a": "thumbd.toml", "site.b": "sites.d/b.toml"} {
+		if got := c.FileOf(key); got != want {
+			t.Errorf("%s is in %s, want %s", key, got, want)
+		}
+	}
+}
+
 // The files of sites are read in the order of their names. An editor's own files, and
 // those of other names, are left out.
 func TestReadFiles(t *testing.T) {

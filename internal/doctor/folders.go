@@ -121,6 +121,7 @@ func (v *visit) cureShare(t admin.Trouble) []string {
 // cureFolder finds out which of the daemon's user and its unit is in the way.
 func (v *visit) cureFolder(t admin.Trouble) []string {
 	var path, read, write string
+	section := "site." + t.Name
 	if i := slices.IndexFunc(v.config.Sites, func(s config.Site) bool { return s.Thumb.Name == t.Name }); i >= 0 {
 		s := v.config.Sites[i]
 		path, read = s.Originals, s.Originals
@@ -129,7 +130,7 @@ func (v *visit) cureFolder(t admin.Trouble) []string {
 		}
 	}
 	if i := slices.IndexFunc(v.config.Files, func(f config.Files) bool { return f.Where.Name == t.Name }); i >= 0 && t.Kind == "files" {
-		path, read = v.config.Files[i].Root, v.config.Files[i].Root
+		section, path, read = "files."+t.Name, v.config.Files[i].Root, v.config.Files[i].Root
 	}
 	if t.Kind == "spool" {
 		path, write = existing(v.config.Spool), v.config.Spool
@@ -143,7 +144,7 @@ func (v *visit) cureFolder(t admin.Trouble) []string {
 	}
 	if _, err := os.Stat(read + write); errors.Is(err, fs.ErrNotExist) {
 		if write == "" {
-			return []string{shell.Line("install", "-d", read), "or write where it is into " + v.File, v.restart()}
+			return []string{shell.Line("install", "-d", read), "or write where it is into " + v.config.FileOf(section), v.restart()}
 		}
 		return v.withDropIn([]string{shell.Line("install", "-d", "-o", v.host.User, "-g", v.host.User, write)}, read, write)
 	}

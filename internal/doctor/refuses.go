@@ -51,7 +51,7 @@ func (v *visit) hosts(s *thumb.Site, server *nginxconf.Server) {
 		}
 		if _, err := all.Find(name, s.Prefix); err != nil {
 			v.find("host-missing", siteWhere(s, server.Block), fmt.Sprintf("nginx passes requests for %s, which is not among the hosts of the site: thumbd answers 404", name),
-				fmt.Sprintf("add it to hosts of [site.%s] in %s: %q", s.Name, v.File, name), v.reload())
+				fmt.Sprintf("add it to hosts of [site.%s] in %s: %q; or take it out of server_name", s.Name, v.config.FileOf("site."+s.Name), name), v.reload())
 		}
 	}
 }
