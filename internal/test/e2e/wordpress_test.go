@@ -99,7 +99,7 @@ func TestWordPressSizes(t *testing.T) {
 }
 
 // Of 600 sizes that the boxes of presets allow, only the right one is rendered, and the
-// original is measured once.
+// original is measured once: two jobs.
 func TestWordPressInventedSizes(t *testing.T) {
 	r := start(t, wordpressSite(wordpressTree(t), thumb.PresetScheme))
 	found := 0
@@ -122,6 +122,10 @@ func TestWordPressInventedSizes(t *testing.T) {
 	})
 	if err != nil || found != 1 || !slices.Equal(files, []string{"dogs-200x300.jpg"}) {
 		t.Errorf("%d were found, the tree has %q: %v", found, files, err)
+	}
+	metrics := do(t, r, rig.Request{Target: "/metrics", Admin: true}).Body
+	if !bytes.Contains(metrics, []byte("\nthumbd_render_seconds_count{format=\"jpg\"} 2\n")) {
+		t.Errorf("not two jobs for 600 sizes:\n%s", metrics)
 	}
 }
 
