@@ -47,8 +47,11 @@ func (r *reader) presets(d *draft) {
 
 // PresetName says what is wrong with the name of a preset of the scheme preset.
 func PresetName(name string) error {
-	if !presetPattern.MatchString(name) {
+	switch {
+	case !presetPattern.MatchString(name):
 		return errors.New(presetRule)
+	case widthName.MatchString(name):
+		return errors.New(widthRule)
 	}
 	return nil
 }
@@ -63,7 +66,7 @@ func (r *reader) checkPresetName(d *draft, t table, name string) {
 		r.mistake(t.key, "%s", rule)
 	}
 	if widthName.MatchString(name) {
-		r.mistake(t.key, "ends as the widths of a preset do (hero-320w is hero at that width); choose another name, or give a preset these widths")
+		r.mistake(t.key, widthRule)
 	}
 	if d.Thumb.Layout == thumb.LiipLayout && name == thumb.LiipResolve {
 		r.mistake(t.key, "begins the URLs of layout = \"liip\" that are redirected; choose another name")
@@ -72,6 +75,8 @@ func (r *reader) checkPresetName(d *draft, t table, name string) {
 
 // widthName matches the names that presets have at their widths: hero-320w.
 var widthName = regexp.MustCompile(`-[0-9]+w$`)
+
+const widthRule = "ends as the widths of a preset do (hero-320w is hero at that width); choose another name, or give a preset these widths"
 
 func presetFields(p *thumb.Preset) fields {
 	t := &p.Transform

@@ -46,12 +46,13 @@ func TestLiip(t *testing.T) {
 			`liip.yaml:60: filter set "option": thumbnail: "filter" has no equal`,
 			`liip.yaml:61: filter set "a b/c": its name can't be a preset's: want a name of at most 166 letters, digits, _ and -, not beginning with -`,
 			`liip.yaml:63: filter set "resolve": its name begins the URLs that are redirected`,
+			`liip.yaml:65: filter set "hero-320w": its name can't be a preset's: ends as the widths of a preset do (hero-320w is hero at that width); choose another name, or give a preset these widths`,
 		},
 		Remarks: []string{
 			`liip.yaml:10: filter set "my_thumb": WebP is of quality 75, as JPEG is, and not of 100`,
 			`liip.yaml:20: filter set "Wide_2": interlace has no equal: the picture is the same, but is not shown while it loads`,
 			`liip.yaml:15: filter set "Wide_2": it has no auto_rotate, and thumbd turns a picture as its EXIF orientation says; the same holds for all such sets`,
-			`liip.yaml:65: "when@dev" is not read`,
+			`liip.yaml:67: "when@dev" is not read`,
 		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -82,7 +83,7 @@ func TestWordPress(t *testing.T) {
 	write(t, file, `{"thumbnail":{"width":150,"height":"150","crop":true},
 "medium_large":{"width":768,"height":0,"crop":false}, "2048x2048":{"width":2048,"height":2048,"crop":false},
 "banner top":{"width":1600,"height":400,"crop":["left","top"]},
-"tall":{"width":400,"height":9999,"crop":0},
+"tall":{"width":400,"height":9999,"crop":0}, "blog-300w":{"width":300,"height":0,"crop":false},
 "none":{"width":0,"height":0,"crop":false},
 "odd":{"width":10,"height":10,"crop":["left","up"]},
 "banner+top":{"width":1600,"height":400,"crop":"1"}}`)
@@ -95,7 +96,7 @@ func TestWordPress(t *testing.T) {
 		Presets: []newsite.Preset{
 			{Name: "thumbnail", Size: "150x150", Method: "crop"}, {Name: "medium_large", Size: "768x", Method: "fit"},
 			{Name: "2048x2048", Size: "2048x2048", Method: "fit"}, {Name: "banner_top", Size: "1600x400", Method: "crop", Gravity: "northwest"},
-			{Name: "tall", Size: "400x9999", Method: "fit"},
+			{Name: "tall", Size: "400x9999", Method: "fit"}, {Name: "blog_300w", Size: "300x", Method: "fit"},
 		},
 		Lost: []string{
 			`sizes.json:5: size "none": width 0 and height 0 have no equal`,

@@ -46,12 +46,16 @@ func (r *reader) wordpress(text []byte) error {
 
 func line(text []byte, offset int64) int { return bytes.Count(text[:offset], []byte("\n")) + 1 }
 
-var notOfPresets = regexp.MustCompile(`[^A-Za-z0-9_-]`)
+var (
+	notOfPresets = regexp.MustCompile(`[^A-Za-z0-9_-]`)
+	// hero-320w would be the preset hero at a width.
+	widthOfPreset = regexp.MustCompile(`-([0-9]+w)$`)
+)
 
 // registered takes one size.
 func (r *reader) registered(name string, at int, width, height, crop any) {
 	// The name of a size is not in its URLs, so that it may be another.
-	preset := notOfPresets.ReplaceAllString(name, "_")
+	preset := widthOfPreset.ReplaceAllString(notOfPresets.ReplaceAllString(name, "_"), "_$1")
 	if preset != "" && preset[0] == '-' {
 		preset = "_" + preset
 	}
