@@ -29,14 +29,15 @@ func (r *reader) drupal(root *value) {
 	// Drupal shows the first frame alone.
 	d.Frames = 1
 	effects := slices.Clone(root.get("effects").fields)
-	weight := func(e *value) int {
+	weights := make(map[*value]int, len(effects))
+	for _, e := range effects {
 		n, err := strconv.Atoi(e.get("weight").string())
 		if err != nil {
 			d.no(e.line, "an effect without a weight has no equal")
 		}
-		return n
+		weights[e] = n
 	}
-	slices.SortStableFunc(effects, func(a, b *value) int { return cmp.Compare(weight(a), weight(b)) })
+	slices.SortStableFunc(effects, func(a, b *value) int { return cmp.Compare(weights[a], weights[b]) })
 	for _, e := range effects {
 		d.effect(e)
 	}

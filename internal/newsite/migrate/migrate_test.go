@@ -78,6 +78,17 @@ func TestDrupal(t *testing.T) {
 	}
 }
 
+func TestDrupalEffectsWithoutWeight(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a.yml")
+	write(t, file, "name: a\neffects:\n    u: { id: image_desaturate, weight: 1 }\n    v: { id: image_desaturate }\n"+
+		"    w: { id: image_resize, weight: 0, data: { width: 1, height: 1 } }\n    x: { id: image_desaturate, weight: 2 }\n")
+	got, err := Read(file)
+	want := []string{`a.yml:4: style "a": an effect without a weight has no equal`}
+	if diff := cmp.Diff(want, got.Lost); err != nil || diff != "" || len(got.Presets) != 0 {
+		t.Errorf("%+v, %v, -want +got:\n%s", got.Presets, err, diff)
+	}
+}
+
 func TestWordPress(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "sizes.json")
 	write(t, file, `{"thumbnail":{"width":150,"height":"150","crop":true},

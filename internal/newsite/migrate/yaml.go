@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -132,8 +133,8 @@ func (v *value) whole(most int) (n int, ok bool) {
 	return n, err == nil && n > 0 && n <= most
 }
 
-// truth reports whether v is true.
-func (v *value) truth() bool { return v != nil && (v.text == "true" || v.text == "1") }
+// truth reports whether v is true: Symfony's parser takes true, True and TRUE.
+func (v *value) truth() bool { return v != nil && (strings.EqualFold(v.text, "true") || v.text == "1") }
 
 // box returns the sides that a list of two has. A side that is null is 0.
 func (v *value) box() (w, h int, ok bool) {
