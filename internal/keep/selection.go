@@ -30,6 +30,9 @@ func (s *Site) checkSelection(selection admin.Selection) error {
 		}
 		return nil
 	}
+	if s.Thumb.Layout == thumb.WordPressLayout {
+		return fmt.Errorf("%w: the site %s has layout = \"wordpress\", whose sizes are made on demand alone", ErrSelection, s.Thumb.Name)
+	}
 	if len(selection.Presets) == 0 && len(selection.Specs) == 0 && len(s.Thumb.Presets) == 0 {
 		return fmt.Errorf("%w: the site %s has no presets", ErrSelection, s.Thumb.Name)
 	}

@@ -3,6 +3,7 @@
 package keep
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -11,6 +12,17 @@ import (
 	"thumbd/internal/admin"
 	"thumbd/internal/thumb"
 )
+
+// Which sizes of WordPress are missing is not known: to make none and say nothing
+// would look like success.
+func TestNoSizesAreSelected(t *testing.T) {
+	for scheme, want := range map[thumb.Scheme]error{thumb.PresetScheme: ErrSelection, thumb.InPlace: nil} {
+		s := &Site{Thumb: &thumb.Site{Name: "wp", Scheme: scheme, Layout: thumb.WordPressLayout, Presets: map[string]thumb.Preset{"a": {}}}}
+		if err := s.checkSelection(admin.Selection{}); !errors.Is(err, want) {
+			t.Errorf("%v: got %v, want %v", scheme, err, want)
+		}
+	}
+}
 
 // nginx looks for what it negotiates behind a name.
 func TestSelectedNames(t *testing.T) {
