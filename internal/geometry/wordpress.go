@@ -101,18 +101,3 @@ func Resolve(t thumb.Thumb, original image.Point) (_ thumb.Thumb, ok bool) {
 	}
 	return thumb.Thumb{}, false
 }
-
-// WordPressSizes returns the sizes that the presets of a site of the layout wordpress
-// give an original, each once: WxH.
-func WordPressSizes(s *thumb.Site, original image.Point) []image.Point {
-	var sizes []image.Point
-	seen := make(map[image.Point]bool)
-	for _, p := range s.Presets {
-		size, ok := WordPress(original, image.Pt(p.Transform.Width, p.Transform.Height), p.Transform.Method != thumb.Fit)
-		if ok && !seen[size] {
-			seen[size] = true
-			sizes = append(sizes, size)
-		}
-	}
-	return sizes
-}
