@@ -89,7 +89,12 @@ func (s *Site) URL(original, spec, format string) (string, error) {
 	if format == "" {
 		format = s.defaultFormat(original)
 	}
-	if original == "" {
+	switch {
+	case s.Scheme != "signed" && s.Scheme != "preset":
+		return "", wrong("the scheme %q is none of signed and preset", s.Scheme)
+	case s.Scheme == "signed" && s.Key == "":
+		return "", wrong("a site of the scheme signed needs its key")
+	case original == "":
 		return "", wrong("there is no original")
 	}
 	preset, _, ok := s.find(spec)

@@ -4,6 +4,7 @@ package thumbd
 
 import (
 	"encoding/json"
+	"errors"
 	"net/url"
 	"os"
 	"strings"
@@ -63,6 +64,15 @@ func TestClients(t *testing.T) {
 	for _, x := range v.Refused {
 		if got, err := v.Sites[x.Site].Picture(x.Original, x.Spec, options(x)); err == nil {
 			t.Errorf("%+v: got %s", x, got)
+		}
+	}
+}
+
+// A URL with the signature of no key would be refused by thumbd alone.
+func TestSitesThatCannotBe(t *testing.T) {
+	for _, s := range []Site{{Scheme: "signed"}, {Scheme: "inplace", Key: "k"}, {Key: "k"}} {
+		if got, err := s.URL("a.jpg", "9x9_crop", ""); !errors.Is(err, ErrThumbd) {
+			t.Errorf("%+v: got %q, %v", s, got, err)
 		}
 	}
 }

@@ -29,7 +29,7 @@ final class Site
      *     presets, thumbnail_width and thumbnail_height; key, the content of the key's
      *     file; base, before each path, for example https://img.example
      */
-    public function __construct(private array $options)
+    public function __construct(#[\SensitiveParameter] private array $options)
     {
         if (!in_array($options['scheme'], ['signed', 'preset'], true)) {
             throw new Mistake("the scheme {$options['scheme']} is none of signed and preset");
@@ -40,6 +40,12 @@ final class Site
         $this->base = preg_replace('~/\z~', '', $options['base'] ?? '');
         $this->presets = $options['presets'] ?? [];
         $this->formats = ($options['formats'] ?? []) ?: self::THUMBNAILS;
+    }
+
+    /** For var_dump, without the key: a page or a log of errors may show it. */
+    public function __debugInfo(): array
+    {
+        return array_diff_key($this->options, ['key' => '']);
     }
 
     /**

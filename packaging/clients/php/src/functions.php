@@ -6,13 +6,13 @@ declare(strict_types=1);
 namespace Thumbd;
 
 /** The URL of a protected path until $expires, in seconds since 1970. */
-function access(string $key, string $path, int $expires): string
+function access(#[\SensitiveParameter] string $key, string $path, int $expires): string
 {
     return signed('access', $key, $path, "expires={$expires}");
 }
 
 /** The URL of a file until $expires, to be saved under $name. */
-function download(string $key, string $path, int $expires, ?string $name = null): string
+function download(#[\SensitiveParameter] string $key, string $path, int $expires, ?string $name = null): string
 {
     $query = "expires={$expires}";
     if ($name !== null) {
@@ -22,7 +22,7 @@ function download(string $key, string $path, int $expires, ?string $name = null)
 }
 
 /** @internal */
-function signed(string $purpose, string $key, string $path, string $query): string
+function signed(string $purpose, #[\SensitiveParameter] string $key, string $path, string $query): string
 {
     return escape_path($path) . "?{$query}&signature=" . signature($key, "{$purpose}\n{$path}\n{$query}");
 }
@@ -32,7 +32,7 @@ function signed(string $purpose, string $key, string $path, string $query): stri
  *
  * @internal
  */
-function signature(string $key, string $text): string
+function signature(#[\SensitiveParameter] string $key, string $text): string
 {
     $mac = substr(hash_hmac('sha256', $text, preg_replace('/\n\z/', '', $key), true), 0, 21);
     return strtr(base64_encode($mac), '+/', '-_');

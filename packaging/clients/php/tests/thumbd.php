@@ -50,6 +50,8 @@ foreach ($v['refused'] as $x) {
         $checked++;
     }
 }
+$shown = print_r(new Thumbd\Site(['prefix' => '/t/', 'scheme' => 'signed', 'key' => 'secret']), true);
+same(str_contains($shown, 'secret') || !str_contains($shown, '/t/') ? $shown : '', '');
 ['key' => $key, 'vectors' => $vectors] = read('signed');
 foreach ($vectors as $x) {
     $site = new Thumbd\Site(['prefix' => $x['prefix'], 'scheme' => 'signed', 'key' => "{$key}\n", 'presets' => [$x['spec'] => []]]);

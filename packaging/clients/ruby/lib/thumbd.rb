@@ -35,6 +35,11 @@ module Thumbd
       @formats = @options['formats'].to_a.empty? ? THUMBNAILS : @options['formats']
     end
 
+    # Without the key: a page or a log of errors may show it.
+    def inspect
+      "#<#{self.class} #{@options.except('key').inspect}>"
+    end
+
     # The URL of a thumbnail. spec is the name of a preset, card, card@2x or hero-320w,
     # or in the scheme signed a size and a method: 400x300_crop_q=70. Without a format it
     # is the original's own, or jpg if thumbnails can't have that format.

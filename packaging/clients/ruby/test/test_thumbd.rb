@@ -45,6 +45,9 @@ rescue Thumbd::Mistake
 end
 pictures = v['pictures']
 
+shown = Thumbd::Site.new(prefix: '/t/', scheme: 'signed', key: 'secret').inspect
+abort "the key is shown: #{shown}" if shown.include?('secret') || !shown.include?('/t/')
+
 v = read('signed')
 v['vectors'].each do |x|
   site = Thumbd::Site.new(prefix: x['prefix'], scheme: 'signed', key: "#{v['key']}\n", presets: { x['spec'] => {} })
