@@ -154,13 +154,11 @@ func (p *Purge) Take(ctx context.Context, tree *publish.Tree, bin *publish.Bin) 
 	if p.all {
 		return bin.TakeAll()
 	}
-	if err := take(tree, bin, p.places); err != nil {
+	if err := take(bin, p.places); err != nil {
 		return err
 	}
-	for _, name := range p.names {
-		if err := errors.Join(ctx.Err(), take(tree, bin, p.site.OfOriginal(name))); err != nil {
-			return err
-		}
+	if err := p.takeOriginals(ctx, tree, bin); err != nil {
+		return err
 	}
 	if !p.walk {
 		return nil
@@ -178,6 +176,44 @@ func (p *Purge) Take(ctx context.Context, tree *publish.Tree, bin *publish.Bin) 
 	})
 }
 
+// takeOriginals moves the thumbnails of the originals that p names. It reads each
+// folder with sizes once, however many of the originals are in it.
+func (p *Purge) takeOriginals(ctx context.Context, tree *publish.Tree, bin *publish.Bin) error {
+	files := make(map[string][]string)            // by folder
+	originals := make(map[string]map[string]bool) // by folder, those whose sizes are meant
+	for _, name := range p.names {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		for _, place := range p.site.OfOriginal(name) {
+			if place.Sizes == "" {
+				if err := take(bin, []thumb.Place{place}); err != nil {
+					return err
+				}
+				continue
+			}
+			if originals[place.Name] == nil {
+				originals[place.Name] = make(map[string]bool)
+			}
+			originals[place.Name][place.Sizes] = true
+			files[place.Name] = append(files[place.Name], place.Files...)
+		}
+	}
+	for folder, names := range originals {
+		found, err := tree.Names(folder, func(file string) bool {
+			original, ok := thumb.OriginalOfSize(file)
+			return ok && names[original]
+		})
+		if err := errors.Join(ctx.Err(), err); err != nil {
+			return err
+		}
+		if err := bin.TakeFiles(folder, append(files[folder], found...)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Files returns the files of a place in a tree, or nil if it is a whole folder.
 func Files(tree *publish.Tree, place thumb.Place) ([]string, error) {
 	if place.Sizes == "" {
@@ -187,14 +223,13 @@ func Files(tree *publish.Tree, place thumb.Place) ([]string, error) {
 	return append(slices.Clip(place.Files), found...), err
 }
 
-func take(tree *publish.Tree, bin *publish.Bin, places []thumb.Place) error {
+// take moves what is at places, none of which has Sizes.
+func take(bin *publish.Bin, places []thumb.Place) error {
 	for _, place := range places {
-		files, err := Files(tree, place)
-		switch {
-		case err != nil:
-		case files != nil:
-			err = bin.TakeFiles(place.Name, files)
-		default:
+		var err error
+		if place.Files != nil {
+			err = bin.TakeFiles(place.Name, place.Files)
+		} else {
 			err = bin.Take(place.Name)
 		}
 		if err != nil {

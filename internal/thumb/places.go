@@ -26,11 +26,19 @@ func (p Place) Holds(file string) bool {
 	if p.Files == nil || slices.Contains(p.Files, file) {
 		return true
 	}
+	original, ok := OriginalOfSize(file)
+	return ok && original == p.Sizes
+}
+
+// OriginalOfSize returns the name of the original of which a file is a size of the
+// layout wordpress, or a variant of one: a.jpg for a-300x200.jpg and
+// a-300x200.jpg.webp.
+func OriginalOfSize(file string) (original string, ok bool) {
 	if uri, ext := cutLast(file, '.'); extensions[ext].String() == ext && negotiable(uri, extensions[ext]) {
 		file = uri
 	}
-	original, _, ok := cutSize(file)
-	return ok && original == p.Sizes
+	original, _, ok = cutSize(file)
+	return original, ok
 }
 
 // OfOriginal returns where the thumbnails of an original lie, whatever they
