@@ -145,11 +145,10 @@ func measure(ctx context.Context, c *config.Config, site *config.Site, original 
 	}()
 	p, err := pool.Render(ctx, render.Request{
 		Original: file, Identity: render.Identity{Site: site.Thumb.Name, Name: original}, Formats: site.OriginalFormats, Protected: site.Access != nil,
-		Transform: thumb.Transform{Width: 1, Height: 1, Method: thumb.Fit, Format: thumb.JPEG, Quality: 50, Frames: 1},
+		Transform: thumb.MeasureTransform(),
 	})
 	if err != nil {
 		return image.Point{}, fmt.Errorf("picture: %q: %w", original, err)
 	}
-	defer p.File.Close()
-	return p.Original, nil
+	return image.Pt(p.Width, p.Height), nil
 }

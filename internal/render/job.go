@@ -257,7 +257,6 @@ func (p *Pool) accept(w *worker, o *output, r wire.Result, f *os.File) error {
 		return err
 	}
 	o.picture = NewPicture(own, r.Width, r.Height, func() { w.distrusted.Store(true) })
-	o.picture.Original = image.Pt(r.OriginalWidth, r.OriginalHeight)
 	return nil
 }
 

@@ -8,7 +8,6 @@ package render
 import (
 	"errors"
 	"fmt"
-	"image"
 	"os"
 	"time"
 
@@ -105,11 +104,8 @@ type Request struct {
 type Picture struct {
 	File          *os.File // a memfd; its offset is anywhere
 	Width, Height int      // pixels, as the worker says
-	// Original is the size of the original as it is seen, as the worker says. It is
-	// zero with the method original.
-	Original image.Point
-	Times    Times
-	distrust func()
+	Times         Times
+	distrust      func()
 }
 
 // NewPicture returns a Picture of file whose maker is replaced by distrust.
