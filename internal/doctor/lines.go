@@ -103,7 +103,8 @@ func inside(s *config.Site, root, tryFiles string) []string {
 	return lines
 }
 
-// plainRoot returns how the location of a site that serves originals names these: root, if their path ends as the prefix does, else alias.
+// plainRoot returns how the location of a site that serves originals names these:
+// root, if their path ends as the prefix does, else alias.
 func plainRoot(s *config.Site) string {
 	if root, ok := strings.CutSuffix(strings.TrimSuffix(s.Originals, "/")+"/", s.Thumb.Prefix); ok && root != "" {
 		return "root       " + quoted(root) + ";"

@@ -115,8 +115,9 @@ func checkRoot(sites *keep.Sites, site *keep.Site, uri string, roots []string) e
 // markerOf returns the marker for a URI of site.
 func markerOf(site *keep.Site, uri string) string { return site.Thumb.Name + " " + escape(uri) }
 
-// prove returns nil if r may see uri of site. With nginx in front r has to bring the answer that nginx got for this
-// very site and URI. Other front ends pass on the proof that the client presents.
+// prove returns nil if r may see uri of site. With nginx in front r has to bring the
+// answer that nginx got for this very site and URI. Other front ends pass on the proof
+// that the client presents.
 func prove(r *http.Request, sites *keep.Sites, site *keep.Site, uri string) error {
 	switch {
 	case site.Access == nil:

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"thumbd/internal/config"
@@ -151,7 +152,7 @@ func sides(n int) string {
 // only refuses the options of v but these.
 func (d *draft) only(v *value, options ...string) {
 	for _, o := range v.fields {
-		if !contains(options, o.name) {
+		if !slices.Contains(options, o.name) {
 			d.no(o.line, "%s: %q has no equal", v.name, o.name)
 		}
 	}

@@ -148,5 +148,3 @@ func (v *value) box() (w, h int, ok bool) {
 
 // mostSide is the largest side that a setting can ask for.
 const mostSide = 100_000
-
-func contains(list []string, s string) bool { return slices.Contains(list, s) }
