@@ -454,3 +454,27 @@ func TestScansAreMissing(t *testing.T) {
 		}
 	}
 }
+
+// TestGrayOfAnySampling has gray files with each factor that libjpeg knows, which
+// says nothing in a file of one component.
+func TestGrayOfAnySampling(t *testing.T) {
+	m := peer.Making{Width: 90, Height: 70, Bands: 1, Quality: 80, Chroma: [2]int{1, 1}}
+	for across := 1; across <= 4; across++ {
+		for down := 1; down <= 4; down++ {
+			m.Luma = [2]int{across, down}
+			file, err := peer.Encode(m, content(rand.New(rand.NewPCG(1, 25)), m.Width*m.Height))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, eighths := range []int{1, 4, 8} {
+				s := Scale{Size: sizeIn(m), Eighths: eighths, Halved: true}
+				p, err := decoded(t, file, s)
+				if err != nil {
+					t.Fatalf("%v at %d/8: %v", m.Luma, eighths, err)
+				}
+				expectExactly(t, p, file, m, s)
+				p.Close()
+			}
+		}
+	}
+}

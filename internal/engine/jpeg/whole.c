@@ -127,10 +127,11 @@ make_planes(Whole *w)
 	return 0;
 }
 
+/* Gray may have any sampling factor: T.81 A.2.2 gives it no meaning then. */
 static void
 read_row(Whole *w, int row)
 {
-	JSAMPROW lines[3][2 * DCTSIZE];
+	JSAMPROW lines[3][MAX_SAMP_FACTOR * DCTSIZE];
 	JSAMPARRAY all[3] = { lines[0], lines[1], lines[2] };
 	int i, j;
 
