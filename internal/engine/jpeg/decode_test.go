@@ -455,6 +455,31 @@ func TestScansAreMissing(t *testing.T) {
 	}
 }
 
+// TestAComponentIsMissing leaves a baseline file alone of whose components, each in a scan
+// of its own, the last has none.
+func TestAComponentIsMissing(t *testing.T) {
+	m := peer.Making{Width: 90, Height: 70, Bands: 3, Quality: 80, Luma: [2]int{1, 1}, Chroma: [2]int{1, 1}}
+	for i := range 3 {
+		m.Scans = append(m.Scans, peer.Scan{Components: []int{i}, End: 63})
+	}
+	file, err := peer.Encode(m, content(rand.New(rand.NewPCG(1, 24)), 3*m.Width*m.Height))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := Scale{Size: sizeIn(m), Eighths: 8}
+	p, err := decoded(t, file, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	expectExactly(t, p, file, m, s)
+	p.Close()
+	last := bytes.LastIndex(file, []byte{0xff, 0xda})
+	if p, err := decoded(t, append(file[:last:last], 0xff, 0xd9), s); !errors.Is(err, ErrLeft) {
+		t.Errorf("without the last scan: %v", err)
+		p.Close()
+	}
+}
+
 // TestGrayOfAnySampling has gray files with each factor that libjpeg knows, which
 // says nothing in a file of one component.
 func TestGrayOfAnySampling(t *testing.T) {

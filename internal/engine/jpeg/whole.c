@@ -144,16 +144,20 @@ read_row(Whole *w, int row)
 	jpeg_read_raw_data(&w->c, all, (JDIMENSION) (w->c.max_v_samp_factor * DCTSIZE));
 }
 
-/* Whether the scans of a progressive file have made every coefficient complete. */
+/* Whether there was a scan of every component, which is when libjpeg takes its
+ * table, and those of a progressive file have made every coefficient complete. */
 static int
 is_complete(const struct jpeg_decompress_struct *c)
 {
 	int i, k;
 
-	for (i = 0; c->progressive_mode && i < c->num_components; i++)
-		for (k = 0; k < DCTSIZE2; k++)
+	for (i = 0; i < c->num_components; i++) {
+		if (!c->comp_info[i].quant_table)
+			return 0;
+		for (k = 0; c->progressive_mode && k < DCTSIZE2; k++)
 			if (c->coef_bits[i][k])
 				return 0;
+	}
 	return 1;
 }
 
