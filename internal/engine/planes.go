@@ -74,7 +74,9 @@ func (o *original) encodePlanes(l loaded, out *output) error {
 		}
 		defer seen.Close()
 	}
-	err = jpeg.Encode(seen, encodingOf(int(out.Quality), seen.Size()), func(data []byte) error { return o.write(out, data) })
+	err = jpeg.Encode(seen, encodingOf(int(out.Quality), seen.Size()), func(data []byte) error {
+		return o.write(out, o.smaller(data, out))
+	})
 	if err != nil {
 		return fmt.Errorf("encode %v: %w", out.Format, err)
 	}
