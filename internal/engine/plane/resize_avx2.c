@@ -204,7 +204,7 @@ dot(const int16_t *p, const int16_t *w, int taps)
 			_mm256_loadu_si256((const __m256i *) (p + i)),
 			_mm256_loadu_si256((const __m256i *) (w + i))));
 	if (i < taps)
-		sum = _mm256_add_epi32(sum, _mm256_castsi128_si256(_mm_madd_epi16(
+		sum = _mm256_add_epi32(sum, _mm256_zextsi128_si256(_mm_madd_epi16(
 			_mm_loadu_si128((const __m128i *) (p + i)),
 			_mm_loadu_si128((const __m128i *) (w + i)))));
 	return sum;
