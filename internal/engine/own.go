@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"image"
 	"io"
+	"slices"
 
 	"thumbd/internal/geometry"
 	"thumbd/internal/thumb"
@@ -54,7 +55,7 @@ var strippers = map[thumb.Format]func([]byte) []byte{
 }
 
 // stripJPEG keeps the segments of tables, frames and scans, and those that tell how
-// the components are colors: JFIF's without a preview, and Adobe's.
+// the components are colors, JFIF's and Adobe's, without what is behind: a preview.
 func stripJPEG(file []byte) []byte {
 	const soi, eoi, sos, app0, app14 = 0xd8, 0xd9, 0xda, 0xe0, 0xee
 	kept := []byte{0xff, soi}
@@ -74,13 +75,15 @@ func stripJPEG(file []byte) []byte {
 		at = end
 		switch {
 		case kind == app0:
-			if !bytes.HasPrefix(segment[4:], []byte("JFIF\x00")) || len(segment) != 18 {
+			if !bytes.HasPrefix(segment[4:], []byte("JFIF\x00")) || len(segment) < 18 {
 				continue
 			}
+			segment = slices.Concat([]byte{0xff, app0, 0, 16}, segment[4:16], []byte{0, 0})
 		case kind == app14:
-			if !bytes.HasPrefix(segment[4:], []byte("Adobe")) || len(segment) != 16 {
+			if !bytes.HasPrefix(segment[4:], []byte("Adobe")) || len(segment) < 16 {
 				continue
 			}
+			segment = slices.Concat([]byte{0xff, app14, 0, 14}, segment[4:16])
 		case kind > app0:
 			continue
 		case kind <= 0xc2 && (len(segment) < 10 || segment[9] != 1 && segment[9] != 3):

@@ -12,6 +12,7 @@ import (
 
 	"github.com/h2non/bimg"
 
+	"thumbd/internal/engine/jpeg/peer"
 	"thumbd/internal/thumb"
 )
 
@@ -88,5 +89,31 @@ func expectTheOriginal(t *testing.T, f thumb.Format, data []byte, quality int) {
 	tr.Metadata, tr.Gray = thumb.NoMetadata, true
 	if gray := thumbnailFile(t, data, tr); bytes.Equal(gray, got) {
 		t.Errorf("%v: gray has the colors of the original", f)
+	}
+}
+
+// TestLongSegmentsOfColors has segments that tell how components are colors, and more
+// behind that: it is left out, and they stay.
+func TestLongSegmentsOfColors(t *testing.T) {
+	for _, rgb := range []bool{false, true} {
+		m := peer.Making{Width: 8, Height: 8, Bands: 3, Quality: 80, Luma: [2]int{1, 1}, Chroma: [2]int{1, 1}, RGB: rgb}
+		file, err := peer.Encode(m, make([]byte, 8*8*3))
+		if err != nil {
+			t.Fatal(err)
+		}
+		segment, long := "\xff\xe0\x00\x10", "\xff\xe0\x00\x13"
+		if rgb {
+			segment, long = "\xff\xee\x00\x0e", "\xff\xee\x00\x11"
+		}
+		at := bytes.Index(file, []byte(segment))
+		end := at + 2 + int(segment[3])
+		more := slices.Concat(file[:at], []byte(long), file[at+4:end], []byte("abc"), file[end:])
+		if !rgb {
+			more[end-2], more[end-1] = 1, 1 // pixels of a preview
+		}
+		got := stripJPEG(more)
+		if !bytes.Contains(got, file[at:end]) || !bytes.Equal(got, stripJPEG(file)) {
+			t.Errorf("RGB %v: %q is left of %q", rgb, got[:40], more[:40])
+		}
 	}
 }
