@@ -172,13 +172,15 @@ resize(VipsImage *in, const ThumbdPlan *plan, VipsImage **out)
 	int ny = VIPS_CLIP(1, (int) (plan->down / plan->height / 2), THUMBD_MEAN);
 	double across = plan->across / nx;
 	double down = plan->down / ny;
+	gboolean grows, stays;
 	int result = -1;
 
 	if (means(in, nx, ny, &t[0]))
 		goto done;
-	/* thumbd_lanczos knows alpha, but it does not enlarge. */
-	if (vips_image_hasalpha(in) &&
-		(in->BandFmt != VIPS_FORMAT_UCHAR || plan->width > t[0]->Xsize || plan->height > t[0]->Ysize))
+	grows = plan->width > t[0]->Xsize || plan->height > t[0]->Ysize;
+	stays = plan->width == t[0]->Xsize && plan->height == t[0]->Ysize;
+	/* thumbd_lanczos knows the alpha of bytes, but it does not enlarge. */
+	if (vips_image_hasalpha(in) && (grows || (!stays && in->BandFmt != VIPS_FORMAT_UCHAR)))
 		result = multiplied(t[0], across, down, plan->width, plan->height, &t[1]);
 	else
 		result = thumbd_resize(t[0], across, down, plan->width, plan->height, &t[1]);
