@@ -89,9 +89,7 @@ typedef struct {
 
 /* For loops over whole numbers, which come to the same on every processor, a
  * version for those that add eight or sixteen at once. */
-#ifdef THUMBD_WIDE
-/* A test has none. */
-#elif defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define THUMBD_WIDE __attribute__((target_clones("avx2", "default")))
 #else
 #define THUMBD_WIDE

@@ -5,9 +5,6 @@
 
 #include "resize.h"
 
-/* The most bands of a pixel: red, green, blue and alpha. */
-#define PIXEL_BANDS 4
-
 /* A picture of bytes whose bands lie side by side, for example RGBRGB. It is in
  * memory, or its lines come one after the other. */
 typedef struct {
