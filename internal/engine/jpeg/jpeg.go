@@ -12,7 +12,8 @@
 //
 // At 8/8 nothing can be passed over, and libjpeg is called for planes without its
 // conversion to pixels. A file with which it would go on after a warning is left
-// alone, too.
+// alone, too. It says nothing of a few bytes too many behind a scan, of which it has
+// read more than it needs.
 //
 // It knows baseline, extended and progressive Huffman files of 8 bits, gray or
 // YCbCr, with sampling factors of 1 and 2, and restart intervals. Others it
