@@ -243,9 +243,9 @@ func processAttempts() map[string]attempt {
 			return call(unix.SYS_EXECVEAT, ^uintptr(0), 1, 0, 0, unix.AT_EMPTY_PATH)
 		}),
 		"start a program": direct(func() error { return exec.Command("/bin/true").Run() }),
-		"fork":            fatal("", func() error { return forked(unix.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)) }),
+		"fork":            fatal("", func() error { return forked(unix.SYS_CLONE, uintptr(unix.SIGCHLD)) }),
 		"fork and wait": fatal("", func() error {
-			return forked(unix.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD)|unix.CLONE_VFORK, 0, 0, 0, 0, 0))
+			return forked(unix.SYS_CLONE, uintptr(unix.SIGCHLD)|unix.CLONE_VFORK)
 		}),
 		"fork by clone3": direct(func() error { return anyAnswer(call(unix.SYS_CLONE3, 0, 0)) }),
 		// Not traced, it is no such process.
@@ -266,18 +266,28 @@ func processAttempts() map[string]attempt {
 	}
 }
 
-// forked ends the child, and waits for it in the parent.
-//
-//go:norace
-func forked(pid, _ uintptr, errno unix.Errno) error {
+// forked calls fork or clone, and waits for the child, which ends at once.
+func forked(call, flags uintptr) error {
+	pid, errno := fork(call, flags)
 	if errno != 0 {
 		return errno
 	}
-	if pid == 0 {
-		_, _, _ = unix.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
-	}
 	_, err := unix.Wait4(int(pid), nil, 0, nil)
 	return err
+}
+
+// fork returns in the parent alone. The child has one thread and no scheduler: a
+// function that looks for room on its stack could wait there for ever, as it also looks
+// if another goroutine is to run.
+//
+//go:norace
+//go:nosplit
+func fork(call, flags uintptr) (pid uintptr, errno unix.Errno) {
+	pid, _, errno = unix.RawSyscall6(call, flags, 0, 0, 0, 0, 0)
+	if pid == 0 && errno == 0 {
+		_, _, _ = unix.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
+	}
+	return pid, errno
 }
 
 func kernelAttempts() map[string]attempt {
