@@ -144,6 +144,7 @@ type scanner struct {
 	frames int   // about which something is kept
 	err    error
 	ahead  *bufio.Reader // stands at at, while it is used
+	junk   int64         // bytes before the marker that was read last
 	word   [30]byte
 }
 

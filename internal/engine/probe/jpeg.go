@@ -71,10 +71,20 @@ func (s *scanner) endsIn(a, b byte) bool {
 	return (err == nil || errors.Is(err, io.EOF)) && end == [2]byte{a, b}
 }
 
+// maxJunk is how many bytes there may be between two segments: libjpeg passes over
+// some that cameras leave there. More are the rest of a segment: a file was cut in one,
+// and another file behind it has filled that up.
+const maxJunk = 32
+
 // head walks to the first scan and through it.
 func (j *jpegWalk) head() {
 	for j.more() && j.scans == 0 {
-		if !j.segment(j.marker()) {
+		marker := j.marker()
+		if j.junk > maxJunk {
+			j.fail(ErrTruncated)
+			return
+		}
+		if !j.segment(marker) {
 			j.fail(ErrMalformed)
 		}
 	}
@@ -123,12 +133,14 @@ func (j *jpegWalk) segment(marker byte) bool {
 }
 
 // marker passes over garbage and entropy-coded data to the next marker, and
-// returns its code.
+// returns its code, with the number of those bytes in junk.
 func (s *scanner) marker() byte {
+	s.junk = 0
 	for s.more() {
 		// A line that fits the buffer ends in FF; one that does not is all data.
 		line, err := s.ahead.ReadSlice(0xff)
 		s.at += int64(len(line))
+		s.junk += int64(len(line)) - 1
 		if err != nil {
 			if len(line) < s.ahead.Size() {
 				s.check(err)

@@ -55,6 +55,25 @@ func whole(f thumb.Format, data []byte) (ends bool, err error) {
 
 func isDamage(err error) bool { return errors.Is(err, ErrTruncated) || errors.Is(err, ErrMalformed) }
 
+// TestJPEGWithJunk has bytes between two segments of the header.
+func TestJPEGWithJunk(t *testing.T) {
+	for name, data := range jpegs(t) {
+		at := 4 + int(data[4])<<8 + int(data[5])
+		for what, want := range map[string]struct {
+			junk    []byte
+			damaged bool
+		}{
+			"a little": {bytes.Repeat([]byte("a"), maxJunk), false},
+			"fill":     {bytes.Repeat([]byte{0xff}, 10*maxJunk), false},
+			"much":     {bytes.Repeat([]byte("a"), maxJunk+1), true},
+		} {
+			if _, err := whole(thumb.JPEG, slices.Insert(slices.Clone(data), at, want.junk...)); isDamage(err) != want.damaged {
+				t.Errorf("%s, %s: %v", name, what, err)
+			}
+		}
+	}
+}
+
 // TestJPEGWithoutEnd leaves the end marker out: all else is there.
 func TestJPEGWithoutEnd(t *testing.T) {
 	for name, data := range jpegs(t) {
