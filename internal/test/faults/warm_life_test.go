@@ -154,7 +154,7 @@ func TestWarmGivesWayToThumbd(t *testing.T) {
 	warm(t, warmCommand(t, r, false, "gallery"), 1, "the tree is held")
 	other := warmCommand(t, r, false, "p", "--from", "-")
 	other.Stdin = strings.NewReader("d0/0.jpg\n")
-	warm(t, other, 0, "p: 1 originals, made 2 thumbnails")
+	warm(t, other, 0, "p: 1 originals, made 4 thumbnails")
 	must(t, cmd.Process.Signal(syscall.SIGCONT))
 	must(t, r.StartDaemon(t.Context()))
 	<-ended
