@@ -93,7 +93,7 @@ var damages = []struct {
 func TestDamagedIsNeverPublished(t *testing.T) {
 	places := 40
 	if testing.Short() {
-		places = 5
+		places = 4 // none of which is beside the end of a row of lastPixels
 	}
 	outputs := []thumb.Transform{
 		{Width: 20, Height: 16, Method: thumb.Fit, Format: thumb.PNG},
