@@ -341,6 +341,9 @@ func (s *scanner) webp() Container {
 				c.First = next
 			}
 		case "EXIF", "XMP ":
+			if kind == "EXIF" && s.more() && next <= s.size && !isWritten(readAt(s.file, s.at, min(length, mostEXIF)), end < s.size) {
+				s.fail(ErrTruncated)
+			}
 			c.keepMetadata(Section{s.at - 8, next - s.at + 8})
 		}
 		if strings.Contains(kind, zeroKind) {
