@@ -3,9 +3,9 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
@@ -13,7 +13,6 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -31,8 +30,27 @@ const framePage = `<!doctype html><meta charset="utf-8"><style>body { margin: 0 
 addEventListener('load', () => {
 	const img = document.querySelector('img')
 	const note = [innerWidth, new URL(img.currentSrc).pathname, top1, below.getBoundingClientRect().top]
-	fetch(%q, { method: 'POST', mode: 'no-cors', body: note.join(' ') })
+	fetch(%q, { method: 'POST', mode: 'no-cors', body: note.join(' ') }).then(() => parent.postMessage('noted', '*'))
 })</script>
+`
+
+// windowsPage is a page with a frame for each width, one after the other in the order of
+// the list: Chromium takes a larger file that another frame has loaded already, so the
+// narrow windows come first. A frame has its width before its page is loaded: else
+// Chromium's look ahead of the parser picks a file for no width at all.
+const windowsPage = `<!doctype html><script>
+const widths = %s
+function next() {
+	if (widths.length === 0) return
+	const frame = document.createElement('iframe')
+	Object.assign(frame, { width: widths.shift(), height: 300, style: 'border: 0' })
+	document.body.append(frame)
+	frame.getBoundingClientRect()
+	frame.src = 'frame.html'
+}
+addEventListener('message', next)
+addEventListener('load', next)
+</script>
 `
 
 // TestBrowserPicksAWidth shows the element of thumbd picture to Chromium, in four
@@ -42,12 +60,12 @@ func TestBrowserPicksAWidth(t *testing.T) {
 	if _, err := exec.LookPath("chromium"); err != nil {
 		t.Fatalf("%v: make test installs it", err)
 	}
-	widths := []int{40, 80, 120, 200}
+	widths, windows := []int{40, 80, 120, 200}, []int{38, 62, 100, 150}
 	for _, ratio := range []int{1, 2} {
 		// The right file is the smallest one that has a pixel for each of the window's,
 		// or the largest.
 		want := make(map[string]int)
-		for _, window := range []int{38, 62, 100, 150} {
+		for _, window := range windows {
 			i := slices.IndexFunc(widths, func(w int) bool { return w >= window*ratio })
 			if i < 0 {
 				i = len(widths) - 1
@@ -63,10 +81,6 @@ func TestBrowserPicksAWidth(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%v: %s", err, element)
 			}
-			var frames strings.Builder
-			for _, width := range slices.Sorted(maps.Keys(want)) {
-				fmt.Fprintf(&frames, "<iframe src=\"frame.html\" width=\"%s\" height=\"300\" style=\"border: 0\"></iframe>\n", width)
-			}
 			notes := make(chan string, len(want))
 			to := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, q *http.Request) {
 				// An incomplete note matches nothing.
@@ -75,7 +89,11 @@ func TestBrowserPicksAWidth(t *testing.T) {
 			}))
 			t.Cleanup(to.Close)
 			put(t, filepath.Join(pages, "frame.html"), fmt.Appendf(nil, framePage, element, to.URL))
-			put(t, filepath.Join(pages, "page.html"), []byte("<!doctype html>\n"+frames.String()))
+			list, err := json.Marshal(windows)
+			if err != nil {
+				t.Fatal(err)
+			}
+			put(t, filepath.Join(pages, "page.html"), fmt.Appendf(nil, windowsPage, list))
 
 			show(t, r.URL("/pages/page.html"), ratio)
 			published := []string{}
