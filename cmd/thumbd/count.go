@@ -8,8 +8,8 @@ import (
 
 	"thumbd/internal/keep"
 	"thumbd/internal/metrics"
+	"thumbd/internal/originals"
 	"thumbd/internal/render"
-	"thumbd/internal/share"
 	"thumbd/internal/tidy"
 )
 
@@ -59,9 +59,9 @@ func (d *daemon) state() metrics.State {
 	}
 	state.Vips, state.Pool, state.Workers = s.hello.Vips, s.pool.State(), s.config.Workers
 	state.Stuck = make(map[string]int)
-	for _, site := range s.config.Sites {
-		if site.Originals != "" {
-			state.Stuck[site.Thumb.Name] = share.Of(site.Originals).Stuck()
+	for _, site := range s.sites {
+		if gated, ok := site.Originals.(originals.Gated); ok {
+			state.Stuck[site.Thumb.Name] = gated.Gate().Stuck()
 		}
 	}
 	state.Unwatched = make(map[string]bool)
@@ -85,9 +85,7 @@ func (d *daemon) tidy(s *service) {
 	var sites []tidy.Site
 	for i, site := range s.sites {
 		t := tidy.Site{Thumb: site.Thumb, Lifetime: site.Lifetime, Tree: site.Tree, Budget: budget(s.config.Sites[i].Cache)}
-		if folder, ok := site.Originals.(keep.Folder); ok {
-			t.Originals = folder.Dir
-		}
+		t.Originals, _ = site.Originals.(originals.Teller)
 		sites = append(sites, t)
 	}
 	s.tidier = tidy.NewKeeper(sites, func(site string, sum tidy.Summary, err error) {

@@ -16,6 +16,7 @@ import (
 	"thumbd/internal/config"
 	"thumbd/internal/originals"
 	"thumbd/internal/publish"
+	"thumbd/internal/source"
 	"thumbd/internal/tidy"
 )
 
@@ -64,11 +65,10 @@ func chosen(c *config.Config, names []string) ([]*config.Site, error) {
 func gc(ctx context.Context, w io.Writer, c *config.Config, sites []*config.Site, dryRun bool) error {
 	var errs []error
 	for _, s := range sites {
-		site := tidySite(c, s)
+		from := source.New(c, s, nil)
+		site := tidySite(s, from)
 		sum, err := tidy.Run(ctx, site, tidy.Options{Remove: !dryRun})
-		if site.Originals != nil {
-			site.Originals.Close()
-		}
+		from.Close()
 		site.Tree.Close()
 		errs = append(errs, err)
 		if errors.Is(err, tidy.ErrRunning) {
@@ -85,8 +85,8 @@ func gc(ctx context.Context, w io.Writer, c *config.Config, sites []*config.Site
 	return errors.Join(errs...)
 }
 
-// tidySite opens the tree and the originals of a site. The caller closes them.
-func tidySite(c *config.Config, s *config.Site) tidy.Site {
+// tidySite opens the tree of a site with these originals. The caller closes both.
+func tidySite(s *config.Site, from originals.Source) tidy.Site {
 	t := tidy.Site{
 		Thumb:  &s.Thumb,
 		Tree:   publish.New(s.Thumb.DocumentRoot, s.Thumb.Prefix, nil),
@@ -94,9 +94,8 @@ func tidySite(c *config.Config, s *config.Site) tidy.Site {
 	}
 	if s.Fetch != nil {
 		t.Lifetime = s.Fetch.Lifetime
-	} else {
-		t.Originals = originals.New(s.Originals, c.OriginalBytes)
 	}
+	t.Originals, _ = from.(originals.Teller)
 	return t
 }
 

@@ -19,6 +19,7 @@ import (
 	"thumbd/internal/markup"
 	"thumbd/internal/originals"
 	"thumbd/internal/render"
+	"thumbd/internal/source"
 	"thumbd/internal/thumb"
 )
 
@@ -115,12 +116,12 @@ func parseOriginalSize(text string) (image.Point, error) {
 // measure returns the size of an original as it is seen. A worker reads it: no other
 // process looks into originals.
 func measure(ctx context.Context, c *config.Config, site *config.Site, original string) (image.Point, error) {
-	if site.Fetch != nil {
+	from := source.New(c, site, nil)
+	defer from.Close()
+	if _, ok := from.(originals.Distant); ok {
 		return image.Point{}, usage{fmt.Errorf("thumbd: the originals of site %s are on another server; want --original-size, e.g. 4000x3000", site.Thumb.Name)}
 	}
-	dir := originals.New(site.Originals, c.OriginalBytes)
-	defer dir.Close()
-	file, _, err := dir.Open(original)
+	file, _, err := from.Open(ctx, original)
 	if err != nil {
 		return image.Point{}, fmt.Errorf("picture: %w", err)
 	}

@@ -8,21 +8,14 @@ import (
 	"time"
 
 	"thumbd/internal/config"
-	"thumbd/internal/fetch"
 	"thumbd/internal/keep"
+	"thumbd/internal/originals"
 )
-
-// newOrigin returns the originals of a site that has them at a URL.
-func newOrigin(from *config.Site, spool *fetch.Spool) *fetch.Origin {
-	o := *from.Fetch
-	o.Formats = from.OriginalFormats
-	return fetch.New(o, spool)
-}
 
 // stopFetches ends the fetches of s.
 func (s *service) stopFetches() {
 	for _, site := range s.sites {
-		if o, ok := site.Originals.(*fetch.Origin); ok {
+		if o, ok := site.Originals.(originals.Distant); ok {
 			o.Stop()
 		}
 	}
@@ -63,7 +56,7 @@ func (s *service) probeOrigins() []error {
 }
 
 func isRemote(site *keep.Site) bool {
-	_, ok := site.Originals.(*fetch.Origin)
+	_, ok := site.Originals.(originals.Distant)
 	return ok
 }
 

@@ -20,6 +20,7 @@ import (
 	"thumbd/internal/render"
 	"thumbd/internal/render/wire"
 	"thumbd/internal/share"
+	"thumbd/internal/source"
 	"thumbd/internal/tidy"
 	"thumbd/internal/watch"
 )
@@ -95,21 +96,22 @@ func newService(ctx context.Context, c *config.Config, told reports, warn func(c
 // downloads. The gates are of the process, so this is for a configuration that is in
 // use. If several sites have one folder, the last of them is named in reports.
 func (s *service) setGates(told reports) {
-	for _, site := range s.config.Sites {
-		s.setGate(told, "site", site.Thumb.Name, site.Originals)
+	for _, site := range s.sites {
+		if gated, ok := site.Originals.(originals.Gated); ok {
+			s.setGate(told, gated.Gate(), "site", site.Thumb.Name, site.Originals.Path(""))
+		}
 	}
 	for _, f := range s.config.Files {
-		s.setGate(told, "files", f.Where.Name, f.Root)
+		if f.Root != "" {
+			s.setGate(told, share.Of(f.Root), "files", f.Where.Name, f.Root)
+		}
 	}
 }
 
 // setGate sets the deadline of the operations on a site's folder of originals, or
-// on the root of downloads; "": there is none.
-func (s *service) setGate(told reports, kind, name, path string) {
-	if path == "" {
-		return
-	}
-	share.Of(path).Set(s.config.OriginalTime, func(slow bool) {
+// on the root of downloads.
+func (s *service) setGate(told reports, gate *share.Gate, kind, name, path string) {
+	gate.Set(s.config.OriginalTime, func(slow bool) {
 		if told.share != nil {
 			told.share(kind, name, path, slow)
 		}
@@ -147,7 +149,7 @@ func limitsText(c *config.Config, s *config.Site, hello wire.Hello) string {
 func newSite(c *config.Config, from *config.Site, spool *fetch.Spool, hello wire.Hello) *keep.Site {
 	s := &keep.Site{
 		Thumb:           &from.Thumb,
-		Originals:       keep.Folder{Dir: originals.New(from.Originals, c.OriginalBytes)},
+		Originals:       source.New(c, from, spool),
 		OriginalFormats: from.OriginalFormats,
 		Watermarks:      from.WatermarkImages,
 		WatermarkBytes:  c.OriginalBytes,
@@ -156,7 +158,7 @@ func newSite(c *config.Config, from *config.Site, spool *fetch.Spool, hello wire
 		Limits:          limitsText(c, from, hello),
 	}
 	if from.Fetch != nil {
-		s.Originals, s.Lifetime = newOrigin(from, spool), from.Fetch.Lifetime
+		s.Lifetime = from.Fetch.Lifetime
 	}
 	s.Tree = publish.New(from.Thumb.DocumentRoot, from.Thumb.Prefix, s.Gone)
 	return s

@@ -21,6 +21,7 @@ import (
 	"thumbd/internal/files"
 	"thumbd/internal/originals"
 	"thumbd/internal/sign"
+	"thumbd/internal/source"
 	"thumbd/internal/thumb"
 )
 
@@ -92,22 +93,20 @@ func (f *urlFlags) lines(args []string, given func(string) bool) (string, error)
 	if err != nil {
 		return "", err
 	}
-	f.warnForm(&c.Sites[i], t)
+	f.warnForm(c, &c.Sites[i], t)
 	return f.protected(&c.Sites[i], t.URI())
 }
 
 // warnForm warns of an original that is missing, and is there in another Unicode
 // normalisation.
-func (f *urlFlags) warnForm(s *config.Site, t thumb.Thumb) {
-	if s.Fetch != nil {
+func (f *urlFlags) warnForm(c *config.Config, s *config.Site, t thumb.Thumb) {
+	from := source.New(c, s, nil)
+	defer from.Close()
+	former, ok := from.(originals.Former)
+	if exists, err := from.Exists(t.Original); !ok || exists || err != nil {
 		return
 	}
-	dir := originals.New(s.Originals, 0)
-	defer dir.Close()
-	if exists, err := dir.Exists(t.Original); exists || err != nil {
-		return
-	}
-	if other := dir.OtherForm(t.Original); other != "" {
+	if other := former.OtherForm(t.Original); other != "" {
 		fmt.Fprintf(f.warn, "warning: there is no original %+q, but %+q, which differs in its Unicode normalisation alone\n", t.Original, other)
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"thumbd/internal/files"
 	"thumbd/internal/originals"
 	"thumbd/internal/sign"
+	"thumbd/internal/source"
 	"thumbd/internal/thumb"
 )
 
@@ -177,28 +178,19 @@ func (v *verifier) variants(s *config.Site, t thumb.Thumb) {
 
 // original tells which original t is of, if it can be opened or fetched.
 func (v *verifier) original(s *config.Site, t thumb.Thumb) error {
-	if s.Fetch != nil {
-		o := newOrigin(s, nil)
-		defer o.Close()
-		name := t.Reading(func(name string) bool { return o.Ask(name) == nil }).Original
-		v.say("original", "%q", o.Path(name))
-		return o.Ask(name)
-	}
-	dir := originals.New(s.Originals, v.config.OriginalBytes)
-	defer dir.Close()
-	name := t.Reading(func(name string) bool {
-		exists, err := dir.Exists(name)
-		return exists || err != nil
-	}).Original
-	f, _, err := dir.Open(name)
-	if other := dir.OtherForm(name); errors.Is(err, fs.ErrNotExist) && other != "" {
-		return fmt.Errorf("%w; but there is %+q, which differs in its Unicode normalisation alone: rename it, or sign that name", err, other)
+	from := source.New(v.config, s, nil)
+	defer from.Close()
+	name := t.Reading(func(name string) bool { return !errors.Is(from.Ask(name), fs.ErrNotExist) }).Original
+	err := from.Ask(name)
+	if former, ok := from.(originals.Former); ok && errors.Is(err, fs.ErrNotExist) {
+		if other := former.OtherForm(name); other != "" {
+			return fmt.Errorf("%w; but there is %+q, which differs in its Unicode normalisation alone: rename it, or sign that name", err, other)
+		}
 	}
 	if err != nil {
 		return err
 	}
-	f.Close()
-	v.say("original", "%q", dir.Path(name))
+	v.say("original", "%q", from.Path(name))
 	return nil
 }
 

@@ -14,17 +14,19 @@ import (
 	"thumbd/internal/fetch"
 )
 
-// setOriginals takes an absolute path, or the URL of an origin.
-func (d *draft) setOriginals(v any) error {
-	s, _ := v.(string)
-	if !strings.Contains(s, "://") {
-		return folder(&d.Originals)(v)
-	}
+// setOrigin takes the URL of an origin.
+func (d *draft) setOrigin(s string) error {
 	u, err := baseURL(s)
 	if err != nil {
 		return err
 	}
-	d.Fetch = &fetch.Options{
+	d.Fetch = fetchDefaults(u)
+	return nil
+}
+
+// fetchDefaults returns the defaults of [site.NAME.fetch] for originals at u.
+func fetchDefaults(u *url.URL) *fetch.Options {
+	return &fetch.Options{
 		Base:        u,
 		Redirects:   3,
 		ConnectTime: 5 * time.Second,
@@ -34,7 +36,6 @@ func (d *draft) setOriginals(v any) error {
 		Fetches:     16,
 		Lifetime:    30 * day,
 	}
-	return nil
 }
 
 // baseURL accepts what names can be put after.

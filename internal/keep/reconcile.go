@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"thumbd/internal/admin"
+	"thumbd/internal/originals"
 	"thumbd/internal/purge"
 	"thumbd/internal/thumb"
 )
 
 // OriginalsChanged purges the thumbnails of originals of a site that have been
 // written, came or went, and of all that were in folders that went.
-func (k *Keeper) OriginalsChanged(ctx context.Context, site string, originals, folders []string) {
+func (k *Keeper) OriginalsChanged(ctx context.Context, site string, names, folders []string) {
 	sites, err := k.sites.acquire()
 	if err != nil {
 		return // The next configuration begins with Reconcile.
@@ -25,10 +26,10 @@ func (k *Keeper) OriginalsChanged(ctx context.Context, site string, originals, f
 		return
 	}
 	// What can't be in a URI has no thumbnails.
-	originals = slices.DeleteFunc(originals, func(name string) bool { return s.Thumb.CheckName(s.Thumb.Prefix+name) != nil })
+	names = slices.DeleteFunc(names, func(name string) bool { return s.Thumb.CheckName(s.Thumb.Prefix+name) != nil })
 	var scopes []purge.Scope
-	for names := range slices.Chunk(originals, admin.PurgeNames) {
-		scopes = append(scopes, purge.Scope{Originals: names})
+	for some := range slices.Chunk(names, admin.PurgeNames) {
+		scopes = append(scopes, purge.Scope{Originals: some})
 	}
 	for _, folder := range folders {
 		scopes = append(scopes, purge.Scope{Under: folder})
@@ -42,7 +43,7 @@ func (k *Keeper) OriginalsChanged(ctx context.Context, site string, originals, f
 			k.options.Log.Error("thumbnails of originals that have changed are left", "site", site, "err", err)
 		}
 	}
-	k.options.Log.Debug("originals changed", "site", site, "originals", len(originals), "folders", len(folders))
+	k.options.Log.Debug("originals changed", "site", site, "originals", len(names), "folders", len(folders))
 }
 
 // Reconcile removes the thumbnails of a site whose originals are gone or have
@@ -66,18 +67,18 @@ func (k *Keeper) Reconcile(ctx context.Context, site string) {
 }
 
 func (k *Keeper) reconcile(ctx context.Context, s *Site) (looked, removed int, err error) {
-	folder, ok := s.Originals.(Folder)
+	teller, ok := s.Originals.(originals.Teller)
 	if !ok {
 		return 0, 0, nil
 	}
 	// Where nothing is mounted, nothing was deleted.
-	if _, err := folder.Device(); err != nil {
+	if _, err := teller.Device(); err != nil {
 		return 0, 0, err
 	}
 	err = s.Tree.Walk(ctx, nil, func(name string) error {
 		looked++
 		// Others are none of this site's.
-		if t, err := s.Thumb.Published(name); err == nil && s.isStale(folder, name, s.reading(t).Original) {
+		if t, err := s.Thumb.Published(name); err == nil && s.isStale(teller, name, s.reading(t).Original) {
 			removed++
 			return k.remove(s, name)
 		}
@@ -88,13 +89,13 @@ func (k *Keeper) reconcile(ctx context.Context, s *Site) (looked, removed int, e
 
 // isStale reports whether a thumbnail is not of the original that there is. What
 // is not known does not count.
-func (s *Site) isStale(folder Folder, name, original string) bool {
+func (s *Site) isStale(teller originals.Teller, name, original string) bool {
 	of, _, there := s.Tree.Stat(name)
-	info, err := folder.Stat(original)
+	info, err := teller.Stat(original)
 	if err == nil {
 		return there && !s.fresh(name, of, info)
 	}
-	deleted, err := folder.Deleted(original)
+	deleted, err := teller.Deleted(original)
 	return there && deleted && err == nil
 }
 

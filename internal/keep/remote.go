@@ -3,9 +3,7 @@
 package keep
 
 import (
-	"context"
 	"errors"
-	"os"
 	"time"
 
 	"thumbd/internal/fetch"
@@ -13,35 +11,10 @@ import (
 	"thumbd/internal/share"
 )
 
-// Originals are those of a site: a Folder or a fetch.Origin. Their methods are
-// safe for concurrent use.
-type Originals interface {
-	// Open opens the original of that name for reading from offset 0; the caller
-	// closes it. It gives up when ctx is done.
-	Open(ctx context.Context, name string) (*os.File, originals.Info, error)
-	// Path returns the original's name in log lines: its path or URL.
-	Path(name string) string
-	// Exists reports whether there is an original of that name. With an error
-	// that is not known.
-	Exists(name string) (bool, error)
-	// Probe returns the error that keeps all originals from being opened.
-	Probe() error
-	// Close ends it, when nothing uses it any more.
-	Close()
-}
-
-// Folder is the originals of a site that are in a folder of this machine.
-type Folder struct{ *originals.Dir }
-
-// Open opens as originals.Dir does, which waits for the gate's deadline at most.
-func (f Folder) Open(_ context.Context, name string) (*os.File, originals.Info, error) {
-	return f.Dir.Open(name)
-}
-
-// gate returns the gate of the site's folder of originals; nil: it has none.
+// gate returns the gate of the files of the site's originals; nil: they need none.
 func (s *Site) gate() *share.Gate {
-	if folder, ok := s.Originals.(Folder); ok {
-		return folder.Gate()
+	if gated, ok := s.Originals.(originals.Gated); ok {
+		return gated.Gate()
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 
+	"thumbd/internal/originals"
 	"thumbd/internal/render"
 	"thumbd/internal/sign"
 	"thumbd/internal/tell"
@@ -107,11 +108,11 @@ func (k *Keeper) Make(ctx context.Context, sites *Sites, a Request) (out Outcome
 // TellOtherForm tells, if a's original is missing, that there is one whose name
 // differs in its Unicode normalisation alone.
 func (k *Keeper) TellOtherForm(a Request, err error) {
-	folder, ok := a.Originals.(Folder)
+	former, ok := a.Originals.(originals.Former)
 	if !ok || err == nil || !k.options.Judge(err).NoOriginal {
 		return
 	}
-	other := folder.OtherForm(a.thumb.Original)
+	other := former.OtherForm(a.thumb.Original)
 	if other == "" {
 		return
 	}

@@ -5,12 +5,12 @@ package keep
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"thumbd/internal/admin"
+	"thumbd/internal/originals"
 	"thumbd/internal/sign"
 	"thumbd/internal/thumb"
 )
@@ -42,7 +42,7 @@ func (s *Site) checkSelection(selection admin.Selection) error {
 	if s.Thumb.Scheme == thumb.RestThumbnails && (len(selection.Specs) == 0 || len(selection.Presets) > 0) {
 		return fmt.Errorf("%w: the site %s has the scheme restthumbnails, which has no presets", ErrSelection, s.Thumb.Name)
 	}
-	if _, ok := s.Originals.(Folder); !ok && !selection.Since.IsZero() {
+	if _, ok := s.Originals.(originals.Teller); !ok && !selection.Since.IsZero() {
 		return fmt.Errorf("%w: when originals of the site %s have changed is not known before they are fetched", ErrSelection, s.Thumb.Name)
 	}
 	explicit := len(selection.Presets)+len(selection.Specs)+len(selection.Formats) > 0
@@ -136,11 +136,10 @@ func (s *Site) ask(t thumb.Thumb) []Request {
 
 // original returns the name of an original that a list may have as its path.
 func (s *Site) original(name string) string {
-	folder, ok := s.Originals.(Folder)
-	if !ok {
+	if _, ok := s.Originals.(originals.Lister); !ok {
 		return name
 	}
-	if below, ok := strings.CutPrefix(name, folder.Path("")+string(filepath.Separator)); ok {
+	if below, ok := strings.CutPrefix(name, strings.TrimSuffix(s.Originals.Path(""), "/")+"/"); ok {
 		return below
 	}
 	return strings.TrimPrefix(name, "./")
@@ -149,10 +148,10 @@ func (s *Site) original(name string) string {
 // isSince reports whether an original is of a time or later. One of which that
 // is not known is.
 func (s *Site) isSince(original string, since time.Time) bool {
-	folder, ok := s.Originals.(Folder)
+	teller, ok := s.Originals.(originals.Teller)
 	if !ok || since.IsZero() {
 		return true
 	}
-	info, err := folder.Stat(original)
+	info, err := teller.Stat(original)
 	return err != nil || !info.Mtime.Before(since)
 }

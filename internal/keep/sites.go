@@ -31,7 +31,7 @@ type Renderer interface {
 // Site is one site with the parts that its requests go through.
 type Site struct {
 	Thumb           *thumb.Site
-	Originals       Originals
+	Originals       originals.Source
 	OriginalFormats []thumb.Format
 	// Lifetime is how long a thumbnail counts as that of its original without
 	// asking for that. 0: its mtime tells.

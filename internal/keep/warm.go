@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"thumbd/internal/admin"
+	"thumbd/internal/originals"
 	"thumbd/internal/render"
 	"thumbd/internal/thumb"
 )
@@ -128,7 +129,7 @@ func (k *Keeper) EachOriginal(ctx context.Context, site string, selection admin.
 		return 0, err
 	}
 	defer sites.users.Done()
-	folder, ok := s.Originals.(Folder)
+	lister, ok := s.Originals.(originals.Lister)
 	if !ok {
 		return 0, fmt.Errorf("%w: the originals of the site %s are at a URL, where nobody can list them", ErrSelection, site)
 	}
@@ -138,7 +139,7 @@ func (k *Keeper) EachOriginal(ctx context.Context, site string, selection admin.
 		}
 		return nil
 	}
-	return unread, folder.Walk(ctx, visit, func(err error) {
+	return unread, lister.Walk(ctx, visit, func(err error) {
 		unread++
 		k.options.Log.Warn("a folder of originals is left out", "site", site, "err", err)
 	})

@@ -91,7 +91,7 @@ func (b *bench) rival(renderer keep.Renderer, gate *access.Gate) *keep.Site {
 			Name: "rival", Prefix: "/thumbs/", Hosts: []string{"rival.example"}, DocumentRoot: root, Scheme: thumb.PresetScheme,
 			Formats: []thumb.Format{thumb.JPEG}, MaxWidth: 100, MaxHeight: 100,
 		},
-		Originals: keep.Folder{Dir: originals.New(filepath.Join(b.Dir, "media"), 1<<20)},
+		Originals: originals.Folder{Dir: originals.New(filepath.Join(b.Dir, "media"), 1<<20)},
 		Access:    gate,
 		Tree:      publish.New(root, "/thumbs/", nil),
 	}

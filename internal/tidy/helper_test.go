@@ -41,7 +41,7 @@ func newPlace(t testing.TB, scheme thumb.Scheme) *place {
 	p.Site = siteAt(p.top)
 	p.Thumb.Scheme = scheme
 	t.Cleanup(func() {
-		p.Originals.Close()
+		p.Originals.(*originals.Dir).Close()
 		p.Tree.Close()
 	})
 	p.original("other.jpg")

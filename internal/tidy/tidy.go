@@ -45,9 +45,9 @@ type Budget struct {
 // Site is a site as a run needs it. The caller closes its fields.
 type Site struct {
 	Thumb *thumb.Site
-	// Originals is nil if they are on another machine. A run does not ask that
-	// machine: a thumbnail is stale if it is older than Lifetime, by ctime.
-	Originals *originals.Dir
+	// Originals is nil if nobody tells of them without opening them: a thumbnail is
+	// stale if it is older than Lifetime, by ctime.
+	Originals originals.Teller
 	Lifetime  time.Duration
 	Tree      *publish.Tree
 	Budget    Budget

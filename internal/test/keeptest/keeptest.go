@@ -113,7 +113,7 @@ func New(t *testing.T, renderer keep.Renderer, judge func(error) keep.Verdict, c
 			Name: "gallery", Prefix: "/thumbs/", DocumentRoot: filepath.Join(b.Dir, "root"), Scheme: thumb.Signed,
 			Keys: [][]byte{Key}, Formats: []thumb.Format{thumb.JPEG, thumb.WebP}, MaxWidth: 100, MaxHeight: 100,
 		},
-		Originals: keep.Folder{Dir: originals.New(media, 1<<20)},
+		Originals: originals.Folder{Dir: originals.New(media, 1<<20)},
 	}
 	if change != nil {
 		change(b.Site)

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+
+package originals
+
+import (
+	"context"
+	"os"
+
+	"thumbd/internal/share"
+)
+
+// Source is the originals of a site, wherever they are. Its methods are safe for
+// concurrent use. A Source may have the abilities below: a caller that needs one asks
+// for the interface, for example source.(Lister), and never for the type.
+type Source interface {
+	// Open opens the original of that name for reading from offset 0; the caller
+	// closes it. It gives up when ctx is done.
+	Open(ctx context.Context, name string) (*os.File, Info, error)
+	// Ask returns the error that Open would return, without reading the original.
+	Ask(name string) error
+	// Path returns the original's name in log lines: its path or URL.
+	Path(name string) string
+	// Exists reports whether there is an original of that name, as far as this is
+	// known without a request to another machine. With an error it is not known.
+	Exists(name string) (bool, error)
+	// Probe returns the error that keeps all originals from being opened.
+	Probe() error
+	// Close ends the Source, when nothing uses it any more.
+	Close()
+}
+
+// Lister is a Source that can list its originals.
+type Lister interface {
+	// Walk calls f with the name of each original, and unread with the error of each
+	// folder that is left out. It ends with the first error of f or with ctx's.
+	Walk(ctx context.Context, f func(name string) error, unread func(error)) error
+}
+
+// Teller is a Source that tells, without opening them, which versions its originals
+// have and which of them were deleted.
+type Teller interface {
+	// Device returns a number of the place of the originals, or ErrEmpty.
+	Device() (uint64, error)
+	// Stat returns the Info that Open would return.
+	Stat(name string) (Info, error)
+	// Deleted reports whether an original that Stat does not find was deleted for
+	// certain.
+	Deleted(name string) (bool, error)
+}
+
+// Distant is a Source on another machine: its originals are fetched into the spool,
+// and its Probe sends a request.
+type Distant interface {
+	// Stop ends all fetches in flight, and later ones at once.
+	Stop()
+}
+
+// Gated is a Source whose files may be on a share that hangs.
+type Gated interface {
+	// Gate returns the gate through which operations on open originals go.
+	Gate() *share.Gate
+}
+
+// Former is a Source that knows names in several Unicode normalisations.
+type Former interface {
+	// OtherForm returns the name of an original that differs from name in its
+	// normalisation alone, or "".
+	OtherForm(name string) string
+}
+
+// Folder is a Dir as a Source, with all abilities but Distant.
+type Folder struct{ *Dir }
+
+// Open opens as Dir.Open does, which waits for the gate's deadline at most.
+func (f Folder) Open(_ context.Context, name string) (*os.File, Info, error) {
+	return f.Dir.Open(name)
+}
+
+// Ask opens the original, and closes it.
+func (f Folder) Ask(name string) error {
+	file, _, err := f.Dir.Open(name)
+	if err == nil {
+		f.gate.Close(file)
+	}
+	return err
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+
+// Package source makes the source of a site's originals from the configuration. It is
+// the one place that knows all kinds of them.
+package source
+
+import (
+	"thumbd/internal/config"
+	"thumbd/internal/fetch"
+	"thumbd/internal/originals"
+)
+
+// kind is a kind of sources.
+type kind struct {
+	is  func(*config.Site) bool
+	new func(*config.Config, *config.Site, *fetch.Spool) originals.Source
+}
+
+// kinds are all kinds. The first that a site is of counts.
+var kinds = []kind{
+	{func(s *config.Site) bool { return s.Fetch != nil }, origin},
+	{func(s *config.Site) bool { return s.Originals != "" }, folder},
+}
+
+// New returns the originals of a site of c. Those on another machine are kept in
+// spool, which may be nil if none is opened. New opens nothing and sends no request.
+// The caller calls Close.
+func New(c *config.Config, site *config.Site, spool *fetch.Spool) originals.Source {
+	for _, k := range kinds {
+		if k.is(site) {
+			return k.new(c, site, spool)
+		}
+	}
+	panic("a site without originals") // config refuses it
+}
+
+func folder(c *config.Config, site *config.Site, _ *fetch.Spool) originals.Source {
+	return originals.Folder{Dir: originals.New(site.Originals, c.OriginalBytes)}
+}
+
+func origin(_ *config.Config, site *config.Site, spool *fetch.Spool) originals.Source {
+	return fetch.New(options(site), spool)
+}
+
+// options returns how the originals of a site are fetched.
+func options(site *config.Site) fetch.Options {
+	o := *site.Fetch
+	o.Formats = site.OriginalFormats
+	return o
+}
