@@ -40,12 +40,12 @@ SOURCES := $(shell find cmd internal -name '*.go' -o -name '*.[ch]' -o -name '*.
 # Tests of the engine that an instrumented one can't pass.
 UNMEASURED := Memory
 # All but the packages with cgo and those that start whole programs.
-PURE     = $(shell CGO_ENABLED=0 $(GO) list ./... 2>/dev/null | grep -Ev '/(engine|thumbd-render|test/(rig|demo|e2e|faults|frontends|clinic|kit|bench|boot|packages|container))(/|$$)')
+PURE     = $(shell CGO_ENABLED=0 $(GO) list ./... 2>/dev/null | grep -Ev '/(engine|thumbd-render|test/(rig|demo|e2e|faults|frontends|clinic|kit|bench|boot|packages|container|wordpress))(/|$$)')
 # The tests of the built programs behind nginx.
 E2E      := $(addprefix ./internal/test/,e2e faults frontends clinic)
 FUZZERS  = $(shell grep -rl '^func Fuzz' --include='*_test.go' internal | xargs -n1 dirname | sort -u)
 
-.PHONY: .FORCE all demo test test-user asan check bench campaign install deb rpm repo image check-image clients check-packages e2e-systemd clean
+.PHONY: .FORCE all demo test test-user asan check bench campaign install deb rpm repo image check-image clients check-cms check-packages e2e-systemd clean
 
 all: $(BUILD)/thumbd $(BUILD)/thumbd-render
 
@@ -125,6 +125,16 @@ check-packages: $(TOOLS)/nfpm
 	@rm -rf build/check
 	@$(MAKE) --no-print-directory deb rpm repo DIST=build/check
 	THUMBD_PACKAGES=$(CURDIR)/build/check $(GO) test -count=1 -timeout 30m ./internal/test/packages $(E2EFLAGS)
+
+# WordPress itself behind thumbd, with the plug-in and server block of its example.
+check-cms:
+	@$(SETUP) test
+	@$(SETUP) cms
+	@$(MAKE) --no-print-directory all build/wordpress
+	THUMBD_BUILD=$(CURDIR)/build THUMBD_WORDPRESS=$(CURDIR)/build/wordpress $(GO) test -count=1 ./internal/test/wordpress $(E2EFLAGS)
+
+build/wordpress: packaging/scripts/wordpress.sh
+	sh packaging/scripts/wordpress.sh $@
 
 # A tool is built once for each version.
 $(TOOLS)/staticcheck: TOOL = $(STATICCHECK)

@@ -3,7 +3,7 @@
 # Installs, with the system's package manager, what a make target needs and is
 # not there yet; says so first. As root, or through sudo.
 #
-# usage: setup.sh build|test|others|clients|bench|check|repo|packages|boot|image
+# usage: setup.sh build|test|others|cms|clients|bench|check|repo|packages|boot|image
 #        others: the other servers and languages that tests run
 #        bench: what thumbd is compared with
 set -eu
@@ -22,7 +22,7 @@ needs() {
 		codec libheif-plugin-aomenc|libheif-plugin-aomenc||build test check
 		codec libheif-plugin-dav1d|libheif-plugin-dav1d||build test check
 		codec libheif-plugin-libde265|libheif-plugin-libde265||build test check
-		command -v nginx|nginx-light|nginx|test check packages
+		command -v nginx|nginx-light|nginx|test check packages cms
 		command -v systemd-socket-activate|systemd|systemd|test check
 		command -v strace|strace|strace|test
 		command -v exiftool|libimage-exiftool-perl|perl-Image-ExifTool|test
@@ -32,7 +32,12 @@ needs() {
 		command -v apache2|apache2-bin|httpd|others
 		test -e /usr/lib/apache2/modules/mod_xsendfile.so|libapache2-mod-xsendfile|mod_xsendfile|others
 		command -v lighttpd|lighttpd|lighttpd|others
-		command -v php|php-cli|php-cli|others clients
+		command -v php|php-cli|php-cli|others clients cms
+		command -v php-cgi|php-cgi|php-cli|cms
+		php --ri gd|php-gd|php-gd|cms
+		php --ri mysqli|php-mysql|php-mysqlnd|cms
+		php --ri mbstring|php-mbstring|php-mbstring|cms
+		command -v mariadbd|mariadb-server-core|mariadb-server|cms
 		test -e /usr/share/php/Twig/autoload.php|php-twig|php-twig|others
 		command -v ruby|ruby|ruby|others clients
 		ruby -r logger -r active_support -e 0|ruby-activesupport|rubygem-activesupport|others
