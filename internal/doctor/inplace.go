@@ -60,8 +60,7 @@ func (v *visit) compareInPlace(s *config.Site, server *nginxconf.Server, have, w
 				v.find("root-wrong", where, fmt.Sprintf("nginx looks for files in %s, not in %s", file, wanted), write(d)...)
 			}
 		case "try_files":
-			t := have.First("try_files")
-			if t == nil || !slices.Equal(t.Args, d.Args) {
+			if t := have.First("try_files"); t == nil || !slices.Equal(t.Args, d.Args) && !endsAt404(have, d) {
 				v.find("try-files", where, "it has not "+d.Text(), write(d)...)
 			}
 		case "add_header":
@@ -70,8 +69,48 @@ func (v *visit) compareInPlace(s *config.Site, server *nginxconf.Server, have, w
 			}
 		}
 	}
+	if locationURI(s, want) != s.Thumb.Prefix || strings.HasPrefix(want.Arg(0), "@") {
+		v.errorPage(s, have, want)
+	}
 	if strings.HasPrefix(locationURI(s, want), "/_thumbd/") {
 		v.compareIncluded(have, "snippets/thumbd-original.conf")
+	}
+}
+
+// endsAt404 reports whether the location of the tree answers a missing file itself, as
+// Lines had it when it had no error_page: a client gets 404 for a file that is removed
+// at that moment, and nothing worse happens.
+func endsAt404(have, tryFiles *nginxconf.Block) bool {
+	return slices.Equal(tryFiles.Args, []string{"$uri", "@thumbd_tree"}) && slices.Equal(have.First("try_files").Args, []string{"$uri", "=404"}) && errorPageOf404(have) == nil
+}
+
+// errorPageOf404 returns the location's own error_page for 404, or nil.
+func errorPageOf404(b *nginxconf.Block) *nginxconf.Block {
+	for _, e := range b.All("error_page") {
+		if slices.Contains(e.Args, "404") {
+			return e
+		}
+	}
+	return nil
+}
+
+// errorPage looks at where a request goes on whose file was removed at that moment. A
+// location without a line for it is in order: the client gets 404 then.
+func (v *visit) errorPage(s *config.Site, have, want *nginxconf.Block) {
+	got := errorPageOf404(have)
+	if got == nil {
+		return
+	}
+	where, wanted := siteWhere(&s.Thumb, have), errorPageOf404(want)
+	if wanted == nil {
+		v.find("error-page", where, "clients could come with "+got.Text()+" to files that they may not see",
+			"in "+want.Text()+" remove: "+got.Text()+";", reloadNginx)
+		return
+	}
+	on := have.Effective("recursive_error_pages")
+	if !slices.Equal(got.Args, wanted.Args) || len(on) == 0 || on[0].Arg(0) != "on" {
+		v.find("error-page", where, "it has not "+wanted.Text()+" with recursive_error_pages on: a client can get an error in place of the original",
+			"in "+want.Text()+" write: "+wanted.Text()+"; recursive_error_pages on;", reloadNginx)
 	}
 }
 

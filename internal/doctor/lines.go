@@ -45,6 +45,8 @@ func linesInPlace(s *config.Site) []string {
 	lines = append(lines, denyPrograms, "}", "location "+fallbackOf(s)+" {")
 	lines = append(lines, inside(s, root, "try_files  "+inPlaceVariable("$thumbd_inplace", s.Thumb.Negotiate)+" @thumbd_inplace;")...)
 	return append(lines,
+		"    error_page 404 = @thumbd-removed;",
+		"    recursive_error_pages on;",
 		"}",
 		"location ^~ "+quoted("/_thumbd/original"+prefix)+" {",
 		"    alias     "+quoted(strings.TrimSuffix(s.Originals, "/")+"/")+";",
@@ -52,9 +54,11 @@ func linesInPlace(s *config.Site) []string {
 		"    include   snippets/thumbd-original.conf;",
 		"}",
 		"location ^~ "+quoted("/_thumbd/tree"+prefix)+" {",
-		"    alias     "+quoted(tree)+";",
-		"    try_files $uri =404;",
-		"    include   snippets/thumbd-original.conf;",
+		"    alias      "+quoted(tree)+";",
+		"    try_files  $uri @thumbd_tree;",
+		"    error_page 404 = @thumbd-removed;",
+		"    recursive_error_pages on;",
+		"    include    snippets/thumbd-original.conf;",
 		"}",
 		"include snippets/thumbd.conf;",
 		"include snippets/thumbd-inplace.conf;",

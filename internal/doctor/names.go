@@ -69,6 +69,7 @@ var names = map[string]Status{
 	"try-files":         Wrong,
 	"negotiation":       Wrong,
 	"inplace-shadows":   Warning,
+	"error-page":        Wrong,
 	"vary-missing":      Warning,
 	"mime-types":        Wrong,
 	"open-file-cache":   Warning,

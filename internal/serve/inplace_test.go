@@ -18,8 +18,8 @@ func TestInPlaceInterceptsEachStatus(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, line, _ := strings.Cut(string(text), "error_page ")
-	line, _, _ = strings.Cut(line, " = @thumbd_original;")
+	before, _, _ := strings.Cut(string(text), " = @thumbd_original;")
+	line := before[strings.LastIndex(before, "error_page "):]
 	intercepted := strings.Fields(line)
 	kept := []int{401, 403}
 	never := []int{301, 302, 410} // of other schemes, and of downloads

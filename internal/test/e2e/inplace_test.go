@@ -21,6 +21,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -303,61 +304,181 @@ func TestInPlaceStatusesEndAtTheOriginal(t *testing.T) {
 	expect(t, get(t, r, "/uploads/a.PhP5"), 403, "")
 }
 
+// moving is an original that is replaced, deleted and renamed while clients ask for it.
+type moving struct {
+	name  string
+	phase atomic.Int64 // modulo 4: there, being deleted, gone, being made
+	least atomic.Int64 // the version that watch has seen
+}
+
+const (
+	there = iota
+	leaving
+	gone
+)
+
+// next begins the original's next phase.
+func (m *moving) next() { m.phase.Add(1) }
+
+// ask asks for the original as WebP. While it is there it is answered with a picture of
+// the version that watch has seen, or of a later one; once watch has seen that it is
+// gone, with 404.
+func (m *moving) ask(ctx context.Context, r *rig.Rig) error {
+	phase, least := m.phase.Load(), m.least.Load()
+	resp, err := r.Do(ctx, rig.Request{Target: "/uploads/" + m.name, Header: []string{acceptWebP}})
+	if err != nil {
+		return err
+	}
+	steady := phase == m.phase.Load()
+	switch {
+	case resp.Status == 404 && (!steady || phase%4 != there):
+		return nil
+	case resp.Status != 200 || steady && phase%4 == gone:
+		return fmt.Errorf("%s in phase %d: status %d", m.name, phase%4, resp.Status)
+	}
+	c, _, err := image.DecodeConfig(bytes.NewReader(resp.Body))
+	if err == nil && int64(c.Width-100) < least {
+		err = fmt.Errorf("%s is %d pixels wide where %d were seen before", m.name, c.Width, least+100)
+	}
+	return err
+}
+
 // Originals that are replaced, deleted and renamed under load: every request is
 // answered, and never with a version from before the one that watch has seen.
-func TestInPlaceFollowsOriginals(t *testing.T) {
+func TestInPlaceOriginalsUnderLoad(t *testing.T) {
 	dir := folder(t, nil)
-	path := filepath.Join(dir, "a.png")
-	replace := func(version int) {
-		t.Helper()
-		put(t, filepath.Join(dir, ".new"), drawing(t, 100+version))
-		must(t, os.Rename(filepath.Join(dir, ".new"), path))
-	}
-	replace(0)
 	o := uploads(dir, `negotiate = ["webp"]`)
 	o.Sites[0].Lines = webpAlone(o.Sites[0].Lines)
+	write := func(m *moving, version int) {
+		t.Helper()
+		put(t, filepath.Join(dir, ".new"), drawing(t, 100+version))
+		must(t, os.Rename(filepath.Join(dir, ".new"), filepath.Join(dir, m.name)))
+	}
+	replaced, deleted, from, to := &moving{name: "a.png"}, &moving{name: "b.png"}, &moving{name: "c.png"}, &moving{name: "d.png"}
+	to.phase.Store(gone)
+	all := []*moving{replaced, deleted, from, to}
+	for _, m := range all[:3] {
+		write(m, 0)
+	}
 	r := start(t, o)
 	waitLog(t, r, 1, "reconciled")
-	var least atomic.Int64
-	l := startLoad(t, 2, func(ctx context.Context, _ int) error {
-		version := least.Load()
-		ask := rig.Request{Target: "/uploads/a.png", Header: []string{acceptWebP}}
-		resp, err := r.Do(ctx, ask)
-		if err == nil && resp.Status == 404 {
-			// nginx has looked for the variant, and did not find it any more when it
-			// opened it. That happens once.
-			resp, err = r.Do(ctx, ask)
-		}
-		if err != nil {
-			return err
-		}
-		c, _, err := image.DecodeConfig(bytes.NewReader(resp.Body))
-		if err != nil {
-			return fmt.Errorf("status %d: %w", resp.Status, err)
-		}
-		if resp.Status != 200 || int64(c.Width-100) < version {
-			return fmt.Errorf("status %d, %d pixels wide where %d were seen before", resp.Status, c.Width, version+100)
-		}
-		return nil
-	})
-	for version := 1; version <= times(6, 500); version++ {
-		replace(version)
-		// Seen: the variant of this version is there.
+	l := startLoad(t, 2, func(ctx context.Context, n int) error { return all[n%len(all)].ask(ctx, r) })
+	// seen returns when the variant of this version is there.
+	seen := func(m *moving, version int) {
+		t.Helper()
 		for {
-			resp := get(t, r, "/uploads/a.png", acceptWebP)
+			resp := get(t, r, "/uploads/"+m.name, acceptWebP)
 			c, format, err := image.DecodeConfig(bytes.NewReader(resp.Body))
 			if err == nil && format == "webp" && c.Width == 100+version {
 				break
 			}
 			l.Await(1)
 		}
-		least.Store(int64(version))
-		l.Await(5)
+		m.least.Store(int64(version))
 	}
-	l.End()
-	must(t, os.Rename(path, filepath.Join(dir, "b.png")))
-	becomes(t, r, "/uploads/a.png", 0, acceptWebP)
-	asBefore(t, r, []string{"b.png"}, acceptWebP)
+	for version := 1; version <= times(4, 500); version++ {
+		write(replaced, version)
+		deleted.next()
+		from.next()
+		to.next()
+		must(t, os.Remove(filepath.Join(dir, deleted.name)), os.Rename(filepath.Join(dir, from.name), filepath.Join(dir, to.name)))
+		to.next()
+		seen(replaced, version)
+		for _, m := range []*moving{deleted, from} {
+			for get(t, r, "/uploads/"+m.name, acceptWebP).Status != 404 {
+				l.Await(1)
+			}
+			m.next()
+		}
+		l.Await(times(5, 20))
+		deleted.next()
+		write(deleted, version)
+		deleted.next()
+		seen(deleted, version)
+		seen(to, 0)
+		from, to = to, from
+		l.Await(times(5, 20))
+	}
+	t.Logf("%d requests", l.End())
+}
+
+// A file of the tree that try_files has found, but that nginx can't open any more, is
+// answered as if it had been missing before. A pipe is such a file.
+func TestInPlaceFileIsRemovedBeforeItIsOpened(t *testing.T) {
+	dir := folder(t, map[string]string{"a.jpg": "originals/tests/orientation/1.jpg"})
+	o := uploads(dir, "")
+	put(t, filepath.Join(dir, "missing.txt"), []byte("the site's own page"))
+	o.Server += "error_page 404 /plain/missing.txt;"
+	r := start(t, o)
+	pipe := func(name string) {
+		t.Helper()
+		path := r.Root("uploads") + "/uploads/" + name
+		must(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		must(t, syscall.Mkfifo(path, 0o644))
+	}
+	pipe("a.jpg.avif")
+	pipe("none.jpg.avif")
+	ends := func(name, accept string) {
+		t.Helper()
+		if got := get(t, r, "/uploads/"+name, accept); got.Status != 404 || string(got.Body) != "the site's own page" || got.Header.Get("X-Thumbd-Reason") != "" {
+			t.Errorf("%s: %d, %q", name, got.Status, got.Body)
+		}
+	}
+	for _, stopped := range []bool{false, true} {
+		if stopped {
+			stopDaemon(t, r)
+			must(t, r.CloseSocket())
+		}
+		asBefore(t, r, []string{"a.jpg"}, acceptAVIF)
+		ends("none.jpg", acceptAVIF)
+		ends("none.jpg", "Accept: */*")
+		ends("none.png", acceptAVIF)
+	}
+}
+
+// As above, for the file to which thumbd itself redirects: the request begins again,
+// which a client can't make it do.
+func TestInPlaceSizeIsRemovedBeforeItIsOpened(t *testing.T) {
+	dir := folder(t, nil)
+	o := uploads(dir, "")
+	o.Stopped = true
+	r := start(t, o)
+	must(t, r.CloseSocket())
+	path := filepath.Join(r.Dir, "thumbd.sock")
+	must(t, os.Remove(path))
+	l, err := net.Listen("unix", path)
+	must(t, err)
+	must(t, os.Chmod(path, 0o666))
+	size := r.Root("uploads") + "/uploads/what? a-1x1.jpg"
+	must(t, os.MkdirAll(filepath.Dir(size), 0o755))
+	var asked atomic.Int64
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		err := syscall.Mkfifo(size, 0o644)
+		if asked.Add(1) == 2 {
+			err = errors.Join(os.Remove(size), os.WriteFile(size, []byte("made again"), 0o644))
+		}
+		if err != nil {
+			t.Error(err)
+		}
+		w.Header().Set("X-Accel-Redirect", "/_thumbd/tree/uploads/what%3F%20a-1x1.jpg")
+	})}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }()
+	got := get(t, r, "/uploads/what%3F%20a-1x1.jpg?v=3", acceptAVIF)
+	if got.Status != 200 || string(got.Body) != "made again" || asked.Load() != 2 {
+		t.Errorf("%d, %q after %d requests", got.Status, got.Body, asked.Load())
+	}
+	must(t, os.Remove(size), syscall.Mkfifo(size, 0o644))
+	for _, name := range []string{"what%3F%20a-1x1.jpg", "none.jpg"} {
+		expect(t, get(t, r, "/_thumbd/tree/uploads/"+name, acceptAVIF), 404, "")
+	}
+	if asked.Load() != 2 {
+		t.Error("a request for the internal location asks thumbd")
+	}
+	must(t, server.Close())
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		t.Error(err)
+	}
 }
 
 // With access rules nginx asks for the original and for the variant, and thumbd's
@@ -439,8 +560,12 @@ var wrongInPlace = []struct{ old, new, finding string }{
 	{"try_files  $thumbd_inplace @thumbd_inplace", "try_files  $thumbd_inplace @thumbd", "try-files"},
 	{"    root       DOCUMENT_ROOT;", "    root       /var/empty;", "root-wrong"},
 	{"    alias      ", "    alias      /var/empty", "root-wrong"},
-	{"    alias     DOCUMENT_ROOT/uploads/;", "    alias     DOCUMENT_ROOT/;", "root-wrong"},
+	{"    alias      DOCUMENT_ROOT/uploads/;", "    alias      DOCUMENT_ROOT/;", "root-wrong"},
 	{"    try_files $uri $uri/ @thumbd_tree;", "    try_files $uri =404;", "try-files"},
+	{"    try_files  $uri @thumbd_tree;", "    try_files  $uri =404;", "try-files"},
+	{"error_page 404 = @thumbd-removed;", "error_page 404 = @thumbd_original;", "error-page"},
+	{"    recursive_error_pages on;\n", "", "error-page"},
+	{"$uri/ @thumbd_tree;", "$uri/ @thumbd_tree;\n    error_page 404 = @thumbd_tree;", "error-page"},
 	{"    include   snippets/thumbd-original.conf;\n", "", "snippet-edited"},
 	{"    add_header Vary Accept always;\n", "", "vary-missing"},
 	{"/_thumbd/tree/uploads/", "/_thumbd/tree/other/", "location-missing"},
