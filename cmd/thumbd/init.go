@@ -235,18 +235,19 @@ var inclusions = map[string]string{
 	"@thumbd_inplace": "include snippets/thumbd-inplace.conf;",
 }
 
-// nginxLines returns the lines for the server block of a site, without the
-// inclusions that it has in the files of nginx, a command.
+// nginxLines returns the lines for the server block of a site, with the locations that
+// it has to repeat and without the inclusions that it has, in the files of nginx, a
+// command.
 func nginxLines(ctx context.Context, s *config.Site, nginx []string) []string {
-	lines := doctor.Lines(s)
 	conf, err := nginxconf.Load(ctx, nginx)
 	if err != nil {
-		return lines
+		return doctor.Lines(s)
 	}
-	for _, server := range conf.Servers() {
-		if len(s.Thumb.Hosts) > 0 && !slices.ContainsFunc(s.Thumb.Hosts, func(host string) bool { return slices.Contains(server.Names, host) }) {
-			continue
-		}
+	servers := slices.DeleteFunc(conf.Servers(), func(server *nginxconf.Server) bool {
+		return len(s.Thumb.Hosts) > 0 && !slices.ContainsFunc(s.Thumb.Hosts, func(host string) bool { return slices.Contains(server.Names, host) })
+	})
+	lines := doctor.LinesFor(s, servers)
+	for _, server := range servers {
 		for location, line := range inclusions {
 			if server.Named(location) != nil {
 				lines = slices.DeleteFunc(lines, func(l string) bool { return l == line })

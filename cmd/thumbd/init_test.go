@@ -79,6 +79,88 @@ http {
 	}
 }
 
+// Locations of the server that restrict files below the prefix of a site that serves
+// originals are nested in its location, as they are, and nginx takes these lines.
+func TestRestrictionsOfAServerAreNested(t *testing.T) {
+	nginx := nginxProgram()
+	if _, err := exec.LookPath(nginx); err != nil {
+		t.Skip(err)
+	}
+	dir := t.TempDir()
+	ours, err := filepath.Abs("../../nginx/conf.d/thumbd.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(lines []string) []string {
+		t.Helper()
+		const text = `error_log stderr;
+pid DIR/pid;
+events {}
+http {
+    access_log off;
+    client_body_temp_path DIR/t;
+    proxy_temp_path DIR/t;
+    fastcgi_temp_path DIR/t;
+    uwsgi_temp_path DIR/t;
+    scgi_temp_path DIR/t;
+    include OURS;
+    server {
+        server_name other.example;
+        location ~ \.zip$ { deny all; }
+    }
+    server {
+        server_name blog.example;
+        root DIR/www;
+        location ~ \.php$ { fastcgi_pass unix:DIR/php; }
+        location ~* "^/uploads/(private|x{2})/" { if ($http_cookie = "a b") { return 403 "no;"; } proxy_pass http://127.0.0.1:9; }
+        location ~ (^|/)\. { return 404; }
+        location ~ /\.git { deny all; }
+        location ~ \.(jpg|png)$ { expires 1d; }
+        location ~ ^/admin/ { deny all; }
+        location ~ \.sql$ { deny all; }
+        LINES
+    }
+}
+`
+		file := filepath.Join(dir, "nginx.conf")
+		conf := strings.NewReplacer("DIR", dir, "OURS", ours, "LINES", strings.Join(lines, "\n")).Replace(text)
+		if err := os.WriteFile(file, []byte(conf), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return []string{nginx, "-e", "stderr", "-c", file}
+	}
+	command := write(nil)
+	want := strings.Split(`    location ~* \.(?:php\d*|phtml|phar)$ { deny all; }
+    location ~* "^/uploads/(private|x{2})/" {
+        if ($http_cookie = "a b") {
+            return 403 "no;";
+        }
+        proxy_pass http://127.0.0.1:9;
+    }
+    location ~ (^|/)\. {
+        return 404;
+    }
+    location ~ "\.sql$" {
+        deny all;
+    }
+}`, "\n")
+	for _, hosts := range [][]string{{"blog.example"}, nil} {
+		s := &config.Site{Originals: dir + "/www/uploads", Thumb: thumb.Site{
+			Name: "uploads", Prefix: "/uploads/", DocumentRoot: "/srv/thumbs", Hosts: hosts, Scheme: thumb.InPlace, Negotiate: thumb.Variants(),
+		}}
+		lines := nginxLines(t.Context(), s, command)
+		from := slices.Index(lines, want[0])
+		if diff := cmp.Diff(want, lines[max(from, 0):min(len(lines), from+len(want))]); diff != "" {
+			t.Errorf("%v (-want +got):\n%s", hosts, diff)
+		}
+		check := write(slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return strings.Contains(line, "include ") }))
+		if out, err := exec.CommandContext(t.Context(), check[0], append(check[1:], "-t")...).CombinedOutput(); err != nil {
+			t.Errorf("%v: %v\n%s", hosts, err, out)
+		}
+		command = write(nil)
+	}
+}
+
 // The command that init shows is one that thumbd url takes.
 func TestTheLineToTryIsRight(t *testing.T) {
 	for _, scheme := range []thumb.Scheme{thumb.Signed, thumb.PresetScheme, thumb.RestThumbnails, thumb.InPlace} {

@@ -107,8 +107,7 @@ func (v *visit) errorPage(s *config.Site, have, want *nginxconf.Block) {
 			"in "+want.Text()+" remove: "+got.Text()+";", reloadNginx)
 		return
 	}
-	on := have.Effective("recursive_error_pages")
-	if !slices.Equal(got.Args, wanted.Args) || len(on) == 0 || on[0].Arg(0) != "on" {
+	if !slices.Equal(got.Args, wanted.Args) || !have.IsOn("recursive_error_pages") {
 		v.find("error-page", where, "it has not "+wanted.Text()+" with recursive_error_pages on: a client can get an error in place of the original",
 			"in "+want.Text()+" write: "+wanted.Text()+"; recursive_error_pages on;", reloadNginx)
 	}
@@ -132,24 +131,46 @@ var shadowed = []string{
 // shadows looks for locations by regular expression that ^~ switches off below the
 // prefix of a site: before there was the site, they denied access or ran a program.
 func (v *visit) shadows(s *config.Site, r route) {
-	for _, l := range r.server.Locations() {
-		if !l.IsRegexp() || l.Block.Parent != r.server.Block || !restricts(l.Block) {
+	for _, h := range hidden(r.server, s.Thumb.Prefix, func(uri string, _ *nginxconf.Location) bool {
+		got := r.server.Locate(uri)
+		return got != nil && got.Block == r.location.Block
+	}) {
+		cure := []string{"in location ^~ " + quoted(s.Thumb.Prefix) + " write:"}
+		if h.Matches(s.Thumb.Prefix + "x.php") {
+			cure = append(cure, strings.TrimSpace(denyPrograms))
+		}
+		lines, err := h.Lines()
+		if err == nil && len(cure) == 1 {
+			cure = append(cure, lines...)
+		}
+		v.find("inplace-shadows", siteWhere(&s.Thumb, h.Block),
+			fmt.Sprintf("location %s %s has no effect below %s any more: nginx sends a file such as %s as it is", h.Modifier, h.Pattern, s.Thumb.Prefix, h.uri),
+			append(cure, reloadNginx)...)
+	}
+}
+
+// hiddenLocation is a location by regular expression that denies access to a file, or
+// has a program answer for it, and the URI of that file.
+type hiddenLocation struct {
+	*nginxconf.Location
+	uri string
+}
+
+// hidden returns the locations by regular expression directly within a server that
+// restrict files below a prefix. A file counts if counts says so of its URI and the
+// location.
+func hidden(server *nginxconf.Server, prefix string, counts func(uri string, l *nginxconf.Location) bool) []hiddenLocation {
+	var all []hiddenLocation
+	for _, l := range server.Locations() {
+		if !l.IsRegexp() || l.Block.Parent != server.Block || !restricts(l.Block) {
 			continue
 		}
-		for _, name := range shadowed {
-			uri := s.Thumb.Prefix + name
-			if !l.Matches(uri) {
-				continue
-			}
-			if got := r.server.Locate(uri); got == nil || got.Block != r.location.Block {
-				continue
-			}
-			v.find("inplace-shadows", siteWhere(&s.Thumb, l.Block),
-				fmt.Sprintf("location %s %s has no effect below %s any more: nginx sends a file such as %s as it is", l.Modifier, l.Pattern, s.Thumb.Prefix, uri),
-				"in location ^~ "+quoted(s.Thumb.Prefix)+" write: location "+l.Modifier+" "+quoted(l.Pattern)+" { deny all; }, or what that location has", reloadNginx)
-			break
+		i := slices.IndexFunc(shadowed, func(name string) bool { return l.Matches(prefix+name) && counts(prefix+name, l) })
+		if i >= 0 {
+			all = append(all, hiddenLocation{l, prefix + shadowed[i]})
 		}
 	}
+	return all
 }
 
 // restricts reports whether a location denies access, or has a program answer.

@@ -4,9 +4,12 @@ package doctor
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 
 	"thumbd/internal/config"
+	"thumbd/internal/nginxconf"
 	"thumbd/internal/thumb"
 )
 
@@ -65,9 +68,52 @@ func linesInPlace(s *config.Site) []string {
 	)
 }
 
-// denyPrograms is for a location with ^~, which switches off the one that runs these
-// files: nothing may show their text.
-const denyPrograms = `    location ~* \.(?:php\d*|phtml|phar)$ { deny all; }`
+// programs matches the names of files that servers run, and denyPrograms is for a
+// location with ^~, which switches off the one that runs them: nothing may show their
+// text.
+const (
+	programs     = `\.(?:php\d*|phtml|phar)$`
+	denyPrograms = "    location ~* " + programs + " { deny all; }"
+)
+
+var programNames = regexp.MustCompile("(?i)" + programs)
+
+// LinesFor is Lines for a site of these servers. Their locations by regular expression
+// that restrict files below the site's prefix are nested in its location, whose ^~
+// would switch them off:
+//
+//	location ~ \.sql$ {
+//	    deny all;
+//	}
+//
+// If the site is for any host, only servers that serve its originals today count.
+func LinesFor(s *config.Site, servers []*nginxconf.Server) []string {
+	lines := Lines(s)
+	if !servesOriginals(s) {
+		return lines
+	}
+	var within []string
+	for _, server := range servers {
+		file, ok := server.File(server.Locate(s.Thumb.Prefix), s.Thumb.Prefix)
+		if len(s.Thumb.Hosts) == 0 && (!ok || resolved(file) != resolved(s.Originals)) {
+			continue
+		}
+		for _, h := range hidden(server, s.Thumb.Prefix, func(uri string, l *nginxconf.Location) bool {
+			got := server.Locate(uri)
+			return got != nil && got.Block == l.Block && !programNames.MatchString(uri)
+		}) {
+			// nginx reads them, so that they can be written too.
+			block, err := h.Lines()
+			if err != nil || slices.Contains(within, "    "+block[0]) {
+				continue
+			}
+			for _, line := range block {
+				within = append(within, "    "+line)
+			}
+		}
+	}
+	return slices.Insert(lines, slices.Index(lines, denyPrograms)+1, within...)
+}
 
 // servesOriginals reports whether nginx looks for a file among the originals of a
 // site before it looks into the tree.

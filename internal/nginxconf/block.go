@@ -73,6 +73,28 @@ func (b *Block) First(name string) *Block {
 // Text returns b in a line, without its braces: "location ^~ /thumbs/".
 func (b *Block) Text() string { return strings.Join(append([]string{b.Name}, b.Args...), " ") }
 
+// Lines returns b as nginx's files have it, with all that is within its braces:
+//
+//	location ~ \.sql$ {
+//	    deny all;
+//	}
+func (b *Block) Lines() ([]string, error) {
+	var text strings.Builder
+	err := crossplane.Build(&text, crossplane.Config{Parsed: crossplane.Directives{b.directive()}}, &crossplane.BuildOptions{Indent: 4})
+	if err != nil {
+		return nil, fmt.Errorf("write %s of %s: %w", b.Text(), b.Where(), err)
+	}
+	return strings.Split(strings.TrimSpace(text.String()), "\n"), nil
+}
+
+func (b *Block) directive() *crossplane.Directive {
+	d := &crossplane.Directive{Directive: b.Name, Args: b.Args, Line: b.Line}
+	for _, child := range b.Children {
+		d.Block = append(d.Block, child.directive())
+	}
+	return d
+}
+
 // Find returns the directive of the same text directly within b, or nil.
 func (b *Block) Find(like *Block) *Block {
 	for _, child := range b.Children {
