@@ -31,6 +31,8 @@ STATICCHECK  := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOLANGCI     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 # Packs; later ones do not install from the module proxy.
 NFPM         := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
+# An S3 store, for tests alone.
+VERSITYGW    := github.com/versity/versitygw/cmd/versitygw@v1.8.0
 TOOLS        := $(CURDIR)/build/tools
 
 SETUP   := sh packaging/scripts/setup.sh
@@ -65,7 +67,7 @@ demo:
 	@$(MAKE) --no-print-directory all
 	@THUMBD_BUILD=$(CURDIR)/build PORT='$(PORT)' ORIGINALS='$(ORIGINALS)' $(GO) run ./internal/test/demo
 
-test:
+test: $(TOOLS)/versitygw
 	@$(SETUP) test
 	@$(SETUP) others
 	@$(MAKE) --no-print-directory all
@@ -140,7 +142,8 @@ build/wordpress: packaging/scripts/wordpress.sh
 $(TOOLS)/staticcheck: TOOL = $(STATICCHECK)
 $(TOOLS)/golangci-lint: TOOL = $(GOLANGCI)
 $(TOOLS)/nfpm: TOOL = $(NFPM)
-$(TOOLS)/staticcheck $(TOOLS)/golangci-lint $(TOOLS)/nfpm: Makefile
+$(TOOLS)/versitygw: TOOL = $(VERSITYGW)
+$(TOOLS)/staticcheck $(TOOLS)/golangci-lint $(TOOLS)/nfpm $(TOOLS)/versitygw: Makefile
 	GOBIN=$(TOOLS) $(GO) install $(TOOL)
 	@touch $@
 

@@ -24,6 +24,7 @@ import (
 
 	"thumbd/internal/access"
 	"thumbd/internal/fetch"
+	"thumbd/internal/s3"
 	"thumbd/internal/share"
 	"thumbd/internal/thumb"
 )
@@ -74,6 +75,8 @@ type Site struct {
 	WatermarkImages map[string]string
 	// Fetch is nil where the originals are in a folder. Its Formats are not set.
 	Fetch *fetch.Options
+	// S3 is nil where the originals are in no bucket. Where they are, Fetch is set too.
+	S3 *s3.Options
 	// Access is nil where the site is open.
 	Access *access.Options
 	Cache  Cache

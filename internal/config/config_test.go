@@ -21,6 +21,7 @@ import (
 	"thumbd/internal/access"
 	"thumbd/internal/fetch"
 	"thumbd/internal/files"
+	"thumbd/internal/s3"
 	"thumbd/internal/sign"
 	"thumbd/internal/thumb"
 )
@@ -304,11 +305,11 @@ func TestEverythingIsEveryKey(t *testing.T) {
 		daemonFields(&Config{}), limitsFields(&Config{}), siteFields(&draft{}), presetFields(&thumb.Preset{}),
 		watermarkFields(&thumb.Watermark{}, new(string)), accessFields(&draft{}, &access.Options{}), filesFields(&Files{}, new([]string)),
 		cacheFields(&Cache{}), inPlaceFields(&thumb.VariantRules{}, new(bool)),
-		fetchFields(&fetch.Options{}),
+		fetchFields(&fetch.Options{}), storeFields(&store{}),
 	} {
 		for _, key := range slices.Sorted(maps.Keys(known)) {
 			// Sites of the scheme preset have no keys.
-			if key != "keys" && !regexp.MustCompile(`(?m)\b`+key+`\b.* = |\[.*\b`+key+`\b`).MatchString(everything+fetched+inPlaceText) {
+			if key != "keys" && !regexp.MustCompile(`(?m)\b`+key+`\b.* = |\[.*\b`+key+`\b`).MatchString(everything+fetched+inPlaceText+stored) {
 				t.Errorf("%s is not in the text", key)
 			}
 		}
@@ -463,6 +464,56 @@ func TestParseFetch(t *testing.T) {
 	}
 }
 
+const stored = `
+[site.a]
+prefix = "/a/"
+document_root = "/var/a"
+originals = "s3://media/my photos/"
+scheme = "signed"
+keys = ["a.key"]
+[site.a.fetch]
+allow_addresses = ["10.0.0.0/8"]
+[site.a.s3]
+endpoint = "http://10.1.2.3:9000/"
+region = "garage"
+path_style = false
+credentials = "files"
+access_key = "s3-access"
+secret_key = "s3-secret"
+requester_pays = true
+`
+
+func TestParseBucket(t *testing.T) {
+	c, _ := parse(t, stored)
+	want := defaults()
+	o := defaultFetch("a", "http://media.10.1.2.3:9000/my%20photos/")
+	o.AllowAddresses = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	want.Sites[0].Originals, want.Sites[0].Fetch = "", o
+	want.Sites[0].S3 = &s3.Options{
+		Bucket: "media", Prefix: "my photos/", Endpoint: &url.URL{Scheme: "http", Host: "10.1.2.3:9000"}, Region: "garage",
+		AccessKey: "AKEXAMPLE", SecretKey: "very/secret+", RequesterPays: true,
+	}
+	if d := diff(want, c); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
+// The least that a bucket of AWS takes, and one that everybody may read.
+func TestParseBucketDefaults(t *testing.T) {
+	keys := "[site.a.s3]\naccess_key = \"s3-access\"\nsecret_key = \"s3-secret\"\n"
+	for text, base := range map[string]string{
+		site("a", `originals = "s3://media/"`) + keys:                                                                 "https://media.s3.us-east-1.amazonaws.com/",
+		site("a", `originals = "s3://media/"`) + "[site.a.s3]\ncredentials = \"none\"\n":                              "https://media.s3.us-east-1.amazonaws.com/",
+		site("a", `originals = "s3://me.dia/x/"`) + keys + "path_style = true\n":                                      "https://s3.us-east-1.amazonaws.com/me.dia/x/",
+		site("a", `originals = "s3://media/ä/"`) + keys + "region = \"eu-north-1\"\nendpoint = \"https://o.example\"": "https://o.example/media/%C3%A4/",
+	} {
+		c, warnings := parse(t, text)
+		if got := c.Sites[0].Fetch.Base.String(); got != base || warnings != nil {
+			t.Errorf("%s: got %s, want %s; warnings %v", text, got, base, warnings)
+		}
+	}
+}
+
 func TestParseWarnsBesideMistakes(t *testing.T) {
 	_, warnings, err := Parse([]File{{"thumbd.toml", []byte(site("a", `originals = "/loop"`, `prefix = "/"`))}}, testEnvironment())
 	if err == nil {
@@ -482,7 +533,12 @@ func TestPackagedFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	env := testEnvironment()
-	env.Key = func(name string) ([]byte, error) { return []byte("the content of " + name), nil }
+	env.Key = func(name string) ([]byte, error) {
+		if strings.HasPrefix(name, "s3-") {
+			return []byte(name + "-content"), nil
+		}
+		return []byte("the content of " + name), nil
+	}
 
 	_, _, err = Parse([]File{{"thumbd.toml", b}}, env)
 	if err == nil || err.Error() != "thumbd.toml: no [site.NAME] section; add one, e.g. [site.gallery]" {
@@ -534,7 +590,15 @@ func TestPackagedFile(t *testing.T) {
 	uploads.Thumb.Name, uploads.Thumb.Prefix, uploads.Thumb.DocumentRoot = "uploads", "/uploads/", "/var/cache/thumbd/uploads"
 	uploads.Thumb.Scheme, uploads.Thumb.Keys, uploads.Thumb.Negotiate = thumb.InPlace, nil, thumb.Variants()
 	uploads.Thumb.Variants = thumb.VariantRules{MaxWidth: 2560, MaxHeight: 2560, MinSaving: 10}
-	want.Sites = []Site{elsewhere, *s, uploads}
+	bucket := elsewhere
+	bucket.Fetch = defaultFetch("bucket", "https://s3.example:9000/media/photos/")
+	bucket.S3 = &s3.Options{
+		Bucket: "media", Prefix: "photos/", Endpoint: &url.URL{Scheme: "https", Host: "s3.example:9000"}, Region: "us-east-1", PathStyle: true,
+		AccessKey: "s3-access-content", SecretKey: "s3-secret-content",
+	}
+	bucket.Thumb.Name, bucket.Thumb.Prefix, bucket.Thumb.DocumentRoot = "bucket", "/bucket/", "/var/cache/thumbd/bucket"
+	bucket.Thumb.Keys = [][]byte{[]byte("the content of bucket.key")}
+	want.Sites = []Site{bucket, elsewhere, *s, uploads}
 	want.Files = []Files{{
 		Where: thumb.Site{Name: "documents", Prefix: "/documents/"}, Root: "/srv/documents", Internal: "/_documents/",
 		Scheme: files.AuthToken, Keys: [][]byte{[]byte("the content of documents.key")}, Digest: sign.MD5, Timeout: 2 * time.Minute, Attachment: true,
@@ -547,10 +611,10 @@ func TestPackagedFile(t *testing.T) {
 		daemonFields(got), limitsFields(got), siteFields(&draft{}), presetFields(&thumb.Preset{}),
 		watermarkFields(&thumb.Watermark{}, new(string)), accessFields(&draft{}, &access.Options{}), filesFields(&Files{}, new([]string)),
 		cacheFields(&Cache{}), inPlaceFields(&thumb.VariantRules{}, new(bool)),
-		fetchFields(&fetch.Options{}),
+		fetchFields(&fetch.Options{}), storeFields(&store{}),
 	} {
 		for _, key := range slices.Sorted(maps.Keys(known)) {
-			if key != "preset" && key != "access" && key != "cache" && key != "fetch" && key != "inplace" && (key != "watermark" || known["size"] != nil) && !strings.Contains(string(b), "\n#"+key+" = ") {
+			if key != "preset" && key != "access" && key != "cache" && key != "fetch" && key != "s3" && key != "inplace" && (key != "watermark" || known["size"] != nil) && !strings.Contains(string(b), "\n#"+key+" = ") {
 				t.Errorf("%s is not in the packaged file", key)
 			}
 		}
@@ -566,7 +630,7 @@ func TestManualHasEveryKey(t *testing.T) {
 		daemonFields(&Config{}), limitsFields(&Config{}), siteFields(&draft{}), presetFields(&thumb.Preset{}),
 		accessFields(&draft{}, &access.Options{}), filesFields(&Files{}, new([]string)),
 		cacheFields(&Cache{}), inPlaceFields(&thumb.VariantRules{}, new(bool)),
-		fetchFields(&fetch.Options{}),
+		fetchFields(&fetch.Options{}), storeFields(&store{}),
 	} {
 		for key := range known {
 			item := regexp.MustCompile(`(?m)^\.(It Cm (.* , )?|Ss .*\.)` + key + `\b`)

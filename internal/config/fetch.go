@@ -77,10 +77,19 @@ func (r *reader) fetch(c *Config, d *draft) {
 	if ok {
 		r.read(t, fetchFields(o))
 	}
+	for _, name := range []string{"redirects", "allow_hosts", "allow_ports"} {
+		if ok && d.store != nil && t.has(name) {
+			r.mistake(t.at(name), "is for redirects, and those of a store are not followed; remove it")
+		}
+	}
 	o.Site, o.OriginalBytes, o.Queue = d.Thumb.Name, c.OriginalBytes, c.Queue
 	host, err := netip.ParseAddr(o.Base.Hostname())
 	if err == nil && !fetch.Allowed(host, o.AllowAddresses) && !r.bad[t.at("allow_addresses")] {
-		r.mistake(d.table.at("originals"), "%s is a special address; if it is meant, add allow_addresses = [%q] to [%s.fetch]", host, host.Unmap(), d.table.key)
+		key := d.table.at("originals")
+		if d.store != nil {
+			key = d.table.at("s3") + ".endpoint"
+		}
+		r.mistake(key, "%s is a special address; if it is meant, add allow_addresses = [%q] to [%s.fetch]", host, host.Unmap(), d.table.key)
 	}
 	if sum := c.QueueTime + 2*c.RenderTime + o.TotalTime; sum > readTimeout {
 		r.warn(d.table.at("fetch")+".total_time", "total_time, queue_time and two render_time are %s, and nginx waits %s (proxy_read_timeout); lower one of them",

@@ -25,6 +25,7 @@ func testEnvironment() Environment {
 	keys := map[string][]byte{
 		"a.key": keyA, "b.key": keyB, "copy-of-a.key": keyA, "t.key": []byte("the key of site t"),
 		"short.key": []byte("fifteen bytes.."), "empty.key": {},
+		"s3-access": []byte("AKEXAMPLE"), "s3-secret": []byte("very/secret+"), "s3-odd": []byte("very secret"),
 	}
 	links := map[string]string{"/link/t": "/var/t/t", "/srv/link": "/srv/b"}
 	return Environment{
@@ -320,6 +321,41 @@ var mistakes = []struct {
 		`:4: site.a.originals: ::ffff:127.0.0.1 is a special address; if it is meant, add allow_addresses = ["127.0.0.1"] to [site.a.fetch]`},
 	{"a URL of another special address than is allowed", site("a", `originals = "http://127.0.0.1/"`) + "[site.a.fetch]\nallow_addresses = [\"10.0.0.0/8\"]\n",
 		`:4: site.a.originals: 127.0.0.1 is a special address; if it is meant, add allow_addresses = ["127.0.0.1"] to [site.a.fetch]`},
+	{"a bucket without keys", site("a", `originals = "s3://media/"`),
+		`:1: site.a.s3.access_key: missing; e.g. access_key = "s3-access", the name of a file in keys/; or credentials = "none" for a bucket that everybody may read
+:1: site.a.s3.secret_key: missing; e.g. secret_key = "s3-secret", the name of a file in keys/; or credentials = "none" for a bucket that everybody may read`},
+	{"values of s3", site("a", `originals = "s3://media/"`) + `[site.a.s3]
+endpoint = "s3.example"
+region = "a b"
+path_style = 1
+credentials = "aws"
+access_key = "none"
+secret_key = "s3-odd"
+profile = "x"
+`, `:8: site.a.s3.endpoint: want the URL of a store such as "https://s3.example:9000", have "s3.example"
+:9: site.a.s3.region: want the name of a region such as "eu-central-1", have "a b"
+:10: site.a.s3.path_style: want true or false, have 1
+:11: site.a.s3.credentials: want files or none, have "aws"
+:14: site.a.s3.profile: unknown key`},
+	{"keys of s3", site("a", `originals = "s3://media/"`) + "[site.a.s3]\naccess_key = \"none\"\nsecret_key = \"s3-odd\"\n",
+		`:8: site.a.s3.access_key: open none: file does not exist; write the key that the store has given you into it
+:9: site.a.s3.secret_key: s3-odd has no key of a store: want one line of letters, digits and punctuation`},
+	{"keys and no credentials", site("a", `originals = "s3://media/"`) + "[site.a.s3]\ncredentials = \"none\"\naccess_key = \"s3-access\"\nrequester_pays = true\n",
+		`:9: site.a.s3.access_key: is for credentials = "files", and that is "none"; remove one of them
+:10: site.a.s3.requester_pays: takes keys, and credentials is "none"; remove one of them`},
+	{"a bucket without a slash", site("a", `originals = "s3://media"`), `:4: site.a.originals: want a bucket and a prefix of keys such as "s3://media/photos/", have "s3://media"`},
+	{"a prefix without a slash", site("a", `originals = "s3://media/photos"`), `:4: site.a.originals: want a URL that ends with /, have "s3://media/photos"`},
+	{"a name that no bucket has", site("a", `originals = "s3://Me_dia/"`), `:4: site.a.originals: want a bucket and a prefix of keys such as "s3://media/photos/", have "s3://Me_dia/"`},
+	{"a prefix with dots", site("a", `originals = "s3://media/../"`), `:4: site.a.originals: "s3://media/../" has a segment that is empty or "." or "..", which no original's URL can have`},
+	{"a bucket with dots", site("a", `originals = "s3://me.dia/"`) + "[site.a.s3]\ncredentials = \"none\"\n",
+		":4: site.a.originals: no certificate is for a host below another with the dots of me.dia; write path_style = true into [site.a.s3]"},
+	{"a store at a special address", site("a", `originals = "s3://media/"`) + "[site.a.s3]\ncredentials = \"none\"\nendpoint = \"http://10.0.0.1\"\n",
+		`:9: site.a.s3.endpoint: 10.0.0.1 is a special address; if it is meant, add allow_addresses = ["10.0.0.1"] to [site.a.fetch]`},
+	{"redirects of a store", site("a", `originals = "s3://media/"`) + "[site.a.s3]\ncredentials = \"none\"\n[site.a.fetch]\nredirects = 1\n",
+		":10: site.a.fetch.redirects: is for redirects, and those of a store are not followed; remove it"},
+	{"a store for a folder", site("a") + "[site.a.s3]\nregion = \"x\"\n", `:7: site.a.s3: is for originals in a bucket, "s3://media/photos/"; remove it`},
+	{"a bucket and watch", site("a", `originals = "s3://media/"`, "watch = true") + "[site.a.s3]\ncredentials = \"none\"\n",
+		":7: site.a.watch: follows originals in a folder, and these are at a URL; remove it"},
 	{"how to fetch from a folder", site("a") + "[site.a.fetch]\nfetches = 1\n",
 		":7: site.a.fetch: is for originals at a URL, and these are in a folder; remove it"},
 	{"watching a URL", site("a", `originals = "https://o.example/"`, "watch = true"),

@@ -37,6 +37,7 @@ type draft struct {
 	tree, originals       string
 	accessKeys, tokenKeys []string
 	uses                  []keyUse
+	store                 *store // nil: originals are in no bucket
 }
 
 func defaultQuality() map[thumb.Format]int {
@@ -118,6 +119,7 @@ func (r *reader) site(c *Config, t table, name string) *draft {
 		r.warn(t.at("watch"), `as long as this is true thumbd does not end after idle_exit, for it has to see what changes; say so with idle_exit = "0"`)
 	}
 	r.inPlace(c, d)
+	r.s3(d)
 	r.fetch(c, d)
 	r.resolve(d)
 	return d
@@ -150,6 +152,7 @@ func siteFields(d *draft) fields {
 		"access":             nil,
 		"cache":              nil,
 		"fetch":              nil,
+		"s3":                 nil,
 		"inplace":            nil,
 	}
 }

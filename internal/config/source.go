@@ -10,6 +10,7 @@ var sources = []struct {
 	begins string
 	set    func(d *draft, value string) error
 }{
+	{"s3://", (*draft).setBucket},
 	{"", (*draft).setOrigin},
 }
 

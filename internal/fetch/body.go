@@ -6,7 +6,6 @@ import (
 	"bufio"
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -94,6 +93,7 @@ func (o *Origin) bring(ctx context.Context, cancel context.CancelCauseFunc, key 
 		}
 		return err
 	}
+	o.memory.served()
 	if resp.StatusCode == http.StatusNotModified {
 		return nil
 	}
@@ -109,7 +109,7 @@ func (o *Origin) bring(ctx context.Context, cancel context.CancelCauseFunc, key 
 	}
 	etag, lastModified := validators(resp.Header)
 	return in.commit(record{
-		URL: u.String(), Size: size, Mtime: version(resp.Header.Get("Last-Modified"), sum),
+		URL: u.String(), Size: size, Mtime: o.version(resp.Header, sum),
 		ETag: etag, LastModified: lastModified,
 	})
 }
@@ -203,15 +203,23 @@ var (
 	versionRange = uint64(20 * 365 * 24 * time.Hour / time.Second)
 )
 
+// version returns the version of the original in an answer with that content.
+func (o *Origin) version(h http.Header, content hash.Hash) time.Time {
+	if o.options.Dialect != nil {
+		if v, ok := o.options.Dialect.Version(h); ok {
+			return v
+		}
+	}
+	return version(h.Get("Last-Modified"), content)
+}
+
 // version returns the modification time of an original. Origins state seconds,
 // and some state the same time for every file: the fraction, made from the
 // content, differs for different content.
 func version(lastModified string, content hash.Hash) time.Time {
 	sum := content.Sum(nil)
-	fraction := time.Duration(binary.BigEndian.Uint32(sum[8:])%1e9) * time.Nanosecond
 	if t, err := http.ParseTime(lastModified); err == nil && t.Unix() > 0 && t.Before(lastVersion) {
-		return t.UTC().Add(fraction)
+		return t.UTC().Add(fraction(sum))
 	}
-	seconds := binary.BigEndian.Uint64(sum) % versionRange
-	return firstVersion.Add(time.Duration(seconds)*time.Second + fraction)
+	return versionOf(sum)
 }

@@ -52,6 +52,7 @@ type Options struct {
 	Site    string         // whose originals these are
 	Base    *url.URL       // http or https; its path ends in /, and it has nothing after it
 	Formats []thumb.Format // that an original may begin as
+	Dialect Dialect        // nil: a server of files
 
 	// AllowAddresses are special addresses (loopback, private, link-local and so
 	// on) that may be dialed all the same, for example 10.0.0.0/8.
@@ -177,7 +178,7 @@ func (o *Origin) Exists(name string) (bool, error) {
 	if err == nil {
 		err = o.memory.get(o.key(u))
 	}
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) && !errors.Is(err, ErrUntold) {
 		return false, nil
 	}
 	return false, fmt.Errorf("%s: not known without asking the origin", o.Path(name))
@@ -221,7 +222,7 @@ func (o *Origin) ask(method string, u *url.URL, check func(*http.Response) error
 	if err != nil {
 		return o.explain(ctx, err)
 	}
-	resp.Body.Close()
+	defer resp.Body.Close()
 	return check(resp)
 }
 

@@ -21,6 +21,9 @@ const (
 	// example), troubleTime how long a failure that may pass by itself.
 	refusalTime = 30 * time.Second
 	troubleTime = 2 * time.Second
+	// leastPause and mostPause bound the time without requests after ErrSlowDown.
+	leastPause = time.Second
+	mostPause  = 30 * time.Second
 )
 
 // memory remembers failed fetches for a short time, and whether the origin
@@ -33,6 +36,8 @@ type memory struct {
 	silent   refusal   // of all originals
 	heard    time.Time // when there was an answer last
 	late     late
+	slow     refusal       // of all originals: the store asks for fewer requests
+	pause    time.Duration // of the last ErrSlowDown
 }
 
 // late is the first original whose fetch timed out since the last answer of the
@@ -66,7 +71,39 @@ func (m *memory) get(key string) error {
 	if now.Before(m.silent.until) {
 		return m.silent.err
 	}
+	if now.Before(m.slow.until) {
+		return m.slow.err
+	}
 	return nil
+}
+
+// slowed returns the error that asked for fewer requests, while none are to be sent.
+func (m *memory) slowed() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.now().Before(m.slow.until) {
+		return m.slow.err
+	}
+	return nil
+}
+
+// served notes that the origin has sent what it was asked for.
+func (m *memory) served() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.now().Before(m.slow.until) {
+		m.pause = 0
+	}
+}
+
+// slowDown has no request sent for a second, and for twice as long each time that the
+// origin has asked for it again. The lock is held.
+func (m *memory) slowDown(err error) {
+	if m.now().Before(m.slow.until) {
+		return // Of a request that was on its way.
+	}
+	m.pause = min(max(2*m.pause, leastPause), mostPause)
+	m.slow = refusal{err, m.now().Add(m.pause)}
 }
 
 // answered notes that the origin has answered, with any status.
@@ -86,6 +123,9 @@ func (m *memory) add(key string, start time.Time, err error) {
 	r := refusal{err, m.now().Add(troubleTime)}
 	switch {
 	case errors.Is(err, context.Canceled), isAny(err, ErrBusy, ErrSpool, ErrStopped):
+		return
+	case errors.Is(err, ErrSlowDown):
+		m.slowDown(err)
 		return
 	case isAny(err, fs.ErrNotExist, originals.ErrTooLarge, ErrType):
 		r.until = m.now().Add(refusalTime)

@@ -74,6 +74,8 @@ func (o *Origin) checkRedirect(req *http.Request, via []*http.Request) error {
 	req.Header.Del("Referer")
 	u, from := req.URL, via[len(via)-1].URL
 	switch {
+	case o.options.Dialect != nil:
+		return http.ErrUseLastResponse
 	case len(via) > o.options.Redirects:
 		return fmt.Errorf("%w: more than %d redirects", ErrOrigin, o.options.Redirects)
 	case u.Scheme != "https" && u.Scheme != "http":
@@ -134,6 +136,11 @@ func (o *Origin) request(ctx context.Context, method string, u *url.URL, r recor
 	if r.LastModified != "" {
 		req.Header.Set("If-Modified-Since", r.LastModified)
 	}
+	if o.options.Dialect != nil {
+		if err := o.options.Dialect.Sign(req); err != nil {
+			return nil, err
+		}
+	}
 	resp, err := o.client.Do(req)
 	// Its text has the URL of the last redirect, which may be signed.
 	if ue, ok := errors.AsType[*url.Error](err); ok {
@@ -145,12 +152,10 @@ func (o *Origin) request(ctx context.Context, method string, u *url.URL, r recor
 // checkAnswer returns an error if an answer's header rules out an original.
 func (o *Origin) checkAnswer(resp *http.Response, conditional bool) error {
 	switch code := resp.StatusCode; {
-	case code == http.StatusNotFound, code == http.StatusGone:
-		return fmt.Errorf("%w: status %d", fs.ErrNotExist, code)
 	case code == http.StatusNotModified && conditional:
 		return nil
 	case code != http.StatusOK:
-		return fmt.Errorf("%w: status %d", ErrOrigin, code)
+		return o.refusal(resp)
 	}
 	if coding := resp.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
 		return fmt.Errorf("%w: Content-Encoding %q, and identity was asked for", ErrOrigin, coding)
@@ -162,7 +167,7 @@ func (o *Origin) checkAnswer(resp *http.Response, conditional bool) error {
 }
 
 // own are the errors that explain leaves as they are.
-var own = []error{fs.ErrNotExist, originals.ErrTooLarge, ErrOrigin, ErrSlow, ErrForbidden, ErrType, ErrBusy, ErrSpool, ErrStopped}
+var own = []error{fs.ErrNotExist, originals.ErrTooLarge, ErrOrigin, ErrSlow, ErrForbidden, ErrCredentials, ErrSlowDown, ErrType, ErrBusy, ErrSpool, ErrStopped}
 
 // maxText characters of an error are kept. Where it quotes the origin it may be of any
 // length, and many are remembered.

@@ -35,6 +35,9 @@ type Verdict struct {
 	Ours bool
 	// Passing: the trouble is that of all requests, and it may pass.
 	Passing bool
+	// Shared: the trouble may be that of all originals of the site, so that one line
+	// in the log tells enough.
+	Shared bool
 	// Known: an administrator need not know of it, for example a missing original.
 	Known bool
 	// NoOriginal: the original does not exist.

@@ -249,7 +249,7 @@ func (k *Keeper) logged(ctx context.Context, a Request, err error) error {
 		level = slog.LevelError
 	}
 	what := v.Reason + " " + a.Thumb.Name
-	if !v.Passing {
+	if !v.Passing && !v.Shared {
 		what += " " + a.thumb.Original
 	}
 	refusal, refused := errors.AsType[*render.Refusal](err)

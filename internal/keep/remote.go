@@ -39,5 +39,6 @@ func (a Request) standing() standing {
 // outlives reports whether a thumbnail that is there is better than err, which
 // says no more than that its origin does not answer now.
 func (p standing) outlives(err error) bool {
-	return p.there && (errors.Is(err, fetch.ErrOrigin) || errors.Is(err, fetch.ErrSlow))
+	return p.there && (errors.Is(err, fetch.ErrOrigin) || errors.Is(err, fetch.ErrSlow) ||
+		errors.Is(err, fetch.ErrCredentials) || errors.Is(err, fetch.ErrSlowDown))
 }

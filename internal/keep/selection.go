@@ -153,5 +153,5 @@ func (s *Site) isSince(original string, since time.Time) bool {
 		return true
 	}
 	info, err := teller.Stat(original)
-	return err != nil || !info.Mtime.Before(since)
+	return err != nil || !info.Written().Before(since)
 }

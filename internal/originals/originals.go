@@ -57,6 +57,17 @@ type Info struct {
 	// Fixed is true for a file that thumbd itself has written and never writes
 	// again: it can't change, even if its name is removed.
 	Fixed bool
+	// Modified is when the original was written, if Mtime is not a time but made of
+	// the original's ETag.
+	Modified time.Time
+}
+
+// Written returns when the original was written.
+func (i Info) Written() time.Time {
+	if i.Modified.IsZero() {
+		return i.Mtime
+	}
+	return i.Modified
 }
 
 // Version returns the version that i is of its original.

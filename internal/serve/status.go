@@ -100,6 +100,8 @@ var statuses = []struct {
 	{render.ErrWatermark, status{http.StatusInternalServerError, "watermark"}},
 	// Before the errors that an origin's trouble may wrap.
 	{fetch.ErrForbidden, status{http.StatusBadGateway, "origin-forbidden"}},
+	{fetch.ErrCredentials, status{http.StatusBadGateway, "origin-credentials"}},
+	{fetch.ErrSlowDown, status{http.StatusServiceUnavailable, "origin-busy"}},
 	{fetch.ErrSlow, status{http.StatusGatewayTimeout, "origin-slow"}},
 	{fetch.ErrOrigin, status{http.StatusBadGateway, "origin"}},
 	{fetch.ErrType, status{http.StatusUnsupportedMediaType, "unsupported"}},
@@ -153,7 +155,8 @@ func Judge(err error) keep.Verdict {
 		Status: s.code, Reason: s.reason,
 		Ours:       s.code == http.StatusInternalServerError,
 		Passing:    s.code == http.StatusServiceUnavailable,
-		Known:      s.code == http.StatusNotFound && s.reason != absoluteLink,
+		Shared:     errors.Is(err, fetch.ErrUntold),
+		Known:      s.code == http.StatusNotFound && s.reason != absoluteLink && !errors.Is(err, fetch.ErrUntold),
 		NoOriginal: s.reason == noOriginal,
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"thumbd/internal/config"
 	"thumbd/internal/fetch"
 	"thumbd/internal/originals"
+	"thumbd/internal/s3"
 )
 
 // kind is a kind of sources.
@@ -18,6 +19,7 @@ type kind struct {
 
 // kinds are all kinds. The first that a site is of counts.
 var kinds = []kind{
+	{func(s *config.Site) bool { return s.S3 != nil }, bucket},
 	{func(s *config.Site) bool { return s.Fetch != nil }, origin},
 	{func(s *config.Site) bool { return s.Originals != "" }, folder},
 }
@@ -40,6 +42,10 @@ func folder(c *config.Config, site *config.Site, _ *fetch.Spool) originals.Sourc
 
 func origin(_ *config.Config, site *config.Site, spool *fetch.Spool) originals.Source {
 	return fetch.New(options(site), spool)
+}
+
+func bucket(_ *config.Config, site *config.Site, spool *fetch.Spool) originals.Source {
+	return s3.New(*site.S3, options(site), spool)
 }
 
 // options returns how the originals of a site are fetched.

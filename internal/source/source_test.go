@@ -4,31 +4,32 @@ package source
 
 import (
 	"net/url"
+	"slices"
 	"testing"
 
 	"thumbd/internal/config"
 	"thumbd/internal/fetch"
 	"thumbd/internal/originals"
+	"thumbd/internal/s3"
 )
 
-// Commands ask a source for its abilities: a folder has those of files, an origin can
-// list nothing and is asked over the network.
+// Commands ask a source for its abilities: a folder has those of files, an origin is
+// fetched and can't be listed, a bucket is fetched and can.
 func TestAbilities(t *testing.T) {
 	base := &url.URL{Scheme: "https", Host: "origin.example", Path: "/media/"}
-	for name, site := range map[string]*config.Site{
-		"folder": {Originals: t.TempDir()},
-		"origin": {Fetch: &fetch.Options{Base: base}},
+	for name, test := range map[string]struct {
+		site *config.Site
+		want []bool // lists, tells, has a gate, knows forms, is distant
+	}{
+		"folder": {&config.Site{Originals: t.TempDir()}, []bool{true, true, true, true, false}},
+		"origin": {&config.Site{Fetch: &fetch.Options{Base: base}}, []bool{false, false, false, false, true}},
+		"bucket": {&config.Site{Fetch: &fetch.Options{}, S3: &s3.Options{Bucket: "media"}}, []bool{true, true, false, false, true}},
 	} {
-		s := New(&config.Config{}, site, nil)
-		defer s.Close()
-		var has []bool
-		for _, ok := range []bool{is[originals.Lister](s), is[originals.Teller](s), is[originals.Gated](s), is[originals.Former](s), is[originals.Distant](s)} {
-			has = append(has, ok)
-		}
-		for i, got := range has {
-			if distant := i == len(has)-1; got != (distant == (name == "origin")) {
-				t.Errorf("%s: ability %d is %v", name, i, got)
-			}
+		s := New(&config.Config{}, test.site, nil)
+		has := []bool{is[originals.Lister](s), is[originals.Teller](s), is[originals.Gated](s), is[originals.Former](s), is[originals.Distant](s)}
+		s.Close()
+		if !slices.Equal(has, test.want) {
+			t.Errorf("%s has %v, want %v", name, has, test.want)
 		}
 	}
 }

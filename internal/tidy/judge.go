@@ -95,7 +95,7 @@ func (r *run) judge(e entry, original known) string {
 		return Orphan
 	case original.kind == there && !r.fresh(e, original):
 		return Stale
-	case original.kind == elsewhere && r.Now.Sub(e.ctime()) > r.Lifetime:
+	case (original.kind == elsewhere || original.kind == unknown && r.Lifetime > 0) && r.Now.Sub(e.ctime()) > r.Lifetime:
 		return Stale
 	case r.Budget.Age > 0 && r.Now.Sub(e.ctime()) > r.Budget.Age:
 		return Age

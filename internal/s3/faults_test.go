@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: MIT
+
+package s3
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"thumbd/internal/fetch"
+	"thumbd/internal/originals"
+	"thumbd/internal/test/store"
+)
+
+// serve serves a store of the test's own, for faults, on an address that is allowed.
+func serve(t *testing.T, h http.HandlerFunc) string {
+	t.Helper()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp4", store.Address+":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &httptest.Server{Listener: l, Config: &http.Server{Handler: h}}
+	s.Start()
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+// refuse answers as a store that refuses.
+func refuse(w http.ResponseWriter, status int, code string) {
+	w.WriteHeader(status)
+	fmt.Fprintf(w, `<?xml version="1.0"?><Error><Code>%s</Code><Message>of store-secret-0123456789</Message><Region>eu-real-1</Region></Error>`, code)
+}
+
+func TestRefusals(t *testing.T) {
+	for _, test := range []struct {
+		status int
+		code   string
+		want   error
+		text   string
+	}{
+		{404, "NoSuchKey", fs.ErrNotExist, "status 404"},
+		{404, "", fs.ErrNotExist, "status 404"},
+		{404, "NoSuchBucket", fetch.ErrOrigin, "there is no bucket media"},
+		{404, "XElse", fetch.ErrOrigin, "XElse"},
+		{403, "AccessDenied", fetch.ErrUntold, "does not tell"},
+		{403, "SignatureDoesNotMatch", fetch.ErrCredentials, "SignatureDoesNotMatch"},
+		{403, "InvalidAccessKeyId", fetch.ErrCredentials, "InvalidAccessKeyId"},
+		{403, "RequestTimeTooSkewed", fetch.ErrCredentials, "clock"},
+		{403, "AccountProblem", fetch.ErrCredentials, "AccountProblem"},
+		{403, "AllAccessDisabled", fetch.ErrCredentials, "AllAccessDisabled"},
+		{403, "InvalidObjectState", fetch.ErrCredentials, "InvalidObjectState"},
+		{403, "", fetch.ErrCredentials, "status 403"},
+		{400, "ExpiredToken", fetch.ErrCredentials, "ExpiredToken"},
+		{400, "AuthorizationHeaderMalformed", fetch.ErrCredentials, `the bucket is in "eu-real-1"`},
+		{301, "PermanentRedirect", fetch.ErrCredentials, `the bucket is in "eu-real-1"`},
+		{307, "TemporaryRedirect", fetch.ErrCredentials, `the bucket is in "eu-real-1"`},
+		{400, "InvalidRequest", fetch.ErrOrigin, "InvalidRequest"},
+		{500, "InternalError", fetch.ErrOrigin, "InternalError"},
+		{503, "SlowDown", fetch.ErrSlowDown, "SlowDown"},
+		{503, "ServiceUnavailable", fetch.ErrSlowDown, "ServiceUnavailable"},
+		{429, "", fetch.ErrSlowDown, "status 429"},
+		{403, "Odd\nstore-secret", fetch.ErrCredentials, "a code of 16 bytes"},
+	} {
+		b := open(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
+			if test.status/100 == 3 {
+				w.Header().Set("Location", "http://127.0.0.1:1/elsewhere")
+			}
+			refuse(w, test.status, test.code)
+		}), nil)
+		_, err := read(t, b, "a.jpg")
+		if !errors.Is(err, test.want) || !strings.Contains(err.Error(), test.text) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%d %q: got %v, want %v with %s", test.status, test.code, err, test.want, test.text)
+		}
+		if lerr := b.CanList(); lerr == nil {
+			t.Errorf("%d %q: a list is no error", test.status, test.code)
+		}
+		if exists, err := b.Exists("a.jpg"); test.code == "AccessDenied" && err == nil {
+			t.Errorf("%s: it counts as known that there is one: %v", test.code, exists)
+		}
+	}
+}
+
+// Everything that a store can do to a body ends in an error of the origin.
+func TestBodies(t *testing.T) {
+	cut := func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "1000")
+		_, _ = w.Write(jpeg("cut off"))
+	}
+	b := open(t, serve(t, cut), nil)
+	if _, err := read(t, b, "a.jpg"); !errors.Is(err, fetch.ErrOrigin) {
+		t.Errorf("cut off: got %v, want %v", err, fetch.ErrOrigin)
+	}
+	if err := b.CanList(); !errors.Is(err, fetch.ErrOrigin) {
+		t.Errorf("cut off list: got %v, want %v", err, fetch.ErrOrigin)
+	}
+}
+
+// While a store asks for fewer requests, none is sent, of no original and no list.
+func TestSlowDown(t *testing.T) {
+	var asked atomic.Int64
+	b := open(t, serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		refuse(w, 503, "SlowDown")
+	}), nil)
+	for i := range 20 {
+		if _, err := read(t, b, fmt.Sprintf("%d.jpg", i)); !errors.Is(err, fetch.ErrSlowDown) {
+			t.Fatalf("got %v, want %v", err, fetch.ErrSlowDown)
+		}
+		if err := b.CanList(); !errors.Is(err, fetch.ErrSlowDown) {
+			t.Fatalf("list: got %v, want %v", err, fetch.ErrSlowDown)
+		}
+	}
+	// A busy machine may be in the loop for longer than the first pause.
+	if n := asked.Load(); n > 10 {
+		t.Errorf("%d requests were sent, of 40", n)
+	}
+}
+
+// An endpoint on a private address is not dialed unless the site allows it.
+func TestGuard(t *testing.T) {
+	var asked atomic.Int64
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp4", "127.0.0.3:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &httptest.Server{Listener: l, Config: &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) })}}
+	s.Start()
+	defer s.Close()
+	b := open(t, s.URL, nil)
+	_, err = read(t, b, "a.jpg")
+	for _, err := range []error{err, b.Probe(), b.CanList()} {
+		if !errors.Is(err, fetch.ErrForbidden) {
+			t.Errorf("got %v, want %v", err, fetch.ErrForbidden)
+		}
+	}
+	if asked.Load() > 0 {
+		t.Error("it was asked")
+	}
+}
+
+// Requests without keys are not signed, and the one who pays is named.
+func TestHeaders(t *testing.T) {
+	got := make(chan http.Header, 1)
+	endpoint := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		got <- r.Header
+		refuse(w, 404, "NoSuchKey")
+	})
+	for _, signed := range []bool{true, false} {
+		b := open(t, endpoint, func(o *Options) {
+			if o.RequesterPays = signed; !signed {
+				o.AccessKey, o.SecretKey = "", ""
+			}
+		})
+		_, _ = read(t, b, "a.jpg")
+		h := <-got
+		if has := strings.Contains(h.Get("Authorization"), "x-amz-request-payer"); has != signed || (h.Get("Authorization") != "") != signed {
+			t.Errorf("signed %v: the headers are %v", signed, h)
+		}
+	}
+}
+
+func TestURL(t *testing.T) {
+	for want, o := range map[string]Options{
+		"https://media.s3.eu-central-1.amazonaws.com/my%20photos/": {Bucket: "media", Prefix: "my photos/", Region: "eu-central-1"},
+		"https://s3.eu-central-1.amazonaws.com/me.dia/":            {Bucket: "me.dia", Region: "eu-central-1", PathStyle: true},
+		"https://media.s3.cn-north-1.amazonaws.com.cn/%C3%A4%2B/":  {Bucket: "media", Prefix: "ä+/", Region: "cn-north-1"},
+	} {
+		if got := o.URL().String(); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
+// list answers as ListObjectsV2 does, of keys below photos/, a page of most at a time.
+func list(keys []string, most int, asked *atomic.Int64) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		q := r.URL.Query()
+		var page []string
+		more := false
+		for _, key := range keys {
+			if key = "photos/" + key; key <= q.Get("start-after") || !strings.HasPrefix(key, q.Get("prefix")) {
+				continue
+			}
+			if len(page) == most {
+				more = true
+				break
+			}
+			page = append(page, key)
+		}
+		fmt.Fprintf(w, `<ListBucketResult><IsTruncated>%v</IsTruncated><EncodingType>url</EncodingType>`, more)
+		for _, key := range page {
+			fmt.Fprintf(w, `<Contents><Key>%s</Key><ETag>&quot;e&quot;</ETag><Size>4</Size><LastModified>2020-01-02T03:04:05.678Z</LastModified></Contents>`, escape(key))
+		}
+		fmt.Fprint(w, `</ListBucketResult>`)
+	}
+}
+
+// A list of a thousand originals tells of them all.
+func TestListsAreFew(t *testing.T) {
+	var keys []string
+	for i := range 2500 {
+		keys = append(keys, fmt.Sprintf("%05d.jpg", 2*i))
+	}
+	var asked atomic.Int64
+	b := open(t, serve(t, list(keys, 1000, &asked)), nil)
+	for i := range 5000 {
+		name := fmt.Sprintf("%05d.jpg", i)
+		info, err := b.Stat(name)
+		gone, derr := b.Deleted(name)
+		if there := i%2 == 0; (err == nil) != there || gone == there || derr != nil || there && info.Size != 4 {
+			t.Fatalf("%s: %v, deleted %v, %v", name, err, gone, derr)
+		}
+	}
+	if n := asked.Load(); n > 4 {
+		t.Errorf("%d lists were asked for, want 3 or 4", n)
+	}
+	var got []string
+	if err := b.Walk(t.Context(), func(name string) error { got = append(got, name); return nil }, nil); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff(keys, got); diff != "" {
+		t.Errorf("walked, -want +got:\n%s", diff)
+	}
+}
+
+// Nothing counts as deleted because of a list that is cut off, broken, out of order, of
+// another bucket's or refused.
+func TestBadLists(t *testing.T) {
+	const entry = `<Contents><Key>%s</Key><ETag>"e"</ETag><Size>4</Size><LastModified>2020-01-02T03:04:05Z</LastModified></Contents>`
+	for name, body := range map[string]string{
+		"cut off":          `<ListBucketResult><IsTruncated>false</IsTruncated>`,
+		"no XML":           `hello`,
+		"another document": `<html><body>login</body></html>`,
+		"more and nothing": `<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>`,
+		"order":            `<ListBucketResult><IsTruncated>false</IsTruncated>` + fmt.Sprintf(entry, "photos/b.jpg") + fmt.Sprintf(entry, "photos/a.jpg") + `</ListBucketResult>`,
+		"other keys":       `<ListBucketResult><IsTruncated>false</IsTruncated>` + fmt.Sprintf(entry, "others/z.jpg") + `</ListBucketResult>`,
+		"escapes":          `<ListBucketResult><IsTruncated>false</IsTruncated><EncodingType>url</EncodingType>` + fmt.Sprintf(entry, "photos/%zz.jpg") + `</ListBucketResult>`,
+		"empty answer":     ``,
+		"no end":           `<ListBucketResult>` + fmt.Sprintf(entry, "photos/x.jpg") + `</ListBucketResult>`,
+	} {
+		b := open(t, serve(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) }), nil)
+		if gone, err := b.Deleted("x.jpg"); gone || err == nil {
+			t.Errorf("%s: deleted is %v, %v", name, gone, err)
+		}
+		if _, err := b.Device(); err == nil {
+			t.Errorf("%s: the place is known", name)
+		}
+		if err := b.Walk(t.Context(), func(string) error { return nil }, nil); err == nil {
+			t.Errorf("%s: a walk has no error", name)
+		}
+	}
+}
+
+// After a list that failed, the next thousand originals don't wait for one more each.
+func TestFailedListIsRemembered(t *testing.T) {
+	var asked atomic.Int64
+	b := open(t, serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		refuse(w, 500, "InternalError")
+	}), nil)
+	for i := range 100 {
+		if gone, err := b.Deleted(fmt.Sprintf("%d.jpg", i)); gone || err == nil {
+			t.Fatal(gone, err)
+		}
+	}
+	if n := asked.Load(); n != 1 {
+		t.Errorf("%d lists were asked for, want 1", n)
+	}
+}
+
+// A bucket without an object below the prefix is as a folder on which nothing is mounted.
+func TestEmptyBucket(t *testing.T) {
+	s := store.Start(t, "media")
+	s.Put("media/others/a.jpg", jpeg("others"))
+	b := open(t, s.Endpoint, nil)
+	if _, err := b.Device(); !errors.Is(err, originals.ErrEmpty) {
+		t.Errorf("got %v, want %v", err, originals.ErrEmpty)
+	}
+	s.Put("media/photos/a.jpg", jpeg("a"))
+	if _, err := b.Device(); err != nil {
+		t.Error(err)
+	}
+	if info, err := b.Stat("a.jpg"); err != nil || time.Since(info.Written()) > time.Hour {
+		t.Errorf("written %v, %v", info.Written(), err)
+	}
+}

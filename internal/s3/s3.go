@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: MIT
+
+// Package s3 is the originals of a site in a bucket of an S3 store: package fetch with
+// signed requests, the store's errors, and lists of keys.
+package s3
+
+import (
+	"context"
+	"encoding/xml"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+
+	"thumbd/internal/fetch"
+	"thumbd/internal/originals"
+)
+
+// Options are the options of a Bucket.
+type Options struct {
+	Bucket    string
+	Prefix    string   // of the keys: "" or ends in /
+	Endpoint  *url.URL // of the store, without a path; nil: AWS
+	Region    string
+	PathStyle bool // the bucket is in the path of URLs, not in the host
+	// AccessKey and SecretKey sign the requests; both empty: they are not signed.
+	AccessKey, SecretKey string
+	RequesterPays        bool // the account of AccessKey pays for requests
+}
+
+// URL returns the URL of the key Prefix.
+func (o Options) URL() *url.URL {
+	u := url.URL{Scheme: "https", Host: "s3." + o.Region + ".amazonaws.com"}
+	if strings.HasPrefix(o.Region, "cn-") {
+		u.Host += ".cn"
+	}
+	if o.Endpoint != nil {
+		u.Scheme, u.Host = o.Endpoint.Scheme, o.Endpoint.Host
+	}
+	u.Path = "/"
+	if o.PathStyle {
+		u.Path += o.Bucket + "/"
+	} else {
+		u.Host = o.Bucket + "." + u.Host
+	}
+	u.Path += o.Prefix
+	if escaped := escapePath(u.Path); escaped != u.EscapedPath() {
+		u.RawPath = escaped
+	}
+	return &u
+}
+
+// escapePath escapes a path as signatures have it: every byte but the unreserved ones
+// and the slash.
+func escapePath(path string) string {
+	return strings.ReplaceAll(escape(path), "%2F", "/")
+}
+
+// escape escapes every byte but the unreserved ones: "a b+c" is a%20b%2Bc.
+func escape(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
+
+// Bucket is the originals of a site in a bucket: an origin that can be listed. Its
+// methods are safe for concurrent use.
+type Bucket struct {
+	*fetch.Origin
+	options Options
+	dialect *dialect
+	pages   pages
+}
+
+// New returns the originals in the bucket of o, fetched by how, whose Base and Dialect
+// are those of o, into spool. It sends no request. The caller calls Close.
+func New(o Options, how fetch.Options, spool *fetch.Spool) *Bucket {
+	d := newDialect(o)
+	how.Base, how.Dialect = o.URL(), d
+	return &Bucket{Origin: fetch.New(how, spool), options: o, dialect: d}
+}
+
+// Path returns the URL of the original of that name as the configuration writes it,
+// for the log: s3://media/photos/a.jpg.
+func (b *Bucket) Path(name string) string {
+	return "s3://" + b.options.Bucket + "/" + b.options.Prefix + name
+}
+
+// maxKey is the longest key of a store, in bytes.
+const maxKey = 1024
+
+// Open opens as fetch.Origin's. No object has a name that is longer than keys can be.
+func (b *Bucket) Open(ctx context.Context, name string) (*os.File, originals.Info, error) {
+	if err := b.check(name); err != nil {
+		return nil, originals.Info{}, err
+	}
+	return b.Origin.Open(ctx, name)
+}
+
+// Ask returns the error that Open would return, as far as the header of the answer
+// tells.
+func (b *Bucket) Ask(name string) error {
+	if err := b.check(name); err != nil {
+		return err
+	}
+	return b.Origin.Ask(name)
+}
+
+func (b *Bucket) check(name string) error {
+	if n := len(b.options.Prefix) + len(name); n > maxKey {
+		return fmt.Errorf("original %q: %w: a key of %d bytes, and %d are the most", name, fs.ErrNotExist, n, maxKey)
+	}
+	return nil
+}
+
+// dialect is how a store is asked.
+type dialect struct {
+	options Options
+	signer  *v4.Signer
+	now     func() time.Time
+}
+
+func newDialect(o Options) *dialect {
+	plain := func(s *v4.SignerOptions) {
+		// The path is escaped already, and its slashes are the keys' own.
+		s.DisableURIPathEscaping = true
+	}
+	return &dialect{options: o, signer: v4.NewSigner(plain), now: time.Now}
+}
+
+// noContent is the SHA-256 of no bytes.
+const noContent = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+// Sign implements fetch.Dialect.
+func (d *dialect) Sign(r *http.Request) error {
+	if d.options.RequesterPays {
+		r.Header.Set("X-Amz-Request-Payer", "requester")
+	}
+	if d.options.AccessKey == "" {
+		return nil
+	}
+	r.Header.Set("X-Amz-Content-Sha256", noContent)
+	who := aws.Credentials{AccessKeyID: d.options.AccessKey, SecretAccessKey: d.options.SecretKey}
+	if err := d.signer.SignHTTP(r.Context(), who, r, noContent, "s3", d.options.Region, d.now()); err != nil {
+		return fmt.Errorf("%w: the request can't be signed: %w", fetch.ErrCredentials, err)
+	}
+	return nil
+}
+
+// Version implements fetch.Dialect: the version of an original is made of its ETag, so
+// that a list tells the version too.
+func (d *dialect) Version(h http.Header) (time.Time, bool) { return fetch.ETagVersion(h.Get("ETag")) }
+
+// answer is the body of an error answer. Its message is not read: it may quote the
+// request.
+type answer struct {
+	XMLName    xml.Name `xml:"Error"`
+	Code       string
+	Region     string
+	ServerTime string
+}
+
+// misfits are the codes, with any status, that say that the keys, the clock or the
+// region of thumbd are not those of the store.
+var misfits = map[string]bool{
+	"AuthorizationHeaderMalformed": true, "AuthorizationQueryParametersError": true, "ExpiredToken": true,
+	"IllegalLocationConstraintException": true, "InvalidAccessKeyId": true, "InvalidToken": true,
+	"PermanentRedirect": true, "RequestTimeTooSkewed": true, "SignatureDoesNotMatch": true, "TokenRefreshRequired": true,
+}
+
+// Refusal implements fetch.Dialect.
+func (d *dialect) Refusal(status int, h http.Header, body []byte) error {
+	var a answer
+	if err := xml.Unmarshal(body, &a); err != nil {
+		a = answer{}
+	}
+	text := strings.TrimSpace(fmt.Sprintf("status %d %s", status, word(a.Code)))
+	switch {
+	case status == http.StatusForbidden && a.Code == "AccessDenied":
+		return fmt.Errorf("%w: %w: %s", fs.ErrNotExist, fetch.ErrUntold, text)
+	case a.Code == "RequestTimeTooSkewed":
+		return fmt.Errorf("%w: %s%s", fetch.ErrCredentials, text, d.clockText(h))
+	case status == http.StatusMovedPermanently, status == http.StatusTemporaryRedirect,
+		a.Code == "AuthorizationHeaderMalformed", a.Code == "PermanentRedirect":
+		return fmt.Errorf("%w: %s%s", fetch.ErrCredentials, text, d.regionText(h, a))
+	case status == http.StatusForbidden, status == http.StatusUnauthorized, misfits[a.Code]:
+		return fmt.Errorf("%w: %s", fetch.ErrCredentials, text)
+	case a.Code == "NoSuchBucket":
+		return fmt.Errorf("%w: %s: there is no bucket %s", fetch.ErrOrigin, text, d.options.Bucket)
+	case status == http.StatusNotFound && (a.Code == "" || a.Code == "NoSuchKey"), status == http.StatusGone:
+		return fmt.Errorf("%w: %s", fs.ErrNotExist, text)
+	case status == http.StatusServiceUnavailable, status == http.StatusTooManyRequests, a.Code == "SlowDown":
+		return fmt.Errorf("%w: %s", fetch.ErrSlowDown, text)
+	}
+	return fmt.Errorf("%w: %s", fetch.ErrOrigin, text)
+}
+
+// clockText tells how far the clocks are apart.
+func (d *dialect) clockText(h http.Header) string {
+	at, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		return ": the clocks differ too much"
+	}
+	return fmt.Sprintf(": this machine's clock is %v from the store's", d.now().Sub(at).Round(time.Second))
+}
+
+// regionText tells the region that the store names.
+func (d *dialect) regionText(h http.Header, a answer) string {
+	region := h.Get("X-Amz-Bucket-Region")
+	if region == "" {
+		region = a.Region
+	}
+	if region == "" {
+		return fmt.Sprintf(": region = %q or endpoint is not the bucket's", d.options.Region)
+	}
+	return fmt.Sprintf(": region = %q, and the bucket is in %q", d.options.Region, word(region))
+}
+
+// word returns a store's word for the log: only if it is one.
+func word(s string) string {
+	odd := func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '.'
+	}
+	if len(s) > 64 || strings.ContainsFunc(s, odd) {
+		return "with a code of " + strconv.Itoa(len(s)) + " bytes"
+	}
+	return s
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+
+package kit
+
+import (
+	"fmt"
+	"testing"
+
+	"thumbd/internal/test/rig"
+	"thumbd/internal/test/store"
+)
+
+// Bucket starts a store with the bucket media, and returns options with one site of
+// the signed scheme, below /NAME/, whose originals are below photos/ in it. lines
+// follow in [site.NAME.s3].
+func Bucket(t testing.TB, name, lines string) (*store.Store, rig.Options) {
+	t.Helper()
+	s := store.Start(t, "media")
+	return s, BucketAt(t, s.Endpoint, name, lines)
+}
+
+// BucketAt returns the options of Bucket for a store at a URL.
+func BucketAt(t testing.TB, endpoint, name, lines string) rig.Options {
+	t.Helper()
+	return rig.Options{
+		Keys: map[string]string{"s3-access": store.AccessKey, "s3-secret": store.SecretKey + "\n"},
+		TOML: fmt.Sprintf("[daemon]\nspool = %q\n", Folder(t, nil)+"/spool"),
+		Sites: []rig.Site{{
+			Name: name, Prefix: "/" + name + "/", Scheme: "signed", Originals: "s3://media/photos/", Key: name + Key,
+			TOML: fmt.Sprintf("[site.%s.fetch]\nallow_addresses = [\"127.0.0.0/8\"]\n[site.%[1]s.s3]\nendpoint = %[2]q\nregion = %[3]q\n%[4]s\n", name, endpoint, store.Region, lines),
+		}},
+	}
+}
+
+// BucketKeys are the lines of [site.NAME.s3] with the keys of the store.
+const BucketKeys = "access_key = \"s3-access\"\nsecret_key = \"s3-secret\""

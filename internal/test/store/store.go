@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+
+// Package store runs a real S3 store, versitygw, over a folder of a test.
+package store
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+)
+
+// The keys and the region of every store.
+const (
+	AccessKey = "store-access"
+	SecretKey = "store-secret-0123456789"
+	Region    = "eu-test-1"
+)
+
+// Address is the address of every store, without a port: one of loopback that tests
+// allow.
+const Address = "127.0.0.2"
+
+// Store is a store that runs until its test ends.
+type Store struct {
+	Endpoint string // its URL, without a path
+	t        testing.TB
+}
+
+// program returns the path of versitygw, which make builds.
+func program(t testing.TB) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	for err == nil && dir != "/" {
+		path := filepath.Join(dir, "build/tools/versitygw")
+		if _, err := os.Stat(path); err == nil {
+			return path
+		}
+		dir = filepath.Dir(dir)
+	}
+	t.Skip("there is no versitygw: make build/tools/versitygw")
+	return ""
+}
+
+// Start starts a store with one empty bucket.
+func Start(t testing.TB, bucket string) *Store {
+	t.Helper()
+	path := program(t)
+	top := t.TempDir()
+	for _, name := range []string{"data", "meta", "iam"} {
+		if err := os.Mkdir(filepath.Join(top, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	address := net.JoinHostPort(Address, freePort(t))
+	var out bytes.Buffer
+	cmd := exec.Command(path, "--quiet", "--access", AccessKey, "--secret", SecretKey, "--region", Region, "--port", address, "--iam-dir", filepath.Join(top, "iam"),
+		"posix", "--sidecar", filepath.Join(top, "meta"), filepath.Join(top, "data"))
+	cmd.Env = []string{"HOME=" + top}
+	cmd.Stdout, cmd.Stderr = &out, &out
+	// It ends with the test, however that ends.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		<-ended
+	})
+	s := &Store{Endpoint: "http://" + address, t: t}
+	for {
+		c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
+		if err == nil {
+			c.Close()
+			break
+		}
+		select {
+		case err := <-ended:
+			ended <- err
+			t.Fatalf("versitygw: %v\n%s", err, out.String())
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	s.do(http.MethodPut, "/"+bucket, nil, nil)
+	return s
+}
+
+// freePort returns a port that nobody listens on.
+func freePort(t testing.TB) string {
+	t.Helper()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", Address+":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+// Put writes an object, for example "media/photos/a.jpg", and returns its ETag.
+func (s *Store) Put(key string, data []byte) (etag string) {
+	s.t.Helper()
+	return s.do(http.MethodPut, "/"+key, nil, data).Get("ETag")
+}
+
+// Delete removes an object.
+func (s *Store) Delete(key string) {
+	s.t.Helper()
+	s.do(http.MethodDelete, "/"+key, nil, nil)
+}
+
+// Publish lets everybody read the objects of a bucket, and nobody list them.
+func (s *Store) Publish(bucket string) {
+	s.t.Helper()
+	policy := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":["s3:GetObject"],"Resource":["arn:aws:s3:::%s/*"]}]}`, bucket)
+	s.do(http.MethodPut, "/"+bucket, url.Values{"policy": {""}}, []byte(policy))
+}
+
+// do sends one request, signed as the owner's.
+func (s *Store) do(method, path string, query url.Values, data []byte) http.Header {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, method, s.Endpoint, bytes.NewReader(data))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	r.URL.Path = path
+	r.URL.RawPath = strings.ReplaceAll(strings.ReplaceAll(url.QueryEscape(path), "+", "%20"), "%2F", "/")
+	r.URL.RawQuery = query.Encode()
+	sum := sha256.Sum256(data)
+	hash := hex.EncodeToString(sum[:])
+	r.Header.Set("X-Amz-Content-Sha256", hash)
+	signer := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true })
+	who := aws.Credentials{AccessKeyID: AccessKey, SecretAccessKey: SecretKey}
+	if err := signer.SignHTTP(ctx, who, r, hash, "s3", Region, time.Now()); err != nil {
+		s.t.Fatal(err)
+	}
+	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if body, _ := io.ReadAll(resp.Body); resp.StatusCode/100 != 2 {
+		s.t.Fatalf("%s %s: status %d\n%s", method, path, resp.StatusCode, body)
+	}
+	return resp.Header
+}
