@@ -52,7 +52,7 @@ func checkCommand() *cobra.Command {
 			for _, m := range s.hello.Missing {
 				fmt.Fprintln(cmd.ErrOrStderr(), "warning: the workers' sandbox is not complete:", m)
 			}
-			if err := errors.Join(append(s.probe(false), s.probeOrigins()...)...); err != nil {
+			if err := errors.Join(append(s.probe(false), warnUnlisted(cmd, file, s.probeOrigins())...)...); err != nil {
 				return err
 			}
 			for _, site := range s.sites {
@@ -129,6 +129,19 @@ func canEnter(path string) bool {
 		}
 		path = filepath.Dir(path)
 	}
+}
+
+// warnUnlisted warns of the sources that can't be listed, and returns the other errors
+// of probeOrigins.
+func warnUnlisted(cmd *cobra.Command, file string, errs []error) []error {
+	return slices.DeleteFunc(errs, func(err error) bool {
+		p, ok := errors.AsType[probeError](err)
+		if !ok || p.kind != unlisted {
+			return false
+		}
+		fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s: %v; warm needs a list of names on its standard input, and gc goes by lifetime alone\n", file, err)
+		return true
+	})
 }
 
 // warnNetwork warns if the service has no network to fetch originals over, also if the

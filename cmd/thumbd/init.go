@@ -30,6 +30,7 @@ func initCommand() *cobra.Command {
 	var file string
 	var from []string
 	var s newsite.Site
+	var public bool
 	cmd := &cobra.Command{
 		Use:     "init SITE --originals DIR [--prefix URI | --from FILE]",
 		Short:   "Add a site with a fresh key, and say what nginx needs",
@@ -42,6 +43,12 @@ func initCommand() *cobra.Command {
 			}
 			if s.Originals == "" || s.Prefix == "" {
 				return usage{errors.New("thumbd: want --originals and --prefix or --from; see thumbd --help")}
+			}
+			if public {
+				s.S3.Credentials = "none"
+			}
+			if s.S3 != (newsite.S3{}) && !strings.HasPrefix(s.Originals, "s3://") {
+				return usage{errors.New("thumbd: --endpoint, --region and --public are for --originals s3://NAME/PREFIX/")}
 			}
 			s.Name = args[0]
 			if s.DocumentRoot == "" {
@@ -62,7 +69,10 @@ func initCommand() *cobra.Command {
 	}
 	configFlag(cmd, &file)
 	flags := cmd.Flags()
-	flags.StringVar(&s.Originals, "originals", "", "the `FOLDER` of the originals")
+	flags.StringVar(&s.Originals, "originals", "", "the `FOLDER` of the originals, the URL of an origin, or a bucket, s3://NAME/PREFIX/")
+	flags.StringVar(&s.S3.Endpoint, "endpoint", "", "the `URL` of a bucket's store, e.g. https://s3.example:9000 (AWS)")
+	flags.StringVar(&s.S3.Region, "region", "", "the `REGION` of a bucket (us-east-1)")
+	flags.BoolVar(&public, "public", false, "the bucket is public: no keys")
 	flags.StringVar(&s.Prefix, "prefix", "", "the `URI` below which the thumbnails are, e.g. /thumbs/")
 	flags.StringSliceVar(&from, "from", nil, "the `FILE` of LiipImagine's filter sets, of WordPress' sizes, or of a Drupal style, more than once for several")
 	flags.StringVar(&s.Scheme, "scheme", "signed", "signed, preset, restthumbnails or inplace")
@@ -123,6 +133,9 @@ const mostTried = 10_000
 // picture returns the name of a picture among the originals of s, or "".
 func picture(s *config.Site) string {
 	found, left := "", mostTried
+	if s.Originals == "" {
+		return ""
+	}
 	// An error leaves it unknown: the URL is then left to the administrator.
 	_ = filepath.WalkDir(s.Originals, func(path string, d fs.DirEntry, err error) error {
 		name, rerr := filepath.Rel(s.Originals, path)
@@ -221,6 +234,9 @@ func writeSteps(w io.Writer, a newsite.Added, lines []string) error {
 	if lines := systemd.DropIn(s.Originals, s.Thumb.DocumentRoot); len(lines) > 0 {
 		restart = "systemctl try-restart " + unit
 		say("The unit keeps thumbd out of these folders. With `systemctl edit "+unit+"` add:", lines...)
+	}
+	if s.Fetch != nil {
+		say("The unit has no network. Where it has no drop-in yet that gives it one:", systemd.NetworkDropIn...)
 	}
 	say("Then:", restart, "nginx -t && systemctl reload nginx", "thumbd doctor")
 	say("A thumbnail to try:", tryLine(s))

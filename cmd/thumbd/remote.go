@@ -3,11 +3,13 @@
 package main
 
 import (
+	"errors"
 	"slices"
 	"sync"
 	"time"
 
 	"thumbd/internal/config"
+	"thumbd/internal/fetch"
 	"thumbd/internal/keep"
 	"thumbd/internal/originals"
 )
@@ -45,14 +47,31 @@ func (s *service) probeOrigins() []error {
 	for i, site := range s.sites {
 		if isRemote(site) {
 			asked.Go(func() {
-				if err := site.Originals.Probe(); err != nil {
-					errs[i] = probeError{"origin", site.Thumb.Name, err}
+				if kind, err := probeOrigin(site.Originals); err != nil {
+					errs[i] = probeError{kind, site.Thumb.Name, err}
 				}
 			})
 		}
 	}
 	asked.Wait()
 	return slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+}
+
+// unlisted is the kind of a probeError with which all but lists works.
+const unlisted = "list"
+
+// probeOrigin returns the error of a distant source with its kind.
+func probeOrigin(from originals.Source) (kind string, err error) {
+	if err := from.Probe(); err != nil {
+		if errors.Is(err, fetch.ErrCredentials) {
+			return "credentials", err
+		}
+		return "origin", err
+	}
+	if lister, ok := from.(originals.Lister); ok {
+		return unlisted, lister.CanList()
+	}
+	return "", nil
 }
 
 func isRemote(site *keep.Site) bool {

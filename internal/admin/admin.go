@@ -84,7 +84,7 @@ type Report struct {
 
 // Trouble is a fault of a folder or an origin.
 type Trouble struct {
-	Kind string `json:"kind"` // originals, watch, share, origin, spool, tree, watermark, placeholder or files
+	Kind string `json:"kind"` // originals, watch, share, origin, credentials, list, spool, tree, watermark, placeholder or files
 	Name string `json:"name"` // of the site or section; of the spool ""
 	Text string `json:"text"`
 }

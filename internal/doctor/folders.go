@@ -31,6 +31,8 @@ var troubles = map[string]string{
 	"watch":       "originals-unwatched",
 	"share":       "originals-slow",
 	"origin":      "origin-unreachable",
+	"credentials": "bucket-refused",
+	"list":        "bucket-unlisted",
 	"spool":       "spool-unwritable",
 	"tree":        "tree-unwritable",
 	"watermark":   "watermark-unreadable",
@@ -50,6 +52,10 @@ func (v *visit) folders(context.Context) string {
 		switch t.Kind {
 		case "origin":
 			cure = v.cureOrigin
+		case "credentials":
+			cure = v.cureCredentials
+		case "list":
+			cure = v.cureList
 		case "share":
 			cure = v.cureShare
 		case "watch":
@@ -91,6 +97,23 @@ func (v *visit) cureOrigin(t admin.Trouble) []string {
 		cure = append([]string{shell.Line("curl", "-sSI", v.config.Sites[i].Fetch.Base.String())}, cure...)
 	}
 	return cure
+}
+
+// cureCredentials returns the commands for a store that refuses thumbd.
+func (v *visit) cureCredentials(t admin.Trouble) []string {
+	see := "see [site." + t.Name + ".s3] in thumbd.toml(5)"
+	if strings.Contains(t.Text, "clock") {
+		return []string{"timedatectl set-ntp true", "thumbd doctor"}
+	}
+	if strings.Contains(t.Text, "region") {
+		return []string{"write the bucket's region into [site." + t.Name + ".s3]", see, v.reload(), "thumbd doctor"}
+	}
+	return []string{"write the store's key into the files that access_key and secret_key name", see, v.reload(), "thumbd doctor"}
+}
+
+// cureList returns the commands for a bucket that can be read and not listed.
+func (v *visit) cureList(t admin.Trouble) []string {
+	return []string{"give the key of site " + t.Name + " the right s3:ListBucket on the bucket", "thumbd doctor"}
 }
 
 // cureWatch returns the commands that raise the limit of inotify.

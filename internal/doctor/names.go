@@ -46,6 +46,8 @@ var names = map[string]Status{
 	"originals-slow":         Wrong,
 	"originals-unwatched":    Wrong,
 	"origin-unreachable":     Wrong,
+	"bucket-refused":         Wrong,
+	"bucket-unlisted":        Warning,
 	"spool-unwritable":       Wrong,
 	"tree-unwritable":        Wrong,
 	"watermark-unreadable":   Wrong,

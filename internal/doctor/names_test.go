@@ -26,7 +26,7 @@ func TestEachNameIsFound(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range regexp.MustCompile(`\bfind\("([^"]+)"|": +"([a-z-]+-(?:unreadable|unreachable|unwritable|unwatched|slow))"|name = "([^"]+)"`).FindAllStringSubmatch(string(text), -1) {
+		for _, m := range regexp.MustCompile(`\bfind\("([^"]+)"|": +"([a-z-]+-(?:unreadable|unreachable|unwritable|unwatched|slow|refused|unlisted))"|name = "([^"]+)"`).FindAllStringSubmatch(string(text), -1) {
 			used = append(used, m[1]+m[2]+m[3])
 		}
 	}

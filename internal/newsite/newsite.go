@@ -48,9 +48,20 @@ type Site struct {
 	// AllowAddresses are those of an origin outside the Internet, in the section
 	// fetch, for example 10.1.0.0/16.
 	AllowAddresses []string `toml:"-"`
+	// S3 is how a bucket is asked for, if Originals is one.
+	S3 S3 `toml:"-"`
 	// Quality has the quality of formats, for example of "jpg".
 	Quality map[string]int `toml:"-"`
 	Presets []Preset       `toml:"-"`
+}
+
+// S3 is the section s3 of a site whose originals are in a bucket.
+type S3 struct {
+	Endpoint    string `toml:"endpoint,omitempty"`
+	Region      string `toml:"region,omitempty"`
+	Credentials string `toml:"credentials,omitempty"`
+	AccessKey   string `toml:"access_key,omitempty"`
+	SecretKey   string `toml:"secret_key,omitempty"`
 }
 
 // Preset is a preset of the site: the keys of thumbd.toml(5).
@@ -176,6 +187,13 @@ func (s Site) text() ([]byte, error) {
 	}
 	if len(s.AllowAddresses) > 0 {
 		fmt.Fprintf(b, "\n[%s]\nallow_addresses = [\"%s\"]\n", toml.Key{"site", s.Name, "fetch"}, strings.Join(s.AllowAddresses, `", "`))
+	}
+	if strings.HasPrefix(s.Originals, "s3://") {
+		if s.S3.Credentials != "none" {
+			s.S3.AccessKey, s.S3.SecretKey = "s3-access", "s3-secret"
+		}
+		fmt.Fprintf(b, "\n[%s]\n", toml.Key{"site", s.Name, "s3"})
+		err = errors.Join(err, toml.NewEncoder(b).Encode(s.S3))
 	}
 	if len(s.Quality) > 0 {
 		fmt.Fprintf(b, "\n[%s]\n", toml.Key{"site", s.Name, "quality"})

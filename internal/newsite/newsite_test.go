@@ -9,6 +9,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -154,4 +155,37 @@ func TestAddUndoesWhatItCanNot(t *testing.T) {
 		t.Errorf("%v, want %v", err, ErrExists)
 	}
 	noOthers(t, filepath.Join(dir, "keys"), "gallery.key")
+}
+
+// A site with its originals in a bucket names the files of the store's key, which must be
+// there.
+func TestAddBucket(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "thumbd.toml")
+	s := gallery
+	s.Originals, s.S3 = "s3://media/photos/", S3{Endpoint: "https://s3.example", Region: "garage"}
+	_, err := Add(file, s, "")
+	if !errors.Is(err, ErrMistakes) || !strings.Contains(err.Error(), "s3-access: no such file") {
+		t.Errorf("without keys: got %v", err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "*", "*")); len(left) > 0 {
+		t.Errorf("it has left %q", left)
+	}
+	for _, name := range []string{"s3-access", "s3-secret"} {
+		if err := os.WriteFile(filepath.Join(dir, "keys", name), []byte(name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	added, err := Add(file, s, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := added.Site.S3; got == nil || got.AccessKey != "s3-access" || got.SecretKey != "s3-secret" || got.Region != "garage" {
+		t.Errorf("got %+v", got)
+	}
+	public := s
+	public.Name, public.Prefix, public.DocumentRoot, public.S3 = "public", "/public/", "/var/cache/thumbd/public", S3{Credentials: "none"}
+	if added, err = Add(file, public, ""); err != nil || added.Site.S3.AccessKey != "" {
+		t.Errorf("a public bucket: %v", err)
+	}
 }

@@ -4,10 +4,14 @@ package originals
 
 import (
 	"context"
+	"errors"
 	"os"
 
 	"thumbd/internal/share"
 )
+
+// ErrUnlisted means that a source lets thumbd read originals and not list them.
+var ErrUnlisted = errors.New("no right to list the originals")
 
 // Source is the originals of a site, wherever they are. Its methods are safe for
 // concurrent use. A Source may have the abilities below: a caller that needs one asks
@@ -34,12 +38,15 @@ type Lister interface {
 	// Walk calls f with the name of each original, and unread with the error of each
 	// folder that is left out. It ends with the first error of f or with ctx's.
 	Walk(ctx context.Context, f func(name string) error, unread func(error)) error
+	// CanList returns the error with which every Walk would end.
+	CanList() error
 }
 
 // Teller is a Source that tells, without opening them, which versions its originals
 // have and which of them were deleted.
 type Teller interface {
-	// Device returns a number of the place of the originals, or ErrEmpty.
+	// Device returns a number of the place of the originals, or ErrEmpty, or
+	// ErrUnlisted, if nothing is told of any.
 	Device() (uint64, error)
 	// Stat returns the Info that Open would return.
 	Stat(name string) (Info, error)
@@ -75,6 +82,9 @@ type Folder struct{ *Dir }
 func (f Folder) Open(_ context.Context, name string) (*os.File, Info, error) {
 	return f.Dir.Open(name)
 }
+
+// CanList reads one name.
+func (f Folder) CanList() error { return f.Probe() }
 
 // Ask opens the original, and closes it.
 func (f Folder) Ask(name string) error {

@@ -125,13 +125,10 @@ func (b *Bucket) list(ctx context.Context, q query) (*page, error) {
 	}
 	// No right to list says nothing of an original.
 	if errors.Is(err, fetch.ErrUntold) {
-		err = fmt.Errorf("%w: %s", ErrUnlisted, err.Error())
+		err = fmt.Errorf("%w (s3:ListBucket): %s", originals.ErrUnlisted, err.Error())
 	}
 	return nil, fmt.Errorf("list %s: %w", b.Path(""), err)
 }
-
-// ErrUnlisted means that the store lets thumbd read originals and not list them.
-var ErrUnlisted = errors.New("no right to list the bucket (s3:ListBucket)")
 
 // page reads a list.
 func (b *Bucket) page(body []byte, after string) (*page, error) {
@@ -308,8 +305,8 @@ func (p *pages) fail(err error) {
 	p.err, p.failed = err, time.Now()
 }
 
-// CanList reports whether the store lets thumbd list the bucket: nil, ErrUnlisted or
-// another error.
+// CanList implements originals.Lister: it asks for a list of one key. Without the right
+// to list the error is originals.ErrUnlisted.
 func (b *Bucket) CanList() error {
 	_, err := b.list(context.Background(), query{most: 1})
 	return err
@@ -319,7 +316,7 @@ func (b *Bucket) CanList() error {
 // not there. It returns the error of credentials, clock, region and bucket.
 func (b *Bucket) Probe() error {
 	err := b.CanList()
-	if errors.Is(err, ErrUnlisted) {
+	if errors.Is(err, originals.ErrUnlisted) {
 		err = b.Ask("thumbd-probe")
 		if errors.Is(err, fs.ErrNotExist) {
 			err = nil

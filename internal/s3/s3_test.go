@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"thumbd/internal/fetch"
+	"thumbd/internal/originals"
 	"thumbd/internal/test/store"
 	"thumbd/internal/thumb"
 )
@@ -196,10 +197,10 @@ func TestPublicBucket(t *testing.T) {
 	if err := b.Probe(); err != nil {
 		t.Errorf("probe: %v", err)
 	}
-	if err := b.CanList(); !errors.Is(err, ErrUnlisted) {
+	if err := b.CanList(); !errors.Is(err, originals.ErrUnlisted) {
 		t.Errorf("list: got %v, want that there is no right", err)
 	}
-	if _, err := b.Deleted("b.jpg"); !errors.Is(err, ErrUnlisted) {
+	if _, err := b.Deleted("b.jpg"); !errors.Is(err, originals.ErrUnlisted) {
 		t.Errorf("deleted: got %v, want that it is not known", err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"slices"
 
+	"thumbd/internal/originals"
 	"thumbd/internal/recipe"
 	"thumbd/internal/stamp"
 	"thumbd/internal/thumb"
@@ -21,7 +22,7 @@ const (
 	there kind = iota + 1
 	deleted
 	unknown
-	elsewhere // on another machine
+	elsewhere // on another machine, which tells nothing
 )
 
 // known is the state of one original.
@@ -71,6 +72,9 @@ func (r *run) lookAtOriginals() {
 	}
 	device, err := r.Originals.Device()
 	switch {
+	case errors.Is(err, originals.ErrUnlisted):
+		// Nobody tells of any: they are as those that can't be listed at all.
+		r.sum.Orphans, r.Originals, device = err.Error(), nil, 0
 	case err != nil:
 		r.sum.Orphans = err.Error()
 		device = 0
@@ -95,7 +99,7 @@ func (r *run) judge(e entry, original known) string {
 		return Orphan
 	case original.kind == there && !r.fresh(e, original):
 		return Stale
-	case (original.kind == elsewhere || original.kind == unknown && r.Lifetime > 0) && r.Now.Sub(e.ctime()) > r.Lifetime:
+	case original.kind == elsewhere && r.Now.Sub(e.ctime()) > r.Lifetime:
 		return Stale
 	case r.Budget.Age > 0 && r.Now.Sub(e.ctime()) > r.Budget.Age:
 		return Age

@@ -45,9 +45,9 @@ type Budget struct {
 // Site is a site as a run needs it. The caller closes its fields.
 type Site struct {
 	Thumb *thumb.Site
-	// Originals is nil if nobody tells of them without opening them. A thumbnail of an
-	// original of which nothing is known is stale if it is older than Lifetime, by
-	// ctime.
+	// Originals is nil if nobody tells of them without opening them: a thumbnail is
+	// stale if it is older than Lifetime, by ctime. So it is if they tell that they
+	// can't be listed (originals.ErrUnlisted).
 	Originals originals.Teller
 	Lifetime  time.Duration
 	Tree      *publish.Tree

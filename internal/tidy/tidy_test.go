@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"golang.org/x/sys/unix"
 
+	"thumbd/internal/originals"
 	"thumbd/internal/recipe"
 	"thumbd/internal/thumb"
 )
@@ -306,6 +307,35 @@ func TestLifetime(t *testing.T) {
 		sum := p.run(Options{Now: published.Add(after)})
 		if got := sum.Removed[Stale].Files; got != want || sum.Unknown != 0 || sum.Orphans != "" {
 			t.Errorf("after %v: %d are stale, %d unknown, %q; want %d, 0 and none", after, got, sum.Unknown, sum.Orphans, want)
+		}
+	}
+}
+
+// teller tells of no original.
+type teller struct {
+	originals.Teller
+	err error
+}
+
+func (t teller) Device() (uint64, error)             { return 0, t.err }
+func (t teller) Stat(string) (originals.Info, error) { return originals.Info{}, t.err }
+func (t teller) Deleted(string) (bool, error)        { return false, t.err }
+
+// A store that does not let thumbd list it is as an origin. One that is away now makes
+// nothing stale.
+func TestLifetimeOfUnlistedOriginals(t *testing.T) {
+	for name, tt := range map[string]struct {
+		err  error
+		want int64
+	}{"unlisted": {originals.ErrUnlisted, 1}, "away": {errors.New("away"), 0}} {
+		p := newPlace(t, thumb.PresetScheme)
+		local := p.Originals
+		p.Originals, p.Lifetime = teller{err: tt.err}, time.Hour
+		t.Cleanup(func() { p.Originals = local })
+		p.file("icon/a.jpg", time.Now())
+		sum := p.run(Options{Now: time.Now().Add(2 * time.Hour)})
+		if got := sum.Removed[Stale].Files; got != tt.want || sum.Orphans == "" {
+			t.Errorf("%s: %d are stale, want %d; %+v", name, got, tt.want, sum)
 		}
 	}
 }

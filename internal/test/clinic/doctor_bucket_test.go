@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+
+package clinic
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"thumbd/internal/test/kit"
+	"thumbd/internal/test/store"
+)
+
+// Doctor and check on a bucket: a wrong key, a wrong region, no right to list.
+func TestDoctorOnBucket(t *testing.T) {
+	s, o := kit.Bucket(t, "cloud", kit.BucketKeys)
+	s.Put("media/photos/a.jpg", []byte("\xff\xd8\xff"))
+	r := start(t, o)
+	for _, f := range examine(t, r).Findings {
+		t.Errorf("at first: %+v", f)
+	}
+	check(t, r, 0, "good")
+	well := configuration(t, r)
+
+	key := filepath.Join(r.Dir, "keys/s3-secret")
+	must(t, os.WriteFile(key, []byte("another"), 0o600))
+	kit.Reload(t, r, well)
+	wantFinding(t, examine(t, r), "bucket-refused", "secret_key")
+	check(t, r, 1, "SignatureDoesNotMatch")
+	must(t, os.WriteFile(key, []byte(store.SecretKey), 0o600))
+
+	kit.Reload(t, r, strings.Replace(well, store.Region, "us-west-7", 1))
+	wantFinding(t, examine(t, r), "bucket-refused", "region")
+	check(t, r, 1, "us-west-7")
+}
+
+func TestDoctorOnBucketWithoutTheRightToList(t *testing.T) {
+	s, o := kit.Bucket(t, "cloud", `credentials = "none"`)
+	s.Put("media/photos/a.jpg", []byte("\xff\xd8\xff"))
+	s.Publish("media")
+	r := start(t, o)
+	wantFinding(t, examine(t, r), "bucket-unlisted", "s3:ListBucket")
+	check(t, r, 0, "good")
+	check(t, r, 0, "s3:ListBucket")
+}
