@@ -31,7 +31,7 @@ func (s *Site) checkSelection(selection admin.Selection) error {
 		return nil
 	}
 	if s.Thumb.Layout == thumb.WordPressLayout {
-		return fmt.Errorf("%w: the site %s has layout = \"wordpress\", whose sizes are made on demand alone", ErrSelection, s.Thumb.Name)
+		return s.checkPresetsOfSizes(selection)
 	}
 	if len(selection.Presets) == 0 && len(selection.Specs) == 0 && len(s.Thumb.Presets) == 0 {
 		return fmt.Errorf("%w: the site %s has no presets", ErrSelection, s.Thumb.Name)
@@ -57,12 +57,29 @@ func (s *Site) checkSelection(selection admin.Selection) error {
 	return err
 }
 
+// checkPresetsOfSizes is checkSelection for the layout wordpress of the scheme preset.
+func (s *Site) checkPresetsOfSizes(selection admin.Selection) error {
+	if len(selection.Specs)+len(selection.Formats) > 0 {
+		return fmt.Errorf("%w: the site %s has layout = \"wordpress\", whose sizes are those of presets in the original's format", ErrSelection, s.Thumb.Name)
+	}
+	for _, name := range selection.Presets {
+		if _, ok := s.Thumb.Presets[name]; !ok {
+			return fmt.Errorf("%w: %w: the site %s has no preset %q", ErrSelection, thumb.ErrUnknownPreset, s.Thumb.Name, name)
+		}
+	}
+	return nil
+}
+
 // selected returns the thumbnails of an original that selection says, with the
-// variants that nginx negotiates, each once.
+// variants that nginx negotiates, each once. The sizes of the layout wordpress are not
+// among them: see missingSizes.
 func (s *Site) selected(selection admin.Selection, original string) ([]Request, error) {
 	if s.Thumb.Scheme == thumb.InPlace {
 		t, err := s.Thumb.New(thumb.Wanted{Original: original})
 		return s.ask(t), err
+	}
+	if s.Thumb.Layout == thumb.WordPressLayout {
+		return nil, nil
 	}
 	var list []Request
 	for _, w := range s.wanted(selection) {

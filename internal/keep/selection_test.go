@@ -13,13 +13,24 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// Which sizes of WordPress are missing is not known: to make none and say nothing
-// would look like success.
-func TestNoSizesAreSelected(t *testing.T) {
-	for scheme, want := range map[thumb.Scheme]error{thumb.PresetScheme: ErrSelection, thumb.InPlace: nil} {
-		s := &Site{Thumb: &thumb.Site{Name: "wp", Scheme: scheme, Layout: thumb.WordPressLayout, Presets: map[string]thumb.Preset{"a": {}}}}
-		if err := s.checkSelection(admin.Selection{}); !errors.Is(err, want) {
-			t.Errorf("%v: got %v, want %v", scheme, err, want)
+// The sizes of WordPress are those of presets, and in place of all presets.
+func TestSelectionOfSizes(t *testing.T) {
+	for _, tt := range []struct {
+		scheme    thumb.Scheme
+		selection admin.Selection
+		want      error
+	}{
+		{thumb.PresetScheme, admin.Selection{}, nil},
+		{thumb.PresetScheme, admin.Selection{Presets: []string{"a"}}, nil},
+		{thumb.PresetScheme, admin.Selection{Presets: []string{"b"}}, ErrSelection},
+		{thumb.PresetScheme, admin.Selection{Specs: []string{"9x9_fit"}}, ErrSelection},
+		{thumb.PresetScheme, admin.Selection{Formats: []string{"webp"}}, ErrSelection},
+		{thumb.InPlace, admin.Selection{}, nil},
+		{thumb.InPlace, admin.Selection{Presets: []string{"a"}}, ErrSelection},
+	} {
+		s := &Site{Thumb: &thumb.Site{Name: "wp", Scheme: tt.scheme, Layout: thumb.WordPressLayout, Presets: map[string]thumb.Preset{"a": {}}}}
+		if err := s.checkSelection(tt.selection); !errors.Is(err, tt.want) {
+			t.Errorf("%v %+v: got %v, want %v", tt.scheme, tt.selection, err, tt.want)
 		}
 	}
 }

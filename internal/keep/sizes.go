@@ -4,14 +4,19 @@ package keep
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"image"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/sync/singleflight"
 
+	"thumbd/internal/admin"
 	"thumbd/internal/geometry"
 	"thumbd/internal/originals"
 	"thumbd/internal/render"
@@ -87,6 +92,69 @@ func (k *Keeper) resolve(ctx context.Context, renderer Renderer, a Request, file
 	}
 	a.thumb, a.transform = t, t.Transform()
 	return a, nil
+}
+
+// missingSizes returns the sizes of an original that WordPress' rule gives for the
+// selected presets and of which WordPress has made no file, with their variants: for
+// a.jpg a-300x200.jpg, and in place a-300x200.jpg.avif too. A file that WordPress made
+// of another original has none.
+func (k *Keeper) missingSizes(ctx context.Context, sites *Sites, s *Site, selection admin.Selection, original string) ([]Request, error) {
+	if of, ok := thumb.SizeOf(original); ok && s.exists(of) {
+		return nil, nil
+	}
+	measured, err := k.measure(ctx, sites, s, original)
+	if err != nil {
+		return nil, err
+	}
+	names := selection.Presets
+	if len(names) == 0 {
+		names = slices.Sorted(maps.Keys(s.Thumb.Presets))
+	}
+	var list []Request
+	for _, name := range names {
+		p := s.Thumb.Presets[name].Transform
+		size, ok := geometry.WordPress(measured, image.Pt(p.Width, p.Height), p.Method != thumb.Fit)
+		if !ok {
+			continue
+		}
+		t, err := s.Thumb.New(thumb.Wanted{Original: original, Size: fmt.Sprintf("%dx%d", size.X, size.Y)})
+		if err != nil || s.exists(strings.TrimPrefix(t.URI(), s.Thumb.Prefix)) {
+			continue // A name that is too long, or a file of WordPress.
+		}
+		list = append(list, Request{Site: s, thumb: t, transform: t.Transform(), URI: t.URI(), Name: t.URI(), Inside: s.Thumb.Scheme == thumb.InPlace})
+		if s.Thumb.Scheme != thumb.InPlace {
+			continue
+		}
+		v, err := s.Thumb.New(thumb.Wanted{Original: strings.TrimPrefix(t.URI(), s.Thumb.Prefix)})
+		if err == nil {
+			list = append(list, s.ask(v)...)
+		}
+	}
+	return unique(list), nil
+}
+
+// exists reports whether there is an original of that name.
+func (s *Site) exists(original string) bool {
+	exists, err := s.Originals.Exists(original)
+	return err == nil && exists
+}
+
+// measure returns the size of an original, as it is seen, after all that clients wait
+// for.
+func (k *Keeper) measure(ctx context.Context, sites *Sites, s *Site, original string) (image.Point, error) {
+	file, info, err := s.Originals.Open(ctx, original)
+	if err != nil {
+		return image.Point{}, err
+	}
+	defer s.gate().Close(file)
+	a := Request{Site: s, thumb: thumb.Thumb{Site: s.Thumb, Original: original}, company: render.NewCompany(1)}
+	for {
+		size, err := k.sizes.of(ctx, sites.renderer, a, file, info)
+		if !errors.Is(err, render.ErrQueueFull) && !errors.Is(err, render.ErrQueueTime) || ctx.Err() != nil {
+			return size, err
+		}
+		pause(ctx, warmPause)
+	}
 }
 
 // sized returns a as the thumbnail of a size, if it is a variant of one.

@@ -44,10 +44,15 @@ func (k *Keeper) Warm(ctx context.Context, site string, selection admin.Selectio
 		return admin.Warmed{Skipped: true}, nil
 	}
 	list, err := s.selected(selection, original)
-	if err != nil {
-		return admin.Warmed{Failed: []admin.Failure{{Name: original, Reason: k.options.Judge(err).Reason}}}, nil
+	if err == nil && s.Thumb.Layout == thumb.WordPressLayout {
+		var sizes []Request
+		sizes, err = k.missingSizes(ctx, sites, s, selection, original)
+		list = append(list, sizes...)
 	}
 	var sum admin.Warmed
+	if err != nil {
+		sum.Failed = []admin.Failure{{Name: original, Reason: k.options.Judge(err).Reason}}
+	}
 	for ctx.Err() == nil && len(list) > 0 {
 		if list = k.warm(ctx, sites, list, &sum); len(list) > 0 {
 			pause(ctx, warmPause)

@@ -31,6 +31,18 @@ func cutSize(name string) (original, size string, ok bool) {
 	return stem[:at] + "." + ext, size, true
 }
 
+// SizeOf returns the original of which WordPress names a size, or its own copy, by this
+// name: a.jpg of a-300x200.jpg, a-scaled.jpg and a-rotated.jpg.
+func SizeOf(name string) (original string, ok bool) {
+	original, _, ok = cutSize(name)
+	if ok {
+		return original, true
+	}
+	stem, ext := cutLast(name, '.')
+	stem, ok = strings.CutSuffix(stem, "-rotated")
+	return stem + "." + ext, ok
+}
+
 // withSize is the reverse of cutSize.
 func withSize(original, size string) string {
 	stem, ext := cutLast(original, '.')
@@ -62,7 +74,7 @@ func (t *Thumb) parseSized(rest string) error {
 		return fmt.Errorf("%w: no preset can give %s", ErrUnknownPreset, size)
 	}
 	if t.Site.tooLarge(t.Spec) {
-		return fmt.Errorf("%w: %q", ErrTooLarge, size)
+		return fmt.Errorf("%w: %q is over thumbnail_width x thumbnail_height", ErrUnknownPreset, size)
 	}
 	return t.setOriginal(original)
 }

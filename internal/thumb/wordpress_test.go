@@ -84,7 +84,7 @@ var wordpressURIs = []struct {
 	{"/wp-content/uploads/a-9999x401.jpg", "", thumb.ErrUnknownPreset},
 	{"/wp-content/uploads/a-99999x99999.jpg", "", thumb.ErrUnknownPreset},
 	{"/wp-content/uploads/a-1x1.jpg", "", thumb.ErrUnknownPreset},
-	{"/wp-content/uploads/a-768x4097.jpg", "", thumb.ErrTooLarge},
+	{"/wp-content/uploads/a-768x4097.jpg", "", thumb.ErrUnknownPreset},
 	// No sizes.
 	{"/wp-content/uploads/a.jpg", "", thumb.ErrUnknownPreset},
 	{"/wp-content/uploads/a-300x.jpg", "", thumb.ErrUnknownPreset},

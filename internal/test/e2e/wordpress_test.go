@@ -129,6 +129,41 @@ func TestWordPressInventedSizes(t *testing.T) {
 	}
 }
 
+// thumbd warm makes the sizes that are missing, and none of a file that WordPress
+// itself has made.
+func TestWordPressWarm(t *testing.T) {
+	for scheme, want := range map[thumb.Scheme][]string{
+		thumb.PresetScheme: {"dogs-200x300.jpg", "dogs-682x1024.jpg"},
+		thumb.InPlace: {
+			"dogs-150x150.jpg.avif", "dogs-150x150.jpg.webp", "dogs-200x300.jpg", "dogs-200x300.jpg.avif", "dogs-200x300.jpg.webp",
+			"dogs-682x1024.jpg", "dogs-682x1024.jpg.avif", "dogs-682x1024.jpg.webp", "dogs.jpg.avif", "dogs.jpg.webp",
+		},
+	} {
+		t.Run(scheme.String(), func(t *testing.T) {
+			const small = "originals/tests/orientation/1.jpg"
+			dir := folder(t, map[string]string{"2024/dogs.jpg": "originals/photos/dogs.jpg", "2024/dogs-150x150.jpg": small})
+			o := wordpressSite(dir, scheme)
+			if scheme == thumb.InPlace {
+				o.Sites[0].TOML = strings.Replace(o.Sites[0].TOML, "[site.wp.preset", "[site.wp.inplace]\nmax_width = 400\n[site.wp.preset", 1)
+			}
+			r := start(t, o)
+			if scheme == thumb.PresetScheme {
+				warm(t, warmCommand(t, r, true, "wp", "--preset", "medium"), 0, "made 1 thumbnails")
+				warm(t, warmCommand(t, r, true, "wp", "--spec", "9x9_fit"), 2, "sizes are those of presets")
+			}
+			warm(t, warmCommand(t, r, true, "wp"), 0, "2 originals")
+			for i := range want {
+				want[i] = wpUploads + "2024/" + strings.TrimPrefix(want[i], wpUploads+"2024/")
+			}
+			if got := thumbnails(t, r, "wp"); !slices.Equal(got, want) {
+				t.Errorf("got %q, want %q", got, want)
+			}
+			warm(t, warmCommand(t, r, true, "wp"), 0, "made 0 thumbnails")
+			picture(t, get(t, r, wpUploads+"2024/dogs-200x300.jpg"), "jpeg", 200, 300)
+		})
+	}
+}
+
 // A size has variants as its original has, made of the original, and all of them go
 // with it.
 func TestWordPressInPlace(t *testing.T) {
