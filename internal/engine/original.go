@@ -59,6 +59,7 @@ type original struct {
 	frames      int    // of an animation; 1: a still
 	container   probe.Container
 	tiff        probe.TIFF
+	heif        probe.HEIF
 	isDecoded   bool // in part at least: a decoder in C has seen it
 	isRead      bool // all of it was decoded, and is whole
 	// base is decoded, for several outputs to be made of it, or none.
@@ -117,7 +118,8 @@ func (o *original) walk(job wire.Job) error {
 		c.Size = o.tiff.Size
 	}
 	if err == nil && (o.format == thumb.AVIF || o.format == thumb.HEIC) {
-		c.Size, err = probe.ReadHEIF(o.file, o.length)
+		o.heif, err = probe.ReadHEIF(o.file, o.length)
+		c.Size = o.heif.Size
 	}
 	if err := checkPixels(c.Size, job); err != nil {
 		return err

@@ -35,6 +35,9 @@ func (o *original) newSource() (source, error) {
 	if c.Excess.Length > 0 {
 		return o.withoutExcess()
 	}
+	if len(o.heif.Turns) > 0 {
+		return o.withoutTurns()
+	}
 	if !c.Alone && !c.Bare && !c.NoEnd && len(c.Cleared) == 0 {
 		return newSource(o.file)
 	}
@@ -57,6 +60,20 @@ func (o *original) newSource() (source, error) {
 		return newSourceOf(append(all, oneFrame...))
 	}
 	return newSourceOf(append(all, ends[o.format]...))
+}
+
+// withoutTurns is a source of an AVIF or HEIC that is not to be turned: read has the
+// picture turned like all others. libheif loses an alpha that the container does not
+// turn with its picture, and up to 1.15 mirrors no more than 8 bits.
+func (o *original) withoutTurns() (source, error) {
+	all := make([]byte, o.length)
+	if _, err := io.ReadFull(io.NewSectionReader(o.file, 0, o.length), all); err != nil {
+		return source{}, err
+	}
+	for _, at := range o.heif.Turns {
+		copy(all[at-4:], "irot\x00")
+	}
+	return newSourceOf(all)
 }
 
 // withoutExcess is a source of a PNG whose tRNS chunk ends with its palette.
@@ -107,6 +124,9 @@ func (o *original) read(l loading) (picture, error) {
 	p, err := o.source.load(l)
 	if err != nil {
 		return p, o.damaged(err)
+	}
+	if len(o.heif.Turns) > 0 {
+		p.orient(o.heif.Orientation)
 	}
 	if o.made != nil {
 		p.embed(o.made)

@@ -82,8 +82,8 @@ hold(VipsImage *image)
 			vips_image_remove(image, fields[i]);
 	}
 	g_strfreev(fields);
-	/* The loader had the picture turned as the container says, and forgot what
-	 * EXIF says of that. With the block that is back. */
+	/* The container alone says how the picture is turned. What EXIF says of that
+	 * the loader forgot, and with the block it is back. */
 	vips_autorot_remove_angle(image);
 	return 0;
 }
@@ -359,6 +359,12 @@ void
 thumbd_describe(VipsImage *image, const void *exif, size_t length)
 {
 	vips_image_set_blob_copy(image, VIPS_META_EXIF_NAME, exif, length);
+}
+
+void
+thumbd_orient(VipsImage *image, int orientation)
+{
+	vips_image_set_int(image, VIPS_META_ORIENTATION, orientation);
 }
 
 void

@@ -195,6 +195,9 @@ func (p picture) space() string {
 // orientation returns EXIF's, 1 to 8.
 func (p picture) orientation() int { return int(C.vips_image_get_orientation(p.p)) }
 
+// orient gives p, which is nobody else's, an orientation of EXIF's.
+func (p picture) orient(orientation int) { C.thumbd_orient(p.p, C.int(orientation)) }
+
 // profile returns the embedded color profile, or nil.
 func (p picture) profile() []byte { return p.blob("icc-profile-data") }
 

@@ -253,6 +253,9 @@ int thumbd_ints(VipsImage *in, const char *name, int **data, int *n);
 /* Gives a picture, which is nobody else's, an EXIF block. */
 void thumbd_describe(VipsImage *image, const void *exif, size_t length);
 
+/* Gives a picture, which is nobody else's, an orientation of EXIF's. */
+void thumbd_orient(VipsImage *image, int orientation);
+
 /* Gives a picture, which is nobody else's, a color profile. */
 void thumbd_embed(VipsImage *image, const void *profile, size_t length);
 

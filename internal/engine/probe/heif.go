@@ -23,16 +23,29 @@ type item struct {
 	encrypted bool
 }
 
-// ReadHEIF returns the size of the picture of an AVIF or HEIC as it is coded, or 0x0
-// if the file does not tell it, also with an error. It returns an error that wraps ErrUnsupported if
-// libheif can't read such a picture, which it would call damaged.
-func ReadHEIF(file io.ReaderAt, size int64) (image.Point, error) {
+// HEIF is what an AVIF or HEIC says of its picture.
+type HEIF struct {
+	// Size is the picture's as it is coded, or 0x0 if the file does not tell it.
+	Size image.Point
+	// Orientation is EXIF's number for the turns and the mirroring with which the
+	// picture is to be shown, 1 to 8.
+	Orientation int
+	// Turns is where the value of each property that turns or mirrors the picture or
+	// its alpha is in the file, behind the name of its box. Without them libheif
+	// decodes the picture as it is coded.
+	Turns []int64
+}
+
+// ReadHEIF looks at the picture of an AVIF or HEIC. Its size is told also with an
+// error, which wraps ErrUnsupported if libheif can't read such a picture: it would
+// call it damaged.
+func ReadHEIF(file io.ReaderAt, size int64) (HEIF, error) {
 	h := readHEIF(file, size)
 	if h == nil {
 		if (&scanner{file: file, size: size}).hasBox("moov", "meta") {
-			return image.Point{}, unsupported("a film without a still picture")
+			return HEIF{}, unsupported("a film without a still picture")
 		}
-		return image.Point{}, nil
+		return HEIF{Orientation: 1}, nil
 	}
 	items := []uint32{h.primary}
 	if h.items[h.primary].kind == "grid" {
@@ -43,15 +56,52 @@ func ReadHEIF(file io.ReaderAt, size int64) (image.Point, error) {
 		switch {
 		case !known:
 		case i.encrypted:
-			return image.Point{}, unsupported("a picture that is encrypted")
+			return HEIF{}, unsupported("a picture that is encrypted")
 		case !slices.Contains(decodable, i.kind):
-			return image.Point{}, unsupported("a picture of the kind %q", i.kind)
+			return HEIF{}, unsupported("a picture of the kind %q", i.kind)
 		}
 		if c, err := h.size(id); err != nil {
-			return c, err
+			return HEIF{Size: c}, err
 		}
 	}
-	return h.size(h.primary)
+	c, err := h.size(h.primary)
+	orientation, turns := h.turns()
+	return HEIF{c, orientation, turns}, err
+}
+
+// orientations are EXIF's numbers for so many quarters against the clock, without and
+// with a mirroring from top to bottom behind them.
+var orientations = [2][4]int{{1, 8, 3, 6}, {4, 5, 2, 7}}
+
+// turns returns the orientation of the primary item, and where the properties that
+// make it are. Those of its alpha, which may have none or the same, say nothing
+// more. Where a clean aperture follows a turn they are left to libheif: it is that
+// of a picture which is turned already.
+func (h *heif) turns() (orientation int, places []int64) {
+	mirrored, quarters := 0, 0
+	for _, b := range h.properties[h.primary] {
+		switch {
+		case b.kind == "clap" && len(places) > 0:
+			return 1, nil
+		case len(b.body) == 0:
+		case b.kind == "irot":
+			quarters += int(b.body[0]&3) * (1 + 2*mirrored)
+			places = append(places, b.at)
+		case b.kind == "imir":
+			// From left to right is half a turn, and then from top to bottom.
+			quarters += 2 * int(b.body[0]&1)
+			mirrored = 1 - mirrored
+			places = append(places, b.at)
+		}
+	}
+	if alpha, ok := h.alpha(); ok {
+		for _, b := range h.properties[alpha] {
+			if (b.kind == "irot" || b.kind == "imir") && len(b.body) > 0 {
+				places = append(places, b.at)
+			}
+		}
+	}
+	return orientations[mirrored][quarters%4], places
 }
 
 // hasBox reports whether there is a box of one kind at the top level of a file, and

@@ -28,6 +28,7 @@ type heif struct {
 type box struct {
 	kind string
 	body []byte
+	at   int64 // of the body in what it is a part of; of a property, in the file
 }
 
 // reference is from one item to others. Example: "auxl" from an alpha to its
@@ -177,15 +178,16 @@ func readHEIF(file io.ReaderAt, size int64) *heif {
 			s.skip(length)
 			continue
 		}
-		if length > maxMeta || length < 4 {
+		if length > min(maxMeta, size-s.at) || length < 4 {
 			return nil
 		}
-		return parseMeta(file, readAt(file, s.at, length))
+		return parseMeta(file, readAt(file, s.at, length), s.at)
 	}
 	return nil
 }
 
-func parseMeta(file io.ReaderAt, meta []byte) *heif {
+// parseMeta reads the body of the meta box at a place of the file.
+func parseMeta(file io.ReaderAt, meta []byte, at int64) *heif {
 	h := &heif{
 		file: file, items: make(map[uint32]item), properties: make(map[uint32][]box), extents: make(map[uint32]extent),
 	}
@@ -199,7 +201,7 @@ func parseMeta(file io.ReaderAt, meta []byte) *heif {
 		case "iinf":
 			h.readItems(b.body)
 		case "iprp":
-			h.readProperties(b.body)
+			h.readProperties(b.body, at+4+b.at)
 		case "iref":
 			h.readReferences(b.body)
 		case "iloc":
@@ -212,23 +214,28 @@ func parseMeta(file io.ReaderAt, meta []byte) *heif {
 // boxesOf iterates over the boxes in body.
 func boxesOf(body []byte) func(yield func(box) bool) {
 	return func(yield func(box) bool) {
-		for len(body) >= 8 {
+		for at := int64(8); len(body) >= 8; {
 			length := int64(binary.BigEndian.Uint32(body))
-			if length < 8 || length > int64(len(body)) || !yield(box{string(body[4:8]), body[8:length]}) {
+			if length < 8 || length > int64(len(body)) || !yield(box{string(body[4:8]), body[8:length], at}) {
 				return
 			}
 			body = body[length:]
+			at += length
 		}
 	}
 }
 
-// readProperties reads the list of properties and the lists of their items.
-func (h *heif) readProperties(iprp []byte) {
+// readProperties reads the list of properties and the lists of their items, at a
+// place of the file.
+func (h *heif) readProperties(iprp []byte, at int64) {
 	var all []box
 	for b := range boxesOf(iprp) {
 		switch b.kind {
 		case "ipco":
-			all = slices.Collect(boxesOf(b.body))
+			for p := range boxesOf(b.body) {
+				p.at += at + b.at
+				all = append(all, p)
+			}
 		case "ipma":
 			f := fields{rest: b.body}
 			version := f.version()
