@@ -200,6 +200,7 @@ campaign:
 	THUMBD_BUILD=$(CURDIR)/build $(GO) test -count=1 -p 1 -timeout 6h -v $(E2E) -whole -campaign \
 		-run 'UnderLoad|IdleExitRaces|Killed|PowerCut|Watchdog|Mutated|RandomGuards'
 	$(GO) test -count=1 -timeout 2h -v ./internal/tidy -campaign -run 'Large|Killed'
+	@: ten minutes of one processor
 	$(GO) test -count=1 -timeout 2h -v ./internal/engine -campaign -run Matrix
 	$(GO) test -count=1 -timeout 2h -v ./internal/engine/jpeg -campaign
 	$(GO) test -count=1 -timeout 2h -v ./internal/engine/png -campaign

@@ -28,6 +28,9 @@ func gray(v uint8) color.NRGBA { return color.NRGBA{v, v, v, 255} }
 // coded are the samples of the pictures in this file.
 var coded = six{{200, 100, 50, 255}, {60, 180, 90, 255}, {40, 60, 200, 255}, gray(128), gray(20), gray(255)}
 
+// codedGray are samples of gray pictures.
+var codedGray = six{gray(200), gray(60), gray(40), gray(128), gray(20), gray(255)}
+
 // picture returns the six as a picture of 120x80.
 func (c six) picture() *image.NRGBA {
 	m := image.NewNRGBA(image.Rect(0, 0, 120, 80))
@@ -129,6 +132,12 @@ var inChromium = map[[2]byte]six{
 	{12, 18}: {{202, 71, 18, 255}, {0, 164, 62, 255}, {21, 43, 178, 255}, gray(99), gray(5), gray(255)},
 }
 
+// grayInChromium are the colors for the samples of codedGray and such a transfer.
+var grayInChromium = map[byte]six{
+	16: {gray(255), gray(26), gray(9), gray(132), gray(1), gray(255)},
+	18: {gray(202), gray(39), gray(21), gray(99), gray(5), gray(255)},
+}
+
 var red1, green1, blue1 = color.NRGBA{255, 0, 0, 255}, color.NRGBA{0, 255, 0, 255}, color.NRGBA{0, 0, 255, 255}
 
 // chunk is of a PNG.
@@ -225,7 +234,7 @@ func TestBrightLight(t *testing.T) {
 // TestPrecedence has files that tell their colors more than once, or wrong.
 func TestPrecedence(t *testing.T) {
 	pixels := encodePNG(t, coded.picture())
-	grays := six{gray(200), gray(60), gray(40), gray(128), gray(20), gray(255)}
+	grays := codedGray
 	grayPixels := encodePNG(t, converted(grays.picture(), image.NewGray(image.Rect(0, 0, 120, 80))))
 	p3Points := cHRM(0.3127, 0.329, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06)
 	srgb, adobe := chunk{"sRGB", "\x00"}, adobeSpace.profile()
@@ -259,7 +268,7 @@ func TestPrecedence(t *testing.T) {
 		"profile with numbers":                   {withPNGProfile(t, pixels, withNumbers(12, 13)), asP3},
 		"profile with numbers of HDR in a JPEG":  {withProfile(originalFile(t, coded.picture(), thumb.JPEG), withNumbers(1, 16)), inChromium[[2]byte{1, 16}]},
 		"gray and gamma":                         {withChunks(grayPixels, gAMA(1)), grays.each(shown(1, 8))},
-		"gray and numbers":                       {withChunks(grayPixels, cICP([2]byte{9, 16})), six{gray(255), gray(26), gray(9), gray(132), gray(1), gray(255)}},
+		"gray and numbers":                       {withChunks(grayPixels, cICP([2]byte{9, 16})), grayInChromium[16]},
 		"gray and a profile of three":            {withPNGProfile(t, grayPixels, proPhotoSpace.profile()), grays.each(proPhotoSpace.toSRGB)},
 		"gray JPEG and a profile of three":       {withProfile(originalJPEG(t, grays), proPhotoSpace.profile()), grays.each(proPhotoSpace.toSRGB)},
 		"faint gray and a profile of three":      {withPNGProfile(t, faintGray(t, grays, image.NewNRGBA(image.Rect(0, 0, 120, 80))), proPhotoSpace.profile()), grays.each(proPhotoSpace.toSRGB).alpha(128)},
@@ -317,7 +326,7 @@ func told(t *testing.T, file, colr []byte) []byte {
 // TestColorFiles has the files of testdata/color, which encoders wrote that are
 // not on every machine.
 func TestColorFiles(t *testing.T) {
-	grays := six{gray(200), gray(60), gray(40), gray(128), gray(20), gray(255)}
+	grays := codedGray
 	faint := coded.alpha(128)
 	for name, want := range map[string]six{
 		"p3.avif":                 inChromium[[2]byte{12, 13}],
@@ -334,7 +343,7 @@ func TestColorFiles(t *testing.T) {
 		"multiplied-p3.avif":      inChromium[[2]byte{12, 13}].alpha(128),
 		"pq.jxl":                  inChromium[[2]byte{1, 16}],
 		"hlg-lossy.jxl":           inChromium[[2]byte{9, 18}],
-		"pq-gray.jxl":             {gray(255), gray(26), gray(9), gray(132), gray(1), gray(255)},
+		"pq-gray.jxl":             grayInChromium[16],
 		"p3.jxl":                  inChromium[[2]byte{12, 13}],
 		"multiplied.jxl":          faint,
 	} {

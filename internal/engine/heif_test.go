@@ -14,13 +14,14 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// rotated returns an AVIF or HEIC of libheif's whose pictures are to be seen
-// turned by so many quarters against the clock, as cameras write it.
-func rotated(t *testing.T, file []byte, quarters byte) []byte {
+// withTurn returns an AVIF or HEIC of libheif's whose pictures are to be seen
+// turned: with "irot" by so many quarters against the clock, as cameras write it, with
+// "imir" mirrored.
+func withTurn(t *testing.T, file []byte, kind string, how byte) []byte {
 	t.Helper()
-	property := append(binary.BigEndian.AppendUint32(nil, 9), "irot"...)
+	property := append(binary.BigEndian.AppendUint32(nil, 9), kind...)
 	for item := range itemsOf(t, file) {
-		file = withProperty(t, file, item, true, append(property, quarters))
+		file = withProperty(t, file, item, true, append(property, how))
 	}
 	return file
 }
@@ -115,7 +116,7 @@ func nclx(primaries, transfer byte, full bool) []byte {
 func TestTurnedHEIF(t *testing.T) {
 	for _, f := range []thumb.Format{thumb.AVIF, thumb.HEIC} {
 		for orientation, quarters := range map[int]byte{8: 1, 3: 2, 6: 3} {
-			file := rotated(t, originalFile(t, turned(quadrants(400, 300), orientation), f), quarters)
+			file := withTurn(t, originalFile(t, turned(quadrants(400, 300), orientation), f), "irot", quarters)
 			for _, data := range [][]byte{file, retagged(t, file, f, fmt.Sprintf("-EXIF:Orientation#=%d", orientation))} {
 				for _, tr := range []thumb.Transform{
 					{Width: 100, Height: 100, Method: thumb.Fit}, {Width: 60, Height: 75, Method: thumb.Crop},
@@ -157,7 +158,7 @@ func TestUnsupportedHEIFs(t *testing.T) {
 			return f
 		},
 		"turned before its size": func(t *testing.T, f []byte) []byte {
-			f = rotated(t, f, 1)
+			f = withTurn(t, f, "irot", 1)
 			for _, at := range itemsOf(t, f) {
 				list := f[at+1:][:f[at]]
 				last := list[len(list)-1]

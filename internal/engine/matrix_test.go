@@ -19,28 +19,49 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// campaign takes all of the matrix.
-var campaign = flag.Bool("campaign", false, "render every original of the matrix in every way, and damage each at 40 places")
+// campaign takes all pictures of the matrix.
+var campaign = flag.Bool("campaign", false, "render the pictures of the matrix in all orientations, and damage each")
 
 // TestMatrix is a matrix: each format, each way in which it tells of colors, each
 // depth, with alpha and without, turned and not, and each method and format of a
-// thumbnail. Without -campaign each original has one orientation beside the first
-// and one thumbnail, by turns.
+// thumbnail. Every second picture has one orientation and one thumbnail, by turns;
+// with -campaign, which takes minutes, each has all orientations, and in each of them
+// so many thumbnails that a writer's pictures have all.
 func TestMatrix(t *testing.T) {
 	turn := 0
-	for _, name := range slices.Sorted(maps.Keys(colorWriters)) {
-		for _, c := range matrix(name) {
-			turn++
-			orientations := []int{1, 2 + turn%7}
+	for n, name := range slices.Sorted(maps.Keys(colorWriters)) {
+		made := 0
+		for i, c := range matrix(name) {
+			// Of one writer's colors some with alpha and some without, of the next one's
+			// the others.
+			if !*campaign && !testing.Short() && (i+i/2+n)%2 == 0 {
+				continue
+			}
+			orientations, thumbnails := []int{1 + turn%8}, 1
 			if *campaign {
-				orientations = []int{1, 2, 3, 4, 5, 6, 7, 8}
+				orientations, thumbnails = []int{1, 2, 3, 4, 5, 6, 7, 8}, 3
 			}
-			for i, orientation := range orientations {
+			for _, orientation := range orientations {
+				turn++
 				c.orientation = orientation
-				if file := colorWriters[name](t, c); file != nil {
-					t.Run(fmt.Sprint(name, c), func(t *testing.T) { c.expect(t, name, file, 2*turn+i) })
+				file := colorWriters[name](t, c)
+				if file == nil && !*campaign {
+					c.orientation = 1 // A GIF has no other.
+					file = colorWriters[name](t, c)
 				}
+				if file == nil {
+					continue
+				}
+				made++
+				t.Run(fmt.Sprint(name, c), func(t *testing.T) {
+					for i := range thumbnails {
+						c.expect(t, name, file, 2*turn+7*i)
+					}
+				})
 			}
+		}
+		if made == 0 && !testing.Short() {
+			t.Errorf("%s: no picture", name)
 		}
 	}
 }
@@ -52,9 +73,13 @@ func matrix(name string) (all []colored) {
 	if testing.Short() {
 		every = every[4:6]
 	}
+	samples, isGray := coded, strings.HasSuffix(name, "gray")
+	if isGray {
+		samples = codedGray
+	}
 	for _, codes := range every {
 		for _, alpha := range []uint8{255, 128} {
-			all = append(all, colored{format, coded.alpha(alpha).picture(), codes, 1})
+			all = append(all, colored{format, samples.alpha(alpha).picture(), isGray, codes, 1})
 		}
 	}
 	return all
@@ -67,41 +92,55 @@ func (c colored) String() string {
 
 // want returns the colors that browsers show.
 func (c colored) want() six {
-	want := inChromium[c.codes]
+	samples, want := coded, inChromium[c.codes]
+	if c.isGray {
+		samples, want = codedGray, grayInChromium[c.codes[1]]
+	}
 	if want == (six{}) {
-		want = coded.each(shown(c.codes[0], c.codes[1]))
+		want = samples.each(shown(c.codes[0], c.codes[1]))
 	}
 	return want.alpha(c.upright.NRGBAAt(0, 0).A)
 }
 
-// expect checks a thumbnail of the original in file, the one of a turn, or all of
-// them in a campaign.
+// expect checks a thumbnail of the original in file: the one of a turn.
 func (c colored) expect(t *testing.T, name string, file []byte, turn int) {
 	t.Helper()
 	_, way, _ := strings.Cut(name, ", ")
+	way, _, _ = strings.Cut(way, " ")
 	outputs := matrixOutputs()
-	if !*campaign {
-		turn %= len(outputs)
-		outputs = outputs[turn : turn+1]
+	tr := outputs[turn%len(outputs)]
+	want, tolerance := c.want(), tolerances[way]+4
+	switch {
+	case c.upright.Opaque() && tr.Format == thumb.PNG:
+	case c.upright.Opaque():
+		tolerance += 4
+	case tr.Format == thumb.GIF:
+		return // It has no such alpha.
+	case tr.Format == thumb.JPEG:
+		want, tolerance = want.each(onWhite), tolerance+4
+	default:
+		tolerance += 4
 	}
-	for _, tr := range outputs {
-		want, tolerance := c.want(), tolerances[way]+4
-		switch {
-		case c.upright.Opaque() && tr.Format == thumb.PNG:
-		case c.upright.Opaque():
-			tolerance += 4
-		case tr.Format == thumb.GIF:
-			continue // It has no such alpha.
-		case tr.Format == thumb.JPEG:
-			want, tolerance = want.each(onWhite), tolerance+4
-		default:
-			tolerance += 4
-		}
-		want.expect(t, thumbnail(t, file, tr), tolerance)
-		if t.Failed() {
-			t.Fatalf("%v, %v", tr.Method, tr.Format)
-		}
+	want.expect(t, decode(t, matrixFile(t, file, tr), tr.Format), tolerance)
+	if t.Failed() {
+		t.Fatalf("%v, %v", tr.Method, tr.Format)
 	}
+}
+
+// matrixJob reads JPEG XL, too.
+func matrixJob() wire.Job {
+	job := limits()
+	job.Formats = append(slices.Clone(job.Formats), thumb.JXL)
+	return job
+}
+
+func matrixFile(t *testing.T, file []byte, tr thumb.Transform) []byte {
+	t.Helper()
+	files, results := render(t, file, matrixJob(), tr)
+	if r := results[0]; r.Failure != "" {
+		t.Fatalf("%v %v: %s: %s", tr.Method, tr.Format, r.Failure, r.Detail)
+	}
+	return files[0]
 }
 
 // onWhite returns a color as it shows on white.
@@ -128,6 +167,7 @@ func matrixOutputs() (all []thumb.Transform) {
 type colored struct {
 	format      string
 	upright     *image.NRGBA
+	isGray      bool
 	codes       [2]byte
 	orientation int
 }
@@ -151,10 +191,26 @@ var colorWriters = map[string]func(*testing.T, colored) []byte{
 	"GIF, palette":        func(t *testing.T, c colored) []byte { return c.gif(t) },
 	"AVIF, nclx":          func(t *testing.T, c colored) []byte { return c.heif(t, bimg.AVIF) },
 	"HEIC, nclx":          func(t *testing.T, c colored) []byte { return c.heif(t, bimg.HEIF) },
+
+	"AVIF, nclx 8 bits narrow": func(t *testing.T, c colored) []byte { return c.avifenc(t, 8, "-y", "444", "-r", "limited") },
+	"AVIF, nclx 10 bits":       func(t *testing.T, c colored) []byte { return c.avifenc(t, 10, "-y", "444") },
+	"AVIF, nclx 12 bits":       func(t *testing.T, c colored) []byte { return c.avifenc(t, 12, "-y", "422") },
+	"AVIF, nclx multiplied":    func(t *testing.T, c colored) []byte { return c.avifenc(t, 10, "-y", "444", "-p") },
+	"AVIF, nclx gray":          func(t *testing.T, c colored) []byte { return c.avifenc(t, 8, "-y", "400") },
+	"AVIF, nclx 10 bits gray":  func(t *testing.T, c colored) []byte { return c.avifenc(t, 10, "-y", "400", "-r", "limited") },
+	"AVIF, profile 12 bits":    func(t *testing.T, c colored) []byte { return c.avifenc(t, 12, "profile", "-y", "444") },
+	"HEIC, nclx 10 bits":       func(t *testing.T, c colored) []byte { return c.heifEnc(t, 10, "-p", "chroma=444") },
+	"HEIC, nclx gray":          func(t *testing.T, c colored) []byte { return c.heifEnc(t, 8, "-p", "chroma=420") },
+	"JXL, space":               func(t *testing.T, c colored) []byte { return c.cjxl(t, 8, "-d", "0") },
+	"JXL, space 16 bits":       func(t *testing.T, c colored) []byte { return c.cjxl(t, 16, "-d", "0") },
+	"JXL, space multiplied":    func(t *testing.T, c colored) []byte { return c.cjxl(t, 8, "-d", "0", "--premultiply=1") },
+	"JXL, space gray":          func(t *testing.T, c colored) []byte { return c.cjxl(t, 8, "-d", "0") },
+	"JXL, lossy space":         func(t *testing.T, c colored) []byte { return c.cjxl(t, 16, "-d", "0.1") },
+	"JXL, profile":             func(t *testing.T, c colored) []byte { return c.cjxl(t, 8, "profile", "-d", "0") },
 }
 
 // tolerances are for the colors that an encoder changes.
-var tolerances = map[string]int{"nclx": 3, "profile": 1, "progressive": 1}
+var tolerances = map[string]int{"nclx": 3, "profile": 1, "progressive": 1, "lossy": 3}
 
 // stored returns the picture as it lies in the file.
 func (c colored) stored() *image.NRGBA { return turned(c.upright, c.orientation) }
@@ -176,8 +232,13 @@ func (c colored) palette() image.Image {
 // png returns m as a PNG with the orientation in EXIF.
 func (c colored) png(t *testing.T, m image.Image) []byte {
 	t.Helper()
+	return c.tagged(encodePNG(t, m))
+}
+
+// tagged returns a PNG with the orientation in EXIF, and perhaps other chunks.
+func (c colored) tagged(file []byte, more ...chunk) []byte {
 	block, _ := bytes.CutPrefix(exif{orientation: c.orientation}.bytes(), []byte("Exif\x00\x00"))
-	return withChunks(encodePNG(t, m), chunk{"eXIf", string(block)})
+	return withChunks(file, append([]chunk{{"eXIf", string(block)}}, more...)...)
 }
 
 // profile returns that of the codes, or nil for what it can't tell.
@@ -233,17 +294,17 @@ func (c colored) heif(t *testing.T, to bimg.ImageType) []byte {
 	return c.turned(t, file)
 }
 
-// turned returns a HEIF with the orientation, or nil if that is mirrored.
+// turned returns a HEIF with properties for the orientation.
 func (c colored) turned(t *testing.T, file []byte) []byte {
 	t.Helper()
-	quarters, straight := map[int]byte{1: 0, 8: 1, 3: 2, 6: 3}[c.orientation]
-	switch {
-	case !straight:
-		return nil
-	case quarters == 0:
-		return file
+	turn := heifTurns[c.orientation]
+	if turn.irot > 0 {
+		file = withTurn(t, file, "irot", byte(turn.irot))
 	}
-	return rotated(t, file, quarters)
+	if turn.imir >= 0 {
+		file = withTurn(t, file, "imir", byte(turn.imir))
+	}
+	return file
 }
 
 // gamma returns a PNG that tells its colors as a power and as primaries.
@@ -264,8 +325,7 @@ func (c colored) gamma(t *testing.T) []byte {
 func (c colored) interlaced(t *testing.T) []byte {
 	t.Helper()
 	file := processed(t, encodePNG(t, c.stored()), bimg.Options{Type: bimg.PNG, Interlace: true})
-	block, _ := bytes.CutPrefix(exif{orientation: c.orientation}.bytes(), []byte("Exif\x00\x00"))
-	return withChunks(file, chunk{"eXIf", string(block)}, cICP(c.codes))
+	return c.tagged(file, cICP(c.codes))
 }
 
 func (c colored) progressive(t *testing.T) []byte {
@@ -289,16 +349,19 @@ func (c colored) gif(t *testing.T) []byte {
 // TestDamagedMatrix damages originals of the matrix: cuts them, lets them end in
 // zeros, or in an end marker or another picture. A thumbnail is that of the
 // whole original, or none. A byte that is changed is told by checksums alone, so it
-// may be another picture in other formats, but no failure of the worker's.
+// may be another picture in other formats, but no failure of the worker's. The first
+// picture of each writer is damaged at two places; with -campaign each at 5 of
+// 40, by turns.
 func TestDamagedMatrix(t *testing.T) {
-	places := 2
-	if *campaign {
-		places = 40
-	}
-	tr := thumb.Transform{Width: 60, Height: 40, Method: thumb.Fit, Format: thumb.PNG}
 	for _, name := range slices.Sorted(maps.Keys(colorWriters)) {
 		for i, c := range matrix(name) {
-			if !*campaign && i > 0 {
+			places := []int{10, 30}
+			if *campaign {
+				places = nil
+				for place := range 5 {
+					places = append(places, 8*place+i%8)
+				}
+			} else if i > 0 {
 				break
 			}
 			c.orientation = 6
@@ -307,22 +370,25 @@ func TestDamagedMatrix(t *testing.T) {
 			if c.format == "GIF" || c.format == "TIFF" {
 				c.orientation = 1
 			}
-			file := colorWriters[name](t, c)
-			if file == nil {
-				continue
+			if file := colorWriters[name](t, c); file != nil {
+				t.Run(fmt.Sprint(name, c), func(t *testing.T) { expectDamages(t, file, places) })
 			}
-			whole := thumbnailFile(t, file, tr)
-			t.Run(fmt.Sprint(name, c), func(t *testing.T) {
-				for _, d := range damages {
-					for place := range places {
-						n := len(file) * (2*place + 1) / (2 * places)
-						made, r := render(t, d.of(file, n), limits(), tr)
-						if r[0].Failure == wire.Internal || r[0].Failure == "" && d.name != "flipped" && !bytes.Equal(made[0], whole) {
-							t.Errorf("%s at %d of %d: %q %s", d.name, n, len(file), r[0].Failure, r[0].Detail)
-						}
-					}
-				}
-			})
+		}
+	}
+}
+
+// expectDamages damages a file at some of 40 places in each way.
+func expectDamages(t *testing.T, file []byte, places []int) {
+	t.Helper()
+	tr := thumb.Transform{Width: 60, Height: 40, Method: thumb.Fit, Format: thumb.PNG}
+	whole := matrixFile(t, file, tr)
+	for _, d := range damages {
+		for _, place := range places {
+			n := len(file) * (2*place + 1) / 80
+			made, r := render(t, d.of(file, n), matrixJob(), tr)
+			if r[0].Failure == wire.Internal || r[0].Failure == "" && d.name != "flipped" && !bytes.Equal(made[0], whole) {
+				t.Errorf("%s at %d of %d: %q %s", d.name, n, len(file), r[0].Failure, r[0].Detail)
+			}
 		}
 	}
 }

@@ -25,6 +25,9 @@ needs() {
 		command -v nginx|nginx-light|nginx|test check packages cms
 		command -v systemd-socket-activate|systemd|systemd|test check
 		command -v strace|strace|strace|test
+		command -v avifenc|libavif-bin|libavif-tools|test
+		command -v heif-enc|libheif-examples|libheif-tools|test
+		command -v cjxl|libjxl-tools|libjxl-utils|test
 		command -v exiftool|libimage-exiftool-perl|perl-Image-ExifTool|test
 		command -v mkfs.ext4|e2fsprogs|e2fsprogs|test
 		command -v rsync|rsync|rsync|test
