@@ -5,6 +5,7 @@ package probe
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 )
 
 // Profile is what an ICC profile says of itself. The zero Profile is of no use.
@@ -24,14 +25,15 @@ type Profile struct {
 // ReadProfile reads an ICC profile as far as Profile tells of it. What it does
 // not understand is not sRGB.
 func ReadProfile(profile []byte) Profile {
-	if len(profile) < 132 || string(profile[36:40]) != "acsp" {
+	space := profileSpace(profile)
+	if space == "" {
 		return Profile{}
 	}
 	tags := profileTags(profile)
 	_, perceptual := tags["A2B0"]
 	_, relative := tags["A2B1"]
 	p := Profile{
-		Space:      string(profile[16:20]),
+		Space:      space,
 		Perceptual: perceptual && !relative,
 	}
 	// Tables take precedence over matrix and curves.
@@ -61,16 +63,34 @@ var srgbColorants = map[string][3]float64{
 
 const colorantTolerance, curveTolerance = 0.0008, 0.0015
 
+// A profile has a head, with the number of its tags, then a list of where these are,
+// and then their data.
+const headLength, tagLength, mostTags = 132, 12, 100
+
+// profileSpace returns the space of a profile's pixels, or nothing if it is none.
+func profileSpace(head []byte) string {
+	if len(head) < headLength || string(head[36:40]) != "acsp" {
+		return ""
+	}
+	return string(head[16:20])
+}
+
+func tagCount(head []byte) int64 { return int64(binary.BigEndian.Uint32(head[headLength-4:])) }
+
+// tagRange returns where the data of an entry of the list is in the profile.
+func tagRange(entry []byte) (from, to int64) {
+	from = int64(binary.BigEndian.Uint32(entry[4:]))
+	return from, from + int64(binary.BigEndian.Uint32(entry[8:]))
+}
+
 func profileTags(profile []byte) map[string][]byte {
-	count := binary.BigEndian.Uint32(profile[128:])
-	if count > 100 || len(profile) < int(132+12*count) {
+	count := tagCount(profile)
+	if count > mostTags || int64(len(profile)) < headLength+tagLength*count {
 		return nil
 	}
 	tags := make(map[string][]byte, count)
-	for i := range int(count) {
-		entry := profile[132+12*i:]
-		from := int64(binary.BigEndian.Uint32(entry[4:]))
-		to := from + int64(binary.BigEndian.Uint32(entry[8:]))
+	for entry := range slices.Chunk(profile[headLength:][:tagLength*count], tagLength) {
+		from, to := tagRange(entry)
 		if to > int64(len(profile)) {
 			return nil
 		}

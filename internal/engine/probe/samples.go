@@ -225,7 +225,7 @@ func most(tag uint16) uint64 {
 
 // numbers returns the numbers of an entry, as many as most says, or nil if they
 // are of another type. It returns ErrTruncated if the file ends before the last
-// value, for example of a profile, or ends in zeros that a profile has not.
+// value, for example of a profile, or ends in zeros instead of a profile's data.
 func (t tiffReader) numbers(entry []byte) ([]uint64, error) {
 	tag, kind := t.order.Uint16(entry), t.order.Uint16(entry[2:])
 	size := numberSizes[kind]
@@ -234,7 +234,7 @@ func (t tiffReader) numbers(entry []byte) ([]uint64, error) {
 	if err := t.checkEnd(kind, count, place); err != nil {
 		return nil, err
 	}
-	if tag == tagProfile && count > leastTail && int64(t.number(place)+count) >= t.zeros+leastTail {
+	if tag == tagProfile && count > leastTail && t.isUnwritten(int64(t.number(place)), int64(count)) {
 		return nil, ErrTruncated
 	}
 	if size == 0 || count == 0 {

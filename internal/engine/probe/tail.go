@@ -70,12 +70,23 @@ func (t tiffReader) checkTail(d directory, x pixels) error {
 	if x.tiled {
 		chunks = d[tagTiles]
 	}
-	for i, chunk := range chunks {
-		if chunk < uint64(t.zeros) && (t.zeros-1-int64(chunk))/tail.row < tail.rows && tail.isCopy(chunks, i) {
-			return fmt.Errorf("%w: only zeros from byte %d on", ErrTruncated, t.zeros)
-		}
+	if i := lastBefore(chunks, uint64(t.zeros)); i >= 0 && tail.isCopy(chunks, i) {
+		return fmt.Errorf("%w: only zeros from byte %d on", ErrTruncated, t.zeros)
 	}
 	return nil
+}
+
+// lastBefore returns which of the chunks at the given places is the last before a
+// place, or -1. It alone can have the byte before it: chunks do not overlap, but in a
+// hostile file a million of them may.
+func lastBefore(chunks []uint64, place uint64) int {
+	last := -1
+	for i, chunk := range chunks {
+		if chunk < place && (last < 0 || chunk > chunks[last]) {
+			last = i
+		}
+	}
+	return last
 }
 
 func newTIFFTail(d directory, x pixels) tiffTail {
@@ -92,6 +103,29 @@ func newTIFFTail(d directory, x pixels) tiffTail {
 	}
 	t.row, t.pixel = (width*bits+7)/8, max(bits/8, 1)
 	return t
+}
+
+// isUnwritten reports whether a profile ends in zeros of an unfinished copy. Zeros
+// behind the data of all its tags are padding.
+func (t tiffReader) isUnwritten(at, length int64) bool {
+	if at+length < t.zeros+leastTail {
+		return false
+	}
+	head := readAt(t.file, at, headLength)
+	if profileSpace(head) == "" || tagCount(head) > mostTags {
+		return true
+	}
+	tags := readAt(t.file, at+headLength, tagLength*tagCount(head))
+	end := at + headLength + int64(len(tags))
+	// The last byte that a table has to have may be the zero of a size.
+	if tags == nil || end >= t.zeros+4 {
+		return true
+	}
+	for tag := range slices.Chunk(tags, tagLength) {
+		_, to := tagRange(tag)
+		end = max(end, at+to)
+	}
+	return end >= t.zeros+leastTail
 }
 
 // zerosOf returns where the zeros begin that a file ends in, or its size.
@@ -113,6 +147,9 @@ func (t tiffTail) isCopy(chunks []uint64, i int) bool {
 	from := int64(chunks[i])
 	last := t.zeros - 1 - from
 	y := last / t.row
+	if y >= t.rows {
+		return false
+	}
 	// The pixel of the last byte was written, maybe in part.
 	x := (last%t.row/t.pixel + 1) * t.pixel
 	run := leastRun * t.pixel

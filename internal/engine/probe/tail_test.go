@@ -213,19 +213,81 @@ func TestBlackTIFF(t *testing.T) {
 	}
 }
 
-// TestUnwrittenProfile has a profile behind the samples, of which the file has
-// zeros.
-func TestUnwrittenProfile(t *testing.T) {
+// withLastProfile returns a picture with so many bytes behind its samples, which are
+// its profile.
+func withLastProfile(profile []byte) []byte {
 	p := plainTIFFs[0]
-	for written, want := range map[int]error{2000: nil, 1000: ErrTruncated, 0: ErrTruncated} {
-		file := p.file(func(int, int) []byte { return p.pixel(9) })
-		entry := bytes.Index(file, []byte{305 & 255, 305 >> 8, 2, 0})
-		b := binary.LittleEndian.AppendUint16(nil, tagProfile)
-		b = binary.LittleEndian.AppendUint32(append(b, 7, 0), 2000)
-		copy(file[entry:], binary.LittleEndian.AppendUint32(b, uint32(len(file))))
-		file = slices.Concat(file, bytes.Repeat([]byte{7}, written), make([]byte, 2000-written))
-		if err := p.read(file); !errors.Is(err, want) {
+	file := p.file(func(int, int) []byte { return p.pixel(9) })
+	entry := bytes.Index(file, []byte{305 & 255, 305 >> 8, 2, 0})
+	b := binary.LittleEndian.AppendUint16(nil, tagProfile)
+	b = binary.LittleEndian.AppendUint32(append(b, 7, 0), uint32(len(profile)))
+	copy(file[entry:], binary.LittleEndian.AppendUint32(b, uint32(len(file))))
+	return slices.Concat(file, profile)
+}
+
+// TestUnwrittenProfile has a profile behind the samples, of which the file has
+// zeros: in place of its data, or behind all of that.
+func TestUnwrittenProfile(t *testing.T) {
+	const data, padding = 2000, 3000
+	profile := append(slices.Concat(make([]byte, 16), []byte("RGB XYZ "), make([]byte, 12), []byte("acsp"), make([]byte, 88)), 0, 0, 0, 2)
+	for i, kind := range []string{"rTRC", "A2B0"} {
+		profile = binary.BigEndian.AppendUint32(append(profile, kind...), uint32(200+1000*i))
+		profile = binary.BigEndian.AppendUint32(profile, 1000-uint32(200*i))
+	}
+	table := len(profile)
+	profile = append(profile, bytes.Repeat([]byte{7}, data-table)...)
+	profile = append(profile, make([]byte, padding)...)
+	for written, want := range map[int]error{
+		data: nil, data - leastTail + 1: nil, data - leastTail: ErrTruncated, 1300: ErrTruncated,
+		table: ErrTruncated, table - 4: ErrTruncated, table - 12: ErrTruncated, 100: ErrTruncated, 0: ErrTruncated,
+	} {
+		file := withLastProfile(slices.Concat(profile[:written], make([]byte, len(profile)-written)))
+		if err := plainTIFFs[0].read(file); !errors.Is(err, want) {
 			t.Errorf("%d bytes of a profile: %v, want %v", written, err, want)
 		}
+	}
+	hostile := slices.Clone(profile)
+	copy(hostile[headLength-4:], "\xff\xff\xff\xff")
+	for name, bad := range map[string][]byte{"of many tags": hostile, "of no kind": make([]byte, 5000)} {
+		if err := plainTIFFs[0].read(withLastProfile(bad)); !errors.Is(err, ErrTruncated) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// countingFile counts the bytes that are read of a file.
+type countingFile struct {
+	*bytes.Reader
+	read int
+}
+
+func (c *countingFile) ReadAt(p []byte, at int64) (int, error) {
+	n, err := c.Reader.ReadAt(p, at)
+	c.read += n
+	return n, err
+}
+
+// TestManyStrips has a list of strips that all are at one place, where the zeros
+// begin in the second of its long rows. Whatever it is, each byte is read a few times.
+func TestManyStrips(t *testing.T) {
+	const strips, width = 1 << 12, 10_000
+	p := plainTIFF{width: width, height: strips, bits: 8, samples: 1, rows: 1}
+	row := bytes.Repeat([]byte{9}, width)
+	file := p.file(func(x, y int) []byte { return row[x:][:1] })
+	file = file[:len(file)-(strips-2)*width]
+	begin := len(file) - 2*width
+	clear(file[begin+width+width/2:])
+	clear(file[begin+width/2 : begin+width]) // so that none of them is a copy
+	list := bytes.Index(file, []byte{tagStrips & 255, tagStrips >> 8, 4, 0})
+	places := file[binary.LittleEndian.Uint32(file[list+8:]):][:4*strips]
+	for at := range slices.Chunk(places, 4) {
+		binary.LittleEndian.PutUint32(at, uint32(begin))
+	}
+	rows := bytes.Index(file, []byte{tagRowsPerStrip & 255, tagRowsPerStrip >> 8, 4, 0})
+	binary.LittleEndian.PutUint32(file[rows+8:], strips)
+	counting := &countingFile{Reader: bytes.NewReader(file)}
+	_, err := ReadTIFF(counting, int64(len(file)))
+	if counting.read > 8*len(file) {
+		t.Errorf("%d bytes were read of %d: %v", counting.read, len(file), err)
 	}
 }
