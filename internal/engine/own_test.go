@@ -117,3 +117,28 @@ func TestLongSegmentsOfColors(t *testing.T) {
 		}
 	}
 }
+
+// TestPNGsThatAreNotStripped has files of which no part is a PNG that shows the same.
+func TestPNGsThatAreNotStripped(t *testing.T) {
+	m := discs(color.NRGBA{240, 240, 230, 255})
+	whole := encodePNG(t, m)
+	const signature, header = 8, 8 + 12 + 13
+	text := withChunks(whole, chunk{"tEXt", "Comment\x00" + secret})[header:]
+	wrong := bytes.Clone(whole)
+	wrong[header-1] ^= 1
+	if stripPNG(bytes.Clone(whole)) == nil {
+		t.Fatal("a whole one has none either")
+	}
+	for name, file := range map[string][]byte{
+		"no header":              slices.Concat(whole[:signature], whole[header:]),
+		"a text before a header": slices.Concat(whole[:signature], text[:len(text)-len(whole)+header], whole[signature:]),
+		"a wrong checksum":       wrong,
+		"no end":                 whole[:len(whole)-12],
+		"a cut":                  whole[:len(whole)/2],
+		"16 bits":                encodePNG(t, converted(m, image.NewNRGBA64(m.Bounds()))),
+	} {
+		if stripPNG(file) != nil {
+			t.Errorf("%s: stripped", name)
+		}
+	}
+}
