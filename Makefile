@@ -103,8 +103,8 @@ asan: export CGO_CFLAGS = -g -O1 -fsanitize=undefined -fno-sanitize-recover=unde
 asan: export CGO_LDFLAGS = -fsanitize=undefined
 asan:
 	@$(SETUP) test
-	CC=gcc $(GO) test -asan -count=1 -timeout 30m -skip '$(UNMEASURED)|LookAsTheyShould' $(ASAN) ./internal/engine -mutants 40
-	CC=gcc $(GO) test -asan -count=1 -timeout 30m ./internal/engine/jpeg ./internal/engine/plane ./internal/engine/png
+	CC=gcc $(GO) test -asan -count=1 -timeout 60m -skip '$(UNMEASURED)|LookAsTheyShould' $(ASAN) ./internal/engine -mutants 40
+	CC=gcc $(GO) test -asan -count=1 -timeout 60m ./internal/engine/jpeg ./internal/engine/plane ./internal/engine/png
 
 check: $(TOOLS)/staticcheck $(TOOLS)/golangci-lint
 	@$(SETUP) check
