@@ -125,6 +125,29 @@ func TestSlowDown(t *testing.T) {
 	}
 }
 
+// A key that no store can have is missing without a question: stores answer it with other
+// errors.
+func TestLongKeys(t *testing.T) {
+	b := open(t, serve(t, func(w http.ResponseWriter, _ *http.Request) { refuse(w, 400, "KeyTooLongError") }), nil)
+	name := strings.Repeat("long/", 300) + "a.jpg"
+	_, err := read(t, b, name)
+	for _, err := range []error{err, b.Ask(name)} {
+		if !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("got %v, want %v", err, fs.ErrNotExist)
+		}
+	}
+}
+
+func TestPagesAreBounded(t *testing.T) {
+	var p pages
+	for range 2 * mostPages {
+		p.keep(new(page))
+	}
+	if n := len(p.list); n != mostPages {
+		t.Errorf("%d pages are kept, want %d", n, mostPages)
+	}
+}
+
 // An endpoint on a private address is not dialed unless the site allows it.
 func TestGuard(t *testing.T) {
 	var asked atomic.Int64
