@@ -119,7 +119,7 @@ check: $(TOOLS)/staticcheck $(TOOLS)/golangci-lint
 	$(TOOLS)/golangci-lint run
 	mandoc -T lint -W warning packaging/man/*
 	sh packaging/scripts/check-units.sh
-	shellcheck packaging/scripts/*.sh packaging/deb/p*[mt] packaging/rpm/p* testdata/*.sh internal/test/boot/*.sh .ci/run
+	shellcheck packaging/scripts/*.sh packaging/nginx.sh packaging/deb/p*[mt] packaging/rpm/p* testdata/*.sh internal/test/boot/*.sh .ci/run
 
 # What the packages hold and do; as root also their scripts.
 check-packages: $(TOOLS)/nfpm

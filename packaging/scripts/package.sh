@@ -45,6 +45,10 @@ gzip -9n <CHANGELOG.md >"$stage/changelog.gz"
 third_party | gzip -9n >"$stage/third-party.gz"
 sed 's/^SocketGroup=.*/SocketGroup=nginx/' packaging/systemd/thumbd.socket >"$stage/rpm/thumbd.socket"
 cat packaging/sysusers.d/thumbd.conf packaging/rpm/sysusers.conf >"$stage/rpm/sysusers.conf"
+for script in packaging/deb/p*[mt] packaging/rpm/p*; do
+	mkdir -p "$stage/${script%/*}"
+	sed -e '\,^\. packaging/nginx\.sh$,{' -e 'r packaging/nginx.sh' -e 'd' -e '}' "$script" >"$stage/$script"
+done
 cat >"$stage/changelog.yaml" <<EOF
 - semver: "$VERSION-1"
   date: $(date -u -d "@$SOURCE_DATE_EPOCH" +%Y-%m-%dT%H:%M:%SZ)

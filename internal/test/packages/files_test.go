@@ -207,22 +207,36 @@ func TestNginxTakesPackagedFiles(t *testing.T) {
 		}
 	}
 	dir = filepath.Join(dir, "etc/nginx")
+	put(t, filepath.Join(dir, "sites-enabled/a"), []byte(userOfAll), 0o644)
+	nginxTakes(t, dir)
+}
+
+// userOfAll is a server block with each file that the packages have for one.
+const userOfAll = `server {
+	listen unix:server.sock;
+	location ^~ /thumbs/ {
+		root /var/cache/thumbd/gallery;
+		try_files $uri$thumbd_variant @thumbd;
+		include snippets/thumbd-auth.conf;
+	}
+	location ^~ /documents/ { include snippets/thumbd-files.conf; }
+	location ^~ /_thumbd/original/ { include snippets/thumbd-original.conf; }
+	location @own { include snippets/thumbd-proxy.conf; }
+	include snippets/thumbd.conf;
+	include snippets/thumbd-inplace.conf;
+}
+`
+
+// nginxTakes fails the test unless nginx starts with conf.d and sites-enabled of dir.
+func nginxTakes(t *testing.T, dir string) {
+	t.Helper()
 	put(t, filepath.Join(dir, "nginx.conf"), []byte(`
 pid nginx.pid; error_log stderr; events {}
 http {
 	access_log off;
 	client_body_temp_path t; proxy_temp_path t; fastcgi_temp_path t; uwsgi_temp_path t; scgi_temp_path t;
 	include conf.d/*.conf;
-	server {
-		listen unix:server.sock;
-		location ^~ /thumbs/ {
-			root /var/cache/thumbd/gallery;
-			try_files $uri$thumbd_variant @thumbd;
-			include snippets/thumbd-auth.conf;
-		}
-		location ^~ /documents/ { include snippets/thumbd-files.conf; }
-		include snippets/thumbd.conf;
-	}
+	include sites-enabled/*;
 }`), 0o644)
 	t.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin")
 	output(t, "nginx", "-t", "-q", "-p", dir+"/", "-c", filepath.Join(dir, "nginx.conf"))

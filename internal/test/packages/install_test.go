@@ -200,7 +200,9 @@ func TestRpmScripts(t *testing.T) {
 		"systemd-update-helper install-system-units thumbd.socket",
 		"systemctl --quiet is-enabled thumbd.socket",
 		"systemctl daemon-reload",
-		"systemctl start thumbd.socket")
+		"systemctl start thumbd.socket",
+		"nginx -t -q",
+		"systemctl try-reload-or-restart nginx.service")
 	calls(t, "upgrade", r.rpm(t, "--upgrade", next),
 		"systemd-sysusers thumbd.conf",
 		"systemd-tmpfiles --create thumbd.conf",
@@ -210,7 +212,10 @@ func TestRpmScripts(t *testing.T) {
 	put(t, r.path("/var/cache/thumbd/gallery/a.jpg"), []byte("a thumbnail"), 0o644)
 	put(t, r.path("/etc/thumbd/thumbd.toml"), []byte("# changed"), 0o644)
 	put(t, r.path("/etc/thumbd/sites.d/gallery.toml"), []byte("a site"), 0o644)
-	calls(t, "remove", r.rpm(t, "--erase", "thumbd"), "systemd-update-helper remove-system-units thumbd.socket thumbd-metrics.socket thumbd-gc.timer thumbd.service")
+	calls(t, "remove", r.rpm(t, "--erase", "thumbd"),
+		"systemd-update-helper remove-system-units thumbd.socket thumbd-metrics.socket thumbd-gc.timer thumbd.service",
+		"nginx -t -q",
+		"systemctl try-reload-or-restart nginx.service")
 	for _, path := range []string{"/etc/thumbd/thumbd.toml.rpmsave", "/etc/thumbd/sites.d/gallery.toml", "/var/cache/thumbd/gallery/a.jpg"} {
 		if !r.exists(path) {
 			t.Errorf("remove took %s away", path)
@@ -229,5 +234,7 @@ func TestRpmScriptsWithThePresetDisabled(t *testing.T) {
 		"systemd-sysusers thumbd.conf",
 		"systemd-tmpfiles --create thumbd.conf",
 		"systemd-update-helper install-system-units thumbd.socket",
-		"systemctl --quiet is-enabled thumbd.socket")
+		"systemctl --quiet is-enabled thumbd.socket",
+		"nginx -t -q",
+		"systemctl try-reload-or-restart nginx.service")
 }

@@ -178,42 +178,62 @@ func TestUpgradeOfADebKeepsWhatWasRemoved(t *testing.T) {
 
 // nginx starts without the package: in place of its include each file has what is
 // included, closed if it is to protect something, until the package comes back.
-func TestRemovalOfADebClosesNginxsFiles(t *testing.T) {
-	r := newRoot(t)
-	r.dpkg(t, "--install", deb(t))
-	edited := map[string]string{
-		"nginx/snippets/thumbd-proxy.conf": "internal;\n",
-		"nginx/snippets/thumbd-auth.conf":  "# mine\n\t" + "include " + share + "/nginx/snippets/thumbd-auth.conf;\nadd_header X a;\n",
-		"thumbd/thumbd.toml":               "# a site\n",
-	}
-	for name, text := range edited {
-		put(t, r.path("/etc/"+name), []byte(text), 0o644)
-	}
-	if err := os.Chmod(r.path("/etc/nginx/snippets/thumbd-auth.conf"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	r.dpkg(t, "--remove", "thumbd")
-	if r.exists(share) {
-		t.Errorf("%s is left", share)
-	}
-	for _, name := range placed {
-		got, err := os.ReadFile(r.path("/etc/" + name))
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-		text, ok := edited[name]
-		if !ok {
-			text = template(t, name)
-		}
-		if diff := cmp.Diff(closed(t, name, text), string(got)); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
-		}
-	}
-	r.dpkg(t, "--install", deb(t))
-	r.holds(t, "install again", edited)
-	fi, err := os.Stat(r.path("/etc/nginx/snippets/thumbd-auth.conf"))
-	if err != nil || fi.Mode().Perm() != 0o600 {
-		t.Errorf("the mode of an edited file is %v, %v", fi.Mode(), err)
+func TestRemovalClosesNginxsFiles(t *testing.T) {
+	for kind, do := range map[string]struct{ install, remove func(r root) }{
+		"deb": {
+			func(r root) { r.dpkg(t, "--install", deb(t)) },
+			func(r root) { r.dpkg(t, "--remove", "thumbd") },
+		},
+		"rpm": {
+			func(r root) { r.rpm(t, "--install", rpm(t)) },
+			func(r root) { r.rpm(t, "--erase", "thumbd") },
+		},
+	} {
+		t.Run(kind, func(t *testing.T) {
+			r := newRoot(t)
+			do.install(r)
+			// A whole server block: nginx takes it afterwards, too.
+			put(t, r.path("/etc/nginx/sites-enabled/a"), []byte(userOfAll), 0o644)
+			edited := map[string]string{
+				"nginx/snippets/thumbd-proxy.conf": "internal;\n",
+				"nginx/snippets/thumbd-auth.conf":  "# mine\n\t" + "include " + share + "/nginx/snippets/thumbd-auth.conf;\nadd_header X a;\n",
+			}
+			for name, text := range edited {
+				put(t, r.path("/etc/"+name), []byte(text), 0o644)
+			}
+			if err := os.Chmod(r.path("/etc/nginx/snippets/thumbd-auth.conf"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			do.remove(r)
+			if r.exists(share) {
+				t.Errorf("%s is left", share)
+			}
+			for _, name := range placed[:len(placed)-1] {
+				got, err := os.ReadFile(r.path("/etc/" + name))
+				if err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+				text, ok := edited[name]
+				if !ok {
+					text = template(t, name)
+				}
+				if diff := cmp.Diff(closed(t, name, text), string(got)); diff != "" {
+					t.Errorf("%s (-want +got):\n%s", name, diff)
+				}
+			}
+			nginxTakes(t, r.path("/etc/nginx"))
+			do.install(r)
+			r.holds(t, "install again", edited)
+			fi, err := os.Stat(r.path("/etc/nginx/snippets/thumbd-auth.conf"))
+			if err != nil || fi.Mode().Perm() != 0o600 {
+				t.Errorf("the mode of an edited file is %v, %v", fi.Mode(), err)
+			}
+			for _, left := range []string{"closed", "thumbd-closed", "dpkg-new", "rpmsave"} {
+				if found, err := filepath.Glob(r.path("/etc/nginx/*/*." + left)); err != nil || len(found) > 0 {
+					t.Errorf("left behind: %q, %v", found, err)
+				}
+			}
+		})
 	}
 }
 
@@ -242,22 +262,30 @@ func closed(t *testing.T, name, text string) string {
 	return b.String()
 }
 
-// A purge leaves nginx the files that it still uses, and no others.
-func TestPurgeOfADebLeavesNginxWhatItUses(t *testing.T) {
+// nginx keeps the files that it still uses, and no others, if a deb is purged or an rpm
+// removed.
+func TestPurgeLeavesNginxWhatItUses(t *testing.T) {
 	for text, stays := range map[string]bool{
 		"server { include snippets/thumbd.conf; }\n":                   true,
 		"server { location /a { auth_request_set $thumbd_proof 1; } }": true,
 		"# include snippets/thumbd.conf;\nserver { }\n":                false,
 	} {
-		r := newRoot(t)
-		r.dpkg(t, "--install", deb(t))
-		site := r.path("/etc/nginx/sites-enabled/thumbd.conf")
-		put(t, site, []byte(text), 0o644)
-		r.dpkg(t, "--purge", "thumbd")
-		for _, name := range placed {
-			want := stays && strings.HasPrefix(name, "nginx/")
-			if got := r.exists("/etc/" + name); got != want {
-				t.Errorf("%q: /etc/%s is there: %v, want %v", text, name, got, want)
+		for _, kind := range []string{"deb", "rpm"} {
+			r := newRoot(t)
+			if site := r.path("/etc/nginx/sites-enabled/thumbd.conf"); kind == "deb" {
+				r.dpkg(t, "--install", deb(t))
+				put(t, site, []byte(text), 0o644)
+				r.dpkg(t, "--purge", "thumbd")
+			} else {
+				r.rpm(t, "--install", rpm(t))
+				put(t, site, []byte(text), 0o644)
+				r.rpm(t, "--erase", "thumbd")
+			}
+			for _, name := range placed {
+				want := stays && strings.HasPrefix(name, "nginx/")
+				if got := r.exists("/etc/" + name); got != want {
+					t.Errorf("%s, %q: /etc/%s is there: %v, want %v", kind, text, name, got, want)
+				}
 			}
 		}
 	}
