@@ -55,6 +55,9 @@ func checkCommand() *cobra.Command {
 			if err := errors.Join(append(s.probe(false), warnUnlisted(cmd, file, s.probeOrigins())...)...); err != nil {
 				return err
 			}
+			if err := checkRights(cmd, file, c); err != nil {
+				return err
+			}
 			for _, site := range s.sites {
 				if presets := site.ChangedPresets(); presets != nil {
 					fmt.Fprintf(cmd.OutOrStdout(), "note: %s: site %s: the next reload purges the thumbnails of presets that were removed, renamed or changed: %s\n",
@@ -68,6 +71,22 @@ func checkCommand() *cobra.Command {
 	configFlag(cmd, &file)
 	cmd.Flags().BoolVar(&reload, "reload", false, "test what a reload depends on, and no folders; no warnings")
 	return cmd
+}
+
+// checkRights looks at the folders as the service's user.
+func checkRights(cmd *cobra.Command, file string, c *config.Config) error {
+	o, err := newOnlooker(cmd.Context())
+	if err != nil {
+		return err
+	}
+	if o.Note != "" {
+		fmt.Fprintf(cmd.OutOrStdout(), "note: %s: %s\n", file, o.Note)
+	}
+	wrong, warnings := o.folders(c)
+	for _, w := range warnings {
+		fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s: %s\n", file, w)
+	}
+	return errors.Join(wrong...)
 }
 
 // loadable returns the error with which the daemon would refuse a configuration. It

@@ -21,6 +21,7 @@ import (
 	"thumbd/internal/newsite"
 	"thumbd/internal/newsite/migrate"
 	"thumbd/internal/nginxconf"
+	"thumbd/internal/rights"
 	"thumbd/internal/shell"
 	"thumbd/internal/systemd"
 	"thumbd/internal/thumb"
@@ -64,7 +65,11 @@ func initCommand() *cobra.Command {
 			if err := writeMigrated(cmd.OutOrStdout(), settings); err != nil {
 				return err
 			}
-			return writeSteps(cmd.OutOrStdout(), added, nginxLines(cmd.Context(), added.Site, []string{nginxProgram()}))
+			o, err := newOnlooker(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return writeSteps(cmd.OutOrStdout(), added, nginxLines(cmd.Context(), added.Site, []string{nginxProgram()}), newMachine(o, systemd.Booted()))
 		},
 	}
 	configFlag(cmd, &file)
@@ -197,9 +202,25 @@ func tryLine(s *config.Site) string {
 	return command
 }
 
+// machine is on what a site is made: the commands differ without systemd, for example
+// in a container.
+type machine struct {
+	onlooker          onlooker
+	booted            bool   // by systemd
+	owner             string // of trees
+	load, reloadNginx string
+}
+
+func newMachine(o onlooker, booted bool) machine {
+	if booted {
+		return machine{o, true, "thumbd", "systemctl try-reload-or-restart " + unit, "nginx -t && systemctl reload nginx"}
+	}
+	return machine{o, false, o.Name, "send thumbd serve the signal HUP, or restart its container", "nginx -t && nginx -s reload"}
+}
+
 // writeSteps writes the steps that a site still needs, with the lines for nginx's
 // server block.
-func writeSteps(w io.Writer, a newsite.Added, lines []string) error {
+func writeSteps(w io.Writer, a newsite.Added, lines []string, m machine) error {
 	s := a.Site
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s has [site.%s] now", a.File, s.Thumb.Name)
@@ -226,21 +247,29 @@ func writeSteps(w io.Writer, a newsite.Added, lines []string) error {
 		where += ", " + strings.Join(s.Thumb.Hosts, " ")
 	}
 	say("In nginx's configuration, in "+where+":", lines...)
-	restart := "systemctl try-reload-or-restart " + unit
 	outside := s.Thumb.DocumentRoot != systemd.Cache && !strings.HasPrefix(s.Thumb.DocumentRoot, systemd.Cache+"/")
 	if outside {
-		say("Make the folder of the thumbnails:", shell.Line("install", "-d", "-o", "thumbd", "-g", "thumbd", s.Thumb.DocumentRoot))
+		say("Make the folder of the thumbnails:", shell.Line("install", "-d", "-o", m.owner, s.Thumb.DocumentRoot))
 	}
-	if lines := systemd.DropIn(s.Originals, s.Thumb.DocumentRoot); len(lines) > 0 {
-		restart = "systemctl try-restart " + unit
+	sight, err := rights.Originals(s.Originals, s.OriginalFormats, m.onlooker.User)
+	switch {
+	case s.Fetch != nil || err != nil: // nobody can look there, or it is not there yet
+	case !sight.Sees():
+		say("So far, "+sight.String()+". To let it:", sight.Cure()...)
+	case m.onlooker.Note != "":
+		fmt.Fprintf(&b, "\nNote: %s.\n", m.onlooker.Note)
+	}
+	load := m.load
+	if lines := systemd.DropIn(s.Originals, s.Thumb.DocumentRoot); len(lines) > 0 && m.booted {
+		load = "systemctl try-restart " + unit
 		say("The unit keeps thumbd out of these folders. With `systemctl edit "+unit+"` add:", lines...)
 	}
-	if s.Fetch != nil {
+	if s.Fetch != nil && m.booted {
 		say("The unit has no network. Where it has no drop-in yet that gives it one:", systemd.NetworkDropIn...)
 	}
-	say("Then:", restart, "nginx -t && systemctl reload nginx", "thumbd doctor")
+	say("Then:", load, m.reloadNginx, "thumbd doctor")
 	say("A thumbnail to try:", tryLine(s))
-	_, err := io.WriteString(w, b.String())
+	_, err = io.WriteString(w, b.String())
 	return err
 }
 

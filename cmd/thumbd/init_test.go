@@ -12,7 +12,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"thumbd/internal/asuser"
 	"thumbd/internal/config"
+	"thumbd/internal/newsite"
 	"thumbd/internal/thumb"
 )
 
@@ -179,4 +181,79 @@ func TestTheLineToTryIsRight(t *testing.T) {
 			t.Errorf("%v: %s: %v", scheme, strings.Join(args, " "), err)
 		}
 	}
+}
+
+// The steps name no systemctl on a machine that systemd does not run, and the drop-in
+// of the unit on one that it runs. What the service's user can't read is named with its
+// cure.
+func TestStepsAreForTheMachine(t *testing.T) {
+	self, err := asuser.Self()
+	if err != nil {
+		t.Fatal(err)
+	}
+	home := added(t, "/home/me/pictures", "/srv/small")
+	for booted, want := range map[bool][]string{
+		true: {
+			"systemctl edit thumbd.service", "ProtectHome=tmpfs", "BindReadOnlyPaths=/home/me/pictures", "ReadWritePaths=/srv/small",
+			"install -d -o thumbd /srv/small", "systemctl try-restart thumbd.service", "systemctl reload nginx",
+		},
+		false: {"install -d -o " + self.Name + " /srv/small", "signal HUP", "nginx -t && nginx -s reload"},
+	} {
+		text := steps(t, home, newMachine(onlooker{User: self}, booted))
+		for _, line := range want {
+			if !strings.Contains(text, line) {
+				t.Errorf("booted %v: no %q in\n%s", booted, line, text)
+			}
+		}
+		if got := strings.Contains(text, "systemctl"); got != booted {
+			t.Errorf("booted %v:\n%s", booted, text)
+		}
+	}
+	if text := steps(t, added(t, t.TempDir(), "/var/cache/thumbd/a"), newMachine(onlooker{User: self, Note: "nobody knows"}, true)); !strings.Contains(text, "\nNote: nobody knows.\n") {
+		t.Errorf("no note in\n%s", text)
+	}
+}
+
+func TestStepsLetTheServiceReadOriginals(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can look as another user")
+	}
+	nobody, err := asuser.Lookup("nobody", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	pictures := filepath.Join(dir, "app", "pictures")
+	if err := os.MkdirAll(pictures, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(pictures, "a.jpg"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text := steps(t, added(t, pictures, "/var/cache/thumbd/a"), newMachine(onlooker{User: nobody}, true))
+	for _, want := range []string{
+		"user nobody can't read " + pictures, filepath.Join(dir, "app"),
+		"\n    setfacl -m u:nobody:x " + filepath.Join(dir, "app") + "\n",
+		"\n    setfacl -R -m u:nobody:rX -m d:u:nobody:rX " + pictures + "\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+}
+
+func added(t *testing.T, originals, root string) newsite.Added {
+	t.Helper()
+	s := &config.Site{Originals: originals, OriginalFormats: thumb.DefaultFormats()}
+	s.Thumb = thumb.Site{Name: "a", Prefix: "/a/", DocumentRoot: root, Scheme: thumb.Signed}
+	return newsite.Added{File: "a.toml", Site: s}
+}
+
+func steps(t *testing.T, a newsite.Added, m machine) string {
+	t.Helper()
+	var b strings.Builder
+	if err := writeSteps(&b, a, []string{"a line"}, m); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
 }

@@ -17,6 +17,7 @@ import (
 	"thumbd/internal/config"
 	"thumbd/internal/files"
 	"thumbd/internal/originals"
+	"thumbd/internal/rights"
 	"thumbd/internal/sign"
 	"thumbd/internal/source"
 	"thumbd/internal/thumb"
@@ -35,7 +36,11 @@ func verifyCommand() *cobra.Command {
 			if err != nil {
 				return usage{err}
 			}
-			v := verifier{out: cmd.OutOrStdout(), config: c, token: token}
+			o, err := newOnlooker(cmd.Context())
+			if err != nil {
+				return err
+			}
+			v := verifier{out: cmd.OutOrStdout(), config: c, token: token, as: o}
 			if err := v.url(args[0]); err != nil {
 				return refusal{err}
 			}
@@ -54,6 +59,7 @@ type verifier struct {
 	out    io.Writer
 	config *config.Config
 	token  string
+	as     onlooker
 	host   string
 	query  string
 	uri    string // decoded
@@ -191,7 +197,22 @@ func (v *verifier) original(s *config.Site, t thumb.Thumb) error {
 		return err
 	}
 	v.say("original", "%q", from.Path(name))
-	return nil
+	if s.Fetch != nil {
+		return nil
+	}
+	return v.readable(from.Path(name))
+}
+
+// readable tells whether the service's user can read a file, which is there.
+func (v *verifier) readable(path string) error {
+	if v.as.Note != "" {
+		v.say("rights", "%s", v.as.Note)
+	}
+	s, err := rights.File(path, v.as.User)
+	if err != nil || s.Sees() {
+		return err
+	}
+	return fmt.Errorf("%s; to mend it: %s", s, strings.Join(s.Cure(), "; "))
 }
 
 // access tells of each proof that the site takes.
@@ -253,5 +274,5 @@ func (v *verifier) files(c *config.Files) error {
 		return err
 	}
 	v.say("file", "%q", s.File(d))
-	return nil
+	return v.readable(s.File(d))
 }

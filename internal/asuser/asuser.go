@@ -10,6 +10,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -31,23 +32,28 @@ type User struct {
 var ErrNotRoot = errors.New("only root can try what another user may do")
 
 // Lookup returns the user of that name with the group of the other name, or
-// with the user's own where that is empty.
-func Lookup(name, group string) (User, error) {
+// with the user's own where that is empty, and with more groups.
+func Lookup(name, group string, more ...string) (User, error) {
 	u, err := user.Lookup(name)
+	if err != nil {
+		return User{}, err
+	}
+	ids, err := u.GroupIds()
 	if err != nil {
 		return User{}, err
 	}
 	gid := u.Gid
 	if group != "" {
-		g, err := user.LookupGroup(group)
+		if gid, err = groupID(group); err != nil {
+			return User{}, err
+		}
+	}
+	for _, name := range more {
+		id, err := groupID(name)
 		if err != nil {
 			return User{}, err
 		}
-		gid = g.Gid
-	}
-	ids, err := u.GroupIds()
-	if err != nil {
-		return User{}, err
+		ids = append(ids, id)
 	}
 	found := User{Name: u.Username}
 	if found.UID, err = strconv.Atoi(u.Uid); err != nil {
@@ -64,6 +70,25 @@ func Lookup(name, group string) (User, error) {
 		found.Groups = append(found.Groups, n)
 	}
 	return found, nil
+}
+
+func groupID(name string) (string, error) {
+	g, err := user.LookupGroup(name)
+	if err != nil {
+		return "", err
+	}
+	return g.Gid, nil
+}
+
+// Self returns the user that this process has, with its groups.
+func Self() (User, error) {
+	u := User{Name: strconv.Itoa(os.Geteuid()), UID: os.Geteuid(), GID: os.Getegid()}
+	if found, err := user.LookupId(u.Name); err == nil {
+		u.Name = found.Username
+	}
+	var err error
+	u.Groups, err = os.Getgroups()
+	return u, err
 }
 
 // Do calls f as u, and returns its error. All that f does as u must be system
@@ -111,6 +136,56 @@ func (u User) Obstacle(path string, mode uint32) (string, error) {
 		return nil
 	})
 	return found, err
+}
+
+// Denied returns those of absolute paths that u may not use in that mode of access(2).
+func (u User) Denied(mode uint32, paths []string) ([]string, error) {
+	var denied []string
+	err := u.Do(func() error {
+		for _, path := range paths {
+			if isDenied(path, mode) {
+				denied = append(denied, path)
+			}
+		}
+		return nil
+	})
+	return denied, err
+}
+
+// Closed returns the folders on the way to the folder at an absolute path that u may not
+// enter, and path itself if u may not use it in that mode of access(2). Each is looked
+// at by itself, as if those above it were open.
+func (u User) Closed(path string, mode uint32) ([]string, error) {
+	var folders []string
+	var opened []int
+	defer func() {
+		for _, fd := range opened {
+			unix.Close(fd)
+		}
+	}()
+	for at := filepath.Clean(path); ; at = filepath.Dir(at) {
+		fd, err := unix.Open(at, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err == nil {
+			folders, opened = append(folders, at), append(opened, fd)
+		}
+		if at == "/" {
+			break
+		}
+	}
+	var closed []string
+	err := u.Do(func() error {
+		for i, at := range slices.Backward(folders) {
+			need := uint32(unix.X_OK)
+			if at == filepath.Clean(path) {
+				need = mode
+			}
+			if err := unix.Faccessat(opened[i], ".", need, 0); errors.Is(err, unix.EACCES) || errors.Is(err, unix.EROFS) {
+				closed = append(closed, at)
+			}
+		}
+		return nil
+	})
+	return closed, err
 }
 
 func isDenied(path string, mode uint32) bool {

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"thumbd/internal/systemd"
 )
 
 // Options name the installation that is examined.
@@ -86,7 +88,7 @@ var checks = []struct {
 // Run makes all checks. As it tries the chain live, it makes a thumbnail of
 // each site, which it removes again.
 func Run(ctx context.Context, o Options) Result {
-	v := &visit{Options: o, result: Result{Version: o.Version, File: o.File, Findings: []Finding{}}}
+	v := &visit{Options: o, booted: systemd.Booted(), result: Result{Version: o.Version, File: o.File, Findings: []Finding{}}}
 	for _, c := range checks {
 		v.now = Check{Name: c.name, Status: OK}
 		said := c.run(v, ctx)

@@ -20,6 +20,7 @@ import (
 	"thumbd/internal/admin"
 	"thumbd/internal/asuser"
 	"thumbd/internal/config"
+	"thumbd/internal/rights"
 	"thumbd/internal/shell"
 	"thumbd/internal/systemd"
 	"thumbd/internal/watch"
@@ -45,6 +46,7 @@ var troubles = map[string]string{
 func (v *visit) folders(context.Context) string {
 	if v.host == nil || v.config == nil || v.host.Checksum == "" {
 		v.watchable()
+		v.readable()
 		return v.skip("no daemon at work to ask")
 	}
 	for _, t := range v.host.Troubles {
@@ -61,12 +63,79 @@ func (v *visit) folders(context.Context) string {
 		case "watch":
 			cure = v.cureWatch
 		}
-		v.find(troubles[t.Kind], t.Name, t.Text, cure(t)...)
+		text := t.Text
+		if s, err := v.look(t.Kind, t.Name); err == nil && !s.Sees() {
+			text += "; " + s.String()
+		}
+		v.find(troubles[t.Kind], t.Name, text, cure(t)...)
 	}
+	v.readable()
 	if len(v.host.Troubles) > 0 {
 		return fmt.Sprintf("the daemon, as user %s, has met %d that it can't use", v.host.User, len(v.host.Troubles))
 	}
 	return fmt.Sprintf("the daemon, as user %s, reads originals and writes trees", v.host.User)
+}
+
+// user returns the user of the daemon that answers, or else of its unit.
+func (v *visit) user() (asuser.User, error) {
+	if v.managed && (v.host == nil || v.host.User == v.service["User"]) {
+		return rights.OfUnit(v.service)
+	}
+	if v.host == nil {
+		return asuser.User{}, rights.ErrNoService
+	}
+	return asuser.Lookup(v.host.User, "")
+}
+
+// readable looks as the daemon's user at what is in the folders that it reads. It
+// leaves out what the daemon has met with already.
+func (v *visit) readable() {
+	if v.config == nil {
+		return
+	}
+	for i := range v.config.Sites {
+		v.sight("originals", v.config.Sites[i].Thumb.Name, "share")
+	}
+	for i := range v.config.Files {
+		v.sight("files", v.config.Files[i].Where.Name)
+	}
+}
+
+// look looks as the daemon's user at the originals of a site or the files of a section,
+// which are admin.Trouble's kinds.
+func (v *visit) look(kind, name string) (rights.Sight, error) {
+	u, err := v.user()
+	if err != nil {
+		return rights.Sight{}, err
+	}
+	i := slices.IndexFunc(v.config.Sites, func(s config.Site) bool { return s.Thumb.Name == name && s.Fetch == nil })
+	if kind == "originals" && i >= 0 {
+		return rights.Originals(v.config.Sites[i].Originals, v.config.Sites[i].OriginalFormats, u)
+	}
+	i = slices.IndexFunc(v.config.Files, func(f config.Files) bool { return f.Where.Name == name })
+	if kind == "files" && i >= 0 {
+		return rights.Look(v.config.Files[i].Root, u, rights.All)
+	}
+	return rights.Sight{}, fs.ErrNotExist
+}
+
+// sight finds what of a folder can't be read, unless the daemon has a trouble with it,
+// of the same kind or another one. Only root can look as another user.
+func (v *visit) sight(kind, name string, others ...string) {
+	met := func(t admin.Trouble) bool {
+		return t.Name == name && (t.Kind == kind || slices.Contains(others, t.Kind))
+	}
+	if v.host != nil && slices.ContainsFunc(v.host.Troubles, met) {
+		return
+	}
+	s, err := v.look(kind, name)
+	switch {
+	case err != nil || s.Sees():
+	case s.Blind():
+		v.find(troubles[kind], name, s.String(), s.Cure()...)
+	default:
+		v.find("partly-unreadable", name, s.String(), s.Cure()...)
+	}
 }
 
 // watchable looks, if the daemon can't be asked, whether the limit of inotify lets
@@ -158,10 +227,6 @@ func (v *visit) cureFolder(t admin.Trouble) []string {
 	if t.Kind == "spool" {
 		path, write = existing(v.config.Spool), v.config.Spool
 	}
-	mode := uint32(unix.R_OK | unix.X_OK)
-	if write != "" {
-		mode |= unix.W_OK
-	}
 	if t.Kind == "watermark" || t.Kind == "placeholder" || path == "" {
 		return []string{"let user " + v.host.User + " read the image that it names", v.restart()}
 	}
@@ -171,22 +236,25 @@ func (v *visit) cureFolder(t admin.Trouble) []string {
 		}
 		return v.withDropIn([]string{shell.Line("install", "-d", "-o", v.host.User, "-g", v.host.User, write)}, read, write)
 	}
-	u, err := asuser.Lookup(v.host.User, "")
+	if write == "" {
+		s, err := v.look(t.Kind, t.Name)
+		if err != nil {
+			return []string{"let user " + v.host.User + " read " + path}
+		}
+		return v.withDropIn(s.Cure(), read, "")
+	}
+	if fi, err := os.Stat(path); err == nil && !fi.IsDir() {
+		return v.withDropIn([]string{shell.Line("mv", path, path+".away")}, read, write)
+	}
+	u, err := v.user()
 	if err != nil {
-		return []string{"let user " + v.host.User + " use " + path}
+		return []string{"let user " + v.host.User + " write " + path}
 	}
-	blocked, err := u.Obstacle(path, mode)
-	switch {
-	case err != nil:
-		return []string{"let user " + v.host.User + " use " + path}
-	case blocked == "":
-		return v.withDropIn(nil, read, write)
-	case blocked == path && write != "":
-		return v.withDropIn([]string{shell.Line("chown", v.host.User+":", path)}, read, write)
-	case blocked == path:
-		return v.withDropIn([]string{shell.Line("setfacl", "-R", "-m", "u:"+v.host.User+":rX", "-m", "d:u:"+v.host.User+":rX", path)}, read, write)
+	closed, err := u.Closed(path, unix.R_OK|unix.W_OK|unix.X_OK)
+	if err != nil {
+		return []string{"let user " + v.host.User + " write " + path}
 	}
-	return v.withDropIn([]string{shell.Line("setfacl", "-m", "u:"+v.host.User+":x", blocked)}, read, write)
+	return v.withDropIn(rights.Writing(u, path, closed), read, write)
 }
 
 // withDropIn adds the drop-in that the unit needs to commands.

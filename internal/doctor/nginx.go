@@ -69,7 +69,7 @@ func (v *visit) nginxRunning(ctx context.Context) string {
 		_, err = os.Stat(fmt.Sprintf("/proc/%d", pid))
 	}
 	if err != nil {
-		v.find("nginx-not-running", v.conf.PIDFile(), "there is no process of that ID", "systemctl enable --now nginx")
+		v.find("nginx-not-running", v.conf.PIDFile(), "there is no process of that ID", startNginx)
 		return "it does not run"
 	}
 	loaded, changed, err := awaitReload(ctx, pid, v.conf.Files)

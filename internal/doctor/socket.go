@@ -17,6 +17,8 @@ import (
 
 	"thumbd/internal/admin"
 	"thumbd/internal/config"
+	"thumbd/internal/keep"
+	"thumbd/internal/publish"
 	"thumbd/internal/shell"
 	"thumbd/internal/systemd"
 )
@@ -52,8 +54,12 @@ func (v *visit) socket(context.Context) string {
 	err = v.worker.Do(func() error { return connect(v.at) })
 	switch {
 	case errors.Is(err, unix.EACCES):
-		v.find("socket-rights", v.at, fmt.Sprintf("nginx's workers, user %s, may not connect: it is %v of group %s", v.worker.Name, fi.Mode().Perm(), groupOf(fi)),
-			"systemctl edit "+socketUnit+"\n[Socket]\nSocketGroup="+groupName(v.worker.GID), "systemctl restart "+socketUnit)
+		group := groupName(v.worker.GID)
+		cure := []string{"systemctl edit " + socketUnit + "\n[Socket]\nSocketGroup=" + group, "systemctl restart " + socketUnit}
+		if !v.booted {
+			cure = []string{"start thumbd serve --listen " + shell.Quote(v.at) + ",group=" + group}
+		}
+		v.find("socket-rights", v.at, fmt.Sprintf("nginx's workers, user %s, may not connect: it is %v of group %s", v.worker.Name, fi.Mode().Perm(), groupOf(fi)), cure...)
 	case errors.Is(err, unix.ECONNREFUSED):
 		v.find("socket-dead", v.at, "nobody listens on it", "systemctl restart "+socketUnit)
 	case err != nil:
@@ -137,10 +143,25 @@ func (v *visit) daemon(ctx context.Context) string {
 		v.find("configuration", v.host.File, fmt.Sprintf("the daemon, as user %s, has refused it: %s", v.host.User, v.host.Refused), v.reload())
 	case v.config != nil && v.host.Checksum != v.config.Checksum():
 		v.find("not-reloaded", v.File, "it has changed since the daemon loaded it", v.reload())
+		v.presets()
 	case v.config != nil && v.host.Unwell != "":
 		v.find("daemon-unwell", "", v.host.Unwell, journal, v.restart())
 	}
 	return fmt.Sprintf("process %d, version %s, user %s", v.host.PID, v.host.Version, v.host.User)
+}
+
+// presets finds the presets whose thumbnails the reload that is due purges.
+func (v *visit) presets() {
+	for i := range v.config.Sites {
+		s := &v.config.Sites[i].Thumb
+		tree := publish.New(s.DocumentRoot, s.Prefix, nil)
+		gone := (&keep.Site{Thumb: s, Tree: tree}).ChangedPresets()
+		tree.Close()
+		if gone != nil {
+			v.find("presets-changed", s.Name, "the reload purges the thumbnails of presets that were removed, renamed or changed: "+strings.Join(gone, ", "),
+				"to keep them, first write the presets as they were into "+v.config.FileOf("site."+s.Name), v.reload())
+		}
+	}
 }
 
 // silent says that the daemon does not answer at a socket.

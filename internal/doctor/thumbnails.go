@@ -105,11 +105,14 @@ func (v *visit) try(ctx context.Context, s *config.Site) string {
 	if slices.ContainsFunc(v.host.Troubles, func(t admin.Trouble) bool { return t.Kind == "share" && t.Name == s.Thumb.Name }) {
 		return "not tried: its originals do not answer"
 	}
-	names, blocked := probe.Originals(s, v.config.OriginalBytes, v.host.User)
-	if blocked != "" {
-		v.find("originals-unreadable", where, fmt.Sprintf("user %s can't read %s", v.host.User, blocked), shell.Line("setfacl", "-m", "u:"+v.host.User+":r", blocked))
+	u, err := v.user()
+	if err != nil {
+		return fmt.Sprintf("not tried: %v", err)
 	}
-	probes := probe.New(s, names, maxTried)
+	probes := probe.New(s, probe.Originals(s, v.config.OriginalBytes, u), maxTried)
+	if len(probes) == 0 && v.has("originals-unreadable") {
+		return "not tried: its originals can't be read"
+	}
 	if len(probes) == 0 {
 		v.find("no-original", where, "there is no picture in "+s.Originals+" of which a thumbnail is missing, to try one", "put a picture there", "thumbd doctor")
 		return "nothing to try"
@@ -244,7 +247,7 @@ func (v *visit) refused(ctx context.Context, p *probe.Probe, routes []route) {
 func (v *visit) explain(a probe.Answer) (what string, cure []string) {
 	if a.Err != nil {
 		if errors.Is(a.Err, unix.ECONNREFUSED) {
-			return "nobody listens there", []string{"systemctl enable --now nginx", reloadNginx}
+			return "nobody listens there", []string{startNginx, reloadNginx}
 		}
 		return a.Err.Error(), []string{reloadNginx}
 	}

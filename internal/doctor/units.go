@@ -20,10 +20,10 @@ func (v *visit) systemd(ctx context.Context) string {
 	if os.Geteuid() != 0 {
 		v.find("no-root", "", "only root can see all of an installation: some checks are left out", "sudo thumbd doctor")
 	}
-	if _, err := os.Stat("/run/systemd/system"); err != nil {
+	if !v.booted {
 		return v.skip("systemd does not run this machine: no units to look at")
 	}
-	names := slices.Concat([]string{"LoadState", "ActiveState", "SubState", "UnitFileState", "Result", "ExecMainStatus", "ExecMainCode", "NRestarts", "NeedDaemonReload", "DropInPaths", "User", "Listen", "Backlog"},
+	names := slices.Concat([]string{"LoadState", "ActiveState", "SubState", "UnitFileState", "Result", "ExecMainStatus", "ExecMainCode", "NRestarts", "NeedDaemonReload", "DropInPaths", "User", "Group", "SupplementaryGroups", "Listen", "Backlog"},
 		hardenedNames(), systemd.NetworkProperties)
 	var err error
 	if v.service, err = systemd.Properties(ctx, serviceUnit, names...); err != nil {

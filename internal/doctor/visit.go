@@ -12,6 +12,7 @@ import (
 	"thumbd/internal/asuser"
 	"thumbd/internal/config"
 	"thumbd/internal/nginxconf"
+	"thumbd/internal/shell"
 )
 
 // The units that the packages install, and the path of nginx's socket then.
@@ -28,6 +29,7 @@ type visit struct {
 	result Result
 	now    Check // the one that is being made
 
+	booted    bool              // systemd runs this machine
 	managed   bool              // by systemd
 	service   map[string]string // its properties
 	listening map[string]string // those of the socket's unit
@@ -50,7 +52,7 @@ func (v *visit) find(name, where, what string, cure ...string) {
 	if status == Wrong || v.now.Status == OK || v.now.Status == Skipped {
 		v.now.Status = status
 	}
-	f := Finding{Name: name, Status: status, Check: v.now.Name, Where: oneLine(where), What: oneLine(what), Cure: cure}
+	f := Finding{Name: name, Status: status, Check: v.now.Name, Where: oneLine(where), What: oneLine(what), Cure: v.here(cure)}
 	same := func(x Finding) bool { return x.Name == f.Name && x.Where == f.Where && x.What == f.What }
 	if !slices.ContainsFunc(v.result.Findings, same) {
 		v.result.Findings = append(v.result.Findings, f)
@@ -85,6 +87,32 @@ func (v *visit) restart() string {
 }
 
 const reloadNginx = "nginx -t && systemctl reload nginx"
+
+// startNginx starts nginx now and after each boot.
+const startNginx = "systemctl enable --now nginx"
+
+// here returns the commands of a cure for this machine. systemd does not run each one,
+// for example no container.
+func (v *visit) here(cure []string) []string {
+	if v.booted {
+		return cure
+	}
+	listen := "start thumbd serve --listen " + shell.Quote(v.at)
+	plain := map[string]string{
+		reloadNginx:                            "nginx -t && nginx -s reload",
+		startNginx:                             "start nginx",
+		journal:                                "see the log of thumbd, which it writes to stderr",
+		"systemctl restart " + socketUnit:      listen,
+		"systemctl enable --now " + socketUnit: listen,
+	}
+	cure = slices.Clone(cure)
+	for i, line := range cure {
+		if other, ok := plain[line]; ok {
+			cure[i] = other
+		}
+	}
+	return cure
+}
 
 // steps are the cures in order, and the commands that follow them. A command that
 // several findings need comes once, after all that must come before it.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/activation"
@@ -86,6 +87,13 @@ func one(name string, found []net.Listener) (net.Listener, error) {
 		return nil, fmt.Errorf("sockets from systemd: want one stream socket with FileDescriptorName=%s, have %d", name, len(found))
 	}
 	return found[0], nil
+}
+
+// Booted reports whether systemd runs this machine, as sd_booted(3) does. In most
+// containers it does not.
+func Booted() bool {
+	fi, err := os.Lstat("/run/systemd/system")
+	return err == nil && fi.IsDir()
 }
 
 // Notify sends the daemon's state, lines as in sd_notify(3), for example READY=1,

@@ -27,21 +27,17 @@ const maxNames = 500
 var spelt = map[string]string{"jpeg": "jpg", "jpe": "jpg", "tif": "tiff", "heif": "heic"}
 
 // Originals returns names of a site's originals, of at most that many bytes,
-// that the user of that name can read, in the order of the folders. If all are
-// unreadable, blocked is the first of them.
+// that u can read, in the order of the folders.
 //
 // As in the daemon, the site's folder may be a link to a folder, and an original
 // a link to a file below that folder.
-func Originals(s *config.Site, most int64, reader string) (names []string, blocked string) {
-	u, err := asuser.Lookup(reader, "")
-	if err != nil {
-		return nil, ""
-	}
+func Originals(s *config.Site, most int64, u asuser.User) []string {
 	// A walk does not follow a link that it begins at.
 	folder, err := filepath.EvalSymlinks(s.Originals)
 	if err != nil {
-		return nil, ""
+		return nil
 	}
+	var names []string
 	looked := 0
 	// What can't be read is left out; the daemon has told of the folder itself.
 	_ = filepath.WalkDir(folder, func(at string, d fs.DirEntry, err error) error {
@@ -58,15 +54,10 @@ func Originals(s *config.Site, most int64, reader string) (names []string, block
 		}
 		if in, err := u.Obstacle(at, unix.R_OK); err == nil && in == "" {
 			names = append(names, strings.TrimPrefix(at, folder+"/"))
-		} else if blocked == "" {
-			blocked = at
 		}
 		return nil
 	})
-	if len(names) > 0 {
-		blocked = ""
-	}
-	return names, blocked
+	return names
 }
 
 // skipped leaves out d, and all that is in it.

@@ -49,7 +49,7 @@ func TestDoctorAsksForThumbnails(t *testing.T) {
 		"a protected site that is open":      {options: open, want: []string{"auth-missing", "probe-miss"}, cure: "snippets/thumbd-auth.conf"},
 		"a protected site that is half open": {options: half, want: []string{"auth-missing", "probe-open"}, cure: "snippets/thumbd-auth.conf"},
 		"tokens that somebody else makes":    {options: publicKeys, want: []string{"probe-untried"}, cure: "thumbd verify"},
-		"no worker":                          {options: rig.Options{Env: []string{"THUMBD_RENDER=/nonexistent/render"}}, want: []string{"no-worker"}, cure: "journalctl"},
+		"no worker":                          {options: rig.Options{Env: []string{"THUMBD_RENDER=/nonexistent/render"}}, want: []string{"no-worker"}, cure: "see the log of thumbd"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if len(tt.options.Sites) == 0 {
@@ -108,7 +108,7 @@ func TestDoctorFindsWhatTheDaemonMayNot(t *testing.T) {
 	}{
 		"a folder above the originals": {filepath.Join(originals, "closed"), 0o700, "originals-unreadable", ":x " + filepath.Join(originals, "closed")},
 		"the folder of the originals":  {filepath.Join(originals, "closed", "in"), 0o711, "originals-unreadable", ":rX " + filepath.Join(originals, "closed", "in")},
-		"the originals":                {filepath.Join(originals, "closed", "in", "a.jpg"), 0o600, "originals-unreadable", ":r "},
+		"the originals":                {filepath.Join(originals, "closed", "in", "a.jpg"), 0o600, "originals-unreadable", ":rX " + filepath.Join(originals, "closed", "in")},
 		"a folder above the tree":      {filepath.Join(r.Dir, "root"), 0o500, "", ""},
 		"the tree":                     {filepath.Join(r.Root("gallery"), "thumbs"), 0o555, "tree-unwritable", "chown nobody: "},
 	} {
@@ -193,7 +193,7 @@ func TestDoctorHearsTheDaemon(t *testing.T) {
 		"another version":         {fmt.Sprintf(`{"checksum": %q, "version": "99.0"}`, checksum), "daemon-outdated", "restart thumbd"},
 		"formats":                 {`{"vips": "8.15", "formats": ["avif can't be written by the installed libvips; install libheif-plugin-aomenc"]}`, "formats-missing", "install what it says"},
 		"an incomplete sandbox":   {`{"vips": "8.15", "missing": ["landlock"]}`, "sandbox-incomplete", "kernel"},
-		"one that is unwell":      {fmt.Sprintf(`{"checksum": %q, "unwell": "a worker is stuck"}`, checksum), "daemon-unwell", "journalctl"},
+		"one that is unwell":      {fmt.Sprintf(`{"checksum": %q, "unwell": "a worker is stuck"}`, checksum), "daemon-unwell", "see the log of thumbd"},
 		"a refused configuration": {`{"refused": "thumbd.toml:3: keys: permission denied"}`, "configuration", "kill -HUP "},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"thumbd/internal/asuser"
+	"thumbd/internal/config"
+	"thumbd/internal/rights"
+)
+
+// onlooker looks at folders as the service's user.
+type onlooker struct {
+	asuser.User
+	Note string // why it is another user, or ""
+}
+
+// newOnlooker returns the service's user, or who we are if that can't be.
+func newOnlooker(ctx context.Context) (onlooker, error) {
+	u, err := rights.Service(ctx)
+	if err == nil {
+		err = u.Do(func() error { return nil })
+	}
+	if err == nil {
+		return onlooker{User: u}, nil
+	}
+	self, serr := asuser.Self()
+	note := fmt.Sprintf("folders are looked at as user %s: %v", self.Name, err)
+	if errors.Is(err, asuser.ErrNotRoot) {
+		note = fmt.Sprintf("folders are looked at as user %s, not as user %s: %v", self.Name, u.Name, err)
+	}
+	return onlooker{self, note}, serr
+}
+
+// folders returns an error for each folder of c that the user can't use, and a warning
+// for each that the user can read in part.
+func (o onlooker) folders(c *config.Config) (wrong []error, warnings []string) {
+	see := func(section string, s rights.Sight, err error) {
+		switch text := section + ": " + s.String() + cureText(s.Cure()); {
+		case err != nil || s.Sees(): // what is not there the probe tells
+		case s.Blind():
+			wrong = append(wrong, errors.New(text))
+		default:
+			warnings = append(warnings, text)
+		}
+	}
+	for i := range c.Sites {
+		s := &c.Sites[i]
+		section := "site " + s.Thumb.Name
+		if s.Fetch == nil {
+			sight, err := rights.Originals(s.Originals, s.OriginalFormats, o.User)
+			see(section, sight, err)
+		}
+		tree := existing(filepath.Join(s.Thumb.DocumentRoot, s.Thumb.Prefix))
+		if closed, err := o.Closed(tree, unix.R_OK|unix.W_OK|unix.X_OK); err == nil && len(closed) > 0 {
+			wrong = append(wrong, fmt.Errorf("%s: user %s can't write %s: closed to it: %s%s",
+				section, o.Name, tree, strings.Join(closed, ", "), cureText(rights.Writing(o.User, tree, closed))))
+		}
+	}
+	for _, f := range c.Files {
+		sight, err := rights.Look(f.Root, o.User, rights.All)
+		see("files "+f.Where.Name, sight, err)
+	}
+	return wrong, warnings
+}
+
+// cureText returns commands as the end of a message.
+func cureText(commands []string) string {
+	if len(commands) == 0 {
+		return ""
+	}
+	return "; to mend it:\n\t" + strings.Join(commands, "\n\t")
+}
+
+// existing returns path, or the nearest folder above it that exists.
+func existing(path string) string {
+	for path != "/" {
+		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+			return path
+		}
+		path = filepath.Dir(path)
+	}
+	return path
+}
