@@ -31,7 +31,7 @@ needs() {
 		command -v exiftool|libimage-exiftool-perl|perl-Image-ExifTool|test
 		command -v mkfs.ext4|e2fsprogs|e2fsprogs|test
 		command -v rsync|rsync|rsync|test
-		command -v promtool|prometheus|golang-github-prometheus|test
+		command -v promtool|prometheus|golang-github-prometheus|test boot
 		command -v apache2|apache2-bin|httpd|others
 		test -e /usr/lib/apache2/modules/mod_xsendfile.so|libapache2-mod-xsendfile|mod_xsendfile|others
 		command -v lighttpd|lighttpd|lighttpd|others
@@ -74,6 +74,7 @@ needs() {
 		command -v apt-ftparchive|apt-utils|apt-utils|repo
 		command -v createrepo_c|createrepo-c|createrepo_c|repo
 		command -v rpmsign|rpm|rpm-sign|repo
+		command -v setfacl|acl|acl|test boot
 		command -v debootstrap|debootstrap|debootstrap|boot
 		command -v systemd-nspawn|systemd-container|systemd-container|boot
 		command -v buildah|buildah|buildah|image

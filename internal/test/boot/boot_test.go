@@ -53,7 +53,7 @@ func TestInstalledPackage(t *testing.T) {
 				Image:   image,
 				Program: program,
 				Args:    []string{"-test.v", "-test.run=" + *selected},
-				Folders: map[string]string{"dist/repo": repo, "tree": tree},
+				Folders: map[string]string{"dist/repo": repo, "tree": tree, "host": "/usr/bin"},
 				Limit:   limit,
 			}, t.Output())
 			if err != nil {
