@@ -87,6 +87,12 @@ func must2(_ int, err error) { must(err) }
 // kept is an output that the order "keep" kept.
 var kept *os.File
 
+// hang answers nothing and ends with the daemon, unless it is killed before.
+func hang(conn *net.UnixConn) {
+	_, _ = io.Copy(io.Discard, conn)
+	os.Exit(1)
+}
+
 // obey does what the original says.
 func obey(conn *net.UnixConn, job wire.Job, files, marks []*os.File) {
 	text, _ := io.ReadAll(files[0])
@@ -115,10 +121,10 @@ func obey(conn *net.UnixConn, job wire.Job, files, marks []*os.File) {
 		for range 4 * mostThreads() {
 			go func() {
 				runtime.LockOSThread()
-				time.Sleep(time.Hour)
+				select {}
 			}()
 		}
-		time.Sleep(time.Hour)
+		hang(conn)
 	case "keep":
 		fd, err := unix.Dup(int(files[1].Fd()))
 		must(err)
@@ -143,7 +149,7 @@ func obey(conn *net.UnixConn, job wire.Job, files, marks []*os.File) {
 	case "hang", "hang over 13":
 		for _, t := range job.Outputs {
 			if order == "hang" || t.Width == 13 {
-				time.Sleep(time.Hour)
+				hang(conn)
 			}
 		}
 	case "frames over 13":

@@ -25,6 +25,7 @@ const (
 )
 
 func TestStartWithABadConfiguration(t *testing.T) {
+	t.Parallel()
 	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}, Stopped: true})
 	good := configuration(t, r)
 	configure(t, r, broken+good)
@@ -62,6 +63,7 @@ func health(t *testing.T, r *rig.Rig) rig.Response {
 
 // A thumbd with a socket of its own has nobody to keep the socket for.
 func TestListenWithABadConfiguration(t *testing.T) {
+	t.Parallel()
 	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}, Stopped: true})
 	// nginx is up before it is told to stop.
 	get(t, r, "/")
@@ -108,6 +110,7 @@ func installWorker(t *testing.T, path, fault string) {
 
 // While no worker can be started requests wait, and are answered when one can.
 func TestWorkerProgramGoesAndComesBack(t *testing.T) {
+	t.Parallel()
 	program := filepath.Join(t.TempDir(), "render")
 	installWorker(t, program, sound)
 	r := start(t, rig.Options{

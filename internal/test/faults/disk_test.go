@@ -97,6 +97,7 @@ func TestDiskTrouble(t *testing.T) {
 		}, "publish"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}, TOML: "[daemon]\nworkers = 1"})
 			dir := r.File("gallery", "/thumbs")
 			tt.mount(t, dir)
@@ -112,7 +113,7 @@ func TestDiskTrouble(t *testing.T) {
 			picture(t, get(t, r, rig.Escape(first)), "jpeg", 20, 20)
 			end()
 			published(t, r, other, 30, 30)
-			toldOnce(t, r, uri, tt.cause)
+			toldOnce(t, r, 0, uri, tt.cause)
 		})
 	}
 }
@@ -120,6 +121,7 @@ func TestDiskTrouble(t *testing.T) {
 // The power is cut: what has been synced is there, of all else only what the
 // journal has. Every name of a thumbnail holds all of it.
 func TestPowerCut(t *testing.T) {
+	t.Parallel()
 	needMounts(t)
 	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}})
 	dir := r.File("gallery", "/thumbs")

@@ -13,7 +13,6 @@ import (
 )
 
 func TestWorkerFailures(t *testing.T) {
-	originals := jpgs(t)
 	for name, tt := range map[string]struct {
 		fault  string
 		status int
@@ -26,6 +25,8 @@ func TestWorkerFailures(t *testing.T) {
 		"an original that keeps changing":  {touch, 503, "original-changed", "", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			originals := jpgs(t)
 			r := start(t, rig.Options{
 				Sites: []rig.Site{gallery(t, originals)},
 				TOML:  "[daemon]\nworkers = 1\n[limits]\nrender_time = \"1s\"",
@@ -49,6 +50,7 @@ func TestWorkerFailures(t *testing.T) {
 }
 
 func TestOriginalThatChangesOnce(t *testing.T) {
+	t.Parallel()
 	originals := jpgs(t)
 	path := filepath.Join(originals, "a.jpg")
 	if err := os.Chtimes(path, time.Time{}, old); err != nil {
@@ -67,6 +69,7 @@ func TestOriginalThatChangesOnce(t *testing.T) {
 }
 
 func TestQueueFull(t *testing.T) {
+	t.Parallel()
 	path := newGate(t)
 	r := start(t, rig.Options{
 		Sites: []rig.Site{gallery(t, jpgs(t))},
@@ -126,6 +129,7 @@ func TestQueueTime(t *testing.T) {
 // A client that goes away does not take the render from the one that comes
 // after it: a second job would wait at the gate for ever.
 func TestClientGoesAway(t *testing.T) {
+	t.Parallel()
 	path := newGate(t)
 	r := start(t, rig.Options{
 		Sites: []rig.Site{gallery(t, jpgs(t))},

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -29,33 +30,39 @@ const memoryGrowth = 24 << 10
 // Whatever a file has become, it is answered in time, nothing is published
 // that is not whole, and the daemon neither ends nor grows.
 func TestMutatedOriginals(t *testing.T) {
+	t.Parallel()
 	dir := folder(t, nil)
 	random := random(t)
 	samples := hostileSamples(t)
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, dir)}})
+	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, dir)}, TOML: "[limits]\nqueue_time = \"1m\""})
 	var before int
 	pid := r.DaemonPID()
 	answers := make(map[string]int)
-	n := times(500, 20_000)
-	for i := range n {
-		name := fmt.Sprintf("%d.jpg", i)
-		put(t, filepath.Join(dir, name), mutate(random, samples[i%len(samples)]))
-		ext := []string{"jpg", "png", "webp", "gif"}[i/len(samples)%4]
-		resp := do(t, r, rig.Request{Target: target(name, "40x30_crop_frames=1", ext), Direct: true})
-		answer := fmt.Sprint(resp.Status, " ", resp.Header.Get("X-Thumbd-Reason"))
-		answers[answer]++
-		if !slices.Contains([]int{200, 415, 422}, resp.Status) && answer != "500 crashed" {
-			t.Errorf("original %d: %s", i, answer)
-			keep(t, filepath.Join(dir, name))
-		}
-		if i%1000 == 999 {
-			t.Logf("%d mutated originals: %v", i+1, answers)
-		}
-		if i == n/10 {
+	// Three of each sample in each format.
+	n := times(120, 20_000)
+	for i := 0; i < n; i += len(samples) {
+		// A tenth of them is what the daemon grows by in any case.
+		if i >= n/10 && before == 0 {
 			before = residentKiB(t, pid)
 		}
-		if err := os.Remove(filepath.Join(dir, name)); err != nil {
-			t.Fatal(err)
+		ext := []string{"jpg", "png", "webp", "gif"}[i/len(samples)%4]
+		originals := make([]string, len(samples))
+		for j, sample := range samples {
+			originals[j] = fmt.Sprintf("%d.jpg", i+j)
+			put(t, filepath.Join(dir, originals[j]), mutate(random, sample))
+		}
+		for j, answer := range askForAll(t, r, originals, ext) {
+			answers[answer]++
+			path := filepath.Join(dir, originals[j])
+			status, _, _ := strings.Cut(answer, " ")
+			if !slices.Contains([]string{"200", "415", "422"}, status) && answer != "500 crashed" {
+				t.Errorf("%s as %s: %s", originals[j], ext, answer)
+				keep(t, path)
+			}
+			must(t, os.Remove(path))
+		}
+		if i%1000 == 0 {
+			t.Logf("%d mutated originals: %v", i+len(samples), answers)
 		}
 	}
 	t.Logf("%d mutated originals: %v", n, answers)
@@ -67,9 +74,29 @@ func TestMutatedOriginals(t *testing.T) {
 	}
 }
 
+// askForAll asks for a thumbnail of each original at once, and returns their
+// answers: "422 damaged".
+func askForAll(t *testing.T, r *rig.Rig, originals []string, ext string) []string {
+	t.Helper()
+	answers := make([]string, len(originals))
+	var all sync.WaitGroup
+	for i, name := range originals {
+		all.Go(func() {
+			resp, err := r.Do(t.Context(), rig.Request{Target: target(name, "40x30_crop_frames=1", ext), Direct: true})
+			answers[i] = fmt.Sprint(resp.Status, " ", resp.Header.Get("X-Thumbd-Reason"))
+			if err != nil {
+				answers[i] = err.Error()
+			}
+		})
+	}
+	all.Wait()
+	return answers
+}
+
 // Files that ask for more than they are: of pixels, frames, chunks, directories
 // and profiles.
 func TestBombs(t *testing.T) {
+	t.Parallel()
 	const (
 		pixels = "422 original-pixels"
 		broken = "422 damaged"
@@ -120,6 +147,7 @@ func TestBombs(t *testing.T) {
 // TestRefusalsKeepTheWorker has originals of each kind that is refused for what
 // they are: no worker is replaced for them, also if only a decoder found out.
 func TestRefusalsKeepTheWorker(t *testing.T) {
+	t.Parallel()
 	const other = "415 unsupported"
 	jpeg := hostileSamples(t)[0]
 	frame := func(kind byte) []byte {

@@ -149,7 +149,7 @@ func TestIdleExitRaces(t *testing.T) {
 	for i := range rigs {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			t.Parallel()
-			raceIdleExit(t, times(1000, 20_000)/rigs)
+			raceIdleExit(t, times(240, 20_000)/rigs)
 		})
 	}
 }

@@ -22,6 +22,7 @@ import (
 // Whoever is killed, workers or thumbd, and whenever: nobody sees a file that
 // is not whole, and what is left of temp files goes at the next start.
 func TestKilledInTheMiddle(t *testing.T) {
+	t.Parallel()
 	// An original that loses two workers is quarantined, so there are many.
 	files := make(map[string]string)
 	for n := range killOriginals {
@@ -39,7 +40,7 @@ func TestKilledInTheMiddle(t *testing.T) {
 		<-time.After(time.Millisecond)
 		return seen.scan(r.Root("gallery"))
 	})
-	kills := times(100, 1000)
+	kills := times(40, 1000)
 	for i := range kills {
 		// The moments are what is tried here.
 		<-time.After(time.Duration(moments.Int64N(int64(40 * time.Millisecond))))

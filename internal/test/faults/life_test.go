@@ -40,6 +40,7 @@ func monotonic(t *testing.T) int64 {
 }
 
 func TestWhatTheServiceManagerIsTold(t *testing.T) {
+	t.Parallel()
 	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}})
 	pid, good := r.DaemonPID(), configuration(t, r)
 	before := monotonic(t)
@@ -118,6 +119,7 @@ func TestWatchdogIsNotFedWhileAPlaceIsStuck(t *testing.T) {
 }
 
 func TestReload(t *testing.T) {
+	t.Parallel()
 	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}})
 	good := configuration(t, r)
 	card := good + "[site.gallery.preset.card]\nsize = \"40x30\"\nmethod = \"crop\"\n"
@@ -139,6 +141,7 @@ func TestReload(t *testing.T) {
 // A second SIGHUP while the first is still being followed is not lost: the
 // file that it stands for is loaded.
 func TestReloadDuringReload(t *testing.T) {
+	t.Parallel()
 	gate := filepath.Join(t.TempDir(), "gate")
 	r := start(t, rig.Options{
 		Sites: []rig.Site{gallery(t, jpgs(t))},
@@ -172,6 +175,7 @@ func reloadAtGate(t *testing.T, r *rig.Rig, gate string) *os.File {
 }
 
 func TestStopDuringReload(t *testing.T) {
+	t.Parallel()
 	gate := filepath.Join(t.TempDir(), "gate")
 	r := start(t, rig.Options{
 		Sites: []rig.Site{gallery(t, jpgs(t))},

@@ -12,9 +12,10 @@ import (
 // No request fails while thumbd is restarted again and again: the socket is
 // not thumbd's, and what nginx has asked over a kept connection is asked again.
 func TestRestartsUnderLoad(t *testing.T) {
+	t.Parallel()
 	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}})
 	l := startLoad(t, 4, func(ctx context.Context, n int) error { return missAndHit(ctx, r, "a.jpg", n) })
-	restarts := times(20, 500)
+	restarts := times(8, 500)
 	for range restarts {
 		l.Await(10)
 		stopDaemon(t, r)
@@ -28,10 +29,11 @@ func TestRestartsUnderLoad(t *testing.T) {
 
 // The configuration is replaced under load, by good and by bad files.
 func TestReloadsUnderLoad(t *testing.T) {
+	t.Parallel()
 	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}})
 	good := configuration(t, r)
 	l := startLoad(t, 4, func(ctx context.Context, n int) error { return missAndHit(ctx, r, "a.jpg", n) })
-	for i := range times(10, 200) {
+	for i := range times(6, 200) {
 		l.Await(5)
 		text := good
 		if i%3 == 1 {

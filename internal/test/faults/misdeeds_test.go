@@ -175,6 +175,7 @@ func nothingIn(t *testing.T, root string) {
 // An original that is another one with every request gives whole thumbnails,
 // each of one version.
 func TestOriginThatChangesAllTheTime(t *testing.T) {
+	t.Parallel()
 	var version atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		gray := image.NewUniform(color.Gray{uint8(version.Add(1) * 16)})

@@ -11,12 +11,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
 
 // A share that is mounted among the originals later is followed, its thumbnails stay
 // while it is away, and it is followed again when it is back.
 func TestShareMountedLaterIsFollowed(t *testing.T) {
+	t.Parallel()
 	needMounts(t)
 	originals := folder(t, nil)
 	share := filepath.Join(originals, "a share")
@@ -53,13 +55,13 @@ func TestShareMountedLaterIsFollowed(t *testing.T) {
 
 // If inotify's limit is reached, doctor, status and metrics say so.
 func TestLimitOfWatchesIsTold(t *testing.T) {
+	t.Parallel()
 	needMounts(t)
 	p, err := programs()
 	must(t, err)
 	// The limit of a user namespace of its own: that of the machine is of others too.
 	script := filepath.Join(folder(t, nil), "thumbd")
-	put(t, script, []byte("#!/bin/sh\nexec unshare -U --map-root-user sh -c 'echo 0 > /proc/sys/user/max_inotify_instances; exec \"$0\" \"$@\"' "+p.Thumbd+` "$@"`+"\n"))
-	must(t, os.Chmod(script, 0o755))
+	kit.PutProgram(t, script, []byte("#!/bin/sh\nexec unshare -U --map-root-user sh -c 'echo 0 > /proc/sys/user/max_inotify_instances; exec \"$0\" \"$@\"' "+p.Thumbd+` "$@"`+"\n"))
 	p.Thumbd = script
 	site := gallery(t, jpgs(t))
 	site.TOML = "watch = true"

@@ -51,13 +51,18 @@ func nothingLeft(t *testing.T, r *rig.Rig, uri string) {
 	noTempFiles(t, r, "gallery")
 }
 
-// toldOnce checks that one error of the log, over all that has come since
-// thumbd's start, tells that uri was not published, and why.
-func toldOnce(t *testing.T, r *rig.Rig, uri, cause string) {
+// unpublishedErrors returns how many errors of the log tell that a thumbnail was
+// not published.
+func unpublishedErrors(r *rig.Rig) int { return r.Log.Count("ERROR", "not published") }
+
+// toldOnce stops thumbd and checks that one error of the log tells that uri was
+// not published, and why, and that none has come before it since there were so
+// many.
+func toldOnce(t *testing.T, r *rig.Rig, before int, uri, cause string) {
 	t.Helper()
 	waitLog(t, r, 1, "ERROR", "not published", "site=gallery", uri, cause)
 	stopDaemon(t, r)
-	if n := r.Log.Count("ERROR", "not published"); n != 1 {
+	if n := unpublishedErrors(r) - before; n != 1 {
 		t.Errorf("%d errors, want 1", n)
 	}
 }
@@ -105,22 +110,29 @@ func startOnFaultyDisk(t *testing.T) (*rig.Rig, *faultyDisk) {
 // A fault of the disk at any operation of publishing costs that thumbnail its
 // place in the tree, as long as it lasts, and nothing else.
 func TestDiskFaultsAtEachStepOfPublishing(t *testing.T) {
-	uri := signed("/thumbs/", "a.jpg", "2000x1500_crop", "jpg")
+	r, disk := startOnFaultyDisk(t)
+	stopDaemon(t, r)
+	height := 1500
 	for _, operation := range operations {
 		for name := range strings.FieldsSeq(operation.errors) {
 			t.Run(operation.name+" "+name, func(t *testing.T) {
-				r, disk := startOnFaultyDisk(t)
+				// Each has an error of the log of its own, of a thumbd of its own.
+				height++
+				uri := signed("/thumbs/", "a.jpg", fmt.Sprintf("2000x%d_crop", height), "jpg")
+				told := unpublishedErrors(r)
+				must(t, os.RemoveAll(r.File("gallery", "/thumbs/a.jpg")), r.StartDaemon(t.Context()))
+				t.Cleanup(func() { stopDaemon(t, r) })
 				end := disk.fail(operation.name, func(func() fuse.Status) fuse.Status { return statuses[name] })
-				unpublished(t, r, uri, 2000, 1500)
+				unpublished(t, r, uri, 2000, height)
 				if end() == 0 {
 					t.Fatal("nothing has failed")
 				}
 				nothingLeft(t, r, uri)
-				published(t, r, uri, 2000, 1500)
+				published(t, r, uri, 2000, height)
 				if t.Failed() {
 					return // and don't wait for the log
 				}
-				toldOnce(t, r, uri, "publish")
+				toldOnce(t, r, told, uri, "publish")
 			})
 		}
 	}
@@ -194,6 +206,7 @@ func TestFaultsAtCallsOfPublishing(t *testing.T) {
 	uri := signed("/thumbs/", "a.jpg", "20x20_crop", "jpg")
 	for _, tt := range calls {
 		t.Run(tt.call+" "+tt.fault, func(t *testing.T) {
+			t.Parallel()
 			r := start(t, rig.Options{
 				Sites: []rig.Site{gallery(t, originals)},
 				TOML:  "[daemon]\nworkers = 1",
@@ -206,13 +219,14 @@ func TestFaultsAtCallsOfPublishing(t *testing.T) {
 			}
 			nothingLeft(t, r, uri)
 			published(t, r, uri, 20, 20)
-			toldOnce(t, r, uri, "publish")
+			toldOnce(t, r, 0, uri, "publish")
 		})
 	}
 }
 
 // A temp file that can't be removed is removed at the next start.
 func TestFaultAtTheRemovalOfATempFile(t *testing.T) {
+	t.Parallel()
 	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}, TOML: "[daemon]\nworkers = 1"})
 	uri := signed("/thumbs/", "a.jpg", "20x20_crop", "jpg")
 	end := strace(t, r, "-e", "inject=fsync,unlinkat:error=EIO")

@@ -24,6 +24,7 @@ func fresh(n *int, original string) (uri string, width, height int) {
 
 // The originals go, come back and are others, while thumbd runs.
 func TestOriginalsComeAndGo(t *testing.T) {
+	t.Parallel()
 	n := 0
 	originals := jpgs(t)
 	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, originals)}, TOML: "[daemon]\nworkers = 1"})
@@ -61,6 +62,7 @@ func TestOriginalsComeAndGo(t *testing.T) {
 
 // What is mounted over the originals is what they are.
 func TestOriginalsMountedOver(t *testing.T) {
+	t.Parallel()
 	needMounts(t)
 	n := 0
 	originals := jpgs(t)
@@ -80,6 +82,7 @@ func TestOriginalsMountedOver(t *testing.T) {
 
 // The tree goes and comes back while thumbd runs, in every way.
 func TestTreeComesAndGoes(t *testing.T) {
+	t.Parallel()
 	n := 0
 	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}, TOML: "[daemon]\nworkers = 1"})
 	documentRoot, tree := r.Root("gallery"), r.File("gallery", "/thumbs")
@@ -120,6 +123,7 @@ func TestTreeComesAndGoes(t *testing.T) {
 
 // Nothing is written through a link that leads out of the tree.
 func TestLinkOutOfTheTree(t *testing.T) {
+	t.Parallel()
 	n := 0
 	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}, TOML: "[daemon]\nworkers = 1"})
 	elsewhere := folder(t, nil)
@@ -145,6 +149,7 @@ func TestLinkOutOfTheTree(t *testing.T) {
 // Originals that are no files, or not there where they seem to be, cost nothing
 // but their answer.
 func TestOddOriginals(t *testing.T) {
+	t.Parallel()
 	originals := jpgs(t)
 	outside := jpgs(t)
 	must(t,

@@ -40,6 +40,7 @@ func stopping(t *testing.T, r *rig.Rig) {
 func TestStopInTheMiddleOfARender(t *testing.T) {
 	for name, clientGoes := range map[string]bool{"with a client": false, "whose client has gone": true} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			r, path := gated(t, "")
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()

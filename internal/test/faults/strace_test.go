@@ -68,6 +68,7 @@ func traceProcess(t *testing.T, pid int, args ...string) (tracer *os.Process, en
 // A request that is refused for its signature, or anything else that can be
 // read from it, makes thumbd ask the kernel for no file.
 func TestABadSignatureCostsNoDiskAccess(t *testing.T) {
+	t.Parallel()
 	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}, TOML: "[daemon]\nworkers = 1"})
 	good := target("a.jpg", "20x20_crop", "jpg")
 	end := strace(t, r, "-e", "trace=%file")

@@ -63,6 +63,7 @@ func TestWarmGoesOn(t *testing.T) {
 		"interrupted, where none runs":            {false, syscall.SIGINT},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			r := start(t, rig.Options{Sites: warmSites(t, originals), Stopped: !tt.running})
 			var before map[string]version
 			for range 2 {
@@ -119,6 +120,7 @@ func restart(t *testing.T, r *rig.Rig) {
 // A thumbd that ends meanwhile, in order or not, and is started again, costs
 // thumbd warm nothing but time.
 func TestWarmOutlivesThumbd(t *testing.T) {
+	t.Parallel()
 	originals, want := many(t, 60)
 	r := start(t, rig.Options{Sites: warmSites(t, originals)})
 	cmd := warmCommand(t, r, true, "gallery")
@@ -144,7 +146,8 @@ func TestWarmOutlivesThumbd(t *testing.T) {
 // Who publishes without the running thumbd must not, as that could purge what
 // is then published once more.
 func TestWarmGivesWayToThumbd(t *testing.T) {
-	originals, want := many(t, 320)
+	t.Parallel()
+	originals, want := many(t, 160)
 	r := start(t, rig.Options{Sites: warmSites(t, originals), Stopped: true})
 	cmd := warmCommand(t, r, false, "gallery")
 	ended, out := background(t, cmd)
@@ -171,6 +174,7 @@ func TestWarmGivesWayToThumbd(t *testing.T) {
 
 // It gives way while it waits for the rest of a list too.
 func TestWarmGivesWayWhileItReads(t *testing.T) {
+	t.Parallel()
 	r := start(t, rig.Options{Sites: warmSites(t, folder(t, map[string]string{"a.jpg": upright})), Stopped: true})
 	in, rest, err := os.Pipe()
 	must(t, err)
@@ -211,6 +215,7 @@ func awaitRead(t *testing.T, pipe *os.File) {
 
 // Nothing is made for a disk that is full, and all once it is not.
 func TestWarmOnAFullDisk(t *testing.T) {
+	t.Parallel()
 	needMounts(t)
 	originals, want := many(t, 40)
 	r := start(t, rig.Options{Sites: warmSites(t, originals), Stopped: true})
@@ -232,6 +237,7 @@ func TestWarmOnAFullDisk(t *testing.T) {
 
 // A daemon that finds its tree held goes on to try.
 func TestDaemonWaitsForItsTree(t *testing.T) {
+	t.Parallel()
 	r := start(t, rig.Options{Sites: warmSites(t, folder(t, map[string]string{"a.jpg": upright})), Stopped: true})
 	lock := r.File("gallery", "/thumbs/.thumbd/hold.lock")
 	put(t, lock, nil)
@@ -257,6 +263,7 @@ func TestDaemonWaitsForItsTree(t *testing.T) {
 // What is made of an original ahead of time does not wait for that of it which
 // a client waits for already.
 func TestWarmDoesNotWaitForWhatIsInWork(t *testing.T) {
+	t.Parallel()
 	path := newGate(t)
 	originals := folder(t, map[string]string{"a.jpg": upright})
 	r := start(t, rig.Options{Sites: warmSites(t, originals), Env: faulty(t, gate, path), TOML: "[daemon]\nworkers = 2"})
@@ -289,6 +296,7 @@ func TestWarmDoesNotWaitForWhatIsInWork(t *testing.T) {
 
 // root makes nothing in the tree of another user, who could not change it.
 func TestWarmAsRoot(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		skip(t, "root alone can be in the place of another user")
 	}
@@ -302,6 +310,7 @@ func TestWarmAsRoot(t *testing.T) {
 
 // Who may not ask thumbd is told so, and does nothing in its place.
 func TestWarmOfOthers(t *testing.T) {
+	t.Parallel()
 	p := publicPrograms(t)
 	r := start(t, rig.Options{Programs: p, Sites: warmSites(t, folder(t, map[string]string{"a.jpg": upright}))})
 	must(t, os.Chmod(r.AdminPath(), 0))

@@ -33,11 +33,19 @@ func PublicPrograms(t *testing.T) rig.Programs {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, filepath.Base(path)), b, 0o755); err != nil {
-			t.Fatal(err)
-		}
+		PutProgram(t, filepath.Join(dir, filepath.Base(path)), b)
 	}
 	return rig.Programs{Thumbd: filepath.Join(dir, "thumbd"), Render: filepath.Join(dir, "thumbd-render")}
+}
+
+// PutProgram writes a file that every user can run. No process is started
+// meanwhile: it would have the file open for writing for a moment, and the
+// kernel runs no such file (ETXTBSY, execve(2)).
+func PutProgram(t testing.TB, path string, data []byte) {
+	t.Helper()
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	Must(t, os.WriteFile(path, data, 0o755), os.Chmod(path, 0o755))
 }
 
 // FreePort returns an address of 127.0.0.1 that was free a moment ago.

@@ -287,7 +287,7 @@ func Unmount(t *testing.T, dir string) {
 	}
 }
 
-func Must(t *testing.T, errs ...error) {
+func Must(t testing.TB, errs ...error) {
 	t.Helper()
 	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)

@@ -96,9 +96,7 @@ func Faulty(t *testing.T, fault, path string) []string {
 	}
 	script := filepath.Join(t.TempDir(), "worker")
 	text := fmt.Sprintf("#!/bin/sh\n%s='%s' %s='%s' exec '%s' \"$@\"\n", faultVariable, fault, pathVariable, path, self)
-	if err := os.WriteFile(script, []byte(text), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	PutProgram(t, script, []byte(text))
 	return []string{"THUMBD_RENDER=" + script}
 }
 
