@@ -43,11 +43,21 @@ SOURCES := $(shell find cmd internal -name '*.go' -o -name '*.[ch]' -o -name '*.
 UNMEASURED := Memory
 # All but the packages with cgo and those that start whole programs.
 PURE     = $(shell CGO_ENABLED=0 $(GO) list ./... 2>/dev/null | grep -Ev '/(engine|thumbd-render|test/(rig|demo|e2e|faults|frontends|clinic|kit|bench|boot|packages|container|wordpress))(/|$$)')
-# The tests of the built programs behind nginx.
-E2E      := $(addprefix ./internal/test/,e2e faults frontends clinic)
+# The tests of the built programs behind nginx. Each waits more than it computes.
+E2E      := $(addprefix ./internal/test/,faults e2e frontends clinic)
+E2ETEST   = THUMBD_BUILD=$(CURDIR)/build $(GO) test -count=1 $(E2E)
+# Pictures and arithmetic: who runs them makes no difference, and the engine's take
+# minutes of one processor.
+ENGINE   := ./internal/engine $(addprefix ./internal/engine/,jpeg plane png)
+# The tests of programs that an ordinary user can get other results of than root:
+# they open, make, own or remove files, follow folders, take locks, read keys, start
+# workers in their sandbox, or kill them.
+AS_USER  := Answers|Permissions|Rights|Purge$$|InPlace$$|Layouts|Warm|Followed|Remote|ItsTree|IdleExit$$
+AS_USER  := $(AS_USER)|WorkerFailures|InTheMiddle|OddOriginals|ComesAndGoes|ComeAndGo|Configuration|Doctor|Nginxconf
+AS_USER  := $(AS_USER)|Protected$$|Downloads|CheckTouches|Login|Demo|Address|Report|Lacks
 FUZZERS  = $(shell grep -rl '^func Fuzz' --include='*_test.go' internal | xargs -n1 dirname | sort -u)
 
-.PHONY: .FORCE all demo test test-user asan check bench campaign install deb rpm repo image check-image clients check-cms check-packages e2e-systemd clean
+.PHONY: .FORCE all demo test test-engine test-programs test-user asan check bench campaign install deb rpm repo image check-image clients check-cms check-packages e2e-systemd clean
 
 all: $(BUILD)/thumbd $(BUILD)/thumbd-render
 
@@ -74,11 +84,7 @@ test: $(TOOLS)/versitygw
 	CGO_ENABLED=0 $(GO) test $(PURE)
 	cd packaging/clients/go && $(GO) vet . && $(GO) test .
 	$(GO) test -race -timeout 30m $(PURE) ./internal/engine/probe ./cmd/thumbd-render/...
-	@: one goroutine and a minute of arithmetic, ten with -race
-	$(GO) test -timeout 30m ./internal/engine ./internal/engine/jpeg ./internal/engine/plane ./internal/engine/png
-	THUMBD_BUILD=$(CURDIR)/build $(GO) test -race -count=1 ./internal/test/rig/... ./internal/test/demo/...
-	@: these wait more than they compute
-	THUMBD_BUILD=$(CURDIR)/build $(GO) test -race -count=1 -p 3 -timeout 30m $(E2E) $(E2EFLAGS)
+	@$(MAKE) --no-print-directory -j2 --output-sync=target test-programs test-engine
 ifneq ($(FUZZ),)
 	@set -e; for dir in $(FUZZERS); do \
 		for f in $$(grep -rhoE '^func Fuzz[A-Za-z0-9]+' $$dir/*_test.go | cut -c6-); do \
@@ -86,11 +92,21 @@ ifneq ($(FUZZ),)
 		done; done
 endif
 
-# The same as the user nobody, for root.
+# One goroutine and minutes of arithmetic; ten times as many with -race.
+test-engine:
+	$(GO) test -timeout 30m $(ENGINE)
+
+# Without -race, which would watch the tests' own code alone, and they are the workers
+# that go wrong, too: those would start slowly. A campaign has it.
+test-programs:
+	$(E2ETEST) -p 3 -parallel 4 -timeout 30m $(E2EFLAGS)
+
+# The same as the user nobody, for root, but for the engine: see AS_USER.
 test-user:
 	@$(SETUP) test
 	@$(MAKE) --no-print-directory all
-	sh packaging/scripts/test-user.sh $$($(GO) list -f '{{if .TestGoFiles}}{{.Dir}}{{else if .XTestGoFiles}}{{.Dir}}{{end}}' ./... | sed 's,^$(CURDIR)/,,')
+	sh packaging/scripts/test-user.sh '$(AS_USER)' $$($(GO) list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.Dir}}{{end}}' ./... | \
+		sed 's,^$(CURDIR)/,,' | grep -vxF "$$($(GO) list -f '{{.Dir}}' $(ENGINE) | sed 's,^$(CURDIR)/,,')")
 
 # The engine's tests, with the seeds of its fuzz targets, and 40 damaged copies
 # of each sample, under AddressSanitizer and UBSan. "make asan ASAN=" takes all
@@ -197,7 +213,7 @@ bench:
 campaign:
 	@$(SETUP) test
 	@$(MAKE) --no-print-directory all
-	THUMBD_BUILD=$(CURDIR)/build $(GO) test -count=1 -p 1 -timeout 6h -v $(E2E) -whole -campaign \
+	$(E2ETEST) -race -p 1 -timeout 6h -v -whole -campaign \
 		-run 'UnderLoad|IdleExitRaces|Killed|PowerCut|Watchdog|Mutated|RandomGuards'
 	$(GO) test -count=1 -timeout 2h -v ./internal/tidy -campaign -run 'Large|Killed'
 	@: ten minutes of one processor

@@ -3,13 +3,17 @@
 # Runs the tests as the user nobody, from a copy of the tree that it can read:
 # permissions hold for it, and it can neither mount nor chown. As root.
 #
-# usage: test-user.sh PACKAGE-FOLDER...
+# usage: test-user.sh PROGRAM-TESTS PACKAGE-FOLDER...
+#        PROGRAM-TESTS: a regular expression, such as 'Warm|Purge$', of the names of
+#        the tests of programs to run; of all other packages all tests are run
 set -eu
 
 if [ "$(id -u)" -ne 0 ]; then
 	echo "test-user: run it as root, it becomes nobody" >&2
 	exit 1
 fi
+programs=$1
+shift
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 chmod 755 "$dir"
@@ -28,8 +32,12 @@ done
 
 cat >"$dir/run" <<'EOF'
 cd "$tree/$(printf %s "$1" | tr , /)"
+case $1 in
+internal,test,e2e | internal,test,faults | internal,test,frontends | internal,test,clinic) only=$programs ;;
+*) only= ;;
+esac
 env -i PATH="$PATH" TMPDIR="$dir/tmp" HOME="$dir/home" THUMBD_BUILD="$tree/build" \
-	setpriv --reuid=nobody --regid="$(id -g nobody)" --clear-groups "$dir/tests/$1" >"$dir/$1.log" 2>&1
+	setpriv --reuid=nobody --regid="$(id -g nobody)" --clear-groups "$dir/tests/$1" -test.run "$only" -test.parallel 4 >"$dir/$1.log" 2>&1
 code=$?
 { printf '%s as nobody: ' "$1"; cat "$dir/$1.log"; } | flock "$dir/tests" cat
 exit "$code"
@@ -37,7 +45,7 @@ EOF
 
 # Most tests wait most of their time, so three packages run beside each other. The
 # output of each is printed as a whole.
-export dir tree
+export dir tree programs
 find "$dir/tests" -type f -printf '%f\n' | sort | xargs -P 3 -n 1 sh "$dir/run" || {
 	echo "test-user: tests have failed, see above" >&2
 	exit 1
