@@ -126,7 +126,8 @@ func TestBombs(t *testing.T) {
 		"directory nowhere": {tiffOf(0), fine},
 	}
 	dir := folder(t, nil)
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, dir)}})
+	// A machine with much else to do may take longer than the default.
+	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, dir)}, TOML: "[limits]\nrender_time = \"1m\""})
 	pid := r.DaemonPID()
 	put(t, filepath.Join(dir, "good.jpg"), hostileSamples(t)[0])
 	get(t, r, target("good.jpg", "40x30_crop", "jpg"))
