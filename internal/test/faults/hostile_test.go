@@ -38,8 +38,8 @@ func TestMutatedOriginals(t *testing.T) {
 	var before int
 	pid := r.DaemonPID()
 	answers := make(map[string]int)
-	// Three of each sample in each format.
-	n := times(120, 20_000)
+	// Two of each sample in each format.
+	n := times(80, 20_000)
 	for i := 0; i < n; i += len(samples) {
 		// A tenth of them is what the daemon grows by in any case.
 		if i >= n/10 && before == 0 {

@@ -40,7 +40,7 @@ func TestKilledInTheMiddle(t *testing.T) {
 		<-time.After(time.Millisecond)
 		return seen.scan(r.Root("gallery"))
 	})
-	kills := times(40, 1000)
+	kills := times(30, 1000)
 	for i := range kills {
 		// The moments are what is tried here.
 		<-time.After(time.Duration(moments.Int64N(int64(40 * time.Millisecond))))
