@@ -70,12 +70,7 @@ func TestOriginalThatChangesOnce(t *testing.T) {
 
 func TestQueueFull(t *testing.T) {
 	t.Parallel()
-	path := newGate(t)
-	r := start(t, rig.Options{
-		Sites: []rig.Site{gallery(t, jpgs(t))},
-		TOML:  "[daemon]\nworkers = 1\n[limits]\nqueue = 1",
-		Env:   faulty(t, gate, path),
-	})
+	r, path := gated(t, "queue = 1")
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	running := ask(ctx, r, target("a.jpg", "20x20_crop", "jpg"))
@@ -111,12 +106,7 @@ func fillQueue(ctx context.Context, t *testing.T, r *rig.Rig, originals ...strin
 }
 
 func TestQueueTime(t *testing.T) {
-	path := newGate(t)
-	r := start(t, rig.Options{
-		Sites: []rig.Site{gallery(t, jpgs(t))},
-		TOML:  "[daemon]\nworkers = 1\n[limits]\nqueue_time = \"1s\"",
-		Env:   faulty(t, gate, path),
-	})
+	r, path := gated(t, "queue_time = \"1s\"")
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	running := ask(ctx, r, target("a.jpg", "20x20_crop", "jpg"))
@@ -130,12 +120,7 @@ func TestQueueTime(t *testing.T) {
 // after it: a second job would wait at the gate for ever.
 func TestClientGoesAway(t *testing.T) {
 	t.Parallel()
-	path := newGate(t)
-	r := start(t, rig.Options{
-		Sites: []rig.Site{gallery(t, jpgs(t))},
-		TOML:  "[daemon]\nworkers = 1",
-		Env:   faulty(t, gate, path),
-	})
+	r, path := gated(t, "")
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	first, leave := context.WithCancel(ctx)

@@ -16,9 +16,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"thumbd/internal/test/rig"
 )
@@ -27,6 +28,10 @@ import (
 // program written in Go does by itself.
 const memoryGrowth = 24 << 10
 
+// longLimits are for a machine with much else to do: a render, or the start of
+// another worker, may take longer than the defaults.
+const longLimits = "[daemon]\nworkers = 2\n[limits]\nrender_time = \"1m\"\nqueue_time = \"1m\"\n"
+
 // Whatever a file has become, it is answered in time, nothing is published
 // that is not whole, and the daemon neither ends nor grows.
 func TestMutatedOriginals(t *testing.T) {
@@ -34,7 +39,7 @@ func TestMutatedOriginals(t *testing.T) {
 	dir := folder(t, nil)
 	random := random(t)
 	samples := hostileSamples(t)
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, dir)}, TOML: "[limits]\nqueue_time = \"1m\""})
+	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, dir)}, TOML: longLimits})
 	var before int
 	pid := r.DaemonPID()
 	answers := make(map[string]int)
@@ -74,22 +79,24 @@ func TestMutatedOriginals(t *testing.T) {
 	}
 }
 
-// askForAll asks for a thumbnail of each original at once, and returns their
+// askForAll asks for a thumbnail of each original, of two at once, and returns their
 // answers: "422 damaged".
 func askForAll(t *testing.T, r *rig.Rig, originals []string, ext string) []string {
 	t.Helper()
 	answers := make([]string, len(originals))
-	var all sync.WaitGroup
+	var all errgroup.Group
+	all.SetLimit(2)
 	for i, name := range originals {
-		all.Go(func() {
+		all.Go(func() error {
 			resp, err := r.Do(t.Context(), rig.Request{Target: target(name, "40x30_crop_frames=1", ext), Direct: true})
 			answers[i] = fmt.Sprint(resp.Status, " ", resp.Header.Get("X-Thumbd-Reason"))
 			if err != nil {
 				answers[i] = err.Error()
 			}
+			return nil
 		})
 	}
-	all.Wait()
+	must(t, all.Wait())
 	return answers
 }
 
@@ -126,8 +133,7 @@ func TestBombs(t *testing.T) {
 		"directory nowhere": {tiffOf(0), fine},
 	}
 	dir := folder(t, nil)
-	// A machine with much else to do may take longer than the default.
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, dir)}, TOML: "[limits]\nrender_time = \"1m\""})
+	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, dir)}, TOML: longLimits})
 	pid := r.DaemonPID()
 	put(t, filepath.Join(dir, "good.jpg"), hostileSamples(t)[0])
 	get(t, r, target("good.jpg", "40x30_crop", "jpg"))
