@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"thumbd/internal/config"
+	"thumbd/internal/daemon"
 	"thumbd/internal/shell"
 	"thumbd/internal/systemd"
 )
@@ -43,22 +44,22 @@ func checkCommand() *cobra.Command {
 			warnReadable(cmd, file, c)
 			// One worker is enough to tell its abilities.
 			c.Workers = 1
-			s, err := newService(cmd.Context(), c, reports{}, warn)
+			s, err := daemon.NewService(cmd.Context(), c, versionText(), daemon.Reports{}, warn)
 			if err != nil {
 				return err
 			}
-			defer s.close()
-			s.setGates(reports{})
-			for _, m := range s.hello.Missing {
+			defer s.Close()
+			s.SetGates(daemon.Reports{})
+			for _, m := range s.Missing() {
 				fmt.Fprintln(cmd.ErrOrStderr(), "warning: the workers' sandbox is not complete:", m)
 			}
-			if err := errors.Join(append(s.probe(false), warnUnlisted(cmd, file, s.probeOrigins())...)...); err != nil {
+			if err := errors.Join(append(s.Probe(false), warnUnlisted(cmd, file, s.ProbeOrigins())...)...); err != nil {
 				return err
 			}
 			if err := checkRights(cmd, file, c); err != nil {
 				return err
 			}
-			for _, site := range s.sites {
+			for _, site := range s.Sites() {
 				if presets := site.ChangedPresets(); presets != nil {
 					fmt.Fprintf(cmd.OutOrStdout(), "note: %s: site %s: the next reload purges the thumbnails of presets that were removed, renamed or changed: %s\n",
 						file, site.Thumb.Name, strings.Join(presets, ", "))
@@ -97,18 +98,15 @@ func loadable(ctx context.Context, file string) error {
 		return usage{err}
 	}
 	c.Workers = 1
-	s, err := newService(ctx, c, reports{}, func(config.Mistake) {})
+	s, err := daemon.NewService(ctx, c, versionText(), daemon.Reports{}, func(config.Mistake) {})
 	if err == nil {
-		s.close()
+		s.Close()
 	}
 	return err
 }
 
-// Units that the packages install.
-const (
-	unit        = "thumbd.service"
-	metricsUnit = "thumbd-metrics.socket"
-)
+// unit is the service that the packages install.
+const unit = "thumbd.service"
 
 // warnStopTimeout warns if the service manager would not wait for the renders that a
 // stop finishes.
@@ -151,11 +149,10 @@ func canEnter(path string) bool {
 }
 
 // warnUnlisted warns of the sources that can't be listed, and returns the other errors
-// of probeOrigins.
+// of ProbeOrigins.
 func warnUnlisted(cmd *cobra.Command, file string, errs []error) []error {
 	return slices.DeleteFunc(errs, func(err error) bool {
-		p, ok := errors.AsType[probeError](err)
-		if !ok || p.kind != unlisted {
+		if !daemon.IsUnlisted(err) {
 			return false
 		}
 		fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s: %v; warm needs a list of names on its standard input, and gc goes by lifetime alone\n", file, err)
@@ -188,5 +185,5 @@ func warnMetrics(cmd *cobra.Command, file string, c *config.Config) {
 		return
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s: metrics is for thumbd serve --listen, and %s takes its sockets from systemd; for Prometheus:\n"+
-		"\tsystemctl enable %s && systemctl restart %s\n", file, unit, metricsUnit, unit)
+		"\tsystemctl enable %s && systemctl restart %s\n", file, unit, daemon.MetricsUnit, unit)
 }

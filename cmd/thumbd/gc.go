@@ -8,12 +8,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"thumbd/internal/config"
+	"thumbd/internal/daemon"
 	"thumbd/internal/originals"
 	"thumbd/internal/publish"
 	"thumbd/internal/source"
@@ -32,7 +32,7 @@ func gcCommand() *cobra.Command {
 			if err != nil {
 				return usage{err}
 			}
-			sites, err := chosen(c, args)
+			sites, err := c.Choose(args...)
 			if err != nil {
 				return usage{fmt.Errorf("thumbd: %w in %s", err, file)}
 			}
@@ -42,22 +42,6 @@ func gcCommand() *cobra.Command {
 	configFlag(cmd, &file)
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "tell what would be removed, and remove nothing")
 	return cmd
-}
-
-// chosen returns the sites of those names, all without any.
-func chosen(c *config.Config, names []string) ([]*config.Site, error) {
-	var sites []*config.Site
-	for i := range c.Sites {
-		if s := &c.Sites[i]; len(names) == 0 || slices.Contains(names, s.Thumb.Name) {
-			sites = append(sites, s)
-		}
-	}
-	for _, name := range names {
-		if !slices.ContainsFunc(sites, func(s *config.Site) bool { return s.Thumb.Name == name }) {
-			return nil, fmt.Errorf("no site %q", name)
-		}
-	}
-	return sites, nil
 }
 
 // gc tidies the sites' trees, one after the other, and tells what it did, also
@@ -90,17 +74,13 @@ func tidySite(s *config.Site, from originals.Source) tidy.Site {
 	t := tidy.Site{
 		Thumb:  &s.Thumb,
 		Tree:   publish.New(s.Thumb.DocumentRoot, s.Thumb.Prefix, nil),
-		Budget: budget(s.Cache),
+		Budget: daemon.Budget(s.Cache),
 	}
 	if s.Fetch != nil {
 		t.Lifetime = s.Fetch.Lifetime
 	}
 	t.Originals, _ = from.(originals.Teller)
 	return t
-}
-
-func budget(c config.Cache) tidy.Budget {
-	return tidy.Budget{Bytes: c.MaxBytes, Files: c.MaxFiles, Age: c.MaxAge, Free: c.MinFree}
 }
 
 func printSummary(w io.Writer, site string, sum tidy.Summary, dryRun bool) error {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"thumbd/internal/daemon"
 	"thumbd/internal/shell"
 	"thumbd/internal/systemd"
 )
@@ -50,7 +51,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	switch {
 	case err == nil:
 		return exitOK
-	case errors.Is(err, errUsage):
+	case errors.Is(err, errUsage), errors.Is(err, daemon.ErrConfiguration):
 		printError(stderr, message(err))
 		return exitUsage
 	}

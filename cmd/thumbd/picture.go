@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"thumbd/internal/config"
+	"thumbd/internal/daemon"
 	"thumbd/internal/markup"
 	"thumbd/internal/originals"
 	"thumbd/internal/render"
@@ -126,11 +127,11 @@ func measure(ctx context.Context, c *config.Config, site *config.Site, original 
 		return image.Point{}, fmt.Errorf("picture: %w", err)
 	}
 	defer file.Close()
-	program, err := workerProgram()
+	program, err := daemon.WorkerProgram()
 	if err != nil {
 		return image.Point{}, fmt.Errorf("picture: %w", err)
 	}
-	o := poolOptions(c, program, reports{})
+	o := daemon.PoolOptions(c, program, daemon.Reports{})
 	o.Workers = 1
 	o.Report = func(render.Event) {}
 	pool := render.New(o)

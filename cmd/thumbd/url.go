@@ -18,6 +18,7 @@ import (
 
 	"thumbd/internal/access"
 	"thumbd/internal/config"
+	"thumbd/internal/daemon"
 	"thumbd/internal/files"
 	"thumbd/internal/originals"
 	"thumbd/internal/sign"
@@ -216,7 +217,7 @@ func (f *urlFlags) fileURL(c *config.Files, args []string) (string, error) {
 	case c.Scheme != files.Signed && (f.expires != 0 || f.download != ""):
 		return "", fmt.Errorf("--expires and --download are for the scheme signed, and that of %s is %v", c.Where.Name, c.Scheme)
 	}
-	section := newFiles(c).Section
+	section := daemon.NewFiles(c).Section
 	defer section.Close()
 	uri, query, err := section.URI(files.Download{Path: args[0], SaveAs: f.download}, time.Now().Add(f.expires))
 	if err != nil {

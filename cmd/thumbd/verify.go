@@ -15,6 +15,7 @@ import (
 
 	"thumbd/internal/access"
 	"thumbd/internal/config"
+	"thumbd/internal/daemon"
 	"thumbd/internal/files"
 	"thumbd/internal/originals"
 	"thumbd/internal/rights"
@@ -263,7 +264,7 @@ func (v *verifier) until(c *config.Files) string {
 
 func (v *verifier) files(c *config.Files) error {
 	v.say("files", "%s, scheme %v", c.Where.Name, c.Scheme)
-	s := newFiles(c).Section
+	s := daemon.NewFiles(c).Section
 	defer s.Close()
 	d, err := s.Authorize(v.uri, v.query)
 	if err != nil {

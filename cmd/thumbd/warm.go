@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"runtime"
 	"strings"
@@ -16,6 +17,7 @@ import (
 
 	"thumbd/internal/admin"
 	"thumbd/internal/config"
+	"thumbd/internal/daemon"
 	"thumbd/internal/shell"
 	"thumbd/internal/warm"
 )
@@ -77,14 +79,16 @@ func (f *warmFlags) run(cmd *cobra.Command, site string) error {
 		return fmt.Errorf("warm: %w", err)
 	}
 	if !there {
-		inside, err := startInside(ctx, f.file, site, cmd.ErrOrStderr())
+		alone, err := daemon.StartAlone(ctx, daemon.Options{
+			File: f.file, Version: versionText(), Log: newLogger(cmd.ErrOrStderr(), slog.LevelWarn),
+		}, site)
 		if err != nil {
 			return err
 		}
-		defer inside.stop()
-		o.Client = inside.client()
+		defer alone.Stop()
+		o.Client = alone.Client()
 		var cancel func()
-		ctx, cancel = inside.untilWanted(ctx)
+		ctx, cancel = alone.UntilWanted(ctx)
 		defer cancel()
 	}
 	sum, err := warm.Run(ctx, o)

@@ -139,6 +139,22 @@ type Environment struct {
 	Resolve func(path string) (string, error)
 }
 
+// Choose returns the sites of those names, all of them without any.
+func (c *Config) Choose(names ...string) ([]*Site, error) {
+	var sites []*Site
+	for i := range c.Sites {
+		if s := &c.Sites[i]; len(names) == 0 || slices.Contains(names, s.Thumb.Name) {
+			sites = append(sites, s)
+		}
+	}
+	for _, name := range names {
+		if !slices.ContainsFunc(sites, func(s *Site) bool { return s.Thumb.Name == name }) {
+			return nil, fmt.Errorf("no site %q", name)
+		}
+	}
+	return sites, nil
+}
+
 // Load reads the configuration file at path, the files of sites beside it, and the
 // keys that they name: those with relative names from the folder credentials, which
 // is $CREDENTIALS_DIRECTORY or empty, then from keys/ beside the file. It returns the

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-package main
+package daemon
 
 import (
 	"context"
@@ -26,7 +26,7 @@ const (
 )
 
 // watches reports whether any site's originals are watched.
-func (s *service) watches() bool {
+func (s *Service) watches() bool {
 	return slices.ContainsFunc(s.config.Sites, func(site config.Site) bool { return site.Watch })
 }
 

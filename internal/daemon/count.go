@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 
-package main
+package daemon
 
 import (
 	"context"
 	"errors"
 
+	"thumbd/internal/config"
 	"thumbd/internal/keep"
 	"thumbd/internal/metrics"
 	"thumbd/internal/originals"
@@ -13,24 +14,24 @@ import (
 	"thumbd/internal/tidy"
 )
 
-// reports takes the events of a pool and of the folders of originals. A
+// Reports takes the events of a pool and of the folders of originals. A
 // share that is slow has passed its deadline; otherwise it answers again.
-type reports struct {
+type Reports struct {
 	share  func(kind, name, path string, slow bool)
 	worker func(render.Event)
 	output func(render.Times)
 }
 
-func (d *daemon) reports() reports {
+func (d *Daemon) reports() Reports {
 	log := logEvent(d.log)
-	return reports{share: d.tellShare, output: d.metrics.Output, worker: func(e render.Event) {
+	return Reports{share: d.tellShare, output: d.metrics.Output, worker: func(e render.Event) {
 		log(e)
 		d.metrics.Worker(e)
 	}}
 }
 
 // tellShare logs that a share has begun or ceased to hang.
-func (d *daemon) tellShare(kind, name, path string, slow bool) {
+func (d *Daemon) tellShare(kind, name, path string, slow bool) {
 	if slow {
 		d.log.Error("the file system does not answer within original_time; requests for what is on it are refused", kind, name, "path", path)
 		return
@@ -40,7 +41,7 @@ func (d *daemon) tellShare(kind, name, path string, slow bool) {
 
 // count counts an event of the handler, and has a tree tidied whose disk runs
 // full.
-func (d *daemon) count(e keep.Event) {
+func (d *Daemon) count(e keep.Event) {
 	d.metrics.Serve(e)
 	if e.What != keep.Published && e.What != keep.Unpublished {
 		return
@@ -51,8 +52,8 @@ func (d *daemon) count(e keep.Event) {
 }
 
 // state returns the values of the present moment for metrics.
-func (d *daemon) state() metrics.State {
-	state := metrics.State{Version: versionText()}
+func (d *Daemon) state() metrics.State {
+	state := metrics.State{Version: d.version}
 	s := d.service.Load()
 	if s == nil {
 		return state
@@ -81,10 +82,10 @@ func (d *daemon) state() metrics.State {
 }
 
 // tidy starts the tidying of the trees of s for the time when their disks run full.
-func (d *daemon) tidy(s *service) {
+func (d *Daemon) tidy(s *Service) {
 	var sites []tidy.Site
 	for i, site := range s.sites {
-		t := tidy.Site{Thumb: site.Thumb, Lifetime: site.Lifetime, Tree: site.Tree, Budget: budget(s.config.Sites[i].Cache)}
+		t := tidy.Site{Thumb: site.Thumb, Lifetime: site.Lifetime, Tree: site.Tree, Budget: Budget(s.config.Sites[i].Cache)}
 		t.Originals, _ = site.Originals.(originals.Teller)
 		sites = append(sites, t)
 	}
@@ -101,4 +102,9 @@ func (d *daemon) tidy(s *service) {
 		}
 		d.log.Info("gc, as there was less free than min_free", "site", site, "removed", sum.Removed, "kept", sum.Kept.Files)
 	})
+}
+
+// Budget returns the budget of a site's tree.
+func Budget(c config.Cache) tidy.Budget {
+	return tidy.Budget{Bytes: c.MaxBytes, Files: c.MaxFiles, Age: c.MaxAge, Free: c.MinFree}
 }

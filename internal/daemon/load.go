@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-package main
+package daemon
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 
 // load puts the configuration file to work in place of the present one, which stays if
 // the file has mistakes. It tells the service manager and the log.
-func (d *daemon) load(ctx context.Context) error {
+func (d *Daemon) load(ctx context.Context) error {
 	s, err := d.read(ctx)
 	if err != nil && ctx.Err() != nil {
 		// Told to stop meanwhile: nothing is wrong.
@@ -31,19 +31,21 @@ func (d *daemon) load(ctx context.Context) error {
 		err = d.hold(ctx, s)
 	}
 	if err != nil {
-		s.close()
+		s.Close()
 		d.refuse(err)
 		return err
 	}
-	s.setGates(d.reports())
-	d.log.Info("loaded", "version", versionText(), "file", d.file, "libvips", s.hello.Vips)
+	s.SetGates(d.reports())
+	d.log.Info("loaded", "version", d.version, "file", d.file, "libvips", s.hello.Vips)
 	for _, m := range s.hello.Missing {
 		d.log.Warn("the workers' sandbox is not complete", "missing", m)
 	}
-	for _, err := range s.probe(true) {
+	for _, err := range s.Probe(true) {
 		d.log.Error("probe", "err", err)
 	}
-	d.level.Set(s.config.LogLevel)
+	if d.level != nil {
+		d.level.Set(s.config.LogLevel)
+	}
 	d.trouble.Store(nil)
 	d.tidy(s)
 	d.swapping.Lock()
@@ -57,10 +59,10 @@ func (d *daemon) load(ctx context.Context) error {
 	if old != nil {
 		d.retiring.Go(func() {
 			wait()
-			old.close()
+			old.Close()
 		})
 	}
-	d.follow(ctx)
+	d.follow(ctx, d.keeper.Follow)
 	s.watch(d.log, d.keeper)
 	d.notify(fmt.Sprintf("READY=1\nSTATUS=serves %d sites", len(s.sites)))
 	return nil
@@ -72,7 +74,7 @@ const holdTime = 5 * time.Second
 
 // hold holds the trees of s. A daemon goes on with a disk that does not let it:
 // its probe tells.
-func (d *daemon) hold(ctx context.Context, s *service) error {
+func (d *Daemon) hold(ctx context.Context, s *Service) error {
 	for _, site := range s.sites {
 		if d.alone {
 			if err := checkOwner(filepath.Join(site.Thumb.DocumentRoot, site.Thumb.Prefix)); err != nil {
@@ -93,7 +95,7 @@ func (d *daemon) hold(ctx context.Context, s *service) error {
 }
 
 // holdTree waits for the tree a while, unless it is to be held alone.
-func (d *daemon) holdTree(ctx context.Context, tree *publish.Tree) error {
+func (d *Daemon) holdTree(ctx context.Context, tree *publish.Tree) error {
 	end := time.Now().Add(holdTime)
 	for {
 		err := tree.Hold(d.alone)
@@ -113,9 +115,9 @@ const followTime = 40 * time.Second
 
 // follow removes the thumbnails of another configuration. That may take any time: the
 // service manager is told to wait.
-func (d *daemon) follow(ctx context.Context) {
+func (d *Daemon) follow(ctx context.Context, follow func(context.Context) error) {
 	done := make(chan error, 1)
-	go func() { done <- d.keeper.Follow(ctx) }()
+	go func() { done <- follow(ctx) }()
 	more := time.NewTicker(followTime / 2)
 	defer more.Stop()
 	for {
@@ -133,7 +135,7 @@ func (d *daemon) follow(ctx context.Context) {
 
 // refuse goes on with the present configuration because of err, or, without one, with
 // 503.
-func (d *daemon) refuse(err error) {
+func (d *Daemon) refuse(err error) {
 	status := "goes on with the configuration of before the last reload"
 	d.trouble.Store(&err)
 	if d.service.Load() == nil {
@@ -143,7 +145,7 @@ func (d *daemon) refuse(err error) {
 		case errors.Is(err, publish.ErrHeld):
 			cause = publish.ErrHeld
 			status = fmt.Sprintf("answers 503 as a tree is held, and tries again every %v", retryTime)
-		case !errors.Is(err, errUsage):
+		case !errors.Is(err, ErrConfiguration):
 			cause = keep.ErrNoWorker
 			status = fmt.Sprintf("answers 503 as no worker starts, and tries again every %v", retryTime)
 		}
@@ -156,7 +158,7 @@ func (d *daemon) refuse(err error) {
 	d.notify("READY=1\nSTATUS=" + status + "; see the log")
 }
 
-func (d *daemon) read(ctx context.Context) (*service, error) {
+func (d *Daemon) read(ctx context.Context) (*Service, error) {
 	warn := func(m config.Mistake) { d.log.Warn("configuration", "warning", m.Error()) }
 	c, warnings, err := config.Load(d.file, os.Getenv("CREDENTIALS_DIRECTORY"))
 	for _, w := range warnings {
@@ -166,9 +168,9 @@ func (d *daemon) read(ctx context.Context) (*service, error) {
 		err = d.reduce(c)
 	}
 	if err != nil {
-		return nil, usage{err}
+		return nil, mistakes{err}
 	}
-	s, err := newService(ctx, c, d.reports(), warn)
+	s, err := NewService(ctx, c, d.version, d.reports(), warn)
 	if err == nil {
 		s.warnings = warnings
 	}
@@ -176,8 +178,8 @@ func (d *daemon) read(ctx context.Context) (*service, error) {
 }
 
 // reduce leaves c the only site that is served.
-func (d *daemon) reduce(c *config.Config) error {
-	sites, err := chosen(c, []string{d.only})
+func (d *Daemon) reduce(c *config.Config) error {
+	sites, err := c.Choose(d.only)
 	if err != nil {
 		return fmt.Errorf("thumbd: %w in %s", err, d.file)
 	}
@@ -186,10 +188,10 @@ func (d *daemon) reduce(c *config.Config) error {
 }
 
 // health returns the error that /_thumbd/health answers.
-func (d *daemon) health() error {
+func (d *Daemon) health() error {
 	s := d.service.Load()
 	switch {
-	case s == nil && errors.Is(*d.trouble.Load(), errUsage):
+	case s == nil && errors.Is(*d.trouble.Load(), ErrConfiguration):
 		return errors.New("the configuration has mistakes: see the log")
 	case s == nil && errors.Is(*d.trouble.Load(), publish.ErrHeld):
 		return errors.New("a thumbd warm holds a tree: see the log")

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: MIT
 
-package main
+package daemon
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -17,48 +15,45 @@ import (
 	"time"
 
 	"thumbd/internal/admin"
-	"thumbd/internal/metrics"
 	"thumbd/internal/root"
 	"thumbd/internal/serve"
 	"thumbd/internal/shell"
 )
 
-// inside is a thumbd of one site in this process, whose handler for
+// Alone is a thumbd of one site in this process, whose handler for
 // administrators nobody else can reach.
-type inside struct {
-	*daemon
+type Alone struct {
+	*Daemon
 	server *serve.Server
 	conns  *pipes
 }
 
-// startInside starts an inside, which the caller stops. It tells its warnings and
-// errors.
-func startInside(ctx context.Context, file, site string, told io.Writer) (*inside, error) {
-	d := &daemon{file: file, only: site, alone: true, log: newLogger(told, slog.LevelWarn)}
-	d.metrics = metrics.New(d.state)
-	d.newHandler()
+// StartAlone starts an Alone of the site, which the caller stops.
+func StartAlone(ctx context.Context, o Options, site string) (*Alone, error) {
+	d := New(o)
+	d.only, d.alone = site, true
 	if err := d.load(ctx); err != nil {
 		d.close()
 		return nil, err
 	}
-	in := &inside{daemon: d, conns: newPipes()}
+	in := &Alone{Daemon: d, conns: newPipes()}
 	in.server = serve.NewServer(d.handler.Admin(), in.conns, d.log)
 	go func() {
-		// Its error is that of a listener that stop has closed.
+		// Its error is that of a listener that Stop has closed.
 		_ = in.server.Serve()
 	}()
 	return in, nil
 }
 
-// errWanted is that a thumbd has come which is to publish instead.
-var errWanted = errors.New("another thumbd has been started")
+// ErrWanted is that a thumbd has come which is to publish instead.
+var ErrWanted = errors.New("another thumbd has been started")
 
 // lookPause is between two looks for another thumbd.
 const lookPause = 200 * time.Millisecond
 
-// untilWanted returns a context that ends with parent, or because of errWanted.
+// UntilWanted returns a context that ends with parent, or because of ErrWanted.
 // The caller cancels it.
-func (in *inside) untilWanted(parent context.Context) (ctx context.Context, cancel func()) {
+func (in *Alone) UntilWanted(parent context.Context) (ctx context.Context, cancel func()) {
 	ctx, end := context.WithCancelCause(parent)
 	tree := in.service.Load().sites[0].Tree
 	go func() {
@@ -70,7 +65,7 @@ func (in *inside) untilWanted(parent context.Context) (ctx context.Context, canc
 				return
 			case <-tick.C:
 				if tree.Wanted() {
-					end(errWanted)
+					end(ErrWanted)
 				}
 			}
 		}
@@ -78,10 +73,11 @@ func (in *inside) untilWanted(parent context.Context) (ctx context.Context, canc
 	return ctx, func() { end(nil) }
 }
 
-// client asks the handler for administrators.
-func (in *inside) client() *admin.Client { return admin.NewClient(in.conns.dial) }
+// Client asks the handler for administrators.
+func (in *Alone) Client() *admin.Client { return admin.NewClient(in.conns.dial) }
 
-func (in *inside) stop() { in.daemon.stop([]*serve.Server{in.server}) }
+// Stop ends it as a daemon is stopped.
+func (in *Alone) Stop() { in.Daemon.stop([]*serve.Server{in.server}) }
 
 // checkOwner returns an error if root would publish into the tree of another user. That
 // user could not change root's files.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-package main
+package daemon
 
 import (
 	"context"
@@ -30,7 +30,7 @@ type gates struct {
 }
 
 // guard makes the gates of the sites and the sections of downloads.
-func (s *service) guard() error {
+func (s *Service) guard() error {
 	s.gates.all = make(map[string]*access.Gate)
 	for i, site := range s.sites {
 		o := s.config.Sites[i].Access
@@ -40,18 +40,19 @@ func (s *service) guard() error {
 		g, err := access.New(*o)
 		if err != nil {
 			name := "site." + site.Thumb.Name + ".access.revoked"
-			return usage{s.config.Mistake(name, err)}
+			return mistakes{s.config.Mistake(name, err)}
 		}
 		site.Access = g
 		s.gates.all[site.Thumb.Name] = g
 	}
 	for i := range s.config.Files {
-		s.files = append(s.files, newFiles(&s.config.Files[i]))
+		s.files = append(s.files, NewFiles(&s.config.Files[i]))
 	}
 	return nil
 }
 
-func newFiles(c *config.Files) keep.Files {
+// NewFiles returns a section of downloads, which the caller closes.
+func NewFiles(c *config.Files) keep.Files {
 	return keep.Files{Where: &c.Where, Section: files.New(files.Options{
 		Name:       c.Where.Name,
 		Prefix:     c.Where.Prefix,
@@ -66,7 +67,7 @@ func newFiles(c *config.Files) keep.Files {
 }
 
 // handled returns the sites as the handler has them.
-func (s *service) handled() *keep.Sites {
+func (s *Service) handled() *keep.Sites {
 	sites := keep.NewSites(s.pool, longestFetch(s.config)+s.config.QueueTime+2*s.config.RenderTime+2*s.config.OriginalTime, s.sites)
 	sites.Accel, sites.Behind = accels[s.config.Accel], s.config.Queue
 	sites.AddFiles(s.files)
@@ -75,7 +76,7 @@ func (s *service) handled() *keep.Sites {
 
 // watch looks at the lists of revoked tokens, and at the originals of the sites
 // that say so, until the service is closed.
-func (s *service) watch(log *slog.Logger, k *keep.Keeper) {
+func (s *Service) watch(log *slog.Logger, k *keep.Keeper) {
 	ctx, stop := context.WithCancel(context.Background())
 	s.gates.stop = stop
 	for _, site := range s.config.Sites {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-package main
+package daemon
 
 import (
 	"errors"
@@ -14,13 +14,13 @@ import (
 
 // report tells thumbd doctor how the daemon is. It tries all folders, and
 // asks all origins.
-func (d *daemon) report() any {
-	r := admin.Report{Version: versionText(), User: root.User(), PID: os.Getpid(), File: d.file}
+func (d *Daemon) report() any {
+	r := admin.Report{Version: d.version, User: root.User(), PID: os.Getpid(), File: d.file}
 	if err := d.health(); err != nil {
 		r.Unwell = err.Error()
 	}
 	if err := d.trouble.Load(); err != nil {
-		r.Refused, r.NoWorker = (*err).Error(), !errors.Is(*err, errUsage) && !errors.Is(*err, publish.ErrHeld)
+		r.Refused, r.NoWorker = (*err).Error(), !errors.Is(*err, ErrConfiguration) && !errors.Is(*err, publish.ErrHeld)
 	}
 	// A reload waits, and does not close the folders that are being tried.
 	d.swapping.RLock()
@@ -36,7 +36,7 @@ func (d *daemon) report() any {
 			r.Troubles = append(r.Troubles, admin.Trouble{Kind: "watch", Name: name, Text: err.Error()})
 		}
 	}
-	for _, err := range append(s.probe(true), s.probeOrigins()...) {
+	for _, err := range append(s.Probe(true), s.ProbeOrigins()...) {
 		t := admin.Trouble{Text: err.Error()}
 		if p, ok := errors.AsType[probeError](err); ok {
 			t.Kind, t.Name = p.kind, p.name

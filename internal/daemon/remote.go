@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-package main
+package daemon
 
 import (
 	"errors"
@@ -15,7 +15,7 @@ import (
 )
 
 // stopFetches ends the fetches of s.
-func (s *service) stopFetches() {
+func (s *Service) stopFetches() {
 	for _, site := range s.sites {
 		if o, ok := site.Originals.(originals.Distant); ok {
 			o.Stop()
@@ -24,7 +24,7 @@ func (s *service) stopFetches() {
 }
 
 // probeSpool tries the spool, if any site needs it.
-func (s *service) probeSpool(make bool) []error {
+func (s *Service) probeSpool(make bool) []error {
 	if !slices.ContainsFunc(s.sites, isRemote) {
 		return nil
 	}
@@ -38,10 +38,10 @@ func (s *service) probeSpool(make bool) []error {
 	return nil
 }
 
-// probeOrigins asks the origins of all sites that have one, at the same time.
+// ProbeOrigins asks the origins of all sites that have one, at the same time.
 // Its errors are probeErrors. A daemon that starts does not: an origin that
 // does not answer must not keep other sites waiting.
-func (s *service) probeOrigins() []error {
+func (s *Service) ProbeOrigins() []error {
 	errs := make([]error, len(s.sites))
 	var asked sync.WaitGroup
 	for i, site := range s.sites {
@@ -87,4 +87,11 @@ func longestFetch(c *config.Config) (longest time.Duration) {
 		}
 	}
 	return longest
+}
+
+// IsUnlisted reports whether an error of ProbeOrigins is that of a source that can't be
+// listed, though its originals can be had.
+func IsUnlisted(err error) bool {
+	p, ok := errors.AsType[probeError](err)
+	return ok && p.kind == unlisted
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-package main
+package daemon
 
 import (
 	"context"
@@ -31,8 +31,8 @@ const (
 	helloTime   = 2 * workerStart
 )
 
-// service is a configuration at work.
-type service struct {
+// Service is a configuration at work.
+type Service struct {
 	config   *config.Config
 	warnings []config.Mistake // of the file
 	lacking  []config.Mistake // formats that are left out
@@ -50,13 +50,13 @@ type service struct {
 	tidier    *tidy.Keeper // nil until the service is put to work
 }
 
-// newService starts workers for c and opens its sites. Warnings go to warn.
-func newService(ctx context.Context, c *config.Config, told reports, warn func(config.Mistake)) (_ *service, err error) {
-	program, err := workerProgram()
+// NewService starts workers for c and opens its sites. Warnings go to warn.
+func NewService(ctx context.Context, c *config.Config, version string, told Reports, warn func(config.Mistake)) (_ *Service, err error) {
+	program, err := WorkerProgram()
 	if err != nil {
 		return nil, err
 	}
-	s := &service{pool: render.New(poolOptions(c, program, told)), done: make(chan struct{})}
+	s := &Service{pool: render.New(PoolOptions(c, program, told)), done: make(chan struct{})}
 	// The pool outlives ctx: a stop lets running renders finish.
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = func() {
@@ -69,7 +69,7 @@ func newService(ctx context.Context, c *config.Config, told reports, warn func(c
 	}()
 	defer func() {
 		if err != nil {
-			s.close()
+			s.Close()
 		}
 	}()
 	ctx, cancel := context.WithTimeout(ctx, helloTime)
@@ -82,20 +82,20 @@ func newService(ctx context.Context, c *config.Config, told reports, warn func(c
 		warn(w)
 	}
 	if err != nil {
-		return nil, usage{err}
+		return nil, mistakes{err}
 	}
 	s.config, s.lacking = restricted, warnings
 	s.spool = fetch.NewSpool(s.config.Spool, s.config.SpoolBytes)
 	for i := range s.config.Sites {
-		s.sites = append(s.sites, newSite(s.config, &s.config.Sites[i], s.spool, s.hello))
+		s.sites = append(s.sites, newSite(s.config, &s.config.Sites[i], s.spool, s.hello, version))
 	}
 	return s, s.guard()
 }
 
-// setGates sets the deadlines of the operations on all folders of originals and
+// SetGates sets the deadlines of the operations on all folders of originals and
 // downloads. The gates are of the process, so this is for a configuration that is in
 // use. If several sites have one folder, the last of them is named in reports.
-func (s *service) setGates(told reports) {
+func (s *Service) SetGates(told Reports) {
 	for _, site := range s.sites {
 		if gated, ok := site.Originals.(originals.Gated); ok {
 			s.setGate(told, gated.Gate(), "site", site.Thumb.Name, site.Originals.Path(""))
@@ -110,7 +110,7 @@ func (s *service) setGates(told reports) {
 
 // setGate sets the deadline of the operations on a site's folder of originals, or
 // on the root of downloads.
-func (s *service) setGate(told reports, gate *share.Gate, kind, name, path string) {
+func (s *Service) setGate(told Reports, gate *share.Gate, kind, name, path string) {
 	gate.Set(s.config.OriginalTime, func(slow bool) {
 		if told.share != nil {
 			told.share(kind, name, path, slow)
@@ -118,7 +118,8 @@ func (s *service) setGate(told reports, gate *share.Gate, kind, name, path strin
 	})
 }
 
-func poolOptions(c *config.Config, program string, told reports) render.Options {
+// PoolOptions returns the options of a pool of workers of program.
+func PoolOptions(c *config.Config, program string, told Reports) render.Options {
 	return render.Options{
 		Program:       program,
 		Workers:       c.Workers,
@@ -142,11 +143,11 @@ func poolOptions(c *config.Config, program string, told reports) render.Options 
 
 // limitsText returns the settings on which the refusal of an original depends: the
 // limits, the formats, and the decoders.
-func limitsText(c *config.Config, s *config.Site, hello wire.Hello) string {
-	return fmt.Sprintf("%s %+v %d %v %v %s", versionText(), poolOptions(c, "", reports{}).Limits, c.OriginalBytes, s.OriginalFormats, hello.Read, hello.Vips)
+func limitsText(c *config.Config, s *config.Site, hello wire.Hello, version string) string {
+	return fmt.Sprintf("%s %+v %d %v %v %s", version, PoolOptions(c, "", Reports{}).Limits, c.OriginalBytes, s.OriginalFormats, hello.Read, hello.Vips)
 }
 
-func newSite(c *config.Config, from *config.Site, spool *fetch.Spool, hello wire.Hello) *keep.Site {
+func newSite(c *config.Config, from *config.Site, spool *fetch.Spool, hello wire.Hello, version string) *keep.Site {
 	s := &keep.Site{
 		Thumb:           &from.Thumb,
 		Originals:       source.New(c, from, spool),
@@ -155,7 +156,7 @@ func newSite(c *config.Config, from *config.Site, spool *fetch.Spool, hello wire
 		WatermarkBytes:  c.OriginalBytes,
 		Placeholder:     keep.Placeholder{Path: from.Placeholder, Status: from.PlaceholderStatus},
 		Wait:            from.Wait,
-		Limits:          limitsText(c, from, hello),
+		Limits:          limitsText(c, from, hello, version),
 	}
 	if from.Fetch != nil {
 		s.Lifetime = from.Fetch.Lifetime
@@ -183,10 +184,10 @@ func (e probeError) Error() string {
 
 func (e probeError) Unwrap() error { return e.error }
 
-// probe tries every site's folder of originals, tree and watermarks, and the
+// Probe tries every site's folder of originals, tree and watermarks, and the
 // spool. With make, missing trees are
 // made and temp files of dead processes swept. Its errors are probeErrors.
-func (s *service) probe(make bool) []error {
+func (s *Service) Probe(make bool) []error {
 	var errs []error
 	note := func(kind, name string, err error) {
 		if err != nil {
@@ -227,9 +228,9 @@ func kindOf(err error) string {
 	return "originals"
 }
 
-// close ends the workers when running renders have finished, and closes the sites'
+// Close ends the workers when running renders have finished, and closes the sites'
 // folders. Nothing may use s any more.
-func (s *service) close() {
+func (s *Service) Close() {
 	s.stop()
 	<-s.done
 	s.gates.close()
@@ -253,7 +254,7 @@ func (s *service) close() {
 // that hangs it does not end.
 const endTime = 2 * time.Second
 
-func (s *service) endWatching() {
+func (s *Service) endWatching() {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -265,8 +266,8 @@ func (s *service) endWatching() {
 	}
 }
 
-// workerProgram returns the path of thumbd-render.
-func workerProgram() (string, error) {
+// WorkerProgram returns the path of thumbd-render.
+func WorkerProgram() (string, error) {
 	if path := os.Getenv("THUMBD_RENDER"); path != "" {
 		return path, nil
 	}
@@ -298,3 +299,9 @@ func logEvent(log *slog.Logger) func(render.Event) {
 		log.Log(context.Background(), level, e.Text, args...)
 	}
 }
+
+// Missing returns the parts of the workers' sandbox that this kernel lacks.
+func (s *Service) Missing() []string { return s.hello.Missing }
+
+// Sites returns the sites of the configuration.
+func (s *Service) Sites() []*keep.Site { return s.sites }

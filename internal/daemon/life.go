@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+
+package daemon
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"time"
+)
+
+// life decides when a daemon loads its configuration again, when it tells that it is
+// alive, and when it ends.
+type life struct {
+	// load loads the configuration. It is not called concurrently.
+	load func(context.Context) error
+	// reloading tells that a reload was asked for.
+	reloading func()
+	// retry returns how long to wait after a load, which failed with err unless that
+	// is nil, before the next one that nobody asks for.
+	retry func(err error) time.Duration
+	// beat returns how long to wait before the next look whether the daemon is idle.
+	beat func() time.Duration
+	// idle reports whether the daemon can end: the service manager starts it again.
+	idle func() bool
+	// feed tells that the daemon is alive.
+	feed func()
+	log  *slog.Logger
+}
+
+// wait returns when it is time to stop: ctx is done, a server has failed, of which it
+// returns the error, or the daemon is idle. err is the error of the first load. A
+// signal that comes during a load has the configuration loaded once more after it.
+func (l *life) wait(ctx context.Context, reload <-chan os.Signal, failed <-chan error, err error) error {
+	loaded := make(chan error, 1)
+	loading, again := false, false
+	load := func() {
+		loading, again = true, false
+		go func() { loaded <- l.load(ctx) }()
+	}
+	// A load ends before the stop begins.
+	defer func() {
+		if loading {
+			if err := <-loaded; err != nil {
+				l.log.Debug("stopping", "err", err)
+			}
+		}
+	}()
+	beat := time.After(l.beat())
+	retry := time.After(l.retry(err))
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-failed:
+			return err
+		case <-reload:
+			l.reloading()
+			if again = loading; !again {
+				load()
+			}
+		case err := <-loaded:
+			loading = false
+			if again {
+				load()
+			}
+			retry = time.After(l.retry(err))
+		case <-retry:
+			if !loading {
+				load()
+			}
+		case <-beat:
+			if l.idle() {
+				l.log.Debug("idle")
+				return nil
+			}
+			l.feed()
+			beat = time.After(l.beat())
+		}
+	}
+}
