@@ -44,8 +44,8 @@ func gcCommand() *cobra.Command {
 	return cmd
 }
 
-// gc tidies the sites' trees, one after the other, and tells what it did, also
-// when it is interrupted.
+// gc tidies the sites' trees, one after the other, and prints a summary of each, also
+// if it is interrupted.
 func gc(ctx context.Context, w io.Writer, c *config.Config, sites []*config.Site, dryRun bool) error {
 	var errs []error
 	for _, s := range sites {

@@ -20,8 +20,8 @@ import (
 	"thumbd/internal/shell"
 )
 
-// Alone is a thumbd of one site in this process, whose handler for
-// administrators nobody else can reach.
+// Alone is a thumbd of one site in this process. Only this process can reach its
+// handler for administrators.
 type Alone struct {
 	*Daemon
 	server *serve.Server

@@ -16,8 +16,8 @@ type life struct {
 	load func(context.Context) error
 	// reloading tells that a reload was asked for.
 	reloading func()
-	// retry returns how long to wait after a load, which failed with err unless that
-	// is nil, before the next one that nobody asks for.
+	// retry returns how long to wait after a load before the next load that nobody asks
+	// for. err is the error of the load before, or nil.
 	retry func(err error) time.Duration
 	// beat returns how long to wait before the next look whether the daemon is idle.
 	beat func() time.Duration
@@ -28,8 +28,8 @@ type life struct {
 	log  *slog.Logger
 }
 
-// wait returns when it is time to stop: ctx is done, a server has failed, of which it
-// returns the error, or the daemon is idle. err is the error of the first load. A
+// wait returns when it is time to stop: ctx is done, the daemon is idle, or a server
+// has failed; then wait returns the server's error. err is the error of the first load. A
 // signal that comes during a load has the configuration loaded once more after it.
 func (l *life) wait(ctx context.Context, reload <-chan os.Signal, failed <-chan error, err error) error {
 	loaded := make(chan error, 1)

@@ -220,7 +220,7 @@ func (p *Pool) message(outputs []*output) *wire.Job {
 	return job
 }
 
-// accept sets o's end from what w says of it and from what is in its memfd.
+// accept sets o's end by the worker's result and the content of the memfd.
 func (p *Pool) accept(w *worker, o *output, r wire.Result, f *os.File) error {
 	o.decoded = r.Decoded
 	if r.Failure != "" {

@@ -232,7 +232,7 @@ func (w *worker) kill() {
 	<-w.gone
 }
 
-// crash returns what became of a worker of which do or greet says err: how it
+// crash returns the end of a worker after an error of do or greet: how it
 // ended, where it did, and its last words.
 func (w *worker) crash(err error) string {
 	if why := w.condemned.Load(); why != nil {

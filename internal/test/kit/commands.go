@@ -59,8 +59,8 @@ func FreePort(t *testing.T) string {
 	return fmt.Sprint(l.Addr())
 }
 
-// Background starts cmd, which ends with the test. What it says is to be read
-// once ended is closed.
+// Background starts cmd, which ends with the test. Its output is to be read once
+// ended is closed.
 func Background(t *testing.T, cmd *exec.Cmd) (ended <-chan struct{}, out *bytes.Buffer) {
 	t.Helper()
 	out = &bytes.Buffer{}
@@ -188,8 +188,8 @@ func WarmCommand(t *testing.T, r *rig.Rig, running bool, args ...string) *exec.C
 	return exec.CommandContext(t.Context(), p.Thumbd, append([]string{"warm", "-c", filepath.Join(r.Dir, "thumbd.toml"), "--admin", admin}, args...)...)
 }
 
-// Warm runs thumbd warm, checks its exit code and the words that it says, and
-// returns all of them.
+// Warm runs thumbd warm, checks its exit code and words of its output, and returns
+// the output.
 func Warm(t *testing.T, cmd *exec.Cmd, code int, words ...string) string {
 	t.Helper()
 	out, err := cmd.CombinedOutput()

@@ -39,7 +39,7 @@ import (
 const (
 	// Key signs the URIs of the gallery.
 	Key = "thumbd-test-key-0123456789abcdef"
-	// Patience is far above what anything here takes, and far below the
+	// Patience is far longer than any step of a test, and far shorter than the
 	// limit of a test run.
 	Patience = 2 * time.Minute
 )
@@ -300,7 +300,8 @@ var (
 	seed     = flag.Uint64("seed", 0, "of the moments that are chosen at random; 0: any")
 )
 
-// Times is how often a test does what proves more the oftener it is done.
+// Times returns how often a test repeats a step that is tried at random: long in a
+// campaign.
 func Times(short, long int) int {
 	if *Campaign {
 		return long

@@ -55,8 +55,8 @@ func Expires(d time.Duration) string { return fmt.Sprintf("expires=%d", time.Now
 // TopSecret is in every file that no download may have.
 const TopSecret = "top secret"
 
-// Documents makes a folder of downloads, root, beside what must not be had, and
-// returns it.
+// Documents makes a folder of downloads, root, beside secret files, and returns its
+// path.
 func Documents(t testing.TB) string {
 	t.Helper()
 	dir := Folder(t, nil)
