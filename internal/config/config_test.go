@@ -148,6 +148,7 @@ formats = ["jpg", "webp"]
 quality.jpg = 70
 metadata = "copyright"
 frames_over = "first"
+info = true
 negotiate = ["webp"]
 layout = "preset"
 factors = [100, 75]
@@ -284,6 +285,7 @@ func TestParseTakesEveryKey(t *testing.T) {
 						Enlarge: thumb.Never,
 					},
 					"detail": {Transform: thumb.Transform{Width: 40, Height: 30, Method: thumb.Crop, Focus: thumb.NewFocus(0, 6250)}},
+					"info":   thumb.InfoPreset(),
 				},
 				Watermarks: map[string]thumb.Watermark{"logo": {Name: "logo", Opacity: 50, Position: thumb.North, Scale: 25}},
 			},

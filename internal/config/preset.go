@@ -45,6 +45,24 @@ func (r *reader) presets(d *draft) {
 	}
 }
 
+// info adds the preset of the descriptions of originals, if the site wants it.
+func (r *reader) info(d *draft) {
+	key := d.table.at("info")
+	_, taken := d.Thumb.Presets[thumb.InfoName]
+	switch {
+	case !d.info:
+		return
+	case !d.isScheme(thumb.Signed) && !d.isScheme(thumb.PresetScheme) || d.Thumb.Layout == thumb.WordPressLayout:
+		r.mistake(key, `is for the schemes signed and preset, and not for layout = "wordpress"; remove it`)
+	case taken:
+		r.mistake(d.table.key+".preset."+thumb.InfoName, "begins the URLs that info = true allows; choose another name, or remove info")
+	case d.Thumb.MaxWidth < thumb.InfoSide || d.Thumb.MaxHeight < thumb.InfoSide:
+		r.mistake(key, "needs thumbnail_width and thumbnail_height of %d; raise them in [limits], or remove this", thumb.InfoSide)
+	default:
+		d.Thumb.Presets[thumb.InfoName] = thumb.InfoPreset()
+	}
+}
+
 // PresetName says what is wrong with the name of a preset of the scheme preset.
 func PresetName(name string) error {
 	switch {

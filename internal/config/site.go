@@ -38,6 +38,7 @@ type draft struct {
 	accessKeys, tokenKeys []string
 	uses                  []keyUse
 	store                 *store // nil: originals are in no bucket
+	info                  bool
 }
 
 func defaultQuality() map[thumb.Format]int {
@@ -112,6 +113,7 @@ func (r *reader) site(c *Config, t table, name string) *draft {
 	r.checkPlaceholder(d)
 	r.watermarks(d)
 	r.presets(d)
+	r.info(d)
 	r.checkTogether(d)
 	r.access(d)
 	r.cache(d)
@@ -142,6 +144,7 @@ func siteFields(d *draft) fields {
 		"metadata":           word(&s.Metadata),
 		"frames_over":        word(&s.FramesOver),
 		"negotiate":          list(&d.Thumb.Negotiate, format(thumbnailFormats)),
+		"info":               truth(&d.info),
 		"factors":            list(&s.Factors, number(1, 400)),
 		"render_together":    list(&s.Together, presetName),
 		"watch":              truth(&d.Watch),

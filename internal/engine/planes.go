@@ -29,7 +29,7 @@ func (out *output) halves() bool {
 	switch out.Format {
 	case thumb.JPEG, thumb.AVIF:
 		return out.Quality < subsampled
-	case thumb.WebP:
+	case thumb.WebP, thumb.JSON:
 		return true
 	}
 	return false

@@ -195,6 +195,9 @@ func (o *original) make(out *output, m *marks) error {
 	if p.size() != want {
 		return failed(wire.Internal, "made %v instead of %v", p.size(), want)
 	}
+	if out.Info {
+		return o.describe(p, out)
+	}
 	err = p.encode(out.Transform, a, o.container.Palette || o.tiff.Palette, func(data []byte) error {
 		return o.write(out, o.smaller(data, out))
 	})

@@ -71,7 +71,7 @@ func New(site *thumb.Site, w Wanted) (Picture, error) {
 		return Picture{}, ErrSize
 	}
 	preset, ok := site.Presets[w.Preset]
-	if !ok {
+	if !ok || preset.Transform.Info {
 		return Picture{}, fmt.Errorf("%w: %q", thumb.ErrUnknownPreset, w.Preset)
 	}
 	own, err := newThumb(site, w, w.Preset, "")

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/image/webp"
 	"golang.org/x/sys/unix"
 
+	"thumbd/internal/info"
 	"thumbd/internal/thumb"
 )
 
@@ -77,6 +78,9 @@ func decodeHeader(in *bufio.Reader, want Want) (image.Config, error) {
 			return image.Config{}, err
 		}
 	}
+	if want.Format == thumb.JSON {
+		return image.Config{Width: want.Width, Height: want.Height}, checkInfo(in)
+	}
 	if want.Width == 0 && want.Height == 0 {
 		return image.Config{}, nil
 	}
@@ -92,6 +96,17 @@ func decodeHeader(in *bufio.Reader, want Want) (image.Config, error) {
 	default:
 		return webp.DecodeConfig(in)
 	}
+}
+
+// checkInfo reads the description of an original to its end. It has no picture whose
+// size could be compared.
+func checkInfo(in io.Reader) error {
+	file, err := io.ReadAll(io.LimitReader(in, info.MaxBytes+1))
+	if err != nil {
+		return err
+	}
+	_, err = info.Parse(file)
+	return err
 }
 
 // faultReader keeps an error of the disk apart from those that decoders make

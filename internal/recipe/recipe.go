@@ -151,6 +151,12 @@ func (s Settings) of(name string) (recipe, bool) {
 	return recipe{t.Original, s.plain(t), s.marks[t.Transform().Watermark.Name], sizes}, true
 }
 
+// publishes reports whether these settings publish a file of that name.
+func (s Settings) publishes(name string) bool {
+	_, ok := s.of(name)
+	return ok
+}
+
 // text is equal for equal recipes of one original alone, for example
 //
 //	400x300_crop_q=82.webp enlarge=false metadata=none
@@ -168,6 +174,9 @@ func (r recipe) text() string {
 	}
 	if t.Variant {
 		text += " variant"
+	}
+	if t.Info {
+		text += " info"
 	}
 	if r.sizes != "" {
 		text += " sizes=" + r.sizes
@@ -338,9 +347,10 @@ func (c Change) share(folder string) (some, all bool) {
 	for _, s := range c.from {
 		samples := samples(folder+s.site.Layout.Inner(), s.site.Factors)
 		for _, name := range samples {
-			if c.Of(name) {
+			switch {
+			case c.Of(name):
 				some = true
-			} else {
+			case s.publishes(name):
 				all = false
 			}
 		}
@@ -361,6 +371,7 @@ func samples(folder string, factors []int) []string {
 		for _, f := range formats {
 			names = append(names, head+"/a."+f.String())
 		}
+		names = append(names, head+"/a.jpg."+thumb.JSON.String())
 	}
 	return names
 }

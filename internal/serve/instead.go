@@ -56,7 +56,7 @@ func (s status) replaceable() bool {
 // are proven.
 func (h *Handler) answerPlaceholder(w http.ResponseWriter, r *http.Request, sites *keep.Sites, a keep.Request, cause error) bool {
 	s := statusOf(cause)
-	if a.Placeholder.Path == "" || !s.replaceable() {
+	if a.Placeholder.Path == "" || !s.replaceable() || a.PlaceholderTransform().Info {
 		return false
 	}
 	// As in thumbnail: the wait for the original may have taken most of it.

@@ -24,6 +24,8 @@ const (
 	TIFF
 	SVG
 	JXL
+	// JSON is that of package info: a description of an original, no picture.
+	JSON
 )
 
 // Signature is a byte sequence at an offset that the files of a format have.
@@ -43,6 +45,7 @@ var formats = [...]struct {
 	quality    int  // default of thumbnails, 1 to 100; 0: the format has no quality
 	animates   bool // a thumbnail of this format can be an animation
 	byDefault  bool // originals of this format are allowed unless a site says otherwise
+	data       bool // no picture
 }{
 	JPEG: {
 		extensions: []string{"jpg", "jpeg", "jpe"}, mediaType: "image/jpeg",
@@ -85,15 +88,22 @@ var formats = [...]struct {
 		extensions: []string{"jxl"}, mediaType: "image/jxl",
 		signatures: []Signature{{0, "\xff\x0a"}, {0, "\x00\x00\x00\x0cJXL \r\n\x87\n"}},
 	},
+	JSON: {
+		extensions: []string{"json"}, mediaType: "application/json",
+		signatures: []Signature{{0, `{"width":`}}, data: true,
+	},
 }
 
-// formatNames are the names of the formats, and extensions the formats of all
-// endings of file names.
+// formatNames are the names of the formats, and extensions the formats of pictures
+// by the endings of file names.
 var formatNames, extensions = func() (names []string, byExtension map[string]Format) {
 	byExtension = make(map[string]Format)
 	names = make([]string, len(formats))
 	for f := JPEG; int(f) < len(formats); f++ {
 		names[f] = formats[f].extensions[0]
+		if formats[f].data {
+			continue
+		}
 		for _, ext := range formats[f].extensions {
 			byExtension[ext] = f
 		}
@@ -101,8 +111,8 @@ var formatNames, extensions = func() (names []string, byExtension map[string]For
 	return names, byExtension
 }()
 
-// Formats returns all formats.
-func Formats() []Format { return having(func(Format) bool { return true }) }
+// Formats returns all formats of pictures.
+func Formats() []Format { return having(func(f Format) bool { return !formats[f].data }) }
 
 // ThumbnailFormats returns the formats that a thumbnail can have.
 func ThumbnailFormats() []Format { return having(Format.Thumbnail) }

@@ -124,7 +124,7 @@ func (t Thumb) Readings() []Thumb {
 			return []Thumb{t, s}
 		}
 	}
-	if t.Site == nil || t.Site.Scheme != PresetScheme || t.Site.Layout != DrupalLayout {
+	if t.Site == nil || t.Site.Scheme != PresetScheme || t.Site.Layout != DrupalLayout || t.Site.isInfo(t.Preset) {
 		return []Thumb{t}
 	}
 	whole := t

@@ -56,7 +56,7 @@ func (s *Site) Parse(uri string) (Thumb, error) {
 func (t *Thumb) parseSigned(rest string) error {
 	original, last := cutLast(rest, '/')
 	stem, ext := cutLast(last, '.')
-	if err := t.Spec.Format.UnmarshalText([]byte(ext)); err != nil || !t.Site.hasFormat(t.Spec.Format) {
+	if err := t.Spec.Format.UnmarshalText([]byte(ext)); err != nil || !t.Site.hasFormat(t.Spec.Format) && !t.Site.hasData(t.Spec.Format) {
 		return fmt.Errorf("%w: %q", ErrExtension, ext)
 	}
 	t.Ext = ext
@@ -67,6 +67,9 @@ func (t *Thumb) parseSigned(rest string) error {
 	t.Signature = stem[at:]
 	if err := t.parseSpec(stem[:at-1]); err != nil {
 		return err
+	}
+	if t.Site.isInfo(t.Preset) != formats[t.Spec.Format].data {
+		return fmt.Errorf("%w: %q", ErrExtension, ext)
 	}
 	return t.setOriginal(original)
 }
@@ -165,6 +168,9 @@ func (t *Thumb) parseRestThumbnails(rest string) error {
 // or has the extension of another format after that, small/a.jpg.webp: see cut.
 func (t *Thumb) parsePreset(rest string) error {
 	preset, name, _ := strings.Cut(rest, "/")
+	if t.Site.isInfo(preset) {
+		return t.parseInfo(preset, name)
+	}
 	if inner := t.Site.Layout.Inner(); inner != "" {
 		var ok bool
 		if name, ok = strings.CutPrefix("/"+name, inner+"/"); !ok {
@@ -203,6 +209,23 @@ func (t *Thumb) parsePreset(rest string) error {
 	t.Appended = cut
 	return t.setOriginal(original)
 }
+
+// parseInfo parses NAME in info/NAME: the original's with .json behind it.
+func (t *Thumb) parseInfo(preset, name string) error {
+	original, ext := cutLast(name, '.')
+	if ext != JSON.String() {
+		return fmt.Errorf("%w: %q", ErrExtension, ext)
+	}
+	if _, ok := FormatOfName(original); !ok {
+		return fmt.Errorf("%w: %q", ErrNoOriginal, original)
+	}
+	t.Preset, t.Ext, t.Spec.Format, t.Appended = preset, ext, JSON, true
+	return t.setOriginal(original)
+}
+
+// hasData reports whether URIs of s can have the extension of a format that is no
+// picture.
+func (s *Site) hasData(f Format) bool { return f == JSON && s.HasInfo() }
 
 // cut returns the original that a URI's NAME is of. Exactly one extension is
 // taken off, in the one spelling of its format, and only if p.Formats has that

@@ -69,6 +69,9 @@ func (s *Site) OfOriginal(original string) []Place {
 	for _, head := range s.heads() {
 		places = append(places, Place{Name: strings.TrimSuffix(head+"/"+folder, "/"), Files: files})
 	}
+	if s.HasInfo() {
+		places = append(places, Place{Name: strings.TrimSuffix(s.Prefix+InfoName+"/"+folder, "/"), Files: []string{base + "." + JSON.String()}})
+	}
 	return places
 }
 
@@ -113,6 +116,9 @@ func (s *Site) Below(folder string) []Place {
 	for _, head := range s.heads() {
 		places = append(places, Place{Name: head + "/" + folder})
 	}
+	if s.HasInfo() {
+		places = append(places, Place{Name: s.Prefix + InfoName + "/" + folder})
+	}
 	return places
 }
 
@@ -137,7 +143,9 @@ func (s *Site) OfPreset(preset string) (places []Place, ok bool) {
 func (s *Site) heads() []string {
 	var heads []string
 	for _, name := range s.PresetNames() {
-		heads = append(heads, s.Prefix+name+s.Layout.Inner())
+		if !s.isInfo(name) {
+			heads = append(heads, s.Prefix+s.head(name))
+		}
 	}
 	return heads
 }
@@ -189,6 +197,10 @@ func (s *Site) PresetNames() []string {
 	}
 	var factored []string
 	for _, name := range names {
+		if s.isInfo(name) {
+			factored = append(factored, name)
+			continue
+		}
 		for _, n := range s.Factors {
 			factored = append(factored, name+"/"+strconv.Itoa(n))
 		}

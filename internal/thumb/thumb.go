@@ -63,6 +63,8 @@ type Transform struct {
 	// Measure asks a worker for the size of the original alone, as it is seen. The rest
 	// is MeasureTransform's.
 	Measure bool `json:"measure,omitempty"`
+	// Info asks for the description of the original. The rest is InfoPreset's.
+	Info bool `json:"info,omitempty"`
 }
 
 // MeasureTransform asks for the size of an original. No URI does.
@@ -90,6 +92,25 @@ type Preset struct {
 	// Rank is the place in the configuration, from 0, in the layout wordpress.
 	Rank int `json:"rank,omitempty"`
 }
+
+// InfoSide is the longest side, in pixels, of the picture from which the description of
+// an original is made. Its hashes need no more.
+const InfoSide = 100
+
+// InfoName is the name of the preset InfoPreset in URIs.
+const InfoName = "info"
+
+// InfoPreset is the preset of the descriptions of originals, for a site that has them.
+// Its thumbnails are files of package info, in the format JSON and no other.
+func InfoPreset() Preset {
+	return Preset{Transform: Transform{Width: InfoSide, Height: InfoSide, Method: Fit, Frames: 1, Info: true}}
+}
+
+// HasInfo reports whether URIs of s can ask for the description of an original.
+func (s *Site) HasInfo() bool { return s.isInfo(InfoName) }
+
+// isInfo reports whether the preset of a name is InfoPreset.
+func (s *Site) isInfo(preset string) bool { return s.Presets[preset].Transform.Info }
 
 // at returns the preset's transform with the box at another width. The box keeps
 // its ratio: 1600x900 at 320 is 320x180.
@@ -196,6 +217,10 @@ func (t Thumb) Transform() Transform {
 	switch {
 	case t.Sized():
 		r = t.sizedTransform()
+	case t.Site.isInfo(t.Preset):
+		r = t.Site.Presets[t.Preset].Transform
+		r.Format = JSON
+		return r
 	case t.Preset != "":
 		p := t.Site.Presets[t.Preset]
 		r, enlarge = p.Transform, p.Enlarge
@@ -261,6 +286,9 @@ func (t Thumb) Siblings() []Thumb {
 // inPreset returns the thumbnails of t's original in another preset: in t's format,
 // and in the formats that the preset wants.
 func (t Thumb) inPreset(name string) []Thumb {
+	if t.Site.isInfo(t.Preset) || t.Site.isInfo(name) {
+		return t.besideInfo(name)
+	}
 	s := t
 	s.Spec.DPR, s.Spec.Width = 0, 0
 	if s.parsePresetName(name) != nil {
@@ -277,6 +305,17 @@ func (t Thumb) inPreset(name string) []Thumb {
 	}
 	for _, ext := range t.Site.Extensions(name) {
 		if s, err := t.Site.New(Wanted{Original: t.Original, Preset: name, Ext: ext}); err == nil && len(s.Site.Presets[s.Preset].Formats) > 0 {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// besideInfo is inPreset if t or the other preset is InfoPreset's: these have no
+// format in common.
+func (t Thumb) besideInfo(name string) (list []Thumb) {
+	for _, ext := range t.Site.Extensions(name) {
+		if s, err := t.Site.New(Wanted{Original: t.Original, Preset: name, Ext: ext}); err == nil {
 			list = append(list, s)
 		}
 	}

@@ -64,7 +64,7 @@ func (t Thumb) unsignedURI() string {
 		return t.Original
 	}
 	var b strings.Builder
-	b.WriteString(t.presetText() + t.Site.Layout.Inner() + "/")
+	b.WriteString(t.Site.head(t.presetText()) + "/")
 	if t.Factor != 0 {
 		b.WriteString(formatWhole(t.Factor) + "/")
 	}
@@ -115,7 +115,7 @@ type Wanted struct {
 func (s *Site) New(w Wanted) (Thumb, error) {
 	ext := w.Ext
 	if ext == "" {
-		ext = s.defaultExt(w.Original)
+		ext = s.defaultExt(w)
 	}
 	spec := w.Size + "_" + w.Method
 	if w.Preset != "" {
@@ -131,7 +131,7 @@ func (s *Site) New(w Wanted) (Thumb, error) {
 		if s.sizes() {
 			return s.newSized(w)
 		}
-		uri = w.Preset + s.Layout.Inner() + "/" + w.Original
+		uri = s.head(w.Preset) + "/" + w.Original
 		if own, _ := FormatOfName(w.Original); own != extensions[ext] {
 			uri += "." + spelling(ext)
 		}
@@ -165,9 +165,21 @@ func spelling(ext string) string {
 	return ext
 }
 
+// head returns what a URI of the preset scheme has between the prefix and the
+// original, for the name of a preset, with /FACTOR if the site has factors.
+func (s *Site) head(preset string) string {
+	if s.isInfo(preset) {
+		return preset
+	}
+	return preset + s.Layout.Inner()
+}
+
 // defaultExt returns the extension of a thumbnail for which none is asked.
-func (s *Site) defaultExt(original string) string {
-	if f, ok := FormatOfName(original); ok && s.hasFormat(f) {
+func (s *Site) defaultExt(w Wanted) string {
+	if s.isInfo(w.Preset) {
+		return JSON.String()
+	}
+	if f, ok := FormatOfName(w.Original); ok && s.hasFormat(f) {
 		return f.String()
 	}
 	return JPEG.String()

@@ -49,7 +49,7 @@ func candidates(s *config.Site, original string) []thumb.Thumb {
 // presetsOf returns the presets' names as URIs have them: those that bring no
 // others first, and of these the smallest.
 func presetsOf(s *thumb.Site) []string {
-	names := slices.Collect(maps.Keys(s.Presets))
+	names := slices.DeleteFunc(slices.Collect(maps.Keys(s.Presets)), func(name string) bool { return s.Presets[name].Transform.Info })
 	cost := func(name string) int {
 		w, h := s.Presets[name].Transform.Box()
 		if slices.Contains(s.Together, name) || w+h == 0 {

@@ -168,7 +168,7 @@ func (j *Job) check() error {
 func checkTransform(t thumb.Transform, j *Job) error {
 	w, h := t.Box()
 	switch {
-	case !t.Format.Thumbnail():
+	case !t.Format.Thumbnail() && !t.Info, t.Info != (t.Format == thumb.JSON):
 		return fmt.Errorf("format %v", t.Format)
 	case t.Method < thumb.Scale || t.Method > thumb.Original:
 		return errors.New("no method")

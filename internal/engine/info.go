@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+
+package engine
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"slices"
+	"unsafe"
+
+	"thumbd/internal/geometry"
+	"thumbd/internal/info"
+	"thumbd/internal/thumb"
+)
+
+// tinySides are the longest sides, in pixels, of the picture in a description, and
+// tinyQuality is the quality of that. It is the first one that is small enough.
+var tinySides = []int{16, 12, 8, 4}
+
+const tinyQuality = 60
+
+// describe writes out, which is no picture, but what package info says of o. p is o
+// upright, in its colors, and at most thumb.InfoSide pixels wide and high.
+func (o *original) describe(p picture, out *output) error {
+	pixels, err := p.pixels()
+	if err != nil {
+		return err
+	}
+	size := geometry.Upright(o.stored, o.orientation)
+	i := info.Info{Width: size.X, Height: size.Y, Format: o.format, Bytes: o.length, Frames: o.frames}
+	i.Look(pixels)
+	for _, side := range tinySides {
+		tiny, err := p.tiny(info.Shrink(pixels, side))
+		if err != nil {
+			return fmt.Errorf("encode the lqip: %w", err)
+		}
+		if i.Place(tiny) {
+			break
+		}
+	}
+	file, err := i.File()
+	if err != nil {
+		return err
+	}
+	return o.write(out, file)
+}
+
+// single is no animation.
+var single = animation{frames: 1}
+
+// pixels returns the pixels of p, in sRGB or gray of 8 bits. A PNG is how libvips hands
+// them over for all kinds of p.
+func (p picture) pixels() (*image.NRGBA, error) {
+	var file []byte
+	err := p.encode(thumb.Transform{Format: thumb.PNG}, single, false, func(b []byte) error {
+		file = slices.Clone(b)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	m, err := png.Decode(bytes.NewReader(file))
+	if err != nil {
+		return nil, err
+	}
+	if m, ok := m.(*image.NRGBA); ok {
+		return m, nil
+	}
+	out := image.NewNRGBA(m.Bounds())
+	for y := range m.Bounds().Dy() {
+		for x := range m.Bounds().Dx() {
+			out.SetNRGBA(x, y, color.NRGBAModel.Convert(m.At(x, y)).(color.NRGBA))
+		}
+	}
+	return out, nil
+}
+
+// tiny returns pixels, which are those of p but smaller, as a WebP file.
+func (p picture) tiny(pixels *image.NRGBA) (file []byte, err error) {
+	size := pixels.Rect.Size()
+	small, memory, stride, err := p.blank(size, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer small.close()
+	bands := small.bands()
+	for y := range size.Y {
+		line := unsafe.Slice((*uint8)(unsafe.Add(memory, y*stride)), size.X*bands)
+		for x := range size.X {
+			px := pixels.Pix[pixels.PixOffset(x, y):]
+			copy(line[x*bands:(x+1)*bands], px)
+			if bands == 2 {
+				line[x*bands+1] = px[3]
+			}
+		}
+	}
+	err = small.encode(thumb.Transform{Format: thumb.WebP, Quality: tinyQuality}, single, false, func(b []byte) error {
+		file = slices.Clone(b)
+		return nil
+	})
+	return file, err
+}
