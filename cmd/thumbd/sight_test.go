@@ -26,7 +26,11 @@ func TestFoldersAreLookedAtAsTheServicesUser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer os.RemoveAll(dir)
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
 	for _, name := range []string{"media/a.jpg", "media/private/b.jpg", "downloads/c.pdf", "root/t/d"} {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
