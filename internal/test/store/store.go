@@ -82,7 +82,7 @@ func Start(t testing.TB, bucket string) *Store {
 	go func() { ended <- cmd.Wait() }()
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
-		_ = <-ended
+		<-ended
 	})
 	s := &Store{Endpoint: "http://" + address, t: t}
 	for {
