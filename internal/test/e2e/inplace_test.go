@@ -453,8 +453,17 @@ func TestInPlaceSizeIsRemovedBeforeItIsOpened(t *testing.T) {
 	must(t, os.MkdirAll(filepath.Dir(size), 0o755))
 	var asked atomic.Int64
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		n := asked.Add(1)
+		if n == 4 {
+			// The original was deleted meanwhile.
+			w.WriteHeader(http.StatusNotFound)
+			return
+		}
 		err := syscall.Mkfifo(size, 0o644)
-		if asked.Add(1) == 2 {
+		if n == 3 {
+			err = nil // It is there.
+		}
+		if n == 2 {
 			err = errors.Join(os.Remove(size), os.WriteFile(size, []byte("made again"), 0o644))
 		}
 		if err != nil {
@@ -474,6 +483,10 @@ func TestInPlaceSizeIsRemovedBeforeItIsOpened(t *testing.T) {
 	}
 	if asked.Load() != 2 {
 		t.Error("a request for the internal location asks thumbd")
+	}
+	// nginx jumps ten times at most.
+	if got := get(t, r, "/uploads/what%3F%20a-1x1.jpg", acceptAVIF); got.Status != 404 || asked.Load() != 4 {
+		t.Errorf("without its original: %d after %d requests", got.Status, asked.Load())
 	}
 	must(t, server.Close())
 	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
