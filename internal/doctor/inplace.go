@@ -136,7 +136,7 @@ func (v *visit) shadows(s *config.Site, r route) {
 		return got != nil && got.Block == r.location.Block
 	}) {
 		cure := []string{"in location ^~ " + quoted(s.Thumb.Prefix) + " write:"}
-		if h.Matches(s.Thumb.Prefix + "x.php") {
+		if programNames.MatchString(h.uri) {
 			cure = append(cure, strings.TrimSpace(denyPrograms))
 		}
 		lines, err := h.Lines()
