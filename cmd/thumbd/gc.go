@@ -50,8 +50,13 @@ func gc(ctx context.Context, w io.Writer, c *config.Config, sites []*config.Site
 	var errs []error
 	for _, s := range sites {
 		from := source.New(c, s, nil)
+		stopped := func() bool { return false }
+		if d, ok := from.(originals.Distant); ok {
+			stopped = context.AfterFunc(ctx, d.Stop)
+		}
 		site := tidySite(s, from)
 		sum, err := tidy.Run(ctx, site, tidy.Options{Remove: !dryRun})
+		stopped()
 		from.Close()
 		site.Tree.Close()
 		errs = append(errs, err)

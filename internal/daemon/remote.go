@@ -69,7 +69,11 @@ func probeOrigin(from originals.Source) (kind string, err error) {
 		return "origin", err
 	}
 	if lister, ok := from.(originals.Lister); ok {
-		return unlisted, lister.CanList()
+		err := lister.CanList()
+		if err != nil && !errors.Is(err, originals.ErrUnlisted) {
+			return "origin", err
+		}
+		return unlisted, err
 	}
 	return "", nil
 }

@@ -24,7 +24,12 @@ import (
 // key returns the spool's name of the original at u. Sites share no key, because
 // one site may be allowed to fetch a URL that another may not.
 func (o *Origin) key(u *url.URL) string {
-	sum := sha256.Sum256([]byte(o.options.Site + "\x00" + u.String()))
+	name := o.options.Site + "\x00" + u.String()
+	if o.options.Dialect != nil {
+		// Its versions are not those of a server of files at the same URL.
+		name += "\x00dialect"
+	}
+	sum := sha256.Sum256([]byte(name))
 	return hex.EncodeToString(sum[:])
 }
 
@@ -88,7 +93,7 @@ func (o *Origin) bring(ctx context.Context, cancel context.CancelCauseFunc, key 
 	}
 	defer resp.Body.Close()
 	if err := o.checkAnswer(resp, r.conditional()); err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
+		if errors.Is(err, fs.ErrNotExist) && !errors.Is(err, ErrUntold) {
 			o.spool.drop(key)
 		}
 		return err

@@ -87,6 +87,9 @@ func (o *Origin) Get(ctx context.Context, u *url.URL, most int64) ([]byte, error
 	limit := min(o.options.TotalTime, o.asking)
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w: no whole answer within %v", ErrSlow, limit))
 	defer cancel()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	defer context.AfterFunc(o.flights.all, func() { stop(ErrStopped) })()
 	start := time.Now()
 	body, err := o.get(ctx, u, most)
 	if err != nil {

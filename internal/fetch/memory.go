@@ -126,7 +126,8 @@ func (m *memory) add(key string, start time.Time, err error) {
 		return
 	case errors.Is(err, ErrSlowDown):
 		m.slowDown(err)
-		return
+		// The others first: it may be this original alone that the store can't serve.
+		r.until = m.slow.until.Add(troubleTime)
 	case isAny(err, fs.ErrNotExist, originals.ErrTooLarge, ErrType):
 		r.until = m.now().Add(refusalTime)
 	case m.heard.Before(start) && (isDial(err) || errors.Is(err, ErrSlow) && m.isSecond(key, start)):

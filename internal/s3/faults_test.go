@@ -188,6 +188,9 @@ func TestHeaders(t *testing.T) {
 		if has := strings.Contains(h.Get("Authorization"), "x-amz-request-payer"); has != signed || (h.Get("Authorization") != "") != signed {
 			t.Errorf("signed %v: the headers are %v", signed, h)
 		}
+		if strings.Contains(h.Get("Authorization"), "accept-encoding") || h.Get("Accept-Encoding") != "identity" {
+			t.Errorf("signed %v: Accept-Encoding is signed, or missing: %v", signed, h)
+		}
 	}
 }
 
@@ -315,5 +318,86 @@ func TestEmptyBucket(t *testing.T) {
 	}
 	if info, err := b.Stat("a.jpg"); err != nil || time.Since(info.Written()) > time.Hour {
 		t.Errorf("written %v, %v", info.Written(), err)
+	}
+}
+
+// A store whose disk goes away while a tree is tidied lists nothing: no original counts
+// as deleted for that.
+func TestStoreWithoutItsDisk(t *testing.T) {
+	var keys []string
+	for i := range 2500 {
+		keys = append(keys, fmt.Sprintf("%05d.jpg", i))
+	}
+	var asked atomic.Int64
+	var away atomic.Bool
+	whole, nothing := list(keys, 1000, &asked), list(nil, 1000, &asked)
+	b := open(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if away.Load() {
+			nothing(w, r)
+			return
+		}
+		whole(w, r)
+	}), nil)
+	if _, err := b.Device(); err != nil {
+		t.Fatal(err)
+	}
+	away.Store(true)
+	for _, name := range keys[1000:] {
+		if gone, _ := b.Deleted(name); gone {
+			t.Fatalf("%s counts as deleted", name)
+		}
+	}
+}
+
+// Stop ends a list for which a store lets wait.
+func TestStopEndsAList(t *testing.T) {
+	waits, end := make(chan struct{}), make(chan struct{})
+	b := open(t, serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		close(waits)
+		select {
+		case <-r.Context().Done():
+		case <-end:
+		}
+	}), nil)
+	defer close(end)
+	ended := make(chan error)
+	go func() {
+		_, err := b.Stat("a.jpg")
+		ended <- err
+	}()
+	<-waits
+	b.Stop()
+	if err := <-ended; !errors.Is(err, fetch.ErrStopped) {
+		t.Errorf("got %v, want %v", err, fetch.ErrStopped)
+	}
+}
+
+// An original that the store always refuses as one too many waits longer than the others,
+// which are sent.
+func TestOneSlowOriginal(t *testing.T) {
+	b := open(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/bad.jpg") {
+			refuse(w, 503, "SlowDown")
+			return
+		}
+		w.Header().Set("ETag", `"e"`)
+		_, _ = w.Write(jpeg("good"))
+	}), nil)
+	if _, err := read(t, b, "bad.jpg"); !errors.Is(err, fetch.ErrSlowDown) {
+		t.Fatalf("got %v, want %v", err, fetch.ErrSlowDown)
+	}
+	for deadline := time.Now().Add(patience); ; {
+		if !time.Now().Before(deadline) {
+			t.Fatal("no other original is sent")
+		}
+		_, bad := read(t, b, "bad.jpg")
+		_, err := read(t, b, "good.jpg")
+		if bad == nil {
+			t.Fatal("the bad one is sent")
+		}
+		if err == nil {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
 }

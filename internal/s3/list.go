@@ -174,7 +174,9 @@ func (b *Bucket) Walk(ctx context.Context, f func(name string) error, _ func(err
 		if err != nil {
 			return err
 		}
-		b.pages.keep(p)
+		if len(p.objects) > 0 {
+			b.pages.keep(p)
+		}
 		for _, o := range p.objects {
 			if !isOriginal(o.name) {
 				continue
@@ -210,10 +212,10 @@ func (b *Bucket) Device() (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	b.pages.keep(p)
 	if len(p.objects) == 0 && p.end {
 		return 0, fmt.Errorf("%w in %s", originals.ErrEmpty, b.Path(""))
 	}
+	b.pages.keep(p)
 	sum := sha256.Sum256([]byte(b.Base().String()))
 	return binary.BigEndian.Uint64(sum[:]) | 1, nil
 }
@@ -254,6 +256,11 @@ func (b *Bucket) look(name string) (object, bool, error) {
 		q = query{after: after, most: pageKeys}
 	}
 	p, err := b.list(context.Background(), q)
+	if err == nil && len(p.objects) == 0 {
+		// Nothing follows. If there is nothing at all, the store's disk is away, and
+		// nothing is known to be deleted.
+		_, err = b.Device()
+	}
 	if err != nil {
 		b.pages.fail(err)
 		return object{}, false, err

@@ -143,6 +143,10 @@ func (d *dialect) Sign(r *http.Request) error {
 		return nil
 	}
 	r.Header.Set("X-Amz-Content-Sha256", noContent)
+	// Not signed: the proxies of some stores rewrite it.
+	encoding := r.Header["Accept-Encoding"]
+	r.Header.Del("Accept-Encoding")
+	defer func() { r.Header["Accept-Encoding"] = encoding }()
 	who := aws.Credentials{AccessKeyID: d.options.AccessKey, SecretAccessKey: d.options.SecretKey}
 	if err := d.signer.SignHTTP(r.Context(), who, r, noContent, "s3", d.options.Region, d.now()); err != nil {
 		return fmt.Errorf("%w: the request can't be signed: %w", fetch.ErrCredentials, err)

@@ -46,7 +46,7 @@ func open(t *testing.T, endpoint string, change func(*Options)) *Bucket {
 	}
 	spool := fetch.NewSpool(filepath.Join(t.TempDir(), "spool"), 10<<20)
 	b := New(o, fetch.Options{
-		Site: "test", Formats: []thumb.Format{thumb.JPEG}, AllowAddresses: []netip.Prefix{netip.MustParsePrefix("127.0.0.2/32")},
+		Site: "test", Formats: []thumb.Format{thumb.JPEG}, AllowAddresses: []netip.Prefix{netip.MustParsePrefix(store.Address + "/32")},
 		ConnectTime: patience, HeaderTime: patience, TotalTime: patience, Rate: 1, Fetches: 4, Queue: 100, OriginalBytes: 1 << 20,
 	}, spool)
 	t.Cleanup(func() {

@@ -32,9 +32,9 @@ const (
 	Region    = "eu-test-1"
 )
 
-// Address is the address of every store, without a port: one of loopback that tests
-// allow.
-const Address = "127.0.0.2"
+// Address is the address of every store of this process, without a port: one of loopback
+// that no other process of tests uses.
+var Address = fmt.Sprintf("127.%d.%d.2", 1+os.Getpid()/256%250, os.Getpid()%256)
 
 // Store is a store that runs until its test ends.
 type Store struct {
@@ -78,8 +78,12 @@ func Start(t testing.TB, bucket string) *Store {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	var failed error
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		failed = cmd.Wait()
+	}()
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		<-ended
@@ -92,9 +96,8 @@ func Start(t testing.TB, bucket string) *Store {
 			break
 		}
 		select {
-		case err := <-ended:
-			ended <- err
-			t.Fatalf("versitygw: %v\n%s", err, out.String())
+		case <-ended:
+			t.Fatalf("versitygw: %v\n%s", failed, out.String())
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
