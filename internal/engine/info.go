@@ -8,6 +8,7 @@ import (
 	"image"
 	"image/color"
 	"image/png"
+	"math"
 	"slices"
 	"unsafe"
 
@@ -30,6 +31,10 @@ func (o *original) describe(p picture, out *output) error {
 		return err
 	}
 	size := geometry.Upright(o.stored, o.orientation)
+	if o.format == thumb.SVG {
+		// It is stored in the size of the largest thumbnail.
+		size = image.Pt(whole(o.container.Drawing.Width), whole(o.container.Drawing.Height))
+	}
 	i := info.Info{Width: size.X, Height: size.Y, Format: o.format, Bytes: o.length, Frames: o.frames}
 	i.Look(pixels)
 	for _, side := range tinySides {
@@ -47,6 +52,9 @@ func (o *original) describe(p picture, out *output) error {
 	}
 	return o.write(out, file)
 }
+
+// whole returns a side of a drawing in pixels.
+func whole(side float64) int { return int(min(max(math.Round(side), 1), 1<<24)) }
 
 // single is no animation.
 var single = animation{frames: 1}

@@ -39,16 +39,20 @@ func TestInfo(t *testing.T) {
 		{"originals/tests/orientation/6.jpg", info.Info{Width: 240, Height: 160, Format: thumb.JPEG, Frames: 1}, false},
 		{"originals/tests/made/alpha.png", info.Info{Width: 400, Height: 400, Format: thumb.PNG, Frames: 1, Alpha: true}, true},
 		{"originals/tests/made/spin.gif", info.Info{Width: 160, Height: 160, Format: thumb.GIF, Frames: 8}, true},
+		{"a drawing", info.Info{Width: 24, Height: 12, Format: thumb.SVG, Frames: 1, Alpha: true}, true},
 		{"originals/tests/made/dandelion.webp", info.Info{Width: 1200, Height: 675, Format: thumb.WebP, Frames: 1}, true},
 	} {
 		t.Run(tt.file, func(t *testing.T) {
 			data, err := os.ReadFile("../../testdata/" + tt.file)
+			if tt.want.Format == thumb.SVG {
+				data, err = []byte(`<svg xmlns="http://www.w3.org/2000/svg" width="24" height="12"><rect width="12" height="12" fill="#c80a14"/></svg>`), nil
+			}
 			if err != nil {
 				t.Fatal(err)
 			}
 			same := infoTransform()
 			same.Format, same.Info = thumb.PNG, false
-			pictures, _ := render(t, data, limits(), same)
+			pictures, _ := render(t, data, withFormats(tt.want.Format), same)
 			m, err := png.Decode(bytes.NewReader(pictures[0]))
 			if err != nil {
 				t.Fatal(err)
@@ -57,7 +61,7 @@ func TestInfo(t *testing.T) {
 				{infoTransform()},
 				{infoTransform(), {Width: 40, Method: thumb.Scale, Format: thumb.JPEG, Quality: 80}},
 			} {
-				files, results := render(t, data, limits(), company...)
+				files, results := render(t, data, withFormats(tt.want.Format), company...)
 				if results[0].Failure != "" {
 					t.Fatalf("%+v", results[0])
 				}
