@@ -58,7 +58,7 @@ reopen() {
 
 # used: nginx has thumbd's files in its own configuration, so it can't start without them.
 used() {
-	find /etc/nginx \( -type f -o -type l \) ! -path '/etc/nginx/conf.d/thumbd.conf*' ! -path '/etc/nginx/snippets/thumbd*' ! -name '*.dpkg-*' ! -name '*.rpm*' \
+	find -L /etc/nginx -type f ! -path '/etc/nginx/conf.d/thumbd.conf*' ! -path '/etc/nginx/snippets/thumbd*' ! -name '*.dpkg-*' ! -name '*.rpm*' \
 		-exec grep -lsE '^[^#]*(snippets/thumbd|conf\.d/thumbd|//thumbd|[$]thumbd_|@thumbd|thumbd_noquery)' {} + | grep -q .
 }
 

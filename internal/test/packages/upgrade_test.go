@@ -3,6 +3,7 @@
 package packages
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -262,6 +263,9 @@ func closed(t *testing.T, name, text string) string {
 	return b.String()
 }
 
+// linkedText is in a folder that is a link.
+const linkedText = "server { include snippets/thumbd-auth.conf; }\n"
+
 // nginx keeps the files that it still uses, and no others, if a deb is purged or an rpm
 // removed.
 func TestPurgeLeavesNginxWhatItUses(t *testing.T) {
@@ -269,9 +273,17 @@ func TestPurgeLeavesNginxWhatItUses(t *testing.T) {
 		"server { include snippets/thumbd.conf; }\n":                   true,
 		"server { location /a { auth_request_set $thumbd_proof 1; } }": true,
 		"# include snippets/thumbd.conf;\nserver { }\n":                false,
+		linkedText: true,
 	} {
 		for _, kind := range []string{"deb", "rpm"} {
 			r := newRoot(t)
+			if text == linkedText {
+				err := errors.Join(os.MkdirAll(r.path("/srv/nginx"), 0o755), os.RemoveAll(r.path("/etc/nginx/sites-enabled")),
+					os.MkdirAll(r.path("/etc/nginx"), 0o755), os.Symlink("../../srv/nginx", r.path("/etc/nginx/sites-enabled")))
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
 			if site := r.path("/etc/nginx/sites-enabled/thumbd.conf"); kind == "deb" {
 				r.dpkg(t, "--install", deb(t))
 				put(t, site, []byte(text), 0o644)
