@@ -4,6 +4,7 @@ package faults
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -27,9 +28,15 @@ func TestWorkerFailures(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			originals := jpgs(t)
+			// Only the one that waits for the deadline has a short one: the others start a
+			// second worker within theirs.
+			limit := "1m"
+			if tt.fault == hang {
+				limit = "1s"
+			}
 			r := start(t, rig.Options{
 				Sites: []rig.Site{gallery(t, originals)},
-				TOML:  "[daemon]\nworkers = 1\n[limits]\nrender_time = \"1s\"",
+				TOML:  fmt.Sprintf("[daemon]\nworkers = 1\n[limits]\nrender_time = %q", limit),
 				Env:   faulty(t, tt.fault, filepath.Join(originals, "a.jpg")),
 			})
 			resp := get(t, r, target("a.jpg", "20x20_crop", "jpg"))
