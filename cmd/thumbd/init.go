@@ -22,7 +22,6 @@ import (
 	"thumbd/internal/newsite/migrate"
 	"thumbd/internal/nginxconf"
 	"thumbd/internal/rights"
-	"thumbd/internal/shell"
 	"thumbd/internal/systemd"
 	"thumbd/internal/thumb"
 )
@@ -247,9 +246,8 @@ func writeSteps(w io.Writer, a newsite.Added, lines []string, m machine) error {
 		where += ", " + strings.Join(s.Thumb.Hosts, " ")
 	}
 	say("In nginx's configuration, in "+where+":", lines...)
-	outside := s.Thumb.DocumentRoot != systemd.Cache && !strings.HasPrefix(s.Thumb.DocumentRoot, systemd.Cache+"/")
-	if outside {
-		say("Make the folder of the thumbnails:", shell.Line("install", "-d", "-o", m.owner, s.Thumb.DocumentRoot))
+	if !systemd.Within(s.Thumb.DocumentRoot, systemd.Cache) {
+		say("Make the folder of the thumbnails:", rights.Make(m.owner, s.Thumb.DocumentRoot))
 	}
 	sight, err := rights.Originals(s.Originals, s.OriginalFormats, m.onlooker.User)
 	switch {

@@ -16,12 +16,15 @@ import (
 	"thumbd/internal/asuser"
 	"thumbd/internal/config"
 	"thumbd/internal/rights"
+	"thumbd/internal/systemd"
 )
 
 // onlooker looks at folders as the service's user.
 type onlooker struct {
 	asuser.User
 	Note string // why it is another user, or ""
+	// cache is the folder that systemd makes when the service first starts; "" is none.
+	cache string
 }
 
 // newOnlooker returns the service's user, or who we are if that can't be.
@@ -31,14 +34,18 @@ func newOnlooker(ctx context.Context) (onlooker, error) {
 		err = u.Do(func() error { return nil })
 	}
 	if err == nil {
-		return onlooker{User: u}, nil
+		return onlooker{User: u, cache: systemd.Cache}, nil
+	}
+	cache := systemd.Cache
+	if errors.Is(err, rights.ErrNoService) {
+		cache = ""
 	}
 	self, serr := asuser.Self()
 	note := fmt.Sprintf("folders are looked at as user %s: %v", self.Name, err)
 	if errors.Is(err, asuser.ErrNotRoot) {
 		note = fmt.Sprintf("folders are looked at as user %s, not as user %s: %v", self.Name, u.Name, err)
 	}
-	return onlooker{self, note}, serr
+	return onlooker{self, note, cache}, serr
 }
 
 // folders returns an error for each folder of c that the user can't use, and a warning
@@ -60,10 +67,8 @@ func (o onlooker) folders(c *config.Config) (wrong []error, warnings []string) {
 			sight, err := rights.Originals(s.Originals, s.OriginalFormats, o.User)
 			see(section, sight, err)
 		}
-		tree := existing(filepath.Join(s.Thumb.DocumentRoot, s.Thumb.Prefix))
-		if closed, err := o.Closed(tree, unix.R_OK|unix.W_OK|unix.X_OK); err == nil && len(closed) > 0 {
-			wrong = append(wrong, fmt.Errorf("%s: user %s can't write %s: closed to it: %s%s",
-				section, o.Name, tree, strings.Join(closed, ", "), cureText(rights.Writing(o.User, tree, closed))))
+		if err := o.tree(s.Thumb.DocumentRoot, s.Thumb.Prefix); err != nil {
+			wrong = append(wrong, fmt.Errorf("%s: %w", section, err))
 		}
 	}
 	for _, f := range c.Files {
@@ -71,6 +76,28 @@ func (o onlooker) folders(c *config.Config) (wrong []error, warnings []string) {
 		see("files "+f.Where.Name, sight, err)
 	}
 	return wrong, warnings
+}
+
+// tree returns an error if the user can't write the tree of a site with that
+// document_root and prefix, and can't make it.
+func (o onlooker) tree(root, prefix string) error {
+	at := existing(filepath.Join(root, prefix))
+	if o.cache != "" && systemd.Within(root, o.cache) && existing(o.cache) != o.cache {
+		return nil
+	}
+	closed, err := o.Closed(at, unix.R_OK|unix.W_OK|unix.X_OK)
+	if err != nil || len(closed) == 0 {
+		return err
+	}
+	if root = filepath.Clean(root); existing(root) == root {
+		return fmt.Errorf("user %s can't write %s: closed to it: %s%s",
+			o.Name, at, strings.Join(closed, ", "), cureText(rights.Writing(o.User, at, closed)))
+	}
+	cure, err := rights.Making(o.User, root, at)
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("user %s can't make %s: closed to it: %s%s", o.Name, root, strings.Join(closed, ", "), cureText(cure))
 }
 
 // cureText returns commands as the end of a message.

@@ -49,10 +49,14 @@ func TestFoldersAreLookedAtAsTheServicesUser(t *testing.T) {
 		Sites: []config.Site{{
 			Thumb:     thumb.Site{Name: "a", Prefix: "/t/", DocumentRoot: filepath.Join(dir, "root")},
 			Originals: filepath.Join(dir, "media"), OriginalFormats: thumb.DefaultFormats(),
+		}, {
+			Thumb: thumb.Site{Name: "fresh", Prefix: "/t/", DocumentRoot: filepath.Join(dir, "cache/fresh")}, Originals: dir,
+		}, {
+			Thumb: thumb.Site{Name: "new", Prefix: "/t/", DocumentRoot: filepath.Join(dir, "root/new")}, Originals: dir,
 		}},
 		Files: []config.Files{{Where: thumb.Site{Name: "b"}, Root: filepath.Join(dir, "downloads")}},
 	}
-	as := onlooker{User: nobody}
+	as := onlooker{User: nobody, cache: filepath.Join(dir, "cache")} // which systemd is still to make
 	wrong, warnings := as.folders(c)
 	var all []string
 	for _, err := range wrong {
@@ -61,6 +65,7 @@ func TestFoldersAreLookedAtAsTheServicesUser(t *testing.T) {
 	all = append(all, warnings...)
 	for i, want := range []string{
 		"site a: user nobody can't write " + dir + "/root/t: closed to it: " + dir + "/root, " + dir + "/root/t; to mend it:\n\tsetfacl -m u:nobody:x " + dir + "/root\n\tchown nobody: " + dir + "/root/t",
+		"site new: user nobody can't make " + dir + "/root/new: closed to it: " + dir + "/root; to mend it:\n\tsetfacl -m u:nobody:x " + dir + "/root\n\tinstall -d -o nobody " + dir + "/root/new",
 		"files b: user nobody can't read " + dir + "/downloads; to mend it:\n\tsetfacl -R -m ",
 		"site a: user nobody can't read 1 of 2 folders in " + dir + "/media, for example " + dir + "/media/private; to mend it:\n\tsetfacl -R -m ",
 	} {

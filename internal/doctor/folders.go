@@ -234,7 +234,7 @@ func (v *visit) cureFolder(t admin.Trouble) []string {
 		if write == "" {
 			return []string{shell.Line("install", "-d", read), "or write where it is into " + v.config.FileOf(section), v.restart()}
 		}
-		return v.withDropIn([]string{shell.Line("install", "-d", "-o", v.host.User, "-g", v.host.User, write)}, read, write)
+		return v.withDropIn([]string{rights.Make(v.host.User, write)}, read, write)
 	}
 	if write == "" {
 		s, err := v.look(t.Kind, t.Name)

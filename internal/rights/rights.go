@@ -240,6 +240,24 @@ func Writing(u asuser.User, path string, closed []string) []string {
 	return cure
 }
 
+// Making returns the commands after which u has the folder at path, which is not there
+// yet, to write into. The nearest folder above it is at.
+func Making(u asuser.User, path, at string) ([]string, error) {
+	closed, err := u.Closed(at, unix.X_OK)
+	if err != nil {
+		return nil, err
+	}
+	cure := entering(u.Name, path, closed)
+	if len(cure) > 0 {
+		cure = withACL(cure...)
+	}
+	return append(cure, Make(u.Name, path)), nil
+}
+
+// Make returns the command that makes a folder for a user to write into, for example
+// "install -d -o thumbd /srv/thumbs".
+func Make(user, folder string) string { return shell.Line("install", "-d", "-o", user, folder) }
+
 // entering returns the commands after which a user can enter the closed folders above
 // path.
 func entering(user, path string, closed []string) []string {

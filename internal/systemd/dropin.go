@@ -24,7 +24,7 @@ func DropIn(read, write string) []string {
 		lines = append(lines, "BindReadOnlyPaths="+quote(read))
 	}
 	switch {
-	case write == "" || within(write, Cache):
+	case write == "" || Within(write, Cache):
 	case isHome(write) || isTemporary(write):
 		lines = append(lines, "BindPaths="+quote(write))
 	default:
@@ -38,14 +38,14 @@ func DropIn(read, write string) []string {
 
 // isHome reports whether ProtectHome= hides path.
 func isHome(path string) bool {
-	return within(path, "/home") || within(path, "/root") || within(path, "/run/user")
+	return Within(path, "/home") || Within(path, "/root") || Within(path, "/run/user")
 }
 
 // isTemporary reports whether PrivateTmp= hides path.
-func isTemporary(path string) bool { return within(path, "/tmp") || within(path, "/var/tmp") }
+func isTemporary(path string) bool { return Within(path, "/tmp") || Within(path, "/var/tmp") }
 
-// within reports whether path is dir or below it.
-func within(path, dir string) bool {
+// Within reports whether path is dir or below it.
+func Within(path, dir string) bool {
 	return path == dir || strings.HasPrefix(path, dir+"/")
 }
 
