@@ -6,6 +6,7 @@ package asuser
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -32,11 +33,16 @@ type User struct {
 var ErrNotRoot = errors.New("only root can try what another user may do")
 
 // Lookup returns the user of that name with the group of the other name, or
-// with the user's own where that is empty, and with more groups.
+// with the user's own where that is empty, and with more groups. A name can be a
+// number, for example 1001, as in a unit of systemd.
 func Lookup(name, group string, more ...string) (User, error) {
 	u, err := user.Lookup(name)
 	if err != nil {
-		return User{}, err
+		byID, idErr := user.LookupId(name)
+		if idErr != nil {
+			return User{}, err
+		}
+		u = byID
 	}
 	ids, err := u.GroupIds()
 	if err != nil {
@@ -72,7 +78,12 @@ func Lookup(name, group string, more ...string) (User, error) {
 	return found, nil
 }
 
+// groupID returns the number of a group. A number needs no group of that number; the
+// last one of 32 bits is none, see setresgid(2).
 func groupID(name string) (string, error) {
+	if id, err := strconv.ParseUint(name, 10, 32); err == nil && id != math.MaxUint32 {
+		return name, nil
+	}
 	g, err := user.LookupGroup(name)
 	if err != nil {
 		return "", err

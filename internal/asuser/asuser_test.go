@@ -145,6 +145,13 @@ func TestLookup(t *testing.T) {
 	if err != nil || u.UID != os.Getuid() || !slices.Contains(u.Groups, u.GID) {
 		t.Errorf("%+v, %v", u, err)
 	}
+	u, err = Lookup(me.Uid, "54321", "54322")
+	if err != nil || u.Name != me.Username || u.UID != os.Getuid() || u.GID != 54321 || !slices.Contains(u.Groups, 54322) {
+		t.Errorf("by numbers: %+v, %v", u, err)
+	}
+	if _, err := Lookup(me.Uid, "4294967295"); err == nil {
+		t.Error("no error for the number that is no group")
+	}
 	if _, err := Lookup("no-such-user", ""); err == nil {
 		t.Error("no error for a user that is not")
 	}

@@ -78,8 +78,12 @@ func (v *visit) folders(context.Context) string {
 
 // user returns the user of the daemon that answers, or else of its unit.
 func (v *visit) user() (asuser.User, error) {
-	if v.managed && (v.host == nil || v.host.User == v.service["User"]) {
-		return rights.OfUnit(v.service)
+	if v.managed {
+		// User= can be a number.
+		u, err := rights.OfUnit(v.service)
+		if v.host == nil || err == nil && v.host.User == u.Name {
+			return u, err
+		}
 	}
 	if v.host == nil {
 		return asuser.User{}, rights.ErrNoService
