@@ -62,9 +62,12 @@ type Sight struct {
 	// Closed are the folders above it that the user can't enter, and Folder itself if
 	// the user can't list and enter it.
 	Closed []string
-	// Folders are those with wanted files, and Files are the wanted files in those that
-	// the user can read.
+	// Folders are the folders with wanted files, shut if the user can't enter them, and
+	// Files are the wanted files in the folders that the user can enter.
 	Folders, Files Count
+	// Listed are the folders that the user can enter, shut if the user can't list them:
+	// requests are served from them, and warm and watch find nothing in them.
+	Listed Count
 }
 
 // Count is how many of one kind were looked at.
@@ -75,39 +78,48 @@ type Count struct {
 
 // Originals looks as u at the folder of a site's originals of these formats; see Look.
 func Originals(folder string, formats []thumb.Format, u asuser.User) (Sight, error) {
-	return Look(folder, u, func(name string) bool {
-		f, ok := thumb.FormatOfName(name)
-		return ok && slices.Contains(formats, f)
-	})
+	return share.Do(share.Of(folder), func() (Sight, error) {
+		s, w, err := look(folder, u, func(name string) bool {
+			f, ok := thumb.FormatOfName(name)
+			return ok && slices.Contains(formats, f)
+		})
+		if err == nil {
+			open := slices.DeleteFunc(w.folders, func(path string) bool { return slices.Contains(s.Folders.shut, path) })
+			s.Listed, err = count(u, unix.R_OK, open, nil)
+		}
+		return s, err
+	}, nil)
 }
 
 // All wants each file.
 func All(string) bool { return true }
 
-// Look looks as u at a folder and, up to a bound, at what is in it: at the files that
-// are wanted. Names that begin with a dot are left out, and so are links. Only root can
+// Look looks as u at a folder and, up to a bound, at the files in it that are wanted. It
+// does not matter whether u can list the folders in it. Names that begin with a dot are left out, and so are links. Only root can
 // look as another user: asuser.ErrNotRoot. A folder that does not answer is
 // share.ErrSlow.
 func Look(folder string, u asuser.User, wanted func(name string) bool) (Sight, error) {
-	return share.Do(share.Of(folder), func() (Sight, error) { return look(folder, u, wanted) }, nil)
+	return share.Do(share.Of(folder), func() (Sight, error) {
+		s, _, err := look(folder, u, wanted)
+		return s, err
+	}, nil)
 }
 
-func look(folder string, u asuser.User, wanted func(string) bool) (Sight, error) {
+func look(folder string, u asuser.User, wanted func(string) bool) (Sight, walk, error) {
 	at, err := filepath.EvalSymlinks(folder)
 	s := Sight{Folder: at, User: u.Name}
 	if err != nil {
-		return s, err
+		return s, walk{}, err
 	}
-	const mode = unix.R_OK | unix.X_OK
-	if s.Closed, err = u.Closed(at, mode); err != nil || len(s.Closed) > 0 {
-		return s, err
+	if s.Closed, err = u.Closed(at, unix.R_OK|unix.X_OK); err != nil || len(s.Closed) > 0 {
+		return s, walk{}, err
 	}
 	w := walk{user: u, wanted: wanted, left: maxLooked, end: time.Now().Add(patience)}
 	w.folder(at)
-	if s.Folders, err = count(u, mode, w.folders, nil); err == nil {
+	if s.Folders, err = count(u, unix.X_OK, slices.Clone(w.folders), nil); err == nil {
 		s.Files, err = count(u, unix.R_OK, w.files, s.Folders.shut)
 	}
-	return s, err
+	return s, w, err
 }
 
 // File looks as u at a file. The Sight has it as its only one.
@@ -185,10 +197,13 @@ func (w *walk) list(at string) (list []os.DirEntry, err error) {
 }
 
 // Sees reports whether the user can read all that was looked at.
-func (s Sight) Sees() bool { return len(s.Closed) == 0 && s.Folders.Shut == 0 && s.Files.Shut == 0 }
+func (s Sight) Sees() bool { return s.reads() && s.Listed.Shut == 0 }
+
+// reads reports whether the user can read each file that was found.
+func (s Sight) reads() bool { return len(s.Closed) == 0 && s.Folders.Shut == 0 && s.Files.Shut == 0 }
 
 // Blind reports whether the user can read no file of it, though there is one, or may be.
-func (s Sight) Blind() bool { return !s.Sees() && s.Files.Shut == s.Files.All }
+func (s Sight) Blind() bool { return !s.reads() && s.Files.Shut == s.Files.All }
 
 // String says what the user can't read, for example "user thumbd can't read 3 of 4
 // folders in /srv/gallery, for example /srv/gallery/2026".
@@ -205,6 +220,9 @@ func (s Sight) String() string {
 		return can + "read " + s.Folder
 	case s.Files.Shut > 0:
 		return can + "read " + s.Files.text("files") + " in " + s.Folder + ", for example " + s.Files.shut[0]
+	case s.Listed.Shut > 0:
+		return can + "list " + s.Listed.text("folders") + " in " + s.Folder + ", for example " + s.Listed.shut[0] +
+			": requests are served, and warm and watch can't find originals there"
 	}
 	return "user " + s.User + " can read " + s.Folder
 }

@@ -57,28 +57,31 @@ func library(t *testing.T) (string, asuser.User) {
 func TestSight(t *testing.T) {
 	for name, tt := range map[string]struct {
 		closed []string
-		says   string // with DIR, and USER
+		mode   os.FileMode // of them
+		says   string      // with DIR, and USER
 		blind  bool
 		cure   []string
 	}{
-		"all open":                      {nil, "user USER can read DIR/app/media", false, nil},
-		"what is not wanted":            {[]string{"app/media/none/e.sql", "app/media/none", "app/media/.git"}, "user USER can read DIR/app/media", false, nil},
-		"a folder above":                {[]string{"app"}, "user USER can't read DIR/app/media: closed to it: DIR/app", true, []string{"setfacl -m u:USER:x DIR/app"}},
-		"the folder":                    {[]string{"app/media"}, "user USER can't read DIR/app/media", true, []string{"setfacl -R -m u:USER:rX -m d:u:USER:rX DIR/app/media"}},
-		"a folder with another in it":   {[]string{"app/media/2"}, "user USER can't read 2 of 4 folders in DIR/app/media, for example DIR/app/media/2", false, []string{"setfacl -R -m u:USER:rX -m d:u:USER:rX DIR/app/media"}},
-		"a file of a folder that opens": {[]string{"app/media/1/b.jpg"}, "user USER can't read 1 of 4 files in DIR/app/media, for example DIR/app/media/1/b.jpg", false, []string{"setfacl -R -m u:USER:rX -m d:u:USER:rX DIR/app/media"}},
+		"all open":                      {nil, 0, "user USER can read DIR/app/media", false, nil},
+		"what is not wanted":            {[]string{"app/media/none/e.sql", "app/media/none", "app/media/.git"}, 0, "user USER can read DIR/app/media", false, nil},
+		"a folder above":                {[]string{"app"}, 0, "user USER can't read DIR/app/media: closed to it: DIR/app", true, []string{"setfacl -m u:USER:x DIR/app"}},
+		"the folder":                    {[]string{"app/media"}, 0, "user USER can't read DIR/app/media", true, []string{"setfacl -R -m u:USER:rX -m d:u:USER:rX DIR/app/media"}},
+		"a folder with another in it":   {[]string{"app/media/2"}, 0, "user USER can't read 2 of 4 folders in DIR/app/media, for example DIR/app/media/2", false, []string{"setfacl -R -m u:USER:rX -m d:u:USER:rX DIR/app/media"}},
+		"a file of a folder that opens": {[]string{"app/media/1/b.jpg"}, 0, "user USER can't read 1 of 4 files in DIR/app/media, for example DIR/app/media/1/b.jpg", false, []string{"setfacl -R -m u:USER:rX -m d:u:USER:rX DIR/app/media"}},
+		"a folder that is not listed":   {[]string{"app/media/2"}, 0o311, "user USER can't list 1 of 4 folders in DIR/app/media, for example DIR/app/media/2: requests are served, and warm and watch can't find originals there", false, []string{"setfacl -R -m u:USER:rX -m d:u:USER:rX DIR/app/media"}},
+		"no file of a folder unlisted":  {[]string{"app/media/2", "app/media/2/c.png"}, 0o311, "user USER can't read 1 of 4 files in DIR/app/media, for example DIR/app/media/2/c.png", false, []string{"setfacl -R -m u:USER:rX -m d:u:USER:rX DIR/app/media"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir, u := library(t)
 			as := strings.NewReplacer("DIR", dir, "USER", u.Name)
 			for _, path := range tt.closed {
-				if err := os.Chmod(filepath.Join(dir, path), 0); err != nil {
+				if err := os.Chmod(filepath.Join(dir, path), tt.mode); err != nil {
 					t.Fatal(err)
 				}
 			}
 			s, err := Originals(filepath.Join(dir, "app/media"), thumb.DefaultFormats(), u)
-			if os.Geteuid() != 0 && s.Folders.Shut > 0 {
-				t.Skip("only root sees what is in a folder that is closed to the user")
+			if os.Geteuid() != 0 && s.Folders.Shut+s.Listed.Shut > 0 {
+				t.Skip("only root sees what is in a folder that the user can't list")
 			}
 			if got, want := s.String(), as.Replace(tt.says); got != want || err != nil {
 				t.Errorf("%q, %v; want %q", got, err, want)
@@ -94,6 +97,17 @@ func TestSight(t *testing.T) {
 				t.Errorf("the cure is %q, want %q", got, want)
 			}
 		})
+	}
+}
+
+// Downloads are never listed.
+func TestLookNeedsNoList(t *testing.T) {
+	dir, u := library(t)
+	if err := os.Chmod(filepath.Join(dir, "app/media/2"), 0o311); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := Look(filepath.Join(dir, "app/media"), u, All); err != nil || !s.Sees() {
+		t.Errorf("%v, %v", s, err)
 	}
 }
 
