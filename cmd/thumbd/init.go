@@ -249,7 +249,11 @@ func writeSteps(w io.Writer, a newsite.Added, lines []string, m machine) error {
 	if !systemd.Within(s.Thumb.DocumentRoot, systemd.Cache) {
 		say("Make the folder of the thumbnails:", rights.Make(m.owner, s.Thumb.DocumentRoot))
 	}
-	sight, err := rights.Originals(s.Originals, s.OriginalFormats, m.onlooker.User)
+	u := m.onlooker.User
+	if m.booted && systemd.Binds(s.Originals) {
+		u.Bound = append(slices.Clone(u.Bound), s.Originals) // by the drop-in below
+	}
+	sight, err := rights.Originals(s.Originals, s.OriginalFormats, u)
 	switch {
 	case s.Fetch != nil || err != nil: // nobody can look there, or it is not there yet
 	case !sight.Sees():

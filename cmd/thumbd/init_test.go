@@ -15,6 +15,7 @@ import (
 	"thumbd/internal/asuser"
 	"thumbd/internal/config"
 	"thumbd/internal/newsite"
+	"thumbd/internal/systemd"
 	"thumbd/internal/thumb"
 )
 
@@ -230,7 +231,14 @@ func TestStepsLetTheServiceReadOriginals(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(pictures, "a.jpg"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	text := steps(t, added(t, pictures, "/var/cache/thumbd/a"), newMachine(onlooker{User: nobody}, true))
+	above := "setfacl -m u:nobody:x " + filepath.Join(dir, "app")
+	if systemd.Binds(pictures) { // TMPDIR can be elsewhere
+		text := steps(t, added(t, pictures, "/var/cache/thumbd/a"), newMachine(onlooker{User: nobody}, true))
+		if strings.Contains(text, above) || !strings.Contains(text, "BindReadOnlyPaths="+pictures) || !strings.Contains(text, ":rX "+pictures+"\n") {
+			t.Errorf("with the folder bound:\n%s", text)
+		}
+	}
+	text := steps(t, added(t, pictures, "/var/cache/thumbd/a"), newMachine(onlooker{User: nobody}, false))
 	for _, want := range []string{
 		"user nobody can't read " + pictures, filepath.Join(dir, "app"),
 		"\n    setfacl -m u:nobody:x " + filepath.Join(dir, "app") + "\n",

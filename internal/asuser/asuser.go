@@ -27,6 +27,9 @@ type User struct {
 	UID    int
 	GID    int
 	Groups []int // others, and perhaps GID
+	// Bound are folders that the user gets to whatever the folders above them are, as a
+	// service gets to a folder of BindPaths=.
+	Bound []string
 }
 
 // ErrNotRoot is that only root can act for another user.
@@ -131,17 +134,21 @@ func (u User) Do(f func() error) error {
 // enter, or path itself where u may not use it in that mode of access(2); "" is
 // none. A part that does not exist is no obstacle.
 func (u User) Obstacle(path string, mode uint32) (string, error) {
+	path = filepath.Clean(path)
+	top := u.top(path)
+	fds := u.open()
+	defer fds.close()
 	found := ""
 	err := u.Do(func() error {
-		at := "/"
-		for name := range strings.SplitSeq(strings.Trim(filepath.Clean(path), "/"), "/") {
-			if isDenied(at, unix.X_OK) {
+		at := top
+		for name := range strings.SplitSeq(strings.Trim(strings.TrimPrefix(path, top), "/"), "/") {
+			if at != path && fds.denied(u.top(at), at, unix.X_OK) {
 				found = at
 				return nil
 			}
 			at = filepath.Join(at, name)
 		}
-		if isDenied(at, mode) {
+		if fds.denied(u.top(at), at, mode) {
 			found = at
 		}
 		return nil
@@ -151,10 +158,12 @@ func (u User) Obstacle(path string, mode uint32) (string, error) {
 
 // Denied returns those of absolute paths that u may not use in that mode of access(2).
 func (u User) Denied(mode uint32, paths []string) ([]string, error) {
+	fds := u.open()
+	defer fds.close()
 	var denied []string
 	err := u.Do(func() error {
 		for _, path := range paths {
-			if isDenied(path, mode) {
+			if fds.denied(u.top(path), path, mode) {
 				denied = append(denied, path)
 			}
 		}
@@ -165,8 +174,10 @@ func (u User) Denied(mode uint32, paths []string) ([]string, error) {
 
 // Closed returns the folders on the way to the folder at an absolute path that u may not
 // enter, and path itself if u may not use it in that mode of access(2). Each is looked
-// at by itself, as if those above it were open.
+// at by itself, as if those above it were open. The folders above a bound one are left
+// out.
 func (u User) Closed(path string, mode uint32) ([]string, error) {
+	top := u.top(filepath.Clean(path))
 	var folders []string
 	var opened []int
 	defer func() {
@@ -179,7 +190,7 @@ func (u User) Closed(path string, mode uint32) ([]string, error) {
 		if err == nil {
 			folders, opened = append(folders, at), append(opened, fd)
 		}
-		if at == "/" {
+		if at == top {
 			break
 		}
 	}
@@ -199,8 +210,50 @@ func (u User) Closed(path string, mode uint32) ([]string, error) {
 	return closed, err
 }
 
-func isDenied(path string, mode uint32) bool {
-	err := unix.Access(path, mode)
+// top returns the bound folder that holds a clean path, the nearest one, or "/".
+func (u User) top(path string) string {
+	top := "/"
+	for _, folder := range u.Bound {
+		if len(folder) > len(top) && strings.HasPrefix(path+"/", folder+"/") {
+			top = folder
+		}
+	}
+	return top
+}
+
+// folders are the descriptors of folders by their paths.
+type folders map[string]int
+
+// open opens the bound folders as who we are.
+func (u User) open() folders {
+	fds := make(folders)
+	for _, path := range u.Bound {
+		if _, ok := fds[path]; ok {
+			continue
+		}
+		// A folder that does not open is looked at by its path.
+		if fd, err := unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err == nil {
+			fds[path] = fd
+		}
+	}
+	return fds
+}
+
+func (f folders) close() {
+	for _, fd := range f {
+		_ = unix.Close(fd) // nothing was written
+	}
+}
+
+// denied reports whether this thread may not use a path below top in that mode.
+func (f folders) denied(top, path string, mode uint32) bool {
+	fd, ok := f[top]
+	if ok {
+		path = "." + strings.TrimPrefix(path, top)
+	} else {
+		fd = unix.AT_FDCWD
+	}
+	err := unix.Faccessat(fd, path, mode, 0)
 	return errors.Is(err, unix.EACCES) || errors.Is(err, unix.EROFS)
 }
 

@@ -39,7 +39,8 @@ var ErrNoService = errors.New("no thumbd.service names the daemon's user")
 
 // Service returns the user of thumbd.service, with the groups of its drop-ins.
 func Service(ctx context.Context) (asuser.User, error) {
-	is, err := systemd.Properties(ctx, "thumbd.service", "LoadState", "User", "Group", "SupplementaryGroups")
+	names := append([]string{"LoadState", "User", "Group", "SupplementaryGroups"}, systemd.BoundProperties...)
+	is, err := systemd.Properties(ctx, "thumbd.service", names...)
 	if err != nil || is["LoadState"] != "loaded" {
 		return asuser.User{}, ErrNoService
 	}
@@ -47,12 +48,15 @@ func Service(ctx context.Context) (asuser.User, error) {
 }
 
 // OfUnit returns the user that a unit has by its properties User, Group and
-// SupplementaryGroups.
+// SupplementaryGroups, and the systemd.BoundProperties.
 func OfUnit(is map[string]string) (asuser.User, error) {
-	if is["User"] == "" {
-		return asuser.Lookup("root", is["Group"])
+	name, more := is["User"], strings.Fields(is["SupplementaryGroups"])
+	if name == "" {
+		name, more = "root", nil
 	}
-	return asuser.Lookup(is["User"], is["Group"], strings.Fields(is["SupplementaryGroups"])...)
+	u, err := asuser.Lookup(name, is["Group"], more...)
+	u.Bound = systemd.Bound(is)
+	return u, err
 }
 
 // Sight is what a user sees of a folder.

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"thumbd/internal/asuser"
 	"thumbd/internal/thumb"
 )
@@ -97,6 +99,39 @@ func TestSight(t *testing.T) {
 				t.Errorf("the cure is %q, want %q", got, want)
 			}
 		})
+	}
+}
+
+// The service's user gets to a bound folder, and into it as far as the folder lets it.
+func TestBoundFolder(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can look as another user")
+	}
+	dir, _ := library(t)
+	media := filepath.Join(dir, "app/media")
+	for path, mode := range map[string]os.FileMode{filepath.Dir(media): 0o700, filepath.Join(media, "2"): 0o700} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	u, err := OfUnit(map[string]string{"User": "nobody", "PrivateTmp": "yes", "BindReadOnlyPaths": media + ":" + media + ":rbind"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Contains(u.Bound, media) {
+		t.Skip("the folder for temporary files is not one that PrivateTmp= hides")
+	}
+	s, err := Originals(media, thumb.DefaultFormats(), u)
+	if want := "user nobody can't read 2 of 4 folders in " + media + ", for example " + media + "/2"; s.String() != want || err != nil {
+		t.Errorf("%q, %v; want %q", s, err, want)
+	}
+	if s, err := File(filepath.Join(media, "a.jpg"), u); err != nil || !s.Sees() {
+		t.Errorf("%v, %v", s, err)
+	}
+	for path, want := range map[string]string{media: "", media + "/a.jpg": "", media + "/2/c.png": media + "/2", dir + "/app/b": dir + "/app"} {
+		if got, err := u.Obstacle(path, unix.R_OK); got != want || err != nil {
+			t.Errorf("the obstacle to %s is %q, %v; want %q", path, got, err, want)
+		}
 	}
 }
 

@@ -20,12 +20,12 @@ func DropIn(read, write string) []string {
 		// With tmpfs, other folders beside it stay hidden.
 		lines = append(lines, "ProtectHome=tmpfs")
 	}
-	if isHome(read) || isTemporary(read) {
+	if Binds(read) {
 		lines = append(lines, "BindReadOnlyPaths="+quote(read))
 	}
 	switch {
 	case write == "" || Within(write, Cache):
-	case isHome(write) || isTemporary(write):
+	case Binds(write):
 		lines = append(lines, "BindPaths="+quote(write))
 	default:
 		lines = append(lines, "ReadWritePaths="+quote(write))
@@ -34,6 +34,34 @@ func DropIn(read, write string) []string {
 		return nil
 	}
 	return append([]string{"[Service]"}, lines...)
+}
+
+// Binds reports whether the drop-in of a folder binds it, because the unit hides it.
+func Binds(path string) bool { return isHome(path) || isTemporary(path) }
+
+// BoundProperties are the properties of a unit that Bound needs.
+var BoundProperties = []string{"BindPaths", "BindReadOnlyPaths", "ProtectHome", "PrivateTmp"}
+
+// Bound returns the folders that a unit with these properties binds at their own paths
+// where it hides the folders above: systemd makes new ones there, which every user can
+// enter. systemctl show prints a list as "/home/p/media:/home/p/media:rbind", with "-" in
+// front if the folder may be missing. A path with a space or a colon can't be told from
+// two, and is left out.
+func Bound(is map[string]string) []string {
+	var bound []string
+	for _, field := range strings.Fields(is["BindPaths"] + " " + is["BindReadOnlyPaths"]) {
+		parts := strings.Split(strings.TrimPrefix(field, "-"), ":")
+		if len(parts) < 2 || len(parts) > 3 || parts[0] != parts[1] {
+			continue
+		}
+		path := parts[0]
+		home := isHome(path) && is["ProtectHome"] == "tmpfs"
+		temporary := isTemporary(path) && is["PrivateTmp"] != "" && is["PrivateTmp"] != "no"
+		if home || temporary {
+			bound = append(bound, path)
+		}
+	}
+	return bound
 }
 
 // isHome reports whether ProtectHome= hides path.

@@ -8,6 +8,26 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+func TestBound(t *testing.T) {
+	for name, tt := range map[string]struct {
+		shown string
+		want  []string
+	}{
+		"none":             {"BindPaths=\nProtectHome=tmpfs", nil},
+		"both lists":       {"ProtectHome=tmpfs\nBindPaths=/home/a/t:/home/a/t:rbind\nBindReadOnlyPaths=-/home/b:/home/b /root/c:/root/c:rbind", []string{"/home/a/t", "/home/b", "/root/c"}},
+		"temporary":        {"PrivateTmp=yes\nBindPaths=/tmp/a:/tmp/a:rbind", []string{"/tmp/a"}},
+		"not hidden":       {"PrivateTmp=no\nProtectHome=yes\nBindPaths=/home/a:/home/a:rbind /tmp/a:/tmp/a:rbind /srv/a:/srv/a:rbind", nil},
+		"at another place": {"ProtectHome=tmpfs\nBindPaths=/srv/a:/home/a:rbind", nil},
+		"with a space":     {"ProtectHome=tmpfs\nBindPaths=/home/a b:/home/a b:rbind", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, Bound(parseProperties(tt.shown))); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
 func TestDropInOpensWhatTheUnitCloses(t *testing.T) {
 	for name, tt := range map[string]struct {
 		read, write string
