@@ -385,10 +385,28 @@ func expectDamages(t *testing.T, file []byte, places []int) {
 	for _, d := range damages {
 		for _, place := range places {
 			n := len(file) * (2*place + 1) / 80
+			if cannotBeTold(d.name, file, n) {
+				continue
+			}
 			made, r := render(t, d.of(file, n), matrixJob(), tr)
 			if r[0].Failure == wire.Internal || r[0].Failure == "" && d.name != "flipped" && !bytes.Equal(made[0], whole) {
 				t.Errorf("%s at %d of %d: %q %s", d.name, n, len(file), r[0].Failure, r[0].Detail)
 			}
 		}
 	}
+}
+
+// cannotBeTold reports whether a damage may make another picture that no rule finds:
+// a few zeros at the end of a HEIF, a JPEG that was cut in its head, of which up to 32
+// bytes are left between two segments, and a HEIF with one more mdat.
+func cannotBeTold(damage string, file []byte, n int) bool {
+	isHEIF, left := string(file[4:8]) == "ftyp", len(file)-n
+	switch damage {
+	case "zeros":
+		return isHEIF && left < 8
+	case "cut, then itself":
+		scan := bytes.Index(file, []byte{0xff, 0xda})
+		return isHEIF && bytes.HasPrefix(file[left+4:], []byte("mdat")) || string(file[:2]) == "\xff\xd8" && n < scan
+	}
+	return false
 }

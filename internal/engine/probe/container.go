@@ -402,7 +402,8 @@ func (s *scanner) jxl() {
 // of zeros at its end: AV1's range coder writes a bit that is one last, HEVC
 // nowhere has three zeros in a row.
 func (s *scanner) boxes() {
-	data := int64(0) // where that of the last mdat ends
+	data := int64(0)   // where that of the last mdat ends
+	described := false // by a meta box, of which a file has one
 	for s.more() && s.at < s.size {
 		head := s.next(8)
 		kind := string(head[4:])
@@ -410,12 +411,16 @@ func (s *scanner) boxes() {
 		switch length + 8 {
 		case 0: // to the end of the file, wherever that is
 			length = s.size - s.at
+			if !slices.Contains(endlessBoxes, kind) {
+				s.fail(ErrMalformed)
+			}
 		case 1:
 			length = int64(binary.BigEndian.Uint64(s.next(8))) - 16
 		}
-		if length < 0 || strings.Contains(kind, zeroKind) || slices.Contains(innerBoxes, kind) {
+		if length < 0 || strings.Contains(kind, zeroKind) || slices.Contains(innerBoxes, kind) || kind == "meta" && described {
 			s.fail(ErrMalformed)
 		}
+		described = described || kind == "meta"
 		if s.skip(length); kind == "mdat" && length >= fewZeros {
 			data = s.at
 		}
@@ -428,6 +433,10 @@ func (s *scanner) boxes() {
 // innerBoxes are parts of a meta box. At the top level they are of another picture,
 // behind one that was cut.
 var innerBoxes = []string{"hdlr", "iinf", "iloc", "infe", "ipco", "ipma", "iprp", "iref", "pitm"}
+
+// endlessBoxes may end where the file ends, without a length. Another one is within a
+// file that follows one which was cut in its mdat.
+var endlessBoxes = []string{"mdat", "meta", "moov", "free", "skip", "uuid"}
 
 // zeroKind is in the kind of a box or chunk of a file that was made as long as it
 // shall be but not yet written to its end.

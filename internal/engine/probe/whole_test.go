@@ -234,7 +234,10 @@ func TestPNGWithoutEnd(t *testing.T) {
 func TestCutBetweenBoxes(t *testing.T) {
 	iprp := []byte("\x00\x00\x00\x0ciprpabcd")
 	file := slices.Concat([]byte("\x00\x00\x00\x10ftypavif\x00\x00\x00\x00\x00\x00\x00\x18meta\x00\x00\x00\x00"), iprp, []byte("\x00\x00\x00\x10mdat12345678"))
-	for behind, whole := range map[string]bool{"": true, string(iprp): false, "\x00\x00\x00\x0cfreeabcd": true} {
+	for behind, whole := range map[string]bool{
+		"": true, string(iprp): false, "\x00\x00\x00\x0cfreeabcd": true, "\x00\x00\x00\x00mdatabcd": true,
+		"\x00\x00\x00\x00pictabcd": false, string(file[16:40]): false,
+	} {
 		data := append(bytes.Clone(file), behind...)
 		if _, err := Walk(thumb.AVIF, bytes.NewReader(data), int64(len(data)), 1); whole != (err == nil) {
 			t.Errorf("%q behind: %v", behind, err)
