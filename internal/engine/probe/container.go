@@ -435,8 +435,8 @@ func (s *scanner) boxes() {
 var innerBoxes = []string{"hdlr", "iinf", "iloc", "infe", "ipco", "ipma", "iprp", "iref", "pitm"}
 
 // endlessBoxes may end where the file ends, without a length. Another one is within a
-// file that follows one which was cut in its mdat.
-var endlessBoxes = []string{"mdat", "meta", "moov", "free", "skip", "uuid"}
+// file that follows one which was cut in its mdat. mpvd is the film of a phone.
+var endlessBoxes = []string{"mdat", "meta", "moov", "free", "skip", "uuid", "mpvd"}
 
 // zeroKind is in the kind of a box or chunk of a file that was made as long as it
 // shall be but not yet written to its end.
