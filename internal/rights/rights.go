@@ -110,7 +110,7 @@ func Look(folder string, u asuser.User, wanted func(name string) bool) (Sight, e
 }
 
 func look(folder string, u asuser.User, wanted func(string) bool) (Sight, walk, error) {
-	at, err := filepath.EvalSymlinks(folder)
+	at, err := resolved(folder)
 	s := Sight{Folder: at, User: u.Name}
 	if err != nil {
 		return s, walk{}, err
@@ -128,7 +128,7 @@ func look(folder string, u asuser.User, wanted func(string) bool) (Sight, walk, 
 
 // File looks as u at a file. The Sight has it as its only one.
 func File(path string, u asuser.User) (Sight, error) {
-	at, err := filepath.EvalSymlinks(path)
+	at, err := resolved(path)
 	s := Sight{Folder: at, User: u.Name}
 	if err != nil {
 		return s, err
@@ -137,6 +137,16 @@ func File(path string, u asuser.User) (Sight, error) {
 		s.Files, err = count(u, unix.R_OK, []string{at}, nil)
 	}
 	return s, err
+}
+
+// resolved returns a path without links. If a folder in the way is closed to us, it is
+// the path as it is: asuser.User.Closed names that folder.
+func resolved(path string) (string, error) {
+	at, err := filepath.EvalSymlinks(path)
+	if errors.Is(err, fs.ErrPermission) {
+		return filepath.Clean(path), nil
+	}
+	return at, err
 }
 
 // count counts the paths that are not in one of the folders that are shut.
