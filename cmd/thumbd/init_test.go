@@ -19,14 +19,14 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// A file that the server block includes already is not named once more, and each
-// other one is.
-func TestInclusionsOfAServerAreLeftOut(t *testing.T) {
+// nginxOf writes a configuration of nginx with the directives http in its http block, in
+// which DIR is the folder of the file, and returns the command that runs nginx with it.
+func nginxOf(t *testing.T, dir, http string) []string {
+	t.Helper()
 	nginx := nginxProgram()
 	if _, err := exec.LookPath(nginx); err != nil {
 		t.Skip(err)
 	}
-	dir := t.TempDir()
 	const text = `error_log stderr;
 pid DIR/pid;
 events {}
@@ -37,7 +37,21 @@ http {
     fastcgi_temp_path DIR/t;
     uwsgi_temp_path DIR/t;
     scgi_temp_path DIR/t;
-    server {
+HTTP}
+`
+	file := filepath.Join(dir, "nginx.conf")
+	conf := strings.ReplaceAll(strings.Replace(text, "HTTP", http, 1), "DIR", dir)
+	if err := os.WriteFile(file, []byte(conf), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return []string{nginx, "-e", "stderr", "-c", file}
+}
+
+// A file that the server block includes already is not named once more, and each
+// other one is.
+func TestInclusionsOfAServerAreLeftOut(t *testing.T) {
+	dir := t.TempDir()
+	const servers = `    server {
         server_name a.example;
         location @thumbd { return 404; }
     }
@@ -49,13 +63,8 @@ http {
     server {
         server_name c.example;
     }
-}
 `
-	file := filepath.Join(dir, "nginx.conf")
-	if err := os.WriteFile(file, []byte(strings.ReplaceAll(text, "DIR", dir)), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	command := []string{nginx, "-e", "stderr", "-c", file}
+	command := nginxOf(t, dir, servers)
 	both := []string{"include snippets/thumbd.conf;", "include snippets/thumbd-inplace.conf;"}
 	for _, tt := range []struct {
 		hosts   []string
@@ -85,10 +94,6 @@ http {
 // Locations of the server that restrict files below the prefix of a site that serves
 // originals are nested in its location, as they are, and nginx takes these lines.
 func TestRestrictionsOfAServerAreNested(t *testing.T) {
-	nginx := nginxProgram()
-	if _, err := exec.LookPath(nginx); err != nil {
-		t.Skip(err)
-	}
 	dir := t.TempDir()
 	ours, err := filepath.Abs("../../nginx/conf.d/thumbd.conf")
 	if err != nil {
@@ -96,17 +101,7 @@ func TestRestrictionsOfAServerAreNested(t *testing.T) {
 	}
 	write := func(lines []string) []string {
 		t.Helper()
-		const text = `error_log stderr;
-pid DIR/pid;
-events {}
-http {
-    access_log off;
-    client_body_temp_path DIR/t;
-    proxy_temp_path DIR/t;
-    fastcgi_temp_path DIR/t;
-    uwsgi_temp_path DIR/t;
-    scgi_temp_path DIR/t;
-    include OURS;
+		const http = `    include OURS;
     server {
         server_name other.example;
         location ~ \.zip$ { deny all; }
@@ -123,14 +118,8 @@ http {
         location ~ \.sql$ { deny all; }
         LINES
     }
-}
 `
-		file := filepath.Join(dir, "nginx.conf")
-		conf := strings.NewReplacer("DIR", dir, "OURS", ours, "LINES", strings.Join(lines, "\n")).Replace(text)
-		if err := os.WriteFile(file, []byte(conf), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return []string{nginx, "-e", "stderr", "-c", file}
+		return nginxOf(t, dir, strings.NewReplacer("OURS", ours, "LINES", strings.Join(lines, "\n")).Replace(http))
 	}
 	command := write(nil)
 	want := strings.Split(`    location ~* \.(?:php\d*|phtml|phar)$ { deny all; }

@@ -56,7 +56,7 @@ func (s *Site) Parse(uri string) (Thumb, error) {
 func (t *Thumb) parseSigned(rest string) error {
 	original, last := cutLast(rest, '/')
 	stem, ext := cutLast(last, '.')
-	if err := t.Spec.Format.UnmarshalText([]byte(ext)); err != nil || !t.Site.hasFormat(t.Spec.Format) && !t.Site.hasData(t.Spec.Format) {
+	if err := t.Spec.Format.UnmarshalText([]byte(ext)); err != nil || !t.Site.hasFormat(t.Spec.Format) {
 		return fmt.Errorf("%w: %q", ErrExtension, ext)
 	}
 	t.Ext = ext
@@ -222,10 +222,6 @@ func (t *Thumb) parseInfo(preset, name string) error {
 	t.Preset, t.Ext, t.Spec.Format, t.Appended = preset, ext, JSON, true
 	return t.setOriginal(original)
 }
-
-// hasData reports whether URIs of s can have the extension of a format that is no
-// picture.
-func (s *Site) hasData(f Format) bool { return f == JSON && s.HasInfo() }
 
 // cut returns the original that a URI's NAME is of. Exactly one extension is
 // taken off, in the one spelling of its format, and only if p.Formats has that

@@ -351,7 +351,10 @@ func (s *Site) tooLarge(t Transform) bool {
 	return w > s.MaxWidth || h > s.MaxHeight
 }
 
-func (s *Site) hasFormat(f Format) bool { return slices.Contains(s.Formats, f) }
+// hasFormat reports whether URIs of s can have a format without regard to presets' own.
+func (s *Site) hasFormat(f Format) bool {
+	return slices.Contains(s.Formats, f) || f == JSON && s.HasInfo()
+}
 
 // Negotiates reports whether nginx may serve another file in place of that of
 // a URI: its name and the extension of f. The maps in conf.d/thumbd.conf tell

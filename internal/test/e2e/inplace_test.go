@@ -250,6 +250,18 @@ func webpAlone(lines string) string {
 	return strings.NewReplacer("$thumbd_inplace", "$thumbd_inplace_webp", "$thumbd_plain", "$thumbd_plain_webp").Replace(lines)
 }
 
+// standIn returns a listener in the place of the daemon of r, which is stopped.
+func standIn(t *testing.T, r *rig.Rig) net.Listener {
+	t.Helper()
+	must(t, r.CloseSocket())
+	path := filepath.Join(r.Dir, "thumbd.sock")
+	must(t, os.Remove(path))
+	l, err := net.Listen("unix", path)
+	must(t, err)
+	must(t, os.Chmod(path, 0o666))
+	return l
+}
+
 // Whatever thumbd answers, or if it is dead, the client gets the original; it does
 // not if thumbd says that it may not see it.
 func TestInPlaceStatusesEndAtTheOriginal(t *testing.T) {
@@ -257,12 +269,7 @@ func TestInPlaceStatusesEndAtTheOriginal(t *testing.T) {
 	o := uploads(dir, "")
 	o.Stopped = true
 	r := start(t, o)
-	must(t, r.CloseSocket())
-	path := filepath.Join(r.Dir, "thumbd.sock")
-	must(t, os.Remove(path))
-	l, err := net.Listen("unix", path)
-	must(t, err)
-	must(t, os.Chmod(path, 0o666))
+	l := standIn(t, r)
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		code, err := strconv.Atoi(q.URL.Query().Get("status"))
 		if err != nil {
@@ -443,12 +450,7 @@ func TestInPlaceSizeIsRemovedBeforeItIsOpened(t *testing.T) {
 	o := uploads(dir, "")
 	o.Stopped = true
 	r := start(t, o)
-	must(t, r.CloseSocket())
-	path := filepath.Join(r.Dir, "thumbd.sock")
-	must(t, os.Remove(path))
-	l, err := net.Listen("unix", path)
-	must(t, err)
-	must(t, os.Chmod(path, 0o666))
+	l := standIn(t, r)
 	size := r.Root("uploads") + "/uploads/what? a-1x1.jpg"
 	must(t, os.MkdirAll(filepath.Dir(size), 0o755))
 	var asked atomic.Int64
