@@ -55,7 +55,7 @@ func blurHash(p *image.NRGBA) string {
 // blurFactors returns red, green and blue of each component, in linear light.
 func blurFactors(p *image.NRGBA) (factors [blurX * blurY][3]float64) {
 	size := p.Rect.Size()
-	across, down := blurWaves(size.X, blurX), blurWaves(size.Y, blurY)
+	across, down := waves(size.X, blurX, 0), waves(size.Y, blurY, 0)
 	for c := range 3 {
 		light := newChannel(size)
 		each(p, func(i int, px []uint8) { light.values[i] = linear[px[c]] })
@@ -69,19 +69,6 @@ func blurFactors(p *image.NRGBA) (factors [blurX * blurY][3]float64) {
 		}
 	}
 	return factors
-}
-
-// blurWaves returns the cosines of 0 to n-1 half waves at the beginning of each of
-// length pixels.
-func blurWaves(length, n int) [][]float64 {
-	all := make([][]float64, n)
-	for k := range all {
-		all[k] = make([]float64, length)
-		for i := range all[k] {
-			all[k][i] = math.Cos(math.Pi * float64(k) * float64(i) / float64(length))
-		}
-	}
-	return all
 }
 
 // linear has the light, 0 to 1, of each value of sRGB.

@@ -122,8 +122,8 @@ type terms struct {
 // them.
 func (c channel) transform(nx, ny int) terms {
 	var t terms
-	lines := c.across(waves(c.width, nx))
-	down := waves(c.height, ny)
+	lines := c.across(waves(c.width, nx, 0.5))
+	down := waves(c.height, ny, 0.5)
 	for y := range ny {
 		for x := 0; x*ny < nx*(ny-y); x++ {
 			f := dot(lines[x], down[y]) / float64(c.width*c.height)
@@ -162,14 +162,14 @@ func dot(a, b []float64) (sum float64) {
 	return sum
 }
 
-// waves returns the cosines of 0 to n-1 half waves at the middle of each of length
-// pixels.
-func waves(length, n int) [][]float64 {
+// waves returns the cosines of 0 to n-1 half waves at each of length pixels: at = 0 is the
+// beginning of a pixel, 0.5 its middle.
+func waves(length, n int, at float64) [][]float64 {
 	all := make([][]float64, n)
 	for k := range all {
 		all[k] = make([]float64, length)
 		for i := range all[k] {
-			all[k][i] = math.Cos(math.Pi / float64(length) * float64(k) * (float64(i) + 0.5))
+			all[k][i] = math.Cos(math.Pi / float64(length) * float64(k) * (float64(i) + at))
 		}
 	}
 	return all
