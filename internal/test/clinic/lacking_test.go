@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
 
@@ -49,6 +50,7 @@ func TestFormatsThatLibvipsLacks(t *testing.T) {
 	if err != nil || strings.Count(said, "warning:") != len(warnings) {
 		t.Errorf("check: %v\n%s", err, said)
 	}
+	kit.StopDaemon(t, r)
 	for _, w := range warnings {
 		if !strings.Contains(said, w) || r.Log.Count("WARN", w) == 0 {
 			t.Errorf("not said: %s\n%s", w, said)

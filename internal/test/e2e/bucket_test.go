@@ -48,6 +48,7 @@ func TestBucket(t *testing.T) {
 		t.Errorf("gc left %q", left)
 	}
 	warm(t, warmCommand(t, r, true, "cloud", "--spec", "30x20_crop", "--since", "1h"), 0, "3 originals", "made 1 thumbnails")
+	stopDaemon(t, r)
 	if text := r.Log.String(); strings.Contains(text, store.SecretKey) || strings.Contains(text, "Signature=") {
 		t.Error("a secret is in the log")
 	}
@@ -62,6 +63,7 @@ func TestBucketRefusesKeys(t *testing.T) {
 	s.Put("media/photos/a.jpg", photo)
 	r := start(t, o)
 	expect(t, get(t, r, remoteTarget("cloud", "a.jpg", "30x20_crop", "jpg")), 502, "origin-credentials")
+	stopDaemon(t, r)
 	for _, text := range []string{"SignatureDoesNotMatch", "origin-credentials"} {
 		if r.Log.Count(text) == 0 {
 			t.Errorf("%s is not in the log", text)
@@ -97,6 +99,7 @@ func TestBucketWithoutTheRightToList(t *testing.T) {
 		resp := get(t, r, remoteTarget("cloud", fmt.Sprintf("none%d.jpg", i), "30x20_crop", "jpg"))
 		expect(t, resp, 404, "no-original")
 	}
+	stopDaemon(t, r)
 	if n := r.Log.Count("does not tell"); n != 1 {
 		t.Errorf("%d lines say that the store does not tell, want 1", n)
 	}

@@ -58,6 +58,7 @@ func TestGCUnderLoad(t *testing.T) {
 	if left := thumbnails(t, r, "gallery"); len(left) != 3 {
 		t.Errorf("%d thumbnails are left, want 3", len(left))
 	}
+	stopDaemon(t, r)
 	if n := r.Log.Count("nginx does not find"); n > 0 {
 		t.Errorf("%d requests came back", n)
 	}

@@ -138,7 +138,8 @@ func TestPurgeThatRenders(t *testing.T) {
 		}
 	}
 	must(t, os.Remove(filepath.Join(originals, "gone.jpg")))
-	rendered := r.Log.Count("msg=rendered")
+	const rendered = 3 * 5
+	waitLog(t, r, rendered, "msg=rendered")
 	if out, err := thumbd(t, "purge", "--admin", r.AdminPath(), "gallery", "--all", "--render"); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}

@@ -147,6 +147,7 @@ func TestWarmFailures(t *testing.T) {
 		"1 folders of originals could not be read",
 	}
 	warm(t, warmCommand(t, r, true, "gallery"), 1, words...)
+	stopDaemon(t, r)
 	if n := r.Log.Count("a folder of originals is left out", "lost+found", "permission denied"); n != 1 {
 		t.Errorf("%d lines of a folder that can't be read, want 1", n)
 	}

@@ -196,6 +196,7 @@ func TestRefusalsKeepTheWorker(t *testing.T) {
 	// By then it would be known if the worker had been replaced.
 	put(t, filepath.Join(dir, "good.jpg"), jpeg)
 	expect(t, get(t, r, target("good.jpg", "40x30_crop", "gif")), 200, "")
+	stopDaemon(t, r)
 	if n := r.Log.Count("worker replaced"); n > 0 {
 		t.Errorf("%d workers were replaced", n)
 	}
