@@ -16,22 +16,22 @@ import (
 func TestDoctorOnBucket(t *testing.T) {
 	s, o := kit.Bucket(t, "cloud", kit.BucketKeys)
 	s.Put("media/photos/a.jpg", []byte("\xff\xd8\xff"))
-	r := start(t, o)
-	for _, f := range examine(t, r).Findings {
+	r := kit.Start(t, o)
+	for _, f := range kit.Examine(t, r).Findings {
 		t.Errorf("at first: %+v", f)
 	}
 	check(t, r, 0, "good")
-	well := configuration(t, r)
+	well := kit.Configuration(t, r)
 
 	key := filepath.Join(r.Dir, "keys/s3-secret")
-	must(t, os.WriteFile(key, []byte("another"), 0o600))
+	kit.Must(t, os.WriteFile(key, []byte("another"), 0o600))
 	kit.Reload(t, r, well)
-	wantFinding(t, examine(t, r), "bucket-refused", "secret_key")
+	kit.WantFinding(t, kit.Examine(t, r), "bucket-refused", "secret_key")
 	check(t, r, 1, "SignatureDoesNotMatch")
-	must(t, os.WriteFile(key, []byte(store.SecretKey), 0o600))
+	kit.Must(t, os.WriteFile(key, []byte(store.SecretKey), 0o600))
 
 	kit.Reload(t, r, strings.Replace(well, store.Region, "us-west-7", 1))
-	wantFinding(t, examine(t, r), "bucket-refused", "region")
+	kit.WantFinding(t, kit.Examine(t, r), "bucket-refused", "region")
 	check(t, r, 1, "us-west-7")
 }
 
@@ -39,8 +39,8 @@ func TestDoctorOnBucketWithoutTheRightToList(t *testing.T) {
 	s, o := kit.Bucket(t, "cloud", `credentials = "none"`)
 	s.Put("media/photos/a.jpg", []byte("\xff\xd8\xff"))
 	s.Publish("media")
-	r := start(t, o)
-	wantFinding(t, examine(t, r), "bucket-unlisted", "s3:ListBucket")
+	r := kit.Start(t, o)
+	kit.WantFinding(t, kit.Examine(t, r), "bucket-unlisted", "s3:ListBucket")
 	check(t, r, 0, "good")
 	check(t, r, 0, "s3:ListBucket")
 }

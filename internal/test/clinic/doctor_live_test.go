@@ -20,21 +20,22 @@ import (
 
 	"thumbd/internal/admin"
 	"thumbd/internal/doctor"
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
 
 // What only a request shows: nginx runs with what is wrong.
 func TestDoctorAsksForThumbnails(t *testing.T) {
-	elsewhere := folder(t, nil)
-	publicKeys := protected(t, rig.Options{})
+	elsewhere := kit.Folder(t, nil)
+	publicKeys := kit.Protected(t, rig.Options{})
 	_, public := ed25519Keys(t)
 	publicKeys.Keys["token.key"] = public
 	publicKeys.Sites[0].TOML = strings.Replace(publicKeys.Sites[0].TOML, `"signature", `, "", 1)
 	publicKeys.Sites[0].TOML = strings.Replace(publicKeys.Sites[0].TOML, "keys = [\"access.key\"]\n", "", 1)
-	open := protected(t, rig.Options{})
+	open := kit.Protected(t, rig.Options{})
 	open.Sites[0].Protected = false
-	half := protected(t, rig.Options{})
-	half.HTTP = "server { listen " + freePort(t) + "; location ^~ /thumbs/ { root root/gallery; try_files $uri @thumbd; } include snippets/thumbd.conf; }"
+	half := kit.Protected(t, rig.Options{})
+	half.HTTP = "server { listen " + kit.FreePort(t) + "; location ^~ /thumbs/ { root root/gallery; try_files $uri @thumbd; } include snippets/thumbd.conf; }"
 	for name, tt := range map[string]struct {
 		options rig.Options
 		change  func(*rig.Site)
@@ -53,18 +54,18 @@ func TestDoctorAsksForThumbnails(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if len(tt.options.Sites) == 0 {
-				tt.options.Sites = []rig.Site{gallery(t, jpgs(t))}
+				tt.options.Sites = []rig.Site{kit.Gallery(t, kit.JPGs(t))}
 			}
 			if tt.change != nil {
 				tt.change(&tt.options.Sites[0])
 			}
-			r := start(t, tt.options)
-			before := inTrees(t, r)
-			found := examine(t, r)
+			r := kit.Start(t, tt.options)
+			before := kit.InTrees(t, r)
+			found := kit.Examine(t, r)
 			for _, want := range tt.want {
-				wantFinding(t, found, want, tt.cure)
+				kit.WantFinding(t, found, want, tt.cure)
 			}
-			if after := inTrees(t, r); !slices.Equal(before, after) {
+			if after := kit.InTrees(t, r); !slices.Equal(before, after) {
 				t.Errorf("left behind: %q, before %q", after, before)
 			}
 		})
@@ -75,9 +76,9 @@ func TestDoctorAsksForThumbnails(t *testing.T) {
 func ed25519Keys(t *testing.T) (private, public string) {
 	t.Helper()
 	dir := t.TempDir()
-	needPrograms(t, "openssl")
-	run(t, "openssl", "genpkey", "-algorithm", "ed25519", "-out", filepath.Join(dir, "private"))
-	run(t, "openssl", "pkey", "-in", filepath.Join(dir, "private"), "-pubout", "-out", filepath.Join(dir, "public"))
+	kit.NeedPrograms(t, "openssl")
+	kit.Run(t, "openssl", "genpkey", "-algorithm", "ed25519", "-out", filepath.Join(dir, "private"))
+	kit.Run(t, "openssl", "pkey", "-in", filepath.Join(dir, "private"), "-pubout", "-out", filepath.Join(dir, "public"))
 	var keys [2]string
 	for i, name := range []string{"private", "public"} {
 		b, err := os.ReadFile(filepath.Join(dir, name))
@@ -92,12 +93,12 @@ func ed25519Keys(t *testing.T) (private, public string) {
 // The daemon's own user is in the way, and the cure names the folder.
 func TestDoctorFindsWhatTheDaemonMayNot(t *testing.T) {
 	if os.Geteuid() != 0 {
-		skip(t, "only root can start a daemon of another user")
+		kit.Skip(t, "only root can start a daemon of another user")
 	}
-	originals := folder(t, map[string]string{"closed/in/a.jpg": "originals/tests/orientation/1.jpg"})
-	site := gallery(t, filepath.Join(originals, "closed", "in"))
-	r := start(t, rig.Options{Sites: []rig.Site{site}, Nobody: true})
-	if found := examine(t, r); len(found.Findings) > 0 {
+	originals := kit.Folder(t, map[string]string{"closed/in/a.jpg": "originals/tests/orientation/1.jpg"})
+	site := kit.Gallery(t, filepath.Join(originals, "closed", "in"))
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{site}, Nobody: true})
+	if found := kit.Examine(t, r); len(found.Findings) > 0 {
 		t.Fatalf("healthy: %+v", found.Findings)
 	}
 	for name, tt := range map[string]struct {
@@ -117,54 +118,54 @@ func TestDoctorFindsWhatTheDaemonMayNot(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			must(t, os.Chmod(tt.path, tt.mode))
-			defer func() { must(t, os.Chmod(tt.path, fi.Mode().Perm())) }()
-			found := examine(t, r)
+			kit.Must(t, os.Chmod(tt.path, tt.mode))
+			defer func() { kit.Must(t, os.Chmod(tt.path, fi.Mode().Perm())) }()
+			found := kit.Examine(t, r)
 			if tt.want == "" {
 				if !found.Well {
 					t.Errorf("%+v", found.Findings)
 				}
 				return
 			}
-			wantFinding(t, found, tt.want, tt.cure)
+			kit.WantFinding(t, found, tt.want, tt.cure)
 		})
 	}
 }
 
 func TestDoctorFindsAFullDisk(t *testing.T) {
-	needMounts(t)
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}})
-	mount(t, "tmpfs", r.Root("gallery"), "tmpfs", 0, "mode=755,size=1m")
-	wantFinding(t, examine(t, r), "disk-full", "df -h ")
+	kit.NeedMounts(t)
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, kit.JPGs(t))}})
+	kit.Mount(t, "tmpfs", r.Root("gallery"), "tmpfs", 0, "mode=755,size=1m")
+	kit.WantFinding(t, kit.Examine(t, r), "disk-full", "df -h ")
 }
 
 func TestDoctorFindsFewInodes(t *testing.T) {
-	needMounts(t)
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}, TOML: "[limits]\nthumbnail_bytes = \"1MiB\""})
-	mount(t, "tmpfs", r.Root("gallery"), "tmpfs", 0, "mode=755,size=64m,nr_inodes=500")
+	kit.NeedMounts(t)
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, kit.JPGs(t))}, TOML: "[limits]\nthumbnail_bytes = \"1MiB\""})
+	kit.Mount(t, "tmpfs", r.Root("gallery"), "tmpfs", 0, "mode=755,size=64m,nr_inodes=500")
 	for i := range 480 {
-		put(t, filepath.Join(r.Root("gallery"), fmt.Sprint(i)), nil)
+		kit.Put(t, filepath.Join(r.Root("gallery"), fmt.Sprint(i)), nil)
 	}
-	wantFinding(t, examine(t, r), "disk-low", "df -i ")
+	kit.WantFinding(t, kit.Examine(t, r), "disk-low", "df -i ")
 }
 
 // certificate makes a certificate and its key in a folder.
 func certificate(t *testing.T, dir string) (cert, key string) {
 	t.Helper()
-	needPrograms(t, "openssl")
+	kit.NeedPrograms(t, "openssl")
 	key, cert = filepath.Join(dir, "key"), filepath.Join(dir, "cert")
-	run(t, "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=another.example", "-keyout", key, "-out", cert)
+	kit.Run(t, "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=another.example", "-keyout", key, "-out", cert)
 	return cert, key
 }
 
 // Each address of a server block is tried, with TLS where it has that, and by
 // a name that leads to it.
 func TestDoctorTriesEachAddress(t *testing.T) {
-	dir := folder(t, nil)
+	dir := kit.Folder(t, nil)
 	cert, key := certificate(t, dir)
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}, Server: fmt.Sprintf(
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, kit.JPGs(t))}, Server: fmt.Sprintf(
 		"listen unix:%s/tls.sock ssl; listen unix:%[1]s/proxy.sock proxy_protocol; ssl_certificate %[2]s; ssl_certificate_key %[3]s;", dir, cert, key)})
-	found := examine(t, r)
+	found := kit.Examine(t, r)
 	for _, f := range found.Findings {
 		t.Errorf("%+v", f)
 	}
@@ -175,8 +176,8 @@ func TestDoctorTriesEachAddress(t *testing.T) {
 
 // Where another server is in front, nobody looks for nginx.
 func TestDoctorWithoutNginx(t *testing.T) {
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}, TOML: "[daemon]\naccel = \"direct\""})
-	for _, f := range examine(t, r, "--nginx", "/nonexistent/nginx").Findings {
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, kit.JPGs(t))}, TOML: "[daemon]\naccel = \"direct\""})
+	for _, f := range kit.Examine(t, r, "--nginx", "/nonexistent/nginx").Findings {
 		// That is the one of the packages, which nobody here is told of.
 		if f.Name != "socket-missing" {
 			t.Errorf("%+v", f)
@@ -186,8 +187,8 @@ func TestDoctorWithoutNginx(t *testing.T) {
 
 // What a daemon can say that none on this machine does.
 func TestDoctorHearsTheDaemon(t *testing.T) {
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}})
-	checksum := fmt.Sprintf("%x", sha256.Sum256([]byte(configuration(t, r))))
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, kit.JPGs(t))}})
+	checksum := fmt.Sprintf("%x", sha256.Sum256([]byte(kit.Configuration(t, r))))
 	for name, tt := range map[string]struct{ answer, want, cure string }{
 		"one that can't report":   {"", "daemon-outdated", "restart thumbd"},
 		"another version":         {fmt.Sprintf(`{"checksum": %q, "version": "99.0"}`, checksum), "daemon-outdated", "restart thumbd"},
@@ -209,7 +210,7 @@ func TestDoctorHearsTheDaemon(t *testing.T) {
 			server.Listener = net.Listener(l)
 			server.Start()
 			defer server.Close()
-			wantFinding(t, examine(t, r), tt.want, tt.cure)
+			kit.WantFinding(t, kit.Examine(t, r), tt.want, tt.cure)
 		})
 	}
 }
@@ -217,16 +218,16 @@ func TestDoctorHearsTheDaemon(t *testing.T) {
 // Only administrators are told how the daemon is. On nginx's socket nobody is,
 // whoever the peer: a front end of root asks for any client.
 func TestReportIsForAdministrators(t *testing.T) {
-	o := rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}, Server: "location /_thumbd/ { try_files /none @thumbd; }"}
-	r := start(t, o)
+	o := rig.Options{Sites: []rig.Site{kit.Gallery(t, kit.JPGs(t))}, Server: "location /_thumbd/ { try_files /none @thumbd; }"}
+	r := kit.Start(t, o)
 	for _, target := range []string{"/_thumbd/report", "/report"} {
-		if got := do(t, r, rig.Request{Target: target, Direct: true}); got.Status != 404 {
+		if got := kit.Do(t, r, rig.Request{Target: target, Direct: true}); got.Status != 404 {
 			t.Errorf("%s on nginx's socket: %d %s", target, got.Status, got.Body)
 		}
 	}
-	expect(t, get(t, r, "/_thumbd/report"), 404, "no-service")
+	kit.Expect(t, kit.Get(t, r, "/_thumbd/report"), 404, "no-service")
 	var told admin.Report
-	got := do(t, r, rig.Request{Target: "/report", Admin: true})
+	got := kit.Do(t, r, rig.Request{Target: "/report", Admin: true})
 	if err := json.Unmarshal(got.Body, &told); got.Status != 200 || err != nil || told.PID != r.DaemonPID() {
 		t.Errorf("on the socket for administrators: %d, %v, process %d, want %d", got.Status, err, told.PID, r.DaemonPID())
 	}
@@ -234,15 +235,15 @@ func TestReportIsForAdministrators(t *testing.T) {
 
 // A daemon without a socket for administrators works, so that is a warning.
 func TestDoctorMissesTheAdminSocket(t *testing.T) {
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}})
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, kit.JPGs(t))}})
 	for name, change := range map[string]func() func(){
 		"missing": func() func() { return moved(t, r.AdminPath()) },
 		"deaf":    func() func() { return deafAt(t, r.AdminPath()) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer change()()
-			found := examine(t, r)
-			wantFinding(t, found, "admin-socket", "--admin "+r.AdminPath())
+			found := kit.Examine(t, r)
+			kit.WantFinding(t, found, "admin-socket", "--admin "+r.AdminPath())
 			if !found.Well || len(found.Findings) > 1 {
 				t.Errorf("%+v", found.Findings)
 			}
@@ -252,13 +253,13 @@ func TestDoctorMissesTheAdminSocket(t *testing.T) {
 
 // Each text for people has the finding, and what to type.
 func TestDoctorForPeople(t *testing.T) {
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}})
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, kit.JPGs(t))}})
 	defer replace(t, r, disease{old: "include snippets/thumbd.conf;"})()
-	p, err := programs()
+	p, err := kit.Programs()
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.CommandContext(t.Context(), p.Thumbd, "doctor", "-c", configFile(r), "--nginx", nginxOf(r), "--admin", r.AdminPath()).Output()
+	out, err := exec.CommandContext(t.Context(), p.Thumbd, "doctor", "-c", kit.ConfigFile(r), "--nginx", kit.NginxOf(r), "--admin", r.AdminPath()).Output()
 	if err == nil {
 		t.Error("exit code 0")
 	}
@@ -283,17 +284,17 @@ func TestDoctorForPeople(t *testing.T) {
 func TestDoctorQuotesNames(t *testing.T) {
 	for _, name := range []string{"$(touch $HOME;echo PWNED >&2).jpg", "\x1b[31m;id\n        rm -rf x #.jpg", "it's.jpg"} {
 		t.Run(fmt.Sprintf("%q", name), func(t *testing.T) {
-			site := gallery(t, folder(t, map[string]string{name: "originals/photos/fig.jpg"}))
-			site.Root = folder(t, nil)
-			r := start(t, rig.Options{Sites: []rig.Site{site}})
-			i := slices.IndexFunc(examine(t, r).Findings, func(f doctor.Finding) bool { return f.Name == "probe-hit" })
+			site := kit.Gallery(t, kit.Folder(t, map[string]string{name: "originals/photos/fig.jpg"}))
+			site.Root = kit.Folder(t, nil)
+			r := kit.Start(t, rig.Options{Sites: []rig.Site{site}})
+			i := slices.IndexFunc(kit.Examine(t, r).Findings, func(f doctor.Finding) bool { return f.Name == "probe-hit" })
 			if i < 0 {
 				t.Fatal("no probe-hit, though nginx has another root")
 			}
-			p, err := programs()
-			must(t, err)
+			p, err := kit.Programs()
+			kit.Must(t, err)
 			// It exits 1, as something is wrong.
-			out, _ := exec.CommandContext(t.Context(), p.Thumbd, "doctor", "-c", configFile(r), "--nginx", nginxOf(r), "--admin", r.AdminPath()).Output()
+			out, _ := exec.CommandContext(t.Context(), p.Thumbd, "doctor", "-c", kit.ConfigFile(r), "--nginx", kit.NginxOf(r), "--admin", r.AdminPath()).Output()
 			var line string
 			for text := range strings.Lines(string(out)) {
 				if strings.HasPrefix(text, "        ls -l ") {

@@ -19,27 +19,28 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"thumbd/internal/doctor"
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
 
 // clinic is an installation with a site of each kind.
 func clinic(t *testing.T) rig.Options {
-	o := downloads(t, documents(t))
+	o := kit.Downloads(t, kit.Documents(t))
 	o.Keys["tokens.key"] = "a key of tokens, 0123456789abcdef"
 	o.Sites = append(o.Sites,
-		rig.Site{Name: "news", Prefix: "/news/", Scheme: "signed", Originals: jpgs(t), Key: key + "-news",
-			TOML:     fmt.Sprintf("negotiate = [\"avif\", \"webp\"]\n[site.news.watermark.logo]\nimage = %q", filepath.Join(jpgs(t), "a.jpg")),
+		rig.Site{Name: "news", Prefix: "/news/", Scheme: "signed", Originals: kit.JPGs(t), Key: kit.Key + "-news",
+			TOML:     fmt.Sprintf("negotiate = [\"avif\", \"webp\"]\n[site.news.watermark.logo]\nimage = %q", filepath.Join(kit.JPGs(t), "a.jpg")),
 			TryFiles: "$uri$thumbd_variant", Location: "add_header Vary Accept always;"},
-		rig.Site{Name: "small", Prefix: "/small/", Scheme: "preset", Originals: jpgs(t), Hosts: []string{"small.example", "*.b.example"},
-			TOML: fmt.Sprintf("placeholder = %q\n", filepath.Join(jpgs(t), "b.jpg")) + "render_together = [\"icon\", \"icon@2x\"]\n[site.small.preset.icon]\nsize = \"16x16\"\nmethod = \"crop\"\ndpr = [2]\n[site.small.preset.wide]\nsize = \"64x16\"\nmethod = \"crop\""},
-		rig.Site{Name: "old", Prefix: "/old/", Scheme: "restthumbnails", Originals: jpgs(t), Key: key + "-old"})
+		rig.Site{Name: "small", Prefix: "/small/", Scheme: "preset", Originals: kit.JPGs(t), Hosts: []string{"small.example", "*.b.example"},
+			TOML: fmt.Sprintf("placeholder = %q\n", filepath.Join(kit.JPGs(t), "b.jpg")) + "render_together = [\"icon\", \"icon@2x\"]\n[site.small.preset.icon]\nsize = \"16x16\"\nmethod = \"crop\"\ndpr = [2]\n[site.small.preset.wide]\nsize = \"64x16\"\nmethod = \"crop\""},
+		rig.Site{Name: "old", Prefix: "/old/", Scheme: "restthumbnails", Originals: kit.JPGs(t), Key: kit.Key + "-old"})
 	return o
 }
 
 func TestDoctorFindsNothingWrong(t *testing.T) {
-	r := start(t, clinic(t))
-	before := inTrees(t, r)
-	found := examine(t, r)
+	r := kit.Start(t, clinic(t))
+	before := kit.InTrees(t, r)
+	found := kit.Examine(t, r)
 	for _, f := range found.Findings {
 		t.Errorf("%+v", f)
 	}
@@ -48,11 +49,11 @@ func TestDoctorFindsNothingWrong(t *testing.T) {
 			t.Errorf("%+v", c)
 		}
 	}
-	if after := inTrees(t, r); !slices.Equal(before, after) {
+	if after := kit.InTrees(t, r); !slices.Equal(before, after) {
 		t.Errorf("left behind: %q, before %q", after, before)
 	}
 	for _, site := range []string{"gallery", "news", "small", "old"} {
-		waitLog(t, r, 1, "msg=rendered", "site="+site)
+		kit.WaitLog(t, r, 1, "msg=rendered", "site="+site)
 	}
 }
 
@@ -68,15 +69,15 @@ func TestDoctorAcceptsOtherWays(t *testing.T) {
 			`if ($scheme != "https") { return 301 https://$host$request_uri; } ` + usual,
 	} {
 		t.Run(name, func(t *testing.T) {
-			root := folder(t, nil)
-			_, port, _ := strings.Cut(freePort(t), ":")
+			root := kit.Folder(t, nil)
+			_, port, _ := strings.Cut(kit.FreePort(t), ":")
 			cert, key := certificate(t, t.TempDir())
 			server := strings.NewReplacer("ROOT", root, "127.0.0.1:TLS", "127.0.0.1:"+port, "CERT", cert, "KEY", key).Replace(server)
-			r := start(t, rig.Options{
-				TOML: fmt.Sprintf("[site.gallery]\nprefix = \"/thumbs/\"\nscheme = \"preset\"\noriginals = %q\ndocument_root = %q\n", jpgs(t), root),
-				HTTP: "server { listen " + freePort(t) + "; " + server + " include snippets/thumbd.conf; }",
+			r := kit.Start(t, rig.Options{
+				TOML: fmt.Sprintf("[site.gallery]\nprefix = \"/thumbs/\"\nscheme = \"preset\"\noriginals = %q\ndocument_root = %q\n", kit.JPGs(t), root),
+				HTTP: "server { listen " + kit.FreePort(t) + "; " + server + " include snippets/thumbd.conf; }",
 			})
-			for _, f := range examine(t, r).Findings {
+			for _, f := range kit.Examine(t, r).Findings {
 				t.Errorf("%+v", f)
 			}
 		})
@@ -207,7 +208,7 @@ var updateTable = flag.Bool("update", false, "write testdata/doctor.txt anew")
 // The doctor says of each situation exactly what the table has: each finding with its
 // name, place, cause and cure, and nothing else; of a right one nothing at all.
 func TestDoctorsTable(t *testing.T) {
-	r := start(t, clinic(t))
+	r := kit.Start(t, clinic(t))
 	situations := diseases()
 	for name, s := range healthy() {
 		situations["right: "+name] = s
@@ -226,9 +227,9 @@ func TestDoctorsTable(t *testing.T) {
 			if s.old != "" {
 				defer replace(t, r, s)()
 			}
-			found := examine(t, r, s.flags...)
+			found := kit.Examine(t, r, s.flags...)
 			if s.want != "" {
-				wantFinding(t, found, s.want, s.cure)
+				kit.WantFinding(t, found, s.want, s.cure)
 			}
 			if text := fmt.Sprintf("%+v", found.Findings); !strings.Contains(text, s.log) {
 				t.Errorf("no %q of nginx's error log in %s", s.log, text)
@@ -248,9 +249,9 @@ func TestDoctorsTable(t *testing.T) {
 		})
 	}
 	if *updateTable {
-		put(t, "testdata/doctor.txt", []byte(tableHead+b.String()))
+		kit.Put(t, "testdata/doctor.txt", []byte(tableHead+b.String()))
 	}
-	for _, f := range examine(t, r).Findings {
+	for _, f := range kit.Examine(t, r).Findings {
 		t.Errorf("undone: %+v", f)
 	}
 }
@@ -310,7 +311,7 @@ func linkedTree(t *testing.T, r *rig.Rig) func() {
 		t.Fatal(err)
 	}
 	return func() {
-		must(t, os.Remove(path))
+		kit.Must(t, os.Remove(path))
 		back()
 	}
 }
@@ -335,7 +336,7 @@ func replace(t *testing.T, r *rig.Rig, s disease) (undo func()) {
 		t.Fatal(err)
 	}
 	write := func(b []byte) {
-		put(t, path, b)
+		kit.Put(t, path, b)
 		if err := os.Chtimes(path, time.Time{}, fi.ModTime()); err != nil {
 			t.Fatal(err)
 		}
@@ -452,7 +453,7 @@ func muteSocket(t *testing.T, r *rig.Rig) func() {
 func fileInPlaceOfTree(t *testing.T, r *rig.Rig) func() {
 	path := filepath.Join(r.Root("old"), "old")
 	back := moved(t, path)
-	put(t, path, nil)
+	kit.Put(t, path, nil)
 	return back
 }
 
@@ -460,7 +461,7 @@ func fileInPlaceOfTree(t *testing.T, r *rig.Rig) func() {
 func otherKey(t *testing.T, r *rig.Rig) func() {
 	path := filepath.Join(r.Dir, "keys", "old.key")
 	back := moved(t, path)
-	must(t, os.WriteFile(path, []byte("another key of the old, 0123456789"), 0o600))
+	kit.Must(t, os.WriteFile(path, []byte("another key of the old, 0123456789"), 0o600))
 	return back
 }
 
@@ -500,7 +501,7 @@ func originalsIn(t *testing.T, r *rig.Rig, site string) string {
 // configured returns a path of a rig's configuration.
 func configured(t *testing.T, r *rig.Rig, table, key string) string {
 	t.Helper()
-	_, rest, _ := strings.Cut(configuration(t, r), "["+table+"]")
+	_, rest, _ := strings.Cut(kit.Configuration(t, r), "["+table+"]")
 	_, rest, _ = strings.Cut(rest, "\n"+key+` = "`)
 	path, _, ok := strings.Cut(rest, `"`)
 	if !ok {
@@ -513,7 +514,7 @@ func damagedOriginals(t *testing.T, r *rig.Rig) func() {
 	path := originalsIn(t, r, "old")
 	back := moved(t, path)
 	for i := range 9 {
-		put(t, filepath.Join(path, fmt.Sprintf("%d.jpg", i)), []byte("no picture"))
+		kit.Put(t, filepath.Join(path, fmt.Sprintf("%d.jpg", i)), []byte("no picture"))
 	}
 	return back
 }
@@ -522,20 +523,20 @@ func damagedOriginals(t *testing.T, r *rig.Rig) func() {
 func TestDoctorTellsRivalsApart(t *testing.T) {
 	site := func(name string) rig.Site {
 		return rig.Site{
-			Name: name, Prefix: "/t/", Scheme: "preset", Hosts: []string{name + ".example"}, Originals: jpgs(t), Protected: true,
+			Name: name, Prefix: "/t/", Scheme: "preset", Hosts: []string{name + ".example"}, Originals: kit.JPGs(t), Protected: true,
 			TOML: fmt.Sprintf("[site.%s.access]\nproofs = [\"token\"]\ntoken_keys = [\"%[1]s.token\"]", name),
 		}
 	}
-	r := start(t, rig.Options{
+	r := kit.Start(t, rig.Options{
 		Sites: []rig.Site{site("one"), site("two")},
-		Keys:  map[string]string{"one.token": tokenKey + "1", "two.token": tokenKey + "2"},
+		Keys:  map[string]string{"one.token": kit.TokenKey + "1", "two.token": kit.TokenKey + "2"},
 	})
 	if err := os.Symlink("root/two", filepath.Join(r.Dir, "linked")); err != nil {
 		t.Fatal(err)
 	}
 	healthy := func() {
 		t.Helper()
-		for _, f := range examine(t, r).Findings {
+		for _, f := range kit.Examine(t, r).Findings {
 			t.Errorf("healthy: %+v", f)
 		}
 	}
@@ -548,12 +549,12 @@ func TestDoctorTellsRivalsApart(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer replace(t, r, s)()
-			wantFinding(t, examine(t, r, s.flags...), s.want, s.cure)
+			kit.WantFinding(t, kit.Examine(t, r, s.flags...), s.want, s.cure)
 		})
 	}
 	healthy()
 	// What stands behind the include counts: both locations tell the root of two.
 	const include = "include snippets/thumbd-auth.conf;"
 	defer replace(t, r, disease{old: include, new: include + " set $thumbd_root " + r.Root("two") + ";"})()
-	wantFinding(t, examine(t, r), "root-wrong", "root "+r.Root("one")+";")
+	kit.WantFinding(t, kit.Examine(t, r), "root-wrong", "root "+r.Root("one")+";")
 }

@@ -19,7 +19,7 @@ import (
 // module, which AVIF and HEIC are, as on a machine without their package.
 func lacking(t *testing.T) []string {
 	t.Helper()
-	p, err := programs()
+	p, err := kit.Programs()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,14 +33,14 @@ func lacking(t *testing.T) []string {
 
 // TestFormatsThatLibvipsLacks are known at start, and left out.
 func TestFormatsThatLibvipsLacks(t *testing.T) {
-	originals := folder(t, map[string]string{
+	originals := kit.Folder(t, map[string]string{
 		"a.jpg": "originals/tests/orientation/1.jpg", "a.avif": "originals/tests/made/dandelion.avif", "a.heic": "originals/tests/made/dandelion.heic",
 	})
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, originals)}, Env: lacking(t)})
-	picture(t, get(t, r, target("a.jpg", "20x20_crop", "webp")), "webp", 20, 20)
-	expect(t, get(t, r, target("a.jpg", "20x20_crop", "avif")), 400, "extension")
-	expect(t, get(t, r, target("a.avif", "20x20_crop", "jpg")), 415, "unsupported")
-	expect(t, get(t, r, target("a.heic", "20x20_crop", "jpg")), 415, "unsupported")
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, originals)}, Env: lacking(t)})
+	kit.Picture(t, kit.Get(t, r, kit.Target("a.jpg", "20x20_crop", "webp")), "webp", 20, 20)
+	kit.Expect(t, kit.Get(t, r, kit.Target("a.jpg", "20x20_crop", "avif")), 400, "extension")
+	kit.Expect(t, kit.Get(t, r, kit.Target("a.avif", "20x20_crop", "jpg")), 415, "unsupported")
+	kit.Expect(t, kit.Get(t, r, kit.Target("a.heic", "20x20_crop", "jpg")), 415, "unsupported")
 	warnings := []string{
 		"site.gallery.original_formats: avif can't be read by the installed libvips; install libheif-plugin-dav1d; until then it is left out",
 		"site.gallery.original_formats: heic can't be read by the installed libvips; install libheif-plugin-libde265; until then it is left out",
@@ -57,7 +57,7 @@ func TestFormatsThatLibvipsLacks(t *testing.T) {
 		}
 	}
 	// What nginx looks for would never be there.
-	configure(t, r, configuration(t, r)+"negotiate = [\"avif\", \"webp\"]\n")
+	kit.Configure(t, r, kit.Configuration(t, r)+"negotiate = [\"avif\", \"webp\"]\n")
 	said, err = checked(t, r)
 	exit, ok := errors.AsType[*exec.ExitError](err)
 	if !ok || exit.ExitCode() != 2 || !strings.Contains(said, "site.gallery.negotiate: avif can't be written") {
@@ -68,11 +68,11 @@ func TestFormatsThatLibvipsLacks(t *testing.T) {
 // checked returns what thumbd check says of r's configuration.
 func checked(t *testing.T, r *rig.Rig) (string, error) {
 	t.Helper()
-	p, err := programs()
+	p, err := kit.Programs()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), p.Thumbd, "check", "-c", configFile(r))
+	cmd := exec.CommandContext(t.Context(), p.Thumbd, "check", "-c", kit.ConfigFile(r))
 	cmd.Env = append(os.Environ(), lacking(t)...)
 	out, err := cmd.CombinedOutput()
 	return string(out), err

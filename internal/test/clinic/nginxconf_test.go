@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"thumbd/internal/nginxconf"
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
 
@@ -39,7 +40,7 @@ func TestNginxconfChoosesAsNginxDoes(t *testing.T) {
 	for name, names := range hosts {
 		o.Sites = append(o.Sites, rig.Site{Name: name, Prefix: "/host/", Hosts: names, Originals: "/", Location: `return 200 "` + name + `";`})
 	}
-	r := start(t, o)
+	r := kit.Start(t, o)
 	c := effective(t, r)
 	servers := c.Servers()
 	at := servers[0].Listens[1]
@@ -51,7 +52,7 @@ func TestNginxconfChoosesAsNginxDoes(t *testing.T) {
 		"/a/c/x.jpg", "/a/c/x.png", "/a/c/d/x.jpg", "/a/c/d/x.png", "/a/c/x", "/x.gif", "/gifs/x.gif", "/gifs/x", "/x.tight", "/x.TIGHT", "/with space/x", "/none", "/@named",
 	} {
 		want := "none"
-		if resp := get(t, r, rig.Escape(uri)); resp.Status == 200 {
+		if resp := kit.Get(t, r, rig.Escape(uri)); resp.Status == 200 {
 			want = string(resp.Body)
 		}
 		got := "none"
@@ -66,7 +67,7 @@ func TestNginxconfChoosesAsNginxDoes(t *testing.T) {
 		"exact.example", "x.example", "example", "x.long.example", "long.example", "prefix.org", "prefix.example", "r1.org", "r1x.org", "r22.example", "b.other", "x.b.other", "unknown", "localhost",
 	} {
 		want := "none"
-		if resp := do(t, r, rig.Request{Target: "/host/", Host: host}); resp.Status == 200 {
+		if resp := kit.Do(t, r, rig.Request{Target: "/host/", Host: host}); resp.Status == 200 {
 			want = string(resp.Body)
 		}
 		got := "none"
@@ -82,7 +83,7 @@ func TestNginxconfChoosesAsNginxDoes(t *testing.T) {
 // effective loads the configuration of a rig's nginx.
 func effective(t *testing.T, r *rig.Rig) *nginxconf.Config {
 	t.Helper()
-	c, err := nginxconf.Load(t.Context(), strings.Fields(nginxOf(r)))
+	c, err := nginxconf.Load(t.Context(), strings.Fields(kit.NginxOf(r)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,9 +93,9 @@ func effective(t *testing.T, r *rig.Rig) *nginxconf.Config {
 // A snippet that two servers include is in both, and an inherited directive
 // holds where no nearer one does.
 func TestNginxconfHasWhatIsIncluded(t *testing.T) {
-	r := start(t, rig.Options{Sites: []rig.Site{
-		gallery(t, jpgs(t)),
-		{Name: "other", Prefix: "/other/", Scheme: "preset", Originals: jpgs(t), Hosts: []string{"other.example"}, Location: "gzip off;"},
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{
+		kit.Gallery(t, kit.JPGs(t)),
+		{Name: "other", Prefix: "/other/", Scheme: "preset", Originals: kit.JPGs(t), Hosts: []string{"other.example"}, Location: "gzip off;"},
 	}, HTTP: "gzip on;"})
 	c := effective(t, r)
 	for i, s := range c.Servers() {

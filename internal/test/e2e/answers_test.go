@@ -10,23 +10,24 @@ import (
 	"syscall"
 	"testing"
 
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
 
 // answersRig is a thumbd with tight limits, and originals of every kind.
 func answersRig(t *testing.T) (r *rig.Rig, originals string) {
 	t.Helper()
-	originals = folder(t, map[string]string{
+	originals = kit.Folder(t, map[string]string{
 		"a.jpg": "originals/tests/orientation/1.jpg", "text.jpg": "refused/text.jpg", "cut-off.jpg": "refused/cut-off.jpg",
 		"frames.gif": "originals/tests/made/spin.gif", "heavy.jpg": "originals/photos/brook.jpg", "large.jpg": "originals/photos/fig.jpg",
 		"tall.jpg": "originals/photos/drum.jpg", "photo.jpg": "originals/photos/dandelion.jpg", "png.jpg": "originals/tests/made/alpha.png",
 		"alpha.png": "originals/tests/made/alpha.png", "folder/a.jpg": "originals/tests/orientation/1.jpg",
 	})
-	put(t, filepath.Join(originals, "empty.jpg"), nil)
-	put(t, filepath.Join(originals, "drawing.svg"), []byte(`<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>`))
-	put(t, filepath.Join(originals, "page.pdf"), []byte("%PDF-1.4\n"))
+	kit.Put(t, filepath.Join(originals, "empty.jpg"), nil)
+	kit.Put(t, filepath.Join(originals, "drawing.svg"), []byte(`<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>`))
+	kit.Put(t, filepath.Join(originals, "page.pdf"), []byte("%PDF-1.4\n"))
 	for link, to := range map[string]string{
-		"inside.jpg": "a.jpg", "outside.jpg": testdata(t, "originals/tests/orientation/1.jpg"), "up.jpg": "../../../../../../etc/passwd",
+		"inside.jpg": "a.jpg", "outside.jpg": kit.Testdata(t, "originals/tests/orientation/1.jpg"), "up.jpg": "../../../../../../etc/passwd",
 		"loop.jpg": "loop.jpg", "dangling.jpg": "nothing.jpg",
 	} {
 		if err := os.Symlink(to, filepath.Join(originals, link)); err != nil {
@@ -37,18 +38,18 @@ func answersRig(t *testing.T) (r *rig.Rig, originals string) {
 		t.Fatal(err)
 	}
 	jpgOnly := rig.Site{
-		Name: "jpg-only", Prefix: "/jpg/", Scheme: "signed", Key: key + "jpg", Originals: originals,
+		Name: "jpg-only", Prefix: "/jpg/", Scheme: "signed", Key: kit.Key + "jpg", Originals: originals,
 		TOML: `original_formats = ["jpg"]` + "\n" + `formats = ["jpg", "png"]`,
 	}
 	first := rig.Site{
-		Name: "first", Prefix: "/first/", Scheme: "signed", Key: key + "first", Originals: originals, TOML: `frames_over = "first"`,
+		Name: "first", Prefix: "/first/", Scheme: "signed", Key: kit.Key + "first", Originals: originals, TOML: `frames_over = "first"`,
 	}
 	presets := rig.Site{Name: "presets", Prefix: "/p/", Scheme: "preset", Originals: originals, TOML: `
 [site.presets.preset.whole]
 method = "original"
 `}
-	return start(t, rig.Options{
-		Sites:  []rig.Site{gallery(t, originals), jpgOnly, first, presets},
+	return kit.Start(t, rig.Options{
+		Sites:  []rig.Site{kit.Gallery(t, originals), jpgOnly, first, presets},
 		Server: "location /elsewhere/ { try_files $uri @thumbd; } location /_thumbd/ { try_files $uri @thumbd; }",
 		TOML: `
 [limits]
@@ -64,62 +65,62 @@ thumbnail_bytes = "100KiB"
 
 func TestAnswers(t *testing.T) {
 	r, originals := answersRig(t)
-	ok := target("a.jpg", "20x20_crop", "jpg")
+	ok := kit.Target("a.jpg", "20x20_crop", "jpg")
 	for name, tt := range map[string]struct {
 		target string
 		status int
 		reason string
 	}{
 		"rendered":                      {ok, 200, ""},
-		"a link within the root":        {target("inside.jpg", "20x20_crop", "jpg"), 200, ""},
-		"a png that is named jpg":       {target("png.jpg", "20x20_crop", "jpg"), 200, ""},
+		"a link within the root":        {kit.Target("inside.jpg", "20x20_crop", "jpg"), 200, ""},
+		"a png that is named jpg":       {kit.Target("png.jpg", "20x20_crop", "jpg"), 200, ""},
 		"not below a site":              {"/elsewhere/a.jpg", 404, "no-site"},
 		"the prefix itself":             {"/thumbs/", 404, "bad-name"},
-		"a folder":                      {target("folder", "20x20_crop", "jpg"), 404, "no-original"},
-		"no such original":              {target("missing.jpg", "20x20_crop", "jpg"), 404, "no-original"},
-		"below an original":             {target("a.jpg/b.jpg", "20x20_crop", "jpg"), 404, "no-original"},
-		"a FIFO":                        {target("fifo.jpg", "20x20_crop", "jpg"), 404, "no-original"},
-		"an absolute link":              {target("outside.jpg", "20x20_crop", "jpg"), 404, "absolute-link"},
-		"a relative link out of it":     {target("up.jpg", "20x20_crop", "jpg"), 404, "no-original"},
-		"a link to itself":              {target("loop.jpg", "20x20_crop", "jpg"), 404, "no-original"},
-		"a link to nothing":             {target("dangling.jpg", "20x20_crop", "jpg"), 404, "no-original"},
-		"an unknown preset":             {target("a.jpg", "hero", "jpg"), 404, "unknown-preset"},
-		"a malformed transform":         {target("a.jpg", "20x20_zoom", "jpg"), 400, "malformed"},
-		"an unknown extension":          {target("a.jpg", "20x20_crop", "bmp"), 400, "extension"},
-		"an extension not of the site":  {rig.Escape(signedWith(key+"jpg", "/jpg/a.jpg", "20x20_crop", "webp")), 400, "extension"},
-		"a size over the limit":         {target("a.jpg", "2001x20_crop", "jpg"), 400, "size"},
-		"over the limit with dpr":       {target("a.jpg", "20x501_crop_dpr=2", "jpg"), 400, "size"},
+		"a folder":                      {kit.Target("folder", "20x20_crop", "jpg"), 404, "no-original"},
+		"no such original":              {kit.Target("missing.jpg", "20x20_crop", "jpg"), 404, "no-original"},
+		"below an original":             {kit.Target("a.jpg/b.jpg", "20x20_crop", "jpg"), 404, "no-original"},
+		"a FIFO":                        {kit.Target("fifo.jpg", "20x20_crop", "jpg"), 404, "no-original"},
+		"an absolute link":              {kit.Target("outside.jpg", "20x20_crop", "jpg"), 404, "absolute-link"},
+		"a relative link out of it":     {kit.Target("up.jpg", "20x20_crop", "jpg"), 404, "no-original"},
+		"a link to itself":              {kit.Target("loop.jpg", "20x20_crop", "jpg"), 404, "no-original"},
+		"a link to nothing":             {kit.Target("dangling.jpg", "20x20_crop", "jpg"), 404, "no-original"},
+		"an unknown preset":             {kit.Target("a.jpg", "hero", "jpg"), 404, "unknown-preset"},
+		"a malformed transform":         {kit.Target("a.jpg", "20x20_zoom", "jpg"), 400, "malformed"},
+		"an unknown extension":          {kit.Target("a.jpg", "20x20_crop", "bmp"), 400, "extension"},
+		"an extension not of the site":  {rig.Escape(kit.SignedWith(kit.Key+"jpg", "/jpg/a.jpg", "20x20_crop", "webp")), 400, "extension"},
+		"a size over the limit":         {kit.Target("a.jpg", "2001x20_crop", "jpg"), 400, "size"},
+		"over the limit with dpr":       {kit.Target("a.jpg", "20x501_crop_dpr=2", "jpg"), 400, "size"},
 		"a wrong signature":             {strings.Replace(ok, "20x20", "20x21", 1), 401, "signature"},
 		"a missing signature":           {"/thumbs/a.jpg/20x20_crop.jpg", 401, "no-signature"},
-		"text":                          {target("text.jpg", "20x20_crop", "jpg"), 415, "unsupported"},
-		"nothing":                       {target("empty.jpg", "20x20_crop", "jpg"), 415, "unsupported"},
-		"SVG, which is not allowed":     {target("drawing.svg", "20x20_crop", "jpg"), 415, "unsupported"},
-		"PDF":                           {target("page.pdf", "20x20_crop", "jpg"), 415, "unsupported"},
-		"a format the site forbids":     {rig.Escape(signedWith(key+"jpg", "/jpg/alpha.png", "20x20_crop", "png")), 415, "unsupported"},
+		"text":                          {kit.Target("text.jpg", "20x20_crop", "jpg"), 415, "unsupported"},
+		"nothing":                       {kit.Target("empty.jpg", "20x20_crop", "jpg"), 415, "unsupported"},
+		"SVG, which is not allowed":     {kit.Target("drawing.svg", "20x20_crop", "jpg"), 415, "unsupported"},
+		"PDF":                           {kit.Target("page.pdf", "20x20_crop", "jpg"), 415, "unsupported"},
+		"a format the site forbids":     {rig.Escape(kit.SignedWith(kit.Key+"jpg", "/jpg/alpha.png", "20x20_crop", "png")), 415, "unsupported"},
 		"the original of another name":  {"/p/whole/png.jpg", 415, "unsupported"},
-		"cut off":                       {target("cut-off.jpg", "20x20_crop", "jpg"), 422, "damaged"},
-		"too many bytes":                {target("heavy.jpg", "20x20_crop", "jpg"), 422, "original-bytes"},
-		"too many pixels":               {target("large.jpg", "20x20_crop", "jpg"), 422, "original-pixels"},
-		"too many frames":               {target("frames.gif", "20x20_crop", "gif"), 422, "original-frames"},
-		"a still of too many frames":    {target("frames.gif", "20x20_crop", "jpg"), 200, ""},
-		"the first of too many frames":  {target("frames.gif", "20x20_crop_frames=1", "gif"), 200, ""},
-		"the first, by frames_over":     {rig.Escape(signedWith(key+"first", "/first/frames.gif", "20x20_crop", "gif")), 200, ""},
-		"a computed size too large":     {target("tall.jpg", "700x_scale", "jpg"), 422, "thumbnail-too-large"},
-		"a thumbnail of too many bytes": {target("photo.jpg", "800x_scale", "png"), 422, "thumbnail-bytes"},
+		"cut off":                       {kit.Target("cut-off.jpg", "20x20_crop", "jpg"), 422, "damaged"},
+		"too many bytes":                {kit.Target("heavy.jpg", "20x20_crop", "jpg"), 422, "original-bytes"},
+		"too many pixels":               {kit.Target("large.jpg", "20x20_crop", "jpg"), 422, "original-pixels"},
+		"too many frames":               {kit.Target("frames.gif", "20x20_crop", "gif"), 422, "original-frames"},
+		"a still of too many frames":    {kit.Target("frames.gif", "20x20_crop", "jpg"), 200, ""},
+		"the first of too many frames":  {kit.Target("frames.gif", "20x20_crop_frames=1", "gif"), 200, ""},
+		"the first, by frames_over":     {rig.Escape(kit.SignedWith(kit.Key+"first", "/first/frames.gif", "20x20_crop", "gif")), 200, ""},
+		"a computed size too large":     {kit.Target("tall.jpg", "700x_scale", "jpg"), 422, "thumbnail-too-large"},
+		"a thumbnail of too many bytes": {kit.Target("photo.jpg", "800x_scale", "png"), 422, "thumbnail-bytes"},
 		"health":                        {"/_thumbd/health", 200, ""},
 		"nothing else of thumbd's":      {"/_thumbd/other", 404, "no-service"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			resp := get(t, r, tt.target)
-			expect(t, resp, tt.status, tt.reason)
+			resp := kit.Get(t, r, tt.target)
+			kit.Expect(t, resp, tt.status, tt.reason)
 			checkRefusal(t, resp, originals, r.Dir)
 		})
 	}
-	noTempFiles(t, r, "gallery")
+	kit.NoTempFiles(t, r, "gallery")
 	// Each refused original once, with its path and the reason.
-	get(t, r, target("cut-off.jpg", "20x20_crop", "jpg"))
-	get(t, r, target("cut-off.jpg", "30x30_crop", "jpg"))
-	stopDaemon(t, r)
+	kit.Get(t, r, kit.Target("cut-off.jpg", "20x20_crop", "jpg"))
+	kit.Get(t, r, kit.Target("cut-off.jpg", "30x30_crop", "jpg"))
+	kit.StopDaemon(t, r)
 	for file, reason := range map[string]string{
 		"cut-off.jpg": "damaged", "text.jpg": "unsupported", "large.jpg": "original-pixels", "photo.jpg": "thumbnail-bytes",
 		"heavy.jpg": "original-bytes",
@@ -156,37 +157,37 @@ func checkRefusal(t *testing.T, resp rig.Response, paths ...string) {
 }
 
 func TestAnswersForPermissions(t *testing.T) {
-	originals := folder(t, map[string]string{"a.jpg": "originals/tests/orientation/1.jpg", "secret.jpg": "originals/tests/orientation/1.jpg"})
+	originals := kit.Folder(t, map[string]string{"a.jpg": "originals/tests/orientation/1.jpg", "secret.jpg": "originals/tests/orientation/1.jpg"})
 	if err := os.Chmod(filepath.Join(originals, "secret.jpg"), 0); err != nil {
 		t.Fatal(err)
 	}
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, originals)}, Nobody: true, Programs: publicPrograms(t)})
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, originals)}, Nobody: true, Programs: kit.PublicPrograms(t)})
 
 	t.Run("an original that can't be read", func(t *testing.T) {
-		resp := get(t, r, target("secret.jpg", "20x20_crop", "jpg"))
-		expect(t, resp, 500, "original-unreadable")
+		resp := kit.Get(t, r, kit.Target("secret.jpg", "20x20_crop", "jpg"))
+		kit.Expect(t, resp, 500, "original-unreadable")
 		checkRefusal(t, resp, originals)
-		waitLog(t, r, 1, "ERROR", filepath.Join(originals, "secret.jpg"), "permission denied")
+		kit.WaitLog(t, r, 1, "ERROR", filepath.Join(originals, "secret.jpg"), "permission denied")
 	})
 	t.Run("a tree that can't be written", func(t *testing.T) {
 		tree := r.File("gallery", "/thumbs")
 		if err := os.Chmod(tree, 0o555); err != nil {
 			t.Fatal(err)
 		}
-		resp := get(t, r, target("a.jpg", "20x20_crop", "jpg"))
-		picture(t, resp, "jpeg", 20, 20)
+		resp := kit.Get(t, r, kit.Target("a.jpg", "20x20_crop", "jpg"))
+		kit.Picture(t, resp, "jpeg", 20, 20)
 		if got := resp.Header.Get("Cache-Control"); got != "no-store" {
 			t.Errorf("Cache-Control %q", got)
 		}
-		waitLog(t, r, 1, "ERROR", "a.jpg", "permission denied")
-		head := do(t, r, rig.Request{Method: "HEAD", Target: target("a.jpg", "20x20_crop", "jpg")})
-		expect(t, head, 200, "")
+		kit.WaitLog(t, r, 1, "ERROR", "a.jpg", "permission denied")
+		head := kit.Do(t, r, rig.Request{Method: "HEAD", Target: kit.Target("a.jpg", "20x20_crop", "jpg")})
+		kit.Expect(t, head, 200, "")
 
 		if err := os.Chmod(tree, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		resp = get(t, r, target("a.jpg", "20x20_crop", "jpg"))
-		picture(t, resp, "jpeg", 20, 20)
+		resp = kit.Get(t, r, kit.Target("a.jpg", "20x20_crop", "jpg"))
+		kit.Picture(t, resp, "jpeg", 20, 20)
 		if got := resp.Header.Get("Cache-Control"); got == "no-store" {
 			t.Error("not published though the tree can be written again")
 		}

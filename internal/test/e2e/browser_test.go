@@ -19,6 +19,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
 
@@ -73,11 +74,11 @@ func TestBrowserPicksAWidth(t *testing.T) {
 			want[fmt.Sprint(window)] = widths[i]
 		}
 		t.Run(fmt.Sprintf("%dx", ratio), func(t *testing.T) {
-			pages := folder(t, nil)
-			site := rig.Site{Name: "p", Prefix: "/p/", Scheme: "preset", Originals: testdata(t, "originals/photos")}
+			pages := kit.Folder(t, nil)
+			site := rig.Site{Name: "p", Prefix: "/p/", Scheme: "preset", Originals: kit.Testdata(t, "originals/photos")}
 			site.TOML = "[site.p.preset.hero]\nsize = \"200x100\"\nmethod = \"crop\"\nwidths = [40, 80, 120, 200]\nformats = [\"avif\", \"webp\"]\n"
-			r := start(t, rig.Options{Sites: []rig.Site{site}, Server: fmt.Sprintf("location ^~ /pages/ { alias %s/; default_type text/html; }\n", pages)})
-			element, err := thumbd(t, "picture", "-c", filepath.Join(r.Dir, "thumbd.toml"), "p", "fig.jpg", "hero", "--alt", "a fig")
+			r := kit.Start(t, rig.Options{Sites: []rig.Site{site}, Server: fmt.Sprintf("location ^~ /pages/ { alias %s/; default_type text/html; }\n", pages)})
+			element, err := kit.Thumbd(t, "picture", "-c", filepath.Join(r.Dir, "thumbd.toml"), "p", "fig.jpg", "hero", "--alt", "a fig")
 			if err != nil {
 				t.Fatalf("%v: %s", err, element)
 			}
@@ -88,12 +89,12 @@ func TestBrowserPicksAWidth(t *testing.T) {
 				notes <- string(body)
 			}))
 			t.Cleanup(to.Close)
-			put(t, filepath.Join(pages, "frame.html"), fmt.Appendf(nil, framePage, element, to.URL))
+			kit.Put(t, filepath.Join(pages, "frame.html"), fmt.Appendf(nil, framePage, element, to.URL))
 			list, err := json.Marshal(windows)
 			if err != nil {
 				t.Fatal(err)
 			}
-			put(t, filepath.Join(pages, "page.html"), fmt.Appendf(nil, windowsPage, list))
+			kit.Put(t, filepath.Join(pages, "page.html"), fmt.Appendf(nil, windowsPage, list))
 
 			show(t, r.URL("/pages/page.html"), ratio)
 			published := []string{}
@@ -102,7 +103,7 @@ func TestBrowserPicksAWidth(t *testing.T) {
 				text := ""
 				select {
 				case text = <-notes:
-				case <-time.After(patience):
+				case <-time.After(kit.Patience):
 					t.Fatalf("the windows %v alone have noted anything, of %d", got, len(want))
 				}
 				note := notePattern.FindStringSubmatch(text)
@@ -123,7 +124,7 @@ func TestBrowserPicksAWidth(t *testing.T) {
 				t.Errorf("widths by that of the window (-want +got):\n%s", diff)
 			}
 			slices.Sort(published)
-			if diff := cmp.Diff(slices.Compact(published), thumbnails(t, r, "p")); diff != "" {
+			if diff := cmp.Diff(slices.Compact(published), kit.Thumbnails(t, r, "p")); diff != "" {
 				t.Errorf("asked for more than is shown (-shown +published):\n%s", diff)
 			}
 		})
@@ -137,11 +138,11 @@ func show(t *testing.T, url string, ratio int) {
 		"--remote-debugging-port=0", "--user-data-dir="+t.TempDir(), fmt.Sprintf("--force-device-scale-factor=%d", ratio), url)
 	// Its other processes write below the folder until they have ended too.
 	t.Cleanup(func() {
-		for end := time.Now().Add(patience); syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) == nil && time.Now().Before(end); {
+		for end := time.Now().Add(kit.Patience); syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) == nil && time.Now().Before(end); {
 			time.Sleep(time.Millisecond)
 		}
 	})
-	background(t, cmd)
+	kit.Background(t, cmd)
 }
 
 // notePattern matches a note of framePage: window, path, width in the path, tops.

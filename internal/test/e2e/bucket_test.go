@@ -20,35 +20,35 @@ import (
 // Originals in a bucket: misses, missing originals, warm, and gc by a list alone.
 func TestBucket(t *testing.T) {
 	s, o := kit.Bucket(t, "cloud", kit.BucketKeys)
-	photo, err := os.ReadFile(filepath.Join(testdata(t, "originals"), "photos/dogs.jpg"))
-	must(t, err)
+	photo, err := os.ReadFile(filepath.Join(kit.Testdata(t, "originals"), "photos/dogs.jpg"))
+	kit.Must(t, err)
 	names := []string{"a b+c.jpg", "ä/100%.jpg", "deleted.jpg", "replaced.jpg"}
 	for _, name := range names {
 		s.Put("media/photos/"+name, photo)
 	}
-	r := start(t, o)
+	r := kit.Start(t, o)
 	for _, name := range names {
-		picture(t, get(t, r, remoteTarget("cloud", name, "30x20_crop", "jpg")), "jpeg", 30, 20)
+		kit.Picture(t, kit.Get(t, r, kit.RemoteTarget("cloud", name, "30x20_crop", "jpg")), "jpeg", 30, 20)
 	}
-	expect(t, get(t, r, remoteTarget("cloud", "none.jpg", "30x20_crop", "jpg")), 404, "no-original")
+	kit.Expect(t, kit.Get(t, r, kit.RemoteTarget("cloud", "none.jpg", "30x20_crop", "jpg")), 404, "no-original")
 
 	// Nothing has changed.
 	if out := gc(t, r); !strings.Contains(out, "removed 0 files") || !strings.Contains(out, "keeps 4 files") {
 		t.Errorf("gc of what is fresh: %s", out)
 	}
 	s.Delete("media/photos/deleted.jpg")
-	other, err := os.ReadFile(filepath.Join(testdata(t, "originals"), "photos/fig.jpg"))
-	must(t, err)
+	other, err := os.ReadFile(filepath.Join(kit.Testdata(t, "originals"), "photos/fig.jpg"))
+	kit.Must(t, err)
 	s.Put("media/photos/replaced.jpg", other)
 	if out := gc(t, r); !strings.Contains(out, "1 orphan, 1 stale") {
 		t.Errorf("gc: %s", out)
 	}
-	left := thumbnails(t, r, "cloud")
+	left := kit.Thumbnails(t, r, "cloud")
 	if len(left) != 2 || slices.ContainsFunc(left, func(name string) bool { return strings.Contains(name, "deleted") || strings.Contains(name, "replaced") }) {
 		t.Errorf("gc left %q", left)
 	}
-	warm(t, warmCommand(t, r, true, "cloud", "--spec", "30x20_crop", "--since", "1h"), 0, "3 originals", "made 1 thumbnails")
-	stopDaemon(t, r)
+	kit.Warm(t, kit.WarmCommand(t, r, true, "cloud", "--spec", "30x20_crop", "--since", "1h"), 0, "3 originals", "made 1 thumbnails")
+	kit.StopDaemon(t, r)
 	if text := r.Log.String(); strings.Contains(text, store.SecretKey) || strings.Contains(text, "Signature=") {
 		t.Error("a secret is in the log")
 	}
@@ -58,12 +58,12 @@ func TestBucket(t *testing.T) {
 func TestBucketRefusesKeys(t *testing.T) {
 	s, o := kit.Bucket(t, "cloud", kit.BucketKeys)
 	o.Keys["s3-secret"] = "another-secret-0123"
-	photo, err := os.ReadFile(filepath.Join(testdata(t, "originals"), "photos/dogs.jpg"))
-	must(t, err)
+	photo, err := os.ReadFile(filepath.Join(kit.Testdata(t, "originals"), "photos/dogs.jpg"))
+	kit.Must(t, err)
 	s.Put("media/photos/a.jpg", photo)
-	r := start(t, o)
-	expect(t, get(t, r, remoteTarget("cloud", "a.jpg", "30x20_crop", "jpg")), 502, "origin-credentials")
-	stopDaemon(t, r)
+	r := kit.Start(t, o)
+	kit.Expect(t, kit.Get(t, r, kit.RemoteTarget("cloud", "a.jpg", "30x20_crop", "jpg")), 502, "origin-credentials")
+	kit.StopDaemon(t, r)
 	for _, text := range []string{"SignatureDoesNotMatch", "origin-credentials"} {
 		if r.Log.Count(text) == 0 {
 			t.Errorf("%s is not in the log", text)
@@ -78,10 +78,10 @@ func TestBucketRefusesKeys(t *testing.T) {
 // log says that it may be a missing right, once for the site, and gc removes nothing as an
 // orphan.
 func TestBucketWithoutTheRightToList(t *testing.T) {
-	photo, err := os.ReadFile(filepath.Join(testdata(t, "originals"), "photos/dogs.jpg"))
-	must(t, err)
+	photo, err := os.ReadFile(filepath.Join(kit.Testdata(t, "originals"), "photos/dogs.jpg"))
+	kit.Must(t, err)
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp4", "127.0.0.1:0")
-	must(t, err)
+	kit.Must(t, err)
 	s := &httptest.Server{Listener: l, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/media/photos/a.jpg" {
 			w.Header().Set("ETag", `"1"`)
@@ -93,13 +93,13 @@ func TestBucketWithoutTheRightToList(t *testing.T) {
 	})}}
 	s.Start()
 	t.Cleanup(s.Close)
-	r := start(t, kit.BucketAt(t, s.URL, "cloud", `credentials = "none"`))
-	picture(t, get(t, r, remoteTarget("cloud", "a.jpg", "30x20_crop", "jpg")), "jpeg", 30, 20)
+	r := kit.Start(t, kit.BucketAt(t, s.URL, "cloud", `credentials = "none"`))
+	kit.Picture(t, kit.Get(t, r, kit.RemoteTarget("cloud", "a.jpg", "30x20_crop", "jpg")), "jpeg", 30, 20)
 	for i := range 3 {
-		resp := get(t, r, remoteTarget("cloud", fmt.Sprintf("none%d.jpg", i), "30x20_crop", "jpg"))
-		expect(t, resp, 404, "no-original")
+		resp := kit.Get(t, r, kit.RemoteTarget("cloud", fmt.Sprintf("none%d.jpg", i), "30x20_crop", "jpg"))
+		kit.Expect(t, resp, 404, "no-original")
 	}
-	stopDaemon(t, r)
+	kit.StopDaemon(t, r)
 	if n := r.Log.Count("does not tell"); n != 1 {
 		t.Errorf("%d lines say that the store does not tell, want 1", n)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
 
@@ -21,8 +22,8 @@ import (
 func followed(t *testing.T) (r *rig.Rig, uris []string, mark string) {
 	t.Helper()
 	const jpg = "originals/tests/orientation/1.jpg"
-	originals := folder(t, map[string]string{"a.jpg": jpg, "d/b.jpg": jpg})
-	mark = filepath.Join(folder(t, nil), "mark.png")
+	originals := kit.Folder(t, map[string]string{"a.jpg": jpg, "d/b.jpg": jpg})
+	mark = filepath.Join(kit.Folder(t, nil), "mark.png")
 	writePicture(t, mark, color.RGBA{0xff, 0, 0, 0xff})
 	const text = `
 [site.%[1]s.watermark.logo]
@@ -39,14 +40,14 @@ size = "30x30"
 method = "crop"
 watermark = "logo"
 `
-	one, two := gallery(t, originals), rig.Site{Name: "p", Prefix: "/p/", Scheme: "preset", Originals: originals}
+	one, two := kit.Gallery(t, originals), rig.Site{Name: "p", Prefix: "/p/", Scheme: "preset", Originals: originals}
 	one.TOML, two.TOML = fmt.Sprintf(text, "gallery", mark), fmt.Sprintf(text, "p", mark)
-	r = start(t, rig.Options{Sites: []rig.Site{one, two}})
+	r = kit.Start(t, rig.Options{Sites: []rig.Site{one, two}})
 	for _, name := range []string{"a.jpg", "d/b.jpg"} {
 		for _, spec := range []string{"s", "s@2x", "l", "w", "20x20_crop", "20x20_crop_q=70", "20x20_crop_watermark=logo"} {
-			uris = append(uris, signed("/thumbs/", name, spec, "jpg"))
+			uris = append(uris, kit.Signed("/thumbs/", name, spec, "jpg"))
 		}
-		uris = append(uris, signed("/thumbs/", name, "20x20_crop", "png"))
+		uris = append(uris, kit.Signed("/thumbs/", name, "20x20_crop", "png"))
 		for _, preset := range []string{"s", "s@2x", "l", "w"} {
 			uris = append(uris, "/p/"+preset+"/"+name)
 		}
@@ -58,14 +59,14 @@ watermark = "logo"
 // writePicture writes a PNG of one color, whole or not at all.
 func writePicture(t *testing.T, path string, c color.Color) {
 	t.Helper()
-	put(t, path+".new", solid(c))
-	must(t, os.Rename(path+".new", path))
+	kit.Put(t, path+".new", kit.Solid(c))
+	kit.Must(t, os.Rename(path+".new", path))
 }
 
 func all(t *testing.T, r *rig.Rig, uris []string) {
 	t.Helper()
 	for _, uri := range uris {
-		if resp := get(t, r, rig.Escape(uri)); resp.Status != 200 {
+		if resp := kit.Get(t, r, rig.Escape(uri)); resp.Status != 200 {
 			t.Fatalf("%s: %d", uri, resp.Status)
 		}
 	}
@@ -87,7 +88,7 @@ func TestChangedPresetsAreFollowed(t *testing.T) {
 		return strings.HasSuffix(uri, ".jpg") && !strings.Contains(uri, "q=70")
 	}
 	marked := func(uri string) bool { return inPreset("w")(uri) || strings.Contains(uri, "watermark=") }
-	original := configuration(t, r)
+	original := kit.Configuration(t, r)
 	for _, tt := range []struct {
 		name   string
 		change func(text string) string
@@ -112,14 +113,14 @@ func TestChangedPresetsAreFollowed(t *testing.T) {
 			var there []string
 			before := make(map[string]rig.Response)
 			for _, uri := range uris {
-				if resp := get(t, r, rig.Escape(uri)); resp.Status == 200 {
+				if resp := kit.Get(t, r, rig.Escape(uri)); resp.Status == 200 {
 					there = append(there, uri)
 					before[uri] = resp
 				}
 			}
-			reload(t, r, tt.change(configuration(t, r)))
+			kit.Reload(t, r, tt.change(kit.Configuration(t, r)))
 			want := slices.DeleteFunc(slices.Clone(there), tt.gone)
-			got := append(thumbnails(t, r, "gallery"), thumbnails(t, r, "p")...)
+			got := append(kit.Thumbnails(t, r, "gallery"), kit.Thumbnails(t, r, "p")...)
 			slices.Sort(got)
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("left (-want +got):\n%s", diff)
@@ -137,7 +138,7 @@ func TestChangedPresetsAreFollowed(t *testing.T) {
 func revalidate(t *testing.T, r *rig.Rig, uri string, before rig.Response, changed bool) {
 	t.Helper()
 	for condition, value := range map[string]string{"If-None-Match": "ETag", "If-Modified-Since": "Last-Modified"} {
-		resp := get(t, r, rig.Escape(uri), condition+": "+before.Header.Get(value))
+		resp := kit.Get(t, r, rig.Escape(uri), condition+": "+before.Header.Get(value))
 		if changed && resp.Status == 304 || !changed && resp.Status != 304 {
 			t.Errorf("%s, %s: %d, changed: %v", uri, condition, resp.Status, changed)
 		}
@@ -149,36 +150,36 @@ func revalidate(t *testing.T, r *rig.Rig, uri string, before rig.Response, chang
 func TestTreeOfAnOlderVersionStays(t *testing.T) {
 	r, uris, _ := followed(t)
 	all(t, r, uris)
-	configure(t, r, strings.ReplaceAll(configuration(t, r), "scheme = ", "watch = true\nscheme = "))
-	stopDaemon(t, r)
-	_, originals, _ := strings.Cut(configuration(t, r), "originals = \"")
+	kit.Configure(t, r, strings.ReplaceAll(kit.Configuration(t, r), "scheme = ", "watch = true\nscheme = "))
+	kit.StopDaemon(t, r)
+	_, originals, _ := strings.Cut(kit.Configuration(t, r), "originals = \"")
 	originals, _, _ = strings.Cut(originals, "\"")
 	inodes := make(map[string]os.FileInfo)
 	for _, site := range []string{"gallery", "p"} {
 		settings := filepath.Join(r.Root(site), map[string]string{"gallery": "thumbs", "p": "p"}[site], ".thumbd/settings.json")
 		text, err := os.ReadFile(settings)
-		must(t, err)
+		kit.Must(t, err)
 		if !strings.Contains(string(text), `,"mtime":2`) {
 			t.Fatalf("a new tree does not tell its version: %s", text)
 		}
-		must(t, os.WriteFile(settings, []byte(strings.ReplaceAll(string(text), `,"mtime":2`, "")), 0o600))
-		for _, uri := range thumbnails(t, r, site) {
+		kit.Must(t, os.WriteFile(settings, []byte(strings.ReplaceAll(string(text), `,"mtime":2`, "")), 0o600))
+		for _, uri := range kit.Thumbnails(t, r, site) {
 			original := "a.jpg"
 			if strings.Contains(uri, "d/b.jpg") {
 				original = "d/b.jpg"
 			}
 			of := stat(t, filepath.Join(originals, original))
 			path := r.File(site, uri)
-			must(t, os.Chtimes(path, time.Time{}, of.ModTime()))
+			kit.Must(t, os.Chtimes(path, time.Time{}, of.ModTime()))
 			inodes[path], err = os.Stat(path)
-			must(t, err)
+			kit.Must(t, err)
 		}
 	}
 	if len(inodes) != len(uris) {
 		t.Fatalf("%d thumbnails, want %d", len(inodes), len(uris))
 	}
-	must(t, r.StartDaemon(t.Context()))
-	waitLog(t, r, 2, "reconciled with the originals", "removed=0")
+	kit.Must(t, r.StartDaemon(t.Context()))
+	kit.WaitLog(t, r, 2, "reconciled with the originals", "removed=0")
 	if out := gc(t, r); strings.Count(out, "removed 0 files") != 2 {
 		t.Errorf("gc: %s", out)
 	}
@@ -188,8 +189,8 @@ func TestTreeOfAnOlderVersionStays(t *testing.T) {
 		}
 	}
 	// A changed preset and a changed original are seen as in any tree.
-	reload(t, r, replacing(`size = "20x20"`, `size = "25x25"`)(configuration(t, r)))
-	picture(t, get(t, r, "/p/s/a.jpg"), "jpeg", 25, 25)
+	kit.Reload(t, r, replacing(`size = "20x20"`, `size = "25x25"`)(kit.Configuration(t, r)))
+	kit.Picture(t, kit.Get(t, r, "/p/s/a.jpg"), "jpeg", 25, 25)
 	if path := r.File("p", "/p/l/a.jpg"); !os.SameFile(inodes[path], stat(t, path)) {
 		t.Error("a preset that has not changed is rendered again")
 	}
@@ -198,7 +199,7 @@ func TestTreeOfAnOlderVersionStays(t *testing.T) {
 func stat(t *testing.T, path string) os.FileInfo {
 	t.Helper()
 	fi, err := os.Stat(path)
-	must(t, err)
+	kit.Must(t, err)
 	return fi
 }
 
@@ -212,29 +213,29 @@ func replacing(old, now string) func(string) string {
 func TestChangesAreFollowedAtTheStart(t *testing.T) {
 	r, uris, _ := followed(t)
 	all(t, r, uris)
-	before := configuration(t, r)
-	stopDaemon(t, r)
-	configure(t, r, replacing(`size = "20x20"`, `size = "25x25"`)(before))
+	before := kit.Configuration(t, r)
+	kit.StopDaemon(t, r)
+	kit.Configure(t, r, replacing(`size = "20x20"`, `size = "25x25"`)(before))
 	if err := r.StartDaemon(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for _, uri := range append(thumbnails(t, r, "gallery"), thumbnails(t, r, "p")...) {
+	for _, uri := range append(kit.Thumbnails(t, r, "gallery"), kit.Thumbnails(t, r, "p")...) {
 		if base := filepath.Base(uri); strings.HasPrefix(base, "s_") || strings.HasPrefix(base, "s@") || strings.HasPrefix(uri, "/p/s") {
 			t.Errorf("%s is left", uri)
 		}
 	}
-	picture(t, get(t, r, "/p/s/a.jpg"), "jpeg", 25, 25)
+	kit.Picture(t, kit.Get(t, r, "/p/s/a.jpg"), "jpeg", 25, 25)
 	// As if it had been killed before it was through: both have made the tree.
 	settings := filepath.Join(r.Root("p"), "p/.thumbd/settings.json")
 	now, err := os.ReadFile(settings)
-	must(t, err)
-	stopDaemon(t, r)
-	configure(t, r, before)
-	must(t, os.WriteFile(settings, fmt.Appendf(nil, "[%s,%s]", first(t, strings.ReplaceAll(string(now), `"width":25,"height":25`, `"width":20,"height":20`)), first(t, string(now))), 0o600))
+	kit.Must(t, err)
+	kit.StopDaemon(t, r)
+	kit.Configure(t, r, before)
+	kit.Must(t, os.WriteFile(settings, fmt.Appendf(nil, "[%s,%s]", first(t, strings.ReplaceAll(string(now), `"width":25,"height":25`, `"width":20,"height":20`)), first(t, string(now))), 0o600))
 	if err := r.StartDaemon(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	picture(t, get(t, r, "/p/s/a.jpg"), "jpeg", 20, 20)
+	kit.Picture(t, kit.Get(t, r, "/p/s/a.jpg"), "jpeg", 20, 20)
 }
 
 // first returns the element of a JSON list of one.

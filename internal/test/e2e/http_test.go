@@ -14,16 +14,17 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
 
 // The first hit is like the later ones: nginx answers both from the file.
 func TestFirstHitIsAsLaterHits(t *testing.T) {
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, testdata(t, "originals"))}})
-	thumbnail := target("photos/dogs.jpg", "120x90_crop", "jpg")
-	first := get(t, r, thumbnail)
-	picture(t, first, "jpeg", 120, 90)
-	later := get(t, r, thumbnail)
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, kit.Testdata(t, "originals"))}})
+	thumbnail := kit.Target("photos/dogs.jpg", "120x90_crop", "jpg")
+	first := kit.Get(t, r, thumbnail)
+	kit.Picture(t, first, "jpeg", 120, 90)
+	later := kit.Get(t, r, thumbnail)
 	for _, h := range []http.Header{first.Header, later.Header} {
 		h.Del("Date")
 		h.Del("Expires") // is counted from Date
@@ -34,7 +35,7 @@ func TestFirstHitIsAsLaterHits(t *testing.T) {
 	if got := first.Header.Get("Cache-Control"); got != "max-age=2592000" {
 		t.Errorf("Cache-Control %q is not the location's", got)
 	}
-	original, err := os.Stat(testdata(t, "originals/photos/dogs.jpg"))
+	original, err := os.Stat(kit.Testdata(t, "originals/photos/dogs.jpg"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,11 +46,11 @@ func TestFirstHitIsAsLaterHits(t *testing.T) {
 }
 
 func TestConditionsOnFirstHit(t *testing.T) {
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, testdata(t, "originals"))}})
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, kit.Testdata(t, "originals"))}})
 	const original = "photos/fig.jpg"
-	uri := signed("/thumbs/", original, "200x200_smart", "jpg")
-	whole := get(t, r, rig.Escape(uri))
-	picture(t, whole, "jpeg", 200, 200)
+	uri := kit.Signed("/thumbs/", original, "200x200_smart", "jpg")
+	whole := kit.Get(t, r, rig.Escape(uri))
+	kit.Picture(t, whole, "jpeg", 200, 200)
 	etag, size := whole.Header.Get("ETag"), strconv.Itoa(len(whole.Body))
 
 	for name, tt := range map[string]struct {
@@ -76,8 +77,8 @@ func TestConditionsOnFirstHit(t *testing.T) {
 			if err := os.Remove(r.File("gallery", uri)); err != nil {
 				t.Fatal(err)
 			}
-			got := do(t, r, rig.Request{Method: tt.method, Target: rig.Escape(uri), Header: tt.header})
-			expect(t, got, tt.status, "")
+			got := kit.Do(t, r, rig.Request{Method: tt.method, Target: rig.Escape(uri), Header: tt.header})
+			kit.Expect(t, got, tt.status, "")
 			if tt.length != "" && got.Header.Get("Content-Length") != tt.length {
 				t.Errorf("Content-Length %q, want %q", got.Header.Get("Content-Length"), tt.length)
 			}
@@ -92,16 +93,16 @@ func TestConditionsOnFirstHit(t *testing.T) {
 }
 
 func TestOtherMethods(t *testing.T) {
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, testdata(t, "originals"))}})
-	uri := signed("/thumbs/", "photos/fig.jpg", "20x20_crop", "jpg")
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, kit.Testdata(t, "originals"))}})
+	uri := kit.Signed("/thumbs/", "photos/fig.jpg", "20x20_crop", "jpg")
 	for _, method := range []string{"POST", "PUT", "DELETE", "OPTIONS", "PATCH", "PROPFIND", "GETS", "head"} {
-		got := do(t, r, rig.Request{Method: method, Target: rig.Escape(uri), Body: "a body"})
+		got := kit.Do(t, r, rig.Request{Method: method, Target: rig.Escape(uri), Body: "a body"})
 		if method == "head" {
 			// nginx knows methods in upper case only.
-			expect(t, got, 400, "")
+			kit.Expect(t, got, 400, "")
 			continue
 		}
-		expect(t, got, 405, "method")
+		kit.Expect(t, got, 405, "method")
 		if allow := got.Header.Get("Allow"); allow != "GET, HEAD" {
 			t.Errorf("%s: Allow %q", method, allow)
 		}
@@ -109,7 +110,7 @@ func TestOtherMethods(t *testing.T) {
 	if _, err := os.Stat(r.File("gallery", uri)); err == nil {
 		t.Error("published")
 	}
-	stopDaemon(t, r)
+	kit.StopDaemon(t, r)
 	if n := r.Log.Count("rendered"); n != 0 {
 		t.Errorf("%d renders", n)
 	}
@@ -117,22 +118,22 @@ func TestOtherMethods(t *testing.T) {
 
 // A GET may have a body. It is not for thumbd.
 func TestGetWithBody(t *testing.T) {
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, testdata(t, "originals"))}})
-	got := do(t, r, rig.Request{Target: target("photos/fig.jpg", "20x20_crop", "jpg"), Body: "a body"})
-	picture(t, got, "jpeg", 20, 20)
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, kit.Testdata(t, "originals"))}})
+	got := kit.Do(t, r, rig.Request{Target: kit.Target("photos/fig.jpg", "20x20_crop", "jpg"), Body: "a body"})
+	kit.Picture(t, got, "jpeg", 20, 20)
 }
 
 func TestManyClientsOneRender(t *testing.T) {
 	const clients = 500
-	r := start(t, rig.Options{
-		Sites:             []rig.Site{gallery(t, testdata(t, "originals"))},
+	r := kit.Start(t, rig.Options{
+		Sites:             []rig.Site{kit.Gallery(t, kit.Testdata(t, "originals"))},
 		WorkerConnections: 4096,
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 	defer cancel()
-	replies := make([]<-chan reply, clients)
+	replies := make([]<-chan kit.Reply, clients)
 	for i := range replies {
-		replies[i] = ask(ctx, r, target("photos/mountains.jpg", "640x480_crop", "jpg"))
+		replies[i] = kit.Ask(ctx, r, kit.Target("photos/mountains.jpg", "640x480_crop", "jpg"))
 	}
 	var first []byte
 	for i, c := range replies {
@@ -141,14 +142,14 @@ func TestManyClientsOneRender(t *testing.T) {
 			t.Fatal(got.Err)
 		}
 		if i == 0 {
-			picture(t, got.Response, "jpeg", 640, 480)
+			kit.Picture(t, got.Response, "jpeg", 640, 480)
 			first = got.Body
 		}
 		if got.Status != 200 || !bytes.Equal(got.Body, first) {
 			t.Fatalf("client %d: status %d, %d bytes, want 200, %d", i, got.Status, len(got.Body), len(first))
 		}
 	}
-	stopDaemon(t, r)
+	kit.StopDaemon(t, r)
 	if n := r.Log.Count("rendered"); n != 1 {
 		t.Errorf("%d renders, want 1", n)
 	}
@@ -157,7 +158,7 @@ func TestManyClientsOneRender(t *testing.T) {
 // Whoever misleads nginx about what is published gets the picture all the
 // same, and the cause is logged once.
 func TestNginxDoesNotFindWhatIsPublished(t *testing.T) {
-	elsewhere := folder(t, nil)
+	elsewhere := kit.Folder(t, nil)
 	for name, change := range map[string]func(*rig.Site){
 		"open_file_cache_errors": func(s *rig.Site) {
 			s.Location = "open_file_cache max=100; open_file_cache_errors on; open_file_cache_min_uses 1; open_file_cache_valid 60s;"
@@ -166,17 +167,17 @@ func TestNginxDoesNotFindWhatIsPublished(t *testing.T) {
 		"try_files of a suffix": func(s *rig.Site) { s.TryFiles = "$uri.webp" },
 	} {
 		t.Run(name, func(t *testing.T) {
-			site := gallery(t, testdata(t, "originals"))
+			site := kit.Gallery(t, kit.Testdata(t, "originals"))
 			change(&site)
-			r := start(t, rig.Options{Sites: []rig.Site{site}})
-			thumbnail := target("photos/drum.jpg", "80x120_crop", "jpg")
+			r := kit.Start(t, rig.Options{Sites: []rig.Site{site}})
+			thumbnail := kit.Target("photos/drum.jpg", "80x120_crop", "jpg")
 			const times = 3
 			for range times {
-				picture(t, get(t, r, thumbnail), "jpeg", 80, 120)
+				kit.Picture(t, kit.Get(t, r, thumbnail), "jpeg", 80, 120)
 			}
-			head := do(t, r, rig.Request{Method: "HEAD", Target: thumbnail})
-			expect(t, head, 200, "")
-			stopDaemon(t, r)
+			head := kit.Do(t, r, rig.Request{Method: "HEAD", Target: thumbnail})
+			kit.Expect(t, head, 200, "")
+			kit.StopDaemon(t, r)
 			if n := r.Log.Count("WARN", "gallery", "open_file_cache"); n != 1 {
 				t.Errorf("%d warnings, want 1", n)
 			}
@@ -188,21 +189,21 @@ func TestNginxDoesNotFindWhatIsPublished(t *testing.T) {
 }
 
 func TestServedWhileStopped(t *testing.T) {
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, testdata(t, "originals"))}})
-	thumbnail := target("photos/brook.jpg", "300x200_fit", "webp")
-	first := get(t, r, thumbnail)
-	picture(t, first, "webp", 300, 200)
-	stopDaemon(t, r)
-	later := get(t, r, thumbnail)
-	picture(t, later, "webp", 300, 200)
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, kit.Testdata(t, "originals"))}})
+	thumbnail := kit.Target("photos/brook.jpg", "300x200_fit", "webp")
+	first := kit.Get(t, r, thumbnail)
+	kit.Picture(t, first, "webp", 300, 200)
+	kit.StopDaemon(t, r)
+	later := kit.Get(t, r, thumbnail)
+	kit.Picture(t, later, "webp", 300, 200)
 	if !bytes.Equal(first.Body, later.Body) {
 		t.Error("another picture")
 	}
 
 	// A miss waits in the socket until thumbd is there again.
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 	defer cancel()
-	waiting := ask(ctx, r, target("photos/brook.jpg", "30x20_crop", "webp"))
+	waiting := kit.Ask(ctx, r, kit.Target("photos/brook.jpg", "30x20_crop", "webp"))
 	if err := r.StartDaemon(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -210,36 +211,36 @@ func TestServedWhileStopped(t *testing.T) {
 	if got.Err != nil {
 		t.Fatal(got.Err)
 	}
-	picture(t, got.Response, "webp", 30, 20)
+	kit.Picture(t, got.Response, "webp", 30, 20)
 }
 
 func TestSystemdSocketActivate(t *testing.T) {
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, testdata(t, "originals"))}, SocketActivate: true})
-	picture(t, get(t, r, target("photos/sunset.jpg", "90x60_crop", "jpg")), "jpeg", 90, 60)
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, kit.Testdata(t, "originals"))}, SocketActivate: true})
+	kit.Picture(t, kit.Get(t, r, kit.Target("photos/sunset.jpg", "90x60_crop", "jpg")), "jpeg", 90, 60)
 }
 
 // An original that has changed is another picture once its thumbnail is gone,
 // and has another ETag.
 func TestPurgeAndNewOriginal(t *testing.T) {
-	originals := folder(t, map[string]string{"a.jpg": "originals/tests/orientation/1.jpg"})
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, originals)}})
-	uri := signed("/thumbs/", "a.jpg", "50x50_crop", "jpg")
-	before := get(t, r, rig.Escape(uri))
-	picture(t, before, "jpeg", 50, 50)
+	originals := kit.Folder(t, map[string]string{"a.jpg": "originals/tests/orientation/1.jpg"})
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, originals)}})
+	uri := kit.Signed("/thumbs/", "a.jpg", "50x50_crop", "jpg")
+	before := kit.Get(t, r, rig.Escape(uri))
+	kit.Picture(t, before, "jpeg", 50, 50)
 	path := filepath.Join(originals, "a.jpg")
-	photo, err := os.ReadFile(testdata(t, "originals/photos/fig.jpg"))
+	photo, err := os.ReadFile(kit.Testdata(t, "originals/photos/fig.jpg"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	put(t, path, photo)
+	kit.Put(t, path, photo)
 	if err := os.Chtimes(path, time.Time{}, time.Unix(1_700_000_000, 0)); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.RemoveAll(r.File("gallery", "/thumbs/a.jpg")); err != nil {
 		t.Fatal(err)
 	}
-	after := get(t, r, rig.Escape(uri))
-	picture(t, after, "jpeg", 50, 50)
+	after := kit.Get(t, r, rig.Escape(uri))
+	kit.Picture(t, after, "jpeg", 50, 50)
 	if before.Header.Get("ETag") == after.Header.Get("ETag") || bytes.Equal(before.Body, after.Body) {
 		t.Error("the same as before")
 	}

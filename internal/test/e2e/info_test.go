@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"thumbd/internal/info"
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 	"thumbd/internal/thumb"
 )
@@ -17,16 +18,16 @@ import (
 // The description of an original is made, published, purged and forgotten as a
 // thumbnail is, in each scheme that has it, alone and with thumbnails.
 func TestDescriptions(t *testing.T) {
-	originals := folder(t, map[string]string{"d/a.jpg": upright, "d/text.jpg": "refused/text.jpg"})
+	originals := kit.Folder(t, map[string]string{"d/a.jpg": kit.Upright, "d/text.jpg": "refused/text.jpg"})
 	sites := widthSites(t, originals)
 	for i := range sites {
-		sites[i].TOML = "info = true\nplaceholder = \"" + testdata(t, upright) + "\"\n" + replacing(`["hero-*"]`, `["info", "hero-*"]`)(sites[i].TOML)
+		sites[i].TOML = "info = true\nplaceholder = \"" + kit.Testdata(t, kit.Upright) + "\"\n" + replacing(`["hero-*"]`, `["info", "hero-*"]`)(sites[i].TOML)
 	}
-	r := start(t, rig.Options{Sites: sites})
+	r := kit.Start(t, rig.Options{Sites: sites})
 	for _, site := range []string{"gallery", "p"} {
 		uri := func(preset, original, ext string) string {
 			if site == "gallery" {
-				return signed("/thumbs/", original, preset, ext)
+				return kit.Signed("/thumbs/", original, preset, ext)
 			}
 			if ext != "jpg" {
 				return "/p/" + preset + "/" + original + "." + ext
@@ -40,12 +41,12 @@ func TestDescriptions(t *testing.T) {
 		slices.Sort(all)
 		purge := func(args ...string) {
 			t.Helper()
-			if out, err := thumbd(t, append([]string{"purge", "--admin", r.AdminPath(), site}, args...)...); err != nil {
+			if out, err := kit.Thumbd(t, append([]string{"purge", "--admin", r.AdminPath(), site}, args...)...); err != nil {
 				t.Fatalf("purge %v: %v: %s", args, err, out)
 			}
 		}
 		for _, first := range all {
-			if answer := get(t, r, first); answer.Status != 200 {
+			if answer := kit.Get(t, r, first); answer.Status != 200 {
 				t.Fatalf("%s: %d", first, answer.Status)
 			}
 			awaitPublished(t, r, site, all)
@@ -54,20 +55,20 @@ func TestDescriptions(t *testing.T) {
 		}
 		expectDescription(t, r, uri("info", "d/a.jpg", "json"))
 		purge("--preset", "info")
-		if slices.Contains(thumbnails(t, r, site), uri("info", "d/a.jpg", "json")) {
+		if slices.Contains(kit.Thumbnails(t, r, site), uri("info", "d/a.jpg", "json")) {
 			t.Error("purge --preset info leaves the description")
 		}
-		warm(t, warmCommand(t, r, true, site, "--preset", "info"), 1, "made 1 thumbnails, 0 were there, 1 failed")
+		kit.Warm(t, kit.WarmCommand(t, r, true, site, "--preset", "info"), 1, "made 1 thumbnails, 0 were there, 1 failed")
 
-		expect(t, get(t, r, uri("info", "d/text.jpg", "json")), 415, "unsupported")
-		expect(t, get(t, r, uri("info", "d/none.jpg", "json")), 404, "no-original")
+		kit.Expect(t, kit.Get(t, r, uri("info", "d/text.jpg", "json")), 415, "unsupported")
+		kit.Expect(t, kit.Get(t, r, uri("info", "d/none.jpg", "json")), 404, "no-original")
 		for _, wrong := range []string{uri("info", "d/a.jpg", "jpg"), uri("info", "d/a.jpg", "webp"), uri("hero", "d/a.jpg", "json")} {
-			expect(t, get(t, r, wrong), 400, "extension")
+			kit.Expect(t, kit.Get(t, r, wrong), 400, "extension")
 		}
 	}
-	reload(t, r, replacing("info = true\n", "")(replacing(`["info", "hero-*"]`, `["hero-*"]`)(configuration(t, r))))
+	kit.Reload(t, r, replacing("info = true\n", "")(replacing(`["info", "hero-*"]`, `["hero-*"]`)(kit.Configuration(t, r))))
 	for _, site := range []string{"gallery", "p"} {
-		for _, name := range thumbnails(t, r, site) {
+		for _, name := range kit.Thumbnails(t, r, site) {
 			if f, _ := thumb.FormatOfName(name); f == 0 {
 				t.Errorf("without info %s is still there", name)
 			}
@@ -80,7 +81,7 @@ func TestDescriptions(t *testing.T) {
 func expectDescription(t *testing.T, r *rig.Rig, uri string) {
 	t.Helper()
 	for range 2 {
-		answer := get(t, r, uri)
+		answer := kit.Get(t, r, uri)
 		if got := answer.Header.Get("Content-Type"); answer.Status != 200 || got != "application/json" {
 			t.Fatalf("%s: %d, %s", uri, answer.Status, got)
 		}

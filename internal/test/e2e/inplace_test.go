@@ -28,6 +28,7 @@ import (
 	"thumbd/internal/access"
 	"thumbd/internal/config"
 	"thumbd/internal/doctor"
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 	"thumbd/internal/thumb"
 )
@@ -103,7 +104,7 @@ func film(t testing.TB) []byte {
 func cmsTree(t testing.TB) (dir string, names []string) {
 	t.Helper()
 	const small = "originals/tests/orientation/1.jpg"
-	dir = folder(t, map[string]string{
+	dir = kit.Folder(t, map[string]string{
 		"2024/dogs.jpg": "originals/photos/dogs.jpg", "2024/a b.jpg": small, "2024/größe.jpg": small, "2024/100%.jpg": small,
 		"2024/what?.jpg": small, "2024/a#b.jpg": small, "2024/UP.JPG": small, "2024/line\nbreak.jpg": small,
 		"2024/cut-off.jpg": "refused/cut-off.jpg", "2024/text.jpg": "refused/text.jpg",
@@ -114,7 +115,7 @@ func cmsTree(t testing.TB) (dir string, names []string) {
 		"notes": []byte("no extension"), "2024/" + strings.Repeat("n", 250) + ".jpg": drawing(t, 20), ".hidden.jpg": drawing(t, 20),
 		"2024/a.jpg.webp": []byte("named as a variant"),
 	} {
-		put(t, filepath.Join(dir, name), data)
+		kit.Put(t, filepath.Join(dir, name), data)
 	}
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {
@@ -133,8 +134,8 @@ func asBefore(t testing.TB, r *rig.Rig, names []string, header ...string) {
 	t.Helper()
 	for _, name := range names {
 		for _, query := range []string{"", "?v=3"} {
-			want := get(t, r, rig.Escape("/plain/"+name)+query, header...)
-			got := get(t, r, rig.Escape("/uploads/"+name)+query, header...)
+			want := kit.Get(t, r, rig.Escape("/plain/"+name)+query, header...)
+			got := kit.Get(t, r, rig.Escape("/uploads/"+name)+query, header...)
 			if got.Status != want.Status || got.Header.Get("Content-Type") != want.Header.Get("Content-Type") || got.Status == 200 && !bytes.Equal(got.Body, want.Body) {
 				t.Errorf("%q %q: %d %s of %d bytes, want %d %s of %d", name, header, got.Status, got.Header.Get("Content-Type"), len(got.Body),
 					want.Status, want.Header.Get("Content-Type"), len(want.Body))
@@ -151,33 +152,33 @@ var others = []string{
 
 func TestInPlace(t *testing.T) {
 	dir, names := cmsTree(t)
-	r := start(t, uploads(dir, ""))
+	r := kit.Start(t, uploads(dir, ""))
 	asBefore(t, r, append(slices.Clone(names), others...))
 	// The first client does not wait.
-	first := get(t, r, "/uploads/2024/dogs.jpg", acceptAVIF)
+	first := kit.Get(t, r, "/uploads/2024/dogs.jpg", acceptAVIF)
 	if first.Header.Get("Content-Type") != "image/jpeg" || first.Header.Get("Cache-Control") != "no-cache" || first.Header.Get("Vary") != "Accept" {
 		t.Errorf("first answer: %v", first.Header)
 	}
 	with := []string{"2024/dogs.jpg", "2024/a b.jpg", "2024/größe.jpg", "2024/100%.jpg", "2024/what?.jpg", "2024/a#b.jpg", "2024/UP.JPG", "2024/line\nbreak.jpg", "drawing.png"}
 	for _, name := range with {
 		asBefore(t, r, []string{name})
-		get(t, r, rig.Escape("/uploads/"+name), acceptAVIF)
+		kit.Get(t, r, rig.Escape("/uploads/"+name), acceptAVIF)
 	}
 	// Both are made of one decode.
-	waitLog(t, r, len(with), "msg=rendered", "format=avif")
-	waitLog(t, r, len(with), "msg=rendered", "format=webp")
+	kit.WaitLog(t, r, len(with), "msg=rendered", "format=avif")
+	kit.WaitLog(t, r, len(with), "msg=rendered", "format=webp")
 	for _, name := range with {
 		for accept, mediaType := range map[string]string{acceptAVIF: "image/avif", acceptWebP: "image/webp"} {
-			got := get(t, r, rig.Escape("/uploads/"+name), accept)
+			got := kit.Get(t, r, rig.Escape("/uploads/"+name), accept)
 			if got.Status != 200 || got.Header.Get("Content-Type") != mediaType || got.Header.Get("Vary") != "Accept" || !strings.HasPrefix(got.Header.Get("Cache-Control"), "max-age") {
 				t.Errorf("%q: %d, %v", name, got.Status, got.Header)
 			}
 		}
 	}
-	picture(t, get(t, r, "/uploads/2024/dogs.jpg", acceptWebP), "webp", 1065, 1600)
-	get(t, r, "/uploads/film.gif", acceptAVIF)
-	waitLog(t, r, 1, "msg=rendered", "film.gif.webp")
-	if got := get(t, r, "/uploads/film.gif", acceptAVIF); !bytes.Contains(got.Body[:64], []byte("ANIM")) {
+	kit.Picture(t, kit.Get(t, r, "/uploads/2024/dogs.jpg", acceptWebP), "webp", 1065, 1600)
+	kit.Get(t, r, "/uploads/film.gif", acceptAVIF)
+	kit.WaitLog(t, r, 1, "msg=rendered", "film.gif.webp")
+	if got := kit.Get(t, r, "/uploads/film.gif", acceptAVIF); !bytes.Contains(got.Body[:64], []byte("ANIM")) {
 		t.Error("the film is a still")
 	}
 	without := []string{
@@ -188,20 +189,20 @@ func TestInPlace(t *testing.T) {
 		asBefore(t, r, append(without, others...), acceptAVIF)
 	}
 	// AVIF has no animation, and WebP has.
-	get(t, r, "/uploads/2024/film-named.jpg", acceptAVIF)
-	waitLog(t, r, 1, "msg=rendered", "film-named.jpg.webp")
-	if got := get(t, r, "/uploads/2024/film-named.jpg", acceptWebP); got.Header.Get("Content-Type") != "image/webp" {
+	kit.Get(t, r, "/uploads/2024/film-named.jpg", acceptAVIF)
+	kit.WaitLog(t, r, 1, "msg=rendered", "film-named.jpg.webp")
+	if got := kit.Get(t, r, "/uploads/2024/film-named.jpg", acceptWebP); got.Header.Get("Content-Type") != "image/webp" {
 		t.Errorf("an animation with another name: %v", got.Header)
 	}
 	asBefore(t, r, []string{"2024/film-named.jpg"}, acceptAVIF)
 	asBefore(t, r, append(slices.Clone(names), others...))
 
-	served := get(t, r, "/uploads/2024/dogs.jpg", acceptAVIF)
-	stopDaemon(t, r)
+	served := kit.Get(t, r, "/uploads/2024/dogs.jpg", acceptAVIF)
+	kit.StopDaemon(t, r)
 	if err := r.CloseSocket(); err != nil {
 		t.Fatal(err)
 	}
-	if got := get(t, r, "/uploads/2024/dogs.jpg", acceptAVIF); !bytes.Equal(got.Body, served.Body) {
+	if got := kit.Get(t, r, "/uploads/2024/dogs.jpg", acceptAVIF); !bytes.Equal(got.Body, served.Body) {
 		t.Error("a variant is not served while thumbd is stopped")
 	}
 	asBefore(t, r, append(slices.Clone(names), others...))
@@ -217,8 +218,8 @@ func TestInPlace(t *testing.T) {
 // variants too.
 func TestInPlaceNamesOfVariants(t *testing.T) {
 	const photo = "originals/tests/orientation/1.jpg"
-	dir := folder(t, map[string]string{"a.jpg": photo, "hidden.JPG": photo})
-	put(t, filepath.Join(dir, "a.jpg.webp"), []byte("an original"))
+	dir := kit.Folder(t, map[string]string{"a.jpg": photo, "hidden.JPG": photo})
+	kit.Put(t, filepath.Join(dir, "a.jpg.webp"), []byte("an original"))
 	for _, format := range []string{"avif", "webp"} {
 		o := uploads(dir, "")
 		deny := strings.Replace(o.Sites[0].Lines, "{ deny all; }", "{ deny all; }\n    location ~* hidden\\.jpg$ { deny all; }", 1)
@@ -226,8 +227,8 @@ func TestInPlaceNamesOfVariants(t *testing.T) {
 			o.Sites[0].TOML = `negotiate = ["webp"]`
 			o.Sites[0].Lines = webpAlone(deny)
 		}
-		r := start(t, o)
-		if out, err := warmCommand(t, r, true, "uploads").CombinedOutput(); err != nil {
+		r := kit.Start(t, o)
+		if out, err := kit.WarmCommand(t, r, true, "uploads").CombinedOutput(); err != nil {
 			t.Fatalf("%v, %s", err, out)
 		}
 		for _, name := range []string{"a.jpg.", "hidden.JPG."} {
@@ -237,9 +238,9 @@ func TestInPlaceNamesOfVariants(t *testing.T) {
 		}
 		for _, accept := range []string{"Accept: */*", acceptAVIF} {
 			asBefore(t, r, []string{"a.jpg.webp", "a.jpg.avif", "a.jpg.webp.avif", "hidden.JPG.webp", "hidden.JPG.avif", "hidden.JPG.WebP"}, accept)
-			expect(t, get(t, r, "/uploads/hidden.JPG", accept), 403, "")
+			kit.Expect(t, kit.Get(t, r, "/uploads/hidden.JPG", accept), 403, "")
 		}
-		if got := get(t, r, "/uploads/a.jpg", acceptAVIF); got.Header.Get("Content-Type") != "image/"+format {
+		if got := kit.Get(t, r, "/uploads/a.jpg", acceptAVIF); got.Header.Get("Content-Type") != "image/"+format {
 			t.Errorf("%v in place of the original, want image/%s", got.Header["Content-Type"], format)
 		}
 	}
@@ -253,22 +254,22 @@ func webpAlone(lines string) string {
 // standIn returns a listener in the place of the daemon of r, which is stopped.
 func standIn(t *testing.T, r *rig.Rig) net.Listener {
 	t.Helper()
-	must(t, r.CloseSocket())
+	kit.Must(t, r.CloseSocket())
 	path := filepath.Join(r.Dir, "thumbd.sock")
-	must(t, os.Remove(path))
+	kit.Must(t, os.Remove(path))
 	l, err := net.Listen("unix", path)
-	must(t, err)
-	must(t, os.Chmod(path, 0o666))
+	kit.Must(t, err)
+	kit.Must(t, os.Chmod(path, 0o666))
 	return l
 }
 
 // Whatever thumbd answers, or if it is dead, the client gets the original; it does
 // not if thumbd says that it may not see it.
 func TestInPlaceStatusesEndAtTheOriginal(t *testing.T) {
-	dir := folder(t, map[string]string{"a.jpg": "originals/tests/orientation/1.jpg"})
+	dir := kit.Folder(t, map[string]string{"a.jpg": "originals/tests/orientation/1.jpg"})
 	o := uploads(dir, "")
 	o.Stopped = true
-	r := start(t, o)
+	r := kit.Start(t, o)
 	l := standIn(t, r)
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		code, err := strconv.Atoi(q.URL.Query().Get("status"))
@@ -281,9 +282,9 @@ func TestInPlaceStatusesEndAtTheOriginal(t *testing.T) {
 	})}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
-	want := get(t, r, "/plain/a.jpg")
+	want := kit.Get(t, r, "/plain/a.jpg")
 	for _, code := range []int{400, 401, 403, 404, 405, 415, 422, 500, 502, 503, 504} {
-		got := get(t, r, fmt.Sprintf("/uploads/a.jpg?status=%d", code), acceptAVIF)
+		got := kit.Get(t, r, fmt.Sprintf("/uploads/a.jpg?status=%d", code), acceptAVIF)
 		if code == 401 || code == 403 {
 			if got.Status != code {
 				t.Errorf("%d of thumbd: %d", code, got.Status)
@@ -293,22 +294,22 @@ func TestInPlaceStatusesEndAtTheOriginal(t *testing.T) {
 		if got.Status != 200 || !bytes.Equal(got.Body, want.Body) || got.Header.Get("X-Thumbd-Reason") != "" || !slices.Equal(got.Header["Cache-Control"], []string{"no-cache"}) {
 			t.Errorf("%d of thumbd: %d, %v", code, got.Status, got.Header)
 		}
-		expect(t, get(t, r, fmt.Sprintf("/uploads/none.jpg?status=%d", code), acceptAVIF), 404, "")
-		if got := do(t, r, rig.Request{Method: "POST", Target: fmt.Sprintf("/uploads/a.jpg?status=%d", code), Header: []string{acceptAVIF}}); got.Status != 405 {
+		kit.Expect(t, kit.Get(t, r, fmt.Sprintf("/uploads/none.jpg?status=%d", code), acceptAVIF), 404, "")
+		if got := kit.Do(t, r, rig.Request{Method: "POST", Target: fmt.Sprintf("/uploads/a.jpg?status=%d", code), Header: []string{acceptAVIF}}); got.Status != 405 {
 			t.Errorf("POST: %d", got.Status)
 		}
 	}
-	must(t, server.Close())
+	kit.Must(t, server.Close())
 	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 		t.Error(err)
 	}
 	asBefore(t, r, []string{"a.jpg", "none.jpg"}, acceptAVIF)
 	// Neither location is for clients, and a program's text for nobody.
 	for _, target := range []string{"/_thumbd/original/uploads/a.jpg", "/_thumbd/tree/uploads/a.jpg"} {
-		expect(t, get(t, r, target), 404, "")
+		kit.Expect(t, kit.Get(t, r, target), 404, "")
 	}
-	put(t, filepath.Join(dir, "a.PhP5"), []byte("<?php"))
-	expect(t, get(t, r, "/uploads/a.PhP5"), 403, "")
+	kit.Put(t, filepath.Join(dir, "a.PhP5"), []byte("<?php"))
+	kit.Expect(t, kit.Get(t, r, "/uploads/a.PhP5"), 403, "")
 }
 
 // moving is an original that is replaced, deleted and renamed while clients ask for it.
@@ -353,13 +354,13 @@ func (m *moving) ask(ctx context.Context, r *rig.Rig) error {
 // Originals that are replaced, deleted and renamed under load: every request is
 // answered, and never with a version from before the one that watch has seen.
 func TestInPlaceOriginalsUnderLoad(t *testing.T) {
-	dir := folder(t, nil)
+	dir := kit.Folder(t, nil)
 	o := uploads(dir, `negotiate = ["webp"]`)
 	o.Sites[0].Lines = webpAlone(o.Sites[0].Lines)
 	write := func(m *moving, version int) {
 		t.Helper()
-		put(t, filepath.Join(dir, ".new"), drawing(t, 100+version))
-		must(t, os.Rename(filepath.Join(dir, ".new"), filepath.Join(dir, m.name)))
+		kit.Put(t, filepath.Join(dir, ".new"), drawing(t, 100+version))
+		kit.Must(t, os.Rename(filepath.Join(dir, ".new"), filepath.Join(dir, m.name)))
 	}
 	replaced, deleted, from, to := &moving{name: "a.png"}, &moving{name: "b.png"}, &moving{name: "c.png"}, &moving{name: "d.png"}
 	to.phase.Store(gone)
@@ -367,14 +368,14 @@ func TestInPlaceOriginalsUnderLoad(t *testing.T) {
 	for _, m := range all[:3] {
 		write(m, 0)
 	}
-	r := start(t, o)
-	waitLog(t, r, 1, "reconciled")
-	l := startLoad(t, 2, func(ctx context.Context, n int) error { return all[n%len(all)].ask(ctx, r) })
+	r := kit.Start(t, o)
+	kit.WaitLog(t, r, 1, "reconciled")
+	l := kit.StartLoad(t, 2, func(ctx context.Context, n int) error { return all[n%len(all)].ask(ctx, r) })
 	// seen returns when the variant of this version is there.
 	seen := func(m *moving, version int) {
 		t.Helper()
 		for {
-			resp := get(t, r, "/uploads/"+m.name, acceptWebP)
+			resp := kit.Get(t, r, "/uploads/"+m.name, acceptWebP)
 			c, format, err := image.DecodeConfig(bytes.NewReader(resp.Body))
 			if err == nil && format == "webp" && c.Width == 100+version {
 				break
@@ -383,28 +384,28 @@ func TestInPlaceOriginalsUnderLoad(t *testing.T) {
 		}
 		m.least.Store(int64(version))
 	}
-	for version := 1; version <= times(4, 500); version++ {
+	for version := 1; version <= kit.Times(4, 500); version++ {
 		write(replaced, version)
 		deleted.next()
 		from.next()
 		to.next()
-		must(t, os.Remove(filepath.Join(dir, deleted.name)), os.Rename(filepath.Join(dir, from.name), filepath.Join(dir, to.name)))
+		kit.Must(t, os.Remove(filepath.Join(dir, deleted.name)), os.Rename(filepath.Join(dir, from.name), filepath.Join(dir, to.name)))
 		to.next()
 		seen(replaced, version)
 		for _, m := range []*moving{deleted, from} {
-			for get(t, r, "/uploads/"+m.name, acceptWebP).Status != 404 {
+			for kit.Get(t, r, "/uploads/"+m.name, acceptWebP).Status != 404 {
 				l.Await(1)
 			}
 			m.next()
 		}
-		l.Await(times(5, 20))
+		l.Await(kit.Times(5, 20))
 		deleted.next()
 		write(deleted, version)
 		deleted.next()
 		seen(deleted, version)
 		seen(to, 0)
 		from, to = to, from
-		l.Await(times(5, 20))
+		l.Await(kit.Times(5, 20))
 	}
 	t.Logf("%d requests", l.End())
 }
@@ -412,29 +413,29 @@ func TestInPlaceOriginalsUnderLoad(t *testing.T) {
 // A file of the tree that try_files has found, but that nginx can't open any more, is
 // answered as if it had been missing before. A pipe is such a file.
 func TestInPlaceFileIsRemovedBeforeItIsOpened(t *testing.T) {
-	dir := folder(t, map[string]string{"a.jpg": "originals/tests/orientation/1.jpg"})
+	dir := kit.Folder(t, map[string]string{"a.jpg": "originals/tests/orientation/1.jpg"})
 	o := uploads(dir, "")
-	put(t, filepath.Join(dir, "missing.txt"), []byte("the site's own page"))
+	kit.Put(t, filepath.Join(dir, "missing.txt"), []byte("the site's own page"))
 	o.Server += "error_page 404 /plain/missing.txt;"
-	r := start(t, o)
+	r := kit.Start(t, o)
 	pipe := func(name string) {
 		t.Helper()
 		path := r.Root("uploads") + "/uploads/" + name
-		must(t, os.MkdirAll(filepath.Dir(path), 0o755))
-		must(t, syscall.Mkfifo(path, 0o644))
+		kit.Must(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		kit.Must(t, syscall.Mkfifo(path, 0o644))
 	}
 	pipe("a.jpg.avif")
 	pipe("none.jpg.avif")
 	ends := func(name, accept string) {
 		t.Helper()
-		if got := get(t, r, "/uploads/"+name, accept); got.Status != 404 || string(got.Body) != "the site's own page" || got.Header.Get("X-Thumbd-Reason") != "" {
+		if got := kit.Get(t, r, "/uploads/"+name, accept); got.Status != 404 || string(got.Body) != "the site's own page" || got.Header.Get("X-Thumbd-Reason") != "" {
 			t.Errorf("%s: %d, %q", name, got.Status, got.Body)
 		}
 	}
 	for _, stopped := range []bool{false, true} {
 		if stopped {
-			stopDaemon(t, r)
-			must(t, r.CloseSocket())
+			kit.StopDaemon(t, r)
+			kit.Must(t, r.CloseSocket())
 		}
 		asBefore(t, r, []string{"a.jpg"}, acceptAVIF)
 		ends("none.jpg", acceptAVIF)
@@ -446,13 +447,13 @@ func TestInPlaceFileIsRemovedBeforeItIsOpened(t *testing.T) {
 // As above, for the file to which thumbd itself redirects: the request begins again,
 // which a client can't make it do.
 func TestInPlaceSizeIsRemovedBeforeItIsOpened(t *testing.T) {
-	dir := folder(t, nil)
+	dir := kit.Folder(t, nil)
 	o := uploads(dir, "")
 	o.Stopped = true
-	r := start(t, o)
+	r := kit.Start(t, o)
 	l := standIn(t, r)
 	size := r.Root("uploads") + "/uploads/what? a-1x1.jpg"
-	must(t, os.MkdirAll(filepath.Dir(size), 0o755))
+	kit.Must(t, os.MkdirAll(filepath.Dir(size), 0o755))
 	var asked atomic.Int64
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		n := asked.Add(1)
@@ -475,22 +476,22 @@ func TestInPlaceSizeIsRemovedBeforeItIsOpened(t *testing.T) {
 	})}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
-	got := get(t, r, "/uploads/what%3F%20a-1x1.jpg?v=3", acceptAVIF)
+	got := kit.Get(t, r, "/uploads/what%3F%20a-1x1.jpg?v=3", acceptAVIF)
 	if got.Status != 200 || string(got.Body) != "made again" || asked.Load() != 2 {
 		t.Errorf("%d, %q after %d requests", got.Status, got.Body, asked.Load())
 	}
-	must(t, os.Remove(size), syscall.Mkfifo(size, 0o644))
+	kit.Must(t, os.Remove(size), syscall.Mkfifo(size, 0o644))
 	for _, name := range []string{"what%3F%20a-1x1.jpg", "none.jpg"} {
-		expect(t, get(t, r, "/_thumbd/tree/uploads/"+name, acceptAVIF), 404, "")
+		kit.Expect(t, kit.Get(t, r, "/_thumbd/tree/uploads/"+name, acceptAVIF), 404, "")
 	}
 	if asked.Load() != 2 {
 		t.Error("a request for the internal location asks thumbd")
 	}
 	// nginx jumps ten times at most.
-	if got := get(t, r, "/uploads/what%3F%20a-1x1.jpg", acceptAVIF); got.Status != 404 || asked.Load() != 4 {
+	if got := kit.Get(t, r, "/uploads/what%3F%20a-1x1.jpg", acceptAVIF); got.Status != 404 || asked.Load() != 4 {
 		t.Errorf("without its original: %d after %d requests", got.Status, asked.Load())
 	}
-	must(t, server.Close())
+	kit.Must(t, server.Close())
 	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 		t.Error(err)
 	}
@@ -499,33 +500,33 @@ func TestInPlaceSizeIsRemovedBeforeItIsOpened(t *testing.T) {
 // With access rules nginx asks for the original and for the variant, and thumbd's
 // refusals reach the client.
 func TestInPlaceProtected(t *testing.T) {
-	dir := folder(t, map[string]string{"a.jpg": "originals/tests/orientation/1.jpg"})
+	dir := kit.Folder(t, map[string]string{"a.jpg": "originals/tests/orientation/1.jpg"})
 	o := uploadsFor(dir, "[site.uploads.access]\nproofs = [\"signature\"]\nkeys = [\"access.key\"]", &access.Options{})
-	o.Keys = map[string]string{"access.key": accessKey}
-	r := start(t, o)
-	original := get(t, r, "/plain/a.jpg")
-	good := "/uploads/a.jpg" + proof(accessKey, "access", "/uploads/a.jpg", expires(time.Hour))
+	o.Keys = map[string]string{"access.key": kit.AccessKey}
+	r := kit.Start(t, o)
+	original := kit.Get(t, r, "/plain/a.jpg")
+	good := "/uploads/a.jpg" + kit.Proof(kit.AccessKey, "access", "/uploads/a.jpg", kit.Expires(time.Hour))
 	// The signature of another URI: a changed letter can be the one that was there.
-	bad := "/uploads/a.jpg" + proof(accessKey, "access", "/uploads/b.jpg", expires(time.Hour))
+	bad := "/uploads/a.jpg" + kit.Proof(kit.AccessKey, "access", "/uploads/b.jpg", kit.Expires(time.Hour))
 	for _, accept := range []string{"Accept: */*", acceptAVIF} {
-		expect(t, get(t, r, "/uploads/a.jpg", accept), 401, "no-proof")
-		expect(t, get(t, r, bad, accept), 403, "signature")
-		expect(t, get(t, r, "/_thumbd/original/uploads/a.jpg", accept), 404, "")
-		if got := get(t, r, good, accept); got.Status != 200 || !bytes.Equal(got.Body, original.Body) {
+		kit.Expect(t, kit.Get(t, r, "/uploads/a.jpg", accept), 401, "no-proof")
+		kit.Expect(t, kit.Get(t, r, bad, accept), 403, "signature")
+		kit.Expect(t, kit.Get(t, r, "/_thumbd/original/uploads/a.jpg", accept), 404, "")
+		if got := kit.Get(t, r, good, accept); got.Status != 200 || !bytes.Equal(got.Body, original.Body) {
 			t.Errorf("%s: %d of %d bytes", accept, got.Status, len(got.Body))
 		} else if accept == acceptAVIF && got.Header.Get("Cache-Control") != "private, no-store" {
 			t.Errorf("%v", got.Header)
 		}
 	}
-	waitLog(t, r, 1, "msg=rendered", "format=avif")
-	expect(t, get(t, r, "/uploads/a.jpg", acceptAVIF), 401, "no-proof")
-	if got := get(t, r, good, acceptAVIF); got.Header.Get("Content-Type") != "image/avif" || got.Header.Get("Cache-Control") != "private, no-cache" {
+	kit.WaitLog(t, r, 1, "msg=rendered", "format=avif")
+	kit.Expect(t, kit.Get(t, r, "/uploads/a.jpg", acceptAVIF), 401, "no-proof")
+	if got := kit.Get(t, r, good, acceptAVIF); got.Header.Get("Content-Type") != "image/avif" || got.Header.Get("Cache-Control") != "private, no-cache" {
 		t.Errorf("%d, %v", got.Status, got.Header)
 	}
-	stopDaemon(t, r)
-	must(t, r.CloseSocket())
+	kit.StopDaemon(t, r)
+	kit.Must(t, r.CloseSocket())
 	for _, target := range []string{good, "/uploads/a.jpg"} {
-		if got := get(t, r, target, acceptAVIF); got.Status != 500 {
+		if got := kit.Get(t, r, target, acceptAVIF); got.Status != 500 {
 			t.Errorf("thumbd is dead, and %s is answered %d", target, got.Status)
 		}
 	}
@@ -533,37 +534,37 @@ func TestInPlaceProtected(t *testing.T) {
 
 // The first client waits, and the commands know variants and markers.
 func TestInPlaceCommands(t *testing.T) {
-	dir := folder(t, map[string]string{"d/a.jpg": "originals/tests/orientation/1.jpg", "d/cut-off.jpg": "refused/cut-off.jpg"})
-	r := start(t, uploads(dir, "watch = false\n[site.uploads.inplace]\nwait = true\nmax_width = 120"))
+	dir := kit.Folder(t, map[string]string{"d/a.jpg": "originals/tests/orientation/1.jpg", "d/cut-off.jpg": "refused/cut-off.jpg"})
+	r := kit.Start(t, uploads(dir, "watch = false\n[site.uploads.inplace]\nwait = true\nmax_width = 120"))
 	file := func(name string) string { return r.Root("uploads") + "/uploads/" + name }
 	exists := func(name string) bool { _, err := os.Stat(file(name)); return err == nil }
-	picture(t, get(t, r, "/uploads/d/a.jpg", acceptWebP), "webp", 120, 80)
+	kit.Picture(t, kit.Get(t, r, "/uploads/d/a.jpg", acceptWebP), "webp", 120, 80)
 	asBefore(t, r, []string{"d/cut-off.jpg"}, acceptWebP)
 	const marker = ".thumbd/none/d/cut-off.jpg.webp"
 	if !exists(marker) {
 		t.Error("what has no variant is not marked")
 	}
-	out, err := warmCommand(t, r, true, "uploads").CombinedOutput()
+	out, err := kit.WarmCommand(t, r, true, "uploads").CombinedOutput()
 	if want := "uploads: 2 originals, made 1 thumbnails, 1 were there, 1 variants are not to be had, 1 failed (1 damaged)\n"; err == nil || !strings.Contains(string(out), want) {
 		t.Errorf("warm: %v, %s", err, out)
 	}
-	expect(t, do(t, r, post(url.Values{"site": {"uploads"}, "original": {"d/cut-off.jpg", "d/a.jpg"}})), 200, "")
+	kit.Expect(t, kit.Do(t, r, kit.Post(url.Values{"site": {"uploads"}, "original": {"d/cut-off.jpg", "d/a.jpg"}})), 200, "")
 	if exists(marker) || exists("d/a.jpg.webp") || exists("d/a.jpg.avif") {
 		t.Error("a purge leaves a marker or a variant")
 	}
 	asBefore(t, r, []string{"d/cut-off.jpg"}, acceptWebP)
-	get(t, r, "/uploads/d/a.jpg", acceptWebP)
-	must(t, os.RemoveAll(filepath.Join(dir, "d")))
-	put(t, filepath.Join(dir, "b.png"), drawing(t, 10))
+	kit.Get(t, r, "/uploads/d/a.jpg", acceptWebP)
+	kit.Must(t, os.RemoveAll(filepath.Join(dir, "d")))
+	kit.Put(t, filepath.Join(dir, "b.png"), drawing(t, 10))
 	gc(t, r)
 	if exists("d") || exists(".thumbd/none/d") {
 		t.Error("gc leaves what is of deleted originals")
 	}
-	out2, err := thumbd(t, "verify", "-c", filepath.Join(r.Dir, "thumbd.toml"), "/uploads/b.png?v=3")
+	out2, err := kit.Thumbd(t, "verify", "-c", filepath.Join(r.Dir, "thumbd.toml"), "/uploads/b.png?v=3")
 	if err != nil || !strings.Contains(out2, "variant") {
 		t.Errorf("verify: %v, %s", err, out2)
 	}
-	if f := examine(t, r).Findings; slices.ContainsFunc(f, func(f doctor.Finding) bool { return strings.Contains(f.Where, "uploads") }) {
+	if f := kit.Examine(t, r).Findings; slices.ContainsFunc(f, func(f doctor.Finding) bool { return strings.Contains(f.Where, "uploads") }) {
 		t.Errorf("doctor: %+v", f)
 	}
 }
@@ -592,7 +593,7 @@ var wrongInPlace = []struct{ old, new, finding string }{
 }
 
 func TestDoctorFindsWhatIsWrongInPlace(t *testing.T) {
-	dir := folder(t, map[string]string{"a.jpg": "originals/tests/orientation/1.jpg"})
+	dir := kit.Folder(t, map[string]string{"a.jpg": "originals/tests/orientation/1.jpg"})
 	var o rig.Options
 	for i, w := range wrongInPlace {
 		site := uploads(dir, "").Sites[0]
@@ -604,7 +605,7 @@ func TestDoctorFindsWhatIsWrongInPlace(t *testing.T) {
 		site.Name, site.Hosts = name, []string{name + ".example"}
 		o.Sites = append(o.Sites, site)
 	}
-	findings := examine(t, start(t, o)).Findings
+	findings := kit.Examine(t, kit.Start(t, o)).Findings
 	for i, w := range wrongInPlace {
 		where := fmt.Sprintf("site uploads%d,", i)
 		var names []string

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
 
@@ -69,7 +70,7 @@ func TestLayouts(t *testing.T) {
 			}
 			got := client.get(t, tt.host, tt.target)
 			if tt.format != "" {
-				picture(t, got, tt.format, tt.width, tt.height)
+				kit.Picture(t, got, tt.format, tt.width, tt.height)
 				continue
 			}
 			if got.Status != tt.status || got.Header.Get("Location") != tt.location || got.Header.Get("X-Thumbd-Reason") != tt.reason {
@@ -98,7 +99,7 @@ func TestLayouts(t *testing.T) {
 // TestDoctorAcceptsTheLayouts looks at the examples' server blocks.
 func TestDoctorAcceptsTheLayouts(t *testing.T) {
 	r, _, _ := startLayouts(t)
-	for _, f := range examine(t, r).Findings {
+	for _, f := range kit.Examine(t, r).Findings {
 		if strings.Contains(f.Where, "shop") || strings.Contains(f.Where, "magazine") || strings.Contains(f.Where, "blog") {
 			t.Errorf("%+v", f)
 		}
@@ -126,14 +127,14 @@ func (c toServers) get(t *testing.T, host, target string) rig.Response {
 // out, and returns the document roots.
 func startLayouts(t *testing.T) (*rig.Rig, toServers, []string) {
 	t.Helper()
-	examples := filepath.Join(filepath.Dir(testdata(t, ".")), "packaging/examples")
+	examples := filepath.Join(filepath.Dir(kit.Testdata(t, ".")), "packaging/examples")
 	socket := filepath.Join(t.TempDir(), "front.sock")
 	const dogs, other = "originals/photos/dogs.jpg", "originals/tests/orientation/1.jpg"
-	shop := folder(t, map[string]string{"uploads/dogs.jpg": dogs, "uploads/a b.jpg": dogs, "uploads/small.jpg": other})
+	shop := kit.Folder(t, map[string]string{"uploads/dogs.jpg": dogs, "uploads/a b.jpg": dogs, "uploads/small.jpg": other})
 	// The second is named exactly as the URI of the first as WebP.
-	magazine := folder(t, map[string]string{"2024-01/dogs.jpg": dogs, "2024-01/square.jpg": dogs, "2024-01/square.jpg.webp": other})
-	blog := folder(t, map[string]string{"wp-content/uploads/2024/dogs.jpg": dogs})
-	roots := []string{folder(t, nil), folder(t, nil), folder(t, nil)}
+	magazine := kit.Folder(t, map[string]string{"2024-01/dogs.jpg": dogs, "2024-01/square.jpg": dogs, "2024-01/square.jpg.webp": other})
+	blog := kit.Folder(t, map[string]string{"wp-content/uploads/2024/dogs.jpg": dogs})
+	roots := []string{kit.Folder(t, nil), kit.Folder(t, nil), kit.Folder(t, nil)}
 	// Liip finds what is published through this link, and thumbd no original.
 	if err := os.MkdirAll(filepath.Join(shop, "media"), 0o755); err != nil {
 		t.Fatal(err)
@@ -157,7 +158,7 @@ func startLayouts(t *testing.T) (*rig.Rig, toServers, []string) {
 			to.WriteString(replace.Replace(string(b)))
 		}
 	}
-	r := start(t, rig.Options{TOML: toml.String(), HTTP: conf.String()})
+	r := kit.Start(t, rig.Options{TOML: toml.String(), HTTP: conf.String()})
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", socket)
 	}}

@@ -14,14 +14,15 @@ import (
 	"testing"
 
 	"thumbd/internal/markup"
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
 
 // Every entry of every srcset that thumbd picture prints is answered with a picture
 // of exactly the width that it claims, and src with the size of the element.
 func TestPictureElement(t *testing.T) {
-	originals := folder(t, map[string]string{
-		"wide.jpg": "originals/photos/mountains.jpg", "tall & <thin>.jpg": "originals/tests/orientation/6.jpg", "small.jpg": upright,
+	originals := kit.Folder(t, map[string]string{
+		"wide.jpg": "originals/photos/mountains.jpg", "tall & <thin>.jpg": "originals/tests/orientation/6.jpg", "small.jpg": kit.Upright,
 	})
 	const text = `
 [site.%[1]s.preset.hero]
@@ -35,15 +36,15 @@ method = "fit"
 dpr = [2]
 formats = ["webp"]
 `
-	g, p := gallery(t, originals), rig.Site{Name: "p", Prefix: "/p/", Scheme: "preset", Originals: originals}
+	g, p := kit.Gallery(t, originals), rig.Site{Name: "p", Prefix: "/p/", Scheme: "preset", Originals: originals}
 	g.TOML, p.TOML = fmt.Sprintf(text, "gallery"), fmt.Sprintf(text, "p")
-	r := start(t, rig.Options{Sites: []rig.Site{g, p}})
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{g, p}})
 	names := []string{"small.jpg", "tall & <thin>.jpg", "wide.jpg"}
 	for _, site := range []string{"gallery", "p"} {
 		for _, name := range names {
 			for preset, formats := range map[string]int{"hero": 2, "fit": 1} {
 				args := []string{"picture", "-c", filepath.Join(r.Dir, "thumbd.toml"), site, name, preset}
-				out, err := thumbd(t, append(args, "--json")...)
+				out, err := kit.Thumbd(t, append(args, "--json")...)
 				if err != nil {
 					t.Fatalf("%v: %v: %s", args, err, out)
 				}
@@ -51,13 +52,13 @@ formats = ["webp"]
 				if err := json.Unmarshal([]byte(out), &got); err != nil || len(got.Sources) != formats {
 					t.Fatalf("%v: %v: %s", args, err, out)
 				}
-				picture(t, get(t, r, got.Image.Src), "jpeg", got.Image.Width, got.Image.Height)
+				kit.Picture(t, kit.Get(t, r, got.Image.Src), "jpeg", got.Image.Width, got.Image.Height)
 				eachEntry(t, r, "jpeg", got.Image.Srcset)
 				for _, s := range got.Sources {
 					eachEntry(t, r, strings.TrimPrefix(s.Type, "image/"), s.Srcset)
 				}
 				size := fmt.Sprintf("%dx%d", got.Image.Width, got.Image.Height)
-				again, err := thumbd(t, append(args, "--original-size", size)...)
+				again, err := kit.Thumbd(t, append(args, "--original-size", size)...)
 				if err != nil || !strings.HasPrefix(again, "<picture>\n<source type=") {
 					t.Errorf("%v: %v: %s", args, err, again)
 				}
@@ -77,7 +78,7 @@ func eachEntry(t *testing.T, r *rig.Rig, format, srcset string) {
 			t.Fatalf("srcset %q", srcset)
 		}
 		last = width
-		resp := get(t, r, url)
+		resp := kit.Get(t, r, url)
 		if resp.Status != 200 || resp.Header.Get("Content-Type") != "image/"+format {
 			t.Errorf("%s: %d %s", url, resp.Status, resp.Header.Get("Content-Type"))
 			continue

@@ -9,13 +9,14 @@ import (
 	"strings"
 	"testing"
 
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
 
 // What a server has set for its own backends does not reach the snippet.
 func TestServerWithSettingsOfItsOwn(t *testing.T) {
-	r := start(t, rig.Options{
-		Sites: []rig.Site{gallery(t, testdata(t, "originals"))},
+	r := kit.Start(t, rig.Options{
+		Sites: []rig.Site{kit.Gallery(t, kit.Testdata(t, "originals"))},
 		HTTP: `
 proxy_buffer_size 4k; proxy_buffers 4 4k; proxy_busy_buffers_size 4k; proxy_temp_file_write_size 4k; proxy_max_temp_file_size 8k; proxy_buffering off;
 proxy_ignore_headers X-Accel-Redirect Cache-Control; proxy_cache_path cache keys_zone=all:1m; proxy_cache all; proxy_cache_valid any 1h;
@@ -27,45 +28,45 @@ location = /error.html { return 200 "an error page"; }
 location ~ \.(jpg|png)$ { return 418; }
 add_header Strict-Transport-Security max-age=1;`,
 	})
-	thumbnail := target("photos/fig.jpg", "100x100_crop", "jpg")
-	miss := get(t, r, thumbnail)
-	picture(t, miss, "jpeg", 100, 100)
-	hit := get(t, r, thumbnail)
-	picture(t, hit, "jpeg", 100, 100)
+	thumbnail := kit.Target("photos/fig.jpg", "100x100_crop", "jpg")
+	miss := kit.Get(t, r, thumbnail)
+	kit.Picture(t, miss, "jpeg", 100, 100)
+	hit := kit.Get(t, r, thumbnail)
+	kit.Picture(t, hit, "jpeg", 100, 100)
 	if !bytes.Equal(miss.Body, hit.Body) {
 		t.Error("hit and miss differ")
 	}
 	// A host that HTTP allows and Go's server does not.
-	odd, err := r.Do(t.Context(), rig.Request{Target: target("photos/fig.jpg", "101x100_crop", "jpg"), Host: "a|b"})
+	odd, err := r.Do(t.Context(), rig.Request{Target: kit.Target("photos/fig.jpg", "101x100_crop", "jpg"), Host: "a|b"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	picture(t, odd, "jpeg", 101, 100)
+	kit.Picture(t, odd, "jpeg", 101, 100)
 	// Nothing is cached, and errors arrive as they are.
 	for range 2 {
-		expect(t, get(t, r, target("missing.jpg", "100x100_crop", "jpg")), 404, "no-original")
+		kit.Expect(t, kit.Get(t, r, kit.Target("missing.jpg", "100x100_crop", "jpg")), 404, "no-original")
 	}
 }
 
 // The longest name that can be published fits into nginx's buffers, with all
 // of it percent-encoded in the answer's X-Accel-Redirect.
 func TestLongestName(t *testing.T) {
-	originals := folder(t, nil)
-	r := start(t, rig.Options{
-		Sites: []rig.Site{gallery(t, originals)},
+	originals := kit.Folder(t, nil)
+	r := kit.Start(t, rig.Options{
+		Sites: []rig.Site{kit.Gallery(t, originals)},
 		HTTP:  "large_client_header_buffers 4 16k;",
 	})
 	const most = 4095 // PATH_MAX without its NUL
-	name := longName(most - len(r.File("gallery", signed("/thumbs/", "", "9x9_crop", "jpg"))))
-	b, err := os.ReadFile(testdata(t, "originals/tests/orientation/1.jpg"))
+	name := longName(most - len(r.File("gallery", kit.Signed("/thumbs/", "", "9x9_crop", "jpg"))))
+	b, err := os.ReadFile(kit.Testdata(t, "originals/tests/orientation/1.jpg"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	put(t, filepath.Join(originals, name), b)
-	picture(t, get(t, r, target(name, "9x9_crop", "jpg")), "jpeg", 9, 9)
-	picture(t, get(t, r, target(name, "9x9_crop", "jpg")), "jpeg", 9, 9)
-	expect(t, get(t, r, target(name, "10x9_crop", "jpg")), 404, "bad-name")
-	stopDaemon(t, r)
+	kit.Put(t, filepath.Join(originals, name), b)
+	kit.Picture(t, kit.Get(t, r, kit.Target(name, "9x9_crop", "jpg")), "jpeg", 9, 9)
+	kit.Picture(t, kit.Get(t, r, kit.Target(name, "9x9_crop", "jpg")), "jpeg", 9, 9)
+	kit.Expect(t, kit.Get(t, r, kit.Target(name, "10x9_crop", "jpg")), 404, "bad-name")
+	kit.StopDaemon(t, r)
 	if n := r.Log.Count("rendered"); n != 1 {
 		t.Errorf("%d renders, want 1", n)
 	}

@@ -8,13 +8,14 @@ import (
 	"image/color"
 	"testing"
 
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
 
 // The marked picture comes out upright and in its colors, however it is turned
 // and whatever profile it has.
 func TestPicturesAreUprightAndInTheirColors(t *testing.T) {
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, testdata(t, "originals"))}})
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, kit.Testdata(t, "originals"))}})
 	names := []string{"tests/made/p3.jpg"}
 	for n := range 8 {
 		names = append(names, fmt.Sprintf("tests/orientation/%d.jpg", n+1))
@@ -22,7 +23,7 @@ func TestPicturesAreUprightAndInTheirColors(t *testing.T) {
 	for _, name := range names {
 		for _, ext := range []string{"png", "jpg", "webp"} {
 			format := map[string]string{"png": "png", "jpg": "jpeg", "webp": "webp"}[ext]
-			img := picture(t, get(t, r, target(name, "120x80_fit", ext)), format, 120, 80)
+			img := kit.Picture(t, kit.Get(t, r, kit.Target(name, "120x80_fit", ext)), format, 120, 80)
 			checkMark(t, name+" as "+ext, img)
 		}
 	}
@@ -63,17 +64,17 @@ func distance(a, b color.Color) int {
 
 // Every original of the corpus becomes a thumbnail of every format.
 func TestCorpusInEveryFormat(t *testing.T) {
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, testdata(t, "originals"))}})
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, kit.Testdata(t, "originals"))}})
 	for _, name := range []string{
 		"photos/dogs.jpg", "tests/made/alpha.png", "tests/made/dandelion.webp", "tests/made/dandelion.avif",
 		"tests/made/dandelion.heic", "tests/made/spin.gif", "tests/names/été à la plage/photo 100%.png",
 	} {
 		for ext, format := range map[string]string{"jpg": "jpeg", "png": "png", "webp": "webp", "avif": "avif", "gif": "gif"} {
 			for _, method := range []string{"crop", "smart", "attention"} {
-				picture(t, get(t, r, target(name, "64x48_"+method, ext)), format, 64, 48)
+				kit.Picture(t, kit.Get(t, r, kit.Target(name, "64x48_"+method, ext)), format, 64, 48)
 			}
 		}
 	}
-	picture(t, get(t, r, target("photos/dogs.jpg", "300x300_fit", "jpg")), "jpeg", 200, 300)
-	picture(t, get(t, r, target("photos/dogs.jpg", "300x300_scale", "jpg")), "jpeg", 300, 451)
+	kit.Picture(t, kit.Get(t, r, kit.Target("photos/dogs.jpg", "300x300_fit", "jpg")), "jpeg", 200, 300)
+	kit.Picture(t, kit.Get(t, r, kit.Target("photos/dogs.jpg", "300x300_scale", "jpg")), "jpeg", 300, 451)
 }

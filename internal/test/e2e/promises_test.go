@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
 
@@ -21,16 +22,16 @@ import (
 // Each of these tests exists.
 func TestPromisesHaveTheirTests(t *testing.T) {
 	page, err := os.ReadFile("../../../ARCHITECTURE.md")
-	must(t, err)
+	kit.Must(t, err)
 	_, promises, _ := strings.Cut(string(page), "\n## Promises\n")
 	promises, _, _ = strings.Cut(promises, "\n## ")
 	threats, err := os.ReadFile("../../../SECURITY.md")
-	must(t, err)
+	kit.Must(t, err)
 	var all bytes.Buffer
 	for _, file := range goFiles(t) {
 		if strings.HasSuffix(file, "_test.go") {
 			b, err := os.ReadFile(file)
-			must(t, err)
+			kit.Must(t, err)
 			all.Write(b)
 		}
 	}
@@ -50,7 +51,7 @@ func TestPromisesHaveTheirTests(t *testing.T) {
 // ARCHITECTURE.md has a row for each package, and no other row.
 func TestEachPackageIsOnTheMap(t *testing.T) {
 	page, err := os.ReadFile("../../../ARCHITECTURE.md")
-	must(t, err)
+	kit.Must(t, err)
 	var rows []string
 	for _, m := range regexp.MustCompile("(?m)^\\| `((?:cmd|internal|packaging)/[^`]+)`").FindAllStringSubmatch(string(page), -1) {
 		rows = append(rows, m[1])
@@ -71,7 +72,7 @@ func goFiles(t *testing.T) []string {
 	t.Helper()
 	var files []string
 	for _, top := range []string{"cmd", "internal", "packaging"} {
-		must(t, filepath.WalkDir("../../../"+top, func(path string, _ fs.DirEntry, err error) error {
+		kit.Must(t, filepath.WalkDir("../../../"+top, func(path string, _ fs.DirEntry, err error) error {
 			if err == nil && filepath.Ext(path) == ".go" {
 				files = append(files, path)
 			}
@@ -85,11 +86,11 @@ func goFiles(t *testing.T) []string {
 func TestSameThumbnailOnEveryNode(t *testing.T) {
 	var nodes [2]*rig.Rig
 	for i := range nodes {
-		nodes[i] = start(t, rig.Options{Sites: []rig.Site{gallery(t, testdata(t, "originals"))}})
+		nodes[i] = kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, kit.Testdata(t, "originals"))}})
 	}
 	for _, ext := range []string{"jpg", "png", "webp", "avif", "gif"} {
-		thumbnail := target("photos/dandelion.jpg", "160x120_attention", ext)
-		a, b := get(t, nodes[0], thumbnail), get(t, nodes[1], thumbnail)
+		thumbnail := kit.Target("photos/dandelion.jpg", "160x120_attention", ext)
+		a, b := kit.Get(t, nodes[0], thumbnail), kit.Get(t, nodes[1], thumbnail)
 		if a.Status != 200 || !bytes.Equal(a.Body, b.Body) {
 			t.Errorf("%s: status %d, %d bytes and %d", ext, a.Status, len(a.Body), len(b.Body))
 		}

@@ -17,12 +17,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
 
 func TestPurge(t *testing.T) {
 	const jpg = "originals/tests/orientation/1.jpg"
-	originals := folder(t, map[string]string{"a.jpg": jpg, "b.jpg": jpg, "d/a.jpg": jpg, "d/e/b.jpg": jpg, "de.jpg": jpg})
+	originals := kit.Folder(t, map[string]string{"a.jpg": jpg, "b.jpg": jpg, "d/a.jpg": jpg, "d/e/b.jpg": jpg, "de.jpg": jpg})
 	presets := `negotiate = ["webp"]
 [site.%[1]s.preset.s]
 size = "20x20"
@@ -33,27 +34,27 @@ dpr = [2]
 size = "30x30"
 method = "crop"
 `
-	signedSite, presetSite := gallery(t, originals), rig.Site{Name: "p", Prefix: "/p/", Scheme: "preset", Originals: originals}
+	signedSite, presetSite := kit.Gallery(t, originals), rig.Site{Name: "p", Prefix: "/p/", Scheme: "preset", Originals: originals}
 	signedSite.TOML, presetSite.TOML = fmt.Sprintf(presets, "gallery", ""), fmt.Sprintf(presets, "p", `formats = ["webp"]`)
 	presetSite.TryFiles = "$uri$thumbd_webp"
-	r := start(t, rig.Options{Sites: []rig.Site{signedSite, presetSite}})
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{signedSite, presetSite}})
 
 	var all []string
 	for _, name := range []string{"a.jpg", "b.jpg", "d/a.jpg", "d/e/b.jpg", "de.jpg"} {
 		for _, spec := range []string{"s", "s@2x", "l", "20x20_crop"} {
-			all = append(all, signed("/thumbs/", name, spec, "jpg"))
+			all = append(all, kit.Signed("/thumbs/", name, spec, "jpg"))
 		}
 		all = append(all, "/p/s/"+name, "/p/s/"+name+".webp", "/p/s@2x/"+name, "/p/l/"+name)
 	}
 	fill := func(t *testing.T) {
 		t.Helper()
 		for _, uri := range all {
-			if resp := get(t, r, rig.Escape(uri)); resp.Status != 200 {
+			if resp := kit.Get(t, r, rig.Escape(uri)); resp.Status != 200 {
 				t.Fatalf("%s: %d", uri, resp.Status)
 			}
 		}
 		// The negotiated file is that of the explicit URI.
-		if resp := get(t, r, "/p/s/a.jpg", "Accept: image/webp"); resp.Header.Get("Content-Type") != "image/webp" {
+		if resp := kit.Get(t, r, "/p/s/a.jpg", "Accept: image/webp"); resp.Header.Get("Content-Type") != "image/webp" {
 			t.Fatalf("negotiated: %v", resp.Header)
 		}
 	}
@@ -82,10 +83,10 @@ method = "crop"
 			fill(t)
 			want := slices.DeleteFunc(slices.Clone(everything), tt.gone)
 			told := fmt.Sprintf("purged: %d thumbnails removed\n", len(everything)-len(want))
-			if out, err := thumbd(t, append([]string{"purge", "--admin", r.AdminPath()}, tt.args...)...); err != nil || out != told {
+			if out, err := kit.Thumbd(t, append([]string{"purge", "--admin", r.AdminPath()}, tt.args...)...); err != nil || out != told {
 				t.Fatalf("%v: %q, want %q", err, out, told)
 			}
-			got := append(thumbnails(t, r, "gallery"), thumbnails(t, r, "p")...)
+			got := append(kit.Thumbnails(t, r, "gallery"), kit.Thumbnails(t, r, "p")...)
 			slices.Sort(got)
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("left (-want +got):\n%s", diff)
@@ -104,15 +105,15 @@ method = "crop"
 		"thumbd's own":      {[]string{"p", "--under", ".thumbd"}, "begins with a dot"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			out, err := thumbd(t, append([]string{"purge", "--admin", r.AdminPath()}, tt.args...)...)
+			out, err := kit.Thumbd(t, append([]string{"purge", "--admin", r.AdminPath()}, tt.args...)...)
 			if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 2 || !strings.Contains(out, tt.want) {
 				t.Errorf("%v: %s; want exit status 2 and %q", err, out, tt.want)
 			}
 		})
 	}
-	stopDaemon(t, r)
-	noTempFiles(t, r, "gallery")
-	noTempFiles(t, r, "p")
+	kit.StopDaemon(t, r)
+	kit.NoTempFiles(t, r, "gallery")
+	kit.NoTempFiles(t, r, "p")
 }
 
 // within reports whether a URI begins with one of prefixes.
@@ -125,33 +126,33 @@ func within(prefixes ...string) func(string) bool {
 // A purge that renders makes anew what was there, and nothing else.
 func TestPurgeThatRenders(t *testing.T) {
 	const jpg = "originals/tests/orientation/1.jpg"
-	originals := folder(t, map[string]string{"a.jpg": jpg, "b.jpg": jpg, "gone.jpg": jpg})
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, originals)}})
+	originals := kit.Folder(t, map[string]string{"a.jpg": jpg, "b.jpg": jpg, "gone.jpg": jpg})
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, originals)}})
 	var want []string
 	for _, name := range []string{"a.jpg", "b.jpg", "gone.jpg"} {
 		for n := range 5 {
-			uri := signed("/thumbs/", name, fmt.Sprintf("%dx20_crop", 20+n), "jpg")
-			picture(t, get(t, r, rig.Escape(uri)), "jpeg", 20+n, 20)
+			uri := kit.Signed("/thumbs/", name, fmt.Sprintf("%dx20_crop", 20+n), "jpg")
+			kit.Picture(t, kit.Get(t, r, rig.Escape(uri)), "jpeg", 20+n, 20)
 			if name != "gone.jpg" {
 				want = append(want, uri)
 			}
 		}
 	}
-	must(t, os.Remove(filepath.Join(originals, "gone.jpg")))
+	kit.Must(t, os.Remove(filepath.Join(originals, "gone.jpg")))
 	const rendered = 3 * 5
-	waitLog(t, r, rendered, "msg=rendered")
-	if out, err := thumbd(t, "purge", "--admin", r.AdminPath(), "gallery", "--all", "--render"); err != nil {
+	kit.WaitLog(t, r, rendered, "msg=rendered")
+	if out, err := kit.Thumbd(t, "purge", "--admin", r.AdminPath(), "gallery", "--all", "--render"); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	waitLog(t, r, rendered+len(want), "msg=rendered")
-	stopDaemon(t, r)
-	got := thumbnails(t, r, "gallery")
+	kit.WaitLog(t, r, rendered+len(want), "msg=rendered")
+	kit.StopDaemon(t, r)
+	got := kit.Thumbnails(t, r, "gallery")
 	slices.Sort(got)
 	slices.Sort(want)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("published (-want +got):\n%s", diff)
 	}
-	noTempFiles(t, r, "gallery")
+	kit.NoTempFiles(t, r, "gallery")
 }
 
 // A render that has opened its original before a purge does not publish what
@@ -159,28 +160,28 @@ func TestPurgeThatRenders(t *testing.T) {
 // is one that a link is turned away from, so that nothing but the purge tells.
 func TestPurgeDuringARender(t *testing.T) {
 	const before, now = 50, 200
-	originals := folder(t, nil)
-	put(t, filepath.Join(originals, "before"), []byte{before})
-	put(t, filepath.Join(originals, "now"), []byte{now})
+	originals := kit.Folder(t, nil)
+	kit.Put(t, filepath.Join(originals, "before"), []byte{before})
+	kit.Put(t, filepath.Join(originals, "now"), []byte{now})
 	link := filepath.Join(originals, "a.jpg")
-	must(t, os.Symlink("before", link))
-	path := newGate(t)
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, originals)}, TOML: "[daemon]\nworkers = 2", Env: faulty(t, gate, path)})
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	kit.Must(t, os.Symlink("before", link))
+	path := kit.NewGate(t)
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, originals)}, TOML: "[daemon]\nworkers = 2", Env: kit.Faulty(t, kit.Gate, path)})
+	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 	defer cancel()
-	uri := target("a.jpg", "20x20_crop", "jpg")
-	first := ask(ctx, r, uri)
-	held := atGate(t, path)
-	must(t, os.Symlink("now", link+".new"), os.Rename(link+".new", link))
-	expect(t, do(t, r, post(url.Values{"site": {"gallery"}, "original": {"a.jpg"}})), 200, "")
+	uri := kit.Target("a.jpg", "20x20_crop", "jpg")
+	first := kit.Ask(ctx, r, uri)
+	held := kit.AtGate(t, path)
+	kit.Must(t, os.Symlink("now", link+".new"), os.Rename(link+".new", link))
+	kit.Expect(t, kit.Do(t, r, kit.Post(url.Values{"site": {"gallery"}, "original": {"a.jpg"}})), 200, "")
 	// The gate is open for good.
-	put(t, path+".open", nil)
-	must(t, os.Rename(path+".open", path))
+	kit.Put(t, path+".open", nil)
+	kit.Must(t, os.Rename(path+".open", path))
 	held.Close()
 	if resp := (<-first).Response; resp.Status != 200 {
 		t.Errorf("who asked before it got status %d", resp.Status)
 	}
-	if got := light(t, get(t, r, uri)); got < now-9 {
+	if got := light(t, kit.Get(t, r, uri)); got < now-9 {
 		t.Errorf("%d is published, want %d", got, now)
 	}
 }
@@ -188,7 +189,7 @@ func TestPurgeDuringARender(t *testing.T) {
 // light returns how light a gray picture is, 0 to 255.
 func light(t *testing.T, resp rig.Response) int {
 	t.Helper()
-	img := picture(t, resp, "jpeg", 20, 20)
+	img := kit.Picture(t, resp, "jpeg", 20, 20)
 	gray := color.GrayModel.Convert(img.At(10, 10)).(color.Gray)
 	return int(gray.Y)
 }

@@ -15,20 +15,21 @@ import (
 	"testing"
 	"time"
 
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
 
 func TestRemoteOriginals(t *testing.T) {
-	origin, url := startOrigin(t, "")
-	toml, spool := daemonWithSpool(t)
-	r := start(t, rig.Options{
+	origin, url := kit.StartOrigin(t, "")
+	toml, spool := kit.DaemonWithSpool(t)
+	r := kit.Start(t, rig.Options{
 		TOML:  toml,
-		Sites: []rig.Site{remote("away", url), gallery(t, filepath.Join(origin.Root("media"), "media"))},
+		Sites: []rig.Site{kit.Remote("away", url), kit.Gallery(t, filepath.Join(origin.Root("media"), "media"))},
 	})
 	const original = "photos/dogs.jpg"
 	for _, spec := range []string{"120x90_crop", "300x200_fit"} {
-		away := get(t, r, remoteTarget("away", original, spec, "webp"))
-		here := get(t, r, target(original, spec, "webp"))
+		away := kit.Get(t, r, kit.RemoteTarget("away", original, spec, "webp"))
+		here := kit.Get(t, r, kit.Target(original, spec, "webp"))
 		if here.Status != 200 || !bytes.Equal(away.Body, here.Body) {
 			t.Errorf("%s: status %d and %d, %d bytes and %d", spec, away.Status, here.Status, len(away.Body), len(here.Body))
 		}
@@ -38,19 +39,19 @@ func TestRemoteOriginals(t *testing.T) {
 			}
 		}
 	}
-	expect(t, get(t, r, remoteTarget("away", "photos/none.jpg", "10x10_crop", "jpg")), 404, "no-original")
-	expect(t, get(t, r, remoteTarget("away", "photos", "10x10_crop", "jpg")), 502, "origin")
+	kit.Expect(t, kit.Get(t, r, kit.RemoteTarget("away", "photos/none.jpg", "10x10_crop", "jpg")), 404, "no-original")
+	kit.Expect(t, kit.Get(t, r, kit.RemoteTarget("away", "photos", "10x10_crop", "jpg")), 502, "origin")
 	files, err := os.ReadDir(spool)
 	if err != nil || len(files) != 2 {
 		t.Errorf("%d files in the spool, %v, want one original's record and bytes", len(files), err)
 	}
 
 	// A new version, and a purge.
-	must(t, os.Rename(filepath.Join(origin.Root("media"), "media/photos/fig.jpg"), filepath.Join(origin.Root("media"), "media", original)))
-	must(t, os.RemoveAll(r.File("away", "/away/"+original)))
-	must(t, os.RemoveAll(r.File("gallery", "/thumbs/"+original)))
-	away := get(t, r, remoteTarget("away", original, "120x90_crop", "webp"))
-	here := get(t, r, target(original, "120x90_crop", "webp"))
+	kit.Must(t, os.Rename(filepath.Join(origin.Root("media"), "media/photos/fig.jpg"), filepath.Join(origin.Root("media"), "media", original)))
+	kit.Must(t, os.RemoveAll(r.File("away", "/away/"+original)))
+	kit.Must(t, os.RemoveAll(r.File("gallery", "/thumbs/"+original)))
+	away := kit.Get(t, r, kit.RemoteTarget("away", original, "120x90_crop", "webp"))
+	here := kit.Get(t, r, kit.Target(original, "120x90_crop", "webp"))
 	if here.Status != 200 || !bytes.Equal(away.Body, here.Body) {
 		t.Errorf("a new version: status %d and %d", away.Status, here.Status)
 	}
@@ -58,11 +59,11 @@ func TestRemoteOriginals(t *testing.T) {
 
 // The other commands know remote originals.
 func TestCommandsOnRemoteOriginals(t *testing.T) {
-	origin, url := startOrigin(t, "")
-	toml, spool := daemonWithSpool(t)
-	r := start(t, rig.Options{TOML: toml, Sites: []rig.Site{remote("away", url)}})
-	built, err := programs()
-	must(t, err)
+	origin, url := kit.StartOrigin(t, "")
+	toml, spool := kit.DaemonWithSpool(t)
+	r := kit.Start(t, rig.Options{TOML: toml, Sites: []rig.Site{kit.Remote("away", url)}})
+	built, err := kit.Programs()
+	kit.Must(t, err)
 	thumbd := func(want int, words string, args ...string) string {
 		t.Helper()
 		args = append([]string{args[0], "-c", filepath.Join(r.Dir, "thumbd.toml")}, args[1:]...)
@@ -76,15 +77,15 @@ func TestCommandsOnRemoteOriginals(t *testing.T) {
 	thumbd(0, "good", "check")
 	uri := thumbd(0, "/away/photos/dogs.jpg/", "url", "away", "photos/dogs.jpg", "30x20", "crop")
 	thumbd(0, url+"photos/dogs.jpg", "verify", uri)
-	picture(t, get(t, r, uri), "jpeg", 30, 20)
+	kit.Picture(t, kit.Get(t, r, uri), "jpeg", 30, 20)
 	thumbd(1, "404", "verify", thumbd(0, "", "url", "away", "none.jpg", "30x20", "crop"))
 
-	must(t, origin.StopNginx())
+	kit.Must(t, origin.StopNginx())
 	thumbd(1, "connection refused", "check")
 	thumbd(1, "connection refused", "verify", uri)
-	startOrigin(t, origin.Addr)
-	must(t, os.RemoveAll(spool))
-	must(t, os.WriteFile(spool, nil, 0o600))
+	kit.StartOrigin(t, origin.Addr)
+	kit.Must(t, os.RemoveAll(spool))
+	kit.Must(t, os.WriteFile(spool, nil, 0o600))
 	thumbd(1, spool, "check")
 }
 
@@ -100,19 +101,19 @@ type misses struct {
 // status.
 func (m *misses) together() (seen map[int]int, slowest time.Duration) {
 	m.t.Helper()
-	ctx, cancel := context.WithTimeout(m.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(m.t.Context(), kit.Patience)
 	defer cancel()
 	begin := time.Now()
-	var answers []<-chan reply
+	var answers []<-chan kit.Reply
 	for i := range 10 {
 		m.last++
-		text, _, _ := spec(m.last)
-		answers = append(answers, ask(ctx, m.rig, remoteTarget(m.sites[i%len(m.sites)], "photos/fig.jpg", text, "jpg")))
+		text, _, _ := kit.Spec(m.last)
+		answers = append(answers, kit.Ask(ctx, m.rig, kit.RemoteTarget(m.sites[i%len(m.sites)], "photos/fig.jpg", text, "jpg")))
 	}
 	seen = make(map[int]int)
 	for _, a := range answers {
 		got := <-a
-		must(m.t, got.Err)
+		kit.Must(m.t, got.Err)
 		seen[got.Status]++
 	}
 	return seen, time.Since(begin)
@@ -123,7 +124,7 @@ func (m *misses) together() (seen map[int]int, slowest time.Duration) {
 func (m *misses) until(status int, before ...int) {
 	m.t.Helper()
 	var slowest time.Duration
-	for begin := time.Now(); time.Since(begin) < patience; time.Sleep(10 * time.Millisecond) {
+	for begin := time.Now(); time.Since(begin) < kit.Patience; time.Sleep(10 * time.Millisecond) {
 		seen, took := m.together()
 		slowest = max(slowest, took)
 		for got := range seen {
@@ -142,18 +143,18 @@ func (m *misses) until(status int, before ...int) {
 // While an origin is stopped, hits are as ever, misses are told so at once,
 // and it is found again by itself when it comes back.
 func TestOriginStopsAndComesBack(t *testing.T) {
-	origin, url := startOrigin(t, "")
-	toml, _ := daemonWithSpool(t)
+	origin, url := kit.StartOrigin(t, "")
+	toml, _ := kit.DaemonWithSpool(t)
 	names := []string{"one", "two"}
 	var sites []rig.Site
 	for _, name := range names {
-		sites = append(sites, remote(name, url, `header_time = "1s"`))
+		sites = append(sites, kit.Remote(name, url, `header_time = "1s"`))
 	}
-	r := start(t, rig.Options{TOML: toml, Sites: sites})
-	hit := remoteTarget("one", "photos/dogs.jpg", "90x60_crop", "jpg")
-	first := get(t, r, hit)
-	picture(t, first, "jpeg", 90, 60)
-	l := startLoad(t, 2, func(ctx context.Context, _ int) error {
+	r := kit.Start(t, rig.Options{TOML: toml, Sites: sites})
+	hit := kit.RemoteTarget("one", "photos/dogs.jpg", "90x60_crop", "jpg")
+	first := kit.Get(t, r, hit)
+	kit.Picture(t, first, "jpeg", 90, 60)
+	l := kit.StartLoad(t, 2, func(ctx context.Context, _ int) error {
 		resp, err := r.Get(ctx, hit)
 		if err == nil && (resp.Status != 200 || !bytes.Equal(resp.Body, first.Body)) {
 			err = fmt.Errorf("status %d, %d bytes", resp.Status, len(resp.Body))
@@ -162,13 +163,13 @@ func TestOriginStopsAndComesBack(t *testing.T) {
 	})
 	m := &misses{t: t, rig: r, sites: names}
 	m.until(200)
-	must(t, origin.StopNginx())
+	kit.Must(t, origin.StopNginx())
 	m.until(502)
 	mute, err := new(net.ListenConfig).Listen(t.Context(), "tcp4", origin.Addr)
-	must(t, err)
+	kit.Must(t, err)
 	m.until(504, 502)
-	must(t, mute.Close())
-	startOrigin(t, origin.Addr)
+	kit.Must(t, mute.Close())
+	kit.StartOrigin(t, origin.Addr)
 	m.until(200, 502, 504)
 	t.Logf("%d hits meanwhile", l.End())
 }

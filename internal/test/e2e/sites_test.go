@@ -7,6 +7,7 @@ import (
 	"os"
 	"testing"
 
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
 
@@ -17,18 +18,18 @@ const (
 )
 
 func TestNegotiation(t *testing.T) {
-	originals := testdata(t, "originals")
+	originals := kit.Testdata(t, "originals")
 	// A subrequest that evaluates nginx's maps for a URI of its own changes
 	// nothing for the request that caused it.
 	location := "add_header Vary Accept always; auth_request /auth;"
 	auth := "location = /auth { internal; set $seen $thumbd_variant$thumbd_webp; return 204; }"
-	r := start(t, rig.Options{Server: auth, Sites: []rig.Site{
+	r := kit.Start(t, rig.Options{Server: auth, Sites: []rig.Site{
 		{
-			Name: "both", Prefix: "/both/", Scheme: "signed", Key: key, Originals: originals,
+			Name: "both", Prefix: "/both/", Scheme: "signed", Key: kit.Key, Originals: originals,
 			TOML: `negotiate = ["avif", "webp"]`, TryFiles: "$uri$thumbd_variant", Location: location,
 		},
 		{
-			Name: "webp", Prefix: "/webp/", Scheme: "signed", Key: key + "2", Originals: originals,
+			Name: "webp", Prefix: "/webp/", Scheme: "signed", Key: kit.Key + "2", Originals: originals,
 			TOML: `negotiate = ["webp"]`, TryFiles: "$uri$thumbd_webp", Location: location,
 		},
 		{
@@ -68,14 +69,14 @@ func TestNegotiation(t *testing.T) {
 			if err := os.RemoveAll(r.Root(tt.site) + "/" + tt.site); err != nil {
 				t.Fatal(err)
 			}
-			miss := get(t, r, rig.Escape(uri), tt.header...)
-			picture(t, miss, tt.want, 48, 48)
+			miss := kit.Get(t, r, rig.Escape(uri), tt.header...)
+			kit.Picture(t, miss, tt.want, 48, 48)
 			published, err := os.ReadFile(file)
 			if err != nil || !bytes.Equal(published, miss.Body) {
 				t.Errorf("published: %v", err)
 			}
-			hit := get(t, r, rig.Escape(uri), tt.header...)
-			picture(t, hit, tt.want, 48, 48)
+			hit := kit.Get(t, r, rig.Escape(uri), tt.header...)
+			kit.Picture(t, hit, tt.want, 48, 48)
 			if got := hit.Header.Get("Vary"); tt.site != "none" && got != "Accept" {
 				t.Errorf("Vary %q", got)
 			}
@@ -86,9 +87,9 @@ func TestNegotiation(t *testing.T) {
 func negotiatedURI(site, original, ext string) string {
 	switch site {
 	case "both":
-		return signedWith(key, "/both/"+original, "48x48_crop", ext)
+		return kit.SignedWith(kit.Key, "/both/"+original, "48x48_crop", ext)
 	case "webp":
-		return signedWith(key+"2", "/webp/"+original, "48x48_crop", ext)
+		return kit.SignedWith(kit.Key+"2", "/webp/"+original, "48x48_crop", ext)
 	}
 	return "/none/square/" + original
 }
@@ -98,16 +99,16 @@ func TestSitesAndHosts(t *testing.T) {
 	const one = "originals/tests/orientation/1.jpg"
 	site := func(name string, hosts ...string) rig.Site {
 		return rig.Site{
-			Name: name, Prefix: "/t/", Scheme: "signed", Key: key + name, Hosts: hosts,
-			Originals: folder(t, map[string]string{name + ".jpg": one}),
+			Name: name, Prefix: "/t/", Scheme: "signed", Key: kit.Key + name, Hosts: hosts,
+			Originals: kit.Folder(t, map[string]string{name + ".jpg": one}),
 		}
 	}
-	r := start(t, rig.Options{Sites: []rig.Site{
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{
 		site("exact", "a.example", "www.a.example"),
 		site("wildcard", "*.example"),
 		site("longer", "*.b.example"),
 		site("any"),
-		{Name: "other", Prefix: "/other/", Scheme: "signed", Key: key + "other", Originals: folder(t, map[string]string{"other.jpg": one})},
+		{Name: "other", Prefix: "/other/", Scheme: "signed", Key: kit.Key + "other", Originals: kit.Folder(t, map[string]string{"other.jpg": one})},
 	}})
 	for _, tt := range []struct{ host, site string }{
 		{"a.example", "exact"}, {"A.Example:8080", "exact"}, {"www.a.example", "exact"},
@@ -115,8 +116,8 @@ func TestSitesAndHosts(t *testing.T) {
 		{"x.b.example", "longer"},
 		{"localhost", "any"}, {"example", "any"}, {"127.0.0.1", "any"},
 	} {
-		uri := signedWith(key+tt.site, "/t/"+tt.site+".jpg", "30x30_crop", "jpg")
-		resp := do(t, r, rig.Request{Target: rig.Escape(uri), Host: tt.host})
+		uri := kit.SignedWith(kit.Key+tt.site, "/t/"+tt.site+".jpg", "30x30_crop", "jpg")
+		resp := kit.Do(t, r, rig.Request{Target: rig.Escape(uri), Host: tt.host})
 		if resp.Status != 200 {
 			t.Errorf("%s: status %d, reason %q, want the thumbnail of %s", tt.host, resp.Status, resp.Header.Get("X-Thumbd-Reason"), tt.site)
 		}
@@ -125,18 +126,18 @@ func TestSitesAndHosts(t *testing.T) {
 		}
 	}
 	// One site's signatures are worth nothing on another.
-	uri := signedWith(key+"any", "/t/exact.jpg", "30x30_crop", "jpg")
-	expect(t, do(t, r, rig.Request{Target: rig.Escape(uri), Host: "a.example"}), 401, "signature")
-	uri = signedWith(key+"other", "/other/other.jpg", "30x30_crop", "jpg")
-	expect(t, do(t, r, rig.Request{Target: rig.Escape(uri)}), 200, "")
+	uri := kit.SignedWith(kit.Key+"any", "/t/exact.jpg", "30x30_crop", "jpg")
+	kit.Expect(t, kit.Do(t, r, rig.Request{Target: rig.Escape(uri), Host: "a.example"}), 401, "signature")
+	uri = kit.SignedWith(kit.Key+"other", "/other/other.jpg", "30x30_crop", "jpg")
+	kit.Expect(t, kit.Do(t, r, rig.Request{Target: rig.Escape(uri)}), 200, "")
 }
 
 func TestPresetScheme(t *testing.T) {
-	originals := folder(t, map[string]string{
+	originals := kit.Folder(t, map[string]string{
 		"tests/image.png": "originals/tests/made/alpha.png", "a.JPG": "originals/tests/orientation/6.jpg", "b.jpg": "originals/photos/dogs.jpg",
 		"b.jpg.jpg": "originals/tests/orientation/1.jpg", "a.png.webp": "originals/tests/made/dandelion.webp", "odd name %.jpeg": "originals/tests/orientation/1.jpg",
 	})
-	r := start(t, rig.Options{Sites: []rig.Site{
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{
 		{Name: "default", Prefix: "/d/", Scheme: "preset", Originals: originals},
 		{Name: "own", Prefix: "/o/", Scheme: "preset", Originals: originals, TOML: `
 [site.own.preset.card]
@@ -171,7 +172,7 @@ method = "original"
 		{"/w/thumb/75/b.jpg", "jpeg", 50, 75},
 		{"/w/thumb/100/b.jpg", "jpeg", 67, 100},
 	} {
-		picture(t, get(t, r, tt.target), tt.format, tt.width, tt.height)
+		kit.Picture(t, kit.Get(t, r, tt.target), tt.format, tt.width, tt.height)
 	}
 	for _, tt := range []struct {
 		target string
@@ -189,7 +190,7 @@ method = "original"
 		{"/d/thumb/b.bmp", 400, "extension"},
 		{"/d/thumb/b", 400, "extension"},
 	} {
-		expect(t, get(t, r, tt.target), tt.status, tt.reason)
+		kit.Expect(t, kit.Get(t, r, tt.target), tt.status, tt.reason)
 	}
 	// Old spellings are sent to the one of now.
 	for target, now := range map[string]string{
@@ -197,14 +198,14 @@ method = "original"
 		"/o/card@2x/b.jpg.WebP": "/o/card@2x/b.jpg.webp", "/w/thumb/75/b.jpg.jpeg": "/w/thumb/75/b.jpg",
 		"/d/thumb/odd%20name%20%25.jpeg.jpe": "/d/thumb/odd%20name%20%25.jpeg",
 	} {
-		moved := get(t, r, target)
-		expect(t, moved, 301, "moved")
+		moved := kit.Get(t, r, target)
+		kit.Expect(t, moved, 301, "moved")
 		if got := moved.Header.Get("Location"); got != now {
 			t.Errorf("%s: moved to %q, want %q", target, got, now)
 		}
 	}
-	whole := get(t, r, "/o/whole/b.jpg")
-	original, err := os.ReadFile(testdata(t, "originals/photos/dogs.jpg"))
+	whole := kit.Get(t, r, "/o/whole/b.jpg")
+	original, err := os.ReadFile(kit.Testdata(t, "originals/photos/dogs.jpg"))
 	if err != nil || !bytes.Equal(whole.Body, original) {
 		t.Errorf("the original itself: status %d, %d bytes, %v", whole.Status, len(whole.Body), err)
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
 
@@ -34,15 +35,15 @@ type upstream struct {
 func startUpstream(t *testing.T, u *upstream, o rig.Options) *rig.Rig {
 	t.Helper()
 	o.Stopped = true
-	r := start(t, o)
+	r := kit.Start(t, o)
 	path := filepath.Join(r.Dir, "thumbd.sock")
-	must(t, os.Remove(path))
+	kit.Must(t, os.Remove(path))
 	l, err := net.Listen("unix", path)
-	must(t, err, os.Chmod(path, 0o666))
+	kit.Must(t, err, os.Chmod(path, 0o666))
 	var serving sync.WaitGroup
 	t.Cleanup(func() {
 		// It ends the connections that are kept.
-		must(t, l.Close(), r.StopNginx())
+		kit.Must(t, l.Close(), r.StopNginx())
 		serving.Wait()
 	})
 	serving.Go(func() {
@@ -91,11 +92,11 @@ func redirect(r *rig.Rig) func(net.Conn, *http.Request, int) {
 // passed on but what the snippet names.
 func TestWhatNginxAsks(t *testing.T) {
 	u := &upstream{}
-	r := startUpstream(t, u, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}, HTTP: "proxy_pass_request_headers on;"})
+	r := startUpstream(t, u, rig.Options{Sites: []rig.Site{kit.Gallery(t, kit.JPGs(t))}, HTTP: "proxy_pass_request_headers on;"})
 	u.answer = redirect(r)
 	const misses, nginxProcesses = 20, 2
 	for n := range misses {
-		resp := get(t, r, fmt.Sprintf("/thumbs/%d.jpg", n),
+		resp := kit.Get(t, r, fmt.Sprintf("/thumbs/%d.jpg", n),
 			"Cookie: a=b", "Authorization: Basic YTpi", "Range: bytes=0-", "If-Modified-Since: Thu, 01 Jan 1970 00:00:00 GMT",
 			"X-Accel-Redirect: /", "X-Thumbd-Variant: .avif", "Accept: image/webp", "Accept-Encoding: gzip")
 		if resp.Status != 206 || string(resp.Body) != "picture" {
@@ -122,7 +123,7 @@ func TestWhatNginxAsks(t *testing.T) {
 // whatever the server says of retries for its own backends.
 func TestKeptConnectionIsClosed(t *testing.T) {
 	u := &upstream{}
-	r := startUpstream(t, u, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}, HTTP: "proxy_next_upstream off;"})
+	r := startUpstream(t, u, rig.Options{Sites: []rig.Site{kit.Gallery(t, kit.JPGs(t))}, HTTP: "proxy_next_upstream off;"})
 	answer := redirect(r)
 	u.answer = func(c net.Conn, q *http.Request, nth int) {
 		if nth > 1 {
@@ -132,7 +133,7 @@ func TestKeptConnectionIsClosed(t *testing.T) {
 		answer(c, q, nth)
 	}
 	for n := range 10 {
-		if resp := get(t, r, fmt.Sprintf("/thumbs/%d.jpg", n)); resp.Status != 200 {
+		if resp := kit.Get(t, r, fmt.Sprintf("/thumbs/%d.jpg", n)); resp.Status != 200 {
 			t.Errorf("request %d: status %d", n, resp.Status)
 		}
 	}
@@ -149,15 +150,15 @@ func TestNginxStoresNothing(t *testing.T) {
 	u := &upstream{answer: func(c net.Conn, _ *http.Request, _ int) {
 		fmt.Fprint(c, "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\npicture")
 	}}
-	store := folder(t, nil)
-	must(t, os.Chmod(store, 0o777))
+	store := kit.Folder(t, nil)
+	kit.Must(t, os.Chmod(store, 0o777))
 	r := startUpstream(t, u, rig.Options{
-		Sites:  []rig.Site{gallery(t, jpgs(t))},
+		Sites:  []rig.Site{kit.Gallery(t, kit.JPGs(t))},
 		HTTP:   "proxy_store " + store + "/stored;",
 		Server: "location /other/ { proxy_pass http://thumbd; }",
 	})
 	for _, target := range []string{"/thumbs/a.jpg", "/other/a.jpg"} {
-		if resp := get(t, r, target); resp.Status != 200 || string(resp.Body) != "picture" {
+		if resp := kit.Get(t, r, target); resp.Status != 200 || string(resp.Body) != "picture" {
 			t.Errorf("%s: status %d, %q", target, resp.Status, resp.Body)
 		}
 		_, err := os.Lstat(filepath.Join(store, "stored"))

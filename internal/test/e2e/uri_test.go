@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
 
@@ -56,21 +57,21 @@ var spellings = []func(target string) string{
 // Every URI is a miss that publishes the one file that nginx looks for, and
 // then a hit, with thumbd stopped.
 func TestNamesMissAndHit(t *testing.T) {
-	picture, err := os.ReadFile(testdata(t, "originals/tests/orientation/1.jpg"))
+	picture, err := os.ReadFile(kit.Testdata(t, "originals/tests/orientation/1.jpg"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	originals := folder(t, nil)
+	originals := kit.Folder(t, nil)
 	for _, name := range names {
-		put(t, filepath.Join(originals, name), picture)
+		kit.Put(t, filepath.Join(originals, name), picture)
 	}
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, originals)}})
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, originals)}})
 
 	misses := make(map[string][]byte)
 	miss := func(target, uri string) {
 		t.Helper()
-		resp := get(t, r, target)
-		expect(t, resp, 200, "")
+		resp := kit.Get(t, r, target)
+		kit.Expect(t, resp, 200, "")
 		if resp.Status != 200 {
 			return
 		}
@@ -81,35 +82,35 @@ func TestNamesMissAndHit(t *testing.T) {
 		misses[target] = resp.Body
 	}
 	for _, name := range names {
-		uri := signed("/thumbs/", name, "64x64_fit", "jpg")
+		uri := kit.Signed("/thumbs/", name, "64x64_fit", "jpg")
 		miss(rig.Escape(uri), uri)
 	}
 	for i, spell := range spellings {
-		uri := signed("/thumbs/", "plain.jpg", fmt.Sprintf("%dx64_fit", 10+i), "jpg")
+		uri := kit.Signed("/thumbs/", "plain.jpg", fmt.Sprintf("%dx64_fit", 10+i), "jpg")
 		miss(spell(rig.Escape(uri)), uri)
 	}
 	// What needs no escape for nginx may come without one.
 	for _, name := range []string{`"double".jpg`, `back\slash.jpg`, "été à la plage.jpg", "\xff.jpg", "<angle>&amp;.jpg", "🐈.jpg"} {
-		uri := signed("/thumbs/", name, "32x32_fit", "jpg")
+		uri := kit.Signed("/thumbs/", name, "32x32_fit", "jpg")
 		miss(strings.ReplaceAll(uri, " ", "%20"), uri)
 	}
-	stopDaemon(t, r)
+	kit.StopDaemon(t, r)
 	if got := r.Log.Count("rendered"); got != len(misses) || got < 60 {
 		t.Errorf("%d renders of %d thumbnails, want as many and at least 60", got, len(misses))
 	}
 	for target, want := range misses {
-		resp := get(t, r, target)
-		expect(t, resp, 200, "")
+		resp := kit.Get(t, r, target)
+		kit.Expect(t, resp, 200, "")
 		if !bytes.Equal(resp.Body, want) {
 			t.Errorf("%q: hit and miss differ", target)
 		}
 	}
-	noTempFiles(t, r, "gallery")
+	kit.NoTempFiles(t, r, "gallery")
 }
 
 func TestNamesRefused(t *testing.T) {
-	originals := folder(t, map[string]string{"a.jpg": "originals/tests/orientation/1.jpg", ".hidden.jpg": "originals/tests/orientation/1.jpg"})
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, originals)}})
+	originals := kit.Folder(t, map[string]string{"a.jpg": "originals/tests/orientation/1.jpg", ".hidden.jpg": "originals/tests/orientation/1.jpg"})
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, originals)}})
 	for _, tt := range []struct {
 		target string
 		status int
@@ -120,21 +121,21 @@ func TestNamesRefused(t *testing.T) {
 		{"/thumbs/%00.jpg", 400, ""},
 		{"/thumbs/%zz.jpg", 400, ""},
 		{"/thumbs/%2", 400, ""},
-		{target(".hidden.jpg", "10x10_fit", "jpg"), 404, "bad-name"},
-		{target(".thumbd/a", "10x10_fit", "jpg"), 404, "bad-name"},
-		{target("...jpg", "10x10_fit", "jpg"), 404, "bad-name"},
-		{target("a/..b", "10x10_fit", "jpg"), 404, "bad-name"},
-		{target("a//b.jpg", "10x10_fit", "jpg"), 401, "signature"},
-		{target(strings.Repeat("n", 256), "10x10_fit", "jpg"), 404, "bad-name"},
-		{target(strings.Repeat("deep/", 810)+"a.jpg", "10x10_fit", "jpg"), 404, "bad-name"},
-		{target(strings.Repeat("d/", 2040)+"a.jpg", "10x10_fit", "jpg"), 404, "bad-name"},
-		{target("%2e%2e/a.jpg", "10x10_fit", "jpg"), 404, "no-original"},
-		{strings.Replace(target("a.jpg", "10x10_fit", "jpg"), "a.jpg", "a.jpg%23", 1), 401, "signature"},
-		{strings.Replace(target("a.jpg", "10x10_fit", "jpg"), "a.jpg", "a.jpg#/x", 1), 401, "no-signature"},
-		{strings.Replace(target("a.jpg", "10x10_fit", "jpg"), "a.jpg", "a.jpg%3F", 1), 401, "signature"},
+		{kit.Target(".hidden.jpg", "10x10_fit", "jpg"), 404, "bad-name"},
+		{kit.Target(".thumbd/a", "10x10_fit", "jpg"), 404, "bad-name"},
+		{kit.Target("...jpg", "10x10_fit", "jpg"), 404, "bad-name"},
+		{kit.Target("a/..b", "10x10_fit", "jpg"), 404, "bad-name"},
+		{kit.Target("a//b.jpg", "10x10_fit", "jpg"), 401, "signature"},
+		{kit.Target(strings.Repeat("n", 256), "10x10_fit", "jpg"), 404, "bad-name"},
+		{kit.Target(strings.Repeat("deep/", 810)+"a.jpg", "10x10_fit", "jpg"), 404, "bad-name"},
+		{kit.Target(strings.Repeat("d/", 2040)+"a.jpg", "10x10_fit", "jpg"), 404, "bad-name"},
+		{kit.Target("%2e%2e/a.jpg", "10x10_fit", "jpg"), 404, "no-original"},
+		{strings.Replace(kit.Target("a.jpg", "10x10_fit", "jpg"), "a.jpg", "a.jpg%23", 1), 401, "signature"},
+		{strings.Replace(kit.Target("a.jpg", "10x10_fit", "jpg"), "a.jpg", "a.jpg#/x", 1), 401, "no-signature"},
+		{strings.Replace(kit.Target("a.jpg", "10x10_fit", "jpg"), "a.jpg", "a.jpg%3F", 1), 401, "signature"},
 	} {
 		t.Run(fmt.Sprintf("%.60q", tt.target), func(t *testing.T) {
-			expect(t, get(t, r, tt.target), tt.status, tt.reason)
+			kit.Expect(t, kit.Get(t, r, tt.target), tt.status, tt.reason)
 		})
 	}
 	if entries, err := os.ReadDir(r.File("gallery", "/thumbs")); err != nil || len(entries) > 1 {

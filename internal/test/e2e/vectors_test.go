@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
 
@@ -32,7 +33,7 @@ type vector struct{ Original, Ext, Request, Why string }
 
 func readVectors(t *testing.T, name string) vectors {
 	t.Helper()
-	b, err := os.ReadFile(testdata(t, "vectors/"+name))
+	b, err := os.ReadFile(kit.Testdata(t, "vectors/"+name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,13 +55,13 @@ func readVectors(t *testing.T, name string) vectors {
 // originals makes all originals of the vectors.
 func (v vectors) originals(t *testing.T) string {
 	t.Helper()
-	picture, err := os.ReadFile(testdata(t, "originals/tests/orientation/1.jpg"))
+	picture, err := os.ReadFile(kit.Testdata(t, "originals/tests/orientation/1.jpg"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := folder(t, nil)
+	dir := kit.Folder(t, nil)
 	for _, x := range v.Vectors {
-		put(t, filepath.Join(dir, x.Original), picture)
+		kit.Put(t, filepath.Join(dir, x.Original), picture)
 	}
 	return dir
 }
@@ -68,11 +69,11 @@ func (v vectors) originals(t *testing.T) string {
 func (v vectors) check(t *testing.T, r *rig.Rig) {
 	t.Helper()
 	for _, x := range append(v.Vectors, v.Equal...) {
-		if resp := get(t, r, x.Request); resp.Status != 200 {
+		if resp := kit.Get(t, r, x.Request); resp.Status != 200 {
 			t.Errorf("%s %s: status %d, reason %q, want 200", x.Request, x.Why, resp.Status, resp.Header.Get("X-Thumbd-Reason"))
 		}
 	}
-	stopDaemon(t, r)
+	kit.StopDaemon(t, r)
 	if got, most := r.Log.Count("rendered"), len(v.Vectors); got == 0 || got > most {
 		t.Errorf("%d renders of %d thumbnails", got, most)
 	}
@@ -84,7 +85,7 @@ func (v vectors) check(t *testing.T, r *rig.Rig) {
 		if x.Nginx != 0 {
 			want = x.Nginx
 		}
-		resp := get(t, r, x.Request)
+		resp := kit.Get(t, r, x.Request)
 		if asked := resp.Header.Get("X-Thumbd-Reason") != ""; resp.Status != want || asked != (x.Nginx == 0) {
 			t.Errorf("%s: status %d, reason %q, want %d: %s", x.Request, resp.Status, resp.Header.Get("X-Thumbd-Reason"), want, x.Why)
 		}
@@ -102,11 +103,11 @@ func TestVectorsSigned(t *testing.T) {
 			TOML: strings.Replace(preset, "NAME", name, 1),
 		})
 	}
-	v.check(t, start(t, rig.Options{Sites: sites, Server: "location / { try_files $uri @thumbd; }"}))
+	v.check(t, kit.Start(t, rig.Options{Sites: sites, Server: "location / { try_files $uri @thumbd; }"}))
 }
 
 func TestVectorsRestThumbnails(t *testing.T) {
 	v := readVectors(t, "restthumbnails.json")
 	site := rig.Site{Name: "old", Prefix: "/thumbnails/", Scheme: "restthumbnails", Key: v.SecretKey, Originals: v.originals(t)}
-	v.check(t, start(t, rig.Options{Sites: []rig.Site{site}}))
+	v.check(t, kit.Start(t, rig.Options{Sites: []rig.Site{site}}))
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
 
@@ -27,59 +28,59 @@ var sizes = map[string]image.Point{"s": {X: 20, Y: 20}, "s@2x": {X: 40, Y: 40}, 
 func TestWarm(t *testing.T) {
 	for name, running := range map[string]bool{"through the running thumbd": true, "where none runs": false} {
 		t.Run(name, func(t *testing.T) {
-			originals := folder(t, map[string]string{
-				"a.jpg": upright, "d/e/b.JPG": upright, "d/100% ä.jpg": upright, ".hidden/a.jpg": upright, "d/.a.jpg": upright, "a.jpg.bak": upright,
+			originals := kit.Folder(t, map[string]string{
+				"a.jpg": kit.Upright, "d/e/b.JPG": kit.Upright, "d/100% ä.jpg": kit.Upright, ".hidden/a.jpg": kit.Upright, "d/.a.jpg": kit.Upright, "a.jpg.bak": kit.Upright,
 			})
-			put(t, filepath.Join(originals, "notes.txt"), []byte("no picture"))
-			must(t, os.Symlink("a.jpg", filepath.Join(originals, "link.jpg")), os.Symlink("d", filepath.Join(originals, "folder")))
-			r := start(t, rig.Options{Sites: warmSites(t, originals), Stopped: !running})
+			kit.Put(t, filepath.Join(originals, "notes.txt"), []byte("no picture"))
+			kit.Must(t, os.Symlink("a.jpg", filepath.Join(originals, "link.jpg")), os.Symlink("d", filepath.Join(originals, "folder")))
+			r := kit.Start(t, rig.Options{Sites: kit.WarmSites(t, originals), Stopped: !running})
 			names := []string{"a.jpg", "d/100% ä.jpg", "d/e/b.JPG", "link.jpg"}
 
 			var want []string
 			for _, name := range names {
-				want = append(want, warmed(name, "s", "s@2x", "l")...)
+				want = append(want, kit.Warmed(name, "s", "s@2x", "l")...)
 			}
 			slices.Sort(want)
-			warm(t, warmCommand(t, r, running, "gallery"), 0, "gallery: 4 originals, made 24 thumbnails, 0 were there\n")
-			if diff := cmp.Diff(want, thumbnails(t, r, "gallery")); diff != "" {
+			kit.Warm(t, kit.WarmCommand(t, r, running, "gallery"), 0, "gallery: 4 originals, made 24 thumbnails, 0 were there\n")
+			if diff := cmp.Diff(want, kit.Thumbnails(t, r, "gallery")); diff != "" {
 				t.Errorf("published (-want +got):\n%s", diff)
 			}
-			warm(t, warmCommand(t, r, running, "gallery", "--preset", "s", "--preset", "l"), 0, "4 originals, made 0 thumbnails, 16 were there\n")
+			kit.Warm(t, kit.WarmCommand(t, r, running, "gallery", "--preset", "s", "--preset", "l"), 0, "4 originals, made 0 thumbnails, 16 were there\n")
 
 			want = nil
 			for _, name := range names {
 				want = append(want, "/p/s/100/"+name, "/p/s/50/"+name, "/p/s/100/"+name+".webp", "/p/s/50/"+name+".webp")
 			}
 			slices.Sort(want)
-			warm(t, warmCommand(t, r, running, "p"), 0, "p: 4 originals, made 16 thumbnails, 0 were there\n")
-			if diff := cmp.Diff(want, thumbnails(t, r, "p")); diff != "" {
+			kit.Warm(t, kit.WarmCommand(t, r, running, "p"), 0, "p: 4 originals, made 16 thumbnails, 0 were there\n")
+			if diff := cmp.Diff(want, kit.Thumbnails(t, r, "p")); diff != "" {
 				t.Errorf("published (-want +got):\n%s", diff)
 			}
 
 			if running {
-				stopDaemon(t, r)
+				kit.StopDaemon(t, r)
 			}
 			for _, name := range names {
 				for spec, size := range sizes {
-					uri := rig.Escape(signed("/thumbs/", name, spec, "jpg"))
-					picture(t, get(t, r, uri), "jpeg", size.X, size.Y)
-					picture(t, get(t, r, uri, "Accept: image/webp"), "webp", size.X, size.Y)
+					uri := rig.Escape(kit.Signed("/thumbs/", name, spec, "jpg"))
+					kit.Picture(t, kit.Get(t, r, uri), "jpeg", size.X, size.Y)
+					kit.Picture(t, kit.Get(t, r, uri, "Accept: image/webp"), "webp", size.X, size.Y)
 				}
-				picture(t, get(t, r, rig.Escape("/p/s/50/"+name)), "jpeg", 10, 10)
+				kit.Picture(t, kit.Get(t, r, rig.Escape("/p/s/50/"+name)), "jpeg", 10, 10)
 			}
-			noTempFiles(t, r, "gallery")
+			kit.NoTempFiles(t, r, "gallery")
 		})
 	}
 }
 
 // What is to be made can be said.
 func TestWarmSelection(t *testing.T) {
-	originals := folder(t, map[string]string{"a.jpg": upright, "d/b.jpg": upright, "old.jpg": upright})
+	originals := kit.Folder(t, map[string]string{"a.jpg": kit.Upright, "d/b.jpg": kit.Upright, "old.jpg": kit.Upright})
 	long := time.Now().Add(-48 * time.Hour)
-	must(t, os.Chtimes(filepath.Join(originals, "old.jpg"), long, long))
-	r := start(t, rig.Options{Sites: warmSites(t, originals)})
+	kit.Must(t, os.Chtimes(filepath.Join(originals, "old.jpg"), long, long))
+	r := kit.Start(t, rig.Options{Sites: kit.WarmSites(t, originals)})
 	list := filepath.Join(r.Dir, "list")
-	must(t, os.WriteFile(list, []byte("d/b.jpg\n\n./a.jpg\n"+originals+"/old.jpg"), 0o644))
+	kit.Must(t, os.WriteFile(list, []byte("d/b.jpg\n\n./a.jpg\n"+originals+"/old.jpg"), 0o644))
 	none := []string{}
 	for _, tt := range []struct {
 		args []string
@@ -89,15 +90,15 @@ func TestWarmSelection(t *testing.T) {
 		want []string
 	}{
 		{[]string{"gallery", "--from", list, "--preset", "s"}, "", 0, "3 originals, made 6 thumbnails",
-			slices.Concat(warmed("a.jpg", "s"), warmed("d/b.jpg", "s"), warmed("old.jpg", "s"))},
+			slices.Concat(kit.Warmed("a.jpg", "s"), kit.Warmed("d/b.jpg", "s"), kit.Warmed("old.jpg", "s"))},
 		{[]string{"gallery", "--from", list, "--preset", "s", "--since", "1d"}, "", 0, "made 4 thumbnails, 0 were there, left out 1 older originals",
-			slices.Concat(warmed("a.jpg", "s"), warmed("d/b.jpg", "s"))},
+			slices.Concat(kit.Warmed("a.jpg", "s"), kit.Warmed("d/b.jpg", "s"))},
 		{[]string{"gallery", "--preset", "l", "--since", time.Now().Add(-time.Hour).Format(time.RFC3339)}, "", 0, "2 originals, made 4 thumbnails",
-			slices.Concat(warmed("a.jpg", "l"), warmed("d/b.jpg", "l"))},
+			slices.Concat(kit.Warmed("a.jpg", "l"), kit.Warmed("d/b.jpg", "l"))},
 		{[]string{"gallery", "--from", "-", "--spec", "20x20_crop_q=70_blur=2", "--spec", "x30_fit"}, "a.jpg\n", 0, "made 4 thumbnails",
-			warmed("a.jpg", "20x20_crop_blur=2_q=70", "x30_fit")},
+			kit.Warmed("a.jpg", "20x20_crop_blur=2_q=70", "x30_fit")},
 		{[]string{"gallery", "--from", "-", "--preset", "s", "--format", "png", "--format", "avif"}, "a.jpg\n", 0, "made 3 thumbnails",
-			[]string{signed("/thumbs/", "a.jpg", "s", "png"), signed("/thumbs/", "a.jpg", "s", "png") + ".webp", signed("/thumbs/", "a.jpg", "s", "avif")}},
+			[]string{kit.Signed("/thumbs/", "a.jpg", "s", "png"), kit.Signed("/thumbs/", "a.jpg", "s", "png") + ".webp", kit.Signed("/thumbs/", "a.jpg", "s", "avif")}},
 		{[]string{"p", "--preset", "s/50", "--format", "webp", "--from", "-"}, "d/b.jpg\n", 0, "made 1 thumbnails", []string{"/p/s/50/d/b.jpg.webp"}},
 		{[]string{"gallery", "--from", "-"}, "none.jpg\n", 1, "6 failed (6 no-original)", none},
 		{[]string{"gallery", "--from", "-"}, "../a.jpg\n", 1, "1 failed (1 bad-name)", none},
@@ -113,19 +114,19 @@ func TestWarmSelection(t *testing.T) {
 		{[]string{"gallery", "--from", list + "s"}, "", 2, "no such file", none},
 		{[]string{"gallery", "p"}, "", 2, "accepts 1 arg", none},
 	} {
-		cmd := warmCommand(t, r, true, tt.args...)
+		cmd := kit.WarmCommand(t, r, true, tt.args...)
 		cmd.Stdin = strings.NewReader(tt.in)
-		warm(t, cmd, tt.code, tt.say)
-		got := append(thumbnails(t, r, "gallery"), thumbnails(t, r, "p")...)
+		kit.Warm(t, cmd, tt.code, tt.say)
+		got := append(kit.Thumbnails(t, r, "gallery"), kit.Thumbnails(t, r, "p")...)
 		slices.Sort(tt.want)
 		if diff := cmp.Diff(tt.want, got); diff != "" {
 			t.Errorf("%v: published (-want +got):\n%s", tt.args, diff)
 		}
 		for site, folders := range map[string]string{"gallery": "/thumbs/*", "p": "/p/*"} {
 			all, err := filepath.Glob(r.File(site, folders))
-			must(t, err)
+			kit.Must(t, err)
 			for _, path := range all {
-				must(t, os.RemoveAll(path))
+				kit.Must(t, os.RemoveAll(path))
 			}
 		}
 	}
@@ -133,50 +134,50 @@ func TestWarmSelection(t *testing.T) {
 
 // What can't be made is told with why, and the rest is made.
 func TestWarmFailures(t *testing.T) {
-	originals := folder(t, map[string]string{"a.jpg": upright, "d/b.jpg": upright})
-	whole, err := os.ReadFile(testdata(t, upright))
-	must(t, err)
-	put(t, filepath.Join(originals, "cut.jpg"), whole[:len(whole)/2])
-	put(t, filepath.Join(originals, "d/text.png"), []byte("no picture"))
-	must(t, os.Mkdir(filepath.Join(originals, "lost+found"), 0))
-	r := start(t, rig.Options{Programs: publicPrograms(t), Sites: warmSites(t, originals), Nobody: true})
+	originals := kit.Folder(t, map[string]string{"a.jpg": kit.Upright, "d/b.jpg": kit.Upright})
+	whole, err := os.ReadFile(kit.Testdata(t, kit.Upright))
+	kit.Must(t, err)
+	kit.Put(t, filepath.Join(originals, "cut.jpg"), whole[:len(whole)/2])
+	kit.Put(t, filepath.Join(originals, "d/text.png"), []byte("no picture"))
+	kit.Must(t, os.Mkdir(filepath.Join(originals, "lost+found"), 0))
+	r := kit.Start(t, rig.Options{Programs: kit.PublicPrograms(t), Sites: kit.WarmSites(t, originals), Nobody: true})
 	words := []string{
 		"gallery: 4 originals, made 12 thumbnails, 0 were there, 12 failed (6 damaged, 6 unsupported)\n",
 		`"cut.jpg": damaged (6 thumbnails)`, `"d/text.png": unsupported (6 thumbnails)`,
 		"12 thumbnails could not be made",
 		"1 folders of originals could not be read",
 	}
-	warm(t, warmCommand(t, r, true, "gallery"), 1, words...)
-	stopDaemon(t, r)
+	kit.Warm(t, kit.WarmCommand(t, r, true, "gallery"), 1, words...)
+	kit.StopDaemon(t, r)
 	if n := r.Log.Count("a folder of originals is left out", "lost+found", "permission denied"); n != 1 {
 		t.Errorf("%d lines of a folder that can't be read, want 1", n)
 	}
-	if got := len(thumbnails(t, r, "gallery")); got != 12 {
+	if got := len(kit.Thumbnails(t, r, "gallery")); got != 12 {
 		t.Errorf("%d thumbnails, want 12", got)
 	}
 }
 
 // Nobody can list the originals at a URL, but they can be named.
 func TestWarmRemoteOriginals(t *testing.T) {
-	_, url := startOrigin(t, "")
-	toml, _ := daemonWithSpool(t)
-	site := remote("away", url, "[site.away.preset.s]\nsize = \"20x20\"\nmethod = \"crop\"\ndpr = [2, 3]")
-	r := start(t, rig.Options{TOML: toml, Sites: []rig.Site{site}})
-	warm(t, warmCommand(t, r, true, "away"), 2, "where nobody can list them")
-	cmd := warmCommand(t, r, true, "away", "--from", "-")
+	_, url := kit.StartOrigin(t, "")
+	toml, _ := kit.DaemonWithSpool(t)
+	site := kit.Remote("away", url, "[site.away.preset.s]\nsize = \"20x20\"\nmethod = \"crop\"\ndpr = [2, 3]")
+	r := kit.Start(t, rig.Options{TOML: toml, Sites: []rig.Site{site}})
+	kit.Warm(t, kit.WarmCommand(t, r, true, "away"), 2, "where nobody can list them")
+	cmd := kit.WarmCommand(t, r, true, "away", "--from", "-")
 	cmd.Stdin = strings.NewReader("photos/dogs.jpg\nphotos/none.jpg\n")
-	warm(t, cmd, 1, "made 3 thumbnails, 0 were there, 3 failed (3 no-original)")
-	cmd = warmCommand(t, r, true, "away", "--since", "1d", "--from", "-")
+	kit.Warm(t, cmd, 1, "made 3 thumbnails, 0 were there, 3 failed (3 no-original)")
+	cmd = kit.WarmCommand(t, r, true, "away", "--since", "1d", "--from", "-")
 	cmd.Stdin = strings.NewReader("photos/dogs.jpg\n")
-	warm(t, cmd, 2, "not known before they are fetched")
+	kit.Warm(t, cmd, 2, "not known before they are fetched")
 }
 
 // On a terminal there is a bar.
 func TestWarmOnATerminal(t *testing.T) {
-	needPrograms(t, "script")
-	originals, _ := many(t, 20)
-	r := start(t, rig.Options{Sites: warmSites(t, originals)})
-	cmd := warmCommand(t, r, true, "gallery")
+	kit.NeedPrograms(t, "script")
+	originals, _ := kit.Many(t, 20)
+	r := kit.Start(t, rig.Options{Sites: kit.WarmSites(t, originals)})
+	cmd := kit.WarmCommand(t, r, true, "gallery")
 	script := exec.CommandContext(t.Context(), "script", "-qec", "stty cols 100; "+strings.Join(quoted(cmd.Args), " "), "/dev/null")
 	out, err := script.CombinedOutput()
 	if err != nil || !bytes.Contains(out, []byte("█")) || !bytes.Contains(out, []byte("/20, ")) || !bytes.Contains(out, []byte("originals/s) [")) {

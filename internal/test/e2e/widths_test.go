@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
 
@@ -24,7 +25,7 @@ method = "crop"
 widths = [7, 20]
 formats = ["webp"]
 `
-	g, p := gallery(t, originals), rig.Site{Name: "p", Prefix: "/p/", Scheme: "preset", Originals: originals}
+	g, p := kit.Gallery(t, originals), rig.Site{Name: "p", Prefix: "/p/", Scheme: "preset", Originals: originals}
 	g.TOML, p.TOML = fmt.Sprintf(text, "gallery"), fmt.Sprintf(text, "p")
 	return []rig.Site{g, p}
 }
@@ -32,13 +33,13 @@ formats = ["webp"]
 // The widths of a preset are made together in all its formats, in their exact size,
 // and a purge and a changed configuration know them.
 func TestWidths(t *testing.T) {
-	originals := folder(t, map[string]string{"a.jpg": upright})
-	r := start(t, rig.Options{Sites: widthSites(t, originals)})
+	originals := kit.Folder(t, map[string]string{"a.jpg": kit.Upright})
+	r := kit.Start(t, rig.Options{Sites: widthSites(t, originals)})
 	sizes := map[string]image.Point{"hero": {X: 40, Y: 30}, "hero-20w": {X: 20, Y: 15}, "hero-7w": {X: 7, Y: 5}}
 	for _, site := range []string{"gallery", "p"} {
 		uri := func(preset, ext string) string {
 			if site == "gallery" {
-				return signed("/thumbs/", "a.jpg", preset, ext)
+				return kit.Signed("/thumbs/", "a.jpg", preset, ext)
 			}
 			if ext != "jpg" {
 				return "/p/" + preset + "/a.jpg." + ext
@@ -47,26 +48,26 @@ func TestWidths(t *testing.T) {
 		}
 		ladder := []string{uri("hero-7w", "jpg"), uri("hero-7w", "webp"), uri("hero-20w", "jpg"), uri("hero-20w", "webp")}
 		slices.Sort(ladder)
-		picture(t, get(t, r, uri("hero-20w", "webp")), "webp", 20, 15)
+		kit.Picture(t, kit.Get(t, r, uri("hero-20w", "webp")), "webp", 20, 15)
 		awaitPublished(t, r, site, ladder)
-		warm(t, warmCommand(t, r, true, site), 0, "1 originals, made 2 thumbnails, 4 were there\n")
-		warm(t, warmCommand(t, r, true, site, "--preset", "hero-*", "--preset", "hero"), 0, "made 0 thumbnails, 6 were there\n")
+		kit.Warm(t, kit.WarmCommand(t, r, true, site), 0, "1 originals, made 2 thumbnails, 4 were there\n")
+		kit.Warm(t, kit.WarmCommand(t, r, true, site, "--preset", "hero-*", "--preset", "hero"), 0, "made 0 thumbnails, 6 were there\n")
 		for preset, size := range sizes {
-			picture(t, get(t, r, uri(preset, "jpg")), "jpeg", size.X, size.Y)
-			picture(t, get(t, r, uri(preset, "webp")), "webp", size.X, size.Y)
+			kit.Picture(t, kit.Get(t, r, uri(preset, "jpg")), "jpeg", size.X, size.Y)
+			kit.Picture(t, kit.Get(t, r, uri(preset, "webp")), "webp", size.X, size.Y)
 		}
-		expect(t, get(t, r, uri("hero-30w", "jpg")), 404, "unknown-preset")
+		kit.Expect(t, kit.Get(t, r, uri("hero-30w", "jpg")), 404, "unknown-preset")
 		for _, args := range [][]string{{site, "a.jpg"}, {site, "--preset", "hero"}} {
-			if out, err := thumbd(t, append([]string{"purge", "--admin", r.AdminPath()}, args...)...); err != nil {
+			if out, err := kit.Thumbd(t, append([]string{"purge", "--admin", r.AdminPath()}, args...)...); err != nil {
 				t.Fatalf("purge %v: %v: %s", args, err, out)
 			}
 			awaitPublished(t, r, site, []string{})
-			warm(t, warmCommand(t, r, true, site), 0, "made 6 thumbnails")
+			kit.Warm(t, kit.WarmCommand(t, r, true, site), 0, "made 6 thumbnails")
 		}
 	}
-	reload(t, r, replacing("widths = [7, 20]", "widths = [20]")(configuration(t, r)))
+	kit.Reload(t, r, replacing("widths = [7, 20]", "widths = [20]")(kit.Configuration(t, r)))
 	for _, site := range []string{"gallery", "p"} {
-		if got := thumbnails(t, r, site); len(got) != 4 {
+		if got := kit.Thumbnails(t, r, site); len(got) != 4 {
 			t.Errorf("%s, a width less: %v", site, got)
 		}
 	}
@@ -76,8 +77,8 @@ func TestWidths(t *testing.T) {
 func awaitPublished(t *testing.T, r *rig.Rig, site string, want []string) {
 	t.Helper()
 	var diff string
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
-		if diff = cmp.Diff(want, thumbnails(t, r, site)); diff == "" {
+	for deadline := time.Now().Add(kit.Patience); time.Now().Before(deadline); {
+		if diff = cmp.Diff(want, kit.Thumbnails(t, r, site)); diff == "" {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)

@@ -15,6 +15,7 @@ import (
 
 	"thumbd/internal/config"
 	"thumbd/internal/doctor"
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 	"thumbd/internal/thumb"
 )
@@ -52,8 +53,8 @@ func wordpressSite(originals string, scheme thumb.Scheme) rig.Options {
 // of it that WordPress has made.
 func wordpressTree(t *testing.T) string {
 	t.Helper()
-	dir := folder(t, map[string]string{"2024/dogs.jpg": "originals/photos/dogs.jpg", "2024/text.jpg": "refused/text.jpg"})
-	put(t, filepath.Join(dir, "2024/dogs-150x150.jpg"), []byte("made by WordPress"))
+	dir := kit.Folder(t, map[string]string{"2024/dogs.jpg": "originals/photos/dogs.jpg", "2024/text.jpg": "refused/text.jpg"})
+	kit.Put(t, filepath.Join(dir, "2024/dogs-150x150.jpg"), []byte("made by WordPress"))
 	return dir
 }
 
@@ -63,17 +64,17 @@ const wpUploads = "/wp-content/uploads/"
 // exists.
 func TestWordPressSizes(t *testing.T) {
 	var big bytes.Buffer
-	must(t, png.Encode(&big, image.NewGray(image.Rect(0, 0, 2600, 2600))))
+	kit.Must(t, png.Encode(&big, image.NewGray(image.Rect(0, 0, 2600, 2600))))
 	for _, scheme := range []thumb.Scheme{thumb.PresetScheme, thumb.InPlace} {
 		t.Run(scheme.String(), func(t *testing.T) {
 			dir := wordpressTree(t)
-			put(t, filepath.Join(dir, "big.png"), big.Bytes())
-			r := start(t, wordpressSite(dir, scheme))
-			picture(t, get(t, r, wpUploads+"2024/dogs-200x300.jpg?ver=6.1"), "jpeg", 200, 300)
-			picture(t, get(t, r, wpUploads+"2024/dogs-682x1024.jpg"), "jpeg", 682, 1024)
-			picture(t, get(t, r, wpUploads+"big-150x150.png"), "png", 150, 150)
-			picture(t, get(t, r, wpUploads+"big-scaled.png"), "png", 2560, 2560)
-			made := get(t, r, wpUploads+"2024/dogs-150x150.jpg")
+			kit.Put(t, filepath.Join(dir, "big.png"), big.Bytes())
+			r := kit.Start(t, wordpressSite(dir, scheme))
+			kit.Picture(t, kit.Get(t, r, wpUploads+"2024/dogs-200x300.jpg?ver=6.1"), "jpeg", 200, 300)
+			kit.Picture(t, kit.Get(t, r, wpUploads+"2024/dogs-682x1024.jpg"), "jpeg", 682, 1024)
+			kit.Picture(t, kit.Get(t, r, wpUploads+"big-150x150.png"), "png", 150, 150)
+			kit.Picture(t, kit.Get(t, r, wpUploads+"big-scaled.png"), "png", 2560, 2560)
+			made := kit.Get(t, r, wpUploads+"2024/dogs-150x150.jpg")
 			if string(made.Body) != "made by WordPress" {
 				t.Errorf("%d, %d bytes", made.Status, len(made.Body))
 			}
@@ -82,18 +83,18 @@ func TestWordPressSizes(t *testing.T) {
 				"2024/none-200x300.jpg", "2024/dogs-200x300.png", "2024/dogs.jpg-200x300", "none.jpg", "2024/dogs-200x300.jpg.webp",
 			} {
 				for _, accept := range []string{"Accept: */*", acceptAVIF} {
-					if got := get(t, r, wpUploads+name, accept); got.Status != 404 {
+					if got := kit.Get(t, r, wpUploads+name, accept); got.Status != 404 {
 						t.Errorf("%s %s: %d", name, accept, got.Status)
 					}
 				}
 			}
-			if got := get(t, r, wpUploads+"2024/text-200x300.jpg"); got.Status != 415 && scheme == thumb.PresetScheme || got.Status == 200 {
+			if got := kit.Get(t, r, wpUploads+"2024/text-200x300.jpg"); got.Status != 415 && scheme == thumb.PresetScheme || got.Status == 200 {
 				t.Errorf("a size of a text: %d", got.Status)
 			}
-			stopDaemon(t, r)
-			must(t, r.CloseSocket())
-			picture(t, get(t, r, wpUploads+"2024/dogs-200x300.jpg"), "jpeg", 200, 300)
-			picture(t, get(t, r, wpUploads+"2024/dogs.jpg"), "jpeg", 1600, 1065)
+			kit.StopDaemon(t, r)
+			kit.Must(t, r.CloseSocket())
+			kit.Picture(t, kit.Get(t, r, wpUploads+"2024/dogs-200x300.jpg"), "jpeg", 200, 300)
+			kit.Picture(t, kit.Get(t, r, wpUploads+"2024/dogs.jpg"), "jpeg", 1600, 1065)
 		})
 	}
 }
@@ -101,11 +102,11 @@ func TestWordPressSizes(t *testing.T) {
 // Of 600 sizes that the boxes of presets allow, only the right one is rendered, and the
 // original is measured once: two jobs.
 func TestWordPressInventedSizes(t *testing.T) {
-	r := start(t, wordpressSite(wordpressTree(t), thumb.PresetScheme))
+	r := kit.Start(t, wordpressSite(wordpressTree(t), thumb.PresetScheme))
 	found := 0
 	for i := 1; i <= 300; i++ {
 		for _, size := range []string{fmt.Sprintf("%dx300", i), fmt.Sprintf("300x%d", i)} {
-			if get(t, r, wpUploads+"2024/dogs-"+size+".jpg").Status == 200 {
+			if kit.Get(t, r, wpUploads+"2024/dogs-"+size+".jpg").Status == 200 {
 				found++
 			}
 		}
@@ -123,7 +124,7 @@ func TestWordPressInventedSizes(t *testing.T) {
 	if err != nil || found != 1 || !slices.Equal(files, []string{"dogs-200x300.jpg"}) {
 		t.Errorf("%d were found, the tree has %q: %v", found, files, err)
 	}
-	metrics := do(t, r, rig.Request{Target: "/metrics", Admin: true}).Body
+	metrics := kit.Do(t, r, rig.Request{Target: "/metrics", Admin: true}).Body
 	if !bytes.Contains(metrics, []byte("\nthumbd_render_seconds_count{format=\"jpg\"} 2\n")) {
 		t.Errorf("not two jobs for 600 sizes:\n%s", metrics)
 	}
@@ -141,25 +142,25 @@ func TestWordPressWarm(t *testing.T) {
 	} {
 		t.Run(scheme.String(), func(t *testing.T) {
 			const small = "originals/tests/orientation/1.jpg"
-			dir := folder(t, map[string]string{"2024/dogs.jpg": "originals/photos/dogs.jpg", "2024/dogs-150x150.jpg": small})
+			dir := kit.Folder(t, map[string]string{"2024/dogs.jpg": "originals/photos/dogs.jpg", "2024/dogs-150x150.jpg": small})
 			o := wordpressSite(dir, scheme)
 			if scheme == thumb.InPlace {
 				o.Sites[0].TOML = strings.Replace(o.Sites[0].TOML, "[site.wp.preset", "[site.wp.inplace]\nmax_width = 400\n[site.wp.preset", 1)
 			}
-			r := start(t, o)
+			r := kit.Start(t, o)
 			if scheme == thumb.PresetScheme {
-				warm(t, warmCommand(t, r, true, "wp", "--preset", "medium"), 0, "made 1 thumbnails")
-				warm(t, warmCommand(t, r, true, "wp", "--spec", "9x9_fit"), 2, "sizes are those of presets")
+				kit.Warm(t, kit.WarmCommand(t, r, true, "wp", "--preset", "medium"), 0, "made 1 thumbnails")
+				kit.Warm(t, kit.WarmCommand(t, r, true, "wp", "--spec", "9x9_fit"), 2, "sizes are those of presets")
 			}
-			warm(t, warmCommand(t, r, true, "wp"), 0, "2 originals")
+			kit.Warm(t, kit.WarmCommand(t, r, true, "wp"), 0, "2 originals")
 			for i := range want {
 				want[i] = wpUploads + "2024/" + strings.TrimPrefix(want[i], wpUploads+"2024/")
 			}
-			if got := thumbnails(t, r, "wp"); !slices.Equal(got, want) {
+			if got := kit.Thumbnails(t, r, "wp"); !slices.Equal(got, want) {
 				t.Errorf("got %q, want %q", got, want)
 			}
-			warm(t, warmCommand(t, r, true, "wp"), 0, "made 0 thumbnails")
-			picture(t, get(t, r, wpUploads+"2024/dogs-200x300.jpg"), "jpeg", 200, 300)
+			kit.Warm(t, kit.WarmCommand(t, r, true, "wp"), 0, "made 0 thumbnails")
+			kit.Picture(t, kit.Get(t, r, wpUploads+"2024/dogs-200x300.jpg"), "jpeg", 200, 300)
 		})
 	}
 }
@@ -168,35 +169,35 @@ func TestWordPressWarm(t *testing.T) {
 // with it.
 func TestWordPressInPlace(t *testing.T) {
 	dir := wordpressTree(t)
-	r := start(t, wordpressSite(dir, thumb.InPlace))
-	waitLog(t, r, 1, "reconciled")
+	r := kit.Start(t, wordpressSite(dir, thumb.InPlace))
+	kit.WaitLog(t, r, 1, "reconciled")
 	const size = wpUploads + "2024/dogs-200x300.jpg"
-	first := get(t, r, size, acceptAVIF)
-	picture(t, first, "jpeg", 200, 300)
+	first := kit.Get(t, r, size, acceptAVIF)
+	kit.Picture(t, first, "jpeg", 200, 300)
 	if !slices.Equal(first.Header["Cache-Control"], []string{"no-cache"}) || first.Header.Get("Vary") != "Accept" {
 		t.Errorf("first answer: %v", first.Header)
 	}
-	waitLog(t, r, 1, "msg=rendered", "dogs-200x300.jpg.avif", "format=avif")
-	waitLog(t, r, 1, "msg=rendered", "dogs-200x300.jpg.webp", "format=webp")
-	picture(t, get(t, r, size, acceptWebP), "webp", 200, 300)
-	if got := get(t, r, size, acceptAVIF); got.Header.Get("Content-Type") != "image/avif" {
+	kit.WaitLog(t, r, 1, "msg=rendered", "dogs-200x300.jpg.avif", "format=avif")
+	kit.WaitLog(t, r, 1, "msg=rendered", "dogs-200x300.jpg.webp", "format=webp")
+	kit.Picture(t, kit.Get(t, r, size, acceptWebP), "webp", 200, 300)
+	if got := kit.Get(t, r, size, acceptAVIF); got.Header.Get("Content-Type") != "image/avif" {
 		t.Errorf("second answer: %v", got.Header)
 	}
-	picture(t, get(t, r, size), "jpeg", 200, 300)
+	kit.Picture(t, kit.Get(t, r, size), "jpeg", 200, 300)
 	// The original itself has variants, and so has a size that is a file.
-	get(t, r, wpUploads+"2024/dogs.jpg", acceptWebP)
-	waitLog(t, r, 1, "msg=rendered", "2024/dogs.jpg.webp")
-	picture(t, get(t, r, wpUploads+"2024/dogs.jpg", acceptWebP), "webp", 1065, 1600)
+	kit.Get(t, r, wpUploads+"2024/dogs.jpg", acceptWebP)
+	kit.WaitLog(t, r, 1, "msg=rendered", "2024/dogs.jpg.webp")
+	kit.Picture(t, kit.Get(t, r, wpUploads+"2024/dogs.jpg", acceptWebP), "webp", 1065, 1600)
 	tree := r.Root("wp") + wpUploads + "2024/"
-	must(t, os.Remove(tree+"dogs-200x300.jpg.avif"))
-	before := get(t, r, size)
+	kit.Must(t, os.Remove(tree+"dogs-200x300.jpg.avif"))
+	before := kit.Get(t, r, size)
 
 	// A replaced original has no size any more from the moment that watch sees it.
 	data := drawing(t, 900)
-	put(t, filepath.Join(dir, "2024/.new"), data)
-	must(t, os.Rename(filepath.Join(dir, "2024/.new"), filepath.Join(dir, "2024/dogs.jpg")))
-	for get(t, r, size).Status != 404 {
-		must(t, t.Context().Err())
+	kit.Put(t, filepath.Join(dir, "2024/.new"), data)
+	kit.Must(t, os.Rename(filepath.Join(dir, "2024/.new"), filepath.Join(dir, "2024/dogs.jpg")))
+	for kit.Get(t, r, size).Status != 404 {
+		kit.Must(t, t.Context().Err())
 	}
 	for _, name := range []string{"dogs-200x300.jpg", "dogs-200x300.jpg.webp", "dogs.jpg.webp"} {
 		if _, err := os.Stat(tree + name); !os.IsNotExist(err) {
@@ -206,5 +207,5 @@ func TestWordPressInPlace(t *testing.T) {
 	if bytes.Equal(before.Body, data) {
 		t.Error("the size is the original")
 	}
-	picture(t, get(t, r, wpUploads+"2024/dogs-300x300.jpg"), "jpeg", 300, 300)
+	kit.Picture(t, kit.Get(t, r, wpUploads+"2024/dogs-300x300.jpg"), "jpeg", 300, 300)
 }

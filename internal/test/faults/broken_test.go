@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
 
@@ -26,17 +27,17 @@ const (
 
 func TestStartWithABadConfiguration(t *testing.T) {
 	t.Parallel()
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}, Stopped: true})
-	good := configuration(t, r)
-	configure(t, r, broken+good)
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, kit.JPGs(t))}, Stopped: true})
+	good := kit.Configuration(t, r)
+	kit.Configure(t, r, broken+good)
 	if err := r.StartDaemon(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	waitNotified(t, r, 1, waits)
-	waitLog(t, r, 1, "ERROR", "thumbd.toml:1: unknown: ")
-	thumbnail := target("a.jpg", "20x20_crop", "jpg")
-	for _, resp := range []rig.Response{get(t, r, thumbnail), get(t, r, "/thumbs/nonsense")} {
-		expect(t, resp, 503, "configuration")
+	kit.WaitNotified(t, r, 1, waits)
+	kit.WaitLog(t, r, 1, "ERROR", "thumbd.toml:1: unknown: ")
+	thumbnail := kit.Target("a.jpg", "20x20_crop", "jpg")
+	for _, resp := range []rig.Response{kit.Get(t, r, thumbnail), kit.Get(t, r, "/thumbs/nonsense")} {
+		kit.Expect(t, resp, 503, "configuration")
 		if resp.Header.Get("Retry-After") == "" {
 			t.Error("no Retry-After")
 		}
@@ -44,12 +45,12 @@ func TestStartWithABadConfiguration(t *testing.T) {
 	if got := health(t, r); got.Status != 503 || !bytes.Contains(got.Body, []byte("configuration")) {
 		t.Errorf("health: %d %q", got.Status, got.Body)
 	}
-	reload(t, r, broken+good)
-	expect(t, get(t, r, thumbnail), 503, "configuration")
+	kit.Reload(t, r, broken+good)
+	kit.Expect(t, kit.Get(t, r, thumbnail), 503, "configuration")
 
-	reload(t, r, good)
-	waitNotified(t, r, 1, mended)
-	picture(t, get(t, r, thumbnail), "jpeg", 20, 20)
+	kit.Reload(t, r, good)
+	kit.WaitNotified(t, r, 1, mended)
+	kit.Picture(t, kit.Get(t, r, thumbnail), "jpeg", 20, 20)
 	if got := health(t, r); got.Status != 200 {
 		t.Errorf("health: %d %q", got.Status, got.Body)
 	}
@@ -58,22 +59,22 @@ func TestStartWithABadConfiguration(t *testing.T) {
 // health asks thumbd for its health.
 func health(t *testing.T, r *rig.Rig) rig.Response {
 	t.Helper()
-	return do(t, r, rig.Request{Target: "/_thumbd/health", Direct: true})
+	return kit.Do(t, r, rig.Request{Target: "/_thumbd/health", Direct: true})
 }
 
 // A thumbd with a socket of its own has nobody to keep the socket for.
 func TestListenWithABadConfiguration(t *testing.T) {
 	t.Parallel()
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}, Stopped: true})
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, kit.JPGs(t))}, Stopped: true})
 	// nginx is up before it is told to stop.
-	get(t, r, "/")
-	configure(t, r, broken+configuration(t, r))
+	kit.Get(t, r, "/")
+	kit.Configure(t, r, broken+kit.Configuration(t, r))
 	socket := filepath.Join(r.Dir, "own.sock")
-	p, err := programs()
+	p, err := kit.Programs()
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.CommandContext(t.Context(), p.Thumbd, "serve", "-c", configFile(r), "--listen", socket).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), p.Thumbd, "serve", "-c", kit.ConfigFile(r), "--listen", socket).CombinedOutput()
 	exit, ok := errors.AsType[*exec.ExitError](err)
 	if !ok || exit.ExitCode() != 2 || !bytes.Contains(out, []byte("thumbd.toml:1: unknown: ")) {
 		t.Errorf("%v, want exit status 2\n%s", err, out)
@@ -87,22 +88,22 @@ func TestListenWithABadConfiguration(t *testing.T) {
 func TestWorkerProgramComesLater(t *testing.T) {
 	t.Parallel()
 	program := filepath.Join(t.TempDir(), "render")
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}, Env: []string{"THUMBD_RENDER=" + program}})
-	waitLog(t, r, 1, "ERROR", "not loaded", program)
-	thumbnail := target("a.jpg", "20x20_crop", "jpg")
-	expect(t, get(t, r, thumbnail), 503, "no-worker")
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, kit.JPGs(t))}, Env: []string{"THUMBD_RENDER=" + program}})
+	kit.WaitLog(t, r, 1, "ERROR", "not loaded", program)
+	thumbnail := kit.Target("a.jpg", "20x20_crop", "jpg")
+	kit.Expect(t, kit.Get(t, r, thumbnail), 503, "no-worker")
 	if got := health(t, r); got.Status != 503 {
 		t.Errorf("health: %d %q", got.Status, got.Body)
 	}
-	installWorker(t, program, sound)
-	waitNotified(t, r, 1, mended)
-	picture(t, get(t, r, thumbnail), "jpeg", 20, 20)
+	installWorker(t, program, kit.Sound)
+	kit.WaitNotified(t, r, 1, mended)
+	kit.Picture(t, kit.Get(t, r, thumbnail), "jpeg", 20, 20)
 }
 
 // installWorker puts a worker at path.
 func installWorker(t *testing.T, path, fault string) {
 	t.Helper()
-	worker := strings.TrimPrefix(faulty(t, fault, "")[0], "THUMBD_RENDER=")
+	worker := strings.TrimPrefix(kit.Faulty(t, fault, "")[0], "THUMBD_RENDER=")
 	if err := os.Symlink(worker, path); err != nil {
 		t.Fatal(err)
 	}
@@ -112,13 +113,13 @@ func installWorker(t *testing.T, path, fault string) {
 func TestWorkerProgramGoesAndComesBack(t *testing.T) {
 	t.Parallel()
 	program := filepath.Join(t.TempDir(), "render")
-	installWorker(t, program, sound)
-	r := start(t, rig.Options{
-		Sites: []rig.Site{gallery(t, jpgs(t))},
+	installWorker(t, program, kit.Sound)
+	r := kit.Start(t, rig.Options{
+		Sites: []rig.Site{kit.Gallery(t, kit.JPGs(t))},
 		TOML:  "[daemon]\nworkers = 1",
 		Env:   []string{"THUMBD_RENDER=" + program},
 	})
-	picture(t, get(t, r, target("a.jpg", "20x20_crop", "jpg")), "jpeg", 20, 20)
+	kit.Picture(t, kit.Get(t, r, kit.Target("a.jpg", "20x20_crop", "jpg")), "jpeg", 20, 20)
 	if err := os.Remove(program); err != nil {
 		t.Fatal(err)
 	}
@@ -130,13 +131,13 @@ func TestWorkerProgramGoesAndComesBack(t *testing.T) {
 	}
 	for health(t, r).Status != 503 {
 	}
-	waiting := ask(t.Context(), r, target("b.jpg", "20x20_crop", "jpg"))
-	installWorker(t, program, sound)
+	waiting := kit.Ask(t.Context(), r, kit.Target("b.jpg", "20x20_crop", "jpg"))
+	installWorker(t, program, kit.Sound)
 	got := <-waiting
 	if got.Err != nil {
 		t.Fatal(got.Err)
 	}
-	picture(t, got.Response, "jpeg", 20, 20)
+	kit.Picture(t, got.Response, "jpeg", 20, 20)
 	if got := health(t, r); got.Status != 200 {
 		t.Errorf("health: %d %q", got.Status, got.Body)
 	}

@@ -12,15 +12,16 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
 
 // newExt4 returns a file with an empty ext4 in it.
 func newExt4(t *testing.T, size string) string {
 	t.Helper()
-	needPrograms(t, "mkfs.ext4", "mount")
+	kit.NeedPrograms(t, "mkfs.ext4", "mount")
 	image := filepath.Join(t.TempDir(), "ext4")
-	run(t, "mkfs.ext4", "-q", image, size)
+	kit.Run(t, "mkfs.ext4", "-q", image, size)
 	return image
 }
 
@@ -28,10 +29,10 @@ func newExt4(t *testing.T, size string) string {
 func mountImage(t *testing.T, image, dir, options string) {
 	t.Helper()
 	if _, err := os.Stat("/dev/loop-control"); err != nil {
-		skip(t, "no loop devices: "+err.Error())
+		kit.Skip(t, "no loop devices: "+err.Error())
 	}
-	run(t, "mount", "-t", "ext4", "-o", "loop,"+options, image, dir)
-	t.Cleanup(func() { unmount(t, dir) })
+	kit.Run(t, "mount", "-t", "ext4", "-o", "loop,"+options, image, dir)
+	t.Cleanup(func() { kit.Unmount(t, dir) })
 }
 
 // fill leaves no room for another file of that size; one of no bytes takes an
@@ -39,7 +40,7 @@ func mountImage(t *testing.T, image, dir, options string) {
 func fill(t *testing.T, dir string, size int) (end func()) {
 	t.Helper()
 	fillers := filepath.Join(dir, "fillers")
-	must(t, os.Mkdir(fillers, 0o755))
+	kit.Must(t, os.Mkdir(fillers, 0o755))
 	var err error
 	for i := 0; err == nil; i++ {
 		err = os.WriteFile(filepath.Join(fillers, fmt.Sprint(i)), make([]byte, size), 0o600)
@@ -47,7 +48,7 @@ func fill(t *testing.T, dir string, size int) (end func()) {
 	if !errors.Is(err, unix.ENOSPC) {
 		t.Fatal(err)
 	}
-	return func() { must(t, os.RemoveAll(fillers)) }
+	return func() { kit.Must(t, os.RemoveAll(fillers)) }
 }
 
 func syncFile(path string) error {
@@ -61,15 +62,15 @@ func syncFile(path string) error {
 
 func remount(t *testing.T, dir, options string) {
 	t.Helper()
-	run(t, "mount", "-o", "remount,"+options, dir)
+	kit.Run(t, "mount", "-o", "remount,"+options, dir)
 }
 
 // A disk that takes no more costs nobody a picture, and is used again as soon
 // as it does.
 func TestDiskTrouble(t *testing.T) {
-	needMounts(t)
+	kit.NeedMounts(t)
 	tmpfs := func(options string) func(*testing.T, string) {
-		return func(t *testing.T, dir string) { mount(t, "tmpfs", dir, "tmpfs", 0, "mode=755,"+options) }
+		return func(t *testing.T, dir string) { kit.Mount(t, "tmpfs", dir, "tmpfs", 0, "mode=755,"+options) }
 	}
 	ext4 := func(t *testing.T, dir string) { mountImage(t, newExt4(t, "4M"), dir, "nodev") }
 	full := func(size int) func(*testing.T, string) func() {
@@ -93,24 +94,24 @@ func TestDiskTrouble(t *testing.T) {
 		// It can't be mended; it is taken away.
 		"ext4 aborted": {ext4, func(t *testing.T, dir string) func() {
 			remount(t, dir, "abort")
-			return func() { unmount(t, dir) }
+			return func() { kit.Unmount(t, dir) }
 		}, "publish"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}, TOML: "[daemon]\nworkers = 1"})
+			r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, kit.JPGs(t))}, TOML: "[daemon]\nworkers = 1"})
 			dir := r.File("gallery", "/thumbs")
 			tt.mount(t, dir)
-			first := signed("/thumbs/", "a.jpg", "20x20_crop", "jpg")
+			first := kit.Signed("/thumbs/", "a.jpg", "20x20_crop", "jpg")
 			published(t, r, first, 20, 20)
 			end := tt.trouble(t, dir)
-			uri, other := signed("/thumbs/", "a.jpg", "30x30_crop", "jpg"), signed("/thumbs/", "b.jpg", "30x30_crop", "jpg")
+			uri, other := kit.Signed("/thumbs/", "a.jpg", "30x30_crop", "jpg"), kit.Signed("/thumbs/", "b.jpg", "30x30_crop", "jpg")
 			unpublished(t, r, uri, 30, 30)
 			unpublished(t, r, other, 30, 30)
 			nothingLeft(t, r, uri)
 			nothingLeft(t, r, other)
 			// Hits are nginx's.
-			picture(t, get(t, r, rig.Escape(first)), "jpeg", 20, 20)
+			kit.Picture(t, kit.Get(t, r, rig.Escape(first)), "jpeg", 20, 20)
 			end()
 			published(t, r, other, 30, 30)
 			toldOnce(t, r, 0, uri, tt.cause)
@@ -122,16 +123,16 @@ func TestDiskTrouble(t *testing.T) {
 // journal has. Every name of a thumbnail holds all of it.
 func TestPowerCut(t *testing.T) {
 	t.Parallel()
-	needMounts(t)
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}})
+	kit.NeedMounts(t)
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, kit.JPGs(t))}})
 	dir := r.File("gallery", "/thumbs")
 	image := newExt4(t, "64M")
 	// The journal is written when it is told to and not by the clock.
 	mountImage(t, image, dir, "commit=300")
 	after := t.TempDir()
-	l := startLoad(t, 4, func(ctx context.Context, n int) error { return missAndHit(ctx, r, "a.jpg", n) })
+	l := kit.StartLoad(t, 4, func(ctx context.Context, n int) error { return kit.MissAndHit(ctx, r, "a.jpg", n) })
 	names := 0
-	for i := range times(5, 100) {
+	for i := range kit.Times(5, 100) {
 		l.Await(20)
 		// Another program's sync has the journal written, with all new names.
 		marker := filepath.Join(dir, ".marker")
@@ -139,7 +140,7 @@ func TestPowerCut(t *testing.T) {
 			t.Fatal(err)
 		}
 		cut := filepath.Join(after, "cut")
-		whileStopped(t, r, func() { run(t, "cp", "--sparse=always", image, cut) })
+		whileStopped(t, r, func() { kit.Run(t, "cp", "--sparse=always", image, cut) })
 		names += checkCut(t, cut)
 	}
 	t.Logf("%d names after the cuts, %d requests", names, l.End())
@@ -174,7 +175,7 @@ func checkCut(t *testing.T, image string) int {
 	dir := t.TempDir()
 	// For writing: the journal is to be played back.
 	mountImage(t, image, dir, "nodev")
-	defer unmount(t, dir)
+	defer kit.Unmount(t, dir)
 	s := new(seenWhole)
 	if err := s.scan(dir); err != nil {
 		t.Error(err)

@@ -11,6 +11,8 @@ import (
 	"github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
+
+	"thumbd/internal/test/kit"
 )
 
 // faultyDisk is a file system (FUSE) on a folder of its own, which does what
@@ -31,9 +33,9 @@ type faultyDisk struct {
 // rig whose thumbd uses it, and so is gone after that.
 func newFaultyDisk(t *testing.T) *faultyDisk {
 	t.Helper()
-	needMounts(t)
+	kit.NeedMounts(t)
 	if _, err := os.Stat("/dev/fuse"); err != nil {
-		skip(t, err.Error())
+		kit.Skip(t, err.Error())
 	}
 	folder, err := fs.NewLoopbackRoot(t.TempDir())
 	if err != nil {

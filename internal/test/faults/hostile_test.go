@@ -21,6 +21,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
 
@@ -36,15 +37,15 @@ const longLimits = "[daemon]\nworkers = 2\n[limits]\nrender_time = \"1m\"\nqueue
 // that is not whole, and the daemon neither ends nor grows.
 func TestMutatedOriginals(t *testing.T) {
 	t.Parallel()
-	dir := folder(t, nil)
-	random := random(t)
+	dir := kit.Folder(t, nil)
+	random := kit.Random(t)
 	samples := hostileSamples(t)
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, dir)}, TOML: longLimits})
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, dir)}, TOML: longLimits})
 	var before int
 	pid := r.DaemonPID()
 	answers := make(map[string]int)
 	// Two of each sample in each format.
-	n := times(80, 20_000)
+	n := kit.Times(80, 20_000)
 	for i := 0; i < n; i += len(samples) {
 		// A tenth of them is what the daemon grows by in any case.
 		if i >= n/10 && before == 0 {
@@ -54,7 +55,7 @@ func TestMutatedOriginals(t *testing.T) {
 		originals := make([]string, len(samples))
 		for j, sample := range samples {
 			originals[j] = fmt.Sprintf("%d.jpg", i+j)
-			put(t, filepath.Join(dir, originals[j]), mutate(random, sample))
+			kit.Put(t, filepath.Join(dir, originals[j]), mutate(random, sample))
 		}
 		for j, answer := range askForAll(t, r, originals, ext) {
 			answers[answer]++
@@ -64,7 +65,7 @@ func TestMutatedOriginals(t *testing.T) {
 				t.Errorf("%s as %s: %s", originals[j], ext, answer)
 				keep(t, path)
 			}
-			must(t, os.Remove(path))
+			kit.Must(t, os.Remove(path))
 		}
 		if i%1000 == 0 {
 			t.Logf("%d mutated originals: %v", i+len(samples), answers)
@@ -88,7 +89,7 @@ func askForAll(t *testing.T, r *rig.Rig, originals []string, ext string) []strin
 	all.SetLimit(2)
 	for i, name := range originals {
 		all.Go(func() error {
-			resp, err := r.Do(t.Context(), rig.Request{Target: target(name, "40x30_crop_frames=1", ext), Direct: true})
+			resp, err := r.Do(t.Context(), rig.Request{Target: kit.Target(name, "40x30_crop_frames=1", ext), Direct: true})
 			answers[i] = fmt.Sprint(resp.Status, " ", resp.Header.Get("X-Thumbd-Reason"))
 			if err != nil {
 				answers[i] = err.Error()
@@ -96,7 +97,7 @@ func askForAll(t *testing.T, r *rig.Rig, originals []string, ext string) []strin
 			return nil
 		})
 	}
-	must(t, all.Wait())
+	kit.Must(t, all.Wait())
 	return answers
 }
 
@@ -132,16 +133,16 @@ func TestBombs(t *testing.T) {
 		"many directories":  {tiffOf(60_000), fine},
 		"directory nowhere": {tiffOf(0), fine},
 	}
-	dir := folder(t, nil)
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, dir)}, TOML: longLimits})
+	dir := kit.Folder(t, nil)
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, dir)}, TOML: longLimits})
 	pid := r.DaemonPID()
-	put(t, filepath.Join(dir, "good.jpg"), hostileSamples(t)[0])
-	get(t, r, target("good.jpg", "40x30_crop", "jpg"))
+	kit.Put(t, filepath.Join(dir, "good.jpg"), hostileSamples(t)[0])
+	kit.Get(t, r, kit.Target("good.jpg", "40x30_crop", "jpg"))
 	before := residentKiB(t, pid)
 	for name, bomb := range bombs {
-		put(t, filepath.Join(dir, name), bomb.data)
+		kit.Put(t, filepath.Join(dir, name), bomb.data)
 		began := time.Now()
-		resp := do(t, r, rig.Request{Target: target(name, "40x30_crop", "jpg"), Direct: true})
+		resp := kit.Do(t, r, rig.Request{Target: kit.Target(name, "40x30_crop", "jpg"), Direct: true})
 		answer := fmt.Sprint(resp.Status, " ", resp.Header.Get("X-Thumbd-Reason"))
 		if answer != bomb.answer {
 			t.Errorf("%s: %s, want %s", name, answer, bomb.answer)
@@ -182,21 +183,21 @@ func TestRefusalsKeepTheWorker(t *testing.T) {
 		"measurements":          {tiffOfSamples(32, 3, math.Float32bits(1234.5)), other},
 		"no numbers":            {tiffOfSamples(32, 3, math.Float32bits(float32(math.NaN()))), other},
 	}
-	dir := folder(t, nil)
-	site := gallery(t, dir)
+	dir := kit.Folder(t, nil)
+	site := kit.Gallery(t, dir)
 	site.TOML += "\noriginal_formats = [\"jpg\", \"png\", \"gif\", \"tiff\", \"svg\"]"
-	r := start(t, rig.Options{Sites: []rig.Site{site}, TOML: "[daemon]\nworkers = 1"})
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{site}, TOML: "[daemon]\nworkers = 1"})
 	for name, original := range refused {
-		put(t, filepath.Join(dir, name), original.data)
-		resp := do(t, r, rig.Request{Target: target(name, "40x30_crop", "gif"), Direct: true})
+		kit.Put(t, filepath.Join(dir, name), original.data)
+		resp := kit.Do(t, r, rig.Request{Target: kit.Target(name, "40x30_crop", "gif"), Direct: true})
 		if answer := fmt.Sprint(resp.Status, " ", resp.Header.Get("X-Thumbd-Reason")); answer != original.answer {
 			t.Errorf("%s: %s, want %s", name, answer, original.answer)
 		}
 	}
 	// By then it would be known if the worker had been replaced.
-	put(t, filepath.Join(dir, "good.jpg"), jpeg)
-	expect(t, get(t, r, target("good.jpg", "40x30_crop", "gif")), 200, "")
-	stopDaemon(t, r)
+	kit.Put(t, filepath.Join(dir, "good.jpg"), jpeg)
+	kit.Expect(t, kit.Get(t, r, kit.Target("good.jpg", "40x30_crop", "gif")), 200, "")
+	kit.StopDaemon(t, r)
 	if n := r.Log.Count("worker replaced"); n > 0 {
 		t.Errorf("%d workers were replaced", n)
 	}
@@ -247,7 +248,7 @@ func hostileSamples(t *testing.T) [][]byte {
 		"../internal/engine/samples/sample.png", "../internal/engine/samples/sample.tiff", "../internal/engine/samples/sample.webp",
 		"../internal/engine/testdata/cmyk.jpg",
 	} {
-		b, err := os.ReadFile(testdata(t, name))
+		b, err := os.ReadFile(kit.Testdata(t, name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -389,7 +390,7 @@ func tiffOf(directories int) []byte {
 // inflated returns a sample that says that it is 11,000 x 11,000.
 func inflated(t *testing.T, name string) []byte {
 	t.Helper()
-	b, err := os.ReadFile(testdata(t, "../internal/engine/samples/"+name))
+	b, err := os.ReadFile(kit.Testdata(t, "../internal/engine/samples/"+name))
 	if err != nil {
 		t.Fatal(err)
 	}

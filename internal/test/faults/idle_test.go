@@ -14,12 +14,13 @@ import (
 	"testing"
 	"time"
 
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
 
 func TestIdleExit(t *testing.T) {
-	r := start(t, rig.Options{
-		Sites:   []rig.Site{gallery(t, jpgs(t))},
+	r := kit.Start(t, rig.Options{
+		Sites:   []rig.Site{kit.Gallery(t, kit.JPGs(t))},
 		TOML:    "[daemon]\nidle_exit = \"200ms\"",
 		Stopped: true,
 	})
@@ -27,26 +28,26 @@ func TestIdleExit(t *testing.T) {
 		if err := r.StartDaemon(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		picture(t, get(t, r, target("a.jpg", fmt.Sprintf("%dx20_crop", 20+n), "jpg")), "jpeg", 20+n, 20)
+		kit.Picture(t, kit.Get(t, r, kit.Target("a.jpg", fmt.Sprintf("%dx20_crop", 20+n), "jpg")), "jpeg", 20+n, 20)
 		<-r.DaemonDone()
 		if got, want := told(r, r.DaemonPID()), "STOPPING=1"; got[len(got)-1] != want {
 			t.Errorf("told %q, want %s at the end", got, want)
 		}
 		// It is gone, with success.
-		stopDaemon(t, r)
+		kit.StopDaemon(t, r)
 	}
 }
 
 // Requests of administrators start thumbd as those of nginx do, and do not hold
 // up its exit.
 func TestAdministratorsDoNotHoldUpTheIdleExit(t *testing.T) {
-	r := start(t, rig.Options{
-		Sites:   []rig.Site{gallery(t, jpgs(t))},
+	r := kit.Start(t, rig.Options{
+		Sites:   []rig.Site{kit.Gallery(t, kit.JPGs(t))},
 		TOML:    "[daemon]\nidle_exit = \"200ms\"",
 		Stopped: true,
 	})
 	end := hold(t, r)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 	defer cancel()
 	// As one who looks all the time.
 	for r.Notified.Count("STOPPING=1") < 2 {
@@ -83,49 +84,49 @@ func hold(t *testing.T, r *rig.Rig) (end func() (starts int)) {
 func TestNoIdleExit(t *testing.T) {
 	const idle = "[daemon]\nidle_exit = \"60ms\""
 	t.Run("while a render runs", func(t *testing.T) {
-		path := newGate(t)
-		r := start(t, rig.Options{
-			Sites: []rig.Site{gallery(t, jpgs(t))}, TOML: idle, Env: append(faulty(t, gate, path), "WATCHDOG_USEC=60000"),
+		path := kit.NewGate(t)
+		r := kit.Start(t, rig.Options{
+			Sites: []rig.Site{kit.Gallery(t, kit.JPGs(t))}, TOML: idle, Env: append(kit.Faulty(t, kit.Gate, path), "WATCHDOG_USEC=60000"),
 			Stopped: true,
 		})
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 		defer cancel()
-		running := ask(ctx, r, target("a.jpg", "20x20_crop", "jpg"))
+		running := kit.Ask(ctx, r, kit.Target("a.jpg", "20x20_crop", "jpg"))
 		// Without it thumbd may have ended before nginx has connected.
 		if err := errors.Join(r.AwaitClient(ctx), r.StartDaemon(ctx)); err != nil {
 			t.Fatal(err)
 		}
-		held := atGate(t, path)
+		held := kit.AtGate(t, path)
 		// Five beats, at each of which it looks whether it is idle.
-		waitNotified(t, r, count(r, "WATCHDOG=1")+5, "WATCHDOG=1")
+		kit.WaitNotified(t, r, kit.Count(r, "WATCHDOG=1")+5, "WATCHDOG=1")
 		held.Close()
-		picture(t, (<-running).Response, "jpeg", 20, 20)
+		kit.Picture(t, (<-running).Response, "jpeg", 20, 20)
 		<-r.DaemonDone()
 	})
 	t.Run("while originals are watched", func(t *testing.T) {
-		site := gallery(t, jpgs(t))
+		site := kit.Gallery(t, kit.JPGs(t))
 		site.TOML = "watch = true"
-		r := start(t, rig.Options{Sites: []rig.Site{site}, TOML: idle, Env: []string{"WATCHDOG_USEC=60000"}})
-		waitNotified(t, r, 10, "WATCHDOG=1")
+		r := kit.Start(t, rig.Options{Sites: []rig.Site{site}, TOML: idle, Env: []string{"WATCHDOG_USEC=60000"}})
+		kit.WaitNotified(t, r, 10, "WATCHDOG=1")
 		// It would have ended by itself.
-		picture(t, get(t, r, target("a.jpg", "20x20_crop", "jpg")), "jpeg", 20, 20)
+		kit.Picture(t, kit.Get(t, r, kit.Target("a.jpg", "20x20_crop", "jpg")), "jpeg", 20, 20)
 		if n := r.Notified.Count("STOPPING=1"); n > 0 {
 			t.Error("it has stopped")
 		}
 	})
 	t.Run("without somebody who holds the socket", func(t *testing.T) {
-		r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}, TOML: idle, Stopped: true})
-		p, err := programs()
+		r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, kit.JPGs(t))}, TOML: idle, Stopped: true})
+		p, err := kit.Programs()
 		if err != nil {
 			t.Fatal(err)
 		}
 		socket := filepath.Join(r.Dir, "notify.sock")
-		cmd := exec.CommandContext(t.Context(), p.Thumbd, "serve", "-c", configFile(r), "--listen", filepath.Join(r.Dir, "own.sock"))
+		cmd := exec.CommandContext(t.Context(), p.Thumbd, "serve", "-c", kit.ConfigFile(r), "--listen", filepath.Join(r.Dir, "own.sock"))
 		cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+socket, "WATCHDOG_USEC=60000")
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 		defer cancel()
 		if err := r.Notified.Wait(ctx, 10, fmt.Sprintf("pid=%d WATCHDOG=1", cmd.Process.Pid)); err != nil {
 			t.Error(err)
@@ -149,7 +150,7 @@ func TestIdleExitRaces(t *testing.T) {
 	for i := range rigs {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			t.Parallel()
-			raceIdleExit(t, times(240, 20_000)/rigs)
+			raceIdleExit(t, kit.Times(240, 20_000)/rigs)
 		})
 	}
 }
@@ -157,18 +158,18 @@ func TestIdleExitRaces(t *testing.T) {
 func raceIdleExit(t *testing.T, races int) {
 	t.Helper()
 	const idle = 30 * time.Millisecond
-	r := start(t, rig.Options{
-		Sites:   []rig.Site{gallery(t, jpgs(t))},
+	r := kit.Start(t, rig.Options{
+		Sites:   []rig.Site{kit.Gallery(t, kit.JPGs(t))},
 		TOML:    fmt.Sprintf("[daemon]\nworkers = 1\nidle_exit = %q", idle),
-		Env:     faulty(t, sound, ""),
+		Env:     kit.Faulty(t, kit.Sound, ""),
 		Stopped: true,
 	})
-	moments := random(t)
+	moments := kit.Random(t)
 	end := hold(t, r)
 	for n := range races {
-		text, w, h := spec(n)
-		resp := get(t, r, target("a.jpg", text, "jpg"))
-		picture(t, resp, "jpeg", w, h)
+		text, w, h := kit.Spec(n)
+		resp := kit.Get(t, r, kit.Target("a.jpg", text, "jpg"))
+		kit.Picture(t, resp, "jpeg", w, h)
 		// It looks every 10 ms, and then needs a few to go.
 		<-time.After(idle + time.Duration(moments.Int64N(int64(20*time.Millisecond))))
 	}
@@ -179,5 +180,5 @@ func raceIdleExit(t *testing.T, races int) {
 		t.Errorf("%d starts for %d requests: no race", starts, races)
 	}
 	t.Logf("%d starts for %d requests", starts, races)
-	noTempFiles(t, r, "gallery")
+	kit.NoTempFiles(t, r, "gallery")
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
 
@@ -28,19 +29,19 @@ func TestKilledInTheMiddle(t *testing.T) {
 	for n := range killOriginals {
 		files[killOriginal(n)] = "originals/photos/dandelion.jpg"
 	}
-	r := start(t, rig.Options{
-		Sites: []rig.Site{gallery(t, folder(t, files))},
+	r := kit.Start(t, rig.Options{
+		Sites: []rig.Site{kit.Gallery(t, kit.Folder(t, files))},
 		TOML:  "[daemon]\nworkers = 1",
 	})
-	moments := random(t)
+	moments := kit.Random(t)
 	seen := new(seenWhole)
-	l := startLoad(t, 6, func(ctx context.Context, n int) error { return seen.readThrough(ctx, r, n) })
-	scan := startLoad(t, 1, func(ctx context.Context, _ int) error {
+	l := kit.StartLoad(t, 6, func(ctx context.Context, n int) error { return seen.readThrough(ctx, r, n) })
+	scan := kit.StartLoad(t, 1, func(ctx context.Context, _ int) error {
 		// Not to take the processors from those who render.
 		<-time.After(time.Millisecond)
 		return seen.scan(r.Root("gallery"))
 	})
-	kills := times(30, 1000)
+	kills := kit.Times(30, 1000)
 	for i := range kills {
 		// The moments are what is tried here.
 		<-time.After(time.Duration(moments.Int64N(int64(40 * time.Millisecond))))
@@ -69,8 +70,8 @@ func TestKilledInTheMiddle(t *testing.T) {
 	if seen.pictures.Load() < int64(kills) {
 		t.Error("hardly a picture was rendered: nothing was killed in the middle")
 	}
-	stopDaemon(t, r)
-	noTempFiles(t, r, "gallery")
+	kit.StopDaemon(t, r)
+	kit.NoTempFiles(t, r, "gallery")
 }
 
 // tempFiles returns the temp files of the gallery.
@@ -80,7 +81,7 @@ func tempFiles(t *testing.T, r *rig.Rig) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return slices.DeleteFunc(paths, stays)
+	return slices.DeleteFunc(paths, kit.Stays)
 }
 
 // killOriginals is the number of originals of TestKilledInTheMiddle, and
@@ -93,15 +94,15 @@ func killOriginal(n int) string { return fmt.Sprintf("%d.jpg", n%killOriginals) 
 // answer that counts; a part of a picture is.
 func (s *seenWhole) readThrough(ctx context.Context, r *rig.Rig, n int) error {
 	format := []string{"jpg", "png", "webp"}[n%3]
-	text, w, h := spec(n)
-	resp, err := r.Get(ctx, target(killOriginal(n), strings.Replace(text, "crop", "smart", 1), format))
+	text, w, h := kit.Spec(n)
+	resp, err := r.Get(ctx, kit.Target(killOriginal(n), strings.Replace(text, "crop", "smart", 1), format))
 	if err != nil {
 		return err
 	}
 	switch resp.Status {
 	case 200:
 		s.pictures.Add(1)
-		return decode(resp.Body, w, h)
+		return kit.Decode(resp.Body, w, h)
 	case 422, 500, 502, 503:
 		return nil
 	}
@@ -111,12 +112,12 @@ func (s *seenWhole) readThrough(ctx context.Context, r *rig.Rig, n int) error {
 // A worker that is stuck does not outlive a thumbd that was killed.
 func TestStuckWorkerEndsWithItsDaemon(t *testing.T) {
 	disk := newFaultyDisk(t)
-	originals := folder(t, nil)
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, originals)}, TOML: "[daemon]\nworkers = 1"})
+	originals := kit.Folder(t, nil)
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, originals)}, TOML: "[daemon]\nworkers = 1"})
 	disk.mount(t, originals)
-	b, err := os.ReadFile(testdata(t, "originals/tests/orientation/1.jpg"))
-	must(t, err)
-	put(t, filepath.Join(originals, "a.jpg"), b)
+	b, err := os.ReadFile(kit.Testdata(t, "originals/tests/orientation/1.jpg"))
+	kit.Must(t, err)
+	kit.Put(t, filepath.Join(originals, "a.jpg"), b)
 	reading, release := make(chan struct{}, 1), make(chan struct{})
 	end := disk.fail("read", func(do func() fuse.Status) fuse.Status {
 		select {
@@ -128,7 +129,7 @@ func TestStuckWorkerEndsWithItsDaemon(t *testing.T) {
 	})
 	defer end()
 	defer close(release)
-	asked := ask(t.Context(), r, target("a.jpg", "20x20_crop", "jpg"))
+	asked := kit.Ask(t.Context(), r, kit.Target("a.jpg", "20x20_crop", "jpg"))
 	select {
 	case <-reading:
 	case got := <-asked:
@@ -142,7 +143,7 @@ func TestStuckWorkerEndsWithItsDaemon(t *testing.T) {
 	for _, pid := range pids {
 		awaitEnd(t, pid)
 	}
-	must(t, r.StartDaemon(t.Context()))
+	kit.Must(t, r.StartDaemon(t.Context()))
 	end()
 	<-asked
 }
@@ -150,7 +151,7 @@ func TestStuckWorkerEndsWithItsDaemon(t *testing.T) {
 // awaitEnd waits until a process has ended, whoever is to wait for it.
 func awaitEnd(t *testing.T, pid int) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); <-time.After(10 * time.Millisecond) {
+	for deadline := time.Now().Add(kit.Patience); time.Now().Before(deadline); <-time.After(10 * time.Millisecond) {
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		// The state follows the name: proc(5).
 		if _, state, _ := strings.Cut(string(stat), ") "); err != nil || strings.HasPrefix(state, "Z") {

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
 
@@ -41,13 +42,13 @@ func monotonic(t *testing.T) int64 {
 
 func TestWhatTheServiceManagerIsTold(t *testing.T) {
 	t.Parallel()
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}})
-	pid, good := r.DaemonPID(), configuration(t, r)
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, kit.JPGs(t))}})
+	pid, good := r.DaemonPID(), kit.Configuration(t, r)
 	before := monotonic(t)
-	reload(t, r, good)
+	kit.Reload(t, r, good)
 	after := monotonic(t)
-	reload(t, r, good+"unknown = 1\n")
-	stopDaemon(t, r)
+	kit.Reload(t, r, good+"unknown = 1\n")
+	kit.StopDaemon(t, r)
 
 	got := told(r, pid)
 	for i, line := range got {
@@ -73,23 +74,23 @@ func TestWhatTheServiceManagerIsTold(t *testing.T) {
 }
 
 func TestWatchdogIsFed(t *testing.T) {
-	r := start(t, rig.Options{
-		Sites: []rig.Site{gallery(t, jpgs(t))},
+	r := kit.Start(t, rig.Options{
+		Sites: []rig.Site{kit.Gallery(t, kit.JPGs(t))},
 		Env:   []string{"WATCHDOG_USEC=90000"},
 	})
-	waitNotified(t, r, 5, "WATCHDOG=1")
+	kit.WaitNotified(t, r, 5, "WATCHDOG=1")
 }
 
 // A worker that is killed and does not die leaves its place stuck, and the
 // watchdog is not fed until it has.
 func TestWatchdogIsNotFedWhileAPlaceIsStuck(t *testing.T) {
-	if !*campaign {
+	if !*kit.Campaign {
 		// It takes a minute, of waiting alone.
 		return
 	}
 	t.Parallel()
-	r := start(t, rig.Options{
-		Sites: []rig.Site{gallery(t, jpgs(t))},
+	r := kit.Start(t, rig.Options{
+		Sites: []rig.Site{kit.Gallery(t, kit.JPGs(t))},
 		TOML:  "[daemon]\nworkers = 1\n[limits]\nrender_time = \"1s\"",
 		Env:   []string{"WATCHDOG_USEC=300000"},
 	})
@@ -98,44 +99,44 @@ func TestWatchdogIsNotFedWhileAPlaceIsStuck(t *testing.T) {
 	var letGo []func()
 	for _, pid := range workers(t, r) {
 		tracer, end := traceProcess(t, pid)
-		must(t, tracer.Signal(syscall.SIGSTOP))
+		kit.Must(t, tracer.Signal(syscall.SIGSTOP))
 		letGo = append(letGo, func() {
-			must(t, tracer.Signal(syscall.SIGCONT))
+			kit.Must(t, tracer.Signal(syscall.SIGCONT))
 			end()
 		})
 	}
-	expect(t, get(t, r, target("a.jpg", "20x20_crop", "jpg")), 504, "deadline")
-	waitLog(t, r, 1, "ERROR", "the watchdog is not fed")
-	fed := count(r, "WATCHDOG=1")
-	waitLog(t, r, 5, "ERROR", "the watchdog is not fed")
-	if n := count(r, "WATCHDOG=1"); n != fed {
+	kit.Expect(t, kit.Get(t, r, kit.Target("a.jpg", "20x20_crop", "jpg")), 504, "deadline")
+	kit.WaitLog(t, r, 1, "ERROR", "the watchdog is not fed")
+	fed := kit.Count(r, "WATCHDOG=1")
+	kit.WaitLog(t, r, 5, "ERROR", "the watchdog is not fed")
+	if n := kit.Count(r, "WATCHDOG=1"); n != fed {
 		t.Errorf("fed %d times all the same", n-fed)
 	}
 	for _, f := range letGo {
 		f()
 	}
-	waitNotified(t, r, fed+1, "WATCHDOG=1")
-	picture(t, get(t, r, target("b.jpg", "20x20_crop", "jpg")), "jpeg", 20, 20)
+	kit.WaitNotified(t, r, fed+1, "WATCHDOG=1")
+	kit.Picture(t, kit.Get(t, r, kit.Target("b.jpg", "20x20_crop", "jpg")), "jpeg", 20, 20)
 }
 
 func TestReload(t *testing.T) {
 	t.Parallel()
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}})
-	good := configuration(t, r)
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, kit.JPGs(t))}})
+	good := kit.Configuration(t, r)
 	card := good + "[site.gallery.preset.card]\nsize = \"40x30\"\nmethod = \"crop\"\n"
-	expect(t, get(t, r, target("a.jpg", "card", "jpg")), 404, "unknown-preset")
-	reload(t, r, card)
-	picture(t, get(t, r, target("a.jpg", "card", "jpg")), "jpeg", 40, 30)
+	kit.Expect(t, kit.Get(t, r, kit.Target("a.jpg", "card", "jpg")), 404, "unknown-preset")
+	kit.Reload(t, r, card)
+	kit.Picture(t, kit.Get(t, r, kit.Target("a.jpg", "card", "jpg")), "jpeg", 40, 30)
 
 	// A bad file changes nothing, and every mistake is told with its line.
 	line := strings.Count(card, "\n") + 1
-	reload(t, r, card+"unknown = 1\n[site.gallery.preset.hero]\nsize = \"wide\"\n")
-	waitLog(t, r, 1, "ERROR", fmt.Sprintf("thumbd.toml:%d: ", line), fmt.Sprintf("thumbd.toml:%d: ", line+2))
-	picture(t, get(t, r, target("b.jpg", "card", "jpg")), "jpeg", 40, 30)
+	kit.Reload(t, r, card+"unknown = 1\n[site.gallery.preset.hero]\nsize = \"wide\"\n")
+	kit.WaitLog(t, r, 1, "ERROR", fmt.Sprintf("thumbd.toml:%d: ", line), fmt.Sprintf("thumbd.toml:%d: ", line+2))
+	kit.Picture(t, kit.Get(t, r, kit.Target("b.jpg", "card", "jpg")), "jpeg", 40, 30)
 
-	reload(t, r, strings.Replace(card, "card", "hero", 1))
-	expect(t, get(t, r, target("c.jpg", "card", "jpg")), 404, "unknown-preset")
-	picture(t, get(t, r, target("c.jpg", "hero", "jpg")), "jpeg", 40, 30)
+	kit.Reload(t, r, strings.Replace(card, "card", "hero", 1))
+	kit.Expect(t, kit.Get(t, r, kit.Target("c.jpg", "card", "jpg")), 404, "unknown-preset")
+	kit.Picture(t, kit.Get(t, r, kit.Target("c.jpg", "hero", "jpg")), "jpeg", 40, 30)
 }
 
 // A second SIGHUP while the first is still being followed is not lost: the
@@ -143,24 +144,24 @@ func TestReload(t *testing.T) {
 func TestReloadDuringReload(t *testing.T) {
 	t.Parallel()
 	gate := filepath.Join(t.TempDir(), "gate")
-	r := start(t, rig.Options{
-		Sites: []rig.Site{gallery(t, jpgs(t))},
+	r := kit.Start(t, rig.Options{
+		Sites: []rig.Site{kit.Gallery(t, kit.JPGs(t))},
 		TOML:  "[daemon]\nworkers = 1",
-		Env:   faulty(t, late, gate),
+		Env:   kit.Faulty(t, kit.Late, gate),
 	})
-	good := configuration(t, r)
+	good := kit.Configuration(t, r)
 	held := reloadAtGate(t, r, gate)
-	configure(t, r, good+"[site.gallery.preset.card]\nsize = \"40x30\"\nmethod = \"crop\"\n")
-	hangUp(t, r)
-	waitNotified(t, r, 2, "RELOADING=1")
+	kit.Configure(t, r, good+"[site.gallery.preset.card]\nsize = \"40x30\"\nmethod = \"crop\"\n")
+	kit.HangUp(t, r)
+	kit.WaitNotified(t, r, 2, "RELOADING=1")
 	// The old configuration serves all the while.
-	expect(t, get(t, r, target("a.jpg", "card", "jpg")), 404, "unknown-preset")
+	kit.Expect(t, kit.Get(t, r, kit.Target("a.jpg", "card", "jpg")), 404, "unknown-preset")
 	if err := os.Remove(gate); err != nil {
 		t.Fatal(err)
 	}
 	held.Close()
-	waitNotified(t, r, 3, "READY=1")
-	picture(t, get(t, r, target("a.jpg", "card", "jpg")), "jpeg", 40, 30)
+	kit.WaitNotified(t, r, 3, "READY=1")
+	kit.Picture(t, kit.Get(t, r, kit.Target("a.jpg", "card", "jpg")), "jpeg", 40, 30)
 }
 
 // reloadAtGate begins a reload that can't end, as its first worker is at the
@@ -170,22 +171,22 @@ func reloadAtGate(t *testing.T, r *rig.Rig, gate string) *os.File {
 	if err := syscall.Mkfifo(gate, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	hangUp(t, r)
-	return atGate(t, gate)
+	kit.HangUp(t, r)
+	return kit.AtGate(t, gate)
 }
 
 func TestStopDuringReload(t *testing.T) {
 	t.Parallel()
 	gate := filepath.Join(t.TempDir(), "gate")
-	r := start(t, rig.Options{
-		Sites: []rig.Site{gallery(t, jpgs(t))},
+	r := kit.Start(t, rig.Options{
+		Sites: []rig.Site{kit.Gallery(t, kit.JPGs(t))},
 		TOML:  "[daemon]\nworkers = 1",
-		Env:   faulty(t, late, gate),
+		Env:   kit.Faulty(t, kit.Late, gate),
 	})
 	held := reloadAtGate(t, r, gate)
 	defer held.Close()
-	picture(t, get(t, r, target("a.jpg", "40x30_crop", "jpg")), "jpeg", 40, 30)
-	stopDaemon(t, r)
+	kit.Picture(t, kit.Get(t, r, kit.Target("a.jpg", "40x30_crop", "jpg")), "jpeg", 40, 30)
+	kit.StopDaemon(t, r)
 	if n := r.Log.Count("ERROR"); n > 0 {
 		t.Errorf("%d errors, though nothing is wrong", n)
 	}

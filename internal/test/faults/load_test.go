@@ -6,6 +6,7 @@ import (
 	"context"
 	"testing"
 
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
 
@@ -13,34 +14,34 @@ import (
 // not thumbd's, and what nginx has asked over a kept connection is asked again.
 func TestRestartsUnderLoad(t *testing.T) {
 	t.Parallel()
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}})
-	l := startLoad(t, 4, func(ctx context.Context, n int) error { return missAndHit(ctx, r, "a.jpg", n) })
-	restarts := times(8, 500)
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, kit.JPGs(t))}})
+	l := kit.StartLoad(t, 4, func(ctx context.Context, n int) error { return kit.MissAndHit(ctx, r, "a.jpg", n) })
+	restarts := kit.Times(8, 500)
 	for range restarts {
 		l.Await(10)
-		stopDaemon(t, r)
+		kit.StopDaemon(t, r)
 		if err := r.StartDaemon(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
 	t.Logf("%d restarts, %d requests", restarts, l.End())
-	noTempFiles(t, r, "gallery")
+	kit.NoTempFiles(t, r, "gallery")
 }
 
 // The configuration is replaced under load, by good and by bad files.
 func TestReloadsUnderLoad(t *testing.T) {
 	t.Parallel()
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}})
-	good := configuration(t, r)
-	l := startLoad(t, 4, func(ctx context.Context, n int) error { return missAndHit(ctx, r, "a.jpg", n) })
-	for i := range times(6, 200) {
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, kit.JPGs(t))}})
+	good := kit.Configuration(t, r)
+	l := kit.StartLoad(t, 4, func(ctx context.Context, n int) error { return kit.MissAndHit(ctx, r, "a.jpg", n) })
+	for i := range kit.Times(6, 200) {
 		l.Await(5)
 		text := good
 		if i%3 == 1 {
 			text += "unknown = 1\n"
 		}
-		reload(t, r, text)
+		kit.Reload(t, r, text)
 	}
 	l.End()
-	noTempFiles(t, r, "gallery")
+	kit.NoTempFiles(t, r, "gallery")
 }

@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
 
@@ -32,8 +33,8 @@ type misdeed struct {
 }
 
 func misdeeds(t *testing.T) []misdeed {
-	photo, err := os.ReadFile(testdata(t, "originals/photos/fig.jpg"))
-	must(t, err)
+	photo, err := os.ReadFile(kit.Testdata(t, "originals/photos/fig.jpg"))
+	kit.Must(t, err)
 	raw := func(answer string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
 			conn, _, err := http.NewResponseController(w).Hijack()
@@ -122,22 +123,22 @@ func TestOriginsThatMisbehave(t *testing.T) {
 	mux := http.NewServeMux()
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
-	sites := []rig.Site{gallery(t, jpgs(t))}
+	sites := []rig.Site{kit.Gallery(t, kit.JPGs(t))}
 	for _, m := range all {
 		mux.HandleFunc("/"+m.name+"/", m.does)
-		sites = append(sites, remote(m.name, server.URL+"/"+m.name+"/", m.limits()...))
+		sites = append(sites, kit.Remote(m.name, server.URL+"/"+m.name+"/", m.limits()...))
 	}
-	toml, spool := daemonWithSpool(t)
-	r := start(t, rig.Options{TOML: toml + "workers = 1\n[limits]\noriginal_bytes = \"4MiB\"\n", Sites: sites})
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	toml, spool := kit.DaemonWithSpool(t)
+	r := kit.Start(t, rig.Options{TOML: toml + "workers = 1\n[limits]\noriginal_bytes = \"4MiB\"\n", Sites: sites})
+	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 	defer cancel()
-	var answers []<-chan reply
+	var answers []<-chan kit.Reply
 	for _, m := range all {
-		answers = append(answers, ask(ctx, r, remoteTarget(m.name, "a.jpg", "20x20_crop", "jpg")))
+		answers = append(answers, kit.Ask(ctx, r, kit.RemoteTarget(m.name, "a.jpg", "20x20_crop", "jpg")))
 	}
 	// While they are fetched.
 	for n := range 5 {
-		if err := missAndHit(ctx, r, "a.jpg", n); err != nil {
+		if err := kit.MissAndHit(ctx, r, "a.jpg", n); err != nil {
 			t.Error(err)
 		}
 	}
@@ -151,7 +152,7 @@ func TestOriginsThatMisbehave(t *testing.T) {
 		}
 		nothingIn(t, r.Root(m.name))
 	}
-	stopDaemon(t, r)
+	kit.StopDaemon(t, r)
 	// Those that the worker has refused were fetched.
 	files, err := os.ReadDir(spool)
 	if err != nil || len(files) != 4 {
@@ -164,12 +165,12 @@ func TestOriginsThatMisbehave(t *testing.T) {
 func nothingIn(t *testing.T, root string) {
 	t.Helper()
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() && !stays(path) {
+		if err == nil && !d.IsDir() && !kit.Stays(path) {
 			t.Errorf("published: %s", path)
 		}
 		return err
 	})
-	must(t, err)
+	kit.Must(t, err)
 }
 
 // An original that is another one with every request gives whole thumbnails,
@@ -186,13 +187,13 @@ func TestOriginThatChangesAllTheTime(t *testing.T) {
 		_ = jpeg.Encode(w, m, nil)
 	}))
 	t.Cleanup(server.Close)
-	toml, _ := daemonWithSpool(t)
-	r := start(t, rig.Options{TOML: toml, Sites: []rig.Site{remote("away", server.URL+"/")}})
+	toml, _ := kit.DaemonWithSpool(t)
+	r := kit.Start(t, rig.Options{TOML: toml, Sites: []rig.Site{kit.Remote("away", server.URL+"/")}})
 	var waiting sync.WaitGroup
 	for n := range 20 {
 		waiting.Go(func() {
-			text, w, h := spec(n)
-			img := picture(t, get(t, r, remoteTarget("away", "a.jpg", text, "png")), "png", w, h)
+			text, w, h := kit.Spec(n)
+			img := kit.Picture(t, kit.Get(t, r, kit.RemoteTarget("away", "a.jpg", text, "png")), "png", w, h)
 			first, _, _, _ := img.At(0, 0).RGBA()
 			for _, p := range []image.Point{{0, h - 1}, {w - 1, 0}, {w - 1, h - 1}, {w / 2, h / 2}} {
 				if c, _, _, _ := img.At(p.X, p.Y).RGBA(); c>>8 > first>>8+4 || first>>8 > c>>8+4 {

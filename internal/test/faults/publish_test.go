@@ -13,6 +13,7 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
 
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
 
@@ -20,8 +21,8 @@ import (
 // file.
 func published(t *testing.T, r *rig.Rig, uri string, width, height int) {
 	t.Helper()
-	resp := get(t, r, rig.Escape(uri))
-	picture(t, resp, "jpeg", width, height)
+	resp := kit.Get(t, r, rig.Escape(uri))
+	kit.Picture(t, resp, "jpeg", width, height)
 	if got := resp.Header.Get("Cache-Control"); got == "no-store" {
 		t.Error("not published")
 	}
@@ -34,8 +35,8 @@ func published(t *testing.T, r *rig.Rig, uri string, width, height int) {
 // checks that it comes all the same.
 func unpublished(t *testing.T, r *rig.Rig, uri string, width, height int) {
 	t.Helper()
-	resp := get(t, r, rig.Escape(uri))
-	picture(t, resp, "jpeg", width, height)
+	resp := kit.Get(t, r, rig.Escape(uri))
+	kit.Picture(t, resp, "jpeg", width, height)
 	if got := resp.Header.Get("Cache-Control"); got != "no-store" {
 		t.Errorf("Cache-Control %q, want no-store", got)
 	}
@@ -48,7 +49,7 @@ func nothingLeft(t *testing.T, r *rig.Rig, uri string) {
 	if _, err := os.Lstat(r.File("gallery", uri)); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a file is there: %v", err)
 	}
-	noTempFiles(t, r, "gallery")
+	kit.NoTempFiles(t, r, "gallery")
 }
 
 // unpublishedErrors returns how many errors of the log tell that a thumbnail was
@@ -60,8 +61,8 @@ func unpublishedErrors(r *rig.Rig) int { return r.Log.Count("ERROR", "not publis
 // many.
 func toldOnce(t *testing.T, r *rig.Rig, before int, uri, cause string) {
 	t.Helper()
-	waitLog(t, r, 1, "ERROR", "not published", "site=gallery", uri, cause)
-	stopDaemon(t, r)
+	kit.WaitLog(t, r, 1, "ERROR", "not published", "site=gallery", uri, cause)
+	kit.StopDaemon(t, r)
 	if n := unpublishedErrors(r) - before; n != 1 {
 		t.Errorf("%d errors, want 1", n)
 	}
@@ -97,13 +98,13 @@ var statuses = map[string]fuse.Status{
 func startOnFaultyDisk(t *testing.T) (*rig.Rig, *faultyDisk) {
 	t.Helper()
 	disk := newFaultyDisk(t)
-	r := start(t, rig.Options{
-		Sites: []rig.Site{gallery(t, jpgs(t))},
+	r := kit.Start(t, rig.Options{
+		Sites: []rig.Site{kit.Gallery(t, kit.JPGs(t))},
 		TOML:  "[daemon]\nworkers = 1",
-		Env:   faulty(t, sound, ""),
+		Env:   kit.Faulty(t, kit.Sound, ""),
 	})
 	disk.mount(t, r.File("gallery", "/thumbs"))
-	published(t, r, signed("/thumbs/", "b.jpg", "20x20_crop", "jpg"), 20, 20)
+	published(t, r, kit.Signed("/thumbs/", "b.jpg", "20x20_crop", "jpg"), 20, 20)
 	return r, disk
 }
 
@@ -111,17 +112,17 @@ func startOnFaultyDisk(t *testing.T) (*rig.Rig, *faultyDisk) {
 // place in the tree, as long as it lasts, and nothing else.
 func TestDiskFaultsAtEachStepOfPublishing(t *testing.T) {
 	r, disk := startOnFaultyDisk(t)
-	stopDaemon(t, r)
+	kit.StopDaemon(t, r)
 	height := 1500
 	for _, operation := range operations {
 		for name := range strings.FieldsSeq(operation.errors) {
 			t.Run(operation.name+" "+name, func(t *testing.T) {
 				// Each has an error of the log of its own, of a thumbd of its own.
 				height++
-				uri := signed("/thumbs/", "a.jpg", fmt.Sprintf("2000x%d_crop", height), "jpg")
+				uri := kit.Signed("/thumbs/", "a.jpg", fmt.Sprintf("2000x%d_crop", height), "jpg")
 				told := unpublishedErrors(r)
-				must(t, os.RemoveAll(r.File("gallery", "/thumbs/a.jpg")), r.StartDaemon(t.Context()))
-				t.Cleanup(func() { stopDaemon(t, r) })
+				kit.Must(t, os.RemoveAll(r.File("gallery", "/thumbs/a.jpg")), r.StartDaemon(t.Context()))
+				t.Cleanup(func() { kit.StopDaemon(t, r) })
 				end := disk.fail(operation.name, func(func() fuse.Status) fuse.Status { return statuses[name] })
 				unpublished(t, r, uri, 2000, height)
 				if end() == 0 {
@@ -142,21 +143,21 @@ func TestDiskFaultsAtEachStepOfPublishing(t *testing.T) {
 func TestDiskFaultAfterPublishing(t *testing.T) {
 	r, disk := startOnFaultyDisk(t)
 	end := disk.fail("flush", func(func() fuse.Status) fuse.Status { return fuse.EIO })
-	published(t, r, signed("/thumbs/", "a.jpg", "20x20_crop", "jpg"), 20, 20)
+	published(t, r, kit.Signed("/thumbs/", "a.jpg", "20x20_crop", "jpg"), 20, 20)
 	if end() == 0 {
 		t.Error("nothing has failed")
 	}
-	noTempFiles(t, r, "gallery")
+	kit.NoTempFiles(t, r, "gallery")
 }
 
 // thumbd is killed before and after the disk does each operation of publishing.
 func TestKilledAtEachStepOfPublishing(t *testing.T) {
 	r, disk := startOnFaultyDisk(t)
-	uri := signed("/thumbs/", "a.jpg", "2000x1500_crop", "jpg")
+	uri := kit.Signed("/thumbs/", "a.jpg", "2000x1500_crop", "jpg")
 	for _, operation := range operations {
 		for _, done := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, done: %v", operation.name, done), func(t *testing.T) {
-				must(t, os.RemoveAll(r.File("gallery", "/thumbs/a.jpg")))
+				kit.Must(t, os.RemoveAll(r.File("gallery", "/thumbs/a.jpg")))
 				end := disk.fail(operation.name, func(do func() fuse.Status) fuse.Status {
 					status := fuse.EIO
 					if done {
@@ -168,16 +169,16 @@ func TestKilledAtEachStepOfPublishing(t *testing.T) {
 				})
 				// Over a kept connection nginx asks again, and then waits for the
 				// next thumbd.
-				asked := ask(t.Context(), r, rig.Escape(uri))
+				asked := kit.Ask(t.Context(), r, rig.Escape(uri))
 				<-r.DaemonDone()
 				end()
 				r.KillDaemon()
-				must(t, new(seenWhole).scan(r.Root("gallery")), r.StartDaemon(t.Context()))
+				kit.Must(t, new(seenWhole).scan(r.Root("gallery")), r.StartDaemon(t.Context()))
 				if got := <-asked; got.Status != 502 {
-					picture(t, got.Response, "jpeg", 2000, 1500)
+					kit.Picture(t, got.Response, "jpeg", 2000, 1500)
 				}
 				published(t, r, uri, 2000, 1500)
-				noTempFiles(t, r, "gallery")
+				kit.NoTempFiles(t, r, "gallery")
 			})
 		}
 	}
@@ -202,15 +203,15 @@ func injectAt(r *rig.Rig, call, path, fault string) []string {
 }
 
 func TestFaultsAtCallsOfPublishing(t *testing.T) {
-	originals := jpgs(t)
-	uri := signed("/thumbs/", "a.jpg", "20x20_crop", "jpg")
+	originals := kit.JPGs(t)
+	uri := kit.Signed("/thumbs/", "a.jpg", "20x20_crop", "jpg")
 	for _, tt := range calls {
 		t.Run(tt.call+" "+tt.fault, func(t *testing.T) {
 			t.Parallel()
-			r := start(t, rig.Options{
-				Sites: []rig.Site{gallery(t, originals)},
+			r := kit.Start(t, rig.Options{
+				Sites: []rig.Site{kit.Gallery(t, originals)},
 				TOML:  "[daemon]\nworkers = 1",
-				Env:   faulty(t, sound, ""),
+				Env:   kit.Faulty(t, kit.Sound, ""),
 			})
 			end := strace(t, r, injectAt(r, tt.call, tt.path, tt.fault)...)
 			unpublished(t, r, uri, 20, 20)
@@ -227,18 +228,18 @@ func TestFaultsAtCallsOfPublishing(t *testing.T) {
 // A temp file that can't be removed is removed at the next start.
 func TestFaultAtTheRemovalOfATempFile(t *testing.T) {
 	t.Parallel()
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}, TOML: "[daemon]\nworkers = 1"})
-	uri := signed("/thumbs/", "a.jpg", "20x20_crop", "jpg")
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, kit.JPGs(t))}, TOML: "[daemon]\nworkers = 1"})
+	uri := kit.Signed("/thumbs/", "a.jpg", "20x20_crop", "jpg")
 	end := strace(t, r, "-e", "inject=fsync,unlinkat:error=EIO")
-	picture(t, get(t, r, rig.Escape(uri)), "jpeg", 20, 20)
+	kit.Picture(t, kit.Get(t, r, rig.Escape(uri)), "jpeg", 20, 20)
 	end()
 	if left := tempFiles(t, r); len(left) != 1 {
 		t.Errorf("left behind: %q, want one temp file", left)
 	}
 	published(t, r, uri, 20, 20)
-	stopDaemon(t, r)
+	kit.StopDaemon(t, r)
 	if err := r.StartDaemon(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	noTempFiles(t, r, "gallery")
+	kit.NoTempFiles(t, r, "gallery")
 }

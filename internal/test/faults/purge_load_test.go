@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
 
@@ -60,10 +61,10 @@ func (v *versions) replace(k, version int) error {
 // writeVersion renames a version of an original over it. All have one mtime:
 // it tells nothing.
 func writeVersion(path string, version int) error {
-	if err := os.WriteFile(path+".tmp", solid(versionColor(version)), 0o644); err != nil {
+	if err := os.WriteFile(path+".tmp", kit.Solid(kit.VersionColor(version)), 0o644); err != nil {
 		return err
 	}
-	if err := os.Chtimes(path+".tmp", old, old); err != nil {
+	if err := os.Chtimes(path+".tmp", kit.Old, kit.Old); err != nil {
 		return err
 	}
 	return os.Rename(path+".tmp", path)
@@ -72,11 +73,11 @@ func writeVersion(path string, version int) error {
 // ask asks for one of an original's thumbnails and checks its versions.
 func (v *versions) ask(ctx context.Context, n int) error {
 	k := n % len(v.purged)
-	uri := signed("/thumbs/", v.name(k), "20x20_crop", "png")
+	uri := kit.Signed("/thumbs/", v.name(k), "20x20_crop", "png")
 	preset := n%3 > 0
 	switch n % 3 {
 	case 1:
-		uri = signed("/thumbs/", v.name(k), "s", "png")
+		uri = kit.Signed("/thumbs/", v.name(k), "s", "png")
 	case 2:
 		uri = "/p/s/" + v.name(k)
 	}
@@ -94,7 +95,7 @@ func (v *versions) ask(ctx context.Context, n int) error {
 	if resp.Status != 200 {
 		return fmt.Errorf("%s: status %d, reason %q", uri, resp.Status, resp.Header.Get("X-Thumbd-Reason"))
 	}
-	version, w, err := versionOf(resp.Body)
+	version, w, err := kit.VersionOf(resp.Body)
 	if err != nil {
 		return fmt.Errorf("%s: %w", uri, err)
 	}
@@ -109,7 +110,7 @@ func (v *versions) ask(ctx context.Context, n int) error {
 
 // change replaces one original after the other and purges it in some way,
 // until ctx is done.
-func (v *versions) change(ctx context.Context, t *testing.T, l *load) (purges int) {
+func (v *versions) change(ctx context.Context, t *testing.T, l *kit.Load) (purges int) {
 	for version := 2; ctx.Err() == nil; version++ {
 		k := version % len(v.purged)
 		if err := v.replace(k, version); err != nil {
@@ -131,7 +132,7 @@ func (v *versions) change(ctx context.Context, t *testing.T, l *load) (purges in
 		for _, site := range []string{"gallery", "p"} {
 			form.Set("site", site)
 			// What has begun is waited for.
-			resp, err := v.r.Do(context.WithoutCancel(ctx), post(form))
+			resp, err := v.r.Do(context.WithoutCancel(ctx), kit.Post(form))
 			if err != nil || resp.Status != 200 {
 				t.Errorf("purge: status %d, %v: %s", resp.Status, err, resp.Body)
 				return purges
@@ -147,9 +148,9 @@ func (v *versions) change(ctx context.Context, t *testing.T, l *load) (purges in
 
 // tidy runs gc again and again until ctx is done, and returns how often, and how
 // often that has removed something: what is younger than 2 s stays.
-func (v *versions) tidy(ctx context.Context, t *testing.T, l *load) (runs, removed int) {
+func (v *versions) tidy(ctx context.Context, t *testing.T, l *kit.Load) (runs, removed int) {
 	for ; ctx.Err() == nil; runs++ {
-		out, err := thumbd(t, "gc", "-c", filepath.Join(v.r.Dir, "thumbd.toml"))
+		out, err := kit.Thumbd(t, "gc", "-c", filepath.Join(v.r.Dir, "thumbd.toml"))
 		if err != nil {
 			t.Errorf("gc: %v\n%s", err, out)
 			return runs, removed
@@ -166,21 +167,21 @@ func (v *versions) tidy(ctx context.Context, t *testing.T, l *load) (runs, remov
 // no client gets what was purged before it asked, and none gets an error.
 func TestPurgesUnderLoad(t *testing.T) {
 	t.Parallel()
-	v := &versions{originals: folder(t, nil)}
-	must(t, os.Mkdir(filepath.Join(v.originals, "d0"), 0o755), os.Mkdir(filepath.Join(v.originals, "d1"), 0o755))
+	v := &versions{originals: kit.Folder(t, nil)}
+	kit.Must(t, os.Mkdir(filepath.Join(v.originals, "d0"), 0o755), os.Mkdir(filepath.Join(v.originals, "d1"), 0o755))
 	for k := range v.purged {
-		must(t, v.replace(k, 1))
+		kit.Must(t, v.replace(k, 1))
 	}
 	const preset = "[site.%s.preset.s]\nsize = \"20x20\"\nmethod = \"stretch\"\n"
-	one, two := gallery(t, v.originals), rig.Site{Name: "p", Prefix: "/p/", Scheme: "preset", Originals: v.originals}
+	one, two := kit.Gallery(t, v.originals), rig.Site{Name: "p", Prefix: "/p/", Scheme: "preset", Originals: v.originals}
 	const budget = "[site.%s.cache]\nmax_files = 4\n"
 	one.TOML, two.TOML = fmt.Sprintf(preset+budget, "gallery", "gallery"), fmt.Sprintf(preset+budget, "p", "p")
-	v.r = start(t, rig.Options{Sites: []rig.Site{one, two}})
-	text := configuration(t, v.r)
+	v.r = kit.Start(t, rig.Options{Sites: []rig.Site{one, two}})
+	text := kit.Configuration(t, v.r)
 
-	l := startLoad(t, 8, v.ask)
+	l := kit.StartLoad(t, 8, v.ask)
 	duration := 8 * time.Second
-	if *campaign {
+	if *kit.Campaign {
 		duration = 5 * time.Minute
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), duration)
@@ -192,18 +193,18 @@ func TestPurgesUnderLoad(t *testing.T) {
 	changing.Go(func() { runs, removed = v.tidy(ctx, t, l) })
 	reloads := 0
 	for width := 21; ctx.Err() == nil; width++ {
-		reload(t, v.r, strings.ReplaceAll(text, `"20x20"`, fmt.Sprintf(`"%dx%[1]d"`, width)))
+		kit.Reload(t, v.r, strings.ReplaceAll(text, `"20x20"`, fmt.Sprintf(`"%dx%[1]d"`, width)))
 		v.width.Store(int64(width))
 		reloads++
 	}
 	changing.Wait()
 	asked := l.End()
-	stopDaemon(t, v.r)
+	kit.StopDaemon(t, v.r)
 	t.Logf("%d requests, %d lost by nginx, %d purges, %d reloads, %d runs of gc, %d of which removed something, %d renders",
 		asked, v.missed.Load(), purges, reloads, runs, removed, v.r.Log.Count("msg=rendered"))
 	if n := v.r.Log.Count("level=ERROR"); n > 0 {
 		t.Errorf("%d errors in the log", n)
 	}
-	noTempFiles(t, v.r, "gallery")
-	noTempFiles(t, v.r, "p")
+	kit.NoTempFiles(t, v.r, "gallery")
+	kit.NoTempFiles(t, v.r, "p")
 }

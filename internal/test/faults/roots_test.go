@@ -12,22 +12,23 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
 
 // fresh returns the URI of a thumbnail that nobody has asked for.
 func fresh(n *int, original string) (uri string, width, height int) {
 	*n++
-	text, w, h := spec(*n)
-	return signed("/thumbs/", original, text, "jpg"), w, h
+	text, w, h := kit.Spec(*n)
+	return kit.Signed("/thumbs/", original, text, "jpg"), w, h
 }
 
 // The originals go, come back and are others, while thumbd runs.
 func TestOriginalsComeAndGo(t *testing.T) {
 	t.Parallel()
 	n := 0
-	originals := jpgs(t)
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, originals)}, TOML: "[daemon]\nworkers = 1"})
+	originals := kit.JPGs(t)
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, originals)}, TOML: "[daemon]\nworkers = 1"})
 	there := func(when string) {
 		t.Helper()
 		uri, w, h := fresh(&n, "a.jpg")
@@ -38,45 +39,45 @@ func TestOriginalsComeAndGo(t *testing.T) {
 		t.Helper()
 		uri, _, _ := fresh(&n, "a.jpg")
 		t.Log(when)
-		expect(t, get(t, r, rig.Escape(uri)), 500, "original-unreadable")
+		kit.Expect(t, kit.Get(t, r, rig.Escape(uri)), 500, "original-unreadable")
 		// Once for all, while it lasts.
-		waitLog(t, r, 1, "ERROR", "site=gallery", originals)
+		kit.WaitLog(t, r, 1, "ERROR", "site=gallery", originals)
 	}
 	there("at first")
-	must(t, os.Rename(originals, originals+"-away"))
-	t.Cleanup(func() { must(t, os.RemoveAll(originals+"-away")) })
+	kit.Must(t, os.Rename(originals, originals+"-away"))
+	t.Cleanup(func() { kit.Must(t, os.RemoveAll(originals+"-away")) })
 	away("renamed away")
-	must(t, os.Mkdir(originals, 0o755))
+	kit.Must(t, os.Mkdir(originals, 0o755))
 	uri, _, _ := fresh(&n, "a.jpg")
-	expect(t, get(t, r, rig.Escape(uri)), 404, "no-original")
-	must(t, os.Remove(originals), os.WriteFile(originals, nil, 0o644))
+	kit.Expect(t, kit.Get(t, r, rig.Escape(uri)), 404, "no-original")
+	kit.Must(t, os.Remove(originals), os.WriteFile(originals, nil, 0o644))
 	away("a file in their place")
-	must(t, os.Remove(originals), os.Rename(originals+"-away", originals))
+	kit.Must(t, os.Remove(originals), os.Rename(originals+"-away", originals))
 	there("renamed back")
 
 	b, err := os.ReadFile(filepath.Join(originals, "a.jpg"))
-	must(t, err, os.RemoveAll(originals))
-	put(t, filepath.Join(originals, "a.jpg"), b)
+	kit.Must(t, err, os.RemoveAll(originals))
+	kit.Put(t, filepath.Join(originals, "a.jpg"), b)
 	there("made again")
 }
 
 // What is mounted over the originals is what they are.
 func TestOriginalsMountedOver(t *testing.T) {
 	t.Parallel()
-	needMounts(t)
+	kit.NeedMounts(t)
 	n := 0
-	originals := jpgs(t)
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, originals)}, TOML: "[daemon]\nworkers = 1"})
+	originals := kit.JPGs(t)
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, originals)}, TOML: "[daemon]\nworkers = 1"})
 	b, err := os.ReadFile(filepath.Join(originals, "a.jpg"))
-	must(t, err)
-	mount(t, "tmpfs", originals, "tmpfs", 0, "mode=755")
+	kit.Must(t, err)
+	kit.Mount(t, "tmpfs", originals, "tmpfs", 0, "mode=755")
 	uri, w, h := fresh(&n, "a.jpg")
-	expect(t, get(t, r, rig.Escape(uri)), 404, "no-original")
-	put(t, filepath.Join(originals, "new.jpg"), b)
+	kit.Expect(t, kit.Get(t, r, rig.Escape(uri)), 404, "no-original")
+	kit.Put(t, filepath.Join(originals, "new.jpg"), b)
 	other, ow, oh := fresh(&n, "new.jpg")
 	published(t, r, other, ow, oh)
 	// thumbd has it open until it is asked for something again.
-	must(t, unix.Unmount(originals, unix.MNT_DETACH))
+	kit.Must(t, unix.Unmount(originals, unix.MNT_DETACH))
 	published(t, r, uri, w, h)
 }
 
@@ -84,9 +85,9 @@ func TestOriginalsMountedOver(t *testing.T) {
 func TestTreeComesAndGoes(t *testing.T) {
 	t.Parallel()
 	n := 0
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}, TOML: "[daemon]\nworkers = 1"})
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, kit.JPGs(t))}, TOML: "[daemon]\nworkers = 1"})
 	documentRoot, tree := r.Root("gallery"), r.File("gallery", "/thumbs")
-	elsewhere := folder(t, nil)
+	elsewhere := kit.Folder(t, nil)
 	for _, tt := range []struct {
 		name   string
 		change func() error
@@ -105,18 +106,18 @@ func TestTreeComesAndGoes(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			must(t, tt.change())
+			kit.Must(t, tt.change())
 			uri, w, h := fresh(&n, "a.jpg")
 			published(t, r, uri, w, h)
 		})
 	}
 	t.Run("a file in its place", func(t *testing.T) {
-		must(t, os.Remove(tree), os.WriteFile(tree, nil, 0o644))
+		kit.Must(t, os.Remove(tree), os.WriteFile(tree, nil, 0o644))
 		uri, w, h := fresh(&n, "a.jpg")
-		resp := get(t, r, rig.Escape(uri))
-		picture(t, resp, "jpeg", w, h)
-		waitLog(t, r, 1, "ERROR", "site=gallery", uri, "not a directory")
-		must(t, os.Remove(tree))
+		resp := kit.Get(t, r, rig.Escape(uri))
+		kit.Picture(t, resp, "jpeg", w, h)
+		kit.WaitLog(t, r, 1, "ERROR", "site=gallery", uri, "not a directory")
+		kit.Must(t, os.Remove(tree))
 		published(t, r, uri, w, h)
 	})
 }
@@ -125,14 +126,14 @@ func TestTreeComesAndGoes(t *testing.T) {
 func TestLinkOutOfTheTree(t *testing.T) {
 	t.Parallel()
 	n := 0
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}, TOML: "[daemon]\nworkers = 1"})
-	elsewhere := folder(t, nil)
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, kit.JPGs(t))}, TOML: "[daemon]\nworkers = 1"})
+	elsewhere := kit.Folder(t, nil)
 	for _, link := range []string{elsewhere, "../../../" + filepath.Base(elsewhere)} {
 		path := r.File("gallery", "/thumbs/a.jpg")
-		must(t, os.Symlink(link, path))
+		kit.Must(t, os.Symlink(link, path))
 		uri, w, h := fresh(&n, "a.jpg")
-		resp := get(t, r, rig.Escape(uri))
-		picture(t, resp, "jpeg", w, h)
+		resp := kit.Get(t, r, rig.Escape(uri))
+		kit.Picture(t, resp, "jpeg", w, h)
 		if got := resp.Header.Get("Cache-Control"); got != "no-store" {
 			t.Errorf("%s: Cache-Control %q, want no-store", link, got)
 		}
@@ -140,9 +141,9 @@ func TestLinkOutOfTheTree(t *testing.T) {
 		if len(entries) > 0 || err != nil {
 			t.Errorf("%s: written: %v, %v", link, entries, err)
 		}
-		must(t, os.Remove(path))
+		kit.Must(t, os.Remove(path))
 		published(t, r, uri, w, h)
-		must(t, os.RemoveAll(path))
+		kit.Must(t, os.RemoveAll(path))
 	}
 }
 
@@ -150,9 +151,9 @@ func TestLinkOutOfTheTree(t *testing.T) {
 // but their answer.
 func TestOddOriginals(t *testing.T) {
 	t.Parallel()
-	originals := jpgs(t)
-	outside := jpgs(t)
-	must(t,
+	originals := kit.JPGs(t)
+	outside := kit.JPGs(t)
+	kit.Must(t,
 		os.Mkdir(filepath.Join(originals, "sub"), 0o755),
 		os.Symlink(".", filepath.Join(originals, "dot")),
 		os.Symlink("..", filepath.Join(originals, "sub", "up")),
@@ -165,9 +166,9 @@ func TestOddOriginals(t *testing.T) {
 		os.Symlink("fifo.jpg", filepath.Join(originals, "to-fifo.jpg")),
 	)
 	l, err := net.Listen("unix", filepath.Join(originals, "socket.jpg"))
-	must(t, err)
+	kit.Must(t, err)
 	defer l.Close()
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, originals)}, TOML: "[daemon]\nworkers = 1"})
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, originals)}, TOML: "[daemon]\nworkers = 1"})
 	const none = "no-original"
 	for name, reason := range map[string]string{
 		"sub/in.jpg": "",
@@ -178,16 +179,18 @@ func TestOddOriginals(t *testing.T) {
 		if reason == "" {
 			status = 200
 		}
-		t.Run(name, func(t *testing.T) { expect(t, get(t, r, target(name, "20x20_crop", "jpg")), status, reason) })
+		t.Run(name, func(t *testing.T) {
+			kit.Expect(t, kit.Get(t, r, kit.Target(name, "20x20_crop", "jpg")), status, reason)
+		})
 	}
 	t.Run("a device", func(t *testing.T) {
 		path := filepath.Join(originals, "zero.jpg")
 		if err := unix.Mknod(path, unix.S_IFCHR|0o666, int(unix.Mkdev(1, 5))); err != nil {
-			skip(t, "no device can be made: "+err.Error())
+			kit.Skip(t, "no device can be made: "+err.Error())
 		}
-		expect(t, get(t, r, target("zero.jpg", "20x20_crop", "jpg")), 404, "no-original")
+		kit.Expect(t, kit.Get(t, r, kit.Target("zero.jpg", "20x20_crop", "jpg")), 404, "no-original")
 	})
-	for _, name := range thumbnails(t, r, "gallery") {
+	for _, name := range kit.Thumbnails(t, r, "gallery") {
 		if !strings.Contains(name, "/sub/in.jpg/") {
 			t.Errorf("published: %s", name)
 		}

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+
+	"thumbd/internal/test/kit"
 )
 
 // seenWhole looks at what is published, and remembers what it has found whole.
@@ -53,7 +55,7 @@ func (s *seenWhole) look(path string) error {
 	}
 	b, err := os.ReadFile(path)
 	if err == nil {
-		err = decode(b, 0, 0)
+		err = kit.Decode(b, 0, 0)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)

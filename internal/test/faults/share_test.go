@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"thumbd/internal/doctor"
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
 
@@ -33,7 +34,7 @@ type hanging struct {
 // hangShare mounts it on dir until release. The test must not look into dir meanwhile.
 func hangShare(t *testing.T, dir string) *hanging {
 	t.Helper()
-	needMounts(t)
+	kit.NeedMounts(t)
 	// autofs does not keep its own process group waiting: it is that of a process
 	// which looks up nothing.
 	own := exec.CommandContext(t.Context(), "sleep", "infinity")
@@ -51,7 +52,7 @@ func hangShare(t *testing.T, dir string) *hanging {
 	}
 	options := fmt.Sprintf("fd=%d,pgrp=%d,minproto=5,maxproto=5,indirect", write.Fd(), own.Process.Pid)
 	if err := unix.Mount("auto", dir, "autofs", 0, options); err != nil {
-		skip(t, "mount autofs: "+err.Error())
+		kit.Skip(t, "mount autofs: "+err.Error())
 	}
 	h := &hanging{dir: dir, read: read, write: write}
 	t.Cleanup(func() { h.release(t) })
@@ -98,11 +99,11 @@ func threads(t *testing.T, r *rig.Rig) int {
 // below top that hangs once top does.
 func startOnShare(t *testing.T) (r *rig.Rig, top string) {
 	t.Helper()
-	needMounts(t)
-	top = folder(t, map[string]string{"share/a.jpg": "originals/tests/orientation/1.jpg", "share/b.jpg": "originals/tests/orientation/1.jpg"})
+	kit.NeedMounts(t)
+	top = kit.Folder(t, map[string]string{"share/a.jpg": "originals/tests/orientation/1.jpg", "share/b.jpg": "originals/tests/orientation/1.jpg"})
 	nas := rig.Site{Name: "nas", Prefix: "/nas/", Scheme: "preset", Originals: filepath.Join(top, "share")}
-	return start(t, rig.Options{
-		Sites: []rig.Site{gallery(t, jpgs(t)), nas},
+	return kit.Start(t, rig.Options{
+		Sites: []rig.Site{kit.Gallery(t, kit.JPGs(t)), nas},
 		TOML:  "[daemon]\nworkers = 1\n[limits]\noriginal_time = \"1s\"",
 	}), top
 }
@@ -116,7 +117,7 @@ func askMany(t *testing.T, r *rig.Rig, n int) map[string]int {
 	answers := make(map[string]int)
 	for i := range n {
 		all.Go(func() {
-			resp := get(t, r, fmt.Sprintf("/nas/small/p%d.jpg", i))
+			resp := kit.Get(t, r, fmt.Sprintf("/nas/small/p%d.jpg", i))
 			mu.Lock()
 			defer mu.Unlock()
 			answers[fmt.Sprint(resp.Status, " ", resp.Header.Get("X-Thumbd-Reason"))]++
@@ -128,7 +129,7 @@ func askMany(t *testing.T, r *rig.Rig, n int) map[string]int {
 
 func TestShareThatHangs(t *testing.T) {
 	r, top := startOnShare(t)
-	expect(t, get(t, r, "/nas/small/a.jpg"), 200, "")
+	kit.Expect(t, kit.Get(t, r, "/nas/small/a.jpg"), 200, "")
 	before := threads(t, r)
 	h := hangShare(t, top)
 
@@ -140,28 +141,28 @@ func TestShareThatHangs(t *testing.T) {
 	if n := threads(t, r); n > before+24 {
 		t.Errorf("%d threads, before it %d", n, before)
 	}
-	waitLog(t, r, 1, "does not answer within original_time", "site=nas")
-	expect(t, get(t, r, target("a.jpg", "20x20_crop", "jpg")), 200, "")
-	expect(t, get(t, r, "/nas/small/a.jpg"), 200, "")
-	expect(t, do(t, r, rig.Request{Target: "/_thumbd/health", Direct: true}), 200, "")
-	metrics := do(t, r, rig.Request{Target: "/metrics", Admin: true})
+	kit.WaitLog(t, r, 1, "does not answer within original_time", "site=nas")
+	kit.Expect(t, kit.Get(t, r, kit.Target("a.jpg", "20x20_crop", "jpg")), 200, "")
+	kit.Expect(t, kit.Get(t, r, "/nas/small/a.jpg"), 200, "")
+	kit.Expect(t, kit.Do(t, r, rig.Request{Target: "/_thumbd/health", Direct: true}), 200, "")
+	metrics := kit.Do(t, r, rig.Request{Target: "/metrics", Admin: true})
 	if !regexp.MustCompile(`(?m)^thumbd_originals_stuck\{site="nas"\} [1-9]`).Match(metrics.Body) ||
 		!bytes.Contains(metrics.Body, []byte("\nthumbd_originals_stuck{site=\"gallery\"} 0\n")) {
 		t.Errorf("metrics do not tell what hangs: %s", metrics.Body)
 	}
 	checkDoctorTellsShare(t, r)
-	reload(t, r, configuration(t, r))
-	expect(t, get(t, r, target("a.jpg", "21x21_crop", "jpg")), 200, "")
+	kit.Reload(t, r, kit.Configuration(t, r))
+	kit.Expect(t, kit.Get(t, r, kit.Target("a.jpg", "21x21_crop", "jpg")), 200, "")
 
 	h.release(t)
-	waitLog(t, r, 1, "answers again", "site=nas")
-	expect(t, get(t, r, "/nas/small/b.jpg"), 200, "")
+	kit.WaitLog(t, r, 1, "answers again", "site=nas")
+	kit.Expect(t, kit.Get(t, r, "/nas/small/b.jpg"), 200, "")
 }
 
 // checkDoctorTellsShare runs thumbd doctor, which must not hang itself.
 func checkDoctorTellsShare(t *testing.T, r *rig.Rig) {
 	t.Helper()
-	found := examine(t, r)
+	found := kit.Examine(t, r)
 	for _, f := range found.Findings {
 		if f.Name == "originals-slow" && f.Where == "nas" && f.Status == doctor.Wrong {
 			return
@@ -176,15 +177,15 @@ func TestStopWithAShareThatHangs(t *testing.T) {
 	answered := make(chan map[string]int)
 	go func() { answered <- askMany(t, r, 40) }()
 	// The requests are there once one of them hangs.
-	for deadline := time.Now().Add(patience); ; {
-		if bytes.Contains(do(t, r, rig.Request{Target: "/metrics", Admin: true}).Body, []byte(`outcome="original-slow",site="nas"`)) {
+	for deadline := time.Now().Add(kit.Patience); ; {
+		if bytes.Contains(kit.Do(t, r, rig.Request{Target: "/metrics", Admin: true}).Body, []byte(`outcome="original-slow",site="nas"`)) {
 			break
 		}
 		if time.Now().After(deadline) {
 			t.Fatal("no request was told that the share is slow")
 		}
 	}
-	stopDaemon(t, r)
+	kit.StopDaemon(t, r)
 	for answer, n := range <-answered {
 		if answer != "504 original-slow" && answer != "503 original-busy" && answer != fmt.Sprint(http.StatusBadGateway, " ") {
 			t.Errorf("%d times %s", n, answer)

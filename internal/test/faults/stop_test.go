@@ -12,17 +12,18 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
 
 // gated is a thumbd with one worker, which waits at the gate over every job.
 func gated(t *testing.T, limits string) (r *rig.Rig, gatePath string) {
 	t.Helper()
-	gatePath = newGate(t)
-	return start(t, rig.Options{
-		Sites: []rig.Site{gallery(t, jpgs(t))},
+	gatePath = kit.NewGate(t)
+	return kit.Start(t, rig.Options{
+		Sites: []rig.Site{kit.Gallery(t, kit.JPGs(t))},
 		TOML:  "[daemon]\nworkers = 1\n[limits]\n" + limits,
-		Env:   faulty(t, gate, gatePath),
+		Env:   kit.Faulty(t, kit.Gate, gatePath),
 	}), gatePath
 }
 
@@ -32,7 +33,7 @@ func stopping(t *testing.T, r *rig.Rig) {
 	if err := r.SignalDaemon(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	waitNotified(t, r, 1, "STOPPING=1")
+	kit.WaitNotified(t, r, 1, "STOPPING=1")
 }
 
 // What runs when thumbd is told to stop is finished and published, whether
@@ -42,30 +43,30 @@ func TestStopInTheMiddleOfARender(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r, path := gated(t, "")
-			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 			defer cancel()
 			client, leave := context.WithCancel(ctx)
 			defer leave()
-			uri := signed("/thumbs/", "a.jpg", "20x20_crop", "jpg")
-			running := ask(client, r, rig.Escape(uri))
-			held := atGate(t, path)
+			uri := kit.Signed("/thumbs/", "a.jpg", "20x20_crop", "jpg")
+			running := kit.Ask(client, r, rig.Escape(uri))
+			held := kit.AtGate(t, path)
 			if clientGoes {
 				leave()
 			}
 			stopping(t, r)
 			held.Close()
 			if got := <-running; !clientGoes {
-				picture(t, got.Response, "jpeg", 20, 20)
+				kit.Picture(t, got.Response, "jpeg", 20, 20)
 			}
 			<-r.DaemonDone()
 			published, err := os.ReadFile(r.File("gallery", uri))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := decode(published, 20, 20); err != nil {
+			if err := kit.Decode(published, 20, 20); err != nil {
 				t.Error(err)
 			}
-			noTempFiles(t, r, "gallery")
+			kit.NoTempFiles(t, r, "gallery")
 		})
 	}
 }
@@ -75,17 +76,17 @@ func TestStopInTheMiddleOfARender(t *testing.T) {
 func TestStopWithAQueue(t *testing.T) {
 	const limit = 2 * time.Second
 	r, path := gated(t, fmt.Sprintf("render_time = %q\nqueue = 2", limit))
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 	defer cancel()
-	first := ask(ctx, r, target("a.jpg", "20x20_crop", "jpg"))
-	held := atGate(t, path)
+	first := kit.Ask(ctx, r, kit.Target("a.jpg", "20x20_crop", "jpg"))
+	held := kit.AtGate(t, path)
 	waiting := fillQueue(ctx, t, r, "b.jpg", "c.jpg", "d.jpg")
 	stopping(t, r)
 	// The second render's time is to end after that for the queue.
 	<-time.After(limit / 4)
 	held.Close()
-	picture(t, (<-first).Response, "jpeg", 20, 20)
-	held = atGate(t, path)
+	kit.Picture(t, (<-first).Response, "jpeg", 20, 20)
+	held = kit.AtGate(t, path)
 	defer held.Close()
 	got := map[string]int{}
 	for range 2 {
@@ -96,5 +97,5 @@ func TestStopWithAQueue(t *testing.T) {
 		t.Errorf("answers (-want +got):\n%s", diff)
 	}
 	<-r.DaemonDone()
-	noTempFiles(t, r, "gallery")
+	kit.NoTempFiles(t, r, "gallery")
 }

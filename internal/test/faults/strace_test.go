@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
 
@@ -25,7 +26,7 @@ func strace(t *testing.T, r *rig.Rig, args ...string) (end func() string) {
 // traceProcess is strace for any process. It returns the tracer too.
 func traceProcess(t *testing.T, pid int, args ...string) (tracer *os.Process, end func() string) {
 	t.Helper()
-	needPrograms(t, "strace")
+	kit.NeedPrograms(t, "strace")
 	out := filepath.Join(t.TempDir(), "strace")
 	args = append([]string{"-f", "-y", "-s", "4096", "-o", out, "-p", strconv.Itoa(pid)}, args...)
 	cmd := exec.Command("strace", args...)
@@ -57,7 +58,7 @@ func traceProcess(t *testing.T, pid int, args ...string) (tracer *os.Process, en
 		n, err := said.Read(buf)
 		if text = append(text, buf[:n]...); err != nil {
 			if bytes.Contains(text, []byte("ptrace")) {
-				skip(t, string(text))
+				kit.Skip(t, string(text))
 			}
 			t.Fatalf("strace: %v: %s", err, text)
 		}
@@ -69,8 +70,8 @@ func traceProcess(t *testing.T, pid int, args ...string) (tracer *os.Process, en
 // read from it, makes thumbd ask the kernel for no file.
 func TestABadSignatureCostsNoDiskAccess(t *testing.T) {
 	t.Parallel()
-	r := start(t, rig.Options{Sites: []rig.Site{gallery(t, jpgs(t))}, TOML: "[daemon]\nworkers = 1"})
-	good := target("a.jpg", "20x20_crop", "jpg")
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, kit.JPGs(t))}, TOML: "[daemon]\nworkers = 1"})
+	good := kit.Target("a.jpg", "20x20_crop", "jpg")
 	end := strace(t, r, "-e", "trace=%file")
 	for target, status := range map[string]int{
 		strings.Replace(good, "20x20", "20x21", 1):                         401,
@@ -80,7 +81,7 @@ func TestABadSignatureCostsNoDiskAccess(t *testing.T) {
 		"/thumbs/a.jpg/20x20_nonsense_" + strings.Repeat("A", 28) + ".jpg": 400,
 		"/thumbs/a.jpg/nothing_" + strings.Repeat("A", 28) + ".jpg":        404,
 	} {
-		if got := get(t, r, target); got.Status != status {
+		if got := kit.Get(t, r, target); got.Status != status {
 			t.Errorf("%s: status %d, want %d", target, got.Status, status)
 		}
 	}
@@ -89,7 +90,7 @@ func TestABadSignatureCostsNoDiskAccess(t *testing.T) {
 	}
 	// So that it is known to be seen if they are.
 	end = strace(t, r, "-e", "trace=%file")
-	picture(t, get(t, r, good), "jpeg", 20, 20)
+	kit.Picture(t, kit.Get(t, r, good), "jpeg", 20, 20)
 	if trace := end(); !strings.Contains(trace, "openat(") || !strings.Contains(trace, "a.jpg") {
 		t.Errorf("a render was not seen:\n%s", trace)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
 
@@ -28,9 +29,9 @@ type version struct {
 func kept(t *testing.T, r *rig.Rig) map[string]version {
 	t.Helper()
 	all := make(map[string]version)
-	for _, name := range thumbnails(t, r, "gallery") {
+	for _, name := range kit.Thumbnails(t, r, "gallery") {
 		var st unix.Stat_t
-		must(t, unix.Stat(r.File("gallery", name), &st))
+		kit.Must(t, unix.Stat(r.File("gallery", name), &st))
 		all[name] = version{st.Ino, syscall.Timespec(st.Ctim)}
 	}
 	return all
@@ -39,9 +40,9 @@ func kept(t *testing.T, r *rig.Rig) map[string]version {
 // awaitThumbnails waits until so many of the gallery are there.
 func awaitThumbnails(t *testing.T, r *rig.Rig, n int) {
 	t.Helper()
-	must(t, os.MkdirAll(r.Root("gallery"), 0o755))
-	end := time.Now().Add(patience)
-	for len(thumbnails(t, r, "gallery")) < n {
+	kit.Must(t, os.MkdirAll(r.Root("gallery"), 0o755))
+	end := time.Now().Add(kit.Patience)
+	for len(kit.Thumbnails(t, r, "gallery")) < n {
 		if time.Now().After(end) {
 			t.Fatalf("no %d thumbnails", n)
 		}
@@ -52,7 +53,7 @@ func awaitThumbnails(t *testing.T, r *rig.Rig, n int) {
 // However thumbd warm ends, the same command goes on: nothing is made twice and
 // nothing is missing.
 func TestWarmGoesOn(t *testing.T) {
-	originals, want := many(t, 60)
+	originals, want := kit.Many(t, 60)
 	for name, tt := range map[string]struct {
 		running bool
 		signal  syscall.Signal
@@ -64,14 +65,14 @@ func TestWarmGoesOn(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := start(t, rig.Options{Sites: warmSites(t, originals), Stopped: !tt.running})
+			r := kit.Start(t, rig.Options{Sites: kit.WarmSites(t, originals), Stopped: !tt.running})
 			var before map[string]version
 			for range 2 {
-				cmd := warmCommand(t, r, tt.running, "gallery")
-				ended, out := background(t, cmd)
+				cmd := kit.WarmCommand(t, r, tt.running, "gallery")
+				ended, out := kit.Background(t, cmd)
 				// More than are in work at once: it is at it, and counts.
 				awaitThumbnails(t, r, len(before)+len(want)/4)
-				must(t, cmd.Process.Signal(tt.signal))
+				kit.Must(t, cmd.Process.Signal(tt.signal))
 				<-ended
 				if tt.signal == syscall.SIGINT && (cmd.ProcessState.ExitCode() != 1 || !strings.Contains(out.String(), "not finished: the same command goes on")) {
 					t.Errorf("exit code %d:\n%s", cmd.ProcessState.ExitCode(), out)
@@ -87,15 +88,15 @@ func TestWarmGoesOn(t *testing.T) {
 			if len(before) == len(want) {
 				t.Fatal("it had ended before")
 			}
-			out := warm(t, warmCommand(t, r, tt.running, "gallery"), 0)
+			out := kit.Warm(t, kit.WarmCommand(t, r, tt.running, "gallery"), 0)
 			if rest := fmt.Sprintf("60 originals, made %d thumbnails, %d were there\n", len(want)-len(before), len(before)); !strings.Contains(out, rest) {
 				t.Errorf("no %q in\n%s", rest, out)
 			}
 			wantKept(t, before, kept(t, r))
-			if diff := cmp.Diff(want, thumbnails(t, r, "gallery")); diff != "" {
+			if diff := cmp.Diff(want, kit.Thumbnails(t, r, "gallery")); diff != "" {
 				t.Errorf("published (-want +got):\n%s", diff)
 			}
-			noTempFiles(t, r, "gallery")
+			kit.NoTempFiles(t, r, "gallery")
 		})
 	}
 }
@@ -113,24 +114,24 @@ func wantKept(t *testing.T, before, after map[string]version) {
 // restart stops thumbd, in order, and starts it again.
 func restart(t *testing.T, r *rig.Rig) {
 	t.Helper()
-	stopDaemon(t, r)
-	must(t, r.StartDaemon(t.Context()))
+	kit.StopDaemon(t, r)
+	kit.Must(t, r.StartDaemon(t.Context()))
 }
 
 // A thumbd that ends meanwhile, in order or not, and is started again, costs
 // thumbd warm nothing but time.
 func TestWarmOutlivesThumbd(t *testing.T) {
 	t.Parallel()
-	originals, want := many(t, 60)
-	r := start(t, rig.Options{Sites: warmSites(t, originals)})
-	cmd := warmCommand(t, r, true, "gallery")
-	ended, out := background(t, cmd)
+	originals, want := kit.Many(t, 60)
+	r := kit.Start(t, rig.Options{Sites: kit.WarmSites(t, originals)})
+	cmd := kit.WarmCommand(t, r, true, "gallery")
+	ended, out := kit.Background(t, cmd)
 	awaitThumbnails(t, r, len(want)/4)
 	r.KillDaemon()
 	before := kept(t, r)
-	must(t, r.StartDaemon(t.Context()))
+	kit.Must(t, r.StartDaemon(t.Context()))
 	awaitThumbnails(t, r, len(want)/2)
-	must(t, r.SignalDaemon(syscall.SIGHUP))
+	kit.Must(t, r.SignalDaemon(syscall.SIGHUP))
 	awaitThumbnails(t, r, len(want)*3/4)
 	restart(t, r)
 	<-ended
@@ -138,7 +139,7 @@ func TestWarmOutlivesThumbd(t *testing.T) {
 		t.Errorf("exit code %d:\n%s", cmd.ProcessState.ExitCode(), out)
 	}
 	wantKept(t, before, kept(t, r))
-	if diff := cmp.Diff(want, thumbnails(t, r, "gallery")); diff != "" {
+	if diff := cmp.Diff(want, kit.Thumbnails(t, r, "gallery")); diff != "" {
 		t.Errorf("published (-want +got):\n%s", diff)
 	}
 }
@@ -147,27 +148,27 @@ func TestWarmOutlivesThumbd(t *testing.T) {
 // is then published once more.
 func TestWarmGivesWayToThumbd(t *testing.T) {
 	t.Parallel()
-	originals, want := many(t, 160)
-	r := start(t, rig.Options{Sites: warmSites(t, originals), Stopped: true})
-	cmd := warmCommand(t, r, false, "gallery")
-	ended, out := background(t, cmd)
+	originals, want := kit.Many(t, 160)
+	r := kit.Start(t, rig.Options{Sites: kit.WarmSites(t, originals), Stopped: true})
+	cmd := kit.WarmCommand(t, r, false, "gallery")
+	ended, out := kit.Background(t, cmd)
 	awaitThumbnails(t, r, len(want)/8)
 	// It has much to do still when the daemon comes.
-	must(t, cmd.Process.Signal(syscall.SIGSTOP))
-	warm(t, warmCommand(t, r, false, "gallery"), 1, "the tree is held")
-	other := warmCommand(t, r, false, "p", "--from", "-")
+	kit.Must(t, cmd.Process.Signal(syscall.SIGSTOP))
+	kit.Warm(t, kit.WarmCommand(t, r, false, "gallery"), 1, "the tree is held")
+	other := kit.WarmCommand(t, r, false, "p", "--from", "-")
 	other.Stdin = strings.NewReader("d0/0.jpg\n")
-	warm(t, other, 0, "p: 1 originals, made 4 thumbnails")
-	must(t, cmd.Process.Signal(syscall.SIGCONT))
-	must(t, r.StartDaemon(t.Context()))
+	kit.Warm(t, other, 0, "p: 1 originals, made 4 thumbnails")
+	kit.Must(t, cmd.Process.Signal(syscall.SIGCONT))
+	kit.Must(t, r.StartDaemon(t.Context()))
 	<-ended
 	if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(out.String(), "another thumbd has been started") {
 		t.Errorf("exit code %d:\n%s", cmd.ProcessState.ExitCode(), out)
 	}
-	warm(t, warmCommand(t, r, false, "gallery"), 1, "name its socket for administrators with --admin")
+	kit.Warm(t, kit.WarmCommand(t, r, false, "gallery"), 1, "name its socket for administrators with --admin")
 	restart(t, r)
-	warm(t, warmCommand(t, r, true, "gallery"), 0)
-	if diff := cmp.Diff(want, thumbnails(t, r, "gallery")); diff != "" {
+	kit.Warm(t, kit.WarmCommand(t, r, true, "gallery"), 0)
+	if diff := cmp.Diff(want, kit.Thumbnails(t, r, "gallery")); diff != "" {
 		t.Errorf("published (-want +got):\n%s", diff)
 	}
 }
@@ -175,22 +176,22 @@ func TestWarmGivesWayToThumbd(t *testing.T) {
 // It gives way while it waits for the rest of a list too.
 func TestWarmGivesWayWhileItReads(t *testing.T) {
 	t.Parallel()
-	r := start(t, rig.Options{Sites: warmSites(t, folder(t, map[string]string{"a.jpg": upright})), Stopped: true})
+	r := kit.Start(t, rig.Options{Sites: kit.WarmSites(t, kit.Folder(t, map[string]string{"a.jpg": kit.Upright})), Stopped: true})
 	in, rest, err := os.Pipe()
-	must(t, err)
+	kit.Must(t, err)
 	defer rest.Close()
 	defer in.Close()
-	cmd := warmCommand(t, r, false, "gallery", "--from", "-")
+	cmd := kit.WarmCommand(t, r, false, "gallery", "--from", "-")
 	cmd.Stdin = in
-	ended, out := background(t, cmd)
+	ended, out := kit.Background(t, cmd)
 	_, err = rest.WriteString("a.jpg\n")
-	must(t, err)
+	kit.Must(t, err)
 	awaitRead(t, in)
-	must(t, r.StartDaemon(t.Context()))
+	kit.Must(t, r.StartDaemon(t.Context()))
 	select {
 	case <-ended:
-	case <-time.After(patience):
-		must(t, rest.Close())
+	case <-time.After(kit.Patience):
+		kit.Must(t, rest.Close())
 		t.Fatal("it goes on to wait")
 	}
 	if got, want := out.String(), "thumbd: list of originals: another thumbd has been started\n"; cmd.ProcessState.ExitCode() != 1 || got != want {
@@ -201,9 +202,9 @@ func TestWarmGivesWayWhileItReads(t *testing.T) {
 // awaitRead waits until a pipe is empty.
 func awaitRead(t *testing.T, pipe *os.File) {
 	t.Helper()
-	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(kit.Patience); ; time.Sleep(time.Millisecond) {
 		n, err := unix.IoctlGetInt(int(pipe.Fd()), unix.TIOCINQ)
-		must(t, err)
+		kit.Must(t, err)
 		if n == 0 {
 			return
 		}
@@ -216,68 +217,68 @@ func awaitRead(t *testing.T, pipe *os.File) {
 // Nothing is made for a disk that is full, and all once it is not.
 func TestWarmOnAFullDisk(t *testing.T) {
 	t.Parallel()
-	needMounts(t)
-	originals, want := many(t, 40)
-	r := start(t, rig.Options{Sites: warmSites(t, originals), Stopped: true})
-	must(t, os.MkdirAll(r.Root("gallery"), 0o755))
-	mount(t, "tmpfs", r.Root("gallery"), "tmpfs", 0, "mode=755,size=4m")
-	must(t, r.StartDaemon(t.Context()))
+	kit.NeedMounts(t)
+	originals, want := kit.Many(t, 40)
+	r := kit.Start(t, rig.Options{Sites: kit.WarmSites(t, originals), Stopped: true})
+	kit.Must(t, os.MkdirAll(r.Root("gallery"), 0o755))
+	kit.Mount(t, "tmpfs", r.Root("gallery"), "tmpfs", 0, "mode=755,size=4m")
+	kit.Must(t, r.StartDaemon(t.Context()))
 	end := fill(t, r.Root("gallery"), 4096)
-	out := warm(t, warmCommand(t, r, true, "gallery"), 1, "unpublished", "not finished: the same command goes on", "the disk is full or read-only")
+	out := kit.Warm(t, kit.WarmCommand(t, r, true, "gallery"), 1, "unpublished", "not finished: the same command goes on", "the disk is full or read-only")
 	if strings.Contains(out, "gallery: 40 originals") {
 		t.Errorf("all were made for nothing:\n%s", out)
 	}
 	end()
-	warm(t, warmCommand(t, r, true, "gallery"), 0, "gallery: 40 originals")
-	if diff := cmp.Diff(want, thumbnails(t, r, "gallery")); diff != "" {
+	kit.Warm(t, kit.WarmCommand(t, r, true, "gallery"), 0, "gallery: 40 originals")
+	if diff := cmp.Diff(want, kit.Thumbnails(t, r, "gallery")); diff != "" {
 		t.Errorf("published (-want +got):\n%s", diff)
 	}
-	noTempFiles(t, r, "gallery")
+	kit.NoTempFiles(t, r, "gallery")
 }
 
 // A daemon that finds its tree held goes on to try.
 func TestDaemonWaitsForItsTree(t *testing.T) {
 	t.Parallel()
-	r := start(t, rig.Options{Sites: warmSites(t, folder(t, map[string]string{"a.jpg": upright})), Stopped: true})
+	r := kit.Start(t, rig.Options{Sites: kit.WarmSites(t, kit.Folder(t, map[string]string{"a.jpg": kit.Upright})), Stopped: true})
 	lock := r.File("gallery", "/thumbs/.thumbd/hold.lock")
-	put(t, lock, nil)
-	must(t, os.Chmod(filepath.Dir(lock), 0o700))
+	kit.Put(t, lock, nil)
+	kit.Must(t, os.Chmod(filepath.Dir(lock), 0o700))
 	f, err := os.OpenFile(lock, os.O_RDWR, 0)
-	must(t, err)
+	kit.Must(t, err)
 	defer f.Close()
-	must(t, unix.Flock(int(f.Fd()), unix.LOCK_EX))
-	must(t, r.StartDaemon(t.Context()))
-	uri := target("a.jpg", "20x20_crop", "jpg")
-	expect(t, get(t, r, uri), 503, "held")
+	kit.Must(t, unix.Flock(int(f.Fd()), unix.LOCK_EX))
+	kit.Must(t, r.StartDaemon(t.Context()))
+	uri := kit.Target("a.jpg", "20x20_crop", "jpg")
+	kit.Expect(t, kit.Get(t, r, uri), 503, "held")
 	if resp := health(t, r); resp.Status != 503 || !strings.Contains(string(resp.Body), "a thumbd warm holds a tree") {
 		t.Errorf("health: %d %q", resp.Status, resp.Body)
 	}
-	waitLog(t, r, 1, "not loaded", "the tree is held by a thumbd warm")
-	must(t, unix.Flock(int(f.Fd()), unix.LOCK_UN), r.SignalDaemon(syscall.SIGHUP))
-	waitLog(t, r, 1, "msg=loaded")
-	for resp := get(t, r, uri); resp.Status == 503; resp = get(t, r, uri) {
+	kit.WaitLog(t, r, 1, "not loaded", "the tree is held by a thumbd warm")
+	kit.Must(t, unix.Flock(int(f.Fd()), unix.LOCK_UN), r.SignalDaemon(syscall.SIGHUP))
+	kit.WaitLog(t, r, 1, "msg=loaded")
+	for resp := kit.Get(t, r, uri); resp.Status == 503; resp = kit.Get(t, r, uri) {
 	}
-	picture(t, get(t, r, uri), "jpeg", 20, 20)
+	kit.Picture(t, kit.Get(t, r, uri), "jpeg", 20, 20)
 }
 
 // What is made of an original ahead of time does not wait for that of it which
 // a client waits for already.
 func TestWarmDoesNotWaitForWhatIsInWork(t *testing.T) {
 	t.Parallel()
-	path := newGate(t)
-	originals := folder(t, map[string]string{"a.jpg": upright})
-	r := start(t, rig.Options{Sites: warmSites(t, originals), Env: faulty(t, gate, path), TOML: "[daemon]\nworkers = 2"})
-	reply := ask(t.Context(), r, "/p/s/100/a.jpg")
-	first := atGate(t, path)
-	ended, out := background(t, warmCommand(t, r, true, "p"))
+	path := kit.NewGate(t)
+	originals := kit.Folder(t, map[string]string{"a.jpg": kit.Upright})
+	r := kit.Start(t, rig.Options{Sites: kit.WarmSites(t, originals), Env: kit.Faulty(t, kit.Gate, path), TOML: "[daemon]\nworkers = 2"})
+	reply := kit.Ask(t.Context(), r, "/p/s/100/a.jpg")
+	first := kit.AtGate(t, path)
+	ended, out := kit.Background(t, kit.WarmCommand(t, r, true, "p"))
 	busy := regexp.MustCompile(`(?m)^thumbd_workers{.*state="rendering".*} 2$`)
-	for begun := time.Now(); !busy.Match(do(t, r, rig.Request{Target: "/metrics", Admin: true}).Body); {
-		if time.Since(begun) > patience {
+	for begun := time.Now(); !busy.Match(kit.Do(t, r, rig.Request{Target: "/metrics", Admin: true}).Body); {
+		if time.Since(begun) > kit.Patience {
 			t.Fatal("the others do not go to a worker")
 		}
 	}
 	first.Close()
-	expect(t, (<-reply).Response, 200, "")
+	kit.Expect(t, (<-reply).Response, 200, "")
 	// Whoever comes to the gate now goes on too.
 	for open := true; open; {
 		if f, err := os.OpenFile(path, os.O_WRONLY|syscall.O_NONBLOCK, 0); err == nil {
@@ -298,12 +299,12 @@ func TestWarmDoesNotWaitForWhatIsInWork(t *testing.T) {
 func TestWarmAsRoot(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
-		skip(t, "root alone can be in the place of another user")
+		kit.Skip(t, "root alone can be in the place of another user")
 	}
-	r := start(t, rig.Options{Programs: publicPrograms(t), Sites: warmSites(t, folder(t, map[string]string{"a.jpg": upright})), Nobody: true})
-	stopDaemon(t, r)
-	warm(t, warmCommand(t, r, false, "gallery"), 1, "belongs to nobody", "runuser -u nobody -- thumbd warm")
-	if got := thumbnails(t, r, "gallery"); len(got) > 0 {
+	r := kit.Start(t, rig.Options{Programs: kit.PublicPrograms(t), Sites: kit.WarmSites(t, kit.Folder(t, map[string]string{"a.jpg": kit.Upright})), Nobody: true})
+	kit.StopDaemon(t, r)
+	kit.Warm(t, kit.WarmCommand(t, r, false, "gallery"), 1, "belongs to nobody", "runuser -u nobody -- thumbd warm")
+	if got := kit.Thumbnails(t, r, "gallery"); len(got) > 0 {
 		t.Errorf("made all the same: %v", got)
 	}
 }
@@ -311,16 +312,16 @@ func TestWarmAsRoot(t *testing.T) {
 // Who may not ask thumbd is told so, and does nothing in its place.
 func TestWarmOfOthers(t *testing.T) {
 	t.Parallel()
-	p := publicPrograms(t)
-	r := start(t, rig.Options{Programs: p, Sites: warmSites(t, folder(t, map[string]string{"a.jpg": upright}))})
-	must(t, os.Chmod(r.AdminPath(), 0))
-	cmd := warmCommand(t, r, true, "gallery")
+	p := kit.PublicPrograms(t)
+	r := kit.Start(t, rig.Options{Programs: p, Sites: kit.WarmSites(t, kit.Folder(t, map[string]string{"a.jpg": kit.Upright}))})
+	kit.Must(t, os.Chmod(r.AdminPath(), 0))
+	cmd := kit.WarmCommand(t, r, true, "gallery")
 	cmd.Path = p.Thumbd
 	if os.Geteuid() == 0 {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	}
-	warm(t, cmd, 1, "permission denied: are you root or of the group thumbd-admin?")
-	if got := thumbnails(t, r, "gallery"); len(got) > 0 {
+	kit.Warm(t, cmd, 1, "permission denied: are you root or of the group thumbd-admin?")
+	if got := kit.Thumbnails(t, r, "gallery"); len(got) > 0 {
 		t.Errorf("made all the same: %v", got)
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
 
@@ -64,10 +65,10 @@ type attempt struct {
 // attempts are ways to see card, whose other is another one's path.
 func attempts(t *testing.T, card, other string) []attempt {
 	escaped := rig.Escape(card)
-	signed := proof(accessKey, "access", card, expires(time.Hour))
-	token := jwt(t, "HS256", claims("gallery", time.Hour), secretSigner(tokenKey))
+	signed := kit.Proof(kit.AccessKey, "access", card, kit.Expires(time.Hour))
+	token := jwt(t, "HS256", claims("gallery", time.Hour), secretSigner(kit.TokenKey))
 	with := func(more ...string) string {
-		return "Cookie: thumbd=" + jwt(t, "HS256", claims("gallery", time.Hour, more...), secretSigner(tokenKey))
+		return "Cookie: thumbd=" + jwt(t, "HS256", claims("gallery", time.Hour, more...), secretSigner(kit.TokenKey))
 	}
 	return []attempt{
 		{"nothing", escaped, "", 401, "no-proof"},
@@ -79,22 +80,22 @@ func attempts(t *testing.T, card, other string) []attempt {
 		{"token in the query", escaped + "?token=" + token, "", 200, ""},
 		{"a folder", escaped, with("prefix", "/thumbs/photos/"), 200, ""},
 
-		{"over within leeway", escaped + proof(accessKey, "access", card, expires(-5*time.Second)), "", 200, ""},
-		{"over", escaped + proof(accessKey, "access", card, expires(-time.Minute)), "", 403, "expired"},
-		{"a token over within leeway", escaped, "Cookie: thumbd=" + jwt(t, "HS256", claims("gallery", -5*time.Second), secretSigner(tokenKey)), 200, ""},
-		{"a token over", escaped, "Cookie: thumbd=" + jwt(t, "HS256", claims("gallery", -time.Minute), secretSigner(tokenKey)), 403, "expired"},
-		{"another site's key", escaped + proof("another-sites-key-0123456789abcde", "access", card, expires(time.Hour)), "", 403, "signature"},
-		{"the URLs' own key", escaped + proof(key, "access", card, expires(time.Hour)), "", 403, "signature"},
-		{"the tokens' key", escaped + proof(tokenKey, "access", card, expires(time.Hour)), "", 403, "signature"},
-		{"the purpose of files", escaped + proof(accessKey, "file", card, expires(time.Hour)), "", 403, "signature"},
-		{"another path", escaped + proof(accessKey, "access", other, expires(time.Hour)), "", 403, "signature"},
-		{"undecoded", strings.Replace(escaped, "/photos", "/%70hotos", 1) + proof(accessKey, "access", "/thumbs/%70hotos", expires(time.Hour)), "", 403, "signature"},
+		{"over within leeway", escaped + kit.Proof(kit.AccessKey, "access", card, kit.Expires(-5*time.Second)), "", 200, ""},
+		{"over", escaped + kit.Proof(kit.AccessKey, "access", card, kit.Expires(-time.Minute)), "", 403, "expired"},
+		{"a token over within leeway", escaped, "Cookie: thumbd=" + jwt(t, "HS256", claims("gallery", -5*time.Second), secretSigner(kit.TokenKey)), 200, ""},
+		{"a token over", escaped, "Cookie: thumbd=" + jwt(t, "HS256", claims("gallery", -time.Minute), secretSigner(kit.TokenKey)), 403, "expired"},
+		{"another site's key", escaped + kit.Proof("another-sites-key-0123456789abcde", "access", card, kit.Expires(time.Hour)), "", 403, "signature"},
+		{"the URLs' own key", escaped + kit.Proof(kit.Key, "access", card, kit.Expires(time.Hour)), "", 403, "signature"},
+		{"the tokens' key", escaped + kit.Proof(kit.TokenKey, "access", card, kit.Expires(time.Hour)), "", 403, "signature"},
+		{"the purpose of files", escaped + kit.Proof(kit.AccessKey, "file", card, kit.Expires(time.Hour)), "", 403, "signature"},
+		{"another path", escaped + kit.Proof(kit.AccessKey, "access", other, kit.Expires(time.Hour)), "", 403, "signature"},
+		{"undecoded", strings.Replace(escaped, "/photos", "/%70hotos", 1) + kit.Proof(kit.AccessKey, "access", "/thumbs/%70hotos", kit.Expires(time.Hour)), "", 403, "signature"},
 		{"another time", escaped + strings.Replace(signed, "expires=", "expires=1", 1), "", 403, "signature"},
 		{"one parameter more before it", escaped + strings.Replace(signed, "&", "&v=1&", 1), "", 403, "signature"},
 		{"a signed parameter behind it", escaped + signed + "&expires=2000000000", "", 403, "signature"},
 		{"alg=none", escaped, "Cookie: thumbd=" + jwt(t, "none", claims("gallery", time.Hour), func([]byte) []byte { return nil }), 403, "token"},
-		{"another token's key", escaped, "Cookie: thumbd=" + jwt(t, "HS256", claims("gallery", time.Hour), secretSigner(accessKey)), 403, "token"},
-		{"another site's token", escaped, "Cookie: thumbd=" + jwt(t, "HS256", claims("other", time.Hour), secretSigner(tokenKey)), 403, "token"},
+		{"another token's key", escaped, "Cookie: thumbd=" + jwt(t, "HS256", claims("gallery", time.Hour), secretSigner(kit.AccessKey)), 403, "token"},
+		{"another site's token", escaped, "Cookie: thumbd=" + jwt(t, "HS256", claims("other", time.Hour), secretSigner(kit.TokenKey)), 403, "token"},
 		{"another folder", escaped, with("prefix", "/thumbs/other/"), 403, "elsewhere"},
 		{"taken back", escaped, with("jti", "taken-back"), 403, "revoked"},
 
@@ -115,12 +116,12 @@ func attempts(t *testing.T, card, other string) []attempt {
 
 // Hits and misses are refused and allowed alike.
 func TestProtected(t *testing.T) {
-	r := start(t, protected(t, rig.Options{Server: "location /open/ { return 200 open; }"}))
-	hit := signed("/thumbs/", "photos/dogs.jpg", "60x60_crop", "jpg")
-	put(t, r.File("gallery", hit), []byte("a hit"))
-	miss := signed("/thumbs/", "photos/fig.jpg", "60x60_crop", "jpg")
+	r := kit.Start(t, kit.Protected(t, rig.Options{Server: "location /open/ { return 200 open; }"}))
+	hit := kit.Signed("/thumbs/", "photos/dogs.jpg", "60x60_crop", "jpg")
+	kit.Put(t, r.File("gallery", hit), []byte("a hit"))
+	miss := kit.Signed("/thumbs/", "photos/fig.jpg", "60x60_crop", "jpg")
 	for _, card := range []string{miss, hit} {
-		for _, x := range attempts(t, card, signed("/thumbs/", "photos/drum.jpg", "60x60_crop", "jpg")) {
+		for _, x := range attempts(t, card, kit.Signed("/thumbs/", "photos/drum.jpg", "60x60_crop", "jpg")) {
 			if card == miss {
 				if err := os.RemoveAll(r.File("gallery", card)); err != nil {
 					t.Fatal(err)
@@ -130,7 +131,7 @@ func TestProtected(t *testing.T) {
 			if x.header != "" {
 				header = strings.Split(x.header, "\r\n")
 			}
-			resp := get(t, r, x.target, header...)
+			resp := kit.Get(t, r, x.target, header...)
 			what := fmt.Sprintf("%s, %s", filepath.Base(filepath.Dir(card)), x.name)
 			if got := resp.Header.Get("X-Thumbd-Reason"); resp.Status != x.status || got != x.reason {
 				t.Errorf("%s: %d %q; want %d %q", what, resp.Status, got, x.status, x.reason)
@@ -146,10 +147,10 @@ func TestProtected(t *testing.T) {
 			}
 		}
 	}
-	ok := rig.Escape(hit) + proof(accessKey, "access", hit, expires(time.Hour))
-	expect(t, get(t, r, ok), 200, "")
-	expect(t, get(t, r, "/_thumbd/auth", "X-Original-URI: "+ok), 404, "")
-	stopDaemon(t, r)
+	ok := rig.Escape(hit) + kit.Proof(kit.AccessKey, "access", hit, kit.Expires(time.Hour))
+	kit.Expect(t, kit.Get(t, r, ok), 200, "")
+	kit.Expect(t, kit.Get(t, r, "/_thumbd/auth", "X-Original-URI: "+ok), 404, "")
+	kit.StopDaemon(t, r)
 	if text := r.Log.String(); strings.Contains(text, "signature=") || strings.Contains(text, "eyJ") {
 		t.Error("a secret is in the log")
 	}
@@ -157,7 +158,7 @@ func TestProtected(t *testing.T) {
 	if err := r.CloseSocket(); err != nil {
 		t.Fatal(err)
 	}
-	if resp := get(t, r, ok); resp.Status != 500 {
+	if resp := kit.Get(t, r, ok); resp.Status != 500 {
 		t.Errorf("while thumbd is stopped: %d", resp.Status)
 	}
 }
@@ -174,10 +175,10 @@ func TestProtectedByPublicKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
-	o := protected(t, rig.Options{Keys: map[string]string{}})
+	o := kit.Protected(t, rig.Options{Keys: map[string]string{}})
 	o.Keys["token.key"] = string(text)
-	r := start(t, o)
-	card := target("photos/fig.jpg", "60x60_crop", "jpg")
+	r := kit.Start(t, o)
+	card := kit.Target("photos/fig.jpg", "60x60_crop", "jpg")
 	sign := func(b []byte) []byte {
 		signature, err := private.Sign(nil, b, crypto.Hash(0))
 		if err != nil {
@@ -185,59 +186,59 @@ func TestProtectedByPublicKey(t *testing.T) {
 		}
 		return signature
 	}
-	expect(t, get(t, r, card, "Cookie: thumbd="+jwt(t, "EdDSA", claims("gallery", time.Hour), sign)), 200, "")
+	kit.Expect(t, kit.Get(t, r, card, "Cookie: thumbd="+jwt(t, "EdDSA", claims("gallery", time.Hour), sign)), 200, "")
 	for _, secret := range []string{string(text), strings.TrimSpace(string(text)), string(der), string(public)} {
 		for _, algorithm := range []string{"HS256", "EdDSA"} {
-			expect(t, get(t, r, card, "Cookie: thumbd="+jwt(t, algorithm, claims("gallery", time.Hour), secretSigner(secret))), 403, "token")
+			kit.Expect(t, kit.Get(t, r, card, "Cookie: thumbd="+jwt(t, algorithm, claims("gallery", time.Hour), secretSigner(secret))), 403, "token")
 		}
 	}
 }
 
 // An open site whose location asks all the same is served to nobody.
 func TestAskingWithoutRules(t *testing.T) {
-	open := gallery(t, testdata(t, "originals"))
+	open := kit.Gallery(t, kit.Testdata(t, "originals"))
 	open.Protected = true
-	r := start(t, rig.Options{Sites: []rig.Site{open}})
-	expect(t, get(t, r, target("photos/fig.jpg", "60x60_crop", "jpg")), 403, "not-protected")
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{open}})
+	kit.Expect(t, kit.Get(t, r, kit.Target("photos/fig.jpg", "60x60_crop", "jpg")), 403, "not-protected")
 }
 
 // The list of revoked tokens is looked at while thumbd runs.
 func TestRevokedLater(t *testing.T) {
-	r := start(t, protected(t, rig.Options{}))
-	card := target("photos/fig.jpg", "60x60_crop", "jpg")
-	cookie := "Cookie: thumbd=" + jwt(t, "HS256", claims("gallery", time.Hour, "jti", "smith-7"), secretSigner(tokenKey))
-	expect(t, get(t, r, card, cookie), 200, "")
+	r := kit.Start(t, kit.Protected(t, rig.Options{}))
+	card := kit.Target("photos/fig.jpg", "60x60_crop", "jpg")
+	cookie := "Cookie: thumbd=" + jwt(t, "HS256", claims("gallery", time.Hour, "jti", "smith-7"), secretSigner(kit.TokenKey))
+	kit.Expect(t, kit.Get(t, r, card, cookie), 200, "")
 	list := filepath.Join(r.Dir, "revoked.txt")
 	if err := os.WriteFile(list, []byte("smith-7\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	deadline := time.After(patience)
-	for get(t, r, card, cookie).Status == 200 {
+	deadline := time.After(kit.Patience)
+	for kit.Get(t, r, card, cookie).Status == 200 {
 		select {
 		case <-deadline:
 			t.Fatal("still not revoked")
 		default:
 		}
 	}
-	expect(t, get(t, r, card, cookie), 403, "revoked")
+	kit.Expect(t, kit.Get(t, r, card, cookie), 403, "revoked")
 	if err := os.Remove(list); err != nil {
 		t.Fatal(err)
 	}
-	waitLog(t, r, 1, "level=ERROR", "the list of before stays")
-	expect(t, get(t, r, card, cookie), 403, "revoked")
+	kit.WaitLog(t, r, 1, "level=ERROR", "the list of before stays")
+	kit.Expect(t, kit.Get(t, r, card, cookie), 403, "revoked")
 }
 
 // The log format of the shipped files has no query.
 func TestLogFormat(t *testing.T) {
-	o := protected(t, rig.Options{})
+	o := kit.Protected(t, rig.Options{})
 	o.Sites[0].Location = "access_log access.log thumbd_noquery;"
-	r := start(t, o)
-	card := target("photos/fig.jpg", "60x60_crop", "jpg")
-	token := jwt(t, "HS256", claims("gallery", time.Hour), secretSigner(tokenKey))
-	expect(t, get(t, r, card+"?token="+token, "Referer: http://x/?token="+token), 200, "")
-	expect(t, get(t, r, card+"?token="+token+"x"), 403, "token")
+	r := kit.Start(t, o)
+	card := kit.Target("photos/fig.jpg", "60x60_crop", "jpg")
+	token := jwt(t, "HS256", claims("gallery", time.Hour), secretSigner(kit.TokenKey))
+	kit.Expect(t, kit.Get(t, r, card+"?token="+token, "Referer: http://x/?token="+token), 200, "")
+	kit.Expect(t, kit.Get(t, r, card+"?token="+token+"x"), 403, "token")
 	// nginx writes it after its answer.
-	deadline := time.After(patience)
+	deadline := time.After(kit.Patience)
 	for {
 		log, err := os.ReadFile(filepath.Join(r.Dir, "access.log"))
 		if err != nil {
@@ -259,12 +260,12 @@ func TestLogFormat(t *testing.T) {
 
 // A check makes no system call that names a file.
 func TestCheckTouchesNoFile(t *testing.T) {
-	o := protected(t, rig.Options{})
+	o := kit.Protected(t, rig.Options{})
 	o.Sites[0].TOML = strings.Replace(o.Sites[0].TOML, `revoked = "revoked.txt"`, "", 1)
-	r := start(t, o)
-	card := signed("/thumbs/", "photos/fig.jpg", "60x60_crop", "jpg")
-	good := rig.Escape(card) + proof(accessKey, "access", card, expires(time.Hour))
-	expect(t, get(t, r, good), 200, "")
+	r := kit.Start(t, o)
+	card := kit.Signed("/thumbs/", "photos/fig.jpg", "60x60_crop", "jpg")
+	good := rig.Escape(card) + kit.Proof(kit.AccessKey, "access", card, kit.Expires(time.Hour))
+	kit.Expect(t, kit.Get(t, r, good), 200, "")
 	trace := filepath.Join(t.TempDir(), "trace")
 	cmd := exec.Command("strace", "-f", "-e", "trace=%file,%desc", "-o", trace, "-p", fmt.Sprint(r.DaemonPID()))
 	stderr, err := cmd.StderrPipe()
@@ -279,9 +280,9 @@ func TestCheckTouchesNoFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 20 {
-		expect(t, get(t, r, good), 200, "")
-		expect(t, get(t, r, rig.Escape(card), "Cookie: thumbd="+jwt(t, "HS256", claims("gallery", time.Hour), secretSigner(tokenKey))), 200, "")
-		expect(t, get(t, r, rig.Escape(card)), 401, "no-proof")
+		kit.Expect(t, kit.Get(t, r, good), 200, "")
+		kit.Expect(t, kit.Get(t, r, rig.Escape(card), "Cookie: thumbd="+jwt(t, "HS256", claims("gallery", time.Hour), secretSigner(kit.TokenKey))), 200, "")
+		kit.Expect(t, kit.Get(t, r, rig.Escape(card)), 401, "no-proof")
 	}
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)

@@ -14,13 +14,15 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"thumbd/internal/test/kit"
 )
 
 // demo builds the demo and returns a command that runs it with the built
 // programs, its temp files below a folder of its own.
 func demo(t *testing.T, port, originals string) (cmd *exec.Cmd, temp string) {
 	t.Helper()
-	p, err := programs()
+	p, err := kit.Programs()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +30,7 @@ func demo(t *testing.T, port, originals string) (cmd *exec.Cmd, temp string) {
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", path, "../demo").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	temp = folder(t, nil)
+	temp = kit.Folder(t, nil)
 	cmd = exec.Command(path)
 	cmd.Env = append(os.Environ(), "PORT="+port, "ORIGINALS="+originals, "TMPDIR="+temp, "THUMBD_BUILD="+filepath.Dir(p.Thumbd))
 	return cmd, temp
@@ -44,7 +46,7 @@ func empty(t *testing.T, dir string) {
 
 func TestDemo(t *testing.T) {
 	const one = "originals/tests/orientation/1.jpg"
-	cmd, temp := demo(t, "0", folder(t, map[string]string{
+	cmd, temp := demo(t, "0", kit.Folder(t, map[string]string{
 		"portrait.jpg": "originals/photos/dogs.jpg", "a folder/100% é.png": "originals/tests/made/alpha.png", "cut.jpg": "refused/cut-off.jpg",
 		".hidden.jpg": one, ".folder/a.jpg": one, "notes.txt": "refused/text.jpg",
 	}))
@@ -56,7 +58,7 @@ func TestDemo(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 	defer cancel()
 	// One that does not print is ended, and then the pipe is.
 	defer context.AfterFunc(ctx, func() { _ = cmd.Process.Kill() })()
@@ -117,14 +119,14 @@ func TestDemoSaysWhatIsWrong(t *testing.T) {
 	}
 	defer taken.Close()
 	_, port, _ := strings.Cut(taken.Addr().String(), ":")
-	originals := testdata(t, "originals")
+	originals := kit.Testdata(t, "originals")
 	for name, tt := range map[string]struct {
 		port, originals, want string
 	}{
 		"a port that is taken":   {port, originals, "demo: port " + port + " of 127.0.0.1 is taken: choose another one, with PORT=8081 make demo for example\n"},
 		"no port":                {"http", originals, "demo: PORT: want a number up to 65535, have \"http\"\n"},
 		"no folder":              {"0", "/nonexistent/x", "demo: ORIGINALS: stat /nonexistent/x: no such file or directory\n"},
-		"a folder without image": {"0", testdata(t, "vectors"), "demo: " + testdata(t, "vectors") + " has no images\n"},
+		"a folder without image": {"0", kit.Testdata(t, "vectors"), "demo: " + kit.Testdata(t, "vectors") + " has no images\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cmd, temp := demo(t, tt.port, tt.originals)

@@ -14,13 +14,14 @@ import (
 	"strings"
 	"testing"
 
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
 
 // TestClients runs the tests of the packages for applications, which print for the
 // vectors what thumbd prints. Go's own runs in make test.
 func TestClients(t *testing.T) {
-	clients := filepath.Join(filepath.Dir(testdata(t, ".")), "packaging/clients")
+	clients := filepath.Join(filepath.Dir(kit.Testdata(t, ".")), "packaging/clients")
 	for _, tt := range [][]string{
 		{"npm", "node", "--test", "test.js"}, {"php", "php", "tests/thumbd.php"}, {"ruby", "ruby", "test/test_thumbd.rb"},
 		// Debian's, which has its Django and Jinja.
@@ -43,7 +44,7 @@ func TestClients(t *testing.T) {
 // TestGalleryBehindALogin runs the example's application, server block and
 // site.
 func TestGalleryBehindALogin(t *testing.T) {
-	example := filepath.Join(filepath.Dir(testdata(t, ".")), "packaging/examples/gallery")
+	example := filepath.Join(filepath.Dir(kit.Testdata(t, ".")), "packaging/examples/gallery")
 	read := func(name string) string {
 		t.Helper()
 		b, err := os.ReadFile(filepath.Join(example, name))
@@ -52,9 +53,9 @@ func TestGalleryBehindALogin(t *testing.T) {
 		}
 		return string(b)
 	}
-	photos := testdata(t, "originals/photos")
+	photos := kit.Testdata(t, "originals/photos")
 	socket := filepath.Join(t.TempDir(), "front.sock")
-	port := freePort(t)
+	port := kit.FreePort(t)
 	replace := func(text string, pairs ...string) string {
 		t.Helper()
 		for i := 0; i < len(pairs); i += 2 {
@@ -65,15 +66,15 @@ func TestGalleryBehindALogin(t *testing.T) {
 		}
 		return text
 	}
-	root := folder(t, nil)
-	r := start(t, rig.Options{
+	root := kit.Folder(t, nil)
+	r := kit.Start(t, rig.Options{
 		TOML: replace(read("thumbd.toml"), "/var/cache/thumbd/gallery", root, "/srv/gallery", photos),
 		HTTP: replace(read("nginx.conf"), "80;", "unix:"+socket+";", "/var/cache/thumbd/gallery", root, "127.0.0.1:8000", port),
-		Keys: map[string]string{"gallery-token.key": tokenKey + "\n"},
+		Keys: map[string]string{"gallery-token.key": kit.TokenKey + "\n"},
 	})
 	app := exec.Command("python3", "-B", filepath.Join(example, "app.py"), port[strings.LastIndex(port, ":")+1:],
 		filepath.Join(r.Dir, "keys/gallery-token.key"), photos, "smith:a password")
-	ended, out := background(t, app)
+	ended, out := kit.Background(t, app)
 	awaitPort(t, port, ended, out)
 
 	jar := &cookies{}
@@ -109,7 +110,7 @@ func TestGalleryBehindALogin(t *testing.T) {
 	}
 	for range 2 {
 		resp, body := b.get(t, card)
-		picture(t, rig.Response{Status: resp.StatusCode, Header: resp.Header, Body: body}, "jpeg", 400, 300)
+		kit.Picture(t, rig.Response{Status: resp.StatusCode, Header: resp.Header, Body: body}, "jpeg", 400, 300)
 	}
 	*jar = cookies{}
 	if resp, _ := b.get(t, card); resp.StatusCode != 302 {

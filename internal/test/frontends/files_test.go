@@ -10,11 +10,12 @@ import (
 	"testing"
 	"time"
 
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
 
 func signedFile(path, more string) string {
-	return rig.Escape(path) + proof(filesKey, "file", path, expires(time.Hour)+more)
+	return rig.Escape(path) + kit.Proof(kit.FilesKey, "file", path, kit.Expires(time.Hour)+more)
 }
 
 // authToken is a URL as wsgi-xsendfile's users make it.
@@ -24,7 +25,7 @@ func authToken(secret, path string, at time.Time) string {
 }
 
 func TestDownloads(t *testing.T) {
-	r := start(t, downloads(t, documents(t)))
+	r := kit.Start(t, kit.Downloads(t, kit.Documents(t)))
 	for _, tt := range []struct {
 		target, body, contentType, disposition string
 	}{
@@ -38,7 +39,7 @@ func TestDownloads(t *testing.T) {
 			`attachment; filename="a \"b\" _+c.pdf"; filename*=UTF-8''a%20%22b%22%20%C3%A9%2Bc.pdf`},
 		{authToken("s3cr3t", "sub/ok.txt", time.Now()), "ok", "text/plain", `inline; filename="ok.txt"`},
 	} {
-		resp := get(t, r, tt.target)
+		resp := kit.Get(t, r, tt.target)
 		if resp.Status != 200 || string(resp.Body) != tt.body {
 			t.Errorf("%s: %d %q", tt.target, resp.Status, resp.Body)
 		}
@@ -53,24 +54,24 @@ func TestDownloads(t *testing.T) {
 		if got := resp.Header.Get("Content-Security-Policy"); !strings.HasSuffix(got, "; sandbox") {
 			t.Errorf("%s: Content-Security-Policy: %q", tt.target, got)
 		}
-		head := do(t, r, rig.Request{Method: "HEAD", Target: tt.target})
+		head := kit.Do(t, r, rig.Request{Method: "HEAD", Target: tt.target})
 		if head.Status != 200 || len(head.Body) != 0 || head.Header.Get("Content-Disposition") != tt.disposition {
 			t.Errorf("HEAD %s: %d %v", tt.target, head.Status, head.Header)
 		}
 	}
-	if resp := get(t, r, "/open/large.bin", "Range: bytes=999990-"); resp.Status != 206 || string(resp.Body) != "0123456789" {
+	if resp := kit.Get(t, r, "/open/large.bin", "Range: bytes=999990-"); resp.Status != 206 || string(resp.Body) != "0123456789" {
 		t.Errorf("Range: %d %d bytes", resp.Status, len(resp.Body))
 	}
-	etag := get(t, r, "/open/large.bin").Header.Get("Etag")
-	if resp := get(t, r, "/open/large.bin", "If-None-Match: "+etag); resp.Status != 304 {
+	etag := kit.Get(t, r, "/open/large.bin").Header.Get("Etag")
+	if resp := kit.Get(t, r, "/open/large.bin", "If-None-Match: "+etag); resp.Status != 304 {
 		t.Errorf("If-None-Match %s: %d", etag, resp.Status)
 	}
-	if resp := do(t, r, rig.Request{Method: "POST", Target: "/open/report.pdf", Body: "x"}); resp.Status != 405 {
+	if resp := kit.Do(t, r, rig.Request{Method: "POST", Target: "/open/report.pdf", Body: "x"}); resp.Status != 405 {
 		t.Errorf("POST: %d", resp.Status)
 	}
-	expect(t, get(t, r, authToken("s3cr3t", "report.pdf", time.Now().Add(-time.Hour))), 410, "expired")
-	expect(t, get(t, r, authToken("s3cr3t", "none", time.Now())), 404, "no-file")
-	expect(t, get(t, r, "/signed/report.pdf"), 401, "no-proof")
+	kit.Expect(t, kit.Get(t, r, authToken("s3cr3t", "report.pdf", time.Now().Add(-time.Hour))), 410, "expired")
+	kit.Expect(t, kit.Get(t, r, authToken("s3cr3t", "none", time.Now())), 404, "no-file")
+	kit.Expect(t, kit.Get(t, r, "/signed/report.pdf"), 401, "no-proof")
 }
 
 // attacks are requests for what must not be had. Some are signed, as if a
@@ -97,12 +98,12 @@ func attacks() []string {
 		"/_open/report.pdf", "/_open/.htpasswd", "/_signed/report.pdf", "/_open/../_open/report.pdf", "/%5fopen/report.pdf", "//_open/report.pdf", "/_open../secret", "/_open%2e%2e/secret", "/_openx/report.pdf",
 		"/open../secret", "/open..%2fsecret", "/_thumbd/none", "/_thumbd/auth", "/signed/report.pdf#"+signedFile("/signed/report.pdf", "")[len("/signed/report.pdf"):],
 		// Not signed, or not so.
-		"/signed/report.pdf", "/signed/report.pdf?", "/signed/report.pdf?download=x", "/signed/report.pdf"+proof("another-key-0123456789abcdef0123", "file", "/signed/report.pdf", expires(time.Hour)),
-		"/signed/report.pdf"+proof(accessKey, "access", "/signed/report.pdf", expires(time.Hour)), "/signed/report.pdf"+proof(filesKey, "access", "/signed/report.pdf", expires(time.Hour)),
-		"/signed/report.pdf"+proof(filesKey, "file", "/signed/page.html", expires(time.Hour)), "/signed/report.pdf"+proof(filesKey, "file", "/open/report.pdf", expires(time.Hour)),
-		"/signed/report.pdf"+proof(filesKey, "file", "/signed/report.pdf", expires(-time.Second)), "/signed/report.pdf"+proof(filesKey, "file", "/signed/report.pdf", expires(time.Hour)+"&download=a%0D%0AX-Accel-Redirect:%20/_open/.htpasswd"),
-		"/signed/report.pdf"+proof(filesKey, "file", "/signed/report.pdf", expires(time.Hour)+"&v=1"), "/signed/report.pdf"+proof("", "file", "/signed/report.pdf", expires(time.Hour)),
-		"/signed/../signed/page.html"+proof(filesKey, "file", "/signed/report.pdf", expires(time.Hour)), "/signed/page.html#/../report.pdf"+proof(filesKey, "file", "/signed/report.pdf", expires(time.Hour)),
+		"/signed/report.pdf", "/signed/report.pdf?", "/signed/report.pdf?download=x", "/signed/report.pdf"+kit.Proof("another-key-0123456789abcdef0123", "file", "/signed/report.pdf", kit.Expires(time.Hour)),
+		"/signed/report.pdf"+kit.Proof(kit.AccessKey, "access", "/signed/report.pdf", kit.Expires(time.Hour)), "/signed/report.pdf"+kit.Proof(kit.FilesKey, "access", "/signed/report.pdf", kit.Expires(time.Hour)),
+		"/signed/report.pdf"+kit.Proof(kit.FilesKey, "file", "/signed/page.html", kit.Expires(time.Hour)), "/signed/report.pdf"+kit.Proof(kit.FilesKey, "file", "/open/report.pdf", kit.Expires(time.Hour)),
+		"/signed/report.pdf"+kit.Proof(kit.FilesKey, "file", "/signed/report.pdf", kit.Expires(-time.Second)), "/signed/report.pdf"+kit.Proof(kit.FilesKey, "file", "/signed/report.pdf", kit.Expires(time.Hour)+"&download=a%0D%0AX-Accel-Redirect:%20/_open/.htpasswd"),
+		"/signed/report.pdf"+kit.Proof(kit.FilesKey, "file", "/signed/report.pdf", kit.Expires(time.Hour)+"&v=1"), "/signed/report.pdf"+kit.Proof("", "file", "/signed/report.pdf", kit.Expires(time.Hour)),
+		"/signed/../signed/page.html"+kit.Proof(kit.FilesKey, "file", "/signed/report.pdf", kit.Expires(time.Hour)), "/signed/page.html#/../report.pdf"+kit.Proof(kit.FilesKey, "file", "/signed/report.pdf", kit.Expires(time.Hour)),
 		authToken("another", "report.pdf", time.Now()), authToken("", "report.pdf", time.Now()), authToken("s3cr3t", "report.pdf", time.Now().Add(-3*time.Minute)), authToken("s3cr3t", "report.pdf", time.Unix(0, 0)),
 		authToken("s3cr3t", "page.html", time.Now())+"/../report.pdf", strings.ToUpper(authToken("s3cr3t", "report.pdf", time.Now())[1:]), strings.Replace(authToken("s3cr3t", "page.html", time.Now()), "page.html", "report.pdf", 1),
 		"/authtoken/report.pdf", "/authtoken/-/report.pdf", "/authtoken/00000000000000000000000000000000-ffffffff/report.pdf",
@@ -111,9 +112,9 @@ func attacks() []string {
 }
 
 func TestAttacksOnDownloads(t *testing.T) {
-	root := documents(t)
-	r := start(t, downloads(t, root))
-	expect(t, get(t, r, signedFile("/signed/report.pdf", "")), 200, "")
+	root := kit.Documents(t)
+	r := kit.Start(t, kit.Downloads(t, root))
+	kit.Expect(t, kit.Get(t, r, signedFile("/signed/report.pdf", "")), 200, "")
 	all := attacks()
 	for _, target := range all {
 		if strings.ContainsAny(target, "\r\n\x00") {
@@ -124,8 +125,8 @@ func TestAttacksOnDownloads(t *testing.T) {
 			{Target: target, Header: []string{"Range: bytes=0-3", "X-Accel-Redirect: /_open/.htpasswd", "X-Sendfile: /etc/passwd", "X-Original-URI: /open/report.pdf"}},
 			{Target: target, Method: "HEAD"},
 		} {
-			resp := do(t, r, q)
-			if resp.Status < 400 || bytes.Contains(resp.Body, []byte(topSecret)) || bytes.Contains(resp.Body, []byte("root:")) || resp.Header.Get("Content-Disposition") != "" {
+			resp := kit.Do(t, r, q)
+			if resp.Status < 400 || bytes.Contains(resp.Body, []byte(kit.TopSecret)) || bytes.Contains(resp.Body, []byte("root:")) || resp.Header.Get("Content-Disposition") != "" {
 				t.Errorf("%s %s: %d %q", q.Method, target, resp.Status, resp.Body)
 			}
 			if resp.Status >= 500 || bytes.Contains(resp.Body, []byte(root)) {
@@ -148,15 +149,15 @@ func TestAttacksOnDownloads(t *testing.T) {
 
 // A link that takes a file's place after thumbd has looked is stopped by nginx.
 func TestLinkInPlaceOfAFile(t *testing.T) {
-	root := documents(t)
-	o := downloads(t, root)
+	root := kit.Documents(t)
+	o := kit.Downloads(t, root)
 	o.Server += "\nlocation ^~ /later/ { error_page 418 = /_open/$arg_file; return 418; }"
-	r := start(t, o)
-	if resp := get(t, r, "/later/?file=report.pdf"); resp.Status != 200 {
+	r := kit.Start(t, o)
+	if resp := kit.Get(t, r, "/later/?file=report.pdf"); resp.Status != 200 {
 		t.Fatalf("a file: %d", resp.Status)
 	}
 	for _, name := range []string{"out", "absolute", "up/secret", "etc/passwd", "link.pdf", "subs/ok.txt"} {
-		if resp := get(t, r, "/later/?file="+name); resp.Status != 403 && resp.Status != 404 {
+		if resp := kit.Get(t, r, "/later/?file="+name); resp.Status != 403 && resp.Status != 404 {
 			t.Errorf("%s: %d %.40q", name, resp.Status, resp.Body)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
 
@@ -105,7 +106,7 @@ func startFront(t *testing.T, x front, r *rig.Rig) string {
 	if err := os.Chmod(dir, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	addr, err := net.ResolveTCPAddr("tcp4", freePort(t))
+	addr, err := net.ResolveTCPAddr("tcp4", kit.FreePort(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,15 +119,15 @@ func startFront(t *testing.T, x front, r *rig.Rig) string {
 		t.Fatal(err)
 	}
 	config := filepath.Join(dir, "front.conf")
-	put(t, config, []byte(x.config(frontConfig{dir: dir, socket: filepath.Join(r.Dir, "thumbd.sock"), user: u.Username, group: g.Name, addr: addr})))
-	ended, out := background(t, exec.Command(path, x.args(config)...))
+	kit.Put(t, config, []byte(x.config(frontConfig{dir: dir, socket: filepath.Join(r.Dir, "thumbd.sock"), user: u.Username, group: g.Name, addr: addr})))
+	ended, out := kit.Background(t, exec.Command(path, x.args(config)...))
 	awaitPort(t, addr.String(), ended, out)
 	return "http://" + addr.String()
 }
 
 func awaitPort(t *testing.T, addr string, ended <-chan struct{}, out *bytes.Buffer) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 	defer cancel()
 	for {
 		conn, err := new(net.Dialer).DialContext(ctx, "tcp4", addr)
@@ -175,9 +176,9 @@ func (b browser) get(t *testing.T, target string, header ...string) (*http.Respo
 func TestOtherFronts(t *testing.T) {
 	for name, x := range fronts {
 		t.Run(name, func(t *testing.T) {
-			o := downloads(t, documents(t))
+			o := kit.Downloads(t, kit.Documents(t))
 			o.TOML = "[daemon]\naccel = \"sendfile\"\n" + o.TOML
-			r := start(t, o)
+			r := kit.Start(t, o)
 			checkFront(t, browser{http.DefaultClient, startFront(t, x, r)})
 		})
 	}
@@ -185,9 +186,9 @@ func TestOtherFronts(t *testing.T) {
 
 // TestDirect has thumbd send them itself, with no server in front.
 func TestDirect(t *testing.T) {
-	o := downloads(t, documents(t))
+	o := kit.Downloads(t, kit.Documents(t))
 	o.TOML = "[daemon]\naccel = \"direct\"\n" + o.TOML
-	r := start(t, o)
+	r := kit.Start(t, o)
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(r.Dir, "thumbd.sock"))
 	}}
@@ -218,19 +219,19 @@ func checkFront(t *testing.T, b browser) {
 	for target, status := range map[string]int{
 		"/signed/report.pdf": 401, "/open/.htpasswd": 404, "/open/out": 404, "/open/link.pdf": 404, "/open/sub/": 404, "/open/..%2fsecret": 404, "/open/%2e%2e/secret": 404,
 	} {
-		if resp, body := b.get(t, target); resp.StatusCode != status && resp.StatusCode != 400 || bytes.Contains(body, []byte(topSecret)) {
+		if resp, body := b.get(t, target); resp.StatusCode != status && resp.StatusCode != 400 || bytes.Contains(body, []byte(kit.TopSecret)) {
 			t.Errorf("%s: %d %q", target, resp.StatusCode, body)
 		}
 	}
-	card := signed("/thumbs/", "photos/fig.jpg", "60x60_crop", "jpg")
+	card := kit.Signed("/thumbs/", "photos/fig.jpg", "60x60_crop", "jpg")
 	for range 2 {
 		if resp, _ := b.get(t, rig.Escape(card)); resp.StatusCode != 401 {
 			t.Errorf("a protected thumbnail: %d", resp.StatusCode)
 		}
-		resp, body := b.get(t, rig.Escape(card)+proof(accessKey, "access", card, expires(time.Hour)))
-		picture(t, rig.Response{Status: resp.StatusCode, Header: resp.Header, Body: body}, "jpeg", 60, 60)
+		resp, body := b.get(t, rig.Escape(card)+kit.Proof(kit.AccessKey, "access", card, kit.Expires(time.Hour)))
+		kit.Picture(t, rig.Response{Status: resp.StatusCode, Header: resp.Header, Body: body}, "jpeg", 60, 60)
 	}
-	token := jwt(t, "HS256", claims("gallery", time.Hour), secretSigner(tokenKey))
+	token := jwt(t, "HS256", claims("gallery", time.Hour), secretSigner(kit.TokenKey))
 	if resp, _ := b.get(t, rig.Escape(card), "Cookie", "thumbd="+token); resp.StatusCode != 200 {
 		t.Errorf("a token: %d", resp.StatusCode)
 	}

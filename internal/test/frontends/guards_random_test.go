@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"thumbd/internal/config"
+	"thumbd/internal/test/kit"
 )
 
 // campaignTime is how long the campaign of configurations lasts.
@@ -22,14 +23,14 @@ const campaignTime = 35 * time.Minute
 // location with the tree of a protected site has a snippet, of this version or of
 // before; the doctor finds those without.
 func TestRandomGuards(t *testing.T) {
-	random := random(t)
+	random := kit.Random(t)
 	end := time.Now().Add(campaignTime)
 	read := 0
 	worlds := 0
-	for ; worlds < times(6, 1<<30) && time.Now().Before(end) && !t.Failed(); worlds++ {
+	for ; worlds < kit.Times(6, 1<<30) && time.Now().Before(end) && !t.Failed(); worlds++ {
 		t.Run(fmt.Sprint("world ", worlds), func(t *testing.T) {
 			w := newWorld(t, random)
-			for range times(100, 400) {
+			for range kit.Times(100, 400) {
 				q := w.question(random)
 				if owner, _ := w.try(t, q); owner != nil && owner.guarded {
 					read++
@@ -64,7 +65,7 @@ func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
 // newWorld makes sites that thumbd accepts, and server blocks that nginx does.
 func newWorld(t *testing.T, r *rand.Rand) *world {
 	t.Helper()
-	sockets := "unix:" + folder(t, nil)
+	sockets := "unix:" + kit.Folder(t, nil)
 	w := &world{addresses: []string{sockets + "/1", sockets + "/2", sockets + "/3"}}
 	wards := randomWards(t, r)
 	w.servers = randomServers(r, w.addresses, wards)

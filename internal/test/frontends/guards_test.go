@@ -21,6 +21,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
 
@@ -83,13 +84,13 @@ func newStronghold(t testing.TB, wards []ward, servers string) *stronghold {
 		}
 		o.Sites = append(o.Sites, s)
 	}
-	k := &stronghold{Rig: start(t, o), wards: wards, clients: make(map[string]*http.Client)}
+	k := &stronghold{Rig: kit.Start(t, o), wards: wards, clients: make(map[string]*http.Client)}
 	for _, w := range wards {
 		if w.downloads {
 			continue
 		}
 		for _, name := range hitNames {
-			put(t, k.File(w.name, w.prefix+name), []byte(w.secret()))
+			kit.Put(t, k.File(w.name, w.prefix+name), []byte(w.secret()))
 		}
 	}
 	return k
@@ -109,9 +110,9 @@ func (w ward) addSection(o *rig.Options, root string) {
 // originals makes the folder of w's originals, or of its downloads.
 func (w ward) originals(t testing.TB) string {
 	t.Helper()
-	dir := folder(t, nil)
+	dir := kit.Folder(t, nil)
 	if w.downloads {
-		put(t, filepath.Join(dir, report), []byte(w.secret()))
+		kit.Put(t, filepath.Join(dir, report), []byte(w.secret()))
 		return dir
 	}
 	var b bytes.Buffer
@@ -119,7 +120,7 @@ func (w ward) originals(t testing.TB) string {
 		t.Fatal(err)
 	}
 	for _, name := range missNames {
-		put(t, filepath.Join(dir, strings.TrimPrefix(name, "medium/")), b.Bytes())
+		kit.Put(t, filepath.Join(dir, strings.TrimPrefix(name, "medium/")), b.Bytes())
 	}
 	return dir
 }
@@ -151,7 +152,7 @@ func (q question) withProofs(t testing.TB) (target string, cookies []string) {
 		switch {
 		case w.downloads:
 			target = strings.Split(target, "?")[0]
-			target += proof(w.key(), "file", w.prefix+report, expires(time.Hour))
+			target += kit.Proof(w.key(), "file", w.prefix+report, kit.Expires(time.Hour))
 		case q.query:
 			target += "?token=" + w.token(t)
 		default:
@@ -164,7 +165,7 @@ func (q question) withProofs(t testing.TB) (target string, cookies []string) {
 // ask sends q. An answer that is no HTTP is an error.
 func (k *stronghold) ask(t testing.TB, q question) rig.Response {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 	defer cancel()
 	target, cookies := q.withProofs(t)
 	if q.h2 {

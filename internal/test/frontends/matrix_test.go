@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"thumbd/internal/test/kit"
 )
 
 // The server blocks of the matrix, by address: each has what nginx may choose for a
@@ -93,8 +95,8 @@ func matrixWards() []ward {
 // newMatrix starts the matrix's installation and returns its addresses.
 func newMatrix(t *testing.T) (*stronghold, map[string]string) {
 	t.Helper()
-	sockets := "unix:" + folder(t, nil)
-	addresses := map[string]string{"port": freePort(t)}
+	sockets := "unix:" + kit.Folder(t, nil)
+	addresses := map[string]string{"port": kit.FreePort(t)}
 	ports := "listen " + addresses["port"] + ";"
 	if l, err := net.Listen("tcp6", "[::1]:0"); err == nil {
 		addresses["IPv6"] = l.Addr().String()
@@ -209,8 +211,8 @@ func TestServerBlockAndHostDisagree(t *testing.T) {
 			t.Errorf("%s: %d %q; want %d %q", name, resp.Status, got, tt.status, tt.reason)
 		}
 	}
-	waitLog(t, k.Rig, 1, "nginx has not asked", "site=one", "include snippets/thumbd-auth.conf;")
-	waitLog(t, k.Rig, 1, "several protected sites", "site=one", "root "+k.Root("one")+";")
+	kit.WaitLog(t, k.Rig, 1, "nginx has not asked", "site=one", "include snippets/thumbd-auth.conf;")
+	kit.WaitLog(t, k.Rig, 1, "several protected sites", "site=one", "root "+k.Root("one")+";")
 }
 
 // nginx runs no auth_request in subrequests: a page with SSI shows what is
@@ -219,7 +221,7 @@ func TestSubrequestsAreNotAsked(t *testing.T) {
 	k, addresses := newMatrix(t)
 	one := k.wards[1]
 	for _, name := range []string{"hit", "miss"} {
-		put(t, filepath.Join(k.Dir, "pages", name+".html"), []byte(`<!--#include virtual="/t/medium/`+name+`.jpg" -->`))
+		kit.Put(t, filepath.Join(k.Dir, "pages", name+".html"), []byte(`<!--#include virtual="/t/medium/`+name+`.jpg" -->`))
 	}
 	q := question{address: addresses["all"], host: "b.example", target: "/miss.html"}
 	for _, q.proofs = range [][]ward{nil, {one}} {

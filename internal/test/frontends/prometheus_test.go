@@ -20,13 +20,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
 
 // prometheusExamples is the folder of the examples for Prometheus.
 func prometheusExamples(t *testing.T) string {
 	t.Helper()
-	return filepath.Join(filepath.Dir(testdata(t, ".")), "packaging/examples/prometheus")
+	return filepath.Join(filepath.Dir(kit.Testdata(t, ".")), "packaging/examples/prometheus")
 }
 
 // readExample returns the text of one of them.
@@ -54,7 +55,7 @@ func promtool(t *testing.T, dir string, args ...string) {
 // read once it has ended.
 func foreground(t *testing.T, r *rig.Rig, front string, env ...string) (ended <-chan struct{}, stderr func() string) {
 	t.Helper()
-	p, err := programs()
+	p, err := kit.Programs()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,13 +68,13 @@ func foreground(t *testing.T, r *rig.Rig, front string, env ...string) (ended <-
 	if err := unix.Fstat(int(log.Fd()), &st); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(p.Thumbd, "serve", "-c", configFile(r), "--listen", front)
+	cmd := exec.Command(p.Thumbd, "serve", "-c", kit.ConfigFile(r), "--listen", front)
 	cmd.Stderr = log
 	cmd.Env = append(os.Environ(), env...)
 	for i := range cmd.Env {
 		cmd.Env[i] = strings.ReplaceAll(cmd.Env[i], "$STDERR", fmt.Sprintf("%d:%d", st.Dev, st.Ino))
 	}
-	return untilTestEnds(t, cmd), func() string {
+	return kit.UntilTestEnds(t, cmd), func() string {
 		b, err := os.ReadFile(log.Name())
 		if err != nil {
 			t.Error(err)
@@ -103,9 +104,9 @@ func TestPrometheusScrapes(t *testing.T) {
 	if _, err := exec.LookPath("prometheus"); err != nil {
 		t.Fatalf("%v: make test installs it", err)
 	}
-	metrics := freePort(t)
-	r := start(t, rig.Options{
-		Sites: []rig.Site{gallery(t, jpgs(t))}, TOML: fmt.Sprintf("[daemon]\nmetrics = %q\n", metrics), Stopped: true,
+	metrics := kit.FreePort(t)
+	r := kit.Start(t, rig.Options{
+		Sites: []rig.Site{kit.Gallery(t, kit.JPGs(t))}, TOML: fmt.Sprintf("[daemon]\nmetrics = %q\n", metrics), Stopped: true,
 	})
 	ended, _ := foreground(t, r, filepath.Join(r.Dir, "own.sock"))
 	awaitPort(t, metrics, ended, nil)
@@ -122,12 +123,12 @@ func TestPrometheusScrapes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	web := freePort(t)
-	ended, out := background(t, exec.Command("prometheus", "--config.file="+dir+"/prometheus.yml",
+	web := kit.FreePort(t)
+	ended, out := kit.Background(t, exec.Command("prometheus", "--config.file="+dir+"/prometheus.yml",
 		"--storage.tsdb.path="+dir+"/data", "--web.listen-address="+web, "--log.level=error"))
 	awaitPort(t, web, ended, out)
 
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 	defer cancel()
 	for askPrometheus(ctx, t, web, `up{job="thumbd"} == 1`) == 0 {
 		select {
@@ -248,8 +249,8 @@ func TestMetricsAddressInUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	r := start(t, rig.Options{
-		Sites: []rig.Site{gallery(t, jpgs(t))}, TOML: fmt.Sprintf("[daemon]\nmetrics = %q\n", l.Addr()), Stopped: true,
+	r := kit.Start(t, rig.Options{
+		Sites: []rig.Site{kit.Gallery(t, kit.JPGs(t))}, TOML: fmt.Sprintf("[daemon]\nmetrics = %q\n", l.Addr()), Stopped: true,
 	})
 	ended, stderr := foreground(t, r, filepath.Join(r.Dir, "own.sock"), "JOURNAL_STREAM=$STDERR")
 	<-ended
@@ -266,11 +267,11 @@ func TestMetricsAddressInUse(t *testing.T) {
 // A socket of Prometheus, which systemd hands over, keeps thumbd from an idle
 // exit, and knows no route of administrators.
 func TestMetricsSocketOfSystemd(t *testing.T) {
-	r := start(t, rig.Options{
-		Sites: []rig.Site{gallery(t, jpgs(t))}, TOML: "[daemon]\nidle_exit = \"60ms\"", Env: []string{"WATCHDOG_USEC=60000"}, Metrics: true,
+	r := kit.Start(t, rig.Options{
+		Sites: []rig.Site{kit.Gallery(t, kit.JPGs(t))}, TOML: "[daemon]\nidle_exit = \"60ms\"", Env: []string{"WATCHDOG_USEC=60000"}, Metrics: true,
 	})
 	// It would have ended by itself.
-	waitNotified(t, r, 10, "WATCHDOG=1")
+	kit.WaitNotified(t, r, 10, "WATCHDOG=1")
 	for target, want := range map[string]int{"/metrics": 200, "/health": 200, "/purge": 404, "/status": 404} {
 		resp, err := r.Do(t.Context(), rig.Request{Target: target, Metrics: true})
 		if err != nil || resp.Status != want {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 // Package kit has the helpers of the tests of the built programs, which are in
-// packages e2e, faults, frontends and clinic. Each of them has these helpers under
-// their names in lower case, in its kit_test.go.
+// packages e2e, faults, frontends and clinic.
 package kit
 
 import (
