@@ -94,7 +94,7 @@ func rootCommand() *cobra.Command {
 		},
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(serveCommand(), checkCommand(), doctorCommand(), initCommand(), keyCommand(), urlCommand(), pictureCommand(), warmCommand(), purgeCommand(), gcCommand(), healthCommand(), statusCommand(), verifyCommand(), versionCommand())
+	root.AddCommand(serveCommand(), checkCommand(), doctorCommand(), initCommand(), keyCommand(), urlCommand(), pictureCommand(), infoCommand(), warmCommand(), purgeCommand(), gcCommand(), healthCommand(), statusCommand(), verifyCommand(), versionCommand())
 	for _, c := range append(root.Commands(), root) {
 		args := c.Args
 		c.Args = func(cmd *cobra.Command, given []string) error { return asUsage(args(cmd, given)) }

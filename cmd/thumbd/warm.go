@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -70,33 +71,41 @@ func (f *warmFlags) run(cmd *cobra.Command, site string) error {
 		defer list.Close()
 	}
 	o := warm.Options{
-		Client: admin.Dial(f.admin), Site: site, Selection: f.selection, List: list, AtOnce: 2 * runtime.NumCPU(),
+		Site: site, Selection: f.selection, List: list, AtOnce: 2 * runtime.NumCPU(),
 		Patience: warmPatience, Progress: progressOn(cmd.ErrOrStderr(), site),
 	}
-	ctx := cmd.Context()
-	there, err := admin.Listens(f.admin)
-	if err != nil {
-		return fmt.Errorf("warm: %w", err)
-	}
-	if !there {
-		alone, err := daemon.StartAlone(ctx, daemon.Options{
-			File: f.file, Version: versionText(), Log: newLogger(cmd.ErrOrStderr(), slog.LevelWarn),
-		}, site)
-		if err != nil {
-			return err
+	return withThumbd(cmd, f.file, f.admin, site, func(ctx context.Context, c *admin.Client) error {
+		o.Client = c
+		sum, err := warm.Run(ctx, o)
+		told := tellWarmed(cmd.OutOrStdout(), site, sum, err)
+		if errors.Is(err, warm.ErrRefused) {
+			return asUsage(err)
 		}
-		defer alone.Stop()
-		o.Client = alone.Client()
-		var cancel func()
-		ctx, cancel = alone.UntilWanted(ctx)
-		defer cancel()
+		return errors.Join(told, err)
+	})
+}
+
+// withThumbd calls do with a thumbd that makes thumbnails of a site: the one that listens
+// at socket, or if none listens one of this process. Its context ends when a thumbd is
+// started that is to make them instead.
+func withThumbd(cmd *cobra.Command, file, socket, site string, do func(ctx context.Context, c *admin.Client) error) error {
+	there, err := admin.Listens(socket)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s: %w", cmd.Name(), err)
+	case there:
+		return do(cmd.Context(), admin.Dial(socket))
 	}
-	sum, err := warm.Run(ctx, o)
-	told := tellWarmed(cmd.OutOrStdout(), site, sum, err)
-	if errors.Is(err, warm.ErrRefused) {
-		return asUsage(err)
+	alone, err := daemon.StartAlone(cmd.Context(), daemon.Options{
+		File: file, Version: versionText(), Log: newLogger(cmd.ErrOrStderr(), slog.LevelWarn),
+	}, site)
+	if err != nil {
+		return err
 	}
-	return errors.Join(told, err)
+	defer alone.Stop()
+	ctx, cancel := alone.UntilWanted(cmd.Context())
+	defer cancel()
+	return do(ctx, alone.Client())
 }
 
 // open returns the list of originals, nil for all.

@@ -16,11 +16,12 @@ import "errors"
 // Socket is the path at which thumbd-admin.socket listens.
 const Socket = "/run/thumbd/admin.sock"
 
-// Routes of the socket. PurgeRoute, WarmRoute and OriginalsRoute take a POST with a
-// form, the others a GET.
+// Routes of the socket. PurgeRoute, WarmRoute, InfoRoute and OriginalsRoute take a POST
+// with a form, the others a GET.
 const (
 	PurgeRoute     = "/purge"     // a form of Purge; answers in words
 	WarmRoute      = "/warm"      // a form of Selection; answers with Warmed
+	InfoRoute      = "/info"      // a form of site and original; answers with the file of package info
 	OriginalsRoute = "/originals" // the same form; answers with a name in each line, percent-encoded
 	ReportRoute    = "/report"    // answers with Report
 	ReadyRoute     = "/readyz"    // answers 200 or 503

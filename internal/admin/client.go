@@ -71,8 +71,9 @@ func (e *NoAnswer) Unwrap() error { return e.Cause }
 
 // Refused is an answer other than 200.
 type Refused struct {
-	Code int // of HTTP
-	Text string
+	Code   int    // of HTTP
+	Reason string // of X-Thumbd-Reason, for example "no-original"
+	Text   string
 }
 
 // Error returns the daemon's text.
@@ -93,6 +94,12 @@ func (c *Client) Purge(ctx context.Context, p Purge) (string, error) {
 // original it only checks the site and the selection.
 func (c *Client) Warm(ctx context.Context, site string, s Selection, original string) (w Warmed, err error) {
 	return w, c.decode(ctx, http.MethodPost, WarmRoute, s.Form(site, original), &w)
+}
+
+// Info returns the description of an original, the file of package info. Without an
+// original it only checks that the site has descriptions.
+func (c *Client) Info(ctx context.Context, site, original string) ([]byte, error) {
+	return c.whole(ctx, http.MethodPost, InfoRoute, Selection{}.Form(site, original), maxText)
 }
 
 // EachOriginal calls f with the name of each original that s selects, and returns
@@ -193,7 +200,7 @@ func (c *Client) do(ctx context.Context, method, route, form string) (*http.Resp
 	if err != nil {
 		return nil, err
 	}
-	return nil, &Refused{resp.StatusCode, strings.TrimSpace(string(text))}
+	return nil, &Refused{resp.StatusCode, resp.Header.Get("X-Thumbd-Reason"), strings.TrimSpace(string(text))}
 }
 
 func readAll(r io.Reader, limit int64) ([]byte, error) {

@@ -98,7 +98,7 @@ func checkOwner(tree string) error {
 		return nil
 	}
 	name := root.UserName(int(st.Uid))
-	return fmt.Errorf("%s belongs to %s and no thumbd runs that could publish there: start it, or run this as that user: runuser -u %s -- thumbd warm", tree, name, shell.Quote(name))
+	return fmt.Errorf("%s belongs to %s and no thumbd runs that could publish there: start it, or run this command as that user: runuser -u %s -- thumbd …", tree, name, shell.Quote(name))
 }
 
 // pipes is a net.Listener for its dial alone.

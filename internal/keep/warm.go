@@ -64,19 +64,27 @@ func (k *Keeper) Warm(ctx context.Context, site string, selection admin.Selectio
 // warmSite returns the site of that name with its sites, which the caller gives
 // back, if the selection is right for it.
 func (k *Keeper) warmSite(name string, selection admin.Selection) (*Sites, *Site, error) {
+	sites, s, err := k.siteNamed(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := s.checkSelection(selection); err != nil {
+		sites.users.Done()
+		return nil, nil, err
+	}
+	return sites, s, nil
+}
+
+// siteNamed returns the site of a name with its sites, which the caller gives back.
+func (k *Keeper) siteNamed(name string) (*Sites, *Site, error) {
 	sites, err := k.sites.acquire()
 	if err != nil {
 		return nil, nil, err
 	}
 	s := sites.named(name)
 	if s == nil {
-		err = fmt.Errorf("%w: %q", ErrNoSuchSite, name)
-	} else {
-		err = s.checkSelection(selection)
-	}
-	if err != nil {
 		sites.users.Done()
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("%w: %q", ErrNoSuchSite, name)
 	}
 	return sites, s, nil
 }

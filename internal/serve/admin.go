@@ -31,6 +31,8 @@ func (h *Handler) admin(w http.ResponseWriter, r *http.Request) {
 		err = post(w, r, h.adminPurge)
 	case admin.WarmRoute:
 		err = post(w, r, h.adminWarm)
+	case admin.InfoRoute:
+		err = post(w, r, h.adminInfo)
 	case admin.OriginalsRoute:
 		err = post(w, r, h.adminOriginals)
 	case admin.ReportRoute:

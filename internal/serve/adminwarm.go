@@ -5,8 +5,10 @@ package serve
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
+	"reflect"
 	"strconv"
 
 	"thumbd/internal/admin"
@@ -60,16 +62,38 @@ func (h *Handler) adminOriginals(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// adminInfo answers with the description of an original. Without an original it only
+// checks that the site has descriptions.
+func (h *Handler) adminInfo(w http.ResponseWriter, r *http.Request) error {
+	site, original, selection, err := selectionForm(w, r)
+	if err != nil {
+		return err
+	}
+	if !reflect.ValueOf(selection).IsZero() {
+		return fmt.Errorf("%w: want site and original alone", admin.ErrForm)
+	}
+	file, err := h.keeper.Describe(r.Context(), site, original)
+	if err != nil {
+		return err
+	}
+	sendJSON(w, file)
+	return nil
+}
+
 func answerJSON(w http.ResponseWriter, v any) error {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
+	sendJSON(w, b)
+	return nil
+}
+
+func sendJSON(w http.ResponseWriter, b []byte) {
 	header := w.Header()
 	header.Set("Cache-Control", "no-store")
 	header.Set("Content-Type", "application/json")
 	header.Set("Content-Length", strconv.Itoa(len(b)))
 	// An error is the asker's going away.
 	_, _ = w.Write(b)
-	return nil
 }

@@ -57,6 +57,10 @@ func TestAdministratorsWarm(t *testing.T) {
 		{"/warm", "site=gallery&original=a.jpg&original=b.jpg", 400, "form", ""},
 		{"/warm", "site=gallery&since=today", 400, "form", ""},
 		{"/warm", "site=gallery&all=1", 400, "form", ""},
+		{"/info", "site=gallery", 400, "selection", ""},
+		{"/info", "site=gallery&original=a.jpg", 400, "selection", ""},
+		{"/info", "site=other&original=a.jpg", 404, "no-site", ""},
+		{"/info", "site=gallery&preset=s", 400, "form", ""},
 		{"/originals", "site=gallery", 200, "", "a.jpg\n"},
 		{"/originals", "site=gallery&since=2999-01-01T00:00:00Z", 200, "", ""},
 		{"/originals", "site=other", 404, "no-site", ""},
@@ -74,7 +78,7 @@ func TestAdministratorsWarm(t *testing.T) {
 			t.Errorf("%s %s: %q folders unread", tt.path, tt.form, unread)
 		}
 	}
-	for _, path := range []string{"/warm", "/originals"} {
+	for _, path := range []string{"/warm", "/info", "/originals"} {
 		w := httptest.NewRecorder()
 		b.Admin().ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
 		if w.Code != http.StatusMethodNotAllowed {

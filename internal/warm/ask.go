@@ -41,9 +41,9 @@ func (r *run) insist(ctx context.Context, f func() error) error {
 	}
 }
 
-// ask asks for the thumbnails of an original, or with "" whether there can be any.
+// ask calls r.asking, and returns its error as away does.
 func (r *run) ask(ctx context.Context, original string) (admin.Warmed, error) {
-	w, err := r.Client.Warm(ctx, r.Site, r.Selection, original)
+	w, err := r.asking(ctx, original)
 	if err != nil && ctx.Err() != nil {
 		return w, context.Cause(ctx)
 	}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"thumbd/internal/admin"
+	"thumbd/internal/thumb"
 )
 
 // ErrRefused means that thumbd does not have the site, preset or format.
@@ -82,7 +83,40 @@ func (s Summary) Failures() (n int, why string) {
 // why thumbd does not answer. Failed thumbnails are in the Summary, which is set
 // with an error too.
 func Run(ctx context.Context, o Options) (Summary, error) {
-	r := &run{Options: o, sum: Summary{Failed: make(map[string]int)}}
+	return o.run(ctx, func(ctx context.Context, original string) (admin.Warmed, error) {
+		return o.Client.Warm(ctx, o.Site, o.Selection, original)
+	})
+}
+
+// Describe calls each with every original that o names and its description, the file of
+// package info. each may be called concurrently if AtOnce is over 1, and its error ends
+// the run. Otherwise Describe is like Run: a Summary counts the descriptions as Made.
+func Describe(ctx context.Context, o Options, each func(original string, file []byte) error) (Summary, error) {
+	o.Selection = admin.Selection{Presets: []string{thumb.InfoName}}
+	return o.run(ctx, func(ctx context.Context, original string) (admin.Warmed, error) {
+		file, err := o.Client.Info(ctx, o.Site, original)
+		refused, ok := errors.AsType[*admin.Refused](err)
+		switch {
+		case original == "":
+			return admin.Warmed{}, err
+		case ok && !slices.Contains(noSites, refused.Reason):
+			return admin.Warmed{Failed: []admin.Failure{{Name: original, Reason: refused.Reason}}}, nil
+		case err != nil:
+			return admin.Warmed{}, err
+		}
+		return admin.Warmed{Made: 1}, each(original, file)
+	})
+}
+
+// noSites are the reasons of a thumbd that has no sites for the moment.
+var noSites = []string{"configuration", "no-worker", "held"}
+
+// asking asks for the thumbnails or the description of an original, or with "" whether
+// there can be any.
+type asking func(ctx context.Context, original string) (admin.Warmed, error)
+
+func (o Options) run(ctx context.Context, ask asking) (Summary, error) {
+	r := &run{Options: o, asking: ask, sum: Summary{Failed: make(map[string]int)}}
 	// A mistake is reported before a long list is read.
 	if _, err := r.ask(ctx, ""); err != nil {
 		return r.sum, err
@@ -108,6 +142,7 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 // run is the state of one Run.
 type run struct {
 	Options
+	asking
 	mu  sync.Mutex // of sum and Progress
 	sum Summary
 }

@@ -75,7 +75,7 @@ func (s *seen) Failed(original, reason string, thumbnails int) {
 }
 
 // options are those of a Run of a list against s.
-func options(t *testing.T, s *script, list ...string) (Options, *seen) {
+func options(t *testing.T, s http.Handler, list ...string) (Options, *seen) {
 	t.Helper()
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)

@@ -3,8 +3,15 @@
 package e2e
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -74,6 +81,99 @@ func TestDescriptions(t *testing.T) {
 			}
 		}
 	}
+}
+
+// thumbd info prints the published files, through the running thumbd and without one,
+// and publishes those that are missing or stale.
+func TestInfoCommand(t *testing.T) {
+	for name, running := range map[string]bool{"through the running thumbd": true, "where none runs": false} {
+		t.Run(name, func(t *testing.T) {
+			originals := folder(t, map[string]string{"a.jpg": upright, "d/b \"ü\".jpg": upright, "d/c.png": "originals/tests/made/alpha.png", "text.jpg": "refused/text.jpg"})
+			put(t, filepath.Join(originals, "latin-\xe9.jpg"), readFile(t, testdata(t, upright)))
+			site := rig.Site{Name: "p", Prefix: "/p/", Scheme: "preset", Originals: originals, TOML: "info = true"}
+			other := rig.Site{Name: "q", Prefix: "/q/", Scheme: "preset", Originals: originals}
+			r := start(t, rig.Options{Sites: []rig.Site{site, other}, Stopped: !running})
+			published := func(original string) string {
+				t.Helper()
+				return string(readFile(t, r.File("p", "/p/info/"+original+".json")))
+			}
+
+			out := printed(t, infoCommand(t, r, running, "p", "d/c.png", "a.jpg"), 0, "")
+			if want := published("d/c.png") + published("a.jpg"); out != want {
+				t.Errorf("printed %s, want %s", out, want)
+			}
+			if i, err := info.Parse([]byte(published("d/c.png"))); err != nil || !i.Alpha {
+				t.Errorf("%+v, %v", i, err)
+			}
+			must(t, os.Rename(filepath.Join(originals, "d/c.png"), filepath.Join(originals, "d/C.png")))
+			put(t, filepath.Join(originals, "d/c.png"), readFile(t, testdata(t, upright)))
+			out = printed(t, infoCommand(t, r, running, "p", "d/c.png"), 0, "")
+			if out != published("d/c.png") || !strings.Contains(out, `"alpha":false`) {
+				t.Errorf("of a replaced original %s", out)
+			}
+
+			out = printed(t, infoCommand(t, r, running, "p", "--ndjson"), 1,
+				`"text.jpg": unsupported`, `"latin-\xe9.jpg": the name is not UTF-8`, "info: 2 originals could not be described")
+			got := make(map[string]string)
+			for line := range strings.Lines(out) {
+				var named struct{ Original string }
+				must(t, json.Unmarshal([]byte(line), &named))
+				_, rest, _ := strings.Cut(line, `,"width"`)
+				got[named.Original] = `{"width"` + rest
+			}
+			want := make(map[string]string)
+			for _, name := range []string{"a.jpg", "d/b \"ü\".jpg", "d/c.png", "d/C.png"} {
+				want[name] = published(name)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			out = printed(t, infoCommand(t, r, running, "--ndjson", "p", "a.jpg", "none.jpg"), 1, `"none.jpg": no-original`)
+			if out != `{"original":"a.jpg",`+published("a.jpg")[1:] {
+				t.Errorf("printed %s", out)
+			}
+			if out := printed(t, infoCommand(t, r, running, "p"), 2, "want ORIGINAL, or --ndjson"); out != "" {
+				t.Errorf("printed %s", out)
+			}
+			printed(t, infoCommand(t, r, running, "q", "a.jpg"), 2, "the site q describes no originals; set info = true")
+			printed(t, infoCommand(t, r, running, "s", "a.jpg"), 2, `no`, `site`, `"s"`)
+			if got := slices.Sorted(maps.Keys(want)); len(thumbnails(t, r, "p")) != len(got)+1 {
+				t.Errorf("published %q for %q and one that is not UTF-8", thumbnails(t, r, "p"), got)
+			}
+		})
+	}
+}
+
+func infoCommand(t *testing.T, r *rig.Rig, running bool, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := warmCommand(t, r, running, args...)
+	cmd.Args[1] = "info"
+	return cmd
+}
+
+// printed runs a command, checks its exit code and words of its standard error, and
+// returns its standard output.
+func printed(t *testing.T, cmd *exec.Cmd, code int, words ...string) string {
+	t.Helper()
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	if got := cmd.ProcessState.ExitCode(); got != code {
+		t.Errorf("%v: exit code %d, %v, want %d: %s", cmd.Args, got, err, code, errs.String())
+	}
+	for _, w := range words {
+		if !strings.Contains(errs.String(), w) {
+			t.Errorf("%v: no %q in %s", cmd.Args, w, errs.String())
+		}
+	}
+	return out.String()
+}
+
+func readFile(t *testing.T, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	must(t, err)
+	return b
 }
 
 // expectDescription gets the description of the original upright twice: from thumbd,
