@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"image"
+	"io"
 	"maps"
 	"os"
 	"slices"
@@ -17,6 +18,7 @@ import (
 
 	"thumbd/internal/config"
 	"thumbd/internal/daemon"
+	"thumbd/internal/info"
 	"thumbd/internal/markup"
 	"thumbd/internal/originals"
 	"thumbd/internal/render"
@@ -37,6 +39,7 @@ func pictureCommand() *cobra.Command {
 		Use:   "picture SITE ORIGINAL PRESET",
 		Short: "Print the picture element of a preset, with its widths and formats",
 		Example: "  thumbd picture gallery animals/kitten.jpg hero --alt 'A kitten' --sizes '(min-width: 60em) 50vw, 100vw'\n" +
+			"  thumbd picture gallery animals/kitten.jpg hero --lazy --placeholder\n" +
 			"  thumbd picture gallery animals/kitten.jpg hero --original-size 4000x3000 --json",
 		Args: cobra.ExactArgs(3),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -64,6 +67,7 @@ func pictureCommand() *cobra.Command {
 	flags.BoolVar(&f.wanted.Priority, "priority", false, "load it before other pictures")
 	flags.StringVar(&f.wanted.Base, "base", "", "what to print before each path, e.g. https://www.example")
 	flags.StringVar(&f.size, "original-size", "", "`WIDTHxHEIGHT` of the original as it is seen (a worker reads it)")
+	flags.BoolVar(&f.wanted.Placeholder, "placeholder", false, "show a tiny picture until the picture is there")
 	flags.BoolVar(&f.json, "json", false, "print the parts as JSON")
 	return cmd
 }
@@ -82,12 +86,7 @@ func (f *pictureFlags) picture(ctx context.Context, args []string) (markup.Pictu
 		return markup.Picture{}, usage{fmt.Errorf("thumbd: site %s has no preset %q; it has %s", args[0], args[2], presetList(site))}
 	}
 	f.wanted.Original, f.wanted.Preset = args[1], args[2]
-	if f.size != "" {
-		f.wanted.Size, err = parseOriginalSize(f.size)
-	} else {
-		f.wanted.Size, err = measure(ctx, c, site, args[1])
-	}
-	if err != nil {
+	if err := f.look(ctx, c, site); err != nil {
 		return markup.Picture{}, err
 	}
 	p, err := markup.New(&site.Thumb, f.wanted)
@@ -95,6 +94,40 @@ func (f *pictureFlags) picture(ctx context.Context, args []string) (markup.Pictu
 		return markup.Picture{}, usage{fmt.Errorf("thumbd: %w", err)}
 	}
 	return p, nil
+}
+
+// look sets what the element needs of the original, as far as the flags do not tell.
+func (f *pictureFlags) look(ctx context.Context, c *config.Config, site *config.Site) (err error) {
+	if f.size != "" {
+		if f.wanted.Size, err = parseOriginalSize(f.size); err != nil || !f.wanted.Placeholder {
+			return err
+		}
+	}
+	if !f.wanted.Placeholder {
+		p, err := read(ctx, c, site, f.wanted.Original, thumb.MeasureTransform())
+		f.wanted.Size = image.Pt(p.Width, p.Height)
+		return err
+	}
+	t := thumb.InfoPreset().Transform
+	t.Format = thumb.JSON
+	p, err := read(ctx, c, site, f.wanted.Original, t)
+	if err != nil {
+		return err
+	}
+	defer p.File.Close()
+	file, err := io.ReadAll(io.NewSectionReader(p.File, 0, info.MaxBytes))
+	if err != nil {
+		return fmt.Errorf("picture: %w", err)
+	}
+	i, err := info.Parse(file)
+	if err != nil {
+		return fmt.Errorf("picture: the description of %q: %w", f.wanted.Original, err)
+	}
+	f.wanted.ThumbHash = i.ThumbHash
+	if f.size == "" {
+		f.wanted.Size = image.Pt(i.Width, i.Height)
+	}
+	return nil
 }
 
 func presetList(site *config.Site) string {
@@ -114,22 +147,22 @@ func parseOriginalSize(text string) (image.Point, error) {
 	return image.Pt(width, height), nil
 }
 
-// measure returns the size of an original as it is seen. A worker reads it: no other
-// process looks into originals.
-func measure(ctx context.Context, c *config.Config, site *config.Site, original string) (image.Point, error) {
+// read returns what a worker, and no other process, reads of an original: its size as it
+// is seen, or its description. Without a picture the error is not nil.
+func read(ctx context.Context, c *config.Config, site *config.Site, original string, t thumb.Transform) (render.Picture, error) {
 	from := source.New(c, site, nil)
 	defer from.Close()
 	if _, ok := from.(originals.Distant); ok {
-		return image.Point{}, usage{fmt.Errorf("thumbd: the originals of site %s are on another server; want --original-size, e.g. 4000x3000", site.Thumb.Name)}
+		return render.Picture{}, usage{fmt.Errorf("thumbd: the originals of site %s are on another server; want --original-size, e.g. 4000x3000, and no --placeholder", site.Thumb.Name)}
 	}
 	file, _, err := from.Open(ctx, original)
 	if err != nil {
-		return image.Point{}, fmt.Errorf("picture: %w", err)
+		return render.Picture{}, fmt.Errorf("picture: %w", err)
 	}
 	defer file.Close()
 	program, err := daemon.WorkerProgram()
 	if err != nil {
-		return image.Point{}, fmt.Errorf("picture: %w", err)
+		return render.Picture{}, fmt.Errorf("picture: %w", err)
 	}
 	o := daemon.PoolOptions(c, program, daemon.Reports{})
 	o.Workers = 1
@@ -147,10 +180,10 @@ func measure(ctx context.Context, c *config.Config, site *config.Site, original 
 	}()
 	p, err := pool.Render(ctx, render.Request{
 		Original: file, Identity: render.Identity{Site: site.Thumb.Name, Name: original}, Formats: site.OriginalFormats, Protected: site.Access != nil,
-		Transform: thumb.MeasureTransform(),
+		Transform: t,
 	})
 	if err != nil {
-		return image.Point{}, fmt.Errorf("picture: %q: %w", original, err)
+		return render.Picture{}, fmt.Errorf("picture: %q: %w", original, err)
 	}
-	return image.Pt(p.Width, p.Height), nil
+	return *p, nil
 }

@@ -29,6 +29,10 @@ type Wanted struct {
 	Base     string // before each path, for example https://img.example
 	Lazy     bool   // load it when it comes near to the window
 	Priority bool   // load it before other pictures
+	// Placeholder shows the tiny picture of ThumbHash, that of the original's
+	// description, until the picture is there.
+	Placeholder bool
+	ThumbHash   string
 }
 
 // Source is a source element, a format that browsers choose if they know it.
@@ -50,6 +54,7 @@ type Image struct {
 	Loading       string `json:"loading"`
 	Decoding      string `json:"decoding"`
 	FetchPriority string `json:"fetchpriority,omitempty"`
+	Style         string `json:"style,omitempty"` // the placeholder
 }
 
 // Picture is the picture element. Its sources are in the order of the preset's
@@ -97,6 +102,11 @@ func New(site *thumb.Site, w Wanted) (Picture, error) {
 	}
 	if w.Priority {
 		p.Image.FetchPriority = "high"
+	}
+	if w.Placeholder {
+		if p.Image.Style, err = style(w.ThumbHash, w.Size, preset.Transform.Method); err != nil {
+			return Picture{}, err
+		}
 	}
 	if p.Image.Srcset, err = srcset(site, w, ""); err != nil {
 		return Picture{}, err
@@ -195,6 +205,9 @@ func (p Picture) HTML() string {
 		escaper.Replace(i.Src), escaper.Replace(i.Srcset), escaper.Replace(i.Sizes), i.Width, i.Height, escaper.Replace(i.Alt), i.Loading, i.Decoding)
 	if i.FetchPriority != "" {
 		fmt.Fprintf(&b, " fetchpriority=\"%s\"", i.FetchPriority)
+	}
+	if i.Style != "" {
+		fmt.Fprintf(&b, " style=\"%s\"", escaper.Replace(i.Style))
 	}
 	b.WriteString(">\n</picture>\n")
 	return b.String()

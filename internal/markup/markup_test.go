@@ -66,8 +66,19 @@ type vector struct {
 	Sizes    string `json:"sizes,omitempty"`
 	Lazy     bool   `json:"lazy,omitempty"`
 	Priority bool   `json:"priority,omitempty"`
-	Want     string `json:"want,omitempty"`
-	Why      string `json:"why,omitempty"`
+
+	Info        *infoText `json:"info,omitempty"`
+	Placeholder bool      `json:"placeholder,omitempty"`
+
+	Want string `json:"want,omitempty"`
+	Why  string `json:"why,omitempty"`
+}
+
+// infoText is the part of an original's description that a page needs.
+type infoText struct {
+	Width     int    `json:"width,omitempty"`
+	Height    int    `json:"height,omitempty"`
+	ThumbHash string `json:"thumbhash"`
 }
 
 func (x siteText) site(t *testing.T) *thumb.Site {
@@ -128,7 +139,13 @@ func made(t *testing.T, v vectors, kind string, x vector) (string, error) {
 	site := text.site(t)
 	w := Wanted{
 		Original: x.Original, Size: image.Pt(x.Width, x.Height), Preset: x.Spec,
-		Alt: x.Alt, Sizes: x.Sizes, Base: text.Base, Lazy: x.Lazy, Priority: x.Priority,
+		Alt: x.Alt, Sizes: x.Sizes, Base: text.Base, Lazy: x.Lazy, Priority: x.Priority, Placeholder: x.Placeholder,
+	}
+	if x.Info != nil {
+		w.ThumbHash = x.Info.ThumbHash
+		if x.Width == 0 {
+			w.Size = image.Pt(x.Info.Width, x.Info.Height)
+		}
 	}
 	switch kind {
 	case "url":

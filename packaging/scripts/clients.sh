@@ -47,6 +47,7 @@ mkdir -p "$stage/use/node_modules/thumbd" "$stage/use/php" "$stage/use/go"
 tar -xzf "$dist"/thumbd-[0-9]*.tgz -C "$stage/use/node_modules/thumbd" --strip-components=1
 cd "$stage/use"
 site='{"prefix": "/p/", "scheme": "preset", "presets": {"hero": {"size": "9x9", "method": "crop", "widths": [320]}}}'
+info='{"width": 9, "height": 9, "thumbhash": "nZQBDYSAd3d/eHiIiId3h3B/Bxd4"}'
 same npm "$(node --input-type=module -e "import { site } from 'thumbd'
 import 'thumbd/loaders'
 console.log(site($site).url('a b.jpg', 'hero-320w'))")"
@@ -56,11 +57,16 @@ same python "$(PYTHONPATH=$(echo "$dist"/thumbd-*.whl) /usr/bin/python3 -c "impo
 print(thumbd.Site(**$site).url('a b.jpg', 'hero-320w'))")"
 unzip -q "$dist/thumbd-php-$version.zip" -d php
 # shellcheck disable=SC2016 # these are variables of PHP
-same php "$(php -r 'foreach (["Mistake", "functions", "Site"] as $f) require "php/src/$f.php";
-	echo (new Thumbd\Site(json_decode($argv[1], true)))->url("a b.jpg", "hero-320w");' -- "$site")"
+same php "$(php -r 'require "php/src/functions.php";
+	spl_autoload_register(fn ($class) => require "php/src/" . basename(strtr($class, "\\", "/")) . ".php");
+	$site = new Thumbd\Site(json_decode($argv[1], true));
+	$site->picture("a.jpg", "hero", ["info" => json_decode($argv[2], true), "placeholder" => true]);
+	echo $site->url("a b.jpg", "hero-320w");' -- "$site" "$info")"
 gem unpack --target "$stage/use/ruby" "$dist/thumbd-ruby-$version.gem" >/dev/null
 same ruby "$(ruby -I "$(echo "$stage"/use/ruby/*/lib)" -r thumbd -r json -e \
-	'puts Thumbd::Site.new(JSON.parse(ARGV[0])).url("a b.jpg", "hero-320w")' "$site")"
+	'site = Thumbd::Site.new(JSON.parse(ARGV[0]))
+	site.picture("a.jpg", "hero", info: JSON.parse(ARGV[1]), placeholder: true)
+	puts site.url("a b.jpg", "hero-320w")' "$site" "$info")"
 tar -xzf "$dist/thumbd-go-$version.tar.gz" -C go
 (cd go && go vet .)
 ls "$dist"

@@ -4,10 +4,13 @@ package e2e
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"image"
+	"image/color"
+	"image/png"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -64,6 +67,40 @@ formats = ["webp"]
 				}
 			}
 		}
+	}
+}
+
+// The tiny picture of thumbd picture --placeholder is that of the original, upright.
+func TestPlaceholderOfThePictureElement(t *testing.T) {
+	site := rig.Site{Name: "p", Prefix: "/p/", Scheme: "preset", Originals: testdata(t, "originals/tests"), TOML: "[site.p.preset.hero]\nsize = \"60x40\"\nmethod = \"crop\"\n"}
+	r := start(t, rig.Options{Sites: []rig.Site{site}, Stopped: true})
+	blurred := func(args ...string) string {
+		t.Helper()
+		out, err := thumbd(t, append([]string{"picture", "-c", filepath.Join(r.Dir, "thumbd.toml"), "p", "--placeholder"}, args...)...)
+		if err != nil {
+			t.Fatalf("%v: %v: %s", args, err, out)
+		}
+		_, text, _ := strings.Cut(out, "url(data:image/png;base64,")
+		text, _, _ = strings.Cut(text, ")")
+		return text
+	}
+	file, err := base64.StdEncoding.DecodeString(blurred("orientation/6.jpg", "hero"))
+	must(t, err)
+	tiny, err := png.Decode(bytes.NewReader(file))
+	must(t, err)
+	if got := tiny.Bounds().Size(); got != image.Pt(16, 11) {
+		t.Errorf("%v, want 16x11", got)
+	}
+	for at, want := range map[image.Point]color.RGBA{
+		{X: 1, Y: 1}: {0xd0, 0x20, 0x30, 0xff}, {X: 14, Y: 1}: {0x20, 0xa0, 0x40, 0xff},
+		{X: 1, Y: 9}: {0x20, 0x50, 0xc0, 0xff}, {X: 14, Y: 9}: {0xf0, 0xc0, 0x20, 0xff},
+	} {
+		if got := tiny.At(at.X, at.Y); distance(got, want) > 90 {
+			t.Errorf("at %v: %v, want about %v", at, got, want)
+		}
+	}
+	if got := blurred("made/alpha.png", "hero"); got != "" {
+		t.Errorf("below transparent pixels: %s", got)
 	}
 }
 

@@ -52,6 +52,18 @@ type Options struct {
 	Sizes         string // "": 100vw, or for a preset without widths its own width
 	Lazy          bool
 	Priority      bool
+	// Info is the original's description. Without Width and Height they are Info's.
+	Info Info
+	// Placeholder shows the tiny picture of Info's ThumbHash until the picture is there.
+	Placeholder bool
+}
+
+// Info is the part of an original's description that a page needs: of the JSON that
+// thumbd info prints.
+type Info struct {
+	Width     int    `json:"width"`
+	Height    int    `json:"height"`
+	ThumbHash string `json:"thumbhash"`
 }
 
 // Source is a source element.
@@ -64,6 +76,7 @@ type Parts struct {
 	Width, Height           int
 	Loading, Decoding       string
 	FetchPriority           string // "" or "high"
+	Style                   string // the placeholder, or ""
 }
 
 // ErrThumbd is, by errors.Is, each error of this package.
@@ -183,6 +196,9 @@ func ladder(preset string, p Preset) []string {
 
 // Parts returns the parts of a picture element.
 func (s *Site) Parts(original, preset string, o Options) (Parts, error) {
+	if o.Width == 0 && o.Height == 0 {
+		o.Width, o.Height = o.Info.Width, o.Info.Height
+	}
 	srcset, err := s.Srcset(original, preset, "", o.Width, o.Height)
 	if err != nil {
 		return Parts{}, err
@@ -208,6 +224,12 @@ func (s *Site) Parts(original, preset string, o Options) (Parts, error) {
 	}
 	if o.Priority {
 		p.FetchPriority = "high"
+	}
+	if o.Placeholder {
+		tiny := within([2]int{o.Width, o.Height}, [2]int{16, 16}, false)
+		if p.Style, err = style(o.Info.ThumbHash, tiny, s.Presets[preset].Method); err != nil {
+			return Parts{}, err
+		}
 	}
 	own := s.defaultFormat(original)
 	for _, format := range s.Presets[preset].Formats {
@@ -239,6 +261,9 @@ func (s *Site) Picture(original, preset string, o Options) (string, error) {
 		escape(p.Src), escape(p.Srcset), escape(p.Sizes), p.Width, p.Height, escape(p.Alt), p.Loading, p.Decoding)
 	if p.FetchPriority != "" {
 		fmt.Fprintf(&b, " fetchpriority=\"%s\"", p.FetchPriority)
+	}
+	if p.Style != "" {
+		fmt.Fprintf(&b, " style=\"%s\"", escape(p.Style))
 	}
 	b.WriteString(">\n</picture>\n")
 	return b.String(), nil

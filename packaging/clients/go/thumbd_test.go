@@ -15,7 +15,8 @@ import (
 type vector struct {
 	Site, Original, Spec, Format, Alt, Sizes, Want string
 	Width, Height                                  int
-	Lazy, Priority                                 bool
+	Lazy, Priority, Placeholder                    bool
+	Info                                           Info
 	Prefix, Ext, Request, Path, Download, Order    string
 	Expires                                        int64
 }
@@ -56,7 +57,9 @@ func TestClients(t *testing.T) {
 		got, err := v.Sites[x.Site].Srcset(x.Original, x.Spec, x.Format, x.Width, x.Height)
 		check(x, got, err)
 	}
-	options := func(x vector) Options { return Options{x.Width, x.Height, x.Alt, x.Sizes, x.Lazy, x.Priority} }
+	options := func(x vector) Options {
+		return Options{x.Width, x.Height, x.Alt, x.Sizes, x.Lazy, x.Priority, x.Info, x.Placeholder}
+	}
 	for _, x := range v.Pictures {
 		got, err := v.Sites[x.Site].Picture(x.Original, x.Spec, options(x))
 		check(x, got, err)

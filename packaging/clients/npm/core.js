@@ -2,15 +2,17 @@
 // URLs, srcsets and picture elements of thumbd's thumbnails. It signs nothing, and
 // does no I/O.
 
+import { ThumbdError } from './error.js'
+import { background } from './placeholder.js'
+
+export { ThumbdError }
+
 const THUMBNAILS = ['jpg', 'png', 'webp', 'avif', 'gif']
 const EXTENSIONS = new Map(Object.entries({
   jpg: 'jpg', jpeg: 'jpg', jpe: 'jpg', png: 'png', webp: 'webp', avif: 'avif', gif: 'gif',
   heic: 'heic', heif: 'heic', tiff: 'tiff', tif: 'tiff', svg: 'svg', jxl: 'jxl',
 }))
 const MEDIA = { jpg: 'image/jpeg', png: 'image/png', webp: 'image/webp', avif: 'image/avif', gif: 'image/gif' }
-
-/** The error of this package: a mistake of its caller. */
-export class ThumbdError extends Error {}
 
 /** A site of thumbd. Its options are the keys of thumbd.toml(5). */
 export class Site {
@@ -75,13 +77,14 @@ export class Site {
     return list.join(', ')
   }
 
-  parts(original, preset, { width, height, alt = '', sizes, lazy = false, priority = false } = {}) {
+  parts(original, preset, { info, width = info?.width, height = info?.height, ...options } = {}) {
+    const { alt = '', sizes: wanted, lazy = false, priority = false, placeholder = false } = options
     const srcset = this.srcset(original, preset, { width, height })
     const src = this.url(original, preset)
     const size = this.#size(original, preset, width, height)
     if (!size) throw new ThumbdError('the thumbnail would be too large')
-    const { widths = [], formats = [] } = this.presets.get(preset)
-    sizes = sizes || (widths.length ? '100vw' : `${size[0]}px`)
+    const { method, widths = [], formats = [] } = this.presets.get(preset)
+    const sizes = wanted || (widths.length ? '100vw' : `${size[0]}px`)
     const own = this.#defaultFormat(original)
     const sources = formats
       // A GIF may be an animation, and an AVIF is none.
@@ -89,6 +92,8 @@ export class Site {
       .map((format) => ({ type: MEDIA[format], srcset: this.srcset(original, preset, { width, height, format }), sizes }))
     const img = { src, srcset, sizes, width: size[0], height: size[1], alt, loading: lazy ? 'lazy' : 'eager', decoding: 'async' }
     if (priority) img.fetchpriority = 'high'
+    const style = placeholder ? background(info?.thumbhash, within([width, height], [16, 16], false), method) : ''
+    if (style) img.style = style
     return { sources, img }
   }
 

@@ -31,7 +31,18 @@ export interface Size {
   height: number
 }
 
-export interface PictureOptions extends Size {
+/** The part of an original's description that a page needs: what `thumbd info` prints. */
+export interface Info {
+  width?: number
+  height?: number
+  thumbhash?: string
+}
+
+/** Without width and height they are those of info. */
+export interface PictureOptions extends Partial<Size> {
+  info?: Info
+  /** Show the tiny picture of info's thumbhash until the picture is there. */
+  placeholder?: boolean
   alt?: string
   sizes?: string
   lazy?: boolean
@@ -42,7 +53,7 @@ export interface Parts {
   sources: { type: string; srcset: string; sizes: string }[]
   img: {
     src: string; srcset: string; sizes: string; width: number; height: number; alt: string
-    loading: 'lazy' | 'eager'; decoding: 'async'; fetchpriority?: 'high'
+    loading: 'lazy' | 'eager'; decoding: 'async'; fetchpriority?: 'high'; style?: string
   }
 }
 

@@ -42,7 +42,7 @@ test('a browser has no signer', () => {
   }
   assert.throws(() => browser.site(v.sites.signed), /sign on the server/)
   assert.throws(() => browser.site({ ...v.sites.preset, key: 'k' }), /sign on the server/)
-  for (const file of ['browser.js', 'core.js', 'loaders.js']) {
+  for (const file of ['browser.js', 'core.js', 'error.js', 'loaders.js', 'placeholder.js']) {
     assert(!/crypto|hmac/i.test(readFileSync(new URL(file, import.meta.url), 'utf8')), file)
   }
 })

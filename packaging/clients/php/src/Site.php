@@ -127,11 +127,16 @@ final class Site
     /**
      * The parts of a picture element: ['sources' => [attributes], 'img' => attributes].
      *
-     * @param array $options width and height of the original, alt, sizes, lazy, priority
+     * @param array $options width and height of the original, alt, sizes, lazy, priority;
+     *     info, the original's description, an array of the JSON that thumbd info prints:
+     *     its width and height count if there are no others; placeholder, to show the tiny
+     *     picture of info's thumbhash until the picture is there
      */
     public function parts(string $original, string $preset, array $options): array
     {
-        [$width, $height] = [$options['width'] ?? null, $options['height'] ?? null];
+        $info = $options['info'] ?? [];
+        $of = isset($options['width']) || isset($options['height']) ? $options : $info;
+        [$width, $height] = [$of['width'] ?? null, $of['height'] ?? null];
         $srcset = $this->srcset($original, $preset, $width, $height);
         $size = $this->size($original, $preset, $width, $height);
         if ($size === null) {
@@ -144,6 +149,11 @@ final class Site
         ];
         if ($options['priority'] ?? false) {
             $img['fetchpriority'] = 'high';
+        }
+        if ($options['placeholder'] ?? false) {
+            $tiny = self::within([$width, $height], [16, 16], false);
+            $style = Placeholder::style($info['thumbhash'] ?? '', $tiny, $this->presets[$preset]['method']);
+            $img += $style === '' ? [] : ['style' => $style];
         }
         $own = $this->defaultFormat($original);
         $sources = [];

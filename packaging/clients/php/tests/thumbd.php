@@ -4,7 +4,7 @@
 
 declare(strict_types=1);
 
-foreach (['Mistake', 'functions', 'Site'] as $file) {
+foreach (['Mistake', 'functions', 'Placeholder', 'Site'] as $file) {
     require __DIR__ . "/../src/{$file}.php";
 }
 

@@ -24,7 +24,7 @@ sites = {name: Site(**options) for name, options in clients["sites"].items()}
 
 
 def options(x):
-    return {k: x[k] for k in ("width", "height", "alt", "sizes", "lazy", "priority") if k in x}
+    return {k: x[k] for k in ("width", "height", "info", "alt", "sizes", "lazy", "priority", "placeholder") if k in x}
 
 
 class Vectors(unittest.TestCase):
@@ -39,7 +39,7 @@ class Vectors(unittest.TestCase):
             self.assertEqual(sites[x["site"]].picture(x["original"], x["spec"], **options(x)), x["want"])
         for x in clients["refused"]:
             with self.assertRaises(ThumbdError, msg=x["why"]):
-                sites[x["site"]].picture(x["original"], x["spec"], width=x.get("width"), height=x.get("height"))
+                sites[x["site"]].picture(x["original"], x["spec"], **options(x))
 
     def same(self, got, want):
         # The other vectors have one right encoding of many.

@@ -10,6 +10,9 @@ import hmac
 import re
 from urllib.parse import quote
 
+from thumbd._error import ThumbdError
+from thumbd._placeholder import background
+
 __all__ = ["Site", "ThumbdError", "access", "download"]
 
 _THUMBNAILS = ["jpg", "png", "webp", "avif", "gif"]
@@ -18,10 +21,6 @@ _EXTENSIONS = {
     "heic": "heic", "heif": "heic", "tiff": "tiff", "tif": "tiff", "svg": "svg", "jxl": "jxl",
 }
 _MEDIA = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp", "avif": "image/avif", "gif": "image/gif"}
-
-
-class ThumbdError(ValueError):
-    """A mistake of the caller."""
 
 
 class Site:
@@ -96,8 +95,16 @@ class Site:
                 entries.append(f"{url} {last}w")
         return ", ".join(entries)
 
-    def parts(self, original, preset, *, width, height, alt="", sizes=None, lazy=False, priority=False):
-        """The parts of a picture element: {"sources": [attributes], "img": attributes}."""
+    def parts(self, original, preset, *, width=None, height=None, info=None, alt="", sizes=None, lazy=False, priority=False,
+              placeholder=False):
+        """The parts of a picture element: {"sources": [attributes], "img": attributes}.
+
+        info is the original's description, a dict of the JSON that thumbd info prints.
+        Without width and height they are info's. placeholder shows the tiny picture of
+        info's thumbhash until the picture is there.
+        """
+        if width is None and height is None and info:
+            width, height = info.get("width"), info.get("height")
         srcset = self.srcset(original, preset, width=width, height=height)
         size = self._size(original, preset, width, height)
         if not size:
@@ -107,6 +114,10 @@ class Site:
                "alt": alt, "loading": "lazy" if lazy else "eager", "decoding": "async"}
         if priority:
             img["fetchpriority"] = "high"
+        style = placeholder and background((info or {}).get("thumbhash"), _within((width, height), (16, 16), False),
+                                           self.presets[preset].get("method"))
+        if style:
+            img["style"] = style
         own = self._default(original)
         sources = [
             {"type": _MEDIA[f], "srcset": self.srcset(original, preset, width=width, height=height, format=f), "sizes": sizes}

@@ -80,8 +80,13 @@ module Thumbd
       entries.join(', ')
     end
 
-    # The parts of a picture element: { sources: [attributes], img: attributes }.
-    def parts(original, preset, width:, height:, alt: '', sizes: nil, lazy: false, priority: false)
+    # The parts of a picture element: { sources: [attributes], img: attributes }. info is
+    # the original's description, a hash of the JSON that thumbd info prints. Without width
+    # and height they are info's. placeholder shows the tiny picture of info's thumbhash
+    # until the picture is there.
+    def parts(original, preset, width: nil, height: nil, info: {}, alt: '', sizes: nil, lazy: false, priority: false, placeholder: false)
+      info = info.to_h.transform_keys(&:to_s)
+      width, height = info.values_at('width', 'height') unless width || height
       srcset = srcset(original, preset, width: width, height: height)
       size = size(original, preset, width, height)
       raise Mistake, 'the thumbnail would be too large' unless size
@@ -91,6 +96,8 @@ module Thumbd
       img = { src: url(original, preset), srcset: srcset, sizes: sizes, width: size[0], height: size[1], alt: alt,
               loading: lazy ? 'lazy' : 'eager', decoding: 'async' }
       img[:fetchpriority] = 'high' if priority
+      style = placeholder ? Placeholder.style(info['thumbhash'], within([width, height], [16, 16], false), table['method']) : ''
+      img[:style] = style unless style.empty?
       own = default_format(original)
       # A GIF may be an animation, and an AVIF is none.
       formats = table['formats'].to_a.reject { |f| f == own || (f == 'avif' && own == 'gif') }
@@ -228,6 +235,8 @@ module Thumbd
       EXTENSIONS[extension.downcase] unless dot.empty?
     end
   end
+
+  autoload :Placeholder, 'thumbd/placeholder'
 
   module_function
 

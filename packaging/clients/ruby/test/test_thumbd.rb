@@ -26,7 +26,7 @@ def decoded(url)
 end
 
 def options(vector)
-  vector.slice('width', 'height', 'alt', 'sizes', 'lazy', 'priority').transform_keys(&:to_sym)
+  vector.slice('width', 'height', 'info', 'alt', 'sizes', 'lazy', 'priority', 'placeholder').transform_keys(&:to_sym)
 end
 
 v = read('clients')
@@ -38,7 +38,7 @@ v['srcsets'].each do |x|
 end
 v['pictures'].each { |x| same(sites[x['site']].picture(x['original'], x['spec'], **options(x)), x['want']) }
 v['refused'].each do |x|
-  got = sites[x['site']].picture(x['original'], x['spec'], width: x['width'], height: x['height'])
+  got = sites[x['site']].picture(x['original'], x['spec'], **options(x))
   abort "#{x['why']}: got #{got}"
 rescue Thumbd::Mistake
   $checked += 1

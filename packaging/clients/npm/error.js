@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: MIT
+
+/** The error of this package: a mistake of its caller. */
+export class ThumbdError extends Error {}

@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: MIT
+
+
+class ThumbdError(ValueError):
+    """A mistake of the caller."""
