@@ -62,9 +62,9 @@ used() {
 		-exec grep -lsE '^[^#]*(snippets/thumbd|conf\.d/thumbd|//thumbd|[$]thumbd_|@thumbd|thumbd_noquery)' {} + | grep -q .
 }
 
-# reload_nginx COMMAND…: have nginx read its files again if they are good.
+# reload_nginx COMMAND…: have nginx read its files again if it runs and they are good.
 reload_nginx() {
-	if [ -d /run/systemd/system ] && command -v nginx >/dev/null && nginx -t -q; then
+	if [ -d /run/systemd/system ] && systemctl --quiet is-active nginx.service && nginx -t -q; then
 		"$@" try-reload-or-restart nginx.service >/dev/null || true
 	fi
 }

@@ -140,13 +140,14 @@ func TestDebScripts(t *testing.T) {
 		"deb-systemd-helper enable thumbd.socket",
 		"systemctl --system daemon-reload",
 		"deb-systemd-invoke start thumbd.socket",
+		// What a purge has left, closed, is open again.
+		"systemctl --quiet is-active nginx.service", "nginx -t -q", "deb-systemd-invoke try-reload-or-restart nginx.service",
 	}
 	// nginx is to read the new files before the new daemon answers it.
-	restarted := append(installed[:len(installed):len(installed)],
-		"nginx -t -q", "deb-systemd-invoke try-reload-or-restart nginx.service", "deb-systemd-invoke try-restart thumbd.service")
+	restarted := append(installed[:len(installed):len(installed)], "deb-systemd-invoke try-restart thumbd.service")
 	removed := []string{
 		"deb-systemd-invoke stop thumbd-gc.timer thumbd-gc.service thumbd.socket thumbd.service",
-		"nginx -t -q", "deb-systemd-invoke try-reload-or-restart nginx.service",
+		"systemctl --quiet is-active nginx.service", "nginx -t -q", "deb-systemd-invoke try-reload-or-restart nginx.service",
 		"deb-systemd-helper --quiet was-enabled thumbd.socket", "deb-systemd-helper purge thumbd.socket",
 		"systemctl --system daemon-reload", "systemctl --system reset-failed thumbd*",
 	}
@@ -201,11 +202,13 @@ func TestRpmScripts(t *testing.T) {
 		"systemctl --quiet is-enabled thumbd.socket",
 		"systemctl daemon-reload",
 		"systemctl start thumbd.socket",
+		"systemctl --quiet is-active nginx.service",
 		"nginx -t -q",
 		"systemctl try-reload-or-restart nginx.service")
 	calls(t, "upgrade", r.rpm(t, "--upgrade", next),
 		"systemd-sysusers thumbd.conf",
 		"systemd-tmpfiles --create thumbd.conf",
+		"systemctl --quiet is-active nginx.service",
 		"nginx -t -q",
 		"systemctl try-reload-or-restart nginx.service",
 		"systemd-update-helper mark-restart-system-units thumbd.service")
@@ -214,6 +217,7 @@ func TestRpmScripts(t *testing.T) {
 	put(t, r.path("/etc/thumbd/sites.d/gallery.toml"), []byte("a site"), 0o644)
 	calls(t, "remove", r.rpm(t, "--erase", "thumbd"),
 		"systemd-update-helper remove-system-units thumbd.socket thumbd-metrics.socket thumbd-gc.timer thumbd.service",
+		"systemctl --quiet is-active nginx.service",
 		"nginx -t -q",
 		"systemctl try-reload-or-restart nginx.service")
 	for _, path := range []string{"/etc/thumbd/thumbd.toml.rpmsave", "/etc/thumbd/sites.d/gallery.toml", "/var/cache/thumbd/gallery/a.jpg"} {
@@ -235,6 +239,5 @@ func TestRpmScriptsWithThePresetDisabled(t *testing.T) {
 		"systemd-tmpfiles --create thumbd.conf",
 		"systemd-update-helper install-system-units thumbd.socket",
 		"systemctl --quiet is-enabled thumbd.socket",
-		"nginx -t -q",
-		"systemctl try-reload-or-restart nginx.service")
+		"systemctl --quiet is-active nginx.service")
 }

@@ -3,6 +3,7 @@
 package inside
 
 import (
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -180,10 +181,14 @@ server {
 		}
 	}
 	run(t, "rm", "-r", cache)
+	protect(t)
 	install(t, "thumbd")
 	if text, err := os.ReadFile("/etc/nginx/snippets/thumbd-auth.conf"); err != nil || strings.Contains(string(text), "deny") {
 		t.Errorf("still closed: %q, %v", text, err)
 	}
+	// Nobody has reloaded nginx but the package, and it loads its files behind the back
+	// of the command.
+	until(t, "nginx asks thumbd again", func() bool { return get(t, "/thumbs/a.png").status == http.StatusUnauthorized })
 	machine(t, "")
 	picture(t, signed(small, "63x40_crop", "png"), "png", 63, 40)
 }

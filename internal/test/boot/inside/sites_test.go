@@ -31,10 +31,7 @@ render_together = ["icon", "small"]
 // nobody while thumbd is stopped.
 func TestProtectedThumbnails(t *testing.T) {
 	machine(t, "")
-	put(t, filepath.Dir(keyFile)+"/access.key", "the-key-of-those-who-may-see-it")
-	run(t, "chown", "-R", "root:thumbd", filepath.Dir(keyFile))
-	put(t, configuration, gallery+"[site.gallery.access]\nproofs = [\"signature\"]\nkeys = [\"access.key\"]\n")
-	run(t, "chmod", "0640", filepath.Dir(keyFile)+"/access.key")
+	protect(t)
 	serveWith(t, strings.Replace(location, "expires   30d;", "include snippets/thumbd-auth.conf;", 1))
 
 	url := strings.TrimSpace(run(t, "thumbd", "url", "gallery", small, "60x40", "crop", "--expires", "1h"))
@@ -53,4 +50,15 @@ func TestProtectedThumbnails(t *testing.T) {
 	if a := get(t, open); a.status == http.StatusOK {
 		t.Error("served without anybody to ask")
 	}
+}
+
+// protect writes the configuration and the keys of a gallery that is protected.
+func protect(t testing.TB) {
+	t.Helper()
+	keys := filepath.Dir(keyFile)
+	put(t, keyFile, key)
+	put(t, keys+"/access.key", "the-key-of-those-who-may-see-it")
+	put(t, configuration, gallery+"[site.gallery.access]\nproofs = [\"signature\"]\nkeys = [\"access.key\"]\n")
+	run(t, "chown", "-R", "root:thumbd", keys)
+	run(t, "chmod", "0640", keyFile, keys+"/access.key")
 }
