@@ -53,8 +53,8 @@ widen(VipsImage *in, VipsImage **out)
 	return result;
 }
 
-/* The picture in by the profile that is embedded in it. Gray may have one of
- * red, green and blue. */
+/* The picture in, converted by the profile that is embedded in it. A gray picture may
+ * have a profile of red, green and blue. */
 static int
 embedded(VipsImage *in, ThumbdProfile profile, VipsImage **out)
 {

@@ -3,58 +3,56 @@
 // Package engine renders thumbnails with libvips. It is the only package with
 // cgo, and only workers use it.
 //
-// The library has two ways in, each for what it does right. Through bimg goes
-// its life cycle, its settings, and the question which formats it was built
-// for. The picture itself goes through vips.c and finish.c: bimg reads whole
-// files into memory, takes a file that is cut off for a picture, corrupts
-// pictures that it turns, leaves or drops color profiles without applying them,
-// resizes colors without their alpha, and stretches or cuts by its own
+// The package calls libvips in two ways. bimg starts it, sets it up, and knows the
+// formats that it was built for. The picture itself goes through vips.c and finish.c:
+// bimg reads whole files into memory, takes a file that is cut off for a picture,
+// corrupts pictures that it turns, leaves or drops color profiles without applying
+// them, resizes colors without their alpha, and stretches or cuts by its own
 // arithmetic. Its blur, sharpening and watermark are right, but take a file and
-// return one: each would decode and encode the thumbnail once more. A WebP that
-// is scaled is decoded by libwebp itself (webp.c), in one thread and one copy.
+// return a file: each would decode and encode the thumbnail once more. If a WebP is
+// scaled, libwebp itself decodes it (webp.c), in one thread and one copy.
 //
 // A render is: probe the file in Go, open it with the one loader for its
 // format, compare the header with the limits, load reduced as far as the
 // decoder can and quality allows (package geometry), resize, and only then, on
-// few pixels, apply the profile, turn upright, seek what to keep, finish, lay
+// few pixels, apply the profile, turn upright, seek the part to keep, finish, lay
 // the watermark over it, encode. Several outputs are made of one decode.
 //
-// A JPEG that is not enlarged is not decoded by libvips: package jpeg decodes it at
-// 1/8 to 4/8, or in full, into planes, and package plane resizes these. If
-// the thumbnail is a JPEG, too, and nothing is asked for that needs colors (no
-// profile, filter, watermark, padding, metadata, or part to be sought), planes is
-// what it stays, and libjpeg is called to encode it. Otherwise the small picture
-// becomes one of libvips'. At what is left to Lanczos3 then, 7/5 and not 5/3, and
-// 4/3 at 4/8, SSIM with a reduction of all pixels is 0.99 or more. Chroma of half
-// luma's size is decoded in twice its scale, up to 4/8.
+// If a JPEG is not enlarged, package jpeg decodes it at 1/8 to 4/8, or in full, into
+// planes, and package plane resizes these. If the thumbnail is a JPEG, too, and needs
+// no colors (no profile, filter, watermark, padding, metadata, or part to seek), it
+// stays planes, and libjpeg encodes them. Otherwise the small picture becomes a
+// picture of libvips. Lanczos3 then reduces by 7/5 or more, and by 4/3 or more at 4/8:
+// SSIM with a reduction of all pixels is 0.99 or more. If chroma has half of luma's
+// size, it is decoded at twice luma's scale, up to 4/8.
 //
-// Any other JPEG, one that package jpeg finds out of order, and one whose PNG
-// would lack chroma is decoded by libvips as before, with the same bytes.
+// libvips decodes every other JPEG: if package jpeg finds it out of order, or if its
+// PNG would lack chroma. The bytes are then those of libvips.
 //
-// A PNG of 8 bits is decoded by package png, with the same pixels, if its file and
-// they fit into maxBase. Any other, and one that package png finds out of order, is
-// libvips' as well.
+// If a PNG has 8 bits, and its file and pixels fit into maxBase, package png decodes it,
+// with the same pixels as libvips. libvips decodes every other PNG, also if package png
+// finds it out of order.
 //
 // Pictures of bytes are resized by loops of our own: mean.c, then lanczos.c, which
-// calls package plane. They know parts of pixels, and multiply colors by their alpha
-// in numbers of 14 bits, in a third of the time of libvips, which takes floats. An
-// alpha that is opaque throughout is passed over. Pictures of other numbers go through
+// calls package plane. These loops know parts of pixels, and multiply colors by alpha
+// in numbers of 14 bits. They take a third of the time of libvips with its floats. If
+// alpha is opaque throughout, it is skipped. Pictures of other numbers go through
 // vips_reduce.
 //
-// Of several outputs each smaller one is made of what a larger was resized to,
-// where that has half as many pixels again across and down. The six default
-// presets in one job take 1.4 times as long as the largest alone, and 1.6 times
-// when each is made of the original.
+// If a job has several outputs, a smaller output is made of the resized picture of a
+// larger one, if that picture has at least 3/2 as many pixels across and down. The six
+// default presets in one job take 1.4 times as long as the largest alone. They would
+// take 1.6 times as long if each were made of the original.
 //
-// The transform of a profile that is not sRGB's takes 3 ms to set up, whatever
-// the size. It can't be kept from one job to the next: libvips makes it inside
-// the operation that applies it, and has no way to hand one in.
+// If a profile is not sRGB, its transform takes 3 ms to set up, for every size. The
+// transform can't be kept from one job to the next: libvips makes it inside
+// the operation that applies it, and has no parameter for it.
 //
-// Where a thumbnail's pixels lie is exact: libvips' own
-// resizing, and so vips_thumbnail, is off by up to a pixel where a shrunk JPEG
-// has lost a part of its last line, and by half of one where it enlarges. Luma
-// of the corpus' photographs, SSIM with a Lanczos3 reduction of all pixels at
-// 100 to 1200 pixels, before encoding: 0.99 or more; vips_thumbnail 0.97.
+// The places of a thumbnail's pixels are exact. libvips' own resizing, and so
+// vips_thumbnail, is off by up to a pixel if a shrunk JPEG has lost a part of its last
+// line, and by half a pixel if it enlarges. The SSIM of the luma of the corpus'
+// photographs with a Lanczos3 reduction of all pixels, at 100 to 1200 pixels and before
+// encoding, is 0.99 or more; with vips_thumbnail it is 0.97.
 //
 // Against sharp 0.35.5 with libraries of its own, processor time in milliseconds
 // over photographs of 2 to 24 megapixels (make bench BENCH=stages):
@@ -67,12 +65,12 @@
 //	  encode             0.4   0.7     1.4   2.7    21.6  13.7
 //	encode progressive                             21.6  26.8
 //
-// A step is the difference of calls with it and without, good to half a
-// millisecond. Package jpeg decodes in half of the time. What thumbd takes longer
-// for at 1200x900 is a progressive JPEG, which sharp writes if told to, and
-// resizing: sharp's decoder leaves 5/4 as many pixels as are wanted or more,
-// thumbd's 7/5. The least SSIM, as above, of these photographs is 0.996 with
-// thumbd; with sharp it is 0.980, 0.933 and 0.987.
+// A step is the difference of calls with the step and without, good to half a
+// millisecond. Package jpeg decodes in half of the time. At 1200x900 thumbd takes longer
+// for two things: it writes a progressive JPEG, as sharp does only if told to, and it
+// resizes more pixels: its decoder leaves at least 7/5 of the wanted pixels, sharp's
+// 5/4. The least SSIM, as above, of these photographs is 0.996 with thumbd; with sharp
+// it is 0.980, 0.933 and 0.987.
 //
 // Against vips_thumbnail, of photographs of 3 to 24 megapixels in WebP (make bench
 // BENCH=webp):
@@ -86,17 +84,16 @@
 //	by decoder alone   105.9         107.3         132.9
 //	least SSIM         0.994 0.980   0.995 0.985   0.996 0.993
 //
-// vips_thumbnail leaves all resizing to WebP's decoder, which takes means: "by
-// decoder alone" is thumbd doing that, too, in 0.87 of the time of vips_thumbnail.
-// At 100x100 such a picture is less like than the 0.98 that thumbd keeps. So thumbd
-// asks the decoder for 3/2 as many pixels across and down as are wanted and reduces
-// those by Lanczos3: all sizes together take 0.94 of vips_thumbnail's time here, and up
-// to 1.01 in other runs. At 100x100 nearly all is decoding, of which both do the
-// same. A step is a difference: less than nothing is scatter, or a copy that the
-// whole does without.
+// vips_thumbnail resizes in WebP's decoder alone, by means of pixels: "by decoder alone"
+// is thumbd if it did the same, in 0.87 of the time of vips_thumbnail. At 100x100 such a
+// picture has a lower SSIM than the 0.98 that thumbd keeps. So thumbd asks the decoder
+// for 3/2 of the wanted pixels across and down, and reduces them by Lanczos3: all sizes
+// together take 0.94 of vips_thumbnail's time here, and up to 1.01 in other runs. At
+// 100x100 nearly all of the time is decoding, and both decode the same. A step is a
+// difference. If it is negative, this is scatter, or a copy that the whole does without.
 //
-// Encoders have the settings beyond which more time buys little. Processor time
-// and size at 1200x900 of a noisy photograph, with libvips 8.14:
+// The encoders' settings are the ones beyond which more time saves little. Processor
+// time and size at 1200x900 of a noisy photograph, with libvips 8.14:
 //
 //	JPEG  with libvips' ten scans; the six of package jpeg, which encodes all
 //	      without metadata, take 0.72 of the time for the same bytes.
@@ -115,11 +112,11 @@
 //
 // On drawings AVIF at effort 1 takes 2.7 times as long as WebP.
 //
-// A PNG of at most 256 colors has a palette, where every pixel keeps its color:
-// a flat drawing of 200x150 pixels is 220 bytes and not 1179, a disc on nothing
-// of 200x200, with its soft edge, 2404 and not 5288. Photographs don't have so
-// few: counting stops after some hundred pixels. If the original has a palette, 256
-// and fewer colors are tried on the thumbnail, as long as the structural similarity of
-// each band stays 0.99 or more and the mean of no 3x3 samples changes by over 16: a
-// drawing of 16 colors that is reduced to 160x160 pixels is 5 kB and not 20, for 20 ms.
+// If a PNG has at most 256 colors, it gets a palette, and every pixel keeps its color:
+// for example a flat drawing of 200x150 pixels is 220 bytes and not 1179, and a disc of
+// 200x200 with a soft edge on transparent ground 2404 and not 5288. Photographs have
+// more colors: counting stops after some hundred pixels. If the original has a palette,
+// 256 and fewer colors are tried on the thumbnail, if the structural similarity of each
+// band stays 0.99 or more and the mean of no 3x3 samples changes by over 16. For example
+// a drawing of 16 colors, reduced to 160x160 pixels, is 5 kB and not 20, for 20 ms.
 package engine

@@ -35,7 +35,7 @@ set(VipsImage *image, const char *field, const char *text)
 	g_free(value);
 }
 
-/* Names whose picture it is, in an EXIF block of its own. */
+/* Writes artist and copyright into an EXIF block of their own. */
 static void
 claim(VipsImage *image, const ThumbdEncoding *e)
 {
@@ -47,7 +47,7 @@ claim(VipsImage *image, const ThumbdEncoding *e)
 	set(image, "exif-ifd0-Copyright", e->copyright);
 }
 
-/* What makes frames below one another an animation. */
+/* Sets the metadata that makes frames below one another an animation. */
 static void
 animate(VipsImage *image, const ThumbdEncoding *e)
 {
@@ -59,8 +59,8 @@ animate(VipsImage *image, const ThumbdEncoding *e)
 		vips_image_set_array_int(image, "delay", e->delay, e->frames);
 }
 
-/* The metadata that a thumbnail keeps. What is said of the original's pixels
- * is no longer true. */
+/* Sets the metadata that a thumbnail keeps. Metadata about the original's pixels is
+ * dropped: it is not true of the thumbnail. */
 static int
 describe(VipsImage *in, const ThumbdEncoding *e, VipsImage **out)
 {
@@ -102,8 +102,8 @@ opaque(VipsImage *in, gboolean *yes)
 	return result;
 }
 
-/* The bands that the file shall have: no alpha that says nothing, white below
- * what the format can't leave transparent. */
+/* The bands of the file: no alpha if it is opaque throughout, and white below
+ * transparent pixels if the format has no alpha. */
 static int
 flatten(VipsImage *in, ThumbdFormat format, VipsImage **out)
 {
@@ -158,9 +158,9 @@ lighten(VipsImage *in, VipsImage **out)
 	return 0;
 }
 
-/* cgif leaves out of a frame what has the color that it had in the frame
- * before. What was transparent there it takes for black, as it is in that
- * frame's palette, and black that covers it would not be seen. */
+/* If a pixel has the same color as in the frame before, cgif leaves it out of the
+ * frame. cgif takes a transparent pixel for black, its entry in the palette of the
+ * frame before. So if black covers a transparent pixel, the black would be lost. */
 static int
 save_gif(VipsImage *in, gboolean film, gboolean strip, void **buffer, size_t *length)
 {

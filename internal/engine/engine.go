@@ -20,11 +20,12 @@ type Engine struct {
 // ErrNoFormats says that the installed libvips can read or write nothing.
 var ErrNoFormats = errors.New("libvips reads or writes none of the formats")
 
-// Start sets the library up and finds out what it can do by doing all of it
-// once. So what it loads, allocates or compiles at first use is there, and it
-// needs no file system afterwards. There is one Engine in a process.
+// Start sets libvips up, and reads and writes each format once to find the ones
+// that work. libvips loads, allocates and compiles things at their first use, for
+// example plug-ins; after Start it needs no file system. There is one Engine in a
+// process.
 func Start() (*Engine, error) {
-	// A result that is asked for twice is in nginx's hands by then.
+	// No cache: if a result is needed again, nginx has the file.
 	bimg.VipsCacheSetMax(0)
 	bimg.VipsCacheSetMaxMem(0)
 	settings()
@@ -44,8 +45,9 @@ func (e *Engine) Reads() []thumb.Format { return slices.Clone(e.read) }
 // Writes returns the formats of thumbnails that the installed libvips writes.
 func (e *Engine) Writes() []thumb.Format { return slices.Clone(e.write) }
 
-// built maps the formats to bimg's names, to ask what libvips was built for.
-// One library reads AVIF and HEIC, by plugins that may be missing.
+// built maps the formats to bimg's names, to ask if libvips was built with them.
+// libheif reads AVIF and HEIC by plug-ins. If a plug-in is missing, only warm
+// detects it.
 var built = map[thumb.Format]bimg.ImageType{
 	thumb.JPEG: bimg.JPEG,
 	thumb.PNG:  bimg.PNG,
@@ -57,8 +59,7 @@ var built = map[thumb.Format]bimg.ImageType{
 	thumb.SVG:  bimg.SVG,
 }
 
-// isBuilt reports whether libvips was built to read f. Of JPEG XL bimg does not
-// know.
+// isBuilt reports whether libvips was built to read f. bimg does not know JPEG XL.
 func isBuilt(f thumb.Format) bool {
 	if f == thumb.JXL {
 		return has("jxlload_source")

@@ -4,8 +4,8 @@
 
 #include <math.h>
 
-/* A blur of so many pixels and more is done on a smaller picture: its cost
- * does not grow with it, and what is lost is lost to the blur. */
+/* If a blur has this sigma or more, it is done on a smaller picture. So its cost does
+ * not grow with sigma, and the blur would remove the lost detail anyway. */
 #define WIDE 6.0
 
 static int
@@ -68,7 +68,7 @@ bytes(VipsImage *in, VipsImage **out)
 	return result;
 }
 
-/* Adds what differs from a small blur, amount times. Alpha stays. */
+/* Adds the difference to a small blur, times amount. Alpha stays. */
 static int
 sharpen(VipsImage *in, double amount, double sigma, VipsImage **out)
 {

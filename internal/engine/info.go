@@ -23,8 +23,8 @@ var tinySides = []int{16, 12, 8, 4}
 
 const tinyQuality = 60
 
-// describe writes out, which is no picture, but what package info says of o. p is o
-// upright, in its colors, and at most thumb.InfoSide pixels wide and high.
+// describe writes out as the JSON description of o by package info. p is o upright, in
+// its colors, and at most thumb.InfoSide pixels wide and high.
 func (o *original) describe(p picture, out *output) error {
 	pixels, err := p.pixels()
 	if err != nil {
@@ -86,7 +86,7 @@ func (p picture) pixels() (*image.NRGBA, error) {
 	return out, nil
 }
 
-// tiny returns pixels, which are those of p but smaller, as a WebP file.
+// tiny returns pixels, a smaller copy of p, as a WebP file.
 func (p picture) tiny(pixels *image.NRGBA) (file []byte, err error) {
 	size := pixels.Rect.Size()
 	small, memory, stride, err := p.blank(size, 0)

@@ -83,7 +83,7 @@ add(guint16 *restrict part, const VipsPel *restrict p, int n)
 		part[i] += p[i];
 }
 
-/* Adds the sums of up to PART lines to those of all, and sets them to 0. */
+/* Adds part, the sums of up to PART lines, to sums, and sets part to 0. */
 THUMBD_WIDE static void
 add_part(guint32 *restrict sums, guint16 *restrict part, int n)
 {

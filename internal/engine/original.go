@@ -19,7 +19,7 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// profileUse is what is done with an embedded color profile.
+// profileUse is the use that a render makes of an embedded color profile.
 type profileUse uint8
 
 // The values are those of ThumbdProfile.
@@ -29,7 +29,7 @@ const (
 	perceptualProfile
 )
 
-// failure is an error whose kind is known.
+// failure is an error with its kind.
 type failure struct {
 	kind  wire.Failure
 	cause error
@@ -42,13 +42,13 @@ func failed(kind wire.Failure, format string, args ...any) error {
 	return &failure{kind, fmt.Errorf(format, args...)}
 }
 
-// original is a file whose header is within the limits.
+// original is an open file with a header that is within the limits.
 type original struct {
 	file        *os.File
 	length      int64
 	format      thumb.Format
 	source      source
-	header      picture // unread, or none once it was taken
+	header      picture // with unread pixels; none after load has taken it
 	stored      image.Point
 	orientation int
 	coloring    probe.Coloring
@@ -62,10 +62,11 @@ type original struct {
 	heif        probe.HEIF
 	isDecoded   bool // in part at least: a decoder in C has seen it
 	isRead      bool // all of it was decoded, and is whole
-	// base is decoded, for several outputs to be made of it, or none.
+	// base is the decoded picture if several outputs are made of it, otherwise none.
 	base loaded
-	// step is what base was resized to for an output, before it was cut, or none;
-	// rest is the size that the outputs after that need, or 0x0.
+	// step is base after it was resized for an output and before it was cut, or none.
+	// Later outputs may be made of it. rest is the size that these outputs need, or
+	// 0x0.
 	step loaded
 	rest image.Point
 	// left says that package jpeg or package png has left the file to libvips.
@@ -108,9 +109,9 @@ func (o *original) sniff() error {
 	return nil
 }
 
-// walk finds out what the file is made of. What it finds is checked before
-// libvips sees the file: its loaders allocate a canvas or a list of frames at
-// once, and take a kind of file that they can't read for damage.
+// walk reads the structure of the file, for example the number of frames, and
+// checks it before libvips sees the file: libvips' loaders allocate a canvas or a list
+// of frames at once, and report damage if they can't read a kind of file.
 func (o *original) walk(job wire.Job) error {
 	c, err := probe.Walk(o.format, o.file, o.length, job.Frames)
 	if err == nil && o.format == thumb.TIFF {
@@ -208,9 +209,9 @@ func (o *original) enlarge(job wire.Job) {
 	o.orientation = 1
 }
 
-// drawnFor returns the size in which an SVG is drawn for a picture of size: that
-// size, or the smallest of the drawing's own ratio that covers it, if the drawing
-// does not stretch.
+// drawnFor returns the size in which an SVG is drawn for a picture of size. If the
+// drawing stretches, this is size, otherwise the smallest size of the drawing's own
+// ratio that covers size.
 func (o *original) drawnFor(size image.Point) image.Point {
 	d := o.container.Drawing
 	if d.Stretches() {
@@ -225,9 +226,10 @@ func (o *original) drawnFor(size image.Point) image.Point {
 	return image.Pt(int(min(math.Round(w), maxSide)), int(min(math.Round(h), maxSide)))
 }
 
-// judgeProfile sets what is to be done with the profile of the picture, which is
-// the one embedded in the file or is made of what the file tells. One for another
-// kind of picture is a mistake of the program that embedded it.
+// judgeProfile sets o.profile, the use of the picture's profile. The profile is
+// embedded in the file, or is made of the numbers that the file has instead, for
+// example cICP. A profile for another kind of picture, for example CMYK in an RGB
+// picture, is a mistake of the program that embedded it, and is ignored.
 func (o *original) judgeProfile() {
 	embedded := o.header.profile()
 	data, profile := o.coloring.Profile(embedded)
@@ -297,16 +299,16 @@ func (o *original) loadPicture(size image.Point, animated bool) (loaded, error) 
 	return p.whole(), nil
 }
 
-// reads reports whether l is being decoded line by line, and was not to its end
-// before. Other decoders than those of JPEG and PNG decode all of a picture before
-// its first line.
+// reads reports whether l is decoded line by line and was not decoded to its end
+// before. Only the decoders of JPEG and PNG work line by line: the others decode all
+// of a picture before its first line.
 func (o *original) reads(l loaded) bool {
 	return (o.format == thumb.JPEG || o.format == thumb.PNG) && !o.isRead && l.p != o.base.p
 }
 
-// check returns an error if l, of which an output was made, is damaged anywhere.
-// The answer depends neither on the output's size nor on the part that it shows:
-// the rest, if the output needed less than all lines, is decoded here.
+// check returns an error if l is damaged anywhere, after an output was made of l. If
+// the output did not need all lines (rest), check decodes the other lines. So the
+// answer does not depend on the output's size or on the part that it shows.
 func (o *original) check(l loaded, rest bool) error {
 	if rest {
 		if err := l.drain(); err != nil {

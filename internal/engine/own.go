@@ -14,8 +14,8 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// smaller returns data, or the original's own bytes if these show the same and are
-// fewer: data is out, which was encoded once more.
+// smaller returns data, the encoded output, or the original's own bytes without
+// metadata if these are fewer and show the same.
 func (o *original) smaller(data []byte, out *output) []byte {
 	if o.length > out.limit || !o.isAsIs(out) {
 		return data
@@ -44,9 +44,9 @@ func (o *original) isAsIs(out *output) bool {
 		!o.container.NoEnd && o.container.Excess.Length == 0
 }
 
-// strippers return a file of a format, which they may change, without all that is
-// not needed to show its pixels, or nil if it has a part that they don't know or
-// samples that no thumbnail has.
+// strippers return a file of a format without the parts that are not needed to show
+// its pixels. They may change the file. They return nil if the file has a part that
+// they don't know, or samples that no thumbnail has, for example 16 bits.
 var strippers = map[thumb.Format]func([]byte) []byte{
 	thumb.JPEG: stripJPEG,
 	thumb.PNG:  stripPNG,
@@ -54,8 +54,9 @@ var strippers = map[thumb.Format]func([]byte) []byte{
 	thumb.WebP: stripWholeWebP,
 }
 
-// stripJPEG keeps the segments of tables, frames and scans, and those that tell how
-// the components are colors, JFIF's and Adobe's, without what is behind: a preview.
+// stripJPEG keeps the segments of tables, frames and scans, and the segments of JFIF
+// and Adobe, because they say how the components are colors. It drops the preview at
+// the end of JFIF's segment.
 func stripJPEG(file []byte) []byte {
 	const soi, eoi, sos, app0, app14 = 0xd8, 0xd9, 0xda, 0xe0, 0xee
 	kept := []byte{0xff, soi}
@@ -148,7 +149,7 @@ func stripGIF(file []byte) []byte {
 		}
 		return 3 << (flags&7 + 1)
 	}
-	// blocks returns where a series of blocks ends that begins at a place.
+	// blocks returns the end of a series of blocks that begins at a place.
 	blocks := func(at int) int {
 		for at < len(file) && file[at] != 0 {
 			at += int(file[at]) + 1

@@ -14,7 +14,7 @@
 /* None, sub, up, average and Paeth. */
 #define FILTERS 5
 
-/* The bytes before the first chunk, and those around a chunk's data. */
+/* The number of bytes before the first chunk, and around a chunk's data. */
 #define SIGNATURE 8
 #define AROUND 12
 
@@ -32,8 +32,8 @@ paeth(int left, int above, int corner)
 	return to_left <= to_above && to_left <= to_corner ? left : nearest;
 }
 
-/* The line in, with up above it, by a filter of PNG 9.2. Returns the sum of what is
- * left: the less, the shorter it is likely to become. */
+/* Filters the line in, with the line up above it, by a filter of PNG 9.2. Returns the
+ * sum of the filtered bytes: if it is smaller, the compressed line is likely shorter. */
 THUMBD_WIDE static guint32
 filter_line(int filter, const guint8 *restrict in, const guint8 *restrict up, int bpp,
 	int n, guint8 *restrict out)
@@ -68,8 +68,8 @@ filter_line(int filter, const guint8 *restrict in, const guint8 *restrict up, in
 	return sum;
 }
 
-/* All lines of in, which is in memory and of bytes, each by the filter that leaves
- * least, with its number before it. */
+/* All lines of in, a picture of bytes in memory, each filtered by the filter with the
+ * smallest sum and with the filter's number before it. */
 static guint8 *
 filtered(VipsImage *in, gsize *length)
 {
@@ -141,7 +141,7 @@ pack(VipsImage *in, gsize *length)
 	return chunk;
 }
 
-/* Writes the chunks of in with other pixels than its own. libvips knows how metadata
+/* Writes the chunks of in, with other pixels than its own. libvips knows how metadata
  * goes into a PNG. Some of it tells the size of the picture; without metadata one pixel
  * is enough. */
 static int
@@ -158,7 +158,7 @@ write_chunks(VipsImage *in, gboolean strip, void **buffer, size_t *length)
 	return result;
 }
 
-/* Tells the size of in in the header of file, which is the first chunk, of 13 bytes. */
+/* Writes the size of in into the header of file, the first chunk with 13 bytes. */
 static void
 tell_size(guint8 *file, VipsImage *in)
 {

@@ -8,10 +8,10 @@
 /* The most colors of a PNG that has a palette. */
 #define PALETTE 256
 
-/* The most pixels for which fewer colors are sought: that takes a second. */
+/* If a picture has more pixels, no palette is tried: it would take over a second. */
 #define SOUGHT (1 << 21)
 
-/* The structural similarity from which two pictures look the same. */
+/* If two pictures have this structural similarity or more, they look the same. */
 #define SAME 0.99
 
 /* The most by which the mean of NEAR x NEAR samples may differ between them: a small
@@ -20,7 +20,8 @@
 #define FAR 16
 #define NEAR 3
 
-/* How many colors there are in in, which is in memory and of bytes, or PALETTE + 1 for more. */
+/* The number of colors in in, a picture of bytes in memory; PALETTE + 1 if there are
+ * more than PALETTE. */
 static int
 count_colors(VipsImage *in)
 {
@@ -34,7 +35,7 @@ count_colors(VipsImage *in)
 		guint32 at;
 
 		memcpy(&color, VIPS_IMAGE_ADDR(in, 0, 0) + i * in->Bands, in->Bands);
-		/* What is not seen differs by nothing. 0 marks a free place. */
+		/* All transparent pixels count as one color. 0 marks a free place. */
 		if (color == 0 || (in->Bands == 4 && !VIPS_IMAGE_ADDR(in, 0, 0)[i * 4 + 3])) {
 			zero = TRUE;
 			continue;
@@ -74,7 +75,7 @@ is_near(VipsImage *a, VipsImage *b, int band, const VipsRect *at)
 	return abs(sum) <= FAR * at->width * at->height;
 }
 
-/* Whether no part of b, which is as a, has quite another color than in a. */
+/* Whether no part of b, a picture like a, has quite another color than in a. */
 static gboolean
 are_near(VipsImage *a, VipsImage *b)
 {
@@ -144,7 +145,7 @@ look_the_same(VipsImage *a, VipsImage *b)
 	return TRUE;
 }
 
-/* Whether a PNG shows the picture in, which is in memory. */
+/* Whether a PNG shows the picture in. in is in memory. */
 static gboolean
 shows(void *file, size_t length, VipsImage *in)
 {
@@ -167,8 +168,8 @@ save_palette(VipsImage *in, gboolean strip, int bits, int quality, void **buffer
 		"palette", TRUE, "bitdepth", bits, "Q", quality, "dither", 0.0, NULL);
 }
 
-/* Replaces the PNG in buffer of the picture in, which is in memory, by one with a
- * palette that looks the same and is smaller, if there is one. */
+/* buffer has a PNG of the picture in; in is in memory. If a PNG with a palette looks
+ * the same and is smaller, it replaces the first. */
 static void
 seek_palette(VipsImage *in, gboolean strip, void **buffer, size_t *length)
 {

@@ -9,8 +9,9 @@ import (
 	"thumbd/internal/render/wire"
 )
 
-// picture returns what out makes of the original, all of which is loaded, its
-// frames below one another. The caller closes it.
+// picture makes out of the loaded original all, and returns the picture and its
+// timing. The frames of an animation are below one another. The caller closes the
+// picture.
 func (o *original) picture(all loaded, out *output, m *marks) (picture, animation, error) {
 	a := animation{frames: 1}
 	if !out.animated {
@@ -18,7 +19,7 @@ func (o *original) picture(all loaded, out *output, m *marks) (picture, animatio
 		return p, a, err
 	}
 	a.frames, a.loop = o.frames, all.number("loop")
-	// They are the file's, in which there may be one frame more: see newSource.
+	// The delays are the file's, and the file may have one frame more: see newSource.
 	a.delay = all.ints("delay")
 	a.delay = a.delay[:min(len(a.delay), a.frames)]
 	if size := all.size(); size.Y != o.frames*o.stored.Y {
@@ -89,7 +90,7 @@ func (o *original) framed(l loaded, out *output) (picture, error) {
 	if plan.Enlarges() {
 		part = plan.Source
 	}
-	// An animation that cut every frame elsewhere would tremble.
+	// All frames are cut at the same place: otherwise an animation would tremble.
 	if !out.sought {
 		if out.found, err = whole.seek(part.Size(), plan.Seek); err != nil {
 			return picture{}, err
@@ -140,10 +141,10 @@ func (o *original) reduced(l loaded, plan geometry.Plan) (picture, error) {
 	return small.normalize(o.profile)
 }
 
-// resized returns l as plan, for the picture as it is stored, resizes and cuts
-// it. Where outputs follow for which that is large enough, all of it is kept
-// for them: not of WebP, whose decoder alone takes nearly all that two
-// thumbnails of one size may differ by.
+// resized resizes and cuts l by plan, a plan for the picture as it is stored. If the
+// resized picture is large enough for outputs that follow, it is kept for them, before
+// the cut. WebP is an exception: its decoder alone changes the picture by nearly as
+// much as two thumbnails of one size may differ.
 func (o *original) resized(l loaded, plan geometry.Plan) (picture, error) {
 	if !l.planes.None() {
 		return o.pixels(l, plan)

@@ -50,8 +50,8 @@ func (o *original) loadPlanes(size image.Point, halved bool) loaded {
 	return loaded{planes: p, halved: halved}
 }
 
-// staysPlanes reports whether out is a JPEG whose pixels nobody asks for: what is
-// done to it is done to planes.
+// staysPlanes reports whether out is a JPEG that can be made of planes alone: no step
+// of its render needs pixels.
 func (o *original) staysPlanes(out *output) bool {
 	return out.Format == thumb.JPEG && o.profile == ignoreProfile &&
 		out.plan.Seek == 0 && out.plan.Canvas == out.plan.Cut.Size() &&
@@ -59,7 +59,7 @@ func (o *original) staysPlanes(out *output) bool {
 		out.Metadata == thumb.NoMetadata
 }
 
-// encodePlanes writes out, which stays planes, made of l.
+// encodePlanes makes out of the planes of l and writes it.
 func (o *original) encodePlanes(l loaded, out *output) error {
 	plan := out.plan.Stored(geometry.Upright(o.stored, o.orientation), o.orientation)
 	small, err := o.resizedPlanes(l, plan, o.orientation)
@@ -88,7 +88,8 @@ func encodingOf(quality int, size image.Point) jpeg.Encoding {
 	return jpeg.Encoding{Quality: quality, Progressive: size.X*size.Y >= ProgressiveArea, Halved: quality < subsampled}
 }
 
-// pixels returns l as plan, for the picture as it is stored, resizes and cuts it.
+// pixels resizes and cuts the planes of l by plan, a plan for the picture as it is
+// stored, and returns the pixels.
 func (o *original) pixels(l loaded, plan geometry.Plan) (picture, error) {
 	const asStored = 1
 	small, err := o.resizedPlanes(l, plan, asStored)
@@ -102,8 +103,9 @@ func (o *original) pixels(l loaded, plan geometry.Plan) (picture, error) {
 	return o.header.like(small)
 }
 
-// resizedPlanes returns l as plan resizes and cuts it, to be turned by an EXIF
-// orientation. As with resized, all of it may be kept for outputs that follow.
+// resizedPlanes resizes and cuts the planes of l by plan. The caller turns them by
+// orientation afterwards. As with resized, the resized planes may be kept for outputs
+// that follow.
 func (o *original) resizedPlanes(l loaded, plan geometry.Plan, orientation int) (plane.Picture, error) {
 	r := plane.Resizing{
 		Size: plan.Size, Cut: plan.Cut, Halved: l.halved,

@@ -7,8 +7,8 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// loadPNG decodes a PNG by package png, or returns none if libvips is to decode it. It
-// is whole then. The caller closes it.
+// loadPNG decodes a PNG by package png. If it succeeds, the PNG is whole. If libvips
+// should decode the PNG, it returns none. The caller closes the picture.
 func (o *original) loadPNG() loaded {
 	if o.format != thumb.PNG || o.left {
 		return loaded{}

@@ -15,16 +15,18 @@ thumbd_cut(VipsImage *in, const ThumbdRect *r, VipsImage **out)
 		NULL);
 }
 
-/* One axis of a reduction: how long the picture is made, by lines like its last
- * one, and how long it then becomes, of which more than wanted is cut off. */
+/* One axis of a reduction. The picture is first made from pixels long, by copies of its
+ * last line, and then reduced to to pixels. If that is more than wanted, the rest is cut
+ * off. */
 typedef struct {
 	int from, to;
 	double factor;
 } Axis;
 
-/* vips_reduce takes whole pixels and centers what becomes of them, so that of
- * an axis of 116.5 pixels all is a quarter of a pixel off. Some more pixels at
- * the end, of which as exactly as can be some more come out, undo that. */
+/* vips_reduce takes whole pixels and centers its result: on an axis of 116.5 pixels,
+ * every pixel would be off by a quarter. So the picture gets some more pixels at the
+ * end. Their number is chosen so that the result has some more pixels, too, nearly a
+ * whole number of them. */
 static Axis
 axis(double all, int wanted)
 {
@@ -45,9 +47,8 @@ axis(double all, int wanted)
 	return best;
 }
 
-/* To a smaller size. vips_resize would take the part of a pixel that is left
- * over for a whole one, and what it makes be off by up to one at the other
- * end. */
+/* Makes the picture smaller. vips_resize would take a part of a pixel at the end for a
+ * whole pixel, so its result would be off by up to a pixel there. */
 static int
 lanczos(VipsImage *in, double across, double down, int width, int height,
 	VipsImage **out)
@@ -97,8 +98,8 @@ thumbd_resize(VipsImage *in, double across, double down, int width, int height,
 		result = 0;
 		goto done;
 	}
-	/* vips_resize of libvips 8.14 enlarges half a pixel to the right of where
-	 * it should. In memory, as tiles are read from left to right. */
+	/* vips_resize of libvips 8.14 enlarges half a pixel too far to the right. In
+	 * memory, as tiles are read from left to right. */
 	if (!(bicubic = vips_interpolate_new("bicubic")) ||
 		!(t[1] = vips_image_copy_memory(t[0])))
 		goto done;
@@ -114,7 +115,7 @@ done:
 	return result;
 }
 
-/* The means of nx x ny pixels, whatever they are. */
+/* The means of nx x ny pixels, for samples of any type. */
 static int
 means(VipsImage *in, int nx, int ny, VipsImage **out)
 {

@@ -18,7 +18,7 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// Files are what a job is made of and into. They stay the caller's.
+// Files are the inputs and outputs of a job. The caller closes them.
 type Files struct {
 	Original   *os.File
 	Watermarks []*os.File // the images of wire.Job.Watermarks
@@ -26,7 +26,7 @@ type Files struct {
 }
 
 // Render makes every output of job. It writes each picture from offset 0 of its
-// file and cuts that to the picture's length. The result of an output is at its
+// file and cuts the file to the picture's length. The result of an output is at its
 // index.
 func (e *Engine) Render(job wire.Job, files Files) []wire.Result {
 	// libvips keeps buffers for each thread that calls it.
@@ -76,7 +76,7 @@ func resultOf(size image.Point, err error) wire.Result {
 	return r
 }
 
-// detail makes text fit for a reply, whatever a decoder has put into it.
+// detail makes text fit for a reply: a decoder may have put any bytes into it.
 func detail(text string) string {
 	text = strings.Map(func(r rune) rune {
 		switch {
@@ -98,7 +98,7 @@ type output struct {
 	file     *os.File
 	limit    int64 // bytes
 	err      error
-	// found is where what Plan.Seek seeks is, once it is sought.
+	// found is the place of the part that Plan.Seek prefers, if sought is true.
 	sought bool
 	found  image.Point
 }
@@ -111,7 +111,7 @@ func (out *output) size(o *original) image.Point {
 	return out.plan.Canvas
 }
 
-// plan returns the outputs of job, with an error where one can't be made.
+// plan returns the outputs of job. If an output can't be made, it has an error.
 func (o *original) plan(job wire.Job, files []*os.File) []*output {
 	upright := geometry.Upright(o.stored, o.orientation)
 	outputs := make([]*output, len(job.Outputs))
@@ -162,8 +162,8 @@ func (o *original) checkFrames(out *output, job wire.Job) error {
 	return nil
 }
 
-// drawable returns an error unless an SVG can be drawn for plan: all of it, also
-// what is cut away.
+// drawable returns an error if an SVG is too large to be drawn for plan. The whole
+// drawing counts, also the part that plan cuts away.
 func (o *original) drawable(plan geometry.Plan, job wire.Job) error {
 	const mostSide = 32767 // of a surface of cairo
 	size := o.drawnFor(o.need(plan))

@@ -25,7 +25,7 @@ var ends = map[thumb.Format]string{
 	thumb.GIF:  ";",
 }
 
-// newSource returns what libvips reads.
+// newSource returns the bytes that libvips reads: the file, or a corrected copy of it.
 func (o *original) newSource() (source, error) {
 	// The descriptor may have been read before, by a worker that crashed.
 	if _, err := o.file.Seek(0, io.SeekStart); err != nil {
@@ -48,23 +48,24 @@ func (o *original) newSource() (source, error) {
 	if o.format == thumb.WebP {
 		return o.firstOfWebP(all)
 	}
-	// Where a frame without a transparent color is cleared, libvips puts the
-	// background color, and browsers what is below the picture. One that uses all
-	// of 256 colors is left as it is.
+	// If a frame has no transparent color and is cleared, libvips shows the background
+	// color there, but browsers show the page. So the frame gets a transparent color,
+	// unless it uses all 256 colors.
 	for _, at := range c.Cleared {
 		all[at] |= 1
 		all[at+3] = 255
 	}
 	if c.Bare {
-		// A frame behind those that are loaded has libvips give the others alpha.
+		// libvips gives all frames alpha if one has it: this frame has, and is not
+		// loaded.
 		return newSourceOf(append(all, oneFrame...))
 	}
 	return newSourceOf(append(all, ends[o.format]...))
 }
 
-// withoutTurns is a source of an AVIF or HEIC that is not to be turned: read has the
-// picture turned like all others. libheif loses an alpha that the container does not
-// turn with its picture, and up to 1.15 mirrors no more than 8 bits.
+// withoutTurns is a source of an AVIF or HEIC that libheif does not turn: read turns the
+// picture like all others. libheif loses the alpha if the container turns only the
+// picture, and up to version 1.15 it does not mirror more than 8 bits.
 func (o *original) withoutTurns() (source, error) {
 	all := make([]byte, o.length)
 	if _, err := io.ReadFull(io.NewSectionReader(o.file, 0, o.length), all); err != nil {
@@ -98,8 +99,8 @@ func (o *original) withoutExcess() (source, error) {
 	return newSourceOf(slices.Concat(all[:c.Excess.At], short, all[c.Excess.At+c.Excess.Length:]))
 }
 
-// firstOfWebP is a source of an animated WebP's first frame, of which head has all
-// but the metadata.
+// firstOfWebP is a source of an animated WebP's first frame: head, which ends behind
+// this frame, and the metadata from the end of the file.
 func (o *original) firstOfWebP(head []byte) (source, error) {
 	for _, s := range o.container.Metadata {
 		chunk := make([]byte, s.Length)

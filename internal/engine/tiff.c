@@ -9,7 +9,7 @@
 typedef struct {
 	const ThumbdSamples *s;
 	int colors; /* that the pixel has */
-	gboolean light; /* floats are light, not what a profile says */
+	gboolean light; /* floats are light: no profile describes them */
 } Job;
 
 /* The curve of sRGB, of light from 0 to 1. */
@@ -74,7 +74,7 @@ lab(double l, double a, double b, guint16 *q)
 	q[2] = deep(curve(clip(0.0556434 * x - 0.2040259 * y + 1.0572252 * z)));
 }
 
-/* The samples of a pixel of which each becomes one of 16 bits. */
+/* The samples of a pixel, each made a sample of 16 bits. */
 static void
 scaled(const Job *job, const void *p, guint16 *q)
 {
@@ -160,7 +160,7 @@ convert(VipsImage *in, Job *job, VipsImage **out)
 		t->Type = bytes ? VIPS_INTERPRETATION_sRGB
 			: job->colors < 3 ? VIPS_INTERPRETATION_GREY16
 							  : VIPS_INTERPRETATION_RGB16;
-	/* A profile of Lab says nothing of what these have become. */
+	/* A profile of Lab does not describe the new samples. */
 	if (job->s->kind == THUMBD_SAMPLES_LAB8 || job->s->kind == THUMBD_SAMPLES_LAB16)
 		vips_image_remove(t, VIPS_META_ICC_NAME);
 	if (vips_image_generate(t, vips_start_one, lines, vips_stop_one, in, kept)) {

@@ -10,14 +10,13 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// maxBase is the most memory in bytes that a decoded original may take for
-// several outputs to be made of it, larger ones are decoded for each, and the most
-// that a PNG may take to be decoded at once, with its file; larger ones are decoded
-// line by line.
+// maxBase is a limit of memory in bytes. If a decoded original takes more, it is
+// decoded once for each output, and not kept for several. If a PNG with its file
+// takes more, it is decoded line by line, and not at once.
 const maxBase = 192 << 20
 
-// together returns the outputs in groups that are made of the same pixels. Of a
-// JPEG, those that show all of its chroma are a group of their own.
+// together returns the outputs in groups that are made of the same pixels. If the
+// original is a JPEG, the outputs that show all of its chroma are a group of their own.
 func (o *original) together(outputs []*output) [][]*output {
 	var stills, colorful, films, copies []*output
 	for _, out := range outputs {
@@ -35,10 +34,10 @@ func (o *original) together(outputs []*output) [][]*output {
 	return [][]*output{stills, colorful, films, copies}
 }
 
-// gather decodes the original for group once, at the scale that the largest of
-// its outputs needs. Where it does not, each output decodes for itself, with
-// the same errors. An SVG is drawn anew for each. It returns group in the order
-// in which it is to be made: from large to small.
+// gather decodes the original once for group, at the scale that the largest output
+// needs. If gather can't do this, each output decodes for itself, with the same
+// errors. An SVG is drawn anew for each output. gather returns group in the order of
+// rendering, from large to small.
 func (o *original) gather(group []*output) []*output {
 	sorted := slices.SortedStableFunc(slices.Values(group), func(a, b *output) int {
 		x, y := o.need(a.plan), o.need(b.plan)
@@ -91,9 +90,9 @@ func (o *original) needs(outputs []*output) (size image.Point) {
 	return size
 }
 
-// narrow makes what gather has decoded smaller, as far as the outputs that are
-// still to be made allow: rest, from large to small. It is the mean of pixels,
-// or what a larger output was resized to.
+// narrow makes the picture that gather has decoded smaller if the outputs of rest
+// (the ones that are not made yet, from large to small) allow it. It takes the
+// picture that was resized for a larger output, or the mean of pixels.
 func (o *original) narrow(rest []*output) {
 	if o.base.none() || rest[0].animated {
 		return
@@ -117,7 +116,7 @@ func (o *original) narrow(rest []*output) {
 	}
 }
 
-// release lets go of what gather has decoded.
+// release closes the picture that gather has decoded.
 func (o *original) release() {
 	o.base.close()
 	o.step.close()

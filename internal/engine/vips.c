@@ -42,15 +42,14 @@ thumbd_settings(void)
 	/* A damaged original would fill the log with its warnings. */
 	g_log_set_handler("VIPS", G_LOG_LEVEL_WARNING, remember, NULL);
 	vips_block_untrusted_set(TRUE);
-	/* Of the loaders that libvips calls untrusted, those for which a site can
-	 * ask. They see no file of another format, as every loader is called by
-	 * its name. */
+	/* A site can ask for these two of the loaders that libvips calls untrusted. They
+	 * see no file of another format, as every loader is called by its name. */
 	vips_operation_block_set("VipsForeignLoadSvg", FALSE);
 	vips_operation_block_set("VipsForeignLoadJxl", FALSE);
 	vips_concurrency_set(1);
 	vips_leak_set(FALSE);
 #ifdef M_ARENA_MAX
-	/* Arenas for each of the library's threads would keep what they freed. */
+	/* With an arena for each of the library's threads, freed memory would stay there. */
 	mallopt(M_ARENA_MAX, 2);
 #endif
 }
@@ -82,8 +81,8 @@ hold(VipsImage *image)
 			vips_image_remove(image, fields[i]);
 	}
 	g_strfreev(fields);
-	/* The container alone says how the picture is turned. What EXIF says of that
-	 * the loader forgot, and with the block it is back. */
+	/* Only the container says how the picture is turned. The loader dropped the
+	 * orientation of EXIF, but a new EXIF block brings it back. */
 	vips_autorot_remove_angle(image);
 	return 0;
 }
@@ -167,7 +166,7 @@ thumbd_like(VipsImage *in, int width, int height, size_t room, VipsImage **out,
 	t->Ysize = (int) VIPS_MAX((size_t) height, lines);
 	if (vips_image_write_prepare(t))
 		goto fail;
-	/* The lines behind the picture are nobody's. */
+	/* The lines behind the picture do not belong to it. */
 	t->Ysize = height;
 	*stride = VIPS_IMAGE_SIZEOF_LINE(t);
 	*out = t;
@@ -189,9 +188,9 @@ thumbd_frame(VipsImage *in, int top, int height, VipsImage **out)
 	return vips_extract_area(in, out, 0, top, in->Xsize, height, NULL);
 }
 
-/* The gray from which the colors that are seen of in, which is in memory and of
- * bytes with alpha, differ most: black and white stand for most drawings, and a
- * drawing of both is seen on gray. */
+/* The gray that differs most from the visible colors of in, a picture of bytes with
+ * alpha in memory. Most drawings are black or white; if a drawing is both, it is seen
+ * on gray. */
 static double
 contrast(VipsImage *in)
 {
@@ -252,9 +251,9 @@ alike(const VipsPel *p, const int *color, int bands)
 	return TRUE;
 }
 
-/* Makes the ground of in, which is in memory and of bytes with alpha,
- * transparent, if there is one: a color that more than half of the pixels have.
- * Each of its samples is then the median of its band. */
+/* Makes the ground of in, a picture of bytes with alpha in memory, transparent. The
+ * ground is the color of more than half of the pixels, if there is one: each of its
+ * samples is then the median of its band. */
 static void
 erase_ground(VipsImage *in)
 {
@@ -277,10 +276,10 @@ erase_ground(VipsImage *in)
 			p[bands - 1] = 0;
 }
 
-/* The picture in on another ground, from which it differs most. libvips would
- * flatten transparent ground to floats, and search those 20 times slower, and
- * onto black, on which black drawings are not seen. Its attention counts green
- * as dull and blue as bright, whether they are the drawing or the ground. */
+/* The picture in on the ground from which it differs most. libvips would flatten
+ * transparent ground to floats, which it searches 20 times slower, and onto black, so
+ * that black drawings would be invisible. Its attention counts green as dull and blue as
+ * bright, both for the drawing and for the ground. */
 static int
 reground(VipsImage *in, gboolean all, VipsImage **out)
 {

@@ -39,8 +39,8 @@ var codes = map[thumb.Format]C.ThumbdFormat{
 
 func settings() { C.thumbd_settings() }
 
-// lastError takes what libvips left in its error buffer and its last warning, which
-// may be the only one to say what a decoder has found.
+// lastError takes the text of libvips' error buffer and its last warning. In some
+// cases only the warning says what a decoder has found.
 func lastError() error {
 	text, warning := complaint(), takeWarning()
 	switch {
@@ -55,8 +55,8 @@ func lastError() error {
 	return errors.New(text)
 }
 
-// complaint takes the text of libvips' error buffer. A decoder leaves its first
-// warning there, with which it goes on.
+// complaint takes the text of libvips' error buffer. If a decoder warns and goes on, its
+// first warning is there.
 func complaint() string {
 	defer C.vips_error_clear()
 	return strings.TrimSpace(C.GoString(C.vips_error_buffer()))
@@ -132,7 +132,7 @@ func (l loaded) size() image.Point {
 	return l.picture.size()
 }
 
-// whole returns p, of which nothing is missing.
+// whole returns p as a loaded picture that lacks no part of a pixel.
 func (p picture) whole() loaded {
 	return loaded{picture: p, across: float64(p.p.Xsize), down: float64(p.p.Ysize)}
 }
@@ -195,7 +195,7 @@ func (p picture) space() string {
 // orientation returns EXIF's, 1 to 8.
 func (p picture) orientation() int { return int(C.vips_image_get_orientation(p.p)) }
 
-// orient gives p, which is nobody else's, an orientation of EXIF's.
+// orient gives p an orientation of EXIF's. Nobody else may use p.
 func (p picture) orient(orientation int) { C.thumbd_orient(p.p, C.int(orientation)) }
 
 // profile returns the embedded color profile, or nil.
@@ -213,14 +213,14 @@ func (p picture) blob(name string) []byte {
 	return C.GoBytes(data, C.int(length))
 }
 
-// describe sets the EXIF block of p, which the caller alone has. If libvips can't
-// read the block, p has no metadata of it.
+// describe sets the EXIF block of p. Nobody else may use p. If libvips can't read the
+// block, p has no metadata of it.
 func (p picture) describe(exif []byte) {
 	block := slices.Concat([]byte("Exif\x00\x00"), exif)
 	C.thumbd_describe(p.p, unsafe.Pointer(&block[0]), C.size_t(len(block)))
 }
 
-// embed gives p, which is nobody else's, a color profile.
+// embed gives p a color profile. Nobody else may use p.
 func (p picture) embed(profile []byte) {
 	C.thumbd_embed(p.p, unsafe.Pointer(&profile[0]), C.size_t(len(profile)))
 }
@@ -248,7 +248,7 @@ func (p picture) samples(t probe.TIFF) (picture, error) {
 // floats reports whether the samples of p are floats.
 func (p picture) floats() bool { return p.p.BandFmt == C.VIPS_FORMAT_FLOAT }
 
-// mean returns the mean of all samples of p, which are floats.
+// mean returns the mean of all samples of p, a picture of floats.
 func (p picture) mean() (float64, error) {
 	var mean C.double
 	err := result(C.thumbd_mean_of_floats(p.p, &mean))
@@ -295,9 +295,9 @@ func (p picture) like(planes plane.Picture) (picture, error) {
 	return out, err
 }
 
-// blank returns a picture of a size with all that p has beside its pixels. Those have
-// any value, and are in memory of at least room bytes, line by line, which are stride
-// apart.
+// blank returns a picture of a size with everything of p except its pixels. The new
+// pixels have any value. They are in memory of at least room bytes, line by line; each
+// line begins stride bytes after the line above.
 func (p picture) blank(size image.Point, room int64) (out picture, pixels unsafe.Pointer, stride int, err error) {
 	var length C.size_t
 	pixels = C.thumbd_like(p.p, C.int(size.X), C.int(size.Y), C.size_t(room), &out.p, &length)
@@ -320,8 +320,8 @@ func (l loaded) shrink(n int) (loaded, error) {
 	return out, result(C.thumbd_shrink(l.p, C.int(n), &out.p))
 }
 
-// reduce returns the picture that plan, for the picture as it is stored, makes
-// of l. It is in memory.
+// reduce resizes and cuts l by plan, a plan for the picture as it is stored. The result
+// is in memory.
 func (l loaded) reduce(plan geometry.Plan) (picture, error) {
 	c := C.ThumbdPlan{
 		source: rect(plan.Source),
@@ -342,7 +342,7 @@ func (p picture) normalize(profile profileUse) (picture, error) {
 	return out, result(C.thumbd_normalize(p.p, C.ThumbdProfile(profile), &out.p))
 }
 
-// seek returns where in p the part of the given size lies that m prefers.
+// seek returns the place in p of the part of the given size that m prefers.
 func (p picture) seek(size image.Point, m thumb.Method) (image.Point, error) {
 	interesting := C.VipsInteresting(C.VIPS_INTERESTING_ENTROPY)
 	if m == thumb.Attention {
@@ -360,8 +360,8 @@ func (p picture) cut(part image.Rectangle) (picture, error) {
 	return out, result(C.thumbd_cut(p.p, &r, &out.p))
 }
 
-// finish returns p with all that t does to a picture of plan's size: first
-// gray, blur and sharpen, then what lies below and around it, whose color stays.
+// finish applies t to p, a picture of plan's size: first gray, blur and sharpen, then
+// background and padding, so that their color stays.
 func (p picture) finish(t thumb.Transform, plan geometry.Plan) (picture, error) {
 	r, g, b, some := t.Background.RGB()
 	dpr := float64(max(t.DPR, 1))
@@ -403,13 +403,13 @@ func join(frames []picture) (picture, error) {
 	return out, result(C.thumbd_join(&list[0], C.int(len(list)), &out.p))
 }
 
-// keepLines returns p, of which the last lines read can be read again.
+// keepLines returns p in a form that lets its last lines be read again.
 func (p picture) keepLines() (picture, error) {
 	var out picture
 	return out, result(C.thumbd_keep_lines(p.p, &out.p))
 }
 
-// drain decodes what is left of p.
+// drain decodes the lines of p that are not read yet.
 func (p picture) drain() error { return result(C.thumbd_drain(p.p)) }
 
 // animation is the timing of frames that lie below one another.
@@ -420,7 +420,7 @@ type animation struct {
 }
 
 // encode calls write with p as a file of t's format, with t's part of the metadata.
-// If it is made of a picture with a palette, it may have one, too.
+// If palette is set, the original has a palette, and the file may have one, too.
 func (p picture) encode(t thumb.Transform, a animation, palette bool, write func([]byte) error) error {
 	if t.Format == thumb.JPEG && t.Metadata == thumb.NoMetadata {
 		return p.encodeJPEG(int(t.Quality), write)
@@ -505,7 +505,7 @@ func truth(on bool) C.gboolean {
 // room reports whether n more bytes of memory can be had.
 func room(n int64) bool { return C.thumbd_room(C.size_t(max(n, 1))) != 0 }
 
-// optional returns s for C, which frees it, or NULL for nothing.
+// optional returns s as a C string, or NULL if s is empty. The caller frees it.
 func optional(s string) *C.char {
 	if s == "" {
 		return nil

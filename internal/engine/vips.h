@@ -5,8 +5,8 @@
 
 #include <vips/vips.h>
 
-/* Every function returns 0, or -1 and leaves libvips' error buffer set. What
- * is returned through out belongs to the caller. */
+/* Every function returns 0, or -1 with libvips' error buffer set. The caller frees the
+ * result in out. */
 
 typedef enum {
 	THUMBD_JPEG = 1,
@@ -26,7 +26,7 @@ typedef enum {
 	THUMBD_METADATA_ALL,
 } ThumbdMetadata;
 
-/* The use made of an embedded color profile, and by which of its tables. */
+/* The use of an embedded color profile: none, or by its relative or perceptual table. */
 typedef enum {
 	THUMBD_PROFILE_NONE,
 	THUMBD_PROFILE_RELATIVE,
@@ -37,9 +37,9 @@ typedef struct {
 	int left, top, width, height;
 } ThumbdRect;
 
-/* The part source of a picture is resized to width x height, and cut is cut
- * from that. What is resized is across x down pixels of source, a part of one
- * more or less than it has where a decoder left some out. */
+/* The part source of a picture is resized to width x height, and cut is cut from the
+ * result. source counts as across x down pixels. If a decoder has left out a part of a
+ * pixel, these are not whole numbers. */
 typedef struct {
 	ThumbdRect source;
 	double across, down;
@@ -47,15 +47,15 @@ typedef struct {
 	ThumbdRect cut;
 } ThumbdPlan;
 
-/* What is done to a picture of the right size. */
+/* The last steps, on a picture of the right size. */
 typedef struct {
 	gboolean gray;
 	double blur; /* sigma in pixels, or 0 */
-	double sharpen, sharpen_sigma; /* by how much of what it blurs, or 0 */
+	double sharpen, sharpen_sigma; /* weight of the detail, or 0; sigma of its blur */
 	gboolean background; /* whether there is one: red, green, blue */
 	double color[3];
 	gboolean opaque; /* the format has no alpha */
-	int left, top, width, height; /* where it lies on a canvas of which size */
+	int left, top, width, height; /* the place on the canvas, and the canvas' size */
 } ThumbdFinish;
 
 /* A block of metadata, or NULL. */
@@ -76,7 +76,7 @@ typedef struct {
 	gboolean palette; /* the original has one */
 } ThumbdEncoding;
 
-/* What an encoder of libvips is told about metadata. */
+/* The option of libvips' encoders for metadata. */
 #if VIPS_MAJOR_VERSION > 8 || VIPS_MINOR_VERSION >= 15
 #define THUMBD_STRIP(strip) \
 	"keep", (strip) ? VIPS_FOREIGN_KEEP_NONE : VIPS_FOREIGN_KEEP_ALL
@@ -87,8 +87,8 @@ typedef struct {
 /* From so many pixels a JPEG is progressive. */
 #define THUMBD_PROGRESSIVE (400 * 400)
 
-/* For loops over whole numbers, which come to the same on every processor, a
- * version for those that add eight or sixteen at once. */
+/* Compiles a loop over whole numbers twice, the second time for processors that add
+ * eight or sixteen numbers at once. The results are the same on every processor. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define THUMBD_WIDE __attribute__((target_clones("avx2", "default")))
 #else
@@ -98,7 +98,7 @@ typedef struct {
 /* Settings of the library that bimg has started. */
 void thumbd_settings(void);
 
-/* The last warning of libvips, or "", which then is forgotten. It is freed with
+/* Returns and forgets the last warning of libvips, or "". The caller frees it with
  * g_free. */
 char *thumbd_take_warning(void);
 
@@ -121,8 +121,8 @@ typedef enum {
 	THUMBD_SAMPLES_LAB16,
 } ThumbdSampleKind;
 
-/* The samples of a TIFF's pixel: how many follow its color, and which of these
- * is alpha, or -1. */
+/* The samples of a TIFF's pixel. extra is the number of samples behind its color, alpha
+ * the index of alpha among them, or -1. */
 typedef struct {
 	ThumbdSampleKind kind;
 	int extra, alpha;
@@ -132,9 +132,8 @@ typedef struct {
 /* A source of a copy of a file's content. */
 VipsSource *thumbd_source(const void *content, size_t length);
 
-/* A loader opens a file of its own format alone. It reads the header; pixels
- * are read when asked for, from top to bottom, but those of a WebP that is scaled
- * at once. */
+/* A loader opens only a file of its own format. It reads the header. The pixels are
+ * read on demand, from top to bottom; if a WebP is scaled, they are read at once. */
 int thumbd_load(VipsSource *source, const ThumbdLoading *l, VipsImage **out);
 
 /* The TIFF in that libvips has loaded, as a picture of 8 or 16 bits that is gray,
@@ -142,15 +141,15 @@ int thumbd_load(VipsSource *source, const ThumbdLoading *l, VipsImage **out);
  * s says. */
 int thumbd_samples(VipsImage *in, const ThumbdSamples *s, VipsImage **out);
 
-/* The mean of all samples of in, which are floats. */
+/* The mean of all samples of in, a picture of floats. */
 int thumbd_mean_of_floats(VipsImage *in, double *mean);
 
-/* The still WebP of which libvips has read the header, scaled to that's size. */
+/* The still WebP in source, scaled to the size of header. libvips has read header. */
 int thumbd_webp(VipsSource *source, VipsImage *header, VipsImage **out);
 
-/* A picture of bytes of another size, with all that in has beside its pixels, in
- * memory of at least room bytes. Returns its first line, or NULL and leaves the
- * error buffer set. */
+/* A picture of bytes of another size, with everything of in except its pixels, in
+ * memory of at least room bytes. Returns its first line, or NULL with the error buffer
+ * set. */
 void *thumbd_like(VipsImage *in, int width, int height, size_t room,
 	VipsImage **out, size_t *stride);
 
@@ -164,35 +163,35 @@ int thumbd_frame(VipsImage *in, int top, int height, VipsImage **out);
  * THUMBD_MEAN. */
 int thumbd_shrink(VipsImage *in, int n, VipsImage **out);
 
-/* The most lines of which thumbd_mean makes one. The sum of a column's colors,
- * each multiplied by alpha, then fits into 32 bits. */
+/* The most lines of which thumbd_mean makes one line: the sum of a column's colors,
+ * each multiplied by alpha, must fit into 32 bits. */
 #define THUMBD_MEAN (1 << 15)
 
-/* The picture in, each pixel the mean of nx x ny, and fewer at the end. ny is at
- * most THUMBD_MEAN. Colors of bytes count as far as alpha shows them; those of
- * others must have been multiplied by it. */
+/* The picture in, each pixel the mean of nx x ny pixels, and fewer at the end. ny is at
+ * most THUMBD_MEAN. If in is of bytes, colors are weighted by alpha. If in is of other
+ * numbers, its colors must be multiplied by alpha already. */
 int thumbd_mean(VipsImage *in, int nx, int ny, VipsImage **out);
 
 /* Whether in has an alpha that is not known to be opaque throughout: of a picture
  * in memory its pixels are looked at. */
 gboolean thumbd_shows_through(VipsImage *in);
 
-/* The picture in of bytes, of which across x down pixels count, in a size that
- * is smaller or the same. Colors count as far as alpha shows them. */
+/* The first across x down pixels of in, a picture of bytes, in a size that is smaller
+ * or the same. Colors are weighted by alpha. */
 int thumbd_lanczos(VipsImage *in, double across, double down, int width,
 	int height, VipsImage **out);
 
-/* The picture in, of which across x down pixels count, in another size: by
- * Lanczos3 where that is smaller, by a bicubic interpolation where it is
- * larger. Colors are multiplied by alpha. */
+/* The first across x down pixels of in in another size: by Lanczos3 if the size is
+ * smaller, by a bicubic interpolation if it is larger. Colors are weighted by alpha. */
 int thumbd_resize(VipsImage *in, double across, double down, int width,
 	int height, VipsImage **out);
 
 /* The picture that plan makes of in, in memory. */
 int thumbd_reduce(VipsImage *in, const ThumbdPlan *plan, VipsImage **out);
 
-/* The picture in, whose colors may be multiplied by its alpha, with colors that
- * are not. In a narrow alpha 16 is nothing and 235 is all, of 255. */
+/* The picture in with colors that are not multiplied by alpha; multiplied says if those
+ * of in are. In a narrow alpha, 16 is transparent and 235 opaque, in place of 0 and
+ * 255. */
 int thumbd_straighten(VipsImage *in, gboolean multiplied, gboolean narrow,
 	VipsImage **out);
 
@@ -200,11 +199,11 @@ int thumbd_straighten(VipsImage *in, gboolean multiplied, gboolean narrow,
  * and alpha. */
 #define THUMBD_BANDS 4
 
-/* The picture in as it is to be seen: upright, in 8-bit sRGB or gray, with one
- * alpha or none, whatever samples the original has. */
+/* The picture in as it is seen: upright, in 8-bit sRGB or gray, with one alpha or none,
+ * from samples of any type. */
 int thumbd_normalize(VipsImage *in, ThumbdProfile profile, VipsImage **out);
 
-/* Where in shows most, in a part of width x height. */
+/* The place of the part of width x height that shows most of in. */
 int thumbd_seek(VipsImage *in, int width, int height,
 	VipsInteresting interesting, int *left, int *top);
 
@@ -214,8 +213,8 @@ int thumbd_cut(VipsImage *in, const ThumbdRect *part, VipsImage **out);
 /* The picture in, finished. */
 int thumbd_finish(VipsImage *in, const ThumbdFinish *f, VipsImage **out);
 
-/* The picture in with its alpha, of which there is some afterwards, multiplied
- * by opacity. */
+/* The picture in with its alpha multiplied by opacity. If in has no alpha, it gets
+ * one. */
 int thumbd_fade(VipsImage *in, double opacity, VipsImage **out);
 
 /* The picture mark laid over in, from left and top. */
@@ -229,12 +228,11 @@ int thumbd_join(VipsImage **frames, int n, VipsImage **out);
 int thumbd_encode(VipsImage *in, const ThumbdEncoding *e, void **buffer,
 	size_t *length);
 
-/* The picture in, as bytes in memory, with the bands that a file of a format shall
- * have: no alpha that says nothing, and white below what a JPEG can't leave
- * transparent. */
+/* The picture in, as bytes in memory, with the bands of a file of format: no alpha if it
+ * is opaque throughout, and white below the transparent pixels of a JPEG. */
 int thumbd_flat(VipsImage *in, ThumbdFormat format, VipsImage **out);
 
-/* The first line of in, which is in memory. */
+/* The first line of in, a picture in memory. */
 void *thumbd_pixels(VipsImage *in);
 
 /* The picture in as a PNG, without metadata if strip is set: with a palette if it
@@ -242,31 +240,31 @@ void *thumbd_pixels(VipsImage *in);
 int thumbd_save_png(VipsImage *in, gboolean strip, gboolean fewer, void **buffer,
 	size_t *length);
 
-/* The picture in, which is of bytes, as a PNG without a palette, without metadata if
- * strip is set. */
+/* The picture in of bytes as a PNG without a palette. If strip is set, it has no
+ * metadata. */
 int thumbd_pack_png(VipsImage *in, gboolean strip, void **buffer, size_t *length);
 
-/* Metadata, which stays the picture's. */
+/* Metadata of the picture, which still owns it. */
 int thumbd_blob(VipsImage *in, const char *name, void **data, size_t *length);
 int thumbd_ints(VipsImage *in, const char *name, int **data, int *n);
 
-/* Gives a picture, which is nobody else's, an EXIF block. */
+/* Gives a picture an EXIF block. Nobody else may use the picture. */
 void thumbd_describe(VipsImage *image, const void *exif, size_t length);
 
-/* Gives a picture, which is nobody else's, an orientation of EXIF's. */
+/* Gives a picture an orientation of EXIF's. Nobody else may use the picture. */
 void thumbd_orient(VipsImage *image, int orientation);
 
-/* Gives a picture, which is nobody else's, a color profile. */
+/* Gives a picture a color profile. Nobody else may use the picture. */
 void thumbd_embed(VipsImage *image, const void *profile, size_t length);
 
 /* The memory that the decoded picture takes. */
 size_t thumbd_bytes(VipsImage *in);
 
-/* The picture in, of which the lines that were read last can be read again: a
- * loader that reads from top to bottom forgets them between two readers. */
+/* The picture in, in a form that lets its last lines be read again: if a loader reads
+ * from top to bottom, it forgets them between two readers. */
 int thumbd_keep_lines(VipsImage *in, VipsImage **out);
 
-/* Reads all that is left of a picture. */
+/* Reads all lines of a picture that are not read yet. */
 int thumbd_drain(VipsImage *in);
 
 /* Whether there is room for n more bytes of memory. */

@@ -15,16 +15,16 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// samples holds a small original of each format, named for it: a gradient made
-// for the purpose. Between them they have what takes a path of its own in the
-// library: a color profile, alpha, 16 bits, a palette.
+// samples holds a small original of each format, with the format's name: a gradient
+// made for this purpose. Together the samples have each property with a code path of
+// its own in libvips: a color profile, alpha, 16 bits, a palette.
 //
 //go:embed samples
 var samples embed.FS
 
-// warm reads and writes every format that libvips was built for, and keeps in
-// read and write those with which it succeeds: a decoder can be a plugin that
-// is not installed.
+// warm reads and writes every format that libvips was built for. If a format
+// works, warm adds it to e.read or e.write. It may fail, for example if the
+// decoder is a plug-in that is not installed.
 func (e *Engine) warm() error {
 	for f := thumb.JPEG; f <= thumb.JXL; f++ {
 		if isBuilt(f) {

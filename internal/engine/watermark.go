@@ -18,14 +18,15 @@ type marks struct {
 	engine *Engine
 	job    wire.Job
 	files  []*os.File
-	// last is what lay has made, for the frames of one output.
+	// last is the output for which lay has made faded and placed; its frames share
+	// them.
 	last   *output
 	faded  picture
 	placed image.Rectangle
 }
 
 func (e *Engine) newMarks(job wire.Job, files []*os.File) *marks {
-	// Whatever the site allows its originals to be.
+	// A watermark may be of any format, also if the site does not allow it for originals.
 	job.Formats = slices.DeleteFunc(e.Reads(), func(f thumb.Format) bool { return f == thumb.SVG })
 	return &marks{engine: e, job: job, files: files}
 }

@@ -6,9 +6,8 @@
 
 #include <webp/decode.h>
 
-/* WebP stills are decoded here where they are scaled. libvips would do it with a
- * second thread, to which lines are handed one by one, and copy the picture to a
- * canvas and from there once more. */
+/* If a WebP still is scaled, it is decoded here. libvips would hand its lines one by one
+ * to a second thread, copy the picture to a canvas, and copy it from there once more. */
 
 static int
 decode(const void *data, size_t length, WebPDecoderConfig *config, VipsImage *to)
@@ -64,7 +63,7 @@ thumbd_webp(VipsSource *source, VipsImage *header, VipsImage **out)
 
 	if (!(data = vips_source_map(source, &length)))
 		return -1;
-	/* What else there is in such a file, libvips knows. */
+	/* libvips decodes everything else that such a file may have. */
 	if (!WebPInitDecoderConfig(&config) ||
 		WebPGetFeatures(data, length, &config.input) != VP8_STATUS_OK ||
 		config.input.has_alpha || config.input.has_animation || header->Bands != 3) {

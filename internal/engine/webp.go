@@ -4,8 +4,8 @@ package engine
 
 import "encoding/binary"
 
-// stripWebP takes the metadata out of a WebP file, in place, and returns what
-// is left of it. libvips 8.14 writes an EXIF block whatever it is told.
+// stripWebP takes the metadata out of a WebP file, in place, and returns the shorter
+// file. libvips 8.14 writes an EXIF block even if it is told not to.
 func stripWebP(file []byte) []byte {
 	const head, chunkHead = 12, 8
 	const alphaAndAnimation = 0x12

@@ -33,8 +33,8 @@ bits_start(Input *in)
 /* bits_fill byte by byte: near an FF, and near the end of the buffer. */
 Bits bits_fill_slowly(Bits s);
 
-/* The rest of a segment after its last MCU, which must be the padding of a byte
- * and then a marker. Returns 0 with the input at that marker, or -1. */
+/* Reads the rest of a segment after its last MCU. The rest must be the padding of a byte
+ * and then a marker. Returns 0 with the input at the marker, or -1. */
 int bits_end(Bits s);
 
 static inline __attribute__((always_inline)) void
@@ -58,7 +58,7 @@ bits_fill(Bits *s)
 	*s = bits_fill_slowly(*s);
 }
 
-/* The next n bits, 1 to 16, which stay. */
+/* The next n bits, 1 to 16. They are not consumed. */
 static inline unsigned
 bits_peek(const Bits *s, int n)
 {

@@ -80,9 +80,9 @@ blocks_init(Decoder *d)
 	return 0;
 }
 
-/* Multiplies n coefficients by q, T.81 A.3.4. Those that are not 0 are larger by
- * more: the middle of what a coefficient may be of which the lower bits were
- * not decoded. */
+/* Multiplies n coefficients by q, T.81 A.3.4. If a coefficient is not 0, it grows by
+ * more: if its lower bits were not decoded, this is the middle of its possible
+ * values. */
 WIDE static void
 dequantize(const int16_t *restrict c, int n, int q, int more, int16_t *restrict out)
 {

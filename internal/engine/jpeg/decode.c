@@ -3,12 +3,12 @@
 #include "decoder.h"
 #include "whole.h"
 
-/* Up to so much may be missing of a coefficient whose lowest bits are not decoded,
- * in the gain of idct.c, in which a difference of 1 in all samples of a block is
- * 8. With twice as much, SSIM falls below 0.99. */
+/* If the lowest bits of a coefficient are not decoded, it may be wrong by up to this
+ * much, in the gain of idct.c: there a difference of 1 in all samples of a block is 8.
+ * With twice as much, SSIM falls below 0.99. */
 #define COARSE 16
 
-/* Whether AC coefficients of c that lack their low lowest bits must be refined. */
+/* Whether AC coefficients of c must be refined if their low lowest bits are missing. */
 static int
 coarse(const Decoder *d, const Component *c, int low)
 {
@@ -21,8 +21,8 @@ coarse(const Decoder *d, const Component *c, int low)
 	return 0;
 }
 
-/* Whether any refinement of c is decoded. That is chosen at its first AC scan: it
- * takes a record of all coefficients, also of those that the scale does not need. */
+/* Chooses, at the first AC scan of c, if refinements of c are decoded. If so, a record of
+ * all coefficients is needed, also of the ones that the scale does not need. */
 static void
 choose(const Decoder *d, Component *c, const Scan *scan)
 {
@@ -99,7 +99,7 @@ scan(Decoder *d)
 	return decode_sequential(d, &s);
 }
 
-/* Takes the next marker, before which there may be more of FF, T.81 B.1.1.2. */
+/* Takes the next marker. There may be more bytes FF before it, T.81 B.1.1.2. */
 static int
 next_marker(Decoder *d)
 {

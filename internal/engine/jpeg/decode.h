@@ -7,8 +7,8 @@
 
 /* How a file is decoded. */
 typedef struct {
-	/* The size of the picture, as the caller has checked it: a file of another
-	 * size is refused before any memory is taken for it. */
+	/* The size of the picture, checked by the caller. If the file has another size, it
+	 * is refused before any memory is taken for it. */
 	int width, height;
 	/* The size of the planes in eighths of the picture's, 1 to 4 or 8. */
 	int eighths;
@@ -18,17 +18,17 @@ typedef struct {
 	 * thumbnail has all of it, eighths must be 1 or 2. At 8/8 chroma is as it is in
 	 * the file. */
 	int halved;
-	/* Decode what refines a coefficient even if it is too little to be seen. */
+	/* Decode the refinement of a coefficient even if it is too small to be seen. */
 	int exact;
 } JpegScale;
 
-/* Decodes the JPEG that the descriptor file has from its first byte on. Returns
- * NULL, and the reason in *why, for a kind of file that is left to libjpeg, and
- * for any that is not perfectly in order to its end marker: libjpeg then has
- * the last word. The caller frees the planes with planes_free.
+/* Decodes the JPEG in the descriptor file from its first byte on. If the kind of file
+ * is unknown, or the file is not perfectly in order to its end marker, it returns
+ * NULL, with the reason in *why: libjpeg then decides. The caller frees the planes
+ * with planes_free.
  *
- * What is read of the file is trusted in nothing. Scans that the scale does
- * not need are walked, marker by marker, and not decoded. */
+ * The decoder trusts no byte of the file. If the scale does not need a scan, the scan
+ * is walked, marker by marker, and not decoded. */
 Planes *jpeg_decode(int file, const JpegScale *scale, const char **why);
 
 #endif

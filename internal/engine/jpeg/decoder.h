@@ -6,8 +6,8 @@
 #include "decode.h"
 #include "huffman.h"
 
-/* Integer loops that every processor computes alike, in a version for those that
- * add sixteen numbers at once, too. */
+/* Compiles an integer loop twice, the second time for processors that add sixteen
+ * numbers at once. The results are the same on every processor. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
 #define WIDE __attribute__((target_clones("avx2", "default")))
 #else
@@ -22,7 +22,7 @@
 
 /* A component of the frame, T.81 B.2.2. Its coefficients are sorted by their
  * number: a row of blocks has a row of numbers for each coefficient that the
- * scale needs, row major, and a last one, which takes all others. */
+ * scale needs, row major, and a last row for all other coefficients. */
 typedef struct {
 	int id, h, v, table; /* table: of quantization */
 	int dc, ac;          /* Huffman tables, of this scan */
@@ -76,7 +76,7 @@ refuse(Decoder *d, const char *why)
 	return -1;
 }
 
-/* What follows returns 0, or -1 with the reason set. */
+/* The functions below return 0, or -1 with the reason set. */
 
 /* markers.c: segments. frame and scan_header leave the input behind theirs. */
 int decode_tables(Decoder *d, int marker);
@@ -87,7 +87,8 @@ int skip_scan(Decoder *d);
 
 /* blocks.c: the blocks of a frame. */
 int blocks_init(Decoder *d);
-/* Makes samples of a row of MCUs, whose coefficients begin at block row from. */
+/* Makes samples of one row of MCUs. If the file is not progressive, the coefficients have
+ * only this row. */
 void blocks_samples(Decoder *d, int row, int progressive);
 
 /* The scans of T.81 F.2 and G.2, from the first byte of their data to their end. */

@@ -39,7 +39,7 @@ typedef struct {
 	size_t size;
 } Destination;
 
-/* Makes room for size bytes, of which the first used ones stay. */
+/* Makes room for size bytes. The first used bytes stay. */
 static void
 grow(j_compress_ptr c, size_t size, size_t used)
 {
@@ -100,7 +100,7 @@ settings(struct jpeg_compress_struct *c, const JpegEncoding *e)
 	jpeg_set_defaults(c);
 	jpeg_set_quality(c, e->quality, TRUE);
 	c->optimize_coding = TRUE;
-	c->write_JFIF_header = FALSE; /* it says nothing: YCbCr is what is meant without */
+	c->write_JFIF_header = FALSE; /* not needed: a file without it is YCbCr */
 	if (e->progressive) {
 		int gray = c->input_components == 1;
 

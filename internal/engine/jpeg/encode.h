@@ -18,8 +18,9 @@ typedef struct {
 	ptrdiff_t stride; /* from one line to the next */
 } JpegPixels;
 
-/* What follows encodes by libjpeg. It returns 0, and the file in *out, to be freed
- * with free; or -1, and libjpeg's words, at most 200 bytes, in error. */
+/* The functions below encode by libjpeg. They return 0, with the file in *out, or -1,
+ * with libjpeg's message, at most 200 bytes, in error. The caller frees the file with
+ * free. */
 
 /* Of planes, chroma has as many samples as luma or half as many across and down.
  * Beyond the end of each line, the last sample may be repeated up to stride. */

@@ -14,7 +14,7 @@ huffman_init(Huffman *h)
 	for (length = 1; length <= 16; length++) {
 		int n = h->counts[length - 1];
 
-		/* A code of ones alone is none, T.81 C.2: it would be like padding. */
+		/* T.81 C.2 forbids a code of ones alone: it would be like padding. */
 		if (n && code + n >= 1 << length)
 			return -1;
 		h->offset[length] = k - code;

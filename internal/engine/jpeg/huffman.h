@@ -11,15 +11,15 @@
 #define VALUE_BITS 11
 #define DC_BITS 11
 
-/* Stands for the end of block where else numbers of coefficients stand. */
+/* The end of block, in place of the number of a coefficient. */
 #define END_OF_BLOCK 128
 
 /* An entry of skip for bits that do not hold a coefficient: it leads beyond the
  * block from everywhere. */
 #define SKIP_NONE (64 << 8)
 
-/* A table of T.81 C, with what is looked up in it. An entry of 0 means: read
- * the symbol itself. */
+/* A table of T.81 C, with tables for looking up several bits at once. If an entry is 0,
+ * the symbol itself must be read. */
 typedef struct {
 	uint8_t counts[16];   /* of codes of each length */
 	uint8_t symbols[256]; /* in the codes' order */
@@ -46,7 +46,7 @@ void huffman_need_skip(Huffman *h);
 void huffman_need_value(Huffman *h);
 void huffman_need_dc(Huffman *h);
 
-/* Reads a code of which the bits are there. Returns the symbol, or -1. */
+/* Reads a code. Its bits are in s already. Returns the symbol, or -1. */
 static inline int
 huffman_symbol(const Huffman *h, Bits *s)
 {

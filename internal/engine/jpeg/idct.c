@@ -2,9 +2,9 @@
 
 /* The inverse DCT of T.81 A.3.3 with as many samples as coefficients across and
  * down, 1 to 4, in whole numbers: all machines agree. Coefficients of 8 x 8 have
- * a gain of 8, whatever the size, so that the mean of a block is its first one
+ * a gain of 8 at every size, so that the mean of a block is its first coefficient
  * over 8. A loop goes along a row of blocks. Constants have 10 bits below the
- * point; coefficients are less than 2^14, so that no sum needs more than 31. */
+ * point; coefficients are less than 2^14, so that no sum needs more than 31 bits. */
 
 #include "decoder.h"
 

@@ -7,10 +7,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* A segment, which is at most 65,537 bytes with its marker, fits twice. */
+/* Two segments fit: a segment has at most 65,537 bytes with its marker. */
 #define INPUT_SIZE (128 << 10)
 
-/* A file, read from front to back. The bytes from at to end are there. */
+/* A file, read from front to back. The bytes from at to end are in memory. */
 typedef struct {
 	int file;
 	off_t next; /* to be read from the file */
@@ -26,7 +26,7 @@ void input_clear(Input *in);
 /* Reads on, as far as the buffer holds. The bytes from at on stay. */
 void input_more(Input *in);
 
-/* Whether n bytes follow, at most INPUT_SIZE, which then are at at. */
+/* Whether n bytes follow, at most INPUT_SIZE. If so, they are at at. */
 int input_has(Input *in, size_t n);
 
 #endif

@@ -3,37 +3,37 @@
 // Package jpeg decodes JPEGs at 1/8 to 4/8 of their size, or at all of it, into the
 // planes that they hold, gray or YCbCr, and encodes planes or pixels as JPEG.
 //
-// The decoder is the project's own, and libjpeg's the encoder. libjpeg reads
-// every coefficient of a file and gives most of them away at such a scale, and
-// of a progressive file it keeps all of them: 88 MB for one of 14.7 megapixels.
-// This decoder passes over the coefficients that a scale does not need, several
-// at a time, and over whole scans. It takes 0.45 of libjpeg-turbo's time at 1/8
-// of a baseline file, 0.7 at 4/8, and 0.04 to 0.15 of a progressive one.
+// The decoder is the project's own, and the encoder is libjpeg's. At such a scale
+// libjpeg reads every coefficient of a file and drops most of them. If the file is
+// progressive, it keeps all of them: 88 MB for 14.7 megapixels. This decoder skips the
+// coefficients that a scale does not need, several at a time, and whole scans. It takes
+// 0.45 of libjpeg-turbo's time at 1/8 of a baseline file, 0.7 at 4/8, and 0.04 to 0.15
+// if the file is progressive.
 //
-// At 8/8 nothing can be passed over, and libjpeg is called for planes without its
-// conversion to pixels. A file with which it would go on after a warning is left
-// alone, too. It says nothing of a few bytes too many behind a scan, of which it has
+// At 8/8 nothing can be skipped, and libjpeg is called for planes without its
+// conversion to pixels. If libjpeg would warn and go on, the file is left to libvips,
+// too. libjpeg does not warn of a few bytes too many behind a scan, because it has
 // read more than it needs.
 //
-// It knows baseline, extended and progressive Huffman files of 8 bits, gray or
-// YCbCr, with sampling factors of 1 and 2, and restart intervals. Others it
-// leaves alone, as it does with every file in which anything is out of order:
+// The decoder knows baseline, extended and progressive Huffman files of 8 bits, gray or
+// YCbCr, with sampling factors of 1 and 2, and restart intervals. It leaves all other
+// files to libvips, and every file that is not in order:
 //
 //   - each decoded scan has all of its MCUs, and its next marker directly after
 //     the last one, with not a byte too many or too few
-//   - restart markers are in order, in scans that are passed over, too
+//   - restart markers are in order, also in skipped scans
 //   - the scans of a progressive file make every coefficient complete
 //   - there is an end marker
 //
-// So it has no notion of a damaged file. What it leaves alone libvips decodes in
-// full, and libvips says what is wrong. Damage inside scans that are passed over
-// is not seen unless it breaks a marker.
+// So this package does not report damage. libvips decodes the other files in full, and
+// finds their damage. If the damage is inside a skipped scan, it is noticed only if it
+// breaks a marker.
 //
 // A stage is a file, and names the sections of ITU-T T.81 that it follows:
 //
 //	input.c        the file in pieces
 //	bits.c         the bits of entropy-coded data
-//	huffman.c      Huffman tables, and what is looked up by the next bits
+//	huffman.c      Huffman tables, with entries for the next bits of the input
 //	markers.c      segments
 //	sequential.c   the scan of a baseline file
 //	progressive.c  the scans of a progressive file
@@ -43,10 +43,10 @@
 //	decode.c       a file from its first marker to its last
 //	encode.c       the call of libjpeg's encoder
 //
-// No input can lead it out of its memory: a coefficient's place is looked up by
-// its number, which every loop compares with 64 or the scan's end, and what a
-// scale does not need has a place, too. Values are cut to what no picture
-// exceeds before any arithmetic with them.
+// No input can lead the decoder out of its memory: a coefficient's place is looked up by
+// its number, and every loop compares this number with 64 or the scan's end. A
+// coefficient that the scale does not need has a place, too. Before any arithmetic,
+// values are cut to a range that no picture exceeds.
 package jpeg
 
 // #cgo pkg-config: libjpeg
@@ -68,14 +68,14 @@ import (
 
 // Scale is the size at which a file is decoded.
 type Scale struct {
-	// Size is that of the picture, as the caller has checked it. A file of another
-	// size is left alone before any memory is taken for it.
+	// Size is the size of the picture, checked by the caller. If the file has another
+	// size, it is left alone before any memory is taken for it.
 	Size image.Point
 	// Eighths is the size of luma's plane in eighths of the picture's, 1 to 4 or 8.
 	Eighths int
 	// Halved says that the thumbnail will have half as many samples of chroma,
-	// across and down, as of luma. Otherwise a file that has no more is decoded at
-	// 1/8 and 2/8 alone, at which its chroma can have luma's size.
+	// across and down, as of luma. If it is false and the file's chroma is halved, the
+	// file is decoded at 1/8 and 2/8 alone: there chroma can have luma's size.
 	Halved bool
 	// Exact has the lowest bits of a progressive file's coefficients decoded
 	// even if they are too little to be seen.
@@ -85,8 +85,8 @@ type Scale struct {
 // ErrLeft says why a file was left to libjpeg.
 var ErrLeft = errors.New("left to libjpeg")
 
-// Decode returns the planes of a file, which is read from its first byte on. The
-// caller closes them.
+// Decode returns the planes of a file. The file is read from its first byte on. The
+// caller closes the planes.
 func Decode(file *os.File, s Scale) (plane.Picture, error) {
 	scale := C.JpegScale{
 		width: C.int(s.Size.X), height: C.int(s.Size.Y),

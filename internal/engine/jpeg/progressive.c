@@ -28,7 +28,7 @@ ended(Decoder *d, Bits s)
 static const char disorder[] = "restart markers are not in order";
 static const char nonsense[] = "a code that is none";
 
-/* The DC coefficients of one component in an MCU, which has h x v blocks of it. */
+/* The DC coefficients of one component in an MCU, for its h x v blocks. */
 static int
 dc_blocks(const Decoder *d, Bits *s, Component *c, const Scan *scan, int x, int y)
 {
@@ -86,16 +86,16 @@ decode_dc(Decoder *d, const Scan *scan)
 	return ended(d, s);
 }
 
-/* The length of a run of blocks without coefficients, T.81 G.1.2.2, of which this
- * is the first: EOBn with n bits more. */
+/* The length of a run of blocks without coefficients, T.81 G.1.2.2: EOBn with n bits
+ * more. The present block is the first of the run. */
 static inline unsigned
 end_of_band(Bits *s, int n)
 {
 	return n ? (1u << n) + bits_take(s, n) : 1;
 }
 
-/* The coefficients of one block, from number k to the scan's last. Returns how
- * many blocks are ended by what is read here, or -1. */
+/* The coefficients of one block, from the scan's first to its last. If an end of band is
+ * read, returns the length of its run of blocks, otherwise 0; or -1 for an error. */
 static inline __attribute__((always_inline)) int
 ac_block(Bits *s, const Huffman *h, const Component *c, const Scan *scan, int16_t *out,
 	uint64_t *history)
@@ -190,8 +190,8 @@ correct(Bits *s, const Component *c, int16_t *out, uint64_t which, int low)
 	}
 }
 
-/* The coefficients of one block, T.81 G.1.2.3. band are those of the scan. Returns
- * how many blocks are ended by what is read here, or -1. */
+/* Refines the coefficients of one block, T.81 G.1.2.3. band is the set of the scan's
+ * coefficients. Returns as ac_block does. */
 static inline __attribute__((always_inline)) int
 refine_block(Bits *s, const Huffman *h, const Component *c, int low, int16_t *out,
 	uint64_t band, uint64_t *history)

@@ -4,9 +4,9 @@
 
 #include "decoder.h"
 
-/* Passes over the AC coefficients of a block from number k on. Several are
- * looked up at once; one by one go those near the block's end and those with
- * long codes. */
+/* Skips the AC coefficients of a block from number k on, several at once by a table.
+ * If a coefficient is near the block's end or its code is long, it is skipped by
+ * itself. */
 static inline __attribute__((always_inline)) int
 skip_ac(Bits *s, const Huffman *h, int k)
 {
@@ -74,7 +74,7 @@ next_ac(Bits *s, const Huffman *h, int k, int *value)
 	return k <= 64 ? k : -1;
 }
 
-/* One block, whose coefficients are c->columns apart. size is c->size, as a
+/* One block. Its coefficients are c->columns apart in out. size is c->size, as a
  * constant. */
 static inline __attribute__((always_inline)) int
 block(Bits *s, Component *c, const Huffman *dc, const Huffman *ac, int16_t *out, int size)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
-/* A file at its full size, by libjpeg, whose transform of whole blocks is the
- * fastest. It hands over the planes before their chroma is enlarged and they become
- * pixels: that takes a quarter of its time. */
+/* A file at its full size, by libjpeg: its transform of whole blocks is the fastest.
+ * libjpeg hands over the planes before it would enlarge chroma and make pixels, which
+ * saves a quarter of its time. */
 
 #include "whole.h"
 
@@ -29,7 +29,7 @@ fail(j_common_ptr c)
 	longjmp(((Whole *) c)->out, 1);
 }
 
-/* Levels below 0 are warnings, with which libjpeg would go on. */
+/* If level is below 0, it is a warning, and libjpeg would go on. */
 static void
 fail_at_warning(j_common_ptr c, int level)
 {
@@ -50,7 +50,7 @@ do_nothing(j_decompress_ptr c)
 	(void) c;
 }
 
-/* libjpeg has used up what was there. */
+/* Reads more input: libjpeg has consumed all of it. */
 static boolean
 read_on(j_decompress_ptr c)
 {
@@ -144,8 +144,8 @@ read_row(Whole *w, int row)
 	jpeg_read_raw_data(&w->c, all, (JDIMENSION) (w->c.max_v_samp_factor * DCTSIZE));
 }
 
-/* Whether there was a scan of every component, which is when libjpeg takes its
- * table, and those of a progressive file have made every coefficient complete. */
+/* Whether there was a scan of every component (libjpeg then has taken its table), and
+ * the scans of a progressive file have made every coefficient complete. */
 static int
 is_complete(const struct jpeg_decompress_struct *c)
 {

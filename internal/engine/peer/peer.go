@@ -82,7 +82,7 @@ import (
 	"unsafe"
 )
 
-// Thumbnail is what is made of a picture: a JPEG that fits into a box.
+// Thumbnail describes the result: a JPEG or PNG that fits into a box.
 type Thumbnail struct {
 	Width, Height int // of the box
 	Quality       int // or 0: a PNG
@@ -109,7 +109,8 @@ func Make(path string, t Thumbnail) ([]byte, error) {
 // Picture is decoded and in memory. Its owner closes it.
 type Picture struct{ p *C.VipsImage }
 
-// Decode returns a JPEG, which its decoder makes smaller by shrink: 1, 2, 4 or 8.
+// Decode returns the pixels of a JPEG. The decoder makes it smaller by shrink: 1, 2, 4
+// or 8.
 func Decode(original []byte, shrink int) (Picture, error) {
 	var p Picture
 	if C.decode(unsafe.Pointer(&original[0]), C.size_t(len(original)), C.int(shrink), &p.p) != 0 {
@@ -118,8 +119,8 @@ func Decode(original []byte, shrink int) (Picture, error) {
 	return p, nil
 }
 
-// DecodeWebP returns a WebP, which its decoder scales: called by libvips, or as
-// the engine does.
+// DecodeWebP returns the pixels of a WebP, scaled by WebP's decoder. libvips calls the
+// decoder, or, if asEngine is set, the engine's own code does.
 func DecodeWebP(original []byte, scale float64, asEngine bool) (Picture, error) {
 	var p Picture
 	var own C.gboolean
@@ -157,7 +158,7 @@ func Profile(name string) ([]byte, error) {
 	return C.GoBytes(unsafe.Pointer(data), C.int(size)), nil
 }
 
-// taken returns what libvips has put into buffer, and frees that.
+// taken returns a copy of libvips' buffer, and frees the buffer.
 func taken(code C.int, buffer unsafe.Pointer, size C.size_t) ([]byte, error) {
 	if code != 0 {
 		return nil, lastError()

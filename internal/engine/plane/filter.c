@@ -28,7 +28,7 @@ lobes(double x)
 	return square * (3 - 4 * square) / (3 * y * y);
 }
 
-/* Adds the window around a center to w, whose first number is old sample first. */
+/* Adds the window around a center to w. w[0] is the weight of old sample first. */
 static void
 add_window(double center, double factor, int have, int first, double *w)
 {
@@ -43,8 +43,8 @@ add_window(double center, double factor, int have, int first, double *w)
 		w[clip(0, k, have - 1) - first] += lobes((k - center) / factor) / sum;
 }
 
-/* Rounds w, whose sum is parts, to the weights of new sample i. The largest weight
- * takes the rest of rounding, so that their sum is exactly 1. */
+/* Rounds w, numbers with the sum parts, to the weights of new sample i. The largest
+ * weight takes the rest of rounding, so that the sum of the weights is exactly 1. */
 static void
 set_weights(Filter *f, int i, const double *w, int parts)
 {

@@ -51,8 +51,8 @@ func (p Picture) Band(i int) Band {
 	}
 }
 
-// New returns a picture of a size with samples of any value. Chroma is of half of
-// it, rounded up, if it is halved. Its owner closes it.
+// New returns a picture of a size with samples of any value. If halved is set, chroma
+// has half of the size, rounded up. The caller closes the picture.
 func New(size image.Point, bands int, halved bool) (Picture, error) {
 	var half C.int
 	if halved {
@@ -65,10 +65,10 @@ func New(size image.Point, bands int, halved bool) (Picture, error) {
 	return Picture{p}, nil
 }
 
-// plainPasses are those of plain C, for tests.
+// plainPasses are the loops in plain C, for tests.
 func plainPasses() *C.Passes { return &C.passes_plain }
 
-// pixels returns what Pixels writes, for tests.
+// pixels returns the bytes that Pixels writes, for tests.
 func (p Picture) pixels() []byte {
 	size, bands := p.Size(), p.Bands()
 	memory := C.malloc(C.size_t(size.X * size.Y * bands))
@@ -77,8 +77,8 @@ func (p Picture) pixels() []byte {
 	return C.GoBytes(memory, C.int(size.X*size.Y*bands))
 }
 
-// resized returns pixels of a size, whose bands lie side by side, as size to makes
-// them, for tests. If inMemory is not set, each line is handed over by itself.
+// resized returns pixels resized to the size to, for tests. The bands of pixels lie side
+// by side. If inMemory is not set, each line is handed over by itself.
 func resized(pixels []byte, from image.Point, bands int, alpha, inMemory bool, to image.Point, passes *C.Passes) []byte {
 	memory := C.CBytes(pixels)
 	defer C.free(memory)

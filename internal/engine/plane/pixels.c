@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* What a resize needs beside its input. */
+/* The state of a resize. */
 typedef struct {
 	const Pixels *in;
 	const Passes *passes;
@@ -14,10 +14,10 @@ typedef struct {
 	int length;          /* of a line of in */
 	int read;            /* lines of in that were read */
 	void *ring;          /* line y of in, multiplied or as it is, is at index y % y.taps */
-	const void **lines;  /* those of a new one */
+	const void **lines;  /* old lines of a new line */
 	int16_t *row;        /* a line of in's width */
 	int16_t *planes;     /* its bands, each with zeros behind it */
-	ptrdiff_t stride;    /* from one of these to the next */
+	ptrdiff_t stride;    /* from one band to the next */
 	void *bands;         /* the bands of a new line, line_out numbers apart */
 	size_t line_out;
 } Resize;
@@ -67,7 +67,7 @@ line_of(const Pixels *in, int y)
 	return in->pixels ? in->pixels + y * in->stride : in->line(in->from, y);
 }
 
-/* Where line y is. */
+/* The place of line y: in the ring, or in in's memory if there is no ring. */
 static void *
 kept(const Resize *r, int y)
 {
@@ -102,8 +102,8 @@ byte(uint32_t v)
 	return (uint8_t) (v > 255 ? 255 : v);
 }
 
-/* Undoes multiply. Colors are divided by alpha by a multiplication with 255 over
- * it, which has BITS bits below the point. */
+/* Undoes multiply. To divide colors by alpha, it multiplies them by 255 / alpha, a number
+ * with BITS bits below the point. */
 static void
 divide(const Resize *r, uint8_t *out)
 {
@@ -187,7 +187,7 @@ pixels_resize(const Pixels *in, const Span *x, const Span *y, uint8_t *out,
 			goto done;
 		make_line(&r, line, out + line * stride);
 	}
-	/* To the end: what is missing there must be found out. */
+	/* To the end: a file may be cut off there. */
 	result = in->pixels ? 0 : read_to(&r, 0, in->height);
 done:
 	resize_clear(&r);

@@ -27,17 +27,17 @@ import (
 // ErrMemory says that there is none for a plane.
 var ErrMemory = errors.New("no memory for a plane")
 
-// passes are what this processor resizes by. A test takes others.
+// passes are the loops with which this processor resizes. A test takes others.
 var passes = C.passes_best()
 
 // Picture is planes in memory of C. Its owner closes it. The zero Picture is
 // none.
 type Picture struct{ p *C.Planes }
 
-// Take returns the Planes of plane.h at p as a picture, which owns them then.
+// Take returns the Planes of plane.h at p as a picture. The picture owns them then.
 func Take(p unsafe.Pointer) Picture { return Picture{(*C.Planes)(p)} }
 
-// Pointer returns p's Planes of plane.h, which stay p's.
+// Pointer returns p's Planes of plane.h. p still owns them.
 func (p Picture) Pointer() unsafe.Pointer { return unsafe.Pointer(p.p) }
 
 // Close frees p. It may be none.
@@ -54,7 +54,7 @@ func (p Picture) Size() image.Point {
 	return image.Pt(int(p.p.plane[0].width), int(p.p.plane[0].height))
 }
 
-// Resizing is what Resize makes of a picture.
+// Resizing says how Resize changes a picture.
 type Resizing struct {
 	// The picture is resized to Size, and Cut is cut from that.
 	Size image.Point
@@ -103,8 +103,8 @@ func (p Picture) resizeFar(r Resizing) (Picture, error) {
 	return q.Resize(r)
 }
 
-// span is the way along an axis of which all samples become size new ones, of
-// which the part from lo to hi is wanted.
+// span returns the way along an axis: all old samples become size new ones, and the new
+// samples from lo to hi are wanted.
 func span(all float64, size, lo, hi int, halved, fromEnd bool) C.Span {
 	step := all / float64(size)
 	if !halved {
@@ -117,8 +117,8 @@ func span(all float64, size, lo, hi int, halved, fromEnd bool) C.Span {
 	return C.Span{from: C.double(float64(lo) * step), step: C.double(2 * step), wanted: C.int(wanted), parts: 2}
 }
 
-// Turn returns p, which is stored with EXIF's orientation, 1 to 8, as it is seen.
-// The caller closes it.
+// Turn returns p turned upright, if p is stored with this orientation of EXIF's, 1 to 8.
+// The caller closes the result.
 func (p Picture) Turn(orientation int) (Picture, error) {
 	out := C.planes_turn(p.p, C.int(orientation))
 	if out == nil {
@@ -128,7 +128,7 @@ func (p Picture) Turn(orientation int) (Picture, error) {
 }
 
 // Pixels writes p's pixels, a byte for gray or three for red, green and blue, to
-// memory of C at to, whose lines are stride apart.
+// memory of C at to. Each line begins stride bytes after the line above.
 func (p Picture) Pixels(to unsafe.Pointer, stride int) {
 	C.planes_pixels(p.p, (*C.uint8_t)(to), C.size_t(stride))
 }

@@ -7,8 +7,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-/* One component of a picture: bytes, line by line. Loops over a line may write all
- * of stride, which is a multiple of PLANE_ALIGN. */
+/* One component of a picture: bytes, line by line. stride is a multiple of PLANE_ALIGN,
+ * and a loop over a line may write up to stride bytes. */
 typedef struct {
 	uint8_t *data;
 	int width, height;
@@ -47,11 +47,11 @@ plane_line(const Plane *p, int y)
 	return p->data + y * p->stride;
 }
 
-/* Makes planes of width x height, those of chroma of half of that if they are
- * halved, with samples of any value. Returns NULL if there is no memory. */
+/* Makes planes of width x height with samples of any value. If halved is set, the planes
+ * of chroma have half of the width and height. Returns NULL if there is no memory. */
 Planes *planes_new(int count, int width, int height, int halved);
 
-/* Frees p, which may be NULL or half made. */
+/* Frees p. p may be NULL or half made. */
 static inline void
 planes_free(Planes *p)
 {

@@ -119,7 +119,7 @@ const Passes passes_plain = {
 	down, across, multiply, down_multiplied, across_multiplied, split
 };
 
-/* Makes out, which has memory, of in. */
+/* Resizes in to out. out has its memory already. */
 static int
 plane_resize(const Plane *in, const Filter *x, const Filter *y, Plane *out,
 	const Passes *passes)
@@ -163,7 +163,7 @@ planes_resize(const Planes *in, const Span x[3], const Span y[3],
 	for (i = 0; i < in->count; i++) {
 		const Plane *p = &in->plane[i];
 		Plane *o = &out->plane[i];
-		/* Cr's filters are those of Cb. */
+		/* Cr takes Cb's filters if they are the same. */
 		int again = i == 2 && same(&x[1], &x[2]) && same(&y[1], &y[2]) &&
 			p->width == in->plane[1].width && p->height == in->plane[1].height;
 

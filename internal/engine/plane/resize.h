@@ -5,14 +5,14 @@
 
 #include "plane.h"
 
-/* The way along one axis: wanted new samples, each step old ones long, of which
- * the first begins at from. Halving 100 samples is {0, 2, 50}; the right half of
- * that {50, 2, 25}.
+/* The way along one axis: wanted is the number of new samples, step the number of old
+ * samples for each, and from the place of the first new sample. For example {0, 2, 50}
+ * halves 100 samples, and {50, 2, 25} is the right half of the result.
  *
- * parts is 1, or 2 for chroma that is halved. Such a sample is the mean of two,
+ * parts is 1, or 2 if chroma is halved. A new sample of chroma is then the mean of two,
  * each half a step long, as if chroma were resized to luma's size and then halved
- * by an encoder: Lanczos3 on the coarse samples themselves would have its ripples
- * twice as wide. */
+ * by an encoder. If Lanczos3 worked on the coarse samples themselves, its ripples would
+ * be twice as wide. */
 typedef struct {
 	double from, step;
 	int wanted;
@@ -20,17 +20,17 @@ typedef struct {
 } Span;
 
 /* Weights are in 1 / 2^WEIGHT_BITS. Between the pass down and the pass across a
- * sample has BELOW bits below those of a byte. */
+ * sample has BELOW more bits than a byte, below the point. */
 #define WEIGHT_BITS 14
 #define BELOW 6
 
-/* Taps are added up by so many. */
+/* The number of taps that are added at once. */
 #define TAPS 8
 
-/* The largest step of a filter: the weights of longer ones would be too coarse. */
+/* The largest step of a filter: if it were larger, the weights would be too coarse. */
 #define STEP_MAX 64
 
-/* Which old samples a new one is made of. */
+/* The old samples, with their weights, of each new sample. */
 typedef struct {
 	int wanted;
 	int taps;         /* of each new sample, a multiple of TAPS */
@@ -39,9 +39,9 @@ typedef struct {
 	int *used;        /* of each new sample, the taps up to the last that weighs */
 } Filter;
 
-/* Computes the weights of Lanczos3 from a line of have samples along s, whose
- * step is at most STEP_MAX. Samples beyond the ends count as the ones at the
- * ends. Returns 0, or -1 if there is no memory. */
+/* Computes the weights of Lanczos3 for a line of have samples along s. s->step is at
+ * most STEP_MAX. A sample beyond an end counts as the sample at the end. Returns 0, or
+ * -1 if there is no memory. */
 int filter_init(Filter *f, const Span *s, int have);
 void filter_clear(Filter *f);
 
@@ -49,12 +49,12 @@ void filter_clear(Filter *f);
  * numbers.
  *
  * down sums n lines of width bytes, each times its weight, into row. across makes
- * the new line of row, which has f->taps zeros behind its samples; out has room for
+ * the new line from row. row has f->taps zeros behind its samples; out has room for
  * f->wanted bytes, rounded up to a multiple of TAPS.
  *
- * Pixels with alpha are multiplied by it: each color c of alpha a becomes c * a / 4
- * and alpha 255 * a / 4, rounded, so that numbers are up to 16256. Lanczos3 may make
- * up to twice as much of them. Such lines have a down and an across of their own.
+ * If pixels have alpha, each color c of alpha a becomes c * a / 4, and alpha becomes
+ * 255 * a / 4, rounded: numbers up to 16256. Lanczos3 may double them. Such lines have a
+ * down and an across of their own.
  *
  * split puts the bands of a line of pixels apart, stride numbers from one to the
  * next. */
@@ -75,8 +75,8 @@ extern const Passes passes_plain;
 /* The fastest passes that this processor has. */
 const Passes *passes_best(void);
 
-/* Makes a picture whose plane i follows x[i] and y[i] of in's. Returns NULL if
- * there is no memory. The caller frees it with planes_free. */
+/* Resizes each plane i of in along x[i] and y[i]. Returns NULL if there is no memory.
+ * The caller frees the planes with planes_free. */
 Planes *planes_resize(const Planes *in, const Span x[3], const Span y[3],
 	const Passes *passes);
 

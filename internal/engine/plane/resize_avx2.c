@@ -16,7 +16,7 @@
 #define ADD(sum, samples) \
 	sum = _mm256_add_epi32(sum, _mm256_madd_epi16(samples, both))
 
-/* The weights of lines i and i + 1, of which the second may be none. */
+/* The weights of lines i and i + 1. If second is 0, there is no second line. */
 AVX2 static inline __m256i
 weights_of(const int16_t *w, int i, int second)
 {
@@ -137,8 +137,8 @@ multiply(const uint8_t *pixels, int width, int bands, int16_t *out)
 		out + (size_t) x * (size_t) bands);
 }
 
-/* Eight pixels of three bands, of which each vector of eight numbers has a part of
- * every band. */
+/* Splits eight pixels of three bands: each vector of eight numbers has a part of every
+ * band. */
 AVX2 static int
 split3(const int16_t *row, int width, int16_t *out, ptrdiff_t stride)
 {

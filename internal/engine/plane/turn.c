@@ -26,8 +26,8 @@ planes_new(int count, int width, int height, int halved)
 	return p;
 }
 
-/* Line y of what is seen is, of what is stored, a line or a column (swapped),
- * read forward or backward. For 6, "turn 90 degrees clockwise", line 0 is the
+/* Line y of the turned plane is a line of the stored plane, or a column (swapped), read
+ * forward or backward. For example with 6, "turn 90 degrees clockwise", line 0 is the
  * first column, read from its bottom. */
 static void
 turn(const Plane *in, Plane *out, int orientation)

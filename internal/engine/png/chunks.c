@@ -147,7 +147,7 @@ other(Chunks *c, const Chunk *k)
 	return critical(k) ? "a chunk of no kind" : NULL;
 }
 
-/* Moves the data of an IDAT to that of the ones before it. */
+/* Moves the data of an IDAT behind the data of the IDATs before it. */
 static const char *
 gather(Chunks *c, const Chunk *k, int follows)
 {

@@ -25,8 +25,8 @@ png_room(const PngPicture *p)
 	return line * ((size_t) p->height + AHEAD) + filters + UNFILTER_SLACK;
 }
 
-/* Asks for pages of 2 MB below what malloc has just returned: the kernel takes longer
- * to give a picture's memory in pages of 4 kB than libdeflate to fill it. */
+/* Asks for pages of 2 MB for memory from malloc: if the kernel gives a picture's memory
+ * in pages of 4 kB, this takes longer than libdeflate takes to fill it. */
 static void
 large_pages(void *memory, size_t n)
 {
@@ -63,8 +63,8 @@ bands(const Chunks *c)
 	return c->alphas ? 4 : 3;
 }
 
-/* Inflates the data to raw, which has n bytes: exactly these, from all of the data,
- * with a right sum. */
+/* Inflates the data to the n bytes at raw: all of the data must give exactly n bytes,
+ * with a right checksum. */
 static const char *
 inflate_all(const Chunks *c, uint8_t *raw, size_t n)
 {
@@ -81,8 +81,8 @@ inflate_all(const Chunks *c, uint8_t *raw, size_t n)
 	return used == c->packed ? NULL : "data behind the pixels";
 }
 
-/* Makes lines of pixels that are samples of the filtered ones at raw. lines begins
- * with a line of zeros. */
+/* Makes lines of pixels of the filtered lines at raw, if the pixels are samples. lines
+ * begins with a line of zeros. */
 static const char *
 direct(const Chunks *c, const uint8_t *raw, uint8_t *lines, uint8_t *out)
 {
@@ -132,8 +132,8 @@ look_up(const Chunks *c, const uint8_t *line, uint8_t *out)
 	return most;
 }
 
-/* The same of pixels that are numbers of colors. lines has two lines of zeros, into
- * which the numbers are written by turns. */
+/* The same if the pixels are numbers of colors. lines has two lines of zeros; the
+ * numbers are written into them by turns. */
 static const char *
 indexed(const Chunks *c, const uint8_t *raw, uint8_t *lines, uint8_t *out)
 {
@@ -156,8 +156,8 @@ indexed(const Chunks *c, const uint8_t *raw, uint8_t *lines, uint8_t *out)
 	return NULL;
 }
 
-/* What is inflated lies at the end of the room: a line that is made never covers
- * one that is still to be made. */
+/* The inflated lines are at the end of the room: a finished line never covers a line
+ * that is still filtered. */
 static const char *
 pixels(const Chunks *c, const PngPicture *p, uint8_t *out)
 {

@@ -6,24 +6,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A picture as the caller has checked it. A file that holds another one is
- * left before any of its pixels is made. */
+/* The header of a picture, checked by the caller. If the file has another header, it is
+ * left to libvips before any pixel is made. */
 typedef struct {
 	int width, height;
 	int bands;     /* of a pixel: 1 gray, 2 with alpha, 3 colors, 4 with alpha */
 	size_t length; /* of the file, in bytes */
 } PngPicture;
 
-/* How many bytes decoding takes at out: the pixels, which come first, and behind
- * them what is inflated, as long as it is needed. */
+/* The number of bytes that decoding takes at out: the pixels come first, and behind
+ * them are the inflated lines, until they are pixels, too. */
 size_t png_room(const PngPicture *p);
 
-/* Writes the pixels of the PNG that the descriptor file has from its first byte on
- * to out, which has png_room(p) bytes: line by line, with nothing between two lines.
- * Returns NULL, or the reason for which a file is left to libvips: it is of
- * another kind, or not perfectly in order.
+/* Writes the pixels of the PNG in the descriptor file, from its first byte on, to the
+ * png_room(p) bytes at out: line by line, with nothing between two lines. Returns NULL;
+ * or, if the file is of another kind or not perfectly in order, the reason for which it
+ * is left to libvips.
  *
- * What is read of the file is trusted in nothing. */
+ * The decoder trusts no byte of the file. */
 const char *png_decode(int file, const PngPicture *p, uint8_t *out);
 
 #endif

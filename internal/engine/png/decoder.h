@@ -8,19 +8,19 @@
 /* The types of colors, PNG 11.2.2. */
 enum { GRAY = 0, RGB = 2, PALETTE = 3, GRAY_ALPHA = 4, RGBA = 6 };
 
-/* What the chunks of a file hold. */
+/* The contents of a file's chunks. */
 typedef struct {
 	int width, height;
 	int depth, type;
 	int colors;              /* of the palette; of gray below 8 bits, its levels */
 	uint8_t palette[256][4]; /* red, green, blue (or gray alone) and alpha */
 	int alphas;              /* of the palette, in tRNS */
-	uint8_t *file;           /* all of it, in which the data of IDAT is moved together */
-	size_t data, packed;     /* where that data begins, and its length */
+	uint8_t *file;           /* the whole file, with the data of IDAT moved together */
+	size_t data, packed;     /* the place of this data, and its length */
 } Chunks;
 
-/* Walks the chunks of c->file, which has length bytes, from the signature to IEND.
- * Returns NULL, or the reason for which the file is left. */
+/* Walks the chunks of c->file, a file of length bytes, from the signature to IEND.
+ * Returns NULL, or the reason for which the file is left to libvips. */
 const char *chunks_walk(Chunks *c, size_t length);
 
 /* The bytes of a pixel in a line that is not filtered, 1 for several pixels in a

@@ -30,8 +30,8 @@ func decoded(file *os.File, p Picture) ([]byte, error) {
 // twice is the type of two lines of Paeth's filter at once.
 const twice = C.FILTERS
 
-// unfiltered returns what the loops make of a line, or of two of them, in, for
-// tests: by plain C or by the best of this processor.
+// unfiltered returns one or two filtered lines, in, after their filter was undone, for
+// tests: by the loops in plain C or by the best loops for this processor.
 func unfiltered(plain bool, kind int, in, up []byte, n, bpp int) []byte {
 	u := C.unfilters_plain
 	if !plain {

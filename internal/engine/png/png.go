@@ -2,32 +2,33 @@
 
 // Package png decodes PNGs through libdeflate, in half of libpng's time.
 //
-// libdeflate inflates all of a picture at once, of which the file and the filtered
-// lines have to be in memory; libpng and zlib go line by line. The filters are
-// undone in the memory that the pixels are wanted in.
+// libdeflate inflates a whole picture at once, so the file and the filtered lines must be
+// in memory; libpng and zlib go line by line. The filters are undone in the memory of
+// the pixels.
 //
-// It knows gray of 1 to 8 bits, RGB, both with alpha, of 8 bits, and palettes with
-// or without alpha. It leaves alone what is interlaced, has 16 bits or names one
-// color as transparent, and every file in which anything is out of order:
+// The decoder knows gray of 1 to 8 bits, RGB of 8 bits, both with alpha of 8 bits, and
+// palettes with or without alpha. If a file is interlaced, has 16 bits or names one color
+// as transparent, the decoder leaves it to libvips, and also every file that is not in
+// order:
 //
-//   - each chunk has a right checksum and a name that is known or need not be
+//   - each chunk has a right checksum, and a known name or the name of an optional chunk
 //   - the chunks of pixels follow each other
-//   - they hold one zlib stream, with a right checksum, of exactly so many bytes as
-//     the picture has, and nothing behind it
-//   - each line has a filter that there is, each pixel a color that there is
+//   - they hold one zlib stream, with a right checksum, of exactly as many bytes as
+//     the picture needs, and nothing behind it
+//   - each line has a filter that exists, each pixel a color that exists
 //   - there is an end chunk
 //
-// So it has no notion of a damaged file, as package jpeg. libvips decodes what it
-// leaves alone, and says what is wrong.
+// So this package does not report damage, as package jpeg does not. libvips decodes the
+// other files, and finds their damage.
 //
 //	chunks.c          the chunks of a file
 //	unfilter.c        the lines, and
 //	unfilter_sse41.c  the same by SSE4.1
 //	decode.c          a file to pixels
 //
-// No input can lead it out of its memory: a chunk is compared with what is left of
-// the file, libdeflate is told the length of what it may write, and the lines and
-// their places follow from the size that the caller has checked.
+// No input can lead the decoder out of its memory: a chunk's length is compared with the
+// rest of the file, libdeflate is told the length of its output, and the lines and their
+// places follow from the size that the caller has checked.
 package png
 
 // #cgo pkg-config: libdeflate
@@ -44,8 +45,8 @@ import (
 	"unsafe"
 )
 
-// Picture is a PNG as its caller has checked it. A file that holds another one is
-// left alone before any of its pixels is made.
+// Picture is the header of a PNG, checked by the caller. If the file has another header,
+// it is left to libvips before any pixel is made.
 type Picture struct {
 	Size   image.Point
 	Bands  int   // 1: gray, 2: with alpha, 3: RGB, 4: with alpha
@@ -67,9 +68,9 @@ func (p Picture) Room() int64 {
 	return int64(C.png_room(&c))
 }
 
-// Decode writes the pixels of a file, which is read from its first byte on, to
-// memory of C at to, which has p.Room() bytes. The pixels come first, line by line,
-// with nothing between two lines.
+// Decode writes the pixels of a file to p.Room() bytes of C's memory at to. The file is
+// read from its first byte on. The pixels come first, line by line, with nothing between
+// two lines.
 func Decode(file *os.File, p Picture, to unsafe.Pointer) error {
 	c := p.c()
 	why := C.png_decode(C.int(file.Fd()), &c, (*C.uint8_t)(to))

@@ -67,8 +67,8 @@ average_by(uint8_t *restrict out, const uint8_t *restrict in,
 	}
 }
 
-/* A pixel of Paeth's filter, its bytes in 16 bits each, as those of its
- * neighbors. */
+/* A pixel of Paeth's filter. Each byte of the pixel and of its neighbors takes 16
+ * bits. */
 INLINE __m128i
 paeth_pixel(__m128i in, __m128i left, __m128i above, __m128i corner)
 {

@@ -2,13 +2,13 @@
 
 package probe
 
-// video is what the data of a video codec says of its colors, by ITU-T H.273.
+// video has the color codes of a video codec's data, by ITU-T H.273.
 type video struct {
 	primaries, transfer uint8
 	full                bool // range
 }
 
-// readAV1 reads the sequence header of AV1, which stands before the picture.
+// readAV1 reads the sequence header of AV1. It stands before the picture.
 func readAV1(data []byte) (video, bool) {
 	const sequenceHeader = 1
 	for len(data) >= 2 {

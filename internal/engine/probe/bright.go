@@ -12,9 +12,8 @@ import (
 const paperWhite, brightest = 203, 1000
 
 // bright returns the function from samples of a color space of HDR to light in
-// sRGB, of which 1 is white: the colors are made darker and then as dark as a
-// screen without HDR can show them, by Chromium's tone mapping. toXYZ is of
-// c's primaries.
+// sRGB, with 1 for white. Chromium's tone mapping makes the colors dark enough for a
+// screen without HDR. toXYZ is of c's primaries.
 func (c Color) bright(toXYZ matrix) func([3]float64) [3]float64 {
 	wide, _ := matrixOf(primaryPoints[9])
 	narrow, _ := matrixOf(primaryPoints[bt709])
@@ -66,9 +65,9 @@ func hlg(x float64) float64 {
 	return (math.Exp((x-c)/a) + b) / 12
 }
 
-// toneScale returns by how much a color is darkened whose brightest component
-// is m, of which 1 is paper white: by half up to there, and then along a curve
-// of Bézier's to white.
+// toneScale returns the factor by which a color is darkened. m is its brightest
+// component, with 1 for paper white. Up to paper white the factor is a half; brighter
+// colors follow a Bézier curve to white.
 func toneScale(m float64) float64 {
 	const knee, top = 0.5, float64(brightest) / paperWhite
 	if m <= 1 {

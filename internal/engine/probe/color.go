@@ -15,7 +15,7 @@ import (
 // Color{primaries: 12, transfer: 13}.
 type Color struct {
 	// primaries and transfer are ColourPrimaries and TransferCharacteristics of
-	// ITU-T H.273. Primaries of 0 are those of points.
+	// ITU-T H.273. If primaries is 0, points has them.
 	primaries, transfer uint8
 	points              [8]float64 // x and y of red, green, blue and white
 	gamma               float64    // of a power function, if not 0, instead of transfer
@@ -53,9 +53,9 @@ func ColoringOf(f thumb.Format, file io.ReaderAt, size int64) Coloring {
 	return Coloring{}
 }
 
-// Profile returns the ICC profile of the picture, given the one embedded in its
-// file, or nil, and what it says: the numbers become a profile, and the path for
-// profiles does the rest.
+// Profile returns the ICC profile of the picture, as a file and as a Profile. embedded is
+// the profile in the picture's file, or nil. If the file has numbers instead, they become
+// a profile, so that all pictures are converted by a profile.
 func (c Coloring) Profile(embedded []byte) ([]byte, Profile) {
 	if c.profile != nil {
 		embedded = c.profile
@@ -175,7 +175,7 @@ func sampledCurve(curve func(float64) float64) []byte {
 	return b
 }
 
-// matrixProfile returns a profile whose colors are in XYZ under D50.
+// matrixProfile returns a profile with its colors in XYZ under D50.
 func matrixProfile(m matrix, curve []byte) []byte {
 	column := func(i int) []byte { return xyzTag(m[0][i], m[1][i], m[2][i]) }
 	return writeProfile("XYZ ", [][]string{
@@ -292,7 +292,7 @@ func matrixOf(p [8]float64) (matrix, bool) {
 // d50 is the white of profiles.
 var d50 = [3]float64{0.9642, 1, 0.8249}
 
-// bradford is the matrix from XYZ to the cones in which whites are adapted.
+// bradford is the matrix from XYZ to the cones: whites are adapted there.
 var bradford = matrix{{0.8951, 0.2664, -0.1614}, {-0.7502, 1.7135, 0.0367}, {0.0389, -0.0685, 1.0296}}
 
 // inD50 returns the matrix that adapts XYZ from the white of p to D50.

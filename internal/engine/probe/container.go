@@ -17,7 +17,7 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// What can be wrong with a file whose first bytes were right.
+// The faults of a file after its first bytes were right.
 var (
 	ErrTruncated = errors.New("the file ends inside the picture")
 	ErrMalformed = errors.New("the file is malformed")
@@ -25,14 +25,14 @@ var (
 	ErrChunks = errors.New("the PNG has too many texts or other chunks")
 )
 
-// Container is what a file says of itself without being decoded.
+// Container has the facts about a file that Walk finds without decoding it.
 type Container struct {
-	// Size is the canvas of a GIF, WebP or JPEG in pixels. It is 0x0 for others, until
-	// ReadTIFF or ReadHEIF has found theirs.
+	// Size is the canvas of a GIF, WebP or JPEG in pixels. For a TIFF, AVIF or HEIC it is
+	// 0x0 until ReadTIFF or ReadHEIF has found it.
 	Size image.Point
 	// Frames is how many frames an animation has, and 1 for others.
 	Frames int
-	// Film says that a PNG is an animation (APNG), of which a still is decoded.
+	// Film says that a PNG is an animation (APNG). Only a still of it is decoded.
 	Film bool
 	// NoEnd says that the end marker of a JPEG, PNG or GIF is missing, perhaps with
 	// other data in its place. The
@@ -41,25 +41,25 @@ type Container struct {
 	// Zeros says that the data of a WebP ends in zeros. The picture may be whole,
 	// and flat at its end: Prove finds out.
 	Zeros bool
-	// Trailer is where the end marker of a GIF stands, or of any such file where
-	// it belongs.
+	// Trailer is the place of a GIF's end marker. If the end marker of a JPEG, PNG or GIF
+	// is missing, it is the place where the marker belongs.
 	Trailer int64
 	// Drawing is the root element of an SVG.
 	Drawing Drawing
-	// Bare is a GIF whose first frame leaves a part of the canvas bare, which is
-	// to be seen through, and of which no frame has a transparent color nor is Cleared.
+	// Bare says that a GIF's first frame does not cover the canvas, so the rest is
+	// transparent, but no frame has a transparent color and none is Cleared.
 	Bare bool
-	// Cleared is where the flags of those frames of a GIF stand that are taken
-	// away after they were shown, have no transparent color and use no color of
-	// number 255: of no more frames than Walk was told.
+	// Cleared has the places of a GIF frame's flags, for each frame that is taken away
+	// after it was shown, has no transparent color and does not use color number 255. It
+	// has at most as many as Walk's maxFrames.
 	Cleared []int64
-	// First is where the first frame of a GIF or an animated WebP ends.
+	// First is the end of the first frame of a GIF or an animated WebP.
 	First int64
 	// Metadata are the chunks of a WebP that follow its frames and describe it.
 	Metadata []Section
 	// Excess is the tRNS chunk of a PNG with a palette, from its length to its
-	// checksum, if it has more entries than the palette, which has Colors.
-	// Browsers ignore the entries beyond the palette, libpng the whole chunk.
+	// checksum, if it has more entries than the palette. Colors is the length of the
+	// palette. Browsers ignore the entries beyond the palette, libpng the whole chunk.
 	Excess Section
 	Colors int64
 	// Palette says that the colors of a PNG or GIF are of a palette.
@@ -75,10 +75,10 @@ type Section struct {
 }
 
 // Walk goes through the structure of a file of format f, size bytes long, to
-// where its picture ends, and returns ErrTruncated when the file ends before.
-// It counts all frames, but keeps nothing about more than maxFrames of them, and
-// refuses an SVG with ErrUnsafe or ErrUnsupported and a PNG with ErrChunks. TIFF and
-// what it does not know have no such structure: of them it says nothing.
+// the end of its picture. If the file ends before, it returns ErrTruncated. It counts all
+// frames, but keeps facts about at most maxFrames of them. It may refuse an SVG with
+// ErrUnsafe or ErrUnsupported and a PNG with ErrChunks. If f is TIFF or unknown, there is
+// no such structure, and the Container is empty.
 func Walk(f thumb.Format, r io.ReaderAt, size int64, maxFrames int) (Container, error) {
 	s := &scanner{file: r, size: size, frames: maxFrames}
 	c := Container{Frames: 1}
@@ -104,8 +104,8 @@ func Walk(f thumb.Format, r io.ReaderAt, size int64, maxFrames int) (Container, 
 	return Container{}, fmt.Errorf("%v at byte %d: %w", f, s.at, s.err)
 }
 
-// FirstFrame returns what a decoder needs of an animation for its first frame. A
-// decoder that sees the whole file makes a list of all frames.
+// FirstFrame returns the part of an animation that a decoder needs for its first frame.
+// If a decoder saw the whole file, it would make a list of all frames.
 func (c Container) FirstFrame(f thumb.Format, r io.ReaderAt) (Container, error) {
 	first := c
 	if f == thumb.GIF {
@@ -174,7 +174,7 @@ func (s *scanner) next(n int) []byte {
 	return b
 }
 
-// skip passes over n bytes, which must be there.
+// skip skips n bytes. They must be in the file.
 func (s *scanner) skip(n int64) {
 	if s.err != nil {
 		return
@@ -205,8 +205,8 @@ func (s *scanner) check(err error) {
 	}
 }
 
-// Pictures have a few chunks beside those of their pixels. libpng inflates each
-// compressed text, to 8 MB, whenever it reads the header.
+// Limits of chunks beside the pixels: honest pictures have a few. libpng inflates each
+// compressed text, to 8 MB, every time it reads the header.
 const (
 	maxPNGTexts  = 32 // compressed
 	maxPNGChunks = 10_000
@@ -317,7 +317,7 @@ func isChunk(kind string) bool {
 	return true
 }
 
-// webp walks the chunks of the RIFF, whose length it says itself.
+// webp walks the chunks of the RIFF. The RIFF has its own length.
 func (s *scanner) webp() Container {
 	c := Container{Frames: 1}
 	end := int64(binary.LittleEndian.Uint32(s.next(12)[4:])) + 8
@@ -434,18 +434,19 @@ func (s *scanner) boxes() {
 // behind one that was cut.
 var innerBoxes = []string{"hdlr", "iinf", "iloc", "infe", "ipco", "ipma", "iprp", "iref", "pitm"}
 
-// endlessBoxes may end where the file ends, without a length. Another one is within a
-// file that follows one which was cut in its mdat. mpvd is the film of a phone.
+// endlessBoxes may have no length: they end with the file. If another box has none, it
+// is part of a second file, and the first was cut in its mdat. mpvd is the film of a
+// phone.
 var endlessBoxes = []string{"mdat", "meta", "moov", "free", "skip", "uuid", "mpvd"}
 
 // zeroKind is in the kind of a box or chunk of a file that was made as long as it
 // shall be but not yet written to its end.
 const zeroKind = "\x00"
 
-// fewZeros is a run of zeros in which data of HEVC, AV1 and lossless WebP does
-// not end. Of 100 such files of flat, half-flat and noisy pictures, by libaom,
-// x265 and libwebp with several settings, none ended in more than 4 zeros. Lossy
-// WebP did in up to 746.
+// fewZeros is a number of zeros: honest data of HEVC, AV1 and lossless WebP ends with
+// fewer. Of 100 such files of flat, half-flat and noisy pictures, by libaom, x265 and
+// libwebp with several settings, none ended with more than 4 zeros. Lossy WebP ends with
+// up to 746.
 const fewZeros = 8
 
 // zerosBefore reports whether the file has n zeros before a place.

@@ -13,13 +13,13 @@ import (
 	"strings"
 )
 
-// Drawing is what the root element of an SVG says of its size, as browsers read
-// it. Example: <svg width="10mm" viewBox="0 0 4 3"> is 37.8x28.3 pixels.
+// Drawing has the size of an SVG by its root element, as browsers read it. For example,
+// <svg width="10mm" viewBox="0 0 4 3"> is 37.8x28.3 pixels.
 type Drawing struct {
-	// Width and Height are those of the viewport in CSS pixels, more than 0. Their
-	// ratio is what matters: a drawing has no pixels.
+	// Width and Height are the viewport's in CSS pixels, more than 0. Only their ratio
+	// counts: a drawing has no pixels.
 	Width, Height float64
-	// From and To are where the root's start tag lies in the file.
+	// From and To are the place of the root's start tag in the file.
 	From, To int64
 	// View is the viewBox: left, top, width, height.
 	View [4]float64
@@ -37,13 +37,13 @@ func (d Drawing) Stretches() bool {
 // rootAttribute is an attribute of a start tag that is well-formed.
 var rootAttribute = regexp.MustCompile(`([^\s=/>"']+)\s*=\s*("[^"]*"|'[^']*')`)
 
-// replaced are the attributes that say how large the root is and where it lies.
-// Browsers ignore x and y of it.
+// replaced are the attributes for the size and place of the root. Browsers ignore its x
+// and y.
 var replaced = []string{"width", "height", "viewBox", "preserveAspectRatio", "x", "y", "transform"}
 
-// Root returns tag, the root's start tag, as it is for a drawing of size pixels.
-// Lengths of a style sheet don't change those of a browser's picture, but they do
-// librsvg's: Root overrules them.
+// Root returns tag, the root's start tag, changed so that the drawing has size pixels.
+// Lengths of a style sheet don't change the size in a browser, but in librsvg they do:
+// Root overrules them.
 func (d Drawing) Root(tag []byte, size image.Point) []byte {
 	style := ""
 	tag = rootAttribute.ReplaceAllFunc(tag, func(a []byte) []byte {
@@ -168,9 +168,9 @@ func pixelsOf(told map[string]string, name string) (float64, error) {
 // and does not draw shapes that are smaller.
 const leastView = .1
 
-// look sets View, and the lengths that follow from it. Without a viewBox it is the
-// viewport, with both lengths told: where a browser puts the edges else has nothing
-// to do with the drawing.
+// look sets View, and the lengths that follow from it. Without a viewBox, View is the
+// viewport, and the root must have both lengths: otherwise the place of a browser's
+// edges has nothing to do with the drawing.
 func (d *Drawing) look(viewBox string) error {
 	told := fourNumbers.MatchString(anyNumber.ReplaceAllString(viewBox, "#"))
 	if told {

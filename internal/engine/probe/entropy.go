@@ -12,14 +12,14 @@ import (
 // marker that follows.
 const maxGarbage = 4
 
-// WholeJPEG decodes the entropy-coded data of a JPEG, and returns where that of
-// the last scan ends. A JPEG is whole if each of its scans has data to the last
+// WholeJPEG decodes the entropy-coded data of a JPEG, and returns the end of the last
+// scan's data. A JPEG is whole if each of its scans has data to the last
 // MCU, with every restart marker in its place, if all components were scanned to
-// the last bit, and if then the end marker follows. In its place may be nothing, or
-// the trailer of a phone; then the padding of the last byte must be right, too.
+// the last bit, and if then the end marker follows. If nothing is in its place, or
+// the trailer of a phone, the padding of the last byte must be right, too.
 //
-// It takes ten times as long as the decoder: it is for a file that has no end
-// marker, and for one of which the decoder has complained.
+// It takes ten times as long as the decoder. So it is called only if a file has no end
+// marker, or if the decoder has complained.
 func WholeJPEG(r io.ReaderAt, size int64) (int64, error) {
 	j := &jpegWalk{scanner: &scanner{file: r, size: size}}
 	d := &entropy{jpegWalk: j}
@@ -98,8 +98,8 @@ func garbage(b []byte) int {
 	}
 }
 
-// padded reports whether the bits that the last byte has left are ones. What is
-// written by zeros has zeros there.
+// padded reports whether the unused bits of the last byte are ones. If the file was
+// overwritten by zeros, they are zeros.
 func (d *entropy) padded() bool {
 	mask := byte(1)<<d.left - 1
 	return d.byte&mask == mask && d.byte != 0
@@ -178,8 +178,8 @@ func (d *entropy) block(s *jpegScan, p *scanPart, at int) {
 	}
 }
 
-// coefficients decodes those of a block that are not its mean, and notes which
-// are not zero.
+// coefficients decodes the AC coefficients of a block, and sets the bit in nonzero of
+// each that is not zero.
 func (d *entropy) coefficients(s *jpegScan, p *scanPart, nonzero *uint64) {
 	if d.run > 0 {
 		d.run--
@@ -260,8 +260,8 @@ func (d *entropy) bits(n uint) int {
 	return value
 }
 
-// fill reads the byte that follows. A marker is the end of the data: where that
-// is needed, it is missing.
+// fill reads the next byte. If a marker follows, the data ends there, and the byte is
+// missing.
 func (d *entropy) fill() {
 	d.byte, d.left = 0, 8
 	if !d.more() {

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Tags of a TIFF directory, and the types of text: ASCII, which in fact is often
-// UTF-8, and the UTF-8 of EXIF 3.
+// Tags of a TIFF directory, and the types of text: ASCII (in fact it is often UTF-8), and
+// the UTF-8 of EXIF 3.
 const (
 	tagArtist    = 0x013b
 	tagCopyright = 0x8298
@@ -60,7 +60,7 @@ func exifTexts(block []byte) map[uint16][]byte {
 	return texts
 }
 
-// orderOf returns the byte order of a TIFF, or nil where block is none.
+// orderOf returns the byte order of a TIFF, or nil if block is no TIFF.
 func orderOf(block []byte) byteOrder {
 	if len(block) < 8 {
 		return nil
@@ -94,7 +94,7 @@ func (r Rights) Put(file []byte) {
 	}
 }
 
-// put overwrites old and its NUL, if that is what is there.
+// put overwrites old and its NUL with text, if there is exactly old and a NUL.
 func put(there []byte, old, text string) {
 	if string(there) == old+"\x00" {
 		copy(there, text)

@@ -28,7 +28,7 @@ type gifWalk struct {
 	data func(pixels int64, bits byte)
 }
 
-// gif walks the blocks to the trailer. What stands after it is not read.
+// gif walks the blocks to the trailer. The bytes after it are not read.
 func (s *scanner) gif() Container {
 	g := &gifWalk{scanner: s}
 	g.data = func(int64, byte) { s.gifData() }
@@ -146,8 +146,8 @@ func (s *scanner) gifPixels(pixels int64, bits byte) {
 	}
 }
 
-// gifExactly reads the data of a frame, which ends with the code for its end and
-// the last of its pixels.
+// gifExactly reads the data of a frame. The data must end with the frame's last pixel
+// and the code for the end.
 func (s *scanner) gifExactly(pixels int64, bits byte) {
 	blocks := &gifBlocks{scanner: s}
 	r := lzw.NewReader(blocks, lzw.LSB, int(bits))
@@ -168,7 +168,7 @@ type gifBlocks struct {
 	over bool // the terminator was read
 }
 
-// ReadByte makes it a reader from which no more is taken than is used.
+// ReadByte makes b an io.ByteReader, so that a decoder reads no byte too many.
 func (b *gifBlocks) ReadByte() (byte, error) {
 	if b.left == 0 && !b.over {
 		b.left = int(b.next(1)[0])

@@ -13,8 +13,8 @@ import (
 // a way to ask for more.
 const maxHEIF = 16384 * 16384
 
-// decodable are the kinds of items that libheif decodes in all versions: of AV1 and
-// HEVC, and those made of others.
+// decodable are the kinds of items that libheif decodes in all versions: AV1, HEVC, and
+// items that are made of other items.
 var decodable = []string{"av01", "hvc1", "grid", "iden", "iovl"}
 
 // item is an entry of the list of a HEIF's items.
@@ -23,22 +23,22 @@ type item struct {
 	encrypted bool
 }
 
-// HEIF is what an AVIF or HEIC says of its picture.
+// HEIF has the facts about the picture of an AVIF or HEIC.
 type HEIF struct {
-	// Size is the picture's as it is coded, or 0x0 if the file does not tell it.
+	// Size is the size of the coded picture, or 0x0 if the file does not have it.
 	Size image.Point
-	// Orientation is EXIF's number for the turns and the mirroring with which the
-	// picture is to be shown, 1 to 8.
+	// Orientation is EXIF's number, 1 to 8, for the turns and the mirroring of the
+	// coded picture.
 	Orientation int
-	// Turns is where the value of each property that turns or mirrors the picture or
-	// its alpha is in the file, behind the name of its box. Without them libheif
-	// decodes the picture as it is coded.
+	// Turns has the place in the file of each property that turns or mirrors the
+	// picture or its alpha: of its value, behind the name of its box. If these
+	// properties are overwritten, libheif decodes the picture as it is coded.
 	Turns []int64
 }
 
-// ReadHEIF looks at the picture of an AVIF or HEIC. Its size is told also with an
-// error, which wraps ErrUnsupported if libheif can't read such a picture: it would
-// call it damaged.
+// ReadHEIF reads the facts about the picture of an AVIF or HEIC. If libheif can't read
+// such a picture, and would call it damaged, the error wraps ErrUnsupported. The size
+// is set also with an error.
 func ReadHEIF(file io.ReaderAt, size int64) (HEIF, error) {
 	h := readHEIF(file, size)
 	if h == nil {
@@ -73,10 +73,10 @@ func ReadHEIF(file io.ReaderAt, size int64) (HEIF, error) {
 // with a mirroring from top to bottom behind them.
 var orientations = [2][4]int{{1, 8, 3, 6}, {4, 5, 2, 7}}
 
-// turns returns the orientation of the primary item, and where the properties that
-// make it are. Those of its alpha, which may have none or the same, say nothing
-// more. Where a clean aperture follows a turn they are left to libheif: it is that
-// of a picture which is turned already.
+// turns returns the orientation of the primary item, and the places of the properties
+// that make it. Its alpha has the same properties or none, so they add nothing. If a
+// clean aperture follows a turn, the turns are left to libheif, because such an aperture
+// is for the turned picture.
 func (h *heif) turns() (orientation int, places []int64) {
 	mirrored, quarters := 0, 0
 	for _, b := range h.properties[h.primary] {

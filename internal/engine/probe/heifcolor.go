@@ -13,7 +13,7 @@ import (
 // of a thousand tiles has about 50 kB.
 const maxMeta = 1 << 20
 
-// heif is what the meta box of an AVIF or HEIC tells about its items, each named
+// heif has the facts about items in the meta box of an AVIF or HEIC. An item is named
 // by its number.
 type heif struct {
 	file       io.ReaderAt
@@ -31,7 +31,7 @@ type box struct {
 	at   int64 // of the body in what it is a part of; of a property, in the file
 }
 
-// reference is from one item to others. Example: "auxl" from an alpha to its
+// reference is from an item to other items. Example: "auxl" from an alpha to its
 // picture.
 type reference struct {
 	kind string
@@ -41,8 +41,8 @@ type reference struct {
 
 type extent struct{ offset, length int64 }
 
-// heifColoring reads the properties of the primary item and of its alpha. What
-// the codec's data says counts if there is no colr box.
+// heifColoring reads the properties of the primary item and of its alpha. If there is no
+// colr box, the color codes in the codec's data count.
 func heifColoring(file io.ReaderAt, size int64) Coloring {
 	h := readHEIF(file, size)
 	if h == nil {
@@ -101,7 +101,7 @@ func (h *heif) look(item uint32) itemLook {
 	return l
 }
 
-// plain is sRGB, for which no profile is made.
+// plain is sRGB: it needs no profile.
 var plain = Color{primaries: bt709, transfer: srgbTransfer}
 
 // nclxColor returns the color space of codes in a file of video's kind. The
@@ -274,8 +274,8 @@ func (h *heif) readReferences(iref []byte) {
 	}
 }
 
-// readPlaces reads where the data of items begins, if that is in the file
-// itself.
+// readPlaces reads the place where the data of each item begins, if the data is in the
+// file itself.
 func (h *heif) readPlaces(iloc []byte) {
 	f := fields{rest: iloc}
 	version := f.version()

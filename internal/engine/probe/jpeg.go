@@ -26,12 +26,12 @@ type jpegWalk struct {
 	tables  [2][4]*huffman // DC, AC; only if scans are decoded
 	restart int            // MCUs from one restart marker to the next; 0: none
 	scans   int
-	// data reads one scan, whose header has been read.
+	// data reads the data of one scan. The scan's header has been read.
 	data func(jpegScan)
 }
 
-// jpeg looks whether all scans of a JPEG are there, without decoding them. If it
-// does not find the end marker, or not where it belongs, only WholeJPEG knows.
+// jpeg checks that all scans of a JPEG are there, without decoding them. If the end
+// marker is missing, or not in its place, only WholeJPEG can decide.
 func (s *scanner) jpeg() Container {
 	c := Container{Frames: 1}
 	j := &jpegWalk{scanner: s}
@@ -90,8 +90,8 @@ func (j *jpegWalk) head() {
 	}
 }
 
-// walk walks to the end marker. Behind it cameras put previews, films and
-// whatever else there is.
+// walk walks to the end marker. Behind it cameras put other data, for example previews
+// and films.
 func (j *jpegWalk) walk() {
 	for j.more() && j.segment(j.marker()) {
 	}
@@ -132,8 +132,8 @@ func (j *jpegWalk) segment(marker byte) bool {
 	return true
 }
 
-// marker passes over garbage and entropy-coded data to the next marker, and
-// returns its code, with the number of those bytes in junk.
+// marker skips garbage and entropy-coded data to the next marker, and returns the
+// marker's code. It sets junk to the number of skipped bytes.
 func (s *scanner) marker() byte {
 	s.junk = 0
 	for s.more() {
@@ -158,8 +158,8 @@ func (s *scanner) marker() byte {
 	return 0
 }
 
-// jpegFrame is the header of a JPEG's frame, and which bits of it scans have
-// brought.
+// jpegFrame is the header of a JPEG's frame, with the coefficient bits that the scans so
+// far have had.
 type jpegFrame struct {
 	kind       byte // the marker: 0xc0 and so on
 	size       image.Point
@@ -174,14 +174,15 @@ type jpegComponent struct {
 	// low is, for each coefficient, the number of its low bits that are not
 	// there yet, plus one; 0: it was in no scan.
 	low [64]uint8
-	// blocks are those of whole MCUs, and across x down those of the picture.
+	// blocks is the number of blocks in whole MCUs, across x down the picture's blocks.
 	blocks, across, down int
 	// nonzero has a bit for each coefficient of each block that is not zero.
 	nonzero []uint64
 }
 
-// jpegScan is the header of a scan: coefficients from to to, of whose bits those
-// above low are there, and high is what low was before, or 0.
+// jpegScan is the header of a scan. It has the coefficients from to to, with their bits
+// above low. high is low of the scan before, or 0 for the first scan of these
+// coefficients.
 type jpegScan struct {
 	parts     []scanPart
 	from, to  int
@@ -221,9 +222,9 @@ func (f *jpegFrame) read(s *scanner, kind byte, length int64) {
 	}
 }
 
-// readable returns an error that wraps ErrUnsupported for a frame that no libjpeg of
-// 8 bits reads: lossless, hierarchical, of more bits, or of two components. Those
-// with arithmetic coding it may read.
+// readable returns an error that wraps ErrUnsupported if no libjpeg of 8 bits reads the
+// frame: lossless, hierarchical, of more bits, or of two components. Some builds of
+// libjpeg read arithmetic coding, so it is not refused here.
 func readable(kind, bits byte, components int) error {
 	switch {
 	case kind&3 == 3:

@@ -24,8 +24,8 @@ func jxlColoring(file io.ReaderAt, size int64) Coloring {
 	return c
 }
 
-// jxlCodestream returns the beginning of the codestream, which may be in a box or
-// in parts.
+// jxlCodestream returns the beginning of the codestream. The codestream may be in a box,
+// or in parts.
 func jxlCodestream(file io.ReaderAt, size int64) []byte {
 	s := &scanner{file: file, size: size}
 	if s.next(1)[0] != 0 {

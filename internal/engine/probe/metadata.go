@@ -19,10 +19,10 @@ type Metadata struct {
 	EXIF, XMP, IPTC []byte
 }
 
-// True returns the part of m that is true of a thumbnail, too. The layout of the
-// original's pixels and their orientation are not, nor are gain maps, depth maps
-// and regions. Previews may show what a crop has cut away, and so may the notes of
-// makers, which have previews. A block that can't be read is left out.
+// True returns the part of m that is true of a thumbnail, too. It drops the layout of the
+// original's pixels and their orientation, gain maps, depth maps and regions. It drops
+// previews, because they may show the part that a crop has cut away, and the notes of
+// makers, because they have previews. If a block can't be read, it is left out.
 func (m Metadata) True() Metadata {
 	return Metadata{EXIF: trueEXIF(m.EXIF), XMP: trueXMP(m.XMP), IPTC: trueIPTC(m.IPTC)}
 }
@@ -157,8 +157,8 @@ type resource struct {
 	data, all []byte
 }
 
-// photoshopResources returns block in two parts: what stands before Photoshop's
-// resources, and these, or nil if block is something else.
+// photoshopResources returns block in two parts: the bytes before Photoshop's resources,
+// and the resources. If block is something else, both are nil.
 func photoshopResources(block []byte) (head, resources []byte) {
 	const name = "Photoshop 3.0\x00"
 	rest, found := bytes.CutPrefix(block, []byte(name))

@@ -50,8 +50,8 @@ func pngProfile(chunk []byte) []byte {
 	return profile
 }
 
-// pngGamma returns the color space of a gamma and of chromaticities, which mean
-// nothing without it. A gamma alone that is near 1/2.2 is meant for sRGB.
+// pngGamma returns the color space of a gamma and of chromaticities. Chromaticities mean
+// nothing without a gamma. If there is only a gamma, and it is near 1/2.2, sRGB is meant.
 func pngGamma(gamma, points []byte) Color {
 	if len(gamma) != 4 {
 		return Color{}
@@ -95,7 +95,7 @@ func pngColorChunks(s *scanner) map[string][]byte {
 		_, seen := chunks[kind]
 		if slices.Contains(pngColorKinds, kind) && !seen && length <= maxProfile {
 			data := readAt(s.file, s.at, length+4)
-			// Decoders drop a chunk whose checksum is wrong.
+			// Decoders drop a chunk with a wrong checksum.
 			if data != nil && crc32.ChecksumIEEE(append([]byte(kind), data[:length]...)) == binary.BigEndian.Uint32(data[length:]) {
 				chunks[kind] = data[:length]
 			}

@@ -8,22 +8,23 @@ import (
 	"slices"
 )
 
-// Profile is what an ICC profile says of itself. The zero Profile is of no use.
+// Profile has the facts about an ICC profile. A zero Profile means that the file's
+// profile can't be used.
 type Profile struct {
-	// Space is that of the pixels: "RGB ", "GRAY" or "CMYK".
+	// Space is the color space of the pixels: "RGB ", "GRAY" or "CMYK".
 	Space string
 	// SRGB says that it is the sRGB color space, or so near that no 8-bit
 	// color changes by more than one step: then pixels need no transform.
 	SRGB bool
 	// Perceptual says that it is made for the perceptual intent alone.
 	Perceptual bool
-	// Color is told by the profile's numbers, which take precedence over its
-	// curves and tables, or zero.
+	// Color is the color space by the profile's numbers (its tag cicp), or zero. The
+	// numbers take precedence over the curves and tables.
 	Color Color
 }
 
-// ReadProfile reads an ICC profile as far as Profile tells of it. What it does
-// not understand is not sRGB.
+// ReadProfile reads the facts about an ICC profile. If it does not understand the
+// profile, SRGB is false.
 func ReadProfile(profile []byte) Profile {
 	space := profileSpace(profile)
 	if space == "" {
@@ -63,8 +64,8 @@ var srgbColorants = map[string][3]float64{
 
 const colorantTolerance, curveTolerance = 0.0008, 0.0015
 
-// A profile has a head, with the number of its tags, then a list of where these are,
-// and then their data.
+// A profile has a head, with the number of its tags, then a list of their places, and
+// then their data.
 const headLength, tagLength, mostTags = 132, 12, 100
 
 // profileSpace returns the space of a profile's pixels, or nothing if it is none.
@@ -77,7 +78,7 @@ func profileSpace(head []byte) string {
 
 func tagCount(head []byte) int64 { return int64(binary.BigEndian.Uint32(head[headLength-4:])) }
 
-// tagRange returns where the data of an entry of the list is in the profile.
+// tagRange returns the place in the profile of the data of an entry of the list.
 func tagRange(entry []byte) (from, to int64) {
 	from = int64(binary.BigEndian.Uint32(entry[4:]))
 	return from, from + int64(binary.BigEndian.Uint32(entry[8:]))
@@ -141,7 +142,7 @@ func isSampledCurve(tag []byte) bool {
 	return true
 }
 
-// isParametricCurve knows type 3 alone, in which sRGB is written.
+// isParametricCurve knows type 3 alone: profiles of sRGB have this type.
 func isParametricCurve(tag []byte) bool {
 	if len(tag) < 24 || binary.BigEndian.Uint16(tag) != 3 {
 		return false

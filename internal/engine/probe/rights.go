@@ -12,8 +12,8 @@ import (
 	"unicode/utf8"
 )
 
-// Rights are whose a picture is, in UTF-8, each of maxText bytes at most.
-// Several names are one after the other, with semicolons between them.
+// Rights are the author and the copyright of a picture, in UTF-8, each of maxText bytes
+// at most. Several names have semicolons between them.
 type Rights struct {
 	Artist, Copyright string
 }
@@ -24,8 +24,8 @@ const maxText = 2000
 // maxXMP is the most that is read of XMP, in bytes.
 const maxXMP = 1 << 20
 
-// RightsOf returns the rights that the blocks of metadata name: those of EXIF, and of
-// XMP, then IPTC, if the blocks before lack a text or spell it wrong.
+// RightsOf returns the rights in the blocks of metadata. A text is from EXIF. If EXIF
+// lacks it or spells it wrong, it is from XMP, and if XMP lacks it, from IPTC.
 func RightsOf(m Metadata) Rights {
 	var r Rights
 	for _, more := range []Rights{exifRights(m.EXIF), xmpRights(m.XMP), iptcRights(m.IPTC)} {
@@ -34,7 +34,7 @@ func RightsOf(m Metadata) Rights {
 	return r
 }
 
-// or returns r, with more's for what it lacks.
+// or returns r with the texts of more in place of the texts that r lacks.
 func (r Rights) or(more Rights) Rights {
 	if r.Artist == "" {
 		r.Artist = more.Artist
@@ -67,8 +67,8 @@ func joined(texts []string) string {
 	return all
 }
 
-// decoded returns text that may be UTF-8, and otherwise is what it mostly is
-// where it is not: Latin-1.
+// decoded returns text as UTF-8. If it is not valid UTF-8, it is taken for Latin-1, the
+// usual case.
 func decoded(text []byte) string {
 	if utf8.Valid(text) {
 		return string(text)
@@ -80,8 +80,8 @@ func decoded(text []byte) string {
 	return string(runes)
 }
 
-// xmpRights reads dc:creator and dc:rights, a list of names and one text in
-// several languages, of which the first is the default.
+// xmpRights reads dc:creator, a list of names, and dc:rights, one text in several
+// languages. The first language is the default.
 func xmpRights(block []byte) Rights {
 	const dc, rdf = "http://purl.org/dc/elements/1.1/", "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 	var creators, rights []string

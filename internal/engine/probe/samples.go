@@ -16,8 +16,7 @@ import (
 // error that wraps it names the property, for example "TIFF: 12 bits a sample".
 var ErrUnsupported = errors.New("this kind of file is not read")
 
-// SampleKind is what has to be done to the samples of a TIFF that libvips has
-// read.
+// SampleKind says how the samples of a TIFF that libvips has read are converted.
 type SampleKind uint8
 
 // The values are those of ThumbdSampleKind.
@@ -42,8 +41,8 @@ type TIFF struct {
 	Kind SampleKind
 	// Palette says that the colors are of a palette.
 	Palette bool
-	// Extra is the number of samples of a pixel after its color, and Alpha is
-	// which of them is alpha, or -1.
+	// Extra is the number of samples of a pixel after its color, and Alpha the index of
+	// alpha among them, or -1.
 	Extra, Alpha int
 	// Luma and Reference are YCbCrCoefficients and ReferenceBlackWhite of
 	// YCbCrSamples.
@@ -127,8 +126,7 @@ func newTIFFReader(file io.ReaderAt, size int64) (tiffReader, error) {
 	return t, nil
 }
 
-// directory is what is read of a TIFF directory: the numbers of each entry. A
-// fraction is two numbers.
+// directory has the numbers of each entry of a TIFF directory. A fraction is two numbers.
 type directory map[uint16][]uint64
 
 // Bounds of a hostile file: directories that are read, entries of one, and
@@ -215,7 +213,8 @@ func (t tiffReader) checkEnd(kind uint16, count uint64, place []byte) error {
 	return nil
 }
 
-// most is how many numbers are read of an entry: of all chunks, where they are.
+// most is the number of numbers that are read of an entry at most. For the places of
+// chunks it is large enough for all chunks.
 func most(tag uint16) uint64 {
 	if tag == tagStrips || tag == tagTiles {
 		return maxChunks
@@ -335,7 +334,7 @@ const (
 // colorsOf are the samples of a pixel that are its color.
 var colorsOf = map[uint64]int{minIsWhite: 1, minIsBlack: 1, isRGB: 3, isPalette: 1, isCMYK: 4, isYCbCr: 3, isLab: 3}
 
-// pixels is what a directory says of how its pixels lie.
+// pixels is the layout of the pixels by a directory.
 type pixels struct {
 	photometric, bits, format, samples, planar, compression, predictor uint64
 	colors                                                             int
@@ -399,7 +398,7 @@ func (d directory) pixels() (pixels, error) {
 
 const unsignedFormat, signedFormat, floatFormat = 1, 2, 3
 
-// checkColor says which samples each kind of color may have.
+// checkColor refuses samples that the kind of color can't have.
 func (x pixels) checkColor(d directory) error {
 	var allowed []uint64
 	switch {
@@ -439,9 +438,9 @@ func (x pixels) checkColor(d directory) error {
 // Kinds of extra samples.
 const multiplied, straight = 1, 2
 
-// alpha returns which of the extra samples is alpha, or -1. A pixel with one
-// sample more than its color has and no word of that is taken to have alpha, as
-// other programs do.
+// alpha returns the index of alpha among the extra samples, or -1. If a pixel has one
+// sample more than its color, and the directory does not describe it, it counts as
+// alpha, as in other programs.
 func (x pixels) alpha() int {
 	if len(x.extra) == 0 && x.samples == uint64(x.colors)+1 {
 		return 0
@@ -454,8 +453,8 @@ func (x pixels) alpha() int {
 	return -1
 }
 
-// checkExtra refuses samples beside the color where libvips does not read them
-// or not as they are meant.
+// checkExtra refuses samples beside the color if libvips does not read them, or not as
+// they are meant.
 func (x pixels) checkExtra(directory) error {
 	more := x.samples - uint64(x.colors)
 	switch {
@@ -517,8 +516,8 @@ const jpegCompression, webpCompression = 7, 50001
 // Deflate by its two numbers, PackBits, LZMA and Zstandard.
 var anySamples = []uint64{1, 5, 8, 32946, 32773, 34925, 50000}
 
-// checkCompression refuses what libtiff does not decompress, or does not with
-// such samples.
+// checkCompression refuses a compression if libtiff can't decompress it, or not with such
+// samples.
 func (x pixels) checkCompression(d directory) error {
 	mismatch := unsupported("compression %d with %d samples of %d bits of photometric interpretation %d",
 		x.compression, x.samples, x.bits, x.photometric)

@@ -1,28 +1,27 @@
 // SPDX-License-Identifier: MIT
 
-// Package probe tells from an original's bytes, in Go and without decoding a
-// picture, what it is, how large, and whether all of it is there.
+// Package probe reads an original's format, size and completeness from its bytes, in Go
+// and without decoding a picture.
 //
-// A picture is whole if every row, block and frame of it is there and was read;
-// whether it is does not depend on the thumbnail that is asked for. Walk finds
-// most of what is missing. The rest is the decoder's to find, and each decoder has
-// to keep these rules:
+// A picture is whole if every row, block and frame of it is there and was read. The
+// answer does not depend on the thumbnail in the request. Walk finds most missing
+// parts. The decoder finds the others, and each decoder has to keep these rules:
 //
-//   - JPEG: each scan that is decoded has data to its last MCU and not a bit more,
-//     and its restart markers in order. A scan that is skipped is walked marker by
+//   - JPEG: each decoded scan has data to its last MCU and not a bit more,
+//     and its restart markers in order. If a scan is skipped, it is walked marker by
 //     marker. Then the end marker follows, e.g. not that of another picture. All
 //     components are scanned, all coefficients that were begun to their last bit.
 //     Without an end marker (Container.NoEnd) no scan may be skipped, and the
-//     decoder must not warn. WholeJPEG is this rule; it judges what a decoder that
-//     goes on after a warning has made.
+//     decoder must not warn. WholeJPEG is this rule: if a decoder warns and goes on,
+//     WholeJPEG decides.
 //   - PNG: all rows are decoded, and the checksums of their chunks are right, also
 //     behind the last row that a crop needs. IEND may be missing.
 //   - GIF: all frames have data for all of their pixels. The trailer may be missing,
-//     directly after a frame. Something else may stand in its place behind a still
-//     picture whose data ends with its last pixel.
-//   - WebP, AVIF, HEIC: the decoder finds what is missing, but takes zeros for data.
-//     So the data of the last frame, or of the last mdat, does not end in zeros, but
-//     for lossy WebP that needs them.
+//     directly after a frame. If a still picture's data ends with its last pixel,
+//     something else may stand in the trailer's place.
+//   - WebP, AVIF, HEIC: the decoder finds missing data, but takes zeros for data.
+//     So the data of the last frame, or of the last mdat, must not end in zeros, except
+//     in lossy WebP if the picture needs them.
 package probe
 
 import (
@@ -70,8 +69,8 @@ var magic = []struct {
 	{"\x00\x00\x00\x0cJXL \r\n\x87\n", thumb.JXL},
 }
 
-// brands are those of ISO/IEC 23008-12 and of AVIF that name the codec. A
-// file's own brand may be the neutral mif1; then it lists one of these.
+// brands are the brands of ISO/IEC 23008-12 and of AVIF that name the codec. If a
+// file's own brand is the neutral mif1, it lists one of these.
 var brands = map[string]thumb.Format{
 	"avif": thumb.AVIF, "avis": thumb.AVIF,
 	"heic": thumb.HEIC, "heix": thumb.HEIC, "heim": thumb.HEIC, "heis": thumb.HEIC,

@@ -16,13 +16,13 @@ import (
 // ErrUnsafe says that an SVG document asks for more than itself.
 var ErrUnsafe = errors.New("the SVG is not self-contained")
 
-// inUTF8 is what an XML declaration says of a document that every parser takes
-// for UTF-8. Go's overlooks an encoding with a space before its equals sign.
+// inUTF8 matches an XML declaration with which every parser takes the document for
+// UTF-8. Go's parser overlooks an encoding with a space before its equals sign.
 var inUTF8 = regexp.MustCompile(`^\s*version\s*=\s*["']1\.\d["'](\s+encoding\s*=\s*["'](?i:utf-8)["'])?(\s+standalone\s*=\s*["'][a-z]*["'])?\s*$`)
 
-// svg reads the whole document. It must be XML in UTF-8, and draw with nothing
-// but what is in it: no reference but to its own elements, no entity of its
-// own, no embedded file, and no text, for which a worker has no fonts.
+// svg reads the whole document. It must be XML in UTF-8, and need nothing outside: it may
+// refer to its own elements alone, and have no entity of its own, no embedded file, and
+// no text, because a worker has no fonts.
 func (s *scanner) svg() Container {
 	c := Container{Frames: 1}
 	d := xml.NewDecoder(bufio.NewReader(io.NewSectionReader(s.file, 0, s.size)))
@@ -111,7 +111,7 @@ func checkElement(e xml.StartElement, parent string) error {
 	for _, a := range e.Attr {
 		value := strings.TrimSpace(a.Value)
 		switch {
-		// Where a click leads is not drawn.
+		// The target of a click is not drawn.
 		case a.Name.Local == "href" && e.Name.Local != "a" && value != "" && value[0] != '#',
 			a.Name.Local == "attributeName" && strings.HasSuffix(value, "href"),
 			(a.Name.Local == "base" || a.Name.Local == "src") && value != "":
@@ -124,11 +124,11 @@ func checkElement(e xml.StartElement, parent string) error {
 	return nil
 }
 
-// geometry are the attributes of an element that say where it lies.
+// geometry are the attributes of an element for its place and size.
 var geometry = []string{"x", "y", "x1", "y1", "x2", "y2", "cx", "cy", "r", "rx", "ry", "width", "height"}
 
-// checkLengths refuses places in units that libvips has librsvg take for 3/4 of
-// what they are: it draws 72 pixels to an inch, and browsers 96.
+// checkLengths refuses places in units such as mm: librsvg, as libvips calls it, draws
+// them at 3/4 of their size, with 72 pixels to an inch. Browsers draw 96.
 func checkLengths(e xml.StartElement) error {
 	for _, a := range e.Attr {
 		match := lengthPattern.FindStringSubmatch(strings.TrimSpace(a.Value))
@@ -156,7 +156,7 @@ func checkText(inside []string, text string) error {
 	return nil
 }
 
-// checkCSS refuses references, and escapes, which could hide one.
+// checkCSS refuses references, and escapes, because they could hide a reference.
 func checkCSS(text string) error {
 	lower := strings.ToLower(text)
 	if strings.Contains(lower, "@import") {

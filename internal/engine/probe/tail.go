@@ -9,8 +9,8 @@ import (
 	"slices"
 )
 
-// Tags of a TIFF directory that say where its chunks, strips or tiles, are, and
-// its profile.
+// Tags of a TIFF directory for the places of its chunks (strips or tiles) and its
+// profile.
 const (
 	tagStrips       = 273
 	tagRowsPerStrip = 278
@@ -18,17 +18,17 @@ const (
 	tagProfile      = 34675
 )
 
-// leastTail is the number of zeros at the end of a TIFF that are looked at. A
-// copy is written in blocks, the smallest of which are the sectors of old disks.
+// leastTail is a number of zeros: if a TIFF ends with fewer, it is no unfinished copy. A
+// copy is written in blocks, and the smallest blocks are the sectors of old disks.
 const leastTail = 512
 
 // leastRun is the number of pixels in a row that are evidence: fewer may be dark
 // by chance.
 const leastRun = 8
 
-// tiffTail looks whether the samples of an uncompressed TIFF were written to
-// their end. It finds the copy that has its length already, but of which the
-// last part is still zeros. Other compressions have decoders that find it.
+// tiffTail checks that the samples of an uncompressed TIFF were written to their end. An
+// unfinished copy has its length already, but its last part is still zeros. If the TIFF
+// is compressed, the decoder finds this.
 //
 // Zeros alone prove nothing: a film's still has a black bar at its bottom, a
 // drawing is on transparent ground, and 0 is white in many scans. But the
@@ -40,12 +40,12 @@ const leastRun = 8
 //	            0 0 0 0 0 0 0 0 0 0                  0 0 0 0 0 0 0 0 0 0
 //
 // A copy has 7 of 8 pixels that are not zero, both before that place and in the
-// row above behind it. So has an honest picture, but only if its black part begins
-// with an edge that falls by less than two pixels over the width. In a tile, which
-// is narrow, the last row of the tile at its left must be full, too.
+// row above behind it. An honest picture has this, too, but only if its black part
+// begins with an edge that falls by less than two pixels over the width. A tile is
+// narrow, so the last row of the tile at its left must be full, too.
 //
-// Not found is a copy that ends within leastRun pixels of the side, in the tile at
-// the left, or where the picture itself is zeros.
+// A copy is not found if it ends within leastRun pixels of the side, in the tile at
+// the left, or in a part of the picture that is zeros itself.
 type tiffTail struct {
 	file  io.ReaderAt
 	zeros int64 // where the zeros begin that the file ends in
@@ -76,9 +76,9 @@ func (t tiffReader) checkTail(d directory, x pixels) error {
 	return nil
 }
 
-// lastBefore returns which of the chunks at the given places is the last before a
-// place, or -1. It alone can have the byte before it: chunks do not overlap, but in a
-// hostile file a million of them may.
+// lastBefore returns the index of the last chunk that begins before place, or -1. Only
+// this chunk can have the byte before place: in an honest file chunks do not overlap. In
+// a hostile file a million of them may, so only one is looked at.
 func lastBefore(chunks []uint64, place uint64) int {
 	last := -1
 	for i, chunk := range chunks {
@@ -128,7 +128,7 @@ func (t tiffReader) isUnwritten(at, length int64) bool {
 	return end >= t.zeros+leastTail
 }
 
-// zerosOf returns where the zeros begin that a file ends in, or its size.
+// zerosOf returns the place where the zeros at the end of a file begin, or its size.
 func zerosOf(file io.ReaderAt, size int64) int64 {
 	const block = 32 << 10
 	for size > 0 {
@@ -141,8 +141,8 @@ func zerosOf(file io.ReaderAt, size int64) int64 {
 	return size
 }
 
-// isCopy compares the rows around the place where the zeros begin, in chunk i of
-// those at the given places.
+// isCopy compares the rows around the place where the zeros begin, in the chunk at
+// chunks[i].
 func (t tiffTail) isCopy(chunks []uint64, i int) bool {
 	from := int64(chunks[i])
 	last := t.zeros - 1 - from

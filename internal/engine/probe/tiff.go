@@ -14,8 +14,8 @@ const (
 	tagGPS  = 0x8825
 )
 
-// notAbout are the tags of the EXIF directory that are of pixels, or of a place
-// among them, and the notes of makers, which have offsets of their own.
+// notAbout are the tags of the EXIF directory about pixels, or about a place among
+// them, and the notes of makers, because they have offsets of their own.
 var notAbout = []uint16{
 	0x9101, 0x9102, 0x9214, 0x927c, 0xa001, 0xa002, 0xa003, 0xa005, 0xa214,
 }
@@ -27,8 +27,8 @@ var about = []uint16{
 	0x9c9b, 0x9c9c, 0x9c9d, 0x9c9e, 0x9c9f,
 }
 
-// What is read of one directory at most, and of one entry, in bytes: all must
-// fit the segment of a JPEG.
+// Limits for one directory: entries, bytes of one entry, and bytes in all. All of it must
+// fit into the segment of a JPEG.
 const maxEntries, maxValue, maxBlock = 500, 8 << 10, 60_000
 
 // kindSizes are the bytes of a value of each type.
@@ -43,10 +43,10 @@ type tiffEntry struct {
 	value     []byte
 }
 
-// TIFFBlock returns what a TIFF tells about its first picture, beside how its
-// pixels lie, as the EXIF block that another file would have: libvips does not
-// read it. It is nil where there is nothing, and for BigTIFF. It lacks the notes
-// of makers, which have offsets of their own.
+// TIFFBlock returns the metadata of a TIFF's first picture, without the layout of its
+// pixels, as the EXIF block that another file would have: libvips does not read this
+// metadata. If there is none, or if the file is a BigTIFF, it returns nil. The block
+// lacks the notes of makers, because they have offsets of their own.
 func TIFFBlock(file io.ReaderAt) []byte {
 	head := readAt(file, 0, 8)
 	order := orderOf(head)
@@ -72,7 +72,7 @@ func TIFFBlock(file io.ReaderAt) []byte {
 	return appendDirectory(block, order, entries)
 }
 
-// readDirectory returns the entries whose values can be read.
+// readDirectory returns the entries with values that can be read.
 func readDirectory(file io.ReaderAt, order byteOrder, at int64) []tiffEntry {
 	count := readAt(file, at, 2)
 	if count == nil {
@@ -130,7 +130,7 @@ type byteOrder interface {
 	binary.AppendByteOrder
 }
 
-// readAt returns n bytes of file, or nil where they are not there.
+// readAt returns n bytes of file, or nil if the file does not have them.
 func readAt(file io.ReaderAt, offset, n int64) []byte {
 	b := make([]byte, n)
 	if _, err := file.ReadAt(b, offset); err != nil {

@@ -14,10 +14,10 @@ import (
 // decoder needs, and manyZeros is a run of zeros that is looked into.
 const maxFlush, manyZeros = 8, 32
 
-// wholeWebP looks at the data of the last frame of a WebP, which ends in zeros.
-// For a flat picture VP8's arithmetic coder writes hundreds of zeros. A decoder
-// needs all of them: if it reaches the last pixel also without the last bytes, the
-// encoder has written others. That there are enough, libwebp finds out.
+// wholeWebP checks the last frame of a WebP if its data ends in zeros. For a flat picture
+// VP8's arithmetic coder writes hundreds of zeros, and a decoder needs all of them. If it
+// reaches the last pixel without the last bytes, the encoder had written other bytes
+// there. If there are too few bytes, libwebp detects it.
 func wholeWebP(r io.ReaderAt, size int64) error {
 	s := &scanner{file: r, size: size}
 	data, lossy := s.lastFrame()

@@ -44,7 +44,7 @@ peer_make(const Making *m, const uint8_t *pixels, uint8_t **out, unsigned long *
 	*out = NULL;
 	c.err = errors(&f);
 	if (setjmp(f.out)) {
-		/* libjpeg alone knows where its buffer is by now. */
+		/* Only libjpeg knows its buffer: it may have moved. */
 		jpeg_destroy_compress(&c);
 		return -1;
 	}

@@ -17,10 +17,10 @@ import (
 	"unsafe"
 )
 
-// ErrRefused is what libjpeg has against a file or the way one is to be made.
+// ErrRefused says that libjpeg refuses or warns of a file, or of a Making.
 var ErrRefused = errors.New("libjpeg refuses it or warns")
 
-// Scan is one of a progressive file, as T.81 B.2.3 describes it.
+// Scan is a scan of a progressive file, as T.81 B.2.3 describes it.
 type Scan struct {
 	Components []int
 	Start, End int // of coefficients
@@ -56,7 +56,8 @@ type Making struct {
 	Scans         []Scan
 }
 
-// Encode returns pixels, of which a line follows the other, as m says.
+// Encode returns a JPEG of pixels, made as m says. The lines of pixels follow each other
+// without a gap.
 func Encode(m Making, pixels []byte) ([]byte, error) {
 	c := C.Making{
 		width: C.int(m.Width), height: C.int(m.Height), bands: C.int(m.Bands), quality: C.int(m.Quality),

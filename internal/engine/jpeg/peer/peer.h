@@ -26,7 +26,7 @@ typedef struct {
 	uint16_t quantum[64];
 } Coefficients;
 
-/* Each returns 0, or -1 for what libjpeg refuses or warns of. */
+/* Each returns 0, or -1 if libjpeg refuses or warns. */
 int peer_make(const Making *m, const uint8_t *pixels, uint8_t **out, unsigned long *length);
 int peer_coefficients(const uint8_t *data, size_t length, Coefficients out[3], int *count);
 int peer_luma(const uint8_t *data, size_t length, int eighths, uint8_t **out, int *width, int *height);

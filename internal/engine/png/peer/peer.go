@@ -25,7 +25,7 @@ import (
 // ErrRefused is a file that libpng does not decode.
 var ErrRefused = errors.New("libpng refuses it")
 
-// Decoded is what libpng makes of a file.
+// Decoded is a file as libpng decodes it.
 type Decoded struct {
 	Size     image.Point
 	Bands    int
@@ -71,7 +71,7 @@ func (m Making) Bands() int {
 	return map[int]int{0: 1, 2: 3, 3: 3, 4: 2, 6: 4}[m.Type]
 }
 
-// bpp returns the bytes of a pixel as a filter counts them, and line those of a line.
+// bpp returns the bytes of a pixel as a filter counts them, and line the bytes of a line.
 func (m Making) bpp() int  { return map[int]int{0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[m.Type] }
 func (m Making) line() int { return (m.Size.X*m.bpp()*m.Depth + 7) / 8 }
 
@@ -129,8 +129,8 @@ func Make(r *rand.Rand, m Making) []byte {
 	return append(file, Chunk("IEND", nil)...)
 }
 
-// filtered returns lines that are filtered: any bytes are, of some pixels. Those of
-// a palette have colors that there are, and so no filter but that of none.
+// filtered returns filtered lines: any bytes are the filtered lines of some pixels. With
+// a palette, each pixel must be a color that exists, so these lines have the filter none.
 func filtered(r *rand.Rand, m Making) []byte {
 	var out []byte
 	for range m.Size.Y {

@@ -6,9 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Decodes a PNG by libpng, with what is less than 8 bits or indexed made samples of 8
- * bits. Returns 0, or -1 for what libpng refuses. *warned is how often it warns.
- * *out is freed with free. */
+/* Decodes a PNG by libpng. If its samples have less than 8 bits or are indexed, they
+ * become samples of 8 bits. Returns 0, or -1 if libpng refuses the file. *warned is the
+ * number of warnings. The caller frees *out with free. */
 int peer_decode(const uint8_t *data, size_t length, uint8_t **out, int *width,
 	int *height, int *bands, int *warned);
 
