@@ -3,17 +3,13 @@
 package e2e
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
+	"image"
 	"net/http"
 	"net/http/httptest"
-	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strconv"
-	"syscall"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,127 +19,147 @@ import (
 	"thumbd/internal/test/rig"
 )
 
-// framePage is a page with the picture in its whole width. It notes where the text below
-// the picture is before the picture is there, and after that.
-const framePage = `<!doctype html><meta charset="utf-8"><style>body { margin: 0 } img { width: 100%%; height: auto; display: block }</style>
-%s<p id="below">below</p>
-<script>const top1 = below.getBoundingClientRect().top
-addEventListener('load', () => {
-	const img = document.querySelector('img')
-	const note = [innerWidth, new URL(img.currentSrc).pathname, top1, below.getBoundingClientRect().top]
-	fetch(%q, { method: 'POST', mode: 'no-cors', body: note.join(' ') }).then(() => parent.postMessage('noted', '*'))
-})</script>
-`
+// elementPage is a page with the picture in its whole width, and a text below it. It adds
+// up the layout shifts that the browser measures.
+const elementPage = `<!doctype html><meta charset="utf-8"><style>body { margin: 0 } img { width: 100%%; height: auto; display: block }</style>
+%s<p>below</p>
+<script>
+let shift = 0
+const add = (entries) => entries.forEach((e) => { shift += e.value })
+const observer = new PerformanceObserver((list) => add(list.getEntries()))
+observer.observe({ type: 'layout-shift', buffered: true })
+const img = document.querySelector('img')
+const frames = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))
 
-// windowsPage is a page with a frame for each width, one after the other in the order of
-// the list: Chromium takes a larger file that another frame has loaded already, so the
-// narrow windows come first. A frame has its width before its page is loaded: else
-// Chromium's look ahead of the parser picks a file for no width at all.
-const windowsPage = `<!doctype html><script>
-const widths = %s
-function next() {
-	if (widths.length === 0) return
-	const frame = document.createElement('iframe')
-	Object.assign(frame, { width: widths.shift(), height: 300, style: 'border: 0' })
-	document.body.append(frame)
-	frame.getBoundingClientRect()
-	frame.src = 'frame.html'
+// Once the placeholder can be seen: whether the picture can.
+async function before() {
+	const tiny = new Image()
+	const { backgroundImage } = getComputedStyle(img)
+	if (backgroundImage !== 'none') {
+		tiny.src = backgroundImage.slice(5, -2)
+		await tiny.decode()
+	}
+	await frames()
+	return img.complete
 }
-addEventListener('message', next)
-addEventListener('load', next)
+
+// Once the picture can be seen: how much has shifted.
+async function after() {
+	await img.decode()
+	await frames()
+	add(observer.takeRecords())
+	return shift
+}
 </script>
 `
 
-// TestBrowserPicksAWidth shows the element of thumbd picture to Chromium, in four
+// heldPictures answers with thumbd's thumbnails, each when it is let go.
+type heldPictures struct {
+	*httptest.Server
+	let chan struct{}
+}
+
+func holdPictures(t *testing.T, r *rig.Rig) *heldPictures {
+	t.Helper()
+	h := &heldPictures{let: make(chan struct{})}
+	h.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		select {
+		case <-h.let:
+		case <-q.Context().Done():
+			return
+		}
+		resp, err := r.Do(q.Context(), rig.Request{Target: q.URL.EscapedPath()})
+		if err != nil || resp.Status != http.StatusOK {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		w.Header().Set("Content-Type", resp.Header.Get("Content-Type"))
+		// An error is the browser's going away.
+		_, _ = w.Write(resp.Body)
+	}))
+	t.Cleanup(h.Close)
+	return h
+}
+
+// TestBrowserShowsThePicture shows the element of thumbd picture to Chromium, in four
 // widths of its window and two pixel ratios. It asks for one file each time, the right
-// one, and nothing moves when the picture comes.
-func TestBrowserPicksAWidth(t *testing.T) {
-	if _, err := exec.LookPath("chromium"); err != nil {
-		t.Fatalf("%v: make test installs it", err)
+// one, shows the placeholder before that has come, and nothing shifts when it comes.
+func TestBrowserShowsThePicture(t *testing.T) {
+	pages := folder(t, nil)
+	site := rig.Site{Name: "p", Prefix: "/p/", Scheme: "preset", Originals: testdata(t, "originals/tests/orientation")}
+	site.TOML = "[site.p.preset.hero]\nsize = \"216x144\"\nmethod = \"crop\"\nwidths = [40, 80, 120, 216]\nformats = [\"avif\", \"webp\"]\n"
+	r := start(t, rig.Options{Sites: []rig.Site{site}, Server: fmt.Sprintf("location ^~ /pages/ { alias %s/; default_type text/html; }\n", pages)})
+	held := holdPictures(t, r)
+	element, err := thumbd(t, "picture", "-c", filepath.Join(r.Dir, "thumbd.toml"), "p", "6.jpg", "hero", "--alt", "a mark", "--placeholder", "--base", held.URL)
+	if err != nil {
+		t.Fatalf("%v: %s", err, element)
 	}
-	widths, windows := []int{40, 80, 120, 200}, []int{38, 62, 100, 150}
+	put(t, filepath.Join(pages, "page.html"), fmt.Appendf(nil, elementPage, element))
+	bare := strings.Replace(element, ` width="216" height="144"`, "", 1)
+	put(t, filepath.Join(pages, "bare.html"), fmt.Appendf(nil, elementPage, bare))
+
+	b := kit.OpenBrowser(t)
+	widths := []int{40, 80, 120, 216}
 	for _, ratio := range []int{1, 2} {
-		// The right file is the smallest one that has a pixel for each of the window's,
-		// or the largest.
-		want := make(map[string]int)
-		for _, window := range windows {
+		for _, window := range []int{38, 62, 100, 180} {
+			// The right file is the smallest one that has a pixel for each of the window's,
+			// or the largest.
 			i := slices.IndexFunc(widths, func(w int) bool { return w >= window*ratio })
 			if i < 0 {
 				i = len(widths) - 1
 			}
-			want[fmt.Sprint(window)] = widths[i]
+			want := []string{fmt.Sprintf("%s/p/hero-%dw/6.jpg.avif", held.URL, widths[i])}
+			name := fmt.Sprintf("%d pixels at %dx", window, ratio)
+			shift := showPicture(t, b, held, name, r.URL("/pages/page.html"), image.Pt(window, ratio))
+			if shift != 0 {
+				t.Errorf("%s: the layout shifts by %v", name, shift)
+			}
+			if diff := cmp.Diff(want, b.Requests(held.URL)); diff != "" {
+				t.Errorf("%s: asks for (-want +got):\n%s", name, diff)
+			}
 		}
-		t.Run(fmt.Sprintf("%dx", ratio), func(t *testing.T) {
-			pages := kit.Folder(t, nil)
-			site := rig.Site{Name: "p", Prefix: "/p/", Scheme: "preset", Originals: kit.Testdata(t, "originals/photos")}
-			site.TOML = "[site.p.preset.hero]\nsize = \"200x100\"\nmethod = \"crop\"\nwidths = [40, 80, 120, 200]\nformats = [\"avif\", \"webp\"]\n"
-			r := kit.Start(t, rig.Options{Sites: []rig.Site{site}, Server: fmt.Sprintf("location ^~ /pages/ { alias %s/; default_type text/html; }\n", pages)})
-			element, err := kit.Thumbd(t, "picture", "-c", filepath.Join(r.Dir, "thumbd.toml"), "p", "fig.jpg", "hero", "--alt", "a fig")
-			if err != nil {
-				t.Fatalf("%v: %s", err, element)
-			}
-			notes := make(chan string, len(want))
-			to := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, q *http.Request) {
-				// An incomplete note matches nothing.
-				body, _ := io.ReadAll(q.Body)
-				notes <- string(body)
-			}))
-			t.Cleanup(to.Close)
-			kit.Put(t, filepath.Join(pages, "frame.html"), fmt.Appendf(nil, framePage, element, to.URL))
-			list, err := json.Marshal(windows)
-			if err != nil {
-				t.Fatal(err)
-			}
-			kit.Put(t, filepath.Join(pages, "page.html"), fmt.Appendf(nil, windowsPage, list))
-
-			show(t, r.URL("/pages/page.html"), ratio)
-			published := []string{}
-			got := make(map[string]int)
-			for range want {
-				text := ""
-				select {
-				case text = <-notes:
-				case <-time.After(kit.Patience):
-					t.Fatalf("the windows %v alone have noted anything, of %d", got, len(want))
-				}
-				note := notePattern.FindStringSubmatch(text)
-				if note == nil {
-					t.Fatalf("a window has noted %q", text)
-				}
-				if note[4] != note[5] {
-					t.Errorf("%s pixels: the text below the picture moves from %s to %s", note[1], note[4], note[5])
-				}
-				width, err := strconv.Atoi(note[3])
-				if err != nil {
-					t.Fatal(err)
-				}
-				got[note[1]] = width
-				published = append(published, note[2])
-			}
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("widths by that of the window (-want +got):\n%s", diff)
-			}
-			slices.Sort(published)
-			if diff := cmp.Diff(slices.Compact(published), kit.Thumbnails(t, r, "p")); diff != "" {
-				t.Errorf("asked for more than is shown (-shown +published):\n%s", diff)
-			}
-		})
+	}
+	// What is measured is there to be measured.
+	if shift := showPicture(t, b, held, "bare", r.URL("/pages/bare.html"), image.Pt(180, 1)); shift == 0 {
+		t.Error("without width and height the layout does not shift")
 	}
 }
 
-// show opens a page in a Chromium that ends with the test.
-func show(t *testing.T, url string, ratio int) {
+// showPicture shows a page in a window of a width and a pixel ratio, checks what is seen
+// before the picture has come and after that, and returns how much has shifted.
+func showPicture(t *testing.T, b *kit.Browser, held *heldPictures, name, url string, window image.Point) (shift float64) {
 	t.Helper()
-	cmd := exec.Command("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-breakpad",
-		"--remote-debugging-port=0", "--user-data-dir="+t.TempDir(), fmt.Sprintf("--force-device-scale-factor=%d", ratio), url)
-	// Its other processes write below the folder until they have ended too.
-	t.Cleanup(func() {
-		for end := time.Now().Add(kit.Patience); syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) == nil && time.Now().Before(end); {
-			time.Sleep(time.Millisecond)
-		}
-	})
-	kit.Background(t, cmd)
+	// The page before would take another file for another window.
+	b.Go("about:blank")
+	b.Resize(window.X, 300, window.Y)
+	b.Go(url)
+	var complete bool
+	b.Eval("before()", &complete)
+	if complete {
+		t.Errorf("%s: the picture was not held", name)
+	}
+	if name != "bare" {
+		expectMark(t, name+", the placeholder", b.Screenshot(), window, 90)
+	}
+	select {
+	case held.let <- struct{}{}:
+	case <-time.After(patience):
+		t.Fatalf("%s: the picture is not asked for", name)
+	}
+	b.Eval("after()", &shift)
+	expectMark(t, name, b.Screenshot(), window, 40)
+	return shift
 }
 
-// notePattern matches a note of framePage: window, path, width in the path, tops.
-var notePattern = regexp.MustCompile(`^(\d+) (/p/hero-(\d+)w/fig\.jpg\.avif) ([\d.]+) ([\d.]+)$`)
+// expectMark checks the corners of the picture that testdata/generate.sh draws, in the
+// whole width of a window.
+func expectMark(t *testing.T, name string, shot image.Image, window image.Point, most int) {
+	t.Helper()
+	w := window.X * window.Y
+	h := w * 2 / 3
+	for at, want := range marks(w, h) {
+		if got := shot.At(at.X, at.Y); distance(got, want) > most {
+			t.Errorf("%s: at %v of %dx%d %v, want %v", name, at, w, h, got, want)
+		}
+	}
+}

@@ -2,7 +2,8 @@
 
 // Package e2e tests thumbd as it is installed: the built programs, a real
 // nginx with the shipped files, and a held socket. It has the tests of requests,
-// purges and warming; packages faults, frontends and clinic have the others.
+// purges and warming; packages faults, frontends, clinic and clients have the
+// others.
 package e2e
 
 import (

@@ -5,14 +5,11 @@ package e2e
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"image"
-	"image/color"
 	"image/png"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -56,9 +53,9 @@ formats = ["webp"]
 					t.Fatalf("%v: %v: %s", args, err, out)
 				}
 				kit.Picture(t, kit.Get(t, r, got.Image.Src), "jpeg", got.Image.Width, got.Image.Height)
-				eachEntry(t, r, "jpeg", got.Image.Srcset)
+				kit.EachEntry(t, r, "jpeg", got.Image.Srcset)
 				for _, s := range got.Sources {
-					eachEntry(t, r, strings.TrimPrefix(s.Type, "image/"), s.Srcset)
+					kit.EachEntry(t, r, strings.TrimPrefix(s.Type, "image/"), s.Srcset)
 				}
 				size := fmt.Sprintf("%dx%d", got.Image.Width, got.Image.Height)
 				again, err := kit.Thumbd(t, append(args, "--original-size", size)...)
@@ -91,10 +88,7 @@ func TestPlaceholderOfThePictureElement(t *testing.T) {
 	if got := tiny.Bounds().Size(); got != image.Pt(16, 11) {
 		t.Errorf("%v, want 16x11", got)
 	}
-	for at, want := range map[image.Point]color.RGBA{
-		{X: 1, Y: 1}: {0xd0, 0x20, 0x30, 0xff}, {X: 14, Y: 1}: {0x20, 0xa0, 0x40, 0xff},
-		{X: 1, Y: 9}: {0x20, 0x50, 0xc0, 0xff}, {X: 14, Y: 9}: {0xf0, 0xc0, 0x20, 0xff},
-	} {
+	for at, want := range marks(16, 11) {
 		if got := tiny.At(at.X, at.Y); distance(got, want) > 90 {
 			t.Errorf("at %v: %v, want about %v", at, got, want)
 		}
@@ -102,40 +96,4 @@ func TestPlaceholderOfThePictureElement(t *testing.T) {
 	if got := blurred("made/alpha.png", "hero"); got != "" {
 		t.Errorf("below transparent pixels: %s", got)
 	}
-}
-
-// eachEntry gets every entry of a srcset, whose widths grow.
-func eachEntry(t *testing.T, r *rig.Rig, format, srcset string) {
-	t.Helper()
-	last := 0
-	for entry := range strings.SplitSeq(srcset, ", ") {
-		url, claim, _ := strings.Cut(entry, " ")
-		width, err := strconv.Atoi(strings.TrimSuffix(claim, "w"))
-		if err != nil || width <= last {
-			t.Fatalf("srcset %q", srcset)
-		}
-		last = width
-		resp := kit.Get(t, r, url)
-		if resp.Status != 200 || resp.Header.Get("Content-Type") != "image/"+format {
-			t.Errorf("%s: %d %s", url, resp.Status, resp.Header.Get("Content-Type"))
-			continue
-		}
-		if got := widthOf(t, resp.Body); got != width {
-			t.Errorf("%s: %d pixels wide, claims %d", url, got, width)
-		}
-	}
-}
-
-// widthOf returns the width that a picture's header tells.
-func widthOf(t *testing.T, data []byte) int {
-	t.Helper()
-	// The property ispe of an AVIF: four bytes of version and flags, width, height.
-	if _, ispe, ok := bytes.Cut(data, []byte("ispe")); ok && bytes.HasPrefix(data[4:], []byte("ftypavif")) {
-		return int(binary.BigEndian.Uint32(ispe[4:]))
-	}
-	c, _, err := image.DecodeConfig(bytes.NewReader(data))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c.Width
 }

@@ -51,6 +51,15 @@ func checkMark(t *testing.T, name string, img image.Image) {
 	}
 }
 
+// marks returns the colors in the quarters of the picture that testdata/generate.sh draws,
+// in a size.
+func marks(w, h int) map[image.Point]color.RGBA {
+	return map[image.Point]color.RGBA{
+		{X: w / 8, Y: h / 4}: {0xd0, 0x20, 0x30, 0xff}, {X: w * 7 / 8, Y: h / 4}: {0x20, 0xa0, 0x40, 0xff},
+		{X: w / 8, Y: h * 3 / 4}: {0x20, 0x50, 0xc0, 0xff}, {X: w * 7 / 8, Y: h * 3 / 4}: {0xf0, 0xc0, 0x20, 0xff},
+	}
+}
+
 // distance is the largest difference of a channel, of 255.
 func distance(a, b color.Color) int {
 	ar, ag, ab, aa := a.RGBA()

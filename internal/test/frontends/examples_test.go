@@ -3,7 +3,6 @@
 package frontends
 
 import (
-	"bytes"
 	"context"
 	"net"
 	"net/http"
@@ -17,29 +16,6 @@ import (
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
-
-// TestClients runs the tests of the packages for applications, which print for the
-// vectors what thumbd prints. Go's own runs in make test.
-func TestClients(t *testing.T) {
-	clients := filepath.Join(filepath.Dir(kit.Testdata(t, ".")), "packaging/clients")
-	for _, tt := range [][]string{
-		{"npm", "node", "--test", "test.js"}, {"php", "php", "tests/thumbd.php"}, {"ruby", "ruby", "test/test_thumbd.rb"},
-		// Debian's, which has its Django and Jinja.
-		{"python", "/usr/bin/python3", "tests/test_thumbd.py"},
-	} {
-		t.Run(tt[0], func(t *testing.T) {
-			if _, err := exec.LookPath(tt[1]); err != nil {
-				t.Fatalf("%v: make test installs it", err)
-			}
-			cmd := exec.CommandContext(t.Context(), tt[1], tt[2:]...)
-			cmd.Dir = filepath.Join(clients, tt[0])
-			out, err := cmd.CombinedOutput()
-			if err != nil || len(bytes.TrimSpace(out)) == 0 {
-				t.Errorf("%v: %s", err, out)
-			}
-		})
-	}
-}
 
 // TestGalleryBehindALogin runs the example's application, server block and
 // site.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 // Package kit has the helpers of the tests of the built programs, which are in
-// packages e2e, faults, frontends and clinic.
+// packages e2e, faults, frontends, clinic and clients.
 package kit
 
 import (
