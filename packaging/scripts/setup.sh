@@ -52,6 +52,7 @@ needs() {
 		test -d /usr/lib/python3/dist-packages/setuptools|python3-setuptools|python3-setuptools|clients
 		/usr/bin/python3 -m wheel version|python3-wheel|python3-wheel|clients
 		test -d /usr/lib/python3/dist-packages/django|python3-django|python3-django|others
+		test -d /usr/lib/python3/dist-packages/PIL|python3-pil|python3-pillow|others
 		test -d /usr/lib/python3/dist-packages/jinja2|python3-jinja2|python3-jinja2|others
 		command -v chromium|chromium|chromium|others
 		command -v node|nodejs|nodejs|others clients

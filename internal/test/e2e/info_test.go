@@ -56,9 +56,9 @@ func TestDescriptions(t *testing.T) {
 			if answer := kit.Get(t, r, first); answer.Status != 200 {
 				t.Fatalf("%s: %d", first, answer.Status)
 			}
-			awaitPublished(t, r, site, all)
+			kit.AwaitPublished(t, r, site, all)
 			purge("d/a.jpg")
-			awaitPublished(t, r, site, []string{})
+			kit.AwaitPublished(t, r, site, []string{})
 		}
 		expectDescription(t, r, uri("info", "d/a.jpg", "json"))
 		purge("--preset", "info")

@@ -7,9 +7,6 @@ import (
 	"image"
 	"slices"
 	"testing"
-	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
@@ -49,7 +46,7 @@ func TestWidths(t *testing.T) {
 		ladder := []string{uri("hero-7w", "jpg"), uri("hero-7w", "webp"), uri("hero-20w", "jpg"), uri("hero-20w", "webp")}
 		slices.Sort(ladder)
 		kit.Picture(t, kit.Get(t, r, uri("hero-20w", "webp")), "webp", 20, 15)
-		awaitPublished(t, r, site, ladder)
+		kit.AwaitPublished(t, r, site, ladder)
 		kit.Warm(t, kit.WarmCommand(t, r, true, site), 0, "1 originals, made 2 thumbnails, 4 were there\n")
 		kit.Warm(t, kit.WarmCommand(t, r, true, site, "--preset", "hero-*", "--preset", "hero"), 0, "made 0 thumbnails, 6 were there\n")
 		for preset, size := range sizes {
@@ -61,7 +58,7 @@ func TestWidths(t *testing.T) {
 			if out, err := kit.Thumbd(t, append([]string{"purge", "--admin", r.AdminPath()}, args...)...); err != nil {
 				t.Fatalf("purge %v: %v: %s", args, err, out)
 			}
-			awaitPublished(t, r, site, []string{})
+			kit.AwaitPublished(t, r, site, []string{})
 			kit.Warm(t, kit.WarmCommand(t, r, true, site), 0, "made 6 thumbnails")
 		}
 	}
@@ -71,17 +68,4 @@ func TestWidths(t *testing.T) {
 			t.Errorf("%s, a width less: %v", site, got)
 		}
 	}
-}
-
-// awaitPublished waits until a site has published exactly the files of these names.
-func awaitPublished(t *testing.T, r *rig.Rig, site string, want []string) {
-	t.Helper()
-	var diff string
-	for deadline := time.Now().Add(kit.Patience); time.Now().Before(deadline); {
-		if diff = cmp.Diff(want, kit.Thumbnails(t, r, site)); diff == "" {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	t.Fatalf("published (-want +got):\n%s", diff)
 }

@@ -15,6 +15,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"thumbd/internal/test/rig"
 )
@@ -129,6 +132,19 @@ func Thumbnails(t *testing.T, r *rig.Rig, site string) []string {
 		t.Fatal(err)
 	}
 	return names
+}
+
+// AwaitPublished waits until a site has published exactly the files of these names.
+func AwaitPublished(t *testing.T, r *rig.Rig, site string, want []string) {
+	t.Helper()
+	var diff string
+	for deadline := time.Now().Add(Patience); time.Now().Before(deadline); {
+		if diff = cmp.Diff(want, Thumbnails(t, r, site)); diff == "" {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("published (-want +got):\n%s", diff)
 }
 
 // Many makes originals and returns them with what thumbd warm makes of them.

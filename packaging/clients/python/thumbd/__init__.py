@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """URLs, srcsets and picture elements of thumbd's thumbnails.
 
-It needs the standard library alone, and does no I/O.
+It needs the standard library alone, and does no I/O: thumbd.admin does.
 """
 
 import base64

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+"""Thumbnails that follow the files of a model:
+
+    from thumbd.django.signals import follow
+
+    class Photo(models.Model):
+        image = models.ImageField(upload_to="photos")
+
+    follow(Photo, "image", presets=["card"])
+
+When a file was uploaded, replaced or deleted, and the transaction is committed, the
+thumbnails of the file before are removed, and the presets of the new one are made, in
+the background. The originals of the site are in MEDIA_ROOT. settings.py:
+
+    THUMBD_SITE = "gallery"                     # its name in thumbd.toml
+    THUMBD_ADMIN = "/run/thumbd/admin.sock"     # the default
+
+QuerySet.update and bulk_create send no signals. A thumbd that does not answer stops no
+upload: it has a line in the log of "thumbd", and the thumbnails stay until a purge.
+"""
+
+import http.client
+import logging
+import threading
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import signals
+
+from thumbd import ThumbdError
+from thumbd.admin import Admin
+
+_log = logging.getLogger("thumbd")
+
+
+def follow(model, field, presets=None):
+    """Have the thumbnails of a file field's originals follow it.
+
+    presets are made when a file comes: names as thumbd warm takes them, () for all
+    presets of the site, None for no preset.
+    """
+    before = f"_thumbd_{field}"
+
+    def pre_save(sender, instance, raw, using, update_fields, **_):
+        if raw or update_fields is not None and field not in update_fields:
+            return
+        rows = sender._base_manager.using(using).filter(pk=instance.pk).values_list(field, flat=True)
+        file = getattr(instance, field)
+        # Django stores an upload after this, and then knows its name.
+        setattr(instance, before, (rows.first() or "", bool(file) and not file._committed))
+
+    def post_save(instance, using, **_):
+        old, fresh = instance.__dict__.pop(before, (None, False))
+        new = getattr(instance, field).name or ""
+        if old is not None and (fresh or old != new):
+            _after_commit(using, {old, new}, new, presets)
+
+    def post_delete(instance, using, **_):
+        _after_commit(using, {getattr(instance, field).name}, "", None)
+
+    for signal, receiver in ((signals.pre_save, pre_save), (signals.post_save, post_save), (signals.post_delete, post_delete)):
+        signal.connect(receiver, sender=model, weak=False, dispatch_uid=f"thumbd {model._meta.label} {field}")
+
+
+def _after_commit(using, gone, new, presets):
+    gone = sorted(name for name in gone if name)
+    path = getattr(settings, "THUMBD_ADMIN", "/run/thumbd/admin.sock")
+    site = settings.THUMBD_SITE
+
+    def ask():
+        if gone:
+            # The answer to the upload waits for it: a page that it leads to is right.
+            _ask(Admin(path, timeout=5).purge, site, gone)
+        if new and presets is not None:
+            threading.Thread(target=_ask, args=(Admin(path, timeout=600).warm, site, new, presets), name="thumbd warm").start()
+
+    transaction.on_commit(ask, using=using)
+
+
+def _ask(method, *args):
+    try:
+        method(*args)
+    except (OSError, http.client.HTTPException, ThumbdError) as e:
+        _log.warning("thumbd %s %s: %s", method.__name__, args, e)
