@@ -282,21 +282,28 @@ func (v *visit) space(context.Context) string {
 		if err := unix.Statfs(dir, &st); err != nil {
 			return v.skip("%s: %v", dir, err)
 		}
-		free, share := int64(st.Bavail)*st.Bsize, percent(st.Bavail, st.Blocks)
-		said = append(said, fmt.Sprintf("%s: %d MiB free", s.Thumb.Name, free>>20))
-		cure := []string{shell.Line("df", "-h", dir), shell.Line("df", "-i", dir), "make room there, or move document_root"}
-		switch {
-		case free < v.config.ThumbnailBytes:
-			v.find("disk-full", dir, fmt.Sprintf("%d KiB are free, less than the largest thumbnail: thumbnails are made anew for each request", free>>10), cure...)
-		case st.Files > 0 && st.Ffree == 0:
-			v.find("disk-full", dir, "no inode is free: thumbnails are made anew for each request", cure...)
-		case share < lowShare:
-			v.find("disk-low", dir, fmt.Sprintf("%d %% of its space is free, %d MiB", share, free>>20), cure...)
-		case st.Files > 0 && percent(st.Ffree, st.Files) < lowShare:
-			v.find("disk-low", dir, fmt.Sprintf("%d %% of its inodes are free, %d", percent(st.Ffree, st.Files), st.Ffree), cure...)
-		}
+		said = append(said, fmt.Sprintf("%s: %d MiB free", s.Thumb.Name, bytesFree(st)>>20))
+		v.room(dir, st)
 	}
 	return strings.Join(said, ", ")
+}
+
+func bytesFree(st unix.Statfs_t) int64 { return int64(st.Bavail) * st.Bsize }
+
+// room looks at the state of the file system of dir.
+func (v *visit) room(dir string, st unix.Statfs_t) {
+	free, share := bytesFree(st), percent(st.Bavail, st.Blocks)
+	cure := []string{shell.Line("df", "-h", dir), shell.Line("df", "-i", dir), "make room there, or move document_root"}
+	switch {
+	case free < v.config.ThumbnailBytes:
+		v.find("disk-full", dir, fmt.Sprintf("%d KiB are free, less than the largest thumbnail: thumbnails are made anew for each request", free>>10), cure...)
+	case st.Files > 0 && st.Ffree == 0:
+		v.find("disk-full", dir, "no inode is free: thumbnails are made anew for each request", cure...)
+	case share < lowShare:
+		v.find("disk-low", dir, fmt.Sprintf("%d %% of its space is free, %d MiB", share, free>>20), cure...)
+	case st.Files > 0 && percent(st.Ffree, st.Files) < lowShare:
+		v.find("disk-low", dir, fmt.Sprintf("%d %% of its inodes are free, %d", percent(st.Ffree, st.Files), st.Ffree), cure...)
+	}
 }
 
 // lowShare, in percent, is when a disk that fills up is to be looked at.

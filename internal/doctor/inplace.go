@@ -56,7 +56,10 @@ func (v *visit) compareInPlace(s *config.Site, server *nginxconf.Server, have, w
 		case "root", "alias":
 			file, ok := server.File(nginxconf.At(have), locationURI(s, want))
 			wanted, _ := server.File(nginxconf.At(want), locationURI(s, want))
-			if !ok || resolved(v.conf.Abs(file)) != resolved(wanted) {
+			switch {
+			case !ok:
+				v.find("root-wrong", where, "there is no root: nginx does not look for files in "+wanted, write(d)...)
+			case resolved(v.conf.Abs(file)) != resolved(wanted):
 				v.find("root-wrong", where, fmt.Sprintf("nginx looks for files in %s, not in %s", file, wanted), write(d)...)
 			}
 		case "try_files":

@@ -31,6 +31,11 @@ func (v *visit) nginx(ctx context.Context) string {
 	}
 	var err error
 	v.conf, err = nginxconf.Load(ctx, v.Nginx)
+	return v.effective(err)
+}
+
+// effective looks at nginx's configuration as a whole; err is the one of its loading.
+func (v *visit) effective(err error) string {
 	switch {
 	case errors.Is(err, nginxconf.ErrRefused):
 		v.find("nginx-configuration", "", err.Error(), "mend that line", reloadNginx)

@@ -115,7 +115,13 @@ func (v *visit) daemon(ctx context.Context) string {
 	}
 	asking, cancel = context.WithTimeout(ctx, askTime)
 	defer cancel()
-	dead, ok := errors.AsType[*admin.NoAnswer](admin.Dial(v.at).Health(asking))
+	return v.heard(err, admin.Dial(v.at).Health(asking))
+}
+
+// heard looks at the daemon's report of itself, and at the errors of the requests for
+// the report and for its health.
+func (v *visit) heard(err, health error) string {
+	dead, ok := errors.AsType[*admin.NoAnswer](health)
 	if ok && !errors.Is(dead, fs.ErrPermission) {
 		return v.silent(v.at, dead.Cause)
 	}

@@ -48,20 +48,26 @@ func Load(ctx context.Context, command []string) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s -V: %w", command[0], err)
 	}
-	c := describe(string(built), command[1:])
 	dump := exec.CommandContext(ctx, command[0], append(slices.Clone(command[1:]), "-T")...)
 	var said bytes.Buffer
 	dump.Stderr = &said
 	out, err := dump.Output()
 	if err != nil {
 		refused := fmt.Errorf("%w: %s", ErrRefused, complaint(said.String(), err))
+		c := describe(string(built), command[1:])
 		if c.parse(onDisk) != nil {
 			return nil, refused
 		}
 		return c, refused
 	}
-	files := split(out)
-	return c, c.parse(files)
+	return Read(string(built), out, command[1:])
+}
+
+// Read returns the configuration of an nginx that prints built with -V and dump with
+// -T, and is started with these flags, for example -c /etc/nginx/nginx.conf.
+func Read(built string, dump []byte, flags []string) (*Config, error) {
+	c := describe(built, flags)
+	return c, c.parse(split(dump))
 }
 
 // Parse returns the directives of one file, which includes no other, as the

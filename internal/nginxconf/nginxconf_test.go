@@ -48,8 +48,8 @@ configure arguments: --prefix=/etc/nginx --conf-path=/etc/nginx/nginx.conf --pid
 // load returns the configuration of an nginx that prints built and a dump.
 func load(t *testing.T, dump string, flags ...string) *Config {
 	t.Helper()
-	c := describe(built, flags)
-	if err := c.parse(split([]byte(dump))); err != nil {
+	c, err := Read(built, []byte(dump), flags)
+	if err != nil {
 		t.Fatal(err)
 	}
 	return c
