@@ -7,78 +7,33 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"thumbd/internal/doctor"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
 
-// hanging is a mount that nobody serves (autofs): what looks up a name in it waits
-// in the kernel, as it does on a hard NFS mount whose server is away.
-type hanging struct {
-	dir         string
-	root        *os.File
-	read, write *os.File
-}
-
-// hangShare mounts it on dir until release. The test must not look into dir meanwhile.
-func hangShare(t *testing.T, dir string) *hanging {
+// hangShare hangs dir until it is released, at the latest by the end of the test.
+func hangShare(t *testing.T, dir string) (release func()) {
 	t.Helper()
 	kit.NeedMounts(t)
-	// autofs does not keep its own process group waiting: it is that of a process
-	// which looks up nothing.
-	own := exec.CommandContext(t.Context(), "sleep", "infinity")
-	own.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := own.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = own.Process.Kill()
-		_ = own.Wait()
-	})
-	read, write, err := os.Pipe()
+	h, err := rig.HangShare(dir)
 	if err != nil {
-		t.Fatal(err)
+		kit.Skip(t, err.Error())
 	}
-	options := fmt.Sprintf("fd=%d,pgrp=%d,minproto=5,maxproto=5,indirect", write.Fd(), own.Process.Pid)
-	if err := unix.Mount("auto", dir, "autofs", 0, options); err != nil {
-		kit.Skip(t, "mount autofs: "+err.Error())
+	release = func() {
+		if err := h.Release(); err != nil {
+			t.Error(err)
+		}
 	}
-	h := &hanging{dir: dir, read: read, write: write}
-	t.Cleanup(func() { h.release(t) })
-	if h.root, err = os.Open(dir); err != nil {
-		t.Fatal(err)
-	}
-	return h
-}
-
-// release unmounts it: what waits is answered, and what was in dir is there again.
-func (h *hanging) release(t *testing.T) {
-	t.Helper()
-	if h.root == nil {
-		return
-	}
-	const catatonic = 0x9362 // AUTOFS_IOC_CATATONIC
-	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, h.root.Fd(), catatonic, 0); errno != 0 {
-		t.Errorf("autofs: %v", errno)
-	}
-	h.root.Close()
-	h.root = nil
-	h.read.Close()
-	h.write.Close()
-	if err := unix.Unmount(h.dir, unix.MNT_DETACH); err != nil {
-		t.Errorf("unmount %s: %v", h.dir, err)
-	}
+	t.Cleanup(release)
+	return release
 }
 
 // threads returns how many threads thumbd has.
@@ -131,7 +86,7 @@ func TestShareThatHangs(t *testing.T) {
 	r, top := startOnShare(t)
 	kit.Expect(t, kit.Get(t, r, "/nas/small/a.jpg"), 200, "")
 	before := threads(t, r)
-	h := hangShare(t, top)
+	release := hangShare(t, top)
 
 	answers := askMany(t, r, 120)
 	if answers["504 original-slow"] == 0 || answers["504 original-slow"]+answers["503 original-busy"] != 120 {
@@ -154,7 +109,7 @@ func TestShareThatHangs(t *testing.T) {
 	kit.Reload(t, r, kit.Configuration(t, r))
 	kit.Expect(t, kit.Get(t, r, kit.Target("a.jpg", "21x21_crop", "jpg")), 200, "")
 
-	h.release(t)
+	release()
 	kit.WaitLog(t, r, 1, "answers again", "site=nas")
 	kit.Expect(t, kit.Get(t, r, "/nas/small/b.jpg"), 200, "")
 }

@@ -50,6 +50,10 @@ func TestMediaOfAnotherUser(t *testing.T) {
 	refused(t, signed(small, "60x40_crop", "jpg"), http.StatusInternalServerError, "original-unreadable")
 	example(t, "media-of-another-user.conf")
 	picture(t, signed(small, "60x40_crop", "jpg"), "jpeg", 60, 40)
+	if out, err := checkOutput(t); err != nil {
+		t.Errorf("thumbd check: %v: %s", err, out)
+	}
+	wellAgain(t)
 	checkExposure(t)
 }
 
