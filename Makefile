@@ -42,9 +42,9 @@ SOURCES := $(shell find cmd internal -name '*.go' -o -name '*.[ch]' -o -name '*.
 # Tests of the engine that an instrumented one can't pass.
 UNMEASURED := Memory
 # All but the packages with cgo and those that start whole programs.
-PURE     = $(shell CGO_ENABLED=0 $(GO) list ./... 2>/dev/null | grep -Ev '/(engine|thumbd-render|test/(rig|demo|e2e|faults|frontends|clinic|clients|kit|bench|boot|packages|container|wordpress))(/|$$)')
+PURE     = $(shell CGO_ENABLED=0 $(GO) list ./... 2>/dev/null | grep -Ev '/(engine|thumbd-render|test/(rig|demo|e2e|faults|frontends|clinic|clients|farm|kit|bench|boot|packages|container|wordpress))(/|$$)')
 # The tests of the built programs behind nginx. Each waits more than it computes.
-E2E      := $(addprefix ./internal/test/,faults e2e frontends clinic clients)
+E2E      := $(addprefix ./internal/test/,faults e2e frontends clinic clients farm)
 E2ETEST   = THUMBD_BUILD=$(CURDIR)/build $(GO) test -count=1 $(E2E)
 # Pictures and arithmetic: who runs them makes no difference, and the engine's take
 # minutes of one processor.
@@ -54,7 +54,7 @@ ENGINE   := ./internal/engine $(addprefix ./internal/engine/,jpeg plane png)
 # workers in their sandbox, or kill them.
 AS_USER  := Answers|Permissions|Rights|Purge$$|InPlace$$|Layouts|Warm|Followed|Remote|ItsTree|IdleExit$$
 AS_USER  := $(AS_USER)|WorkerFailures|InTheMiddle|OddOriginals|ComesAndGoes|ComeAndGo|Configuration|Doctor|Nginxconf
-AS_USER  := $(AS_USER)|Protected$$|Downloads|CheckTouches|Login|Demo|Address|Report|Lacks
+AS_USER  := $(AS_USER)|Front|Protected$$|Downloads|CheckTouches|Login|Demo|Address|Report|Lacks
 FUZZERS  = $(shell grep -rl '^func Fuzz' --include='*_test.go' internal | xargs -n1 dirname | sort -u)
 
 .PHONY: .FORCE all demo test test-engine test-programs test-user asan check bench campaign install deb rpm repo image check-image clients check-clients check-cms check-packages e2e-systemd clean

@@ -19,7 +19,7 @@ func TestLocationsHaveTheLinesOfProxy(t *testing.T) {
 	if len(want) < 20 {
 		t.Fatalf("only %d lines", len(want))
 	}
-	for file, location := range map[string]string{"snippets/thumbd.conf": "@thumbd", "snippets/thumbd-inplace.conf": "@thumbd_inplace"} {
+	for file, location := range map[string]string{"snippets/thumbd.conf": "@thumbd", "snippets/thumbd-inplace.conf": "@thumbd_inplace", "snippets/thumbd-node.conf": "@thumbd"} {
 		i := slices.IndexFunc(parse(t, file).Children, func(b *nginxconf.Block) bool {
 			return b.Name == "location" && b.Arg(0) == location
 		})
@@ -34,6 +34,29 @@ func TestLocationsHaveTheLinesOfProxy(t *testing.T) {
 		if diff := cmp.Diff(want, texts(&block)); diff != "" {
 			t.Errorf("%s (-thumbd-proxy.conf +%s):\n%s", location, file, diff)
 		}
+	}
+}
+
+// thumbd-node.conf has the lines of thumbd.conf, and besides them only lines about a
+// dead thumbd.
+func TestNodeHasTheLinesOfThumbd(t *testing.T) {
+	node := parse(t, "snippets/thumbd-node.conf")
+	var dead int
+	var own func(b *nginxconf.Block) bool
+	own = func(b *nginxconf.Block) bool {
+		b.Children = slices.DeleteFunc(b.Children, own)
+		is := b.Name == "error_page" || b.Name == "location" && slices.Contains([]string{"@thumbd_dead", "@thumbd_guard_dead", "@thumbd_unguarded"}, b.Arg(0))
+		if is {
+			dead++
+		}
+		return is
+	}
+	own(node)
+	if dead != 6 {
+		t.Errorf("%d lines are about a dead thumbd, want 6", dead)
+	}
+	if diff := cmp.Diff(texts(parse(t, "snippets/thumbd.conf")), texts(node)); diff != "" {
+		t.Errorf("(-thumbd.conf +thumbd-node.conf):\n%s", diff)
 	}
 }
 

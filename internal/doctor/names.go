@@ -24,6 +24,8 @@ var names = map[string]Status{
 	"nginx-not-reloaded":  Warning,
 	"upstream-missing":    Wrong,
 	"snippet-edited":      Warning,
+	"front-429":           Warning,
+	"front-502":           Wrong,
 	"worker-connections":  Warning,
 	"socket-missing":      Wrong,
 	"socket-dead":         Wrong,

@@ -57,6 +57,7 @@ func (v *visit) effective(err error) string {
 			"in the http block of "+v.conf.File+" write: include "+quoted(filepath.Join(filepath.Dir(v.conf.File), "conf.d")+"/*.conf")+";", reloadNginx)
 	}
 	v.compareShipped()
+	v.fronts()
 	return fmt.Sprintf("nginx %s, %s, workers are of user %s", v.conf.Version, v.conf.File, name)
 }
 

@@ -49,7 +49,10 @@ func (v *visit) compareShipped() {
 		v.compareBlocks(http, "conf.d/thumbd.conf")
 	}
 	for _, server := range v.conf.Servers() {
-		if server.Named("@thumbd") != nil {
+		switch {
+		case server.Named("@thumbd_dead") != nil:
+			v.compareBlocks(server.Block, "snippets/thumbd-node.conf")
+		case server.Named("@thumbd") != nil:
 			v.compareBlocks(server.Block, "snippets/thumbd.conf")
 		}
 		if server.Named("@thumbd_inplace") != nil {

@@ -35,12 +35,15 @@ const both = `
 -rw-r--r-- - /usr/share/thumbd/nginx/conf.d/thumbd.conf
 -rw-r--r-- - /usr/share/thumbd/nginx/snippets/thumbd-auth.conf
 -rw-r--r-- - /usr/share/thumbd/nginx/snippets/thumbd-files.conf
+-rw-r--r-- - /usr/share/thumbd/nginx/snippets/thumbd-front.conf
 -rw-r--r-- - /usr/share/thumbd/nginx/snippets/thumbd-inplace.conf
+-rw-r--r-- - /usr/share/thumbd/nginx/snippets/thumbd-node.conf
 -rw-r--r-- - /usr/share/thumbd/nginx/snippets/thumbd-original.conf
 -rw-r--r-- - /usr/share/thumbd/nginx/snippets/thumbd-proxy.conf
 -rw-r--r-- - /usr/share/thumbd/nginx/snippets/thumbd.conf
 -rw-r--r-- - /usr/share/man/man5/thumbd.toml.5.gz
 -rw-r--r-- - /usr/share/man/man7/thumbd-admin.7.gz
+-rw-r--r-- - /usr/share/man/man7/thumbd-nodes.7.gz
 -rw-r--r-- - /usr/share/man/man7/thumbd-url.7.gz
 -rw-r--r-- - /usr/share/man/man8/thumbd-doctor.8.gz
 -rw-r--r-- - /usr/share/man/man8/thumbd-render.8.gz
@@ -55,7 +58,9 @@ const debOnly = `
 -rw-r--r-- - /usr/share/thumbd/etc/nginx/conf.d/thumbd.conf
 -rw-r--r-- - /usr/share/thumbd/etc/nginx/snippets/thumbd-auth.conf
 -rw-r--r-- - /usr/share/thumbd/etc/nginx/snippets/thumbd-files.conf
+-rw-r--r-- - /usr/share/thumbd/etc/nginx/snippets/thumbd-front.conf
 -rw-r--r-- - /usr/share/thumbd/etc/nginx/snippets/thumbd-inplace.conf
+-rw-r--r-- - /usr/share/thumbd/etc/nginx/snippets/thumbd-node.conf
 -rw-r--r-- - /usr/share/thumbd/etc/nginx/snippets/thumbd-original.conf
 -rw-r--r-- - /usr/share/thumbd/etc/nginx/snippets/thumbd-proxy.conf
 -rw-r--r-- - /usr/share/thumbd/etc/nginx/snippets/thumbd.conf
@@ -67,7 +72,9 @@ const rpmOnly = `
 -rw-r--r-- c /etc/nginx/conf.d/thumbd.conf
 -rw-r--r-- c /etc/nginx/snippets/thumbd-auth.conf
 -rw-r--r-- c /etc/nginx/snippets/thumbd-files.conf
+-rw-r--r-- c /etc/nginx/snippets/thumbd-front.conf
 -rw-r--r-- c /etc/nginx/snippets/thumbd-inplace.conf
+-rw-r--r-- c /etc/nginx/snippets/thumbd-node.conf
 -rw-r--r-- c /etc/nginx/snippets/thumbd-original.conf
 -rw-r--r-- c /etc/nginx/snippets/thumbd-proxy.conf
 -rw-r--r-- c /etc/nginx/snippets/thumbd.conf

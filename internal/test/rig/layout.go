@@ -173,7 +173,7 @@ http {
             {{.Location}}
         }
 {{end}}{{end}}
-        {{if not $.Plain}}include snippets/thumbd.conf;{{end}}
+        {{if not $.Plain}}include snippets/{{if $.Node}}thumbd-node.conf{{else}}thumbd.conf{{end}};{{end}}
     }
 {{end}}
 }
@@ -198,9 +198,9 @@ func (r *Rig) nginxConf() ([]byte, error) {
 	err = nginxTemplate.Execute(&b, struct {
 		User, Dir, Addr, Front, HTTP, Server string
 		WorkerConnections, Files             int
-		Plain                                bool
+		Plain, Node                          bool
 		Servers                              []server
-	}{name, r.Dir, r.Addr, r.frontPath(), r.options.HTTP, r.options.Server, connections, 2 * connections, r.options.Plain, r.servers()})
+	}{name, r.Dir, r.Addr, r.frontPath(), r.options.HTTP, r.options.Server, connections, 2 * connections, r.options.Plain, r.options.Node, r.servers()})
 	return b.Bytes(), err
 }
 

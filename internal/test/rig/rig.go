@@ -54,6 +54,8 @@ type Options struct {
 	// Plain leaves out thumbd and all of its files: nginx serves the files of the
 	// sites' document roots.
 	Plain bool
+	// Node makes nginx one of several behind a front: it has snippets/thumbd-node.conf.
+	Node bool
 	// Metrics hands over a socket for Prometheus too, with which thumbd never ends
 	// of itself.
 	Metrics bool
@@ -170,6 +172,11 @@ func (r *Rig) StopNginx() error {
 		return nil
 	}
 	return err
+}
+
+// SignalNginx sends nginx's master and its workers a signal.
+func (r *Rig) SignalNginx(sig syscall.Signal) error {
+	return syscall.Kill(-r.nginx.cmd.Process.Pid, sig)
 }
 
 // frontPath is a unix socket of nginx for Do, which would run out of ports in
