@@ -119,11 +119,7 @@ func (k *Keeper) Purge(ctx context.Context, site string, scope purge.Scope, agai
 		return "", err
 	}
 	defer sites.users.Done()
-	s := sites.named(site)
-	if s == nil {
-		return "", fmt.Errorf("%w: %q", ErrNoSuchSite, site)
-	}
-	p, err := scope.Of(s.Thumb)
+	s, p, err := sites.scoped(site, scope)
 	if err != nil {
 		return "", err
 	}
@@ -137,6 +133,27 @@ func (k *Keeper) Purge(ctx context.Context, site string, scope purge.Scope, agai
 	k.options.Log.Info("purged", "site", site, "all", scope.All, "originals", len(scope.Originals), "under", scope.Under,
 		"preset", scope.Preset, "render", again, "removed", n.String(), "ms", time.Since(start).Milliseconds())
 	return n.String(), nil
+}
+
+// CheckPurge returns the error of a purge that Purge would not begin, or nil.
+func (k *Keeper) CheckPurge(site string, scope purge.Scope) error {
+	sites, err := k.sites.acquire()
+	if err != nil {
+		return err
+	}
+	defer sites.users.Done()
+	_, _, err = sites.scoped(site, scope)
+	return err
+}
+
+// scoped returns the site of that name and the purge of it.
+func (sites *Sites) scoped(name string, scope purge.Scope) (*Site, *purge.Purge, error) {
+	s := sites.named(name)
+	if s == nil {
+		return nil, nil, fmt.Errorf("%w: %q", ErrNoSuchSite, name)
+	}
+	p, err := scope.Of(s.Thumb)
+	return s, p, err
 }
 
 // mostCounted is the most files of a purge that are counted: counting reads folders.
