@@ -27,7 +27,12 @@ func purgeCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p.Site, p.Originals = args[0], args[1:]
 			said, err := admin.Dial(socket).Purge(cmd.Context(), p)
-			if r, ok := errors.AsType[*admin.Refused](err); ok && r.Code < http.StatusInternalServerError {
+			r, ok := errors.AsType[*admin.Refused](err)
+			switch {
+			case ok && r.Code == http.StatusAccepted:
+				// Its first line is that of a purge that all nodes have applied.
+				return errors.Join(errors.New("not all nodes are known to have purged"), err)
+			case ok && r.Code < http.StatusInternalServerError:
 				return asUsage(err)
 			}
 			if err != nil {
@@ -41,6 +46,7 @@ func purgeCommand() *cobra.Command {
 	cmd.Flags().StringVar(&p.Under, "under", "", "of all originals below `DIR`, a folder of originals")
 	cmd.Flags().StringVar(&p.Preset, "preset", "", "of the preset `NAME`")
 	cmd.Flags().BoolVar(&p.All, "all", false, "of the whole site")
+	cmd.Flags().BoolVar(&p.Here, "here", false, "on this node alone, not on the others of [nodes]")
 	cmd.Flags().BoolVar(&p.Render, "render", false, "make anew, in the background, those that there were")
 	return cmd
 }

@@ -3,9 +3,12 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 	"time"
 
@@ -15,14 +18,23 @@ import (
 )
 
 func statusCommand() *cobra.Command {
-	var socket string
-	var asJSON bool
+	var socket, forget string
+	var asJSON, nodes bool
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Tell what the running thumbd does and has done",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			answer, err := admin.Dial(socket).Status(cmd.Context())
+			client := admin.Dial(socket)
+			switch {
+			case forget != "" && !nodes:
+				return asUsage(errors.New("--forget is for --nodes"))
+			case forget != "":
+				return forgetNode(cmd.Context(), client, forget)
+			case nodes:
+				return printNodes(cmd.Context(), cmd.OutOrStdout(), client, asJSON)
+			}
+			answer, err := client.Status(cmd.Context())
 			if err != nil {
 				return fmt.Errorf("status: %w", err)
 			}
@@ -39,7 +51,52 @@ func statusCommand() *cobra.Command {
 	}
 	adminFlag(cmd, &socket)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&nodes, "nodes", false, "of the machines that share a journal, see [nodes]")
+	cmd.Flags().StringVar(&forget, "forget", "", "with --nodes: purges don't wait for node `NAME` any more")
 	return cmd
+}
+
+// forgetNode forgets a node that has gone for good.
+func forgetNode(ctx context.Context, client *admin.Client, name string) error {
+	err := client.Forget(ctx, name)
+	if r, ok := errors.AsType[*admin.Refused](err); ok && r.Code < http.StatusInternalServerError {
+		return asUsage(err)
+	}
+	if err != nil {
+		return fmt.Errorf("status: %w", err)
+	}
+	return nil
+}
+
+// printNodes prints a line for each node.
+func printNodes(ctx context.Context, w io.Writer, client *admin.Client, asJSON bool) error {
+	all, err := client.Nodes(ctx)
+	if r, ok := errors.AsType[*admin.Refused](err); ok && r.Code == http.StatusNotFound {
+		return errors.New("status: thumbd.toml has no [nodes]: this machine is the only one")
+	}
+	if err != nil {
+		return fmt.Errorf("status: %w", err)
+	}
+	if asJSON {
+		return json.NewEncoder(w).Encode(all)
+	}
+	var b strings.Builder
+	for _, n := range all {
+		text := n.State
+		if n.Here {
+			text += " (this node)"
+		}
+		if n.Trouble != "" {
+			text += ": " + n.Trouble
+		}
+		read := "never"
+		if !n.Read.IsZero() {
+			read = n.Read.UTC().Format(time.RFC3339)
+		}
+		fmt.Fprintf(&b, "%-20s read %-20s waits %-4d thumbd %s, libvips %s: %s\n", n.Name, read, n.Waits, n.Version, n.Libvips, text)
+	}
+	_, err = io.WriteString(w, b.String())
+	return err
 }
 
 // printStatus prints each metric below its description.

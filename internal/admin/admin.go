@@ -11,7 +11,10 @@
 //	site=gallery&original=2024%2Fa.jpg
 package admin
 
-import "errors"
+import (
+	"errors"
+	"time"
+)
 
 // Socket is the path at which thumbd-admin.socket listens.
 const Socket = "/run/thumbd/admin.sock"
@@ -27,6 +30,9 @@ const (
 	ReadyRoute     = "/readyz"    // answers 200 or 503
 	StatusRoute    = "/status"    // answers with a list of Family
 	MetricsRoute   = "/metrics"   // answers in the text format of Prometheus
+	// NodesRoute answers a GET with a list of Node, and a POST with forget=NAME by
+	// removing that node from the list. Without [nodes] there is none.
+	NodesRoute = "/nodes"
 )
 
 // UnreadTrailer is the trailer of OriginalsRoute with the number of folders that
@@ -88,6 +94,20 @@ type Trouble struct {
 	Kind string `json:"kind"` // originals, watch, share, origin, credentials, list, spool, tree, watermark, placeholder or files
 	Name string `json:"name"` // of the site or section; of the spool ""
 	Text string `json:"text"`
+}
+
+// Node is a member of a farm, as it was last heard of.
+type Node struct {
+	Name string `json:"name"`
+	Here bool   `json:"here,omitempty"` // it is the daemon that answers
+	// State is current, behind (it does not read the journal) or silent.
+	State   string    `json:"state"`
+	At      time.Time `json:"at,omitzero"`   // of its last report
+	Read    time.Time `json:"read,omitzero"` // when it has read the journal to its end
+	Waits   int       `json:"waits"`         // entries that it could not apply yet
+	Version string    `json:"version,omitempty"`
+	Libvips string    `json:"libvips,omitempty"`
+	Trouble string    `json:"trouble,omitempty"` // for example that its report can't be trusted
 }
 
 // Family is a metric with its samples.

@@ -143,6 +143,17 @@ func (c *Client) Report(ctx context.Context) (*Report, error) {
 	return r, nil
 }
 
+// Nodes returns the members of the farm.
+func (c *Client) Nodes(ctx context.Context) (all []Node, err error) {
+	return all, c.decode(ctx, http.MethodGet, NodesRoute, "", &all)
+}
+
+// Forget removes a node from the list of Nodes.
+func (c *Client) Forget(ctx context.Context, name string) error {
+	_, err := c.whole(ctx, http.MethodPost, NodesRoute, url.Values{"forget": {name}}.Encode(), maxText)
+	return err
+}
+
 // Status returns a list of Family in JSON.
 func (c *Client) Status(ctx context.Context) ([]byte, error) {
 	return c.whole(ctx, http.MethodGet, StatusRoute, "", maxJSON)

@@ -91,6 +91,10 @@ type Purge struct {
 	Preset    string
 	All       bool
 	Render    bool // make anew those that there were
+	// Here keeps the purge from the other nodes of a farm.
+	Here bool
+	// Wait is how long to wait for the other nodes. nil: as thumbd.toml says.
+	Wait *time.Duration
 }
 
 // Form returns the form of PurgeRoute: "site=gallery&original=a.jpg&original=b.jpg".
@@ -102,10 +106,13 @@ func (p Purge) Form() string {
 			form.Set(name, value)
 		}
 	}
-	for name, on := range map[string]bool{"all": p.All, "render": p.Render} {
+	for name, on := range map[string]bool{"all": p.All, "render": p.Render, "here": p.Here} {
 		if on {
 			form.Set(name, "1")
 		}
+	}
+	if p.Wait != nil {
+		form.Set("wait", p.Wait.String())
 	}
 	return url.Values{"site": {p.Site}}.Encode() + "&" + form.Encode() + "&" + url.Values{"original": p.Originals}.Encode()
 }
@@ -183,6 +190,10 @@ func (f *purgeForm) field(text string) error {
 		f.next.All, err = strconv.ParseBool(value)
 	case "render":
 		f.next.Render, err = strconv.ParseBool(value)
+	case "here":
+		f.next.Here, err = strconv.ParseBool(value)
+	case "wait":
+		err = f.wait(value)
 	default:
 		err = errUnknown
 	}
@@ -190,6 +201,19 @@ func (f *purgeForm) field(text string) error {
 		return fieldError(name, err)
 	}
 	return nil
+}
+
+// mostWait is the longest that a purge waits for other nodes.
+const mostWait = 5 * time.Minute
+
+// wait takes a time, for example "5s" or "0".
+func (f *purgeForm) wait(value string) error {
+	d, err := time.ParseDuration(value)
+	if err == nil && (d < 0 || d > mostWait) {
+		err = fmt.Errorf("want a time from 0 to %v", mostWait)
+	}
+	f.next.Wait = &d
+	return err
 }
 
 // original takes one of the originals, and purges those read so far if they are

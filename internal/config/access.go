@@ -168,7 +168,7 @@ func (r *reader) checkLength(key, name string, content []byte) {
 // those of authtoken that are for two sections: such a URL does not say for
 // which it is.
 func (r *reader) compareUses(drafts []*draft) {
-	var uses []keyUse
+	uses := slices.Clone(r.uses)
 	for _, d := range drafts {
 		uses = append(uses, d.uses...)
 	}

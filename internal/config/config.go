@@ -58,6 +58,8 @@ type Config struct {
 	QueueTime       time.Duration // longest wait for a worker
 	SpoolBytes      int64
 
+	// Nodes is nil where this machine is the only one.
+	Nodes *Nodes
 	Sites []Site  // sorted by name
 	Files []Files // sorted by name; at least one where there is no site
 
@@ -131,6 +133,8 @@ func (m Mistake) Error() string {
 type Environment struct {
 	// CPUs is what workers = 0 stands for.
 	CPUs int
+	// Host is the name of this machine.
+	Host string
 	// Key returns the key of a name in the configuration: the content of a
 	// file without one trailing newline.
 	Key func(name string) ([]byte, error)
@@ -170,8 +174,11 @@ func Load(path, credentials string) (*Config, []Mistake, error) {
 // LoadFiles is Load of files that are as ReadFiles returns them.
 func LoadFiles(files []File, credentials string) (*Config, []Mistake, error) {
 	store := keyStore{credentials: credentials, keys: filepath.Join(filepath.Dir(files[0].Name), "keys")}
+	// Without a name, [nodes] must have one.
+	host, _ := os.Hostname()
 	return Parse(files, Environment{
 		CPUs:    runtime.GOMAXPROCS(0),
+		Host:    host,
 		Key:     store.read,
 		Resolve: resolve,
 	})
@@ -288,7 +295,7 @@ func (r *reader) config(c *Config, files []File) {
 		return
 	}
 	top := tops[0]
-	r.read(top, fields{"daemon": nil, "limits": nil, "site": nil, "files": nil})
+	r.read(top, fields{"daemon": nil, "limits": nil, "nodes": nil, "site": nil, "files": nil})
 	for _, site := range tops[1:] {
 		r.readSiteFile(site)
 	}
@@ -316,7 +323,7 @@ func (r *reader) readSiteFile(top table) {
 		}
 		_, at := r.look(top.values[name])
 		text := "unknown key" + guess(name, known)
-		if name == "daemon" || name == "limits" {
+		if name == "daemon" || name == "limits" || name == "nodes" {
 			text = "is for all sites; write it into " + r.files[0]
 		}
 		r.mistakes = append(r.mistakes, Mistake{File: r.files[at.file], Line: at.line, Key: top.at(name), Text: text})

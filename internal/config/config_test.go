@@ -46,7 +46,7 @@ func messages(mistakes []Mistake) []string {
 }
 
 func diff(want, got *Config) string {
-	return cmp.Diff(want, got, cmpopts.IgnoreUnexported(Config{}),
+	return cmp.Diff(want, got, cmpopts.IgnoreUnexported(Config{}, Nodes{}),
 		cmp.Comparer(func(a, b access.TokenKey) bool { return reflect.DeepEqual(a, b) }),
 		cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }), cmpopts.EquateEmpty())
 }
@@ -136,6 +136,15 @@ thumbnail_bytes = "8KiB"
 render_time = "1m30s"
 queue = 1
 queue_time = "250ms"
+[nodes]
+journal = "/shared/thumbd/"
+keys = ["nodes.key"]
+name = "east-1"
+poll = "500ms"
+wait = "0"
+settle = "1m"
+lag = "30s"
+keep = "30d"
 [site.zoo]
 prefix = "/zoo thumbs/"
 hosts = ["Zoo.example", "*.zoo.example"]
@@ -245,6 +254,10 @@ func TestParseTakesEveryKey(t *testing.T) {
 		Queue:           1,
 		QueueTime:       250 * time.Millisecond,
 		SpoolBytes:      1 << 30,
+		Nodes: &Nodes{
+			Journal: "/shared/thumbd", Keys: [][]byte{[]byte("the key of nodes")}, Name: "east-1",
+			Poll: 500 * time.Millisecond, Settle: time.Minute, Lag: 30 * time.Second, Keep: 30 * day,
+		},
 		Sites: []Site{{
 			Originals:       "/srv/zoo",
 			OriginalFormats: []thumb.Format{thumb.SVG, thumb.JPEG},
@@ -307,7 +320,7 @@ func TestEverythingIsEveryKey(t *testing.T) {
 		daemonFields(&Config{}), limitsFields(&Config{}), siteFields(&draft{}), presetFields(&thumb.Preset{}),
 		watermarkFields(&thumb.Watermark{}, new(string)), accessFields(&draft{}, &access.Options{}), filesFields(&Files{}, new([]string)),
 		cacheFields(&Cache{}), inPlaceFields(&thumb.VariantRules{}, new(bool)),
-		fetchFields(&fetch.Options{}), storeFields(&store{}),
+		fetchFields(&fetch.Options{}), storeFields(&store{}), nodesFields(&Nodes{}),
 	} {
 		for _, key := range slices.Sorted(maps.Keys(known)) {
 			// Sites of the scheme preset have no keys.
@@ -553,6 +566,10 @@ func TestPackagedFile(t *testing.T) {
 		t.Fatalf("all of it: %v %v", err, warnings)
 	}
 	want := defaults()
+	want.Nodes = &Nodes{
+		Journal: "/srv/shared/thumbd", Keys: [][]byte{[]byte("the content of nodes.key")}, Name: "n1",
+		Poll: 2 * time.Second, Wait: 10 * time.Second, Settle: 5 * time.Second, Lag: time.Minute, Keep: 7 * day,
+	}
 	s := &want.Sites[0]
 	s.Originals = "/srv/gallery/media"
 	s.Placeholder = "/etc/thumbd/placeholder.png"
@@ -613,7 +630,7 @@ func TestPackagedFile(t *testing.T) {
 		daemonFields(got), limitsFields(got), siteFields(&draft{}), presetFields(&thumb.Preset{}),
 		watermarkFields(&thumb.Watermark{}, new(string)), accessFields(&draft{}, &access.Options{}), filesFields(&Files{}, new([]string)),
 		cacheFields(&Cache{}), inPlaceFields(&thumb.VariantRules{}, new(bool)),
-		fetchFields(&fetch.Options{}), storeFields(&store{}),
+		fetchFields(&fetch.Options{}), storeFields(&store{}), nodesFields(&Nodes{}),
 	} {
 		for _, key := range slices.Sorted(maps.Keys(known)) {
 			if key != "preset" && key != "access" && key != "cache" && key != "fetch" && key != "s3" && key != "inplace" && (key != "watermark" || known["size"] != nil) && !strings.Contains(string(b), "\n#"+key+" = ") {
@@ -632,7 +649,7 @@ func TestManualHasEveryKey(t *testing.T) {
 		daemonFields(&Config{}), limitsFields(&Config{}), siteFields(&draft{}), presetFields(&thumb.Preset{}),
 		accessFields(&draft{}, &access.Options{}), filesFields(&Files{}, new([]string)),
 		cacheFields(&Cache{}), inPlaceFields(&thumb.VariantRules{}, new(bool)),
-		fetchFields(&fetch.Options{}), storeFields(&store{}),
+		fetchFields(&fetch.Options{}), storeFields(&store{}), nodesFields(&Nodes{}),
 	} {
 		for key := range known {
 			item := regexp.MustCompile(`(?m)^\.(It Cm (.* , )?|Ss .*\.)` + key + `\b`)

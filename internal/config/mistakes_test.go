@@ -23,13 +23,14 @@ var (
 // testEnvironment has a few keys and links and no disk.
 func testEnvironment() Environment {
 	keys := map[string][]byte{
-		"a.key": keyA, "b.key": keyB, "copy-of-a.key": keyA, "t.key": []byte("the key of site t"),
+		"a.key": keyA, "b.key": keyB, "copy-of-a.key": keyA, "t.key": []byte("the key of site t"), "nodes.key": []byte("the key of nodes"),
 		"short.key": []byte("fifteen bytes.."), "empty.key": {},
 		"s3-access": []byte("AKEXAMPLE"), "s3-secret": []byte("very/secret+"), "s3-odd": []byte("very secret"),
 	}
 	links := map[string]string{"/link/t": "/var/t/t", "/srv/link": "/srv/b"}
 	return Environment{
 		CPUs: 3,
+		Host: "N1.farm.example",
 		Key: func(name string) ([]byte, error) {
 			key, ok := keys[name]
 			if !ok {
@@ -76,6 +77,19 @@ func site(name string, lines ...string) string {
 	return strings.Join(text, "\n") + "\n"
 }
 
+// nodes returns the text of [nodes], three lines of which one may be replaced, and of a
+// site that begins in line 5.
+func nodes(line string) string {
+	text := []string{"[nodes]", `journal = "/shared/thumbd"`, `keys = ["b.key"]`, ""}
+	key, _, _ := strings.Cut(line, " = ")
+	i := slices.IndexFunc(text, func(l string) bool { return strings.HasPrefix(l, key+" = ") })
+	if i < 0 {
+		i = 3
+	}
+	text[i] = line
+	return strings.Join(text, "\n") + "\n" + site("a")
+}
+
 func preset(lines ...string) string {
 	return site("a", `scheme = "preset"`, "keys") + "[site.a.preset.card]\n" + strings.Join(lines, "\n") + "\n"
 }
@@ -105,7 +119,7 @@ var mistakes = []struct {
 	{"a list of sites", "[[site]]\n", ":1: site: want a table, have a list of tables"},
 	{"a value for a site", "site.a = \"/t/\"\n", ":1: site.a: want a table, have \"/t/\""},
 	{"an unknown section", "[demon]\n" + site("a"), ":1: demon: unknown key; did you mean daemon?"},
-	{"an unknown top key", "x = 1\n" + site("a"), ":1: x: unknown key; want daemon, files, limits or site"},
+	{"an unknown top key", "x = 1\n" + site("a"), ":1: x: unknown key; want daemon, files, limits, nodes or site"},
 	{"an unknown key of the daemon", "[daemon]\nworker = 1\n" + site("a"), ":2: daemon.worker: unknown key; did you mean workers?"},
 	{"an unknown key of a site", site("a", `focus = 1`), ":7: site.a.focus: unknown key"},
 	{"a watermark without image", site("a") + "[site.a.watermark.logo]\n", `:7: site.a.watermark.logo.image: missing; e.g. image = "/etc/thumbd/logo.png"`},
@@ -527,6 +541,24 @@ proxy = "http://proxy/"
 	{"max_age in parts of days", site("a") + "[site.a.cache]\nmax_age = \"1.5d\"\n", `:8: site.a.cache.max_age: want a time from 1m to 36500d such as "30d" or "36h", have "1.5d"`},
 	{"min_free", site("a") + "[site.a.cache]\nmin_free = \"5%\"\n", `:8: site.a.cache.min_free: want a size from 1 to 1048576TiB such as "64MiB", "1GiB" or 65536, have "5%"`},
 	{"an unknown key of the budget", site("a") + "[site.a.cache]\nmax_byte = 1\n", `:8: site.a.cache.max_byte: unknown key; did you mean max_bytes?`},
+
+	{"nodes without anything", "[nodes]\n" + site("a"), `:1: nodes.journal: missing; e.g. journal = "/srv/shared/thumbd"
+:1: nodes.keys: missing; e.g. keys = ["nodes.key"]`},
+	{"nodes with a path that is none", nodes(`journal = "shared"`), `:2: nodes.journal: want an absolute path, have "shared"`},
+	{"a journal in originals", nodes(`journal = "/srv/a/thumbd"`), ":2: nodes.journal: /srv/a/thumbd and the originals of site.a (line 5), /srv/a, contain each other; choose another folder"},
+	{"a journal around trees", nodes(`journal = "/var"`), ":2: nodes.journal: /var and the tree of site.a (line 5), /var/a/a, contain each other; choose another folder"},
+	{"nodes without a key", nodes("keys = []"), ":3: nodes.keys: is empty; whoever writes into the journal could purge: name a key"},
+	{"nodes with a missing key", nodes(`keys = ["x.key"]`), ":3: nodes.keys: open x.key: file does not exist"},
+	{"nodes with an empty key", nodes(`keys = ["empty.key"]`), ":3: nodes.keys: empty.key is empty; make one with: openssl rand -base64 32"},
+	{"nodes with a short key", nodes(`keys = ["short.key"]`), ":3: nodes.keys: short.key is 15 bytes long, and under 16 can be guessed; make one with: openssl rand -base64 32"},
+	{"nodes with a site's key", nodes(`keys = ["copy-of-a.key"]`), ":10: site.a.keys: a.key is a key of nodes.keys (line 3) too, which is for the journal; each purpose needs its own"},
+	{"a node's name", nodes(`name = "n1.example"`), `:4: nodes.name: want a name of at most 63 letters a to z, digits and -, have "n1.example"`},
+	{"poll", nodes(`poll = "100ms"`), `:4: nodes.poll: want a time from 200ms to 1m such as "90s" or "10m", have "100ms"`},
+	{"wait", nodes(`wait = "6m"`), `:4: nodes.wait: want a time from 0 to 5m such as "90s" or "10m", have "6m"`},
+	{"settle", nodes(`settle = "6m"`), `:4: nodes.settle: want a time from 0 to 5m such as "90s" or "10m", have "6m"`},
+	{"lag", nodes(`lag = "3s"`), `:4: nodes.lag: is 3s, less than two poll, 4s; raise it`},
+	{"keep", nodes(`keep = "10m"`), `:4: nodes.keep: want a time from 1h to 366d such as "7d" or "36h", have "10m"`},
+	{"an unknown key of nodes", nodes("pol = 1"), ":4: nodes.pol: unknown key; did you mean poll?"},
 
 	{"several, in the order of lines", "limit = 1\n[daemon]\nworkers = true\n" + site("b", "scheme") + site("a", `prefix = ""`, "formats = 1"),
 		`:1: limit: unknown key; did you mean limits?

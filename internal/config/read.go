@@ -23,6 +23,7 @@ type reader struct {
 	env      Environment
 	places   map[string]place // of tables and values, by dotted key
 	bad      map[string]bool  // values with a mistake, by dotted key
+	uses     []keyUse         // of keys that are for all sites
 	mistakes []Mistake
 	warnings []Mistake
 }

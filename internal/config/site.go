@@ -69,6 +69,7 @@ func (r *reader) sites(c *Config, tops []table) {
 	})
 	r.compare(drafts)
 	r.checkSpool(c, drafts)
+	r.nodes(c, tops[0], drafts)
 	r.sections(c, tops, drafts)
 	slices.SortFunc(drafts, func(a, b *draft) int {
 		return strings.Compare(a.Thumb.Name, b.Thumb.Name)

@@ -59,6 +59,10 @@ func (d *Daemon) state() metrics.State {
 		return state
 	}
 	state.Vips, state.Pool, state.Workers = s.hello.Vips, s.pool.State(), s.config.Workers
+	if m := d.member.Load(); m != nil {
+		j := m.State()
+		state.Journal = &j
+	}
 	state.Stuck = make(map[string]int)
 	for _, site := range s.sites {
 		if gated, ok := site.Originals.(originals.Gated); ok {

@@ -68,6 +68,7 @@ type Daemon struct {
 	scraped   string                  // the address of sockets.Metrics, if the configuration names it
 	service   atomic.Pointer[Service] // nil until a configuration has been loaded
 	trouble   atomic.Pointer[error]   // why the file was not loaded the last time
+	member    atomic.Pointer[member]  // nil without [nodes]
 	swapping  sync.RWMutex            // whoever swaps service has it
 	retiring  sync.WaitGroup          // services of before a reload
 	stuck     bool                    // a worker is, and it has been told
@@ -80,7 +81,7 @@ func New(o Options) *Daemon {
 	d := &Daemon{file: o.File, version: o.Version, log: o.Log, level: o.Level, tell: systemd.Notify}
 	d.metrics = metrics.New(d.state)
 	d.keeper = keep.New(keep.Options{Log: d.log, Count: d.count, Judge: serve.Judge})
-	d.handler = serve.New(serve.Options{Keeper: d.keeper, Log: d.log, Health: d.health, Report: d.report, Count: d.count, Metrics: d.metrics})
+	d.handler = serve.New(serve.Options{Keeper: d.keeper, Log: d.log, Health: d.health, Node: d.node, Report: d.report, Count: d.count, Metrics: d.metrics})
 	return d
 }
 
@@ -179,11 +180,11 @@ func (d *Daemon) feed() {
 }
 
 // idle reports whether no request has come for idle_exit, systemd holds the socket for
-// the next one, and nothing is watched. A scrape is
+// the next one, nothing is watched, and no other node purges here. A scrape is
 // no request, but Prometheus would start thumbd again at once: with a socket for
 // it, thumbd stays.
 func (d *Daemon) idle() bool {
-	if d.sockets.Metrics != nil {
+	if d.sockets.Metrics != nil || d.member.Load() != nil {
 		return false
 	}
 	limit := d.idleExit()
@@ -244,6 +245,7 @@ func (d *Daemon) stop(servers []*serve.Server) {
 		limit = s.config.RenderTime
 	}
 	shutdown(servers, limit)
+	d.leave()
 	if s != nil {
 		s.stop()
 	}
@@ -260,6 +262,7 @@ func (d *Daemon) stop(servers []*serve.Server) {
 
 // close ends the services, which nothing uses any more.
 func (d *Daemon) close() {
+	d.leave()
 	if s := d.service.Load(); s != nil {
 		s.Close()
 	}

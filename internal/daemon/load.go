@@ -55,6 +55,8 @@ func (d *Daemon) load(ctx context.Context) error {
 	if err := sites.Prepare(); err != nil {
 		d.log.Error("what has made the trees is not known, or not kept: presets that have changed, or will, may keep their thumbnails", "err", err)
 	}
+	// Its trees are those of the old service.
+	d.pause()
 	wait := d.keeper.SetSites(sites)
 	if old != nil {
 		d.retiring.Go(func() {
@@ -64,6 +66,7 @@ func (d *Daemon) load(ctx context.Context) error {
 	}
 	d.follow(ctx, d.keeper.Follow)
 	s.watch(d.log, d.keeper)
+	d.join(ctx, s)
 	d.notify(fmt.Sprintf("READY=1\nSTATUS=serves %d sites", len(s.sites)))
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"thumbd/internal/admin"
+	"thumbd/internal/journal"
 	"thumbd/internal/keep"
 	"thumbd/internal/render"
 	"thumbd/internal/tidy"
@@ -35,6 +36,7 @@ type State struct {
 	Workers       int                    // that there ought to be
 	Trees         map[string]tidy.Totals // of gc, by site
 	Stuck         map[string]int         // operations on originals that hang, by site
+	Journal       *journal.State         // nil without [nodes]
 	Unwatched     map[string]bool        // sites with watch; true: their originals can't be followed
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"thumbd/internal/admin"
+	"thumbd/internal/journal"
 	"thumbd/internal/keep"
 	"thumbd/internal/render"
 	"thumbd/internal/thumb"
@@ -23,6 +24,7 @@ func counted() *Metrics {
 	m := New(func() State {
 		return State{
 			Version: "1.2", Vips: "8.14", Workers: 4, Stuck: map[string]int{"gallery": 3}, Unwatched: map[string]bool{"gallery": true}, Pool: render.State{Workers: 3, Running: 2, Queued: 7},
+			Journal: &journal.State{Lag: 1500 * time.Millisecond, Entries: map[string]uint64{"applied": 4}, Nodes: map[string]int{journal.Silent: 2}},
 			Trees: map[string]tidy.Totals{"gallery": {
 				Runs: 5, Failed: 1, Removed: map[string]tidy.Count{tidy.Orphan: {Files: 6, Bytes: 4096}}, End: 1000, Kept: tidy.Count{Files: 8, Bytes: 9000},
 			}, "never": {}},
@@ -77,6 +79,9 @@ func TestMetricsAsPrometheusReadsThem(t *testing.T) {
 		`thumbd_workers{state="rendering"} 2`,
 		`thumbd_workers{state="missing"} 1`,
 		`thumbd_build_info{libvips="8.14",version="1.2"} 1`,
+		`thumbd_journal_lag_seconds 1.5`,
+		`thumbd_journal_entries_total{result="applied"} 4`,
+		`thumbd_nodes{state="silent"} 2`,
 		`thumbd_gc_runs_total{result="good",site="gallery"} 4`,
 		`thumbd_gc_runs_total{result="failed",site="gallery"} 1`,
 		`thumbd_gc_removed_total{reason="orphan",site="gallery"} 6`,

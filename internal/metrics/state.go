@@ -21,6 +21,9 @@ var (
 	stuck        = describe("originals_stuck", "Operations on originals that have passed original_time and still hang.", "site")
 	unwatched    = describe("originals_unwatched", "1 if changes of the originals are not followed in spite of watch = true.", "site")
 	buildInfo    = describe("build_info", "What runs.", "version", "libvips")
+	journalLag   = describe("journal_lag_seconds", "Time since the journal was read to its end.")
+	journalCount = describe("journal_entries_total", "Purges in the journal.", "result")
+	nodeCount    = describe("nodes", "Nodes of the farm, this one included.", "state")
 	gcRuns       = describe("gc_runs_total", "Runs of gc.", "site", "result")
 	gcRemoved    = describe("gc_removed_total", "Files that gc has removed.", "site", "reason")
 	gcBytes      = describe("gc_removed_bytes_total", "What the files that gc has removed took of the disk.", "site", "reason")
@@ -31,7 +34,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (c stateCollector) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{queueLength, workers, stuck, unwatched, buildInfo, gcRuns, gcRemoved, gcBytes, gcEnd, gcThumbnails, gcKept} {
+	for _, d := range []*prometheus.Desc{queueLength, workers, stuck, unwatched, buildInfo, journalLag, journalCount, nodeCount, gcRuns, gcRemoved, gcBytes, gcEnd, gcThumbnails, gcKept} {
 		to <- d
 	}
 }
@@ -56,6 +59,15 @@ func (c stateCollector) Collect(to chan<- prometheus.Metric) {
 			n = 1
 		}
 		gauge(unwatched, n, site)
+	}
+	if j := s.Journal; j != nil {
+		to <- prometheus.MustNewConstMetric(journalLag, prometheus.GaugeValue, j.Lag.Seconds())
+		for result, n := range j.Entries {
+			to <- prometheus.MustNewConstMetric(journalCount, prometheus.CounterValue, float64(n), result)
+		}
+		for state, n := range j.Nodes {
+			gauge(nodeCount, int64(n), state)
+		}
 	}
 	for site, t := range s.Trees {
 		if t.Runs > 0 {

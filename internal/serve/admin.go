@@ -35,6 +35,8 @@ func (h *Handler) admin(w http.ResponseWriter, r *http.Request) {
 		err = post(w, r, h.adminInfo)
 	case admin.OriginalsRoute:
 		err = post(w, r, h.adminOriginals)
+	case admin.NodesRoute:
+		err = h.adminNodes(w, r)
 	case admin.ReportRoute:
 		err = get(w, r, h.report)
 	case admin.ReadyRoute:

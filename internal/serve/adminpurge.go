@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"thumbd/internal/admin"
-	"thumbd/internal/purge"
 )
 
 // adminPurge purges the thumbnails of an admin.Purge of any size. Of many originals the
@@ -27,17 +26,14 @@ func (h *Handler) adminPurge(w http.ResponseWriter, r *http.Request) error {
 	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err == nil && t == "application/x-www-form-urlencoded" {
 		fields = io.MultiReader(fields, strings.NewReader("&"), r.Body)
 	}
-	var said []string
-	err := admin.ReadPurge(fields, func(p admin.Purge) error {
+	p := purging{handler: h, node: h.options.Node()}
+	err := admin.ReadPurge(fields, func(form admin.Purge) error {
 		defer more()
-		scope := purge.Scope{Originals: p.Originals, Under: p.Under, Preset: p.Preset, All: p.All}
-		removed, err := h.keeper.Purge(r.Context(), p.Site, scope, p.Render)
-		said = append(said, removed)
-		return err
+		return p.part(r.Context(), form)
 	})
 	if err != nil {
 		return err
 	}
-	body(w, http.StatusOK, "purged: "+strings.Join(said, " + ")+" thumbnails removed")
+	p.answer(r.Context(), w)
 	return nil
 }

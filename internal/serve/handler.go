@@ -39,6 +39,9 @@ type Options struct {
 	Report func() any
 	// Count is called for each Event, from any goroutine. nil: nothing is counted.
 	Count func(keep.Event)
+	// Node returns this machine as a node of a farm, nil if it is the only machine. nil:
+	// it is.
+	Node func() *Node
 	// Metrics answers /metrics and /status for administrators; nil: nobody does.
 	Metrics http.Handler
 }
@@ -56,6 +59,9 @@ type Handler struct {
 func New(o Options) *Handler {
 	if o.Count == nil {
 		o.Count = func(keep.Event) {}
+	}
+	if o.Node == nil {
+		o.Node = func() *Node { return nil }
 	}
 	if o.Metrics == nil {
 		o.Metrics = http.NotFoundHandler()
@@ -89,6 +95,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *Handler) internal(w http.ResponseWriter, r *http.Request) error {
+	if r.RequestURI == internalPrefix+"ready" {
+		return h.nodeReady(w)
+	}
 	if r.RequestURI != internalPrefix+"health" {
 		return errNoService
 	}

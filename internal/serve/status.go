@@ -12,6 +12,7 @@ import (
 	"thumbd/internal/admin"
 	"thumbd/internal/fetch"
 	"thumbd/internal/files"
+	"thumbd/internal/journal"
 	"thumbd/internal/keep"
 	"thumbd/internal/originals"
 	"thumbd/internal/publish"
@@ -25,6 +26,7 @@ import (
 // Errors of this package's own.
 var (
 	errUnwell     = errors.New("thumbd is not well")
+	errBehind     = errors.New("this node has not applied all purges of the others")
 	errMoved      = errors.New("the thumbnail has another URI")
 	errMethod     = errors.New("only GET and HEAD are answered")
 	errMethodPost = errors.New("only POST is answered")
@@ -61,6 +63,9 @@ var statuses = []struct {
 	{purge.ErrNoPreset, status{http.StatusNotFound, "unknown-preset"}},
 	{keep.ErrNoSuchSite, status{http.StatusNotFound, "no-site"}},
 	{errNoService, status{http.StatusNotFound, "no-service"}},
+	{journal.ErrNoNode, status{http.StatusNotFound, "no-node"}},
+	{journal.ErrUnwritten, status{http.StatusServiceUnavailable, "journal"}},
+	{errBehind, status{http.StatusServiceUnavailable, "behind"}},
 	{errUnwell, status{http.StatusServiceUnavailable, "unwell"}},
 	{keep.ErrConfiguration, status{http.StatusServiceUnavailable, "configuration"}},
 	{keep.ErrNoWorker, status{http.StatusServiceUnavailable, "no-worker"}},

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT
+
+package daemon
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"thumbd/internal/config"
+	"thumbd/internal/journal"
+	"thumbd/internal/keep"
+	"thumbd/internal/purge"
+	"thumbd/internal/recipe"
+	"thumbd/internal/serve"
+	"thumbd/internal/tell"
+)
+
+// member is this machine as a node of a farm.
+type member struct {
+	serve.Node
+	stop func() // may be called again
+}
+
+// catchTime is the longest that a start waits until all purges of other nodes are
+// applied.
+const catchTime = 30 * time.Second
+
+// node is serve.Options.Node.
+func (d *Daemon) node() *serve.Node {
+	if m := d.member.Load(); m != nil {
+		return &m.Node
+	}
+	return nil
+}
+
+// pause has the node apply no more entries. Its purges are written, and it counts as
+// ready for a while.
+func (d *Daemon) pause() {
+	if m := d.member.Load(); m != nil {
+		m.stop()
+	}
+}
+
+// leave ends the life of the node.
+func (d *Daemon) leave() {
+	d.pause()
+	d.member.Store(nil)
+}
+
+// join makes this machine a node, if the configuration says so, and waits until it has
+// applied the purges of the others.
+func (d *Daemon) join(ctx context.Context, s *Service) {
+	if s.config.Nodes == nil || d.alone {
+		d.leave()
+		return
+	}
+	m := d.newMember(s)
+	limit := time.NewTimer(catchTime)
+	defer limit.Stop()
+	select {
+	case <-m.Caught():
+	case <-limit.C:
+		d.log.Warn("not all purges of the other nodes are applied yet; /_thumbd/ready says 503 until they are", "node", m.Name())
+	case <-ctx.Done():
+	}
+	d.member.Store(m)
+}
+
+// newMember starts a node for the sites of s.
+func (d *Daemon) newMember(s *Service) *member {
+	c := s.config.Nodes
+	store := journal.NewFolder(c.Journal)
+	store.Gate().Set(s.config.OriginalTime, func(bool) {})
+	n := journal.New(journal.Options{
+		Store: store, Where: c.Journal, Keys: c.Keys, Name: c.Name, Trees: d.trees(s),
+		Version: d.version, Libvips: s.hello.Vips, Settings: digests(s.config),
+		Poll: c.Poll, Settle: c.Settle, Lag: c.Lag, Keep: c.Keep, Tell: d.tellJournal(c),
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		n.Run(ctx)
+	}()
+	return &member{serve.Node{Node: n, Wait: c.Wait}, func() {
+		cancel()
+		<-ended
+	}}
+}
+
+// digests returns a digest of the settings of each site that make its thumbnails: nodes
+// whose digests differ make different thumbnails under one URI.
+func digests(c *config.Config) map[string]string {
+	all := make(map[string]string)
+	for i := range c.Sites {
+		site := &c.Sites[i].Thumb
+		text, err := json.Marshal(recipe.Of(site, nil))
+		if err != nil {
+			continue
+		}
+		sum := sha256.Sum256(fmt.Appendf(text, "%s %v", site.Prefix, site.Scheme))
+		all[site.Name] = base64.RawURLEncoding.EncodeToString(sum[:12])
+	}
+	return all
+}
+
+// tellJournal returns the function that logs the events of a journal.
+func (d *Daemon) tellJournal(c *config.Nodes) func(journal.Event) {
+	lines := tell.NewLines()
+	return func(e journal.Event) {
+		at := []any{"journal", c.Journal, "node", c.Name}
+		if e.Entry != "" {
+			at = append(at, "entry", e.Entry)
+		}
+		if e.Site != "" {
+			at = append(at, "site", e.Site)
+		}
+		if e.Err != nil {
+			at = append(at, "err", e.Err)
+		}
+		if text, ok := troubles[e.What]; ok {
+			if more, due := lines.Due(e.What.String(), tell.Pause); due {
+				d.log.Error(text, append(at, "more", more)...)
+			}
+			return
+		}
+		switch e.What {
+		case journal.Read:
+			d.log.Info("the journal is read again", at...)
+		case journal.Emptied:
+			d.log.Warn("the tree was emptied: this node was away for longer than keep", at...)
+		case journal.Skipped:
+			d.log.Warn("a purge of another node is not for this one", at...)
+		default:
+			d.log.Debug("journal", append(at, "what", e.What.String())...)
+		}
+	}
+}
+
+// troubles are the events that an administrator must act on.
+var troubles = map[journal.What]string{
+	journal.Refused:  "an entry of the journal was not applied: no key of this node has signed it, or its format is of another version",
+	journal.Unread:   "the journal can't be read, or its purges can't be applied; this node is not ready if that lasts",
+	journal.Unsaid:   "the journal can't be written, so the other nodes don't hear of this one, and purges here are refused",
+	journal.Unkept:   "the tree's journal.json can't be written; purges are applied again after the next start",
+	journal.Taken:    "another process reports under the name of this node: give each node a name of its own",
+	journal.Untended: "old files of the journal can't be deleted",
+}
+
+// trees are the trees of a service, to which a journal is applied.
+type trees struct {
+	keeper *keep.Keeper
+	sites  map[string]*keep.Site
+	names  []string
+}
+
+func (d *Daemon) trees(s *Service) trees {
+	t := trees{keeper: d.keeper, sites: make(map[string]*keep.Site)}
+	for _, site := range s.sites {
+		t.sites[site.Thumb.Name] = site
+		t.names = append(t.names, site.Thumb.Name)
+	}
+	return t
+}
+
+// Sites implements journal.Trees.
+func (t trees) Sites() []string { return t.names }
+
+// Purge implements journal.Trees.
+func (t trees) Purge(ctx context.Context, e journal.Entry) error {
+	_, err := t.keeper.Purge(ctx, e.Site, e.Scope(), e.Render)
+	if errors.Is(err, keep.ErrNoSuchSite) || errors.Is(err, purge.ErrNoPreset) || errors.Is(err, purge.ErrScope) {
+		return fmt.Errorf("%w: %w", journal.ErrSkip, err)
+	}
+	return err
+}
+
+// Empty implements journal.Trees.
+func (t trees) Empty(site string) bool {
+	return t.sites[site].Tree.Walk(context.Background(), nil, func(string) error { return fs.SkipAll }) == nil
+}
+
+// Progress implements journal.Trees.
+func (t trees) Progress(site string) ([]byte, error) { return t.sites[site].Tree.Journal() }
+
+// SetProgress implements journal.Trees.
+func (t trees) SetProgress(site string, data []byte) error {
+	return t.sites[site].Tree.SetJournal(data)
+}

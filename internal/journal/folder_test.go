@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+
+package journal
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestFolder(t *testing.T) {
+	top := t.TempDir()
+	f, ctx := NewFolder(top), t.Context()
+	if err := f.Make(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"c", "a", "b"} {
+		if now, err := f.Put(ctx, entries+name, []byte(name)); err != nil || time.Since(now) > time.Minute {
+			t.Fatalf("%v, %v", now, err)
+		}
+	}
+	if names, err := f.List(ctx, entries, "a"); err != nil || !slices.Equal(names, []string{"b", "c"}) {
+		t.Errorf("%v, %v", names, err)
+	}
+	if data, err := f.Get(ctx, entries+"b"); string(data) != "b" || err != nil {
+		t.Errorf("%q, %v", data, err)
+	}
+	if _, err := f.Get(ctx, nodes+"b"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v, want %v", err, fs.ErrNotExist)
+	}
+	for range 2 {
+		if err := f.Delete(ctx, entries+"b"); err != nil {
+			t.Error(err)
+		}
+	}
+	for path, want := range map[string]uint32{"journal": unix.S_IFDIR | 0o2770, "nodes": unix.S_IFDIR | 0o2770, "journal/a": unix.S_IFREG | 0o640} {
+		var st unix.Stat_t
+		if err := unix.Stat(filepath.Join(top, path), &st); err != nil || st.Mode != want {
+			t.Errorf("%s has mode %o, want %o, %v", path, st.Mode, want, err)
+		}
+	}
+}
+
+// A journal whose file system is away is no empty one, and a file that nobody of the group
+// has written is not waited for.
+func TestFolderTrouble(t *testing.T) {
+	top := t.TempDir()
+	f, ctx := NewFolder(filepath.Join(top, "away")), t.Context()
+	_, listed := f.List(ctx, entries, "")
+	_, put := f.Put(ctx, entries+"a", nil)
+	for _, err := range []error{listed, put, f.Make(ctx)} {
+		if !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("got %v, want %v", err, fs.ErrNotExist)
+		}
+	}
+	f = NewFolder(top)
+	if err := f.Make(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mkfifo(filepath.Join(top, entries, "fifo"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := f.Get(ctx, entries+"fifo"); len(data) > 0 {
+		t.Errorf("%q, %v", data, err)
+	}
+	if err := os.WriteFile(filepath.Join(top, entries, "large"), make([]byte, MaxBytes+1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Get(ctx, entries+"large"); !errors.Is(err, errFormat) {
+		t.Errorf("got %v, want %v", err, errFormat)
+	}
+}
+
+// The temp files of nodes that have died go.
+func TestSweep(t *testing.T) {
+	f, ctx := NewFolder(t.TempDir()), t.Context()
+	if err := f.Make(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for name, age := range map[string]time.Duration{"old": 2 * tempAge, "new": 0} {
+		path := filepath.Join(f.path, entries, tempPrefix+name)
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, time.Time{}, time.Now().Add(-age)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.sweep(); err != nil {
+		t.Error(err)
+	}
+	left, err := os.ReadDir(filepath.Join(f.path, entries))
+	if err != nil || len(left) != 1 || left[0].Name() != tempPrefix+"new" {
+		t.Errorf("left %v, %v", left, err)
+	}
+	if names, err := f.List(ctx, entries, ""); err != nil || len(names) > 0 {
+		t.Errorf("listed %v, %v", names, err)
+	}
+}

@@ -1,0 +1,832 @@
+// SPDX-License-Identifier: MIT
+
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var errAway = errors.New("the store is away")
+
+// memory is a Store in memory. Entries show for a node after a time of their own.
+type memory struct {
+	mu    sync.Mutex
+	files map[string][]byte
+	shown map[string]time.Time // by name; from then on it is listed
+	delay func() time.Duration // until a new entry is listed; nil: none
+	slow  time.Duration        // of a Put
+	skew  time.Duration        // of the store's clock
+	away  bool
+	made  int // calls of Make
+}
+
+func newMemory() *memory {
+	return &memory{files: make(map[string][]byte), shown: make(map[string]time.Time)}
+}
+
+func (m *memory) Make(context.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.made++
+	return nil
+}
+
+func (m *memory) Put(_ context.Context, name string, data []byte) (time.Time, error) {
+	m.mu.Lock()
+	slow := m.slow
+	m.mu.Unlock()
+	time.Sleep(slow)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.away {
+		return time.Time{}, errAway
+	}
+	m.files[name], m.shown[name] = data, time.Now()
+	if m.delay != nil && strings.HasPrefix(name, entries) {
+		m.shown[name] = time.Now().Add(m.delay())
+	}
+	return time.Now().Add(m.skew), nil
+}
+
+func (m *memory) Get(_ context.Context, name string) ([]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	data, ok := m.files[name]
+	switch {
+	case m.away:
+		return nil, errAway
+	case !ok:
+		return nil, fs.ErrNotExist
+	}
+	return data, nil
+}
+
+func (m *memory) List(_ context.Context, folder, after string) ([]string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.away {
+		return nil, errAway
+	}
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(m.files)) {
+		if base, ok := strings.CutPrefix(name, folder); ok && base > after && !m.shown[name].After(time.Now()) {
+			names = append(names, base)
+		}
+	}
+	return names, nil
+}
+
+func (m *memory) Delete(_ context.Context, name string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.files, name)
+	return nil
+}
+
+// tree is the Trees of one site "a", which outlives its node as a disk does.
+type tree struct {
+	mu     sync.Mutex
+	names  map[string]bool // thumbnails, each of the original of that name
+	record []byte
+	purges int
+	fails  bool
+}
+
+func newTree(names ...string) *tree {
+	t := &tree{names: make(map[string]bool)}
+	t.fill(names...)
+	return t
+}
+
+func (t *tree) fill(names ...string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, name := range names {
+		t.names[name] = true
+	}
+}
+
+func (t *tree) has() []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Sorted(maps.Keys(t.names))
+}
+
+func (t *tree) Sites() []string    { return []string{"a"} }
+func (t *tree) Empty(string) bool  { return len(t.has()) == 0 }
+func (t *tree) count() (n int)     { t.mu.Lock(); defer t.mu.Unlock(); return t.purges }
+func (t *tree) setFails(fail bool) { t.mu.Lock(); defer t.mu.Unlock(); t.fails = fail }
+
+func (t *tree) Purge(_ context.Context, e Entry) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.fails {
+		return errors.New("the disk fails")
+	}
+	t.purges++
+	if e.Preset == "unknown" {
+		return fmt.Errorf("%w: no such preset", ErrSkip)
+	}
+	for _, name := range e.Originals {
+		delete(t.names, name)
+	}
+	if e.All {
+		clear(t.names)
+	}
+	return nil
+}
+
+func (t *tree) Progress(string) ([]byte, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.record, nil
+}
+
+func (t *tree) SetProgress(_ string, data []byte) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.record = data
+	return nil
+}
+
+const testKey = "a key of the group of nodes"
+
+// member is a node that runs until kill or stop.
+type member struct {
+	*Node
+	tree   *tree
+	stop   func()
+	events func(What) int
+}
+
+// join starts a node.
+func join(t *testing.T, store Store, name string, tree *tree, change func(*Options)) *member {
+	t.Helper()
+	var mu sync.Mutex
+	seen := make(map[What]int)
+	o := Options{
+		Store: store, Where: "memory", Keys: [][]byte{[]byte(testKey)}, Name: name, Trees: tree,
+		Poll: 2 * time.Second, Lag: time.Minute, Keep: 7 * 24 * time.Hour,
+		Tell: func(e Event) {
+			mu.Lock()
+			defer mu.Unlock()
+			seen[e.What]++
+		},
+	}
+	if change != nil {
+		change(&o)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	m := &member{Node: New(o), tree: tree, events: func(w What) int { mu.Lock(); defer mu.Unlock(); return seen[w] }}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		m.Run(ctx)
+	}()
+	m.stop = sync.OnceFunc(func() { cancel(); <-ended })
+	t.Cleanup(m.stop)
+	return m
+}
+
+// kill ends a node as kill -9 does: the record stays as it was.
+func (m *member) kill() {
+	m.tree.mu.Lock()
+	record := m.tree.record
+	m.tree.mu.Unlock()
+	m.stop()
+	m.tree.mu.Lock()
+	m.tree.record = record
+	m.tree.mu.Unlock()
+}
+
+// purge is what POST /purge does.
+func (m *member) purge(t *testing.T, e Entry, limit time.Duration) []Behind {
+	t.Helper()
+	var names []string
+	for _, part := range e.Split() {
+		name, err := m.Write(t.Context(), part)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Done(name, part, m.tree.Purge(t.Context(), part) == nil)
+		names = append(names, name)
+	}
+	return m.Await(t.Context(), names, limit)
+}
+
+func original(names ...string) Entry { return Entry{Site: "a", Originals: names} }
+
+func TestPurgeReachesAllNodes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newMemory()
+		a := join(t, store, "n1", newTree("x", "y"), nil)
+		b := join(t, store, "n2", newTree("x", "y"), nil)
+		c := join(t, store, "n3", newTree("x", "y"), nil)
+		synctest.Wait()
+		if behind := a.purge(t, original("x"), 10*time.Second); behind != nil {
+			t.Errorf("behind: %v", behind)
+		}
+		for _, m := range []*member{a, b, c} {
+			if diff := cmp.Diff([]string{"y"}, m.tree.has()); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", m.Name(), diff)
+			}
+			if n := m.tree.count(); n != 1 {
+				t.Errorf("%s has purged %d times, want 1", m.Name(), n)
+			}
+		}
+		time.Sleep(time.Minute)
+		if s := a.State(); s.Behind || s.Nodes[Current] != 3 || s.Entries["written"] != 1 || b.State().Entries["applied"] != 1 {
+			t.Errorf("state %+v", s)
+		}
+	})
+}
+
+// A node that is down is named, and has applied all before it is no longer behind.
+func TestNodeThatWasDown(t *testing.T) {
+	for _, how := range []string{"stopped", "killed", "cut off", "new"} {
+		t.Run(how, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store, cut := newMemory(), &cutStore{}
+				cut.memory = store
+				a := join(t, store, "n1", newTree("x", "y"), nil)
+				disk := newTree("x", "y")
+				var b *member
+				if how != "new" {
+					b = join(t, cut, "n2", disk, nil)
+				}
+				synctest.Wait()
+				switch how {
+				case "stopped":
+					b.stop()
+				case "killed":
+					b.kill()
+				case "cut off":
+					cut.set(true)
+				}
+				behind := a.purge(t, original("x"), 10*time.Second)
+				if how != "new" && (len(behind) != 1 || behind[0].Node != "n2") {
+					t.Fatalf("behind: %v, want n2", behind)
+				}
+				time.Sleep(2 * time.Minute)
+				if how == "cut off" {
+					if !b.State().Behind {
+						t.Error("it is not behind while it is cut off")
+					}
+					cut.set(false)
+				} else {
+					b = join(t, cut, "n2", disk, nil)
+				}
+				for b.State().Behind {
+					time.Sleep(10 * time.Millisecond)
+				}
+				if diff := cmp.Diff([]string{"y"}, disk.has()); diff != "" {
+					t.Errorf("(-want +got):\n%s", diff)
+				}
+				if behind := a.purge(t, original("y"), 10*time.Second); behind != nil {
+					t.Errorf("behind: %v", behind)
+				}
+			})
+		})
+	}
+}
+
+// cutStore is the way of one node to the store, which can be cut.
+type cutStore struct {
+	*memory
+	mu  sync.Mutex
+	cut bool
+}
+
+func (c *cutStore) set(cut bool) { c.mu.Lock(); defer c.mu.Unlock(); c.cut = cut }
+
+func (c *cutStore) err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cut {
+		return errAway
+	}
+	return nil
+}
+
+func (c *cutStore) List(ctx context.Context, folder, after string) ([]string, error) {
+	if err := c.err(); err != nil {
+		return nil, err
+	}
+	return c.memory.List(ctx, folder, after)
+}
+
+func (c *cutStore) Get(ctx context.Context, name string) ([]byte, error) {
+	if err := c.err(); err != nil {
+		return nil, err
+	}
+	return c.memory.Get(ctx, name)
+}
+
+func (c *cutStore) Put(ctx context.Context, name string, data []byte) (time.Time, error) {
+	if err := c.err(); err != nil {
+		return time.Time{}, err
+	}
+	return c.memory.Put(ctx, name, data)
+}
+
+// Entries that come in any order, some late, to nodes that are killed meanwhile and
+// have clocks that differ, give equal trees.
+func TestAnyOrderGivesEqualTrees(t *testing.T) {
+	for seed := range uint64(8) {
+		synctest.Test(t, func(t *testing.T) {
+			random := rand.New(rand.NewPCG(seed, 1))
+			store := newMemory()
+			var mu sync.Mutex
+			store.delay = func() time.Duration {
+				mu.Lock()
+				defer mu.Unlock()
+				return time.Duration(random.IntN(60)) * time.Second
+			}
+			var all []string
+			for i := range 60 {
+				all = append(all, fmt.Sprintf("o%02d", i))
+			}
+			disks := []*tree{newTree(all...), newTree(all...), newTree(all...)}
+			var members []*member
+			start := func(i int) *member { return join(t, store, fmt.Sprintf("n%d", i), disks[i], nil) }
+			for i := range disks {
+				members = append(members, start(i))
+			}
+			synctest.Wait()
+			left := slices.Clone(all)
+			for range 40 {
+				mu.Lock()
+				i, k, step, kill := random.IntN(3), random.IntN(len(left)), random.IntN(40), random.IntN(4)
+				mu.Unlock()
+				members[i].purge(t, original(left[k]), 0)
+				left = slices.Delete(left, k, k+1)
+				time.Sleep(time.Duration(step) * time.Second)
+				if kill < 3 {
+					members[kill].kill()
+					members[kill] = start(kill)
+				}
+			}
+			time.Sleep(2 * time.Minute)
+			for i, disk := range disks {
+				if diff := cmp.Diff(left, disk.has()); diff != "" {
+					t.Errorf("seed %d, n%d (-want +got):\n%s", seed, i, diff)
+				}
+			}
+		})
+	}
+}
+
+// skewed is a Store for a node whose clock is wrong and which can't learn it: the
+// names of its entries are of another time.
+type skewed struct {
+	*memory
+	by time.Duration
+}
+
+func (s skewed) Put(ctx context.Context, name string, data []byte) (time.Time, error) {
+	now, err := s.memory.Put(ctx, name, data)
+	return now.Add(s.by), err
+}
+
+func TestClocks(t *testing.T) {
+	for _, by := range []time.Duration{-9 * time.Minute, -30 * time.Second, 30 * time.Second, 9 * time.Minute} {
+		synctest.Test(t, func(t *testing.T) {
+			store := newMemory()
+			a := join(t, store, "n1", newTree("x", "y", "z"), nil)
+			b := join(t, skewed{store, by}, "n2", newTree("x", "y", "z"), nil)
+			synctest.Wait()
+			// The newest name is of the clock that is ahead.
+			for _, purge := range []struct {
+				at   *member
+				name string
+			}{{a, "x"}, {b, "y"}, {a, "z"}} {
+				if behind := purge.at.purge(t, original(purge.name), 10*time.Second); behind != nil {
+					t.Errorf("%v: behind: %v", by, behind)
+				}
+			}
+			if left := append(a.tree.has(), b.tree.has()...); len(left) > 0 {
+				t.Errorf("%v: left %v", by, left)
+			}
+		})
+	}
+}
+
+// A node whose clock is a day ahead harms no other.
+func TestClockOfADayAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newMemory()
+		a := join(t, store, "n1", newTree("x", "y"), nil)
+		b := join(t, skewed{store, 24 * time.Hour}, "n2", newTree("x", "y"), nil)
+		c := join(t, store, "n3", newTree("x", "y"), nil)
+		synctest.Wait()
+		b.purge(t, original("x"), 10*time.Second)
+		time.Sleep(time.Minute)
+		if behind := c.purge(t, original("y"), 10*time.Second); len(behind) != 1 || behind[0].Node != "n2" {
+			t.Errorf("behind: %v, want n2", behind)
+		}
+		if left := append(a.tree.has(), c.tree.has()...); len(left) > 0 {
+			t.Errorf("left %v", left)
+		}
+	})
+}
+
+// The time in names is the store's, as its answers tell it.
+func TestOffset(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newMemory()
+		store.skew = -2 * time.Hour
+		a := join(t, store, "n1", newTree(), nil)
+		synctest.Wait()
+		name, err := a.Write(t.Context(), original("x"))
+		at, ok := timeOf(name)
+		if err != nil || !ok || time.Since(at).Round(time.Minute) != 2*time.Hour {
+			t.Errorf("%s at %v, %v", name, time.Now(), err)
+		}
+	})
+}
+
+// A name that took too long to be written is made anew.
+func TestSlowWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newMemory()
+		a := join(t, store, "n1", newTree(), nil)
+		synctest.Wait()
+		store.mu.Lock()
+		store.slow = 61 * time.Second
+		store.mu.Unlock()
+		timer := time.AfterFunc(30*time.Second, func() {
+			store.mu.Lock()
+			defer store.mu.Unlock()
+			store.slow = 0
+		})
+		defer timer.Stop()
+		before := time.Now()
+		name, err := a.Write(t.Context(), original("x"))
+		if at, _ := timeOf(name); err != nil || at.Sub(before) < writeTime {
+			t.Errorf("%s, asked for at %v: %v", name, before, err)
+		}
+	})
+}
+
+func TestUnwritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newMemory()
+		a := join(t, store, "n1", newTree("x"), nil)
+		synctest.Wait()
+		store.mu.Lock()
+		store.away = true
+		store.mu.Unlock()
+		if _, err := a.Write(t.Context(), original("x")); !errors.Is(err, ErrUnwritten) || !errors.Is(err, errAway) {
+			t.Errorf("got %v", err)
+		}
+		time.Sleep(90 * time.Second)
+		if s := a.State(); !s.Behind || s.Unread == nil || s.Unwritten == nil || a.events(Unread) != 1 {
+			t.Errorf("state %+v", s)
+		}
+		store.mu.Lock()
+		store.away = false
+		store.mu.Unlock()
+		time.Sleep(5 * time.Second)
+		if s := a.State(); s.Behind || s.Unread != nil || a.events(Read) != 1 {
+			t.Errorf("state %+v", s)
+		}
+	})
+}
+
+// An entry that this node could not apply is tried until it is, however long that takes,
+// also by the next process.
+func TestFailingTree(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newMemory()
+		a := join(t, store, "n1", newTree(), nil)
+		b := join(t, store, "n2", newTree("x", "y"), nil)
+		synctest.Wait()
+		b.tree.setFails(true)
+		if behind := a.purge(t, original("x"), 10*time.Second); len(behind) != 1 {
+			t.Errorf("behind: %v, want n2", behind)
+		}
+		for range 30 {
+			a.purge(t, original("other"), 0)
+			time.Sleep(time.Minute)
+		}
+		if !b.State().Behind {
+			t.Error("n2 is not behind")
+		}
+		b.stop()
+		b.tree.setFails(false)
+		b = join(t, store, "n2", b.tree, nil)
+		time.Sleep(time.Second)
+		if diff := cmp.Diff([]string{"y"}, b.tree.has()); diff != "" || b.State().Behind {
+			t.Errorf("behind %v (-want +got):\n%s", b.State().Behind, diff)
+		}
+		// And so is a purge of its own.
+		e := original("y")
+		if _, err := b.Write(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+		// It takes longer than the window, and others purge meanwhile.
+		for range 15 {
+			a.purge(t, original("other"), 0)
+			time.Sleep(time.Minute)
+		}
+		b.stop()
+		b = join(t, store, "n2", b.tree, nil)
+		time.Sleep(time.Second)
+		if left := b.tree.has(); len(left) > 0 {
+			t.Errorf("left %v", left)
+		}
+	})
+}
+
+// Without a key nobody purges, or makes a purge look done.
+func TestMAC(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newMemory()
+		a := join(t, store, "n1", newTree("x"), nil)
+		b := join(t, store, "n2", newTree("x"), nil)
+		synctest.Wait()
+		b.stop()
+		stranger := keyring{[]byte("a key that the group does not have")}
+		name := newName(time.Now(), "n2")
+		forged, err := stranger.seal(entries, name, original("x").escaped())
+		if err != nil {
+			t.Fatal(err)
+		}
+		good, err := a.keys.seal(entries, name, original("x").escaped())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, data := range [][]byte{forged, {}, []byte("{}\n"), good[:len(good)-10], []byte(strings.Replace(string(good), "x", "z", 1))} {
+			at := newName(time.Now(), "n2")
+			if i == 0 {
+				at = name
+			}
+			if _, err := store.Put(t.Context(), entries+at, data); err != nil {
+				t.Fatal(err)
+			}
+		}
+		// A good entry under another name is none.
+		if _, err := store.Put(t.Context(), entries+newName(time.Now(), "n2"), good); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second)
+		if n := a.tree.count(); n > 0 || a.events(Refused) != 6 {
+			t.Errorf("applied %d, refused %d, want 0 and 6", n, a.events(Refused))
+		}
+		entry, err := a.Write(t.Context(), original("x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		said, err := stranger.seal(nodes, "n2", Report{V: version, At: time.Now(), Recent: []string{entry}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := store.Put(t.Context(), nodes+"n2", said); err != nil {
+			t.Fatal(err)
+		}
+		if behind := a.Await(t.Context(), []string{entry}, time.Second); len(behind) != 1 || !strings.Contains(behind[0].Why, "trusted") {
+			t.Errorf("behind: %v, want n2", behind)
+		}
+		// The report of another node under this name is none either.
+		said, err = a.keys.seal(nodes, "n3", Report{V: version, At: time.Now(), Recent: []string{entry}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := store.Put(t.Context(), nodes+"n2", said); err != nil {
+			t.Fatal(err)
+		}
+		if behind := a.Await(t.Context(), []string{entry}, time.Second); len(behind) != 1 {
+			t.Errorf("behind: %v, want n2", behind)
+		}
+	})
+}
+
+// A second key verifies, so keys can be changed one node at a time.
+func TestKeysAreChanged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newMemory()
+		next := []byte("the next key of the group")
+		a := join(t, store, "n1", newTree("x"), func(o *Options) { o.Keys = [][]byte{next, []byte(testKey)} })
+		b := join(t, store, "n2", newTree("x"), func(o *Options) { o.Keys = [][]byte{[]byte(testKey), next} })
+		synctest.Wait()
+		for _, m := range []*member{a, b} {
+			m.tree.fill("x")
+			if behind := m.purge(t, original("x"), 10*time.Second); behind != nil {
+				t.Errorf("behind: %v", behind)
+			}
+		}
+	})
+}
+
+// What an entry takes away, and what is made again from an original whose attributes are
+// cached, goes with the second time.
+func TestSettle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newMemory()
+		settles := func(o *Options) { o.Settle = 5 * time.Second; o.Poll = time.Minute }
+		a := join(t, store, "n1", newTree("x"), settles)
+		b := join(t, store, "n2", newTree("x"), settles)
+		synctest.Wait()
+		a.purge(t, original("x"), 0)
+		a.tree.fill("x")
+		time.Sleep(6 * time.Second)
+		if left := a.tree.has(); len(left) > 0 {
+			t.Errorf("n1 has %v", left)
+		}
+		for b.tree.count() == 0 {
+			time.Sleep(time.Second)
+		}
+		b.tree.fill("x")
+		// The next process does it for the one that is killed.
+		b.kill()
+		b = join(t, store, "n2", b.tree, settles)
+		synctest.Wait()
+		b.tree.fill("x")
+		time.Sleep(6 * time.Second)
+		if left := b.tree.has(); len(left) > 0 {
+			t.Errorf("n2 has %v", left)
+		}
+		b.tree.fill("x")
+		time.Sleep(3 * time.Minute)
+		if diff := cmp.Diff([]string{"x"}, b.tree.has()); diff != "" {
+			t.Errorf("n2 goes on after the second time (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// rarely is for tests of days.
+func rarely(o *Options) { o.Poll = time.Minute }
+
+// A node that was away for longer than entries are kept has empty trees, and one that
+// knows nothing of its tree as well.
+func TestAway(t *testing.T) {
+	for name, test := range map[string]struct {
+		away   time.Duration
+		record string
+		want   []string
+	}{
+		"for long":  {away: 8 * 24 * time.Hour},
+		"a while":   {away: 6 * 24 * time.Hour, want: []string{"y"}},
+		"no record": {record: "{"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := newMemory()
+				a := join(t, store, "n1", newTree(), rarely)
+				b := join(t, store, "n2", newTree("x", "y"), rarely)
+				synctest.Wait()
+				b.stop()
+				a.purge(t, original("x"), 0)
+				time.Sleep(test.away)
+				if test.record != "" {
+					b.tree.record = []byte(test.record)
+				}
+				b = join(t, store, "n2", b.tree, rarely)
+				synctest.Wait()
+				if diff := cmp.Diff(test.want, b.tree.has()); diff != "" {
+					t.Errorf("(-want +got):\n%s", diff)
+				}
+				if emptied := b.events(Emptied) == 1; emptied != (test.want == nil) {
+					t.Errorf("emptied is %v", emptied)
+				}
+			})
+		})
+	}
+}
+
+// Old entries go, and the node that has gone without being forgotten.
+func TestTend(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newMemory()
+		a := join(t, store, "n1", newTree(), rarely)
+		b := join(t, store, "n2", newTree(), rarely)
+		c := join(t, store, "n3", newTree(), rarely)
+		synctest.Wait()
+		b.stop()
+		c.stop()
+		if err := a.Forget(t.Context(), "n3"); err != nil {
+			t.Error(err)
+		}
+		if err := a.Forget(t.Context(), "n3"); !errors.Is(err, ErrNoNode) {
+			t.Errorf("got %v, want %v", err, ErrNoNode)
+		}
+		if behind := a.purge(t, original("x"), 0); len(behind) != 1 || behind[0].Node != "n2" {
+			t.Errorf("behind: %v, want n2", behind)
+		}
+		time.Sleep(7*24*time.Hour + 3*time.Hour)
+		if behind := a.purge(t, original("x"), 0); behind != nil {
+			t.Errorf("behind: %v, want none", behind)
+		}
+		if names := slices.Sorted(maps.Keys(store.files)); len(names) != 2 {
+			t.Errorf("kept: %v", names)
+		}
+	})
+}
+
+func TestTwoNodesOfOneName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newMemory()
+		a := join(t, store, "n1", newTree(), nil)
+		time.Sleep(2 * time.Minute)
+		a.kill()
+		// Its tree knows the journal, so folders that are missing are not made anew.
+		a = join(t, store, "n1", a.tree, nil)
+		if store.made != 1 {
+			t.Errorf("the folders were made %d times, want 1", store.made)
+		}
+		time.Sleep(time.Minute)
+		if a.State().Taken {
+			t.Error("its own name counts as taken")
+		}
+		b := join(t, store, "n1", newTree(), nil)
+		time.Sleep(time.Minute)
+		if !a.State().Taken || !b.State().Taken {
+			t.Errorf("taken: %v, %v", a.State().Taken, b.State().Taken)
+		}
+	})
+}
+
+// An entry that can't ever be applied here does not stop the others.
+func TestSkipped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newMemory()
+		a := join(t, store, "n1", newTree(), nil)
+		b := join(t, store, "n2", newTree("x"), nil)
+		synctest.Wait()
+		for _, e := range []Entry{{Site: "other", All: true}, {Site: "a", Preset: "unknown"}, original("x")} {
+			if behind := a.purge(t, e, 10*time.Second); behind != nil {
+				t.Errorf("behind: %v", behind)
+			}
+		}
+		if left := b.tree.has(); len(left) > 0 || b.events(Skipped) != 2 {
+			t.Errorf("left %v, skipped %d", left, b.events(Skipped))
+		}
+	})
+}
+
+// Names are as they were, whatever bytes they have, and no file is too large.
+func TestEntries(t *testing.T) {
+	var many []string
+	for i := range 30_000 {
+		many = append(many, fmt.Sprintf("%d/ä<%s", i, strings.Repeat("&", 40)))
+	}
+	odd := []string{"a/b.jpg", "\xff\xfe/%41\n", "ü"}
+	for i := range 15_000 {
+		odd = append(odd, strings.Repeat("/\xff", 10)+fmt.Sprint(i))
+	}
+	for _, names := range [][]string{many, odd, {"a.jpg"}, {strings.Repeat("\x01", 4000)}} {
+		var got []string
+		for _, part := range original(names...).Split() {
+			data, err := keyring{[]byte(testKey)}.seal(entries, "n", part.escaped())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var e Entry
+			if err := (keyring{[]byte("other"), []byte(testKey)}).open(entries, "n", data, &e); err != nil {
+				t.Fatal(err)
+			}
+			if e, err = e.unescaped(); err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, e.Originals...)
+		}
+		if !slices.Equal(names, got) {
+			t.Errorf("%d names are %d", len(names), len(got))
+		}
+	}
+	under := Entry{Site: "a", Under: "\xff/ %"}.escaped()
+	if back, err := under.unescaped(); err != nil || back.Under != "\xff/ %" {
+		t.Errorf("%q, %v", back.Under, err)
+	}
+}
+
+// The format is that of the manual.
+func TestMACIsAsWritten(t *testing.T) {
+	const name = "20261129T011530.123456Z-n1-k3x7q2m4tz"
+	data, err := keyring{[]byte("0123456789abcdef")}.seal(entries, name, Entry{V: 1, Site: "gallery", All: true})
+	const want = `{"v":1,"site":"gallery","all":true}` + "\neNLfYcPVccRGE7PayzX75IPRnOK5\n"
+	if string(data) != want || err != nil {
+		t.Errorf("got %q, want %q, %v", data, want, err)
+	}
+	if at, ok := timeOf(name); !ok || stamp(at) != name[:stampBytes] {
+		t.Errorf("%v, %v", at, ok)
+	}
+	for _, name := range []string{"", ".new-X", "x", "20261399T011530.123456Z-n1-k3x7q2m4tz", "20261129T011530Z-n1-k3x7q2m4tz"} {
+		if _, ok := timeOf(name); ok {
+			t.Errorf("%q is the name of an entry", name)
+		}
+	}
+}

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: MIT
+
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"time"
+)
+
+// told is the report of a node, or why it can't be trusted.
+type told struct {
+	Report
+	err error
+}
+
+// say writes this node's report, and tells if that fails.
+func (n *Node) say(ctx context.Context) {
+	err := n.report(ctx)
+	n.mu.Lock()
+	before := n.unsaid
+	n.unsaid = err
+	n.mu.Unlock()
+	if err != nil && before == nil && ctx.Err() == nil {
+		n.tell(Event{What: Unsaid, Err: err})
+	}
+}
+
+// report writes this node's report.
+func (n *Node) report(ctx context.Context) error {
+	// First: a report of another process would be overwritten.
+	last, err := n.ask(ctx, n.o.Name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err == nil && last.err == nil {
+		n.compare(last.Instance)
+	}
+	data, err := n.keys.seal(nodes, n.o.Name, n.Self())
+	if err != nil {
+		return err
+	}
+	if err := n.put(ctx, nodes+n.o.Name, data); err != nil {
+		return err
+	}
+	n.reported = time.Now()
+	return nil
+}
+
+// compare notes if another process reports under this node's name.
+func (n *Node) compare(instance string) {
+	// The first report overwrites that of an earlier process.
+	taken := !n.reported.IsZero() && instance != n.instance
+	n.mu.Lock()
+	first := taken && !n.taken
+	n.taken = n.taken || taken
+	n.mu.Unlock()
+	if first {
+		n.tell(Event{What: Taken})
+	}
+}
+
+// Self returns this node's report.
+func (n *Node) Self() Report {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	applied := make(map[string]bool)
+	r := Report{
+		V: version, Instance: n.instance, At: time.Now().Add(n.offset).UTC(), Version: n.o.Version, Libvips: n.o.Libvips,
+		Settings: n.o.Settings, Waits: len(n.failed),
+	}
+	if !n.read.IsZero() {
+		r.Read = n.read.Add(n.offset).UTC()
+	}
+	for _, p := range n.trees {
+		maps.Copy(applied, p.applied)
+	}
+	names := slices.Sorted(maps.Keys(applied))
+	if len(names) > 0 {
+		r.Applied = names[len(names)-1]
+	}
+	r.Recent = names[max(len(names)-mostRecent, 0):]
+	return r
+}
+
+// ask reads the report of one node.
+func (n *Node) ask(ctx context.Context, name string) (told, error) {
+	data, err := n.o.Store.Get(ctx, nodes+name)
+	var t told
+	switch {
+	case errors.Is(err, errFormat):
+		t.err = err
+	case err != nil:
+		return t, err
+	default:
+		t.err = n.keys.open(nodes, name, data, &t.Report)
+	}
+	if t.err == nil && t.V != version {
+		t.err = fmt.Errorf("%w: version %d", errFormat, t.V)
+	}
+	return t, nil
+}
+
+// Other is another node, as its report has it.
+type Other struct {
+	Name string
+	Report
+	// Err means that the report is not one of the group.
+	Err error
+}
+
+// Others returns all other nodes, sorted by name.
+func (n *Node) Others(ctx context.Context) ([]Other, error) {
+	names, err := n.o.Store.List(ctx, nodes, "")
+	if err != nil {
+		return n.known(), fmt.Errorf("list the nodes: %w", err)
+	}
+	found := make(map[string]told)
+	for _, name := range names {
+		if name == n.o.Name || !Name.MatchString(name) {
+			continue
+		}
+		t, err := n.ask(ctx, name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return n.known(), fmt.Errorf("read the report of %s: %w", name, err)
+		}
+		found[name] = t
+	}
+	n.mu.Lock()
+	n.others = found
+	n.mu.Unlock()
+	return n.known(), nil
+}
+
+// known returns the other nodes as they were last read.
+func (n *Node) known() []Other {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var all []Other
+	for _, name := range slices.Sorted(maps.Keys(n.others)) {
+		if t := n.others[name]; t.err != nil || !n.isDropped(t.Report) {
+			all = append(all, Other{name, t.Report, t.err})
+		}
+	}
+	return all
+}
+
+// isDropped reports whether a node has been silent for so long that nobody waits for it:
+// it empties its trees before it serves again. n.mu is held.
+func (n *Node) isDropped(r Report) bool {
+	return time.Now().Add(n.offset).Sub(r.At) > n.o.Keep+keepMargin
+}
+
+// Forget removes the report of a node that has gone for good: purges don't wait for it
+// any more.
+func (n *Node) Forget(ctx context.Context, name string) error {
+	if !Name.MatchString(name) {
+		return fmt.Errorf("%w: %q", ErrNoNode, name)
+	}
+	if _, err := n.o.Store.Get(ctx, nodes+name); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: %q", ErrNoNode, name)
+	}
+	if err := n.o.Store.Delete(ctx, nodes+name); err != nil {
+		return fmt.Errorf("forget %s: %w", name, err)
+	}
+	_, err := n.Others(ctx)
+	return err
+}
+
+// Behind is a node of which it can't be said that it has applied a purge.
+type Behind struct {
+	Node string
+	Why  string
+}
+
+// String returns a line, for example "n3: has read the journal at
+// 2026-11-29T01:15:30Z last".
+func (b Behind) String() string { return b.Node + ": " + b.Why }
+
+// Await waits until all other nodes say that they have applied the entries of those
+// names, or until the time is over. It returns the nodes that have not. If the reports
+// can't be read, these are all nodes that are known.
+func (n *Node) Await(ctx context.Context, names []string, limit time.Duration) []Behind {
+	end := time.Now().Add(limit)
+	for {
+		others, err := n.Others(ctx)
+		behind := n.without(others, names, err)
+		left := time.Until(end)
+		if len(behind) == 0 || left <= 0 {
+			return behind
+		}
+		timer := time.NewTimer(min(left, askTime))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return behind
+		case <-timer.C:
+		}
+	}
+}
+
+// askTime is between two looks at the reports of nodes that are waited for.
+const askTime = 200 * time.Millisecond
+
+// without returns the nodes that have not applied all of names. err is why the reports
+// could not be read.
+func (n *Node) without(others []Other, names []string, err error) []Behind {
+	var behind []Behind
+	if err != nil {
+		behind = append(behind, Behind{"?", fmt.Sprintf("there may be nodes that are not known: %v", err)})
+	}
+	for _, o := range others {
+		switch {
+		case err != nil:
+			behind = append(behind, Behind{o.Name, "its report can't be read"})
+		case o.Err != nil:
+			behind = append(behind, Behind{o.Name, "its report can't be trusted: " + o.Err.Error()})
+		case !o.hasApplied(names):
+			behind = append(behind, Behind{o.Name, o.lastRead()})
+		}
+	}
+	return behind
+}
+
+func (r Report) hasApplied(names []string) bool {
+	applied := make(map[string]bool, len(r.Recent))
+	for _, name := range r.Recent {
+		applied[name] = true
+	}
+	return !slices.ContainsFunc(names, func(name string) bool { return !applied[name] })
+}
+
+func (r Report) lastRead() string {
+	if r.Read.IsZero() {
+		return "has not read the journal yet"
+	}
+	return "has read the journal at " + r.Read.Format(time.RFC3339) + " last"
+}
+
+// State is how a node is.
+type State struct {
+	Lag     time.Duration     // since the journal was read to its end
+	Behind  bool              // Lag is over Options.Lag, or it was never read
+	Entries map[string]uint64 // by What
+	Nodes   map[string]int    // current, behind and silent ones, this one included
+	Offset  time.Duration     // of the store's clock from this machine's
+	Taken   bool              // another process reports under this node's name
+	// Unread and Unwritten are the errors of the last look and write, or nil.
+	Unread, Unwritten error
+}
+
+// State returns how the node is, without asking the store.
+func (n *Node) State() State {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	s := State{
+		Entries: make(map[string]uint64), Nodes: map[string]int{Current: 0, Lagging: 0, Silent: 0},
+		Offset: n.offset, Taken: n.taken, Unread: n.unread, Unwritten: n.unsaid,
+	}
+	last := n.read
+	if last.IsZero() {
+		last = n.started
+	}
+	// A machine that was suspended has a monotonic clock that was, too.
+	s.Lag = max(time.Since(last), time.Since(last.Round(0)))
+	s.Behind = n.read.IsZero() || s.Lag > n.o.Lag
+	for what, count := range n.counts {
+		s.Entries[What(what).String()] = count
+	}
+	s.Nodes[n.stateOf(Report{At: n.clock(), Read: n.clock().Add(-s.Lag)}, nil)]++
+	for _, t := range n.others {
+		if t.err != nil || !n.isDropped(t.Report) {
+			s.Nodes[n.stateOf(t.Report, t.err)]++
+		}
+	}
+	return s
+}
+
+// clock is now. n.mu is held.
+func (n *Node) clock() time.Time { return time.Now().Add(n.offset) }
+
+// The states of a node.
+const (
+	Current = "current" // reads the journal
+	Lagging = "behind"  // has not read it for Options.Lag
+	Silent  = "silent"  // does not report, or its report can't be trusted
+)
+
+// StateOf returns the state of another node.
+func (n *Node) StateOf(o Other) string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.stateOf(o.Report, o.Err)
+}
+
+func (n *Node) stateOf(r Report, err error) string {
+	now := n.clock()
+	silence := max(n.o.Lag, 3*reportTime) + lookTime
+	switch {
+	case err != nil || now.Sub(r.At) > silence:
+		return Silent
+	case now.Sub(r.Read) > max(n.o.Lag, 3*reportTime)+lookTime:
+		return Lagging
+	}
+	return Current
+}

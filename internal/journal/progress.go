@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: MIT
+
+package journal
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"time"
+)
+
+// progress is how far the journal was applied to a tree.
+type progress struct {
+	from    string          // all entries up to this stamp are applied
+	applied map[string]bool // entries after from
+	read    time.Time       // when the journal was read to its end, by the store's clock
+	dirty   bool            // applied has changed since saved
+	saved   time.Time
+}
+
+// record is progress as .thumbd/journal.json of the tree has it.
+type record struct {
+	V       int       `json:"v"`
+	Journal string    `json:"journal"` // Options.Where
+	Read    time.Time `json:"read"`
+	From    string    `json:"from"`
+	Applied []string  `json:"applied"`
+}
+
+// begin makes this node known to the others, and learns how far it was before. Only a
+// node whose report is there may serve: others wait for it with their purges.
+func (n *Node) begin(ctx context.Context) error {
+	records, known := make(map[string]*record), false
+	for _, site := range n.o.Trees.Sites() {
+		r, err := n.recall(site)
+		if err != nil {
+			return err
+		}
+		records[site] = r
+		known = known || r != nil
+	}
+	if !known {
+		// A tree that knows the journal has seen its folders. If they are missing, so is
+		// the file system.
+		if err := n.o.Store.Make(ctx); err != nil {
+			return fmt.Errorf("make the journal: %w", err)
+		}
+	}
+	if err := n.report(ctx); err != nil {
+		return fmt.Errorf("report to the journal: %w", err)
+	}
+	now := n.now()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for site, r := range records {
+		n.trees[site] = n.resume(site, r, now)
+	}
+	return nil
+}
+
+// recall reads the record of a site's tree. It is nil if there is none of this journal.
+func (n *Node) recall(site string) (*record, error) {
+	data, err := n.o.Trees.Progress(site)
+	if err != nil || data == nil {
+		return nil, err
+	}
+	var r record
+	if err := json.Unmarshal(data, &r); err != nil || r.V != version {
+		// Nothing is known of it, as after a long time.
+		return &record{V: version}, nil //nolint:nilerr // the tree is emptied
+	}
+	if r.Journal != n.o.Where {
+		return nil, nil
+	}
+	return &r, nil
+}
+
+// resume returns the progress of a tree. Without a record all of the journal is applied,
+// unless the tree is empty.
+func (n *Node) resume(site string, r *record, now time.Time) *progress {
+	p := &progress{applied: make(map[string]bool), read: now}
+	switch {
+	case r != nil:
+		p.from, p.read, p.saved = r.From, r.Read, time.Now()
+		for _, name := range r.Applied {
+			p.applied[name] = true
+		}
+	case n.o.Trees.Empty(site):
+		p.from = stamp(now.Add(-window))
+	}
+	return p
+}
+
+// emptyAway empties the trees of a node that was away for so long that entries may be
+// deleted which it has not applied.
+func (n *Node) emptyAway(ctx context.Context) error {
+	now := n.now()
+	n.mu.Lock()
+	var away []string
+	for site, p := range n.trees {
+		if now.Sub(p.read) > n.o.Keep {
+			away = append(away, site)
+		}
+	}
+	n.mu.Unlock()
+	for _, site := range away {
+		if err := n.o.Trees.Purge(ctx, Entry{V: version, Site: site, All: true}); err != nil {
+			return fmt.Errorf("empty the tree of %s: %w", site, err)
+		}
+		n.tell(Event{What: Emptied, Site: site})
+		n.mu.Lock()
+		p := n.trees[site]
+		p.read, p.from, p.dirty = now, stamp(now.Add(-window)), true
+		clear(p.applied)
+		n.mu.Unlock()
+	}
+	return nil
+}
+
+// errGone means that an entry was deleted after it was listed.
+var errGone = errors.New("it was deleted")
+
+func (n *Node) get(ctx context.Context, name string) (Entry, error) {
+	var e Entry
+	data, err := n.o.Store.Get(ctx, entries+name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return e, errGone
+	}
+	if err != nil {
+		return e, err
+	}
+	if err := n.keys.open(entries, name, data, &e); err != nil {
+		return e, err
+	}
+	return e.unescaped()
+}
+
+// from returns the name after which there may be entries that a tree needs.
+func (n *Node) from() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	from := ""
+	first := true
+	for _, p := range n.trees {
+		if first || p.from < from {
+			from, first = p.from, false
+		}
+	}
+	return from
+}
+
+// needs reports whether an entry must be read.
+func (n *Node) needs(name string) bool {
+	if _, ok := timeOf(name); !ok {
+		return false
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.own[name] || n.refused[name] {
+		return false
+	}
+	for _, p := range n.trees {
+		if p.needs(name) {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *progress) needs(name string) bool { return name > p.from && !p.applied[name] }
+
+// neededBy reports whether the tree of a site needs an entry. It is not known if this
+// node has no such site.
+func (n *Node) neededBy(name, site string) (needed, known bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	p, known := n.trees[site]
+	return known && p.needs(name), known
+}
+
+// note notes that an entry was applied to the tree that it is for.
+func (n *Node) note(name string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.failed, name)
+	for _, p := range n.trees {
+		if p.needs(name) {
+			p.applied[name], p.dirty = true, true
+		}
+	}
+}
+
+// fail notes that an entry is to be tried again.
+func (n *Node) fail(name string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.failed[name] = true
+}
+
+// advance moves the trees' from to the beginning of the window, but not past an entry
+// that is not applied for good. whole: all of the journal was read, beginning at start.
+// It reports whether that was for the first time.
+func (n *Node) advance(start time.Time, names []string, whole bool) (first bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, name := range names {
+		if _, ok := timeOf(name); ok {
+			n.newest = max(n.newest, name)
+		}
+	}
+	if !whole {
+		return false
+	}
+	n.read = start
+	for _, p := range n.trees {
+		p.read = start.Add(n.offset)
+	}
+	select {
+	case <-n.caught:
+	default:
+		close(n.caught)
+		first = true
+	}
+	newest, ok := timeOf(n.newest)
+	if !ok {
+		return first
+	}
+	// A clock that is ahead must not move the window past the entries of the others.
+	if now := start.Add(n.offset); now.Before(newest) {
+		newest = now
+	}
+	n.move(stamp(newest.Add(-window)))
+	return first
+}
+
+// move moves the trees' from as far as bound, if it may. n.mu is held.
+func (n *Node) move(bound string) {
+	for name := range n.unsettled() {
+		bound = min(bound, name[:stampBytes])
+	}
+	for _, p := range n.trees {
+		if p.from >= bound {
+			continue
+		}
+		p.from = bound
+		maps.DeleteFunc(p.applied, func(name string, _ bool) bool { return name <= bound })
+	}
+	maps.DeleteFunc(n.refused, func(name string, _ bool) bool { return name <= bound })
+}
+
+// unsettled returns the entries that must be applied again if this process is killed
+// now. n.mu is held.
+func (n *Node) unsettled() map[string]bool {
+	all := make(map[string]bool)
+	maps.Copy(all, n.own)
+	maps.Copy(all, n.failed)
+	for name := range n.settling {
+		all[name] = true
+	}
+	return all
+}
+
+// save writes the progress of the trees if it has changed, or is old.
+func (n *Node) save(final bool) {
+	for _, site := range n.o.Trees.Sites() {
+		data, ok := n.record(site, final)
+		if !ok {
+			continue
+		}
+		err := n.o.Trees.SetProgress(site, data)
+		n.mu.Lock()
+		p := n.trees[site]
+		p.dirty, p.saved = p.dirty || err != nil, time.Now()
+		n.mu.Unlock()
+		if err != nil {
+			n.tell(Event{What: Unkept, Site: site, Err: err})
+		}
+	}
+}
+
+// saveTime is between two writes of a progress that says nothing but the time.
+func (n *Node) saveTime() time.Duration { return max(time.Minute, n.o.Keep/1000) }
+
+// record returns the text of a tree's record. It is not ok if there is none to write.
+func (n *Node) record(site string, final bool) (data []byte, ok bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	p := n.trees[site]
+	if p == nil || !p.dirty && !final && time.Since(p.saved) < n.saveTime() {
+		return nil, false
+	}
+	unsettled := n.unsettled()
+	r := record{V: version, Journal: n.o.Where, Read: p.read.UTC(), From: p.from, Applied: []string{}}
+	for _, name := range slices.Sorted(maps.Keys(p.applied)) {
+		if !unsettled[name] {
+			r.Applied = append(r.Applied, name)
+		}
+	}
+	data, err := json.Marshal(r)
+	p.dirty = false
+	return data, err == nil
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"thumbd/internal/admin"
+	"thumbd/internal/journal"
+)
+
+// Node is this machine as a node of a farm, which has its purges from the journal.
+type Node struct {
+	*journal.Node
+	Wait time.Duration // how long a purge waits for the other nodes
+}
+
+// nodeReady answers /_thumbd/ready, by which a balancer decides whether clients may be
+// led to this node.
+func (h *Handler) nodeReady(w http.ResponseWriter) error {
+	sites, err := h.keeper.Sites()
+	if err != nil {
+		return err
+	}
+	sites.Release()
+	node := h.options.Node()
+	if node == nil {
+		return errNoService
+	}
+	if err := h.options.Health(); err != nil {
+		return fmt.Errorf("%w: %w", errUnwell, err)
+	}
+	if node.State().Behind {
+		return errBehind
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	body(w, http.StatusOK, "ready")
+	return nil
+}
+
+// purging is a POST /purge that is being answered.
+type purging struct {
+	handler *Handler
+	node    *Node
+	said    []string // numbers of files that were removed
+	entries []string // of the journal
+	wait    *time.Duration
+	names   int // originals that were purged
+}
+
+// part purges what a part of the form says.
+func (p *purging) part(ctx context.Context, form admin.Purge) error {
+	whole := journal.Entry{
+		Site: form.Site, Originals: form.Originals, Under: form.Under, Preset: form.Preset, All: form.All, Render: form.Render,
+	}
+	p.wait = form.Wait
+	if p.node == nil || form.Here {
+		return p.here(ctx, whole)
+	}
+	// Before another node hears of it.
+	if err := p.handler.keeper.CheckPurge(form.Site, whole.Scope()); err != nil {
+		return err
+	}
+	for _, e := range whole.Split() {
+		name, err := p.node.Write(ctx, e)
+		if errors.Is(err, journal.ErrUnwritten) && p.names > 0 {
+			return fmt.Errorf("after the first %d originals: %w", p.names, err)
+		}
+		if err != nil {
+			return err
+		}
+		err = p.here(ctx, e)
+		p.node.Done(name, e, err == nil)
+		if err != nil {
+			return err
+		}
+		p.entries = append(p.entries, name)
+		p.names += len(e.Originals)
+	}
+	return nil
+}
+
+// here purges on this node.
+func (p *purging) here(ctx context.Context, e journal.Entry) error {
+	removed, err := p.handler.keeper.Purge(ctx, e.Site, e.Scope(), e.Render)
+	p.said = append(p.said, removed)
+	return err
+}
+
+// answer waits for the other nodes and names those that may still have thumbnails which
+// were purged.
+func (p *purging) answer(ctx context.Context, w http.ResponseWriter) {
+	lines := []string{"purged: " + strings.Join(p.said, " + ") + " thumbnails removed"}
+	code := http.StatusOK
+	if len(p.entries) > 0 {
+		wait := p.node.Wait
+		if p.wait != nil {
+			wait = *p.wait
+		}
+		for _, b := range p.node.Await(ctx, p.entries, wait) {
+			lines = append(lines, b.String())
+		}
+	}
+	if len(lines) > 1 {
+		code = http.StatusAccepted
+		w.Header().Set("X-Thumbd-Reason", "nodes-behind")
+	}
+	body(w, code, strings.Join(lines, "\n"))
+}
+
+// adminNodes answers a GET with all nodes, and a POST by forgetting one.
+func (h *Handler) adminNodes(w http.ResponseWriter, r *http.Request) error {
+	node := h.options.Node()
+	if node == nil {
+		return errNoService
+	}
+	if r.Method != http.MethodPost {
+		return get(w, r, func(w http.ResponseWriter, r *http.Request) error { return answerNodes(w, r, node) })
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	if err := r.ParseForm(); err != nil {
+		return fmt.Errorf("%w: %w", admin.ErrForm, err)
+	}
+	name := r.Form.Get("forget")
+	if name == "" || len(r.Form) > 1 {
+		return fmt.Errorf("%w: want forget=NAME alone", admin.ErrForm)
+	}
+	if name == node.Name() {
+		return fmt.Errorf("%w: %s is this node", admin.ErrForm, name)
+	}
+	if err := node.Forget(r.Context(), name); err != nil {
+		return err
+	}
+	h.options.Log.Info("node forgotten", "node", name)
+	body(w, http.StatusOK, "forgotten: "+name)
+	return nil
+}
+
+func answerNodes(w http.ResponseWriter, r *http.Request, node *Node) error {
+	others, err := node.Others(r.Context())
+	if err != nil {
+		return err
+	}
+	all := []admin.Node{nodeOf(node, journal.Other{Name: node.Name(), Report: node.Self()})}
+	all[0].Here = true
+	for _, o := range others {
+		all = append(all, nodeOf(node, o))
+	}
+	return answerJSON(w, all)
+}
+
+func nodeOf(node *Node, o journal.Other) admin.Node {
+	n := admin.Node{
+		Name: o.Name, State: node.StateOf(o), At: o.At, Read: o.Read, Waits: o.Waits, Version: o.Version, Libvips: o.Libvips,
+	}
+	if o.Err != nil {
+		n.Trouble = o.Err.Error()
+	}
+	return n
+}

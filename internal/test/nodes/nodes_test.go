@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: MIT
+
+// Package nodes tests several thumbds that purge together through a journal: the built
+// programs, each behind an nginx and with a tree of its own.
+package nodes
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"thumbd/internal/test/kit"
+	"thumbd/internal/test/rig"
+)
+
+func TestMain(m *testing.M) { kit.Main(m) }
+
+// farm is a number of nodes with one folder of originals and one journal.
+type farm struct {
+	t         *testing.T
+	originals string
+	journal   string
+	nodes     []*rig.Rig // n1, n2, …
+}
+
+const groupKey = "the key of all nodes 0123456789"
+
+// newFarm starts a farm. lines are of [nodes].
+func newFarm(t *testing.T, size int, lines ...string) *farm {
+	t.Helper()
+	const jpg = "originals/tests/orientation/1.jpg"
+	f := &farm{t: t, originals: kit.Folder(t, map[string]string{"a.jpg": jpg, "b.jpg": jpg, "c.jpg": jpg}), journal: t.TempDir()}
+	for i := range size {
+		f.nodes = append(f.nodes, kit.Start(t, rig.Options{
+			Sites: []rig.Site{kit.Gallery(t, f.originals)}, Keys: map[string]string{"nodes.key": groupKey},
+			TOML: "[daemon]\nidle_exit = \"0\"\n" + f.table(i, lines...),
+		}))
+	}
+	return f
+}
+
+// table returns [nodes] of a node.
+func (f *farm) table(i int, lines ...string) string {
+	return fmt.Sprintf("[nodes]\njournal = %q\nkeys = [\"nodes.key\"]\nname = \"n%d\"\npoll = \"200ms\"\nsettle = \"0\"\n%s\n",
+		f.journal, i+1, strings.Join(lines, "\n"))
+}
+
+func uri(name string) string { return kit.Signed("/thumbs/", name, "20x20_crop", "jpg") }
+
+// fill has all nodes make a thumbnail.
+func (f *farm) fill(names ...string) {
+	f.t.Helper()
+	for _, r := range f.nodes {
+		for _, name := range names {
+			kit.Picture(f.t, kit.Get(f.t, r, rig.Escape(uri(name))), "jpeg", 20, 20)
+		}
+	}
+}
+
+// has reports whether a node's tree has a thumbnail of an original.
+func has(r *rig.Rig, name string) bool {
+	_, err := os.Stat(r.File("gallery", uri(name)))
+	return err == nil
+}
+
+// expectGone checks that nodes have no thumbnail of an original.
+func (f *farm) expectGone(name string, nodes ...*rig.Rig) {
+	f.t.Helper()
+	for i, r := range nodes {
+		if has(r, name) {
+			f.t.Errorf("the thumbnail of %s is still there, at node %d of the list", name, i)
+		}
+	}
+}
+
+// purge runs thumbd purge at a node.
+func (f *farm) purge(r *rig.Rig, args ...string) (out string, code int) {
+	f.t.Helper()
+	out, err := kit.Thumbd(f.t, append([]string{"purge", "--admin", r.AdminPath(), "gallery"}, args...)...)
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return out, exit.ExitCode()
+	}
+	kit.Must(f.t, err)
+	return out, 0
+}
+
+// post sends a purge of an original to the socket for administrators.
+func (f *farm) post(r *rig.Rig, original string, more url.Values) rig.Response {
+	f.t.Helper()
+	form := url.Values{"site": {"gallery"}, "original": {original}}
+	for name, values := range more {
+		form[name] = values
+	}
+	return kit.Do(f.t, r, kit.Post(form))
+}
+
+// waitReady waits until a node says that clients may be led to it.
+func (f *farm) waitReady(r *rig.Rig) {
+	f.t.Helper()
+	f.waitStatus(r, 200, "")
+}
+
+func (f *farm) waitStatus(r *rig.Rig, status int, reason string) {
+	f.t.Helper()
+	for end := time.Now().Add(kit.Patience); ; time.Sleep(10 * time.Millisecond) {
+		resp := f.ready(r)
+		if resp.Status == status && resp.Header.Get("X-Thumbd-Reason") == reason {
+			return
+		}
+		if time.Now().After(end) {
+			f.t.Fatalf("ready is %d %q, want %d %q", resp.Status, resp.Body, status, reason)
+		}
+	}
+}
+
+func (f *farm) ready(r *rig.Rig) rig.Response {
+	f.t.Helper()
+	return kit.Do(f.t, r, rig.Request{Target: "/_thumbd/ready", Direct: true})
+}
+
+// A purge that has exited with 0 is one of all nodes, whatever it is of.
+func TestPurgeOfAllNodes(t *testing.T) {
+	f := newFarm(t, 3)
+	for _, tt := range []struct {
+		args []string
+		gone []string
+	}{
+		{[]string{"a.jpg"}, []string{"a.jpg"}},
+		{[]string{"a.jpg", "c.jpg"}, []string{"a.jpg", "c.jpg"}},
+		{[]string{"--all"}, []string{"a.jpg", "b.jpg", "c.jpg"}},
+	} {
+		f.fill("a.jpg", "b.jpg", "c.jpg")
+		out, code := f.purge(f.nodes[0], tt.args...)
+		if want := fmt.Sprintf("purged: %d thumbnails removed\n", len(tt.gone)); code != 0 || out != want {
+			t.Errorf("purge %q: exit status %d, %q, want %q", tt.args, code, out, want)
+		}
+		for _, name := range []string{"a.jpg", "b.jpg", "c.jpg"} {
+			if gone := strings.Contains(strings.Join(tt.gone, " "), name); gone {
+				f.expectGone(name, f.nodes...)
+			} else if !has(f.nodes[2], name) {
+				t.Errorf("purge %q: %s has gone too", tt.args, name)
+			}
+		}
+	}
+	if out, code := f.purge(f.nodes[1], "--preset", "none"); code != 2 || !strings.Contains(out, "no such preset") {
+		t.Errorf("exit status %d, %q", code, out)
+	}
+	if names, err := os.ReadDir(filepath.Join(f.journal, "journal")); err != nil || len(names) != 3 {
+		t.Errorf("%d entries, want 3: %v", len(names), err)
+	}
+	f.checkStatus()
+}
+
+// checkStatus checks how a node tells of the others.
+func (f *farm) checkStatus() {
+	f.t.Helper()
+	out, err := kit.Thumbd(f.t, "status", "--nodes", "--admin", f.nodes[0].AdminPath())
+	if err != nil || !regexp.MustCompile(`(?m)^n1 .*: current \(this node\)\nn2 .*: current\nn3 .*: current$`).MatchString(out) {
+		f.t.Errorf("status --nodes: %v\n%s", err, out)
+	}
+	metrics := string(kit.Do(f.t, f.nodes[1], rig.Request{Target: "/metrics", Admin: true}).Body)
+	for _, line := range []string{`thumbd_journal_entries_total{result="applied"} 3`, `thumbd_journal_entries_total{result="refused"} 0`, `thumbd_journal_lag_seconds `, `thumbd_nodes{state="silent"} 0`} {
+		if !strings.Contains(metrics, line) {
+			f.t.Errorf("no %s in the metrics", line)
+		}
+	}
+}
+
+// A purge that goes on with here=1, or does not wait, says so.
+func TestPurgeHere(t *testing.T) {
+	f := newFarm(t, 2)
+	f.fill("a.jpg", "b.jpg")
+	if out, code := f.purge(f.nodes[0], "--here", "a.jpg"); code != 0 || has(f.nodes[0], "a.jpg") || !has(f.nodes[1], "a.jpg") {
+		t.Errorf("--here: exit status %d, %q; at n2: %v", code, out, has(f.nodes[1], "a.jpg"))
+	}
+	resp := f.post(f.nodes[0], "b.jpg", url.Values{"wait": {"0"}})
+	kit.Expect(t, resp, 202, "nodes-behind")
+	if !regexp.MustCompile(`^purged: 1 thumbnails removed\nn2: has read the journal at \S+ last\n$`).Match(resp.Body) {
+		t.Errorf("wait=0: %q", resp.Body)
+	}
+	kit.Expect(t, f.post(f.nodes[0], "b.jpg", url.Values{"wait": {"-1s"}}), 400, "form")
+}
+
+// A node that was down, killed or cut off is named, and has none of what was purged once
+// it is ready.
+func TestNodeComesBack(t *testing.T) {
+	for _, how := range []string{"down", "killed", "cut off"} {
+		t.Run(how, func(t *testing.T) {
+			f := newFarm(t, 2, `lag = "1s"`)
+			n1, n2 := f.nodes[0], f.nodes[1]
+			f.fill("a.jpg", "b.jpg", "c.jpg")
+			away := f.journal + ".away"
+			switch how {
+			case "down":
+				kit.StopDaemon(t, n2)
+			case "killed":
+				n2.KillDaemon()
+			case "cut off":
+				// All of the farm is, so only what is asked of n2 counts.
+				kit.Must(t, os.Rename(f.journal, away))
+				f.waitStatus(n2, 503, "behind")
+				kit.Expect(t, f.post(n1, "a.jpg", nil), 503, "journal")
+				if !has(n1, "a.jpg") {
+					t.Error("something was purged without the journal")
+				}
+				kit.StopDaemon(t, n2)
+				kit.Must(t, os.Rename(away, f.journal))
+				f.waitReady(n1)
+			}
+			resp := f.post(n1, "a.jpg", url.Values{"wait": {"200ms"}})
+			kit.Expect(t, resp, 202, "nodes-behind")
+			if !strings.Contains(string(resp.Body), "\nn2: ") {
+				t.Errorf("body %q, want a line of n2", resp.Body)
+			}
+			kit.Expect(t, f.post(n1, "b.jpg", url.Values{"wait": {"0"}}), 202, "nodes-behind")
+			f.expectGone("a.jpg", n1)
+			if !has(n2, "a.jpg") {
+				t.Fatal("the tree of n2 has nothing to lose")
+			}
+			kit.Must(t, n2.StartDaemon(t.Context()))
+			f.waitReady(n2)
+			f.expectGone("a.jpg", n2)
+			f.expectGone("b.jpg", n2)
+			if !has(n2, "c.jpg") {
+				t.Error("n2 has lost more than was purged")
+			}
+			if out, code := f.purge(n1, "c.jpg"); code != 0 {
+				t.Errorf("exit status %d, %q", code, out)
+			}
+			f.expectGone("c.jpg", n2)
+		})
+	}
+}
+
+// While the journal can't be written, nothing is purged.
+func TestJournalIsAway(t *testing.T) {
+	f := newFarm(t, 1)
+	r := f.nodes[0]
+	f.fill("a.jpg")
+	kit.Must(t, os.RemoveAll(filepath.Join(f.journal, "journal")))
+	resp := f.post(r, "a.jpg", nil)
+	kit.Expect(t, resp, 503, "journal")
+	if !has(r, "a.jpg") {
+		t.Error("it was purged all the same")
+	}
+	if out, code := f.purge(r, "a.jpg"); code != 1 || !strings.Contains(out, "nothing was purged") {
+		t.Errorf("exit status %d, %q", code, out)
+	}
+	kit.StopDaemon(t, r)
+	if _, err := os.Stat(filepath.Join(f.journal, "journal")); err == nil {
+		t.Error("the folder was made anew")
+	}
+}
+
+// A node that is forgotten is waited for no more.
+func TestForget(t *testing.T) {
+	f := newFarm(t, 2)
+	kit.StopDaemon(t, f.nodes[1])
+	kit.Expect(t, f.post(f.nodes[0], "a.jpg", url.Values{"wait": {"0"}}), 202, "nodes-behind")
+	for _, tt := range []struct {
+		name string
+		code int
+	}{{"n2", 0}, {"n2", 2}, {"n1", 2}} {
+		out, err := kit.Thumbd(t, "status", "--nodes", "--forget", tt.name, "--admin", f.nodes[0].AdminPath())
+		exit, _ := errors.AsType[*exec.ExitError](err)
+		if code := exit != nil && exit.ExitCode() == 2; code != (tt.code == 2) {
+			t.Errorf("forget %s: %v, %q", tt.name, err, out)
+		}
+	}
+	kit.Expect(t, f.post(f.nodes[0], "a.jpg", nil), 200, "")
+}
+
+// Without [nodes] there is nothing of all this.
+func TestOneMachine(t *testing.T) {
+	originals := kit.Folder(t, map[string]string{"a.jpg": "originals/tests/orientation/1.jpg"})
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, originals)}})
+	f := &farm{t: t, nodes: []*rig.Rig{r}}
+	f.fill("a.jpg")
+	kit.Expect(t, f.ready(r), 404, "no-service")
+	kit.Expect(t, kit.Do(t, r, rig.Request{Target: "/nodes", Admin: true}), 404, "no-service")
+	kit.Expect(t, f.post(r, "a.jpg", nil), 200, "")
+	if metrics := string(kit.Do(t, r, rig.Request{Target: "/metrics", Admin: true}).Body); strings.Contains(metrics, "journal") || strings.Contains(metrics, "nodes") {
+		t.Error("the metrics have a journal")
+	}
+	if out, err := kit.Thumbd(t, "status", "--nodes", "--admin", r.AdminPath()); err == nil || !strings.Contains(out, "no [nodes]") {
+		t.Errorf("status --nodes: %v, %q", err, out)
+	}
+	if _, err := os.Stat(filepath.Join(r.Root("gallery"), "thumbs/.thumbd/journal.json")); err == nil {
+		t.Error("the tree has a journal.json")
+	}
+}
