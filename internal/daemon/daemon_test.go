@@ -50,6 +50,7 @@ var causes = []struct {
 }{
 	{mistakes{errors.New("thumbd.toml:1: typo: unknown key")}, "answers 503 until the configuration is mended and reloaded", "the configuration has mistakes", math.MaxInt64},
 	{fmt.Errorf("%w by a thumbd warm", publish.ErrHeld), "answers 503 as a tree is held, and tries again every 10s", "a thumbd warm holds a tree", retryTime},
+	{fmt.Errorf("%w (process 7 on n2)", publish.ErrOwned), "answers 503 as a tree is held, and tries again every 10s", "another thumbd publishes into a tree", retryTime},
 	{errors.New("thumbd-render is not there"), "answers 503 as no worker starts, and tries again every 10s", "no worker starts", retryTime},
 }
 
@@ -185,12 +186,13 @@ func TestHeldTree(t *testing.T) {
 			}
 			end := time.AfterFunc(tt.ends, other.Close)
 			begun := time.Now()
-			err := d.holdTree(t.Context(), own)
+			hold := func() error { return own.Hold(d.alone) }
+			err := d.holdTree(t.Context(), hold)
 			if waited := time.Since(begun); !errors.Is(err, tt.err) || waited < tt.want || waited > tt.want+lookPause {
 				t.Errorf("%s: %v after %v, want %v after %v", name, err, waited, tt.err, tt.want)
 			}
 			if d.alone, begun = true, time.Now(); tt.err != nil {
-				if err := d.holdTree(t.Context(), own); !errors.Is(err, tt.err) || time.Since(begun) > 0 {
+				if err := d.holdTree(t.Context(), hold); !errors.Is(err, tt.err) || time.Since(begun) > 0 {
 					t.Errorf("%s: alone: %v after %v, want %v at once", name, err, time.Since(begun), tt.err)
 				}
 			}

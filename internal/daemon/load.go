@@ -84,7 +84,10 @@ func (d *Daemon) hold(ctx context.Context, s *Service) error {
 				return err
 			}
 		}
-		err := d.holdTree(ctx, site.Tree)
+		if err := d.own(ctx, site); err != nil {
+			return err
+		}
+		err := d.holdTree(ctx, func() error { return site.Tree.Hold(d.alone) })
 		switch {
 		case errors.Is(err, publish.ErrHeld) && d.alone:
 			return fmt.Errorf("%w by another thumbd: where that is the daemon, name its socket for administrators with --admin", err)
@@ -97,11 +100,31 @@ func (d *Daemon) hold(ctx context.Context, s *Service) error {
 	return nil
 }
 
-// holdTree waits for the tree a while, unless it is to be held alone.
-func (d *Daemon) holdTree(ctx context.Context, tree *publish.Tree) error {
+// own makes the tree of a site that of this daemon, and of no other one, until this one
+// ends. A daemon goes on with a disk that does not let it, as hold does.
+func (d *Daemon) own(ctx context.Context, site *keep.Site) error {
+	folder := filepath.Join(site.Thumb.DocumentRoot, site.Thumb.Prefix)
+	if d.alone || d.owned[folder] != nil {
+		return nil
+	}
+	err := d.holdTree(ctx, func() error {
+		lock, err := site.Tree.Own()
+		if err == nil {
+			d.owned[folder] = lock
+		}
+		return err
+	})
+	if errors.Is(err, publish.ErrOwned) {
+		return fmt.Errorf("%w: each daemon needs a tree of its own; stop the other one, or change document_root", err)
+	}
+	return nil
+}
+
+// holdTree waits a while until a tree can be held, unless it is to be held alone.
+func (d *Daemon) holdTree(ctx context.Context, hold func() error) error {
 	end := time.Now().Add(holdTime)
 	for {
-		err := tree.Hold(d.alone)
+		err := hold()
 		if !errors.Is(err, publish.ErrHeld) || d.alone || time.Now().After(end) {
 			return err
 		}
@@ -196,6 +219,8 @@ func (d *Daemon) health() error {
 	switch {
 	case s == nil && errors.Is(*d.trouble.Load(), ErrConfiguration):
 		return errors.New("the configuration has mistakes: see the log")
+	case s == nil && errors.Is(*d.trouble.Load(), publish.ErrOwned):
+		return errors.New("another thumbd publishes into a tree: see the log")
 	case s == nil && errors.Is(*d.trouble.Load(), publish.ErrHeld):
 		return errors.New("a thumbd warm holds a tree: see the log")
 	case s == nil || s.pool.StartError() != nil:

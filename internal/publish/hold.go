@@ -5,9 +5,11 @@ package publish
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,6 +17,9 @@ import (
 // ErrHeld is that another process holds the tree in a way that shuts this one
 // out.
 var ErrHeld = errors.New("the tree is held")
+
+// ErrOwned is the ErrHeld of Own.
+var ErrOwned = fmt.Errorf("%w by another thumbd", ErrHeld)
 
 // holdName is the file in tempDir that holders of the tree lock.
 const holdName = "hold.lock"
@@ -31,12 +36,7 @@ func (t *Tree) Hold(alone bool) (err error) {
 			err = fmt.Errorf("hold the tree %s: %w", t.dir.Path(), err)
 		}
 	}()
-	var f *os.File
-	for range attempts {
-		if f, err = t.openHold(); !errors.Is(err, fs.ErrNotExist) {
-			break
-		}
-	}
+	f, err := t.openLock(holdName)
 	if err != nil {
 		return err
 	}
@@ -78,7 +78,52 @@ func (t *Tree) Wanted() bool {
 	return err == nil && fi.Size() > 0
 }
 
-func (t *Tree) openHold() (*os.File, error) {
+// ownName is the file in tempDir that the daemon which publishes into the tree locks. It
+// has that daemon's process and machine.
+const ownName = "daemon.lock"
+
+// Own locks the tree for the daemon of this process until the lock is closed or the process
+// ends. Another daemon's trees are its own: it does not know of the purges here, and would
+// bring back the thumbnails that they removed. The error is ErrOwned if another daemon has the lock, on
+// another machine too if the file system's locks reach there.
+func (t *Tree) Own() (lock io.Closer, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("own the tree %s: %w", t.dir.Path(), err)
+		}
+	}()
+	f, err := t.openLock(ownName)
+	if err != nil {
+		return nil, err
+	}
+	switch err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); {
+	case errors.Is(err, unix.EWOULDBLOCK):
+		defer f.Close()
+		who, _ := io.ReadAll(io.LimitReader(f, 300))
+		return nil, fmt.Errorf("%w (%s)", ErrOwned, strings.TrimSpace(string(who)))
+	case err != nil:
+		f.Close()
+		return nil, os.NewSyscallError("flock", err)
+	}
+	// The text is for a message alone.
+	host, _ := os.Hostname()
+	if f.Truncate(0) == nil {
+		_, _ = fmt.Fprintf(f, "process %d on %s\n", os.Getpid(), host)
+	}
+	return f, nil
+}
+
+// openLock opens a file in tempDir, and makes it and its folders if they are missing.
+func (t *Tree) openLock(name string) (f *os.File, err error) {
+	for range attempts {
+		if f, err = t.openLockOnce(name); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	return f, err
+}
+
+func (t *Tree) openLockOnce(name string) (*os.File, error) {
 	r, release, err := t.acquire()
 	if err != nil {
 		return nil, err
@@ -87,5 +132,5 @@ func (t *Tree) openHold() (*os.File, error) {
 	if err := r.Mkdir(tempDir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
-	return r.OpenFile(path.Join(tempDir, holdName), os.O_RDWR|os.O_CREATE|unix.O_NONBLOCK, 0o600)
+	return r.OpenFile(path.Join(tempDir, name), os.O_RDWR|os.O_CREATE|unix.O_NONBLOCK, 0o600)
 }

@@ -4,6 +4,9 @@ package publish
 
 import (
 	"errors"
+	"fmt"
+	"os"
+	"strings"
 	"testing"
 )
 
@@ -81,4 +84,30 @@ func TestHoldLeavesNothingToSweep(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
+}
+
+// A tree has one daemon, which may open it again.
+func TestOwn(t *testing.T) {
+	root := t.TempDir()
+	first, other := New(root, "/t/", nil), New(root, "/t/", nil)
+	defer first.Close()
+	defer other.Close()
+	lock, err := first.Own()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = other.Own()
+	if want := fmt.Sprintf("process %d on ", os.Getpid()); !errors.Is(err, ErrOwned) || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want %v with %q", err, ErrOwned, want)
+	}
+	// A warm without a daemon has another lock.
+	if err := other.Hold(true); err != nil {
+		t.Error(err)
+	}
+	lock.Close()
+	next, err := other.Own()
+	if err != nil {
+		t.Fatal(err)
+	}
+	next.Close()
 }

@@ -252,7 +252,7 @@ func StopDaemon(t testing.TB, r *rig.Rig) {
 
 // Stays reports whether a file of a tree's folder for temp files is to be there.
 func Stays(path string) bool {
-	return slices.Contains([]string{"settings.json", "hold.lock", "journal.json", "gc.json", "gc.lock"}, filepath.Base(path))
+	return slices.Contains([]string{"settings.json", "hold.lock", "daemon.lock", "journal.json", "gc.json", "gc.lock"}, filepath.Base(path))
 }
 
 // NoTempFiles checks that a site's tree has thumbnails and nothing else but what

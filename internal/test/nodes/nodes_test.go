@@ -259,6 +259,22 @@ func TestJournalIsAway(t *testing.T) {
 	}
 }
 
+// A second daemon on a tree is refused, and told of the first, which serves on.
+func TestTreeOfTwoDaemons(t *testing.T) {
+	f := newFarm(t, 1)
+	r := f.nodes[0]
+	f.fill("a.jpg")
+	out, err := kit.Thumbd(t, "serve", "-c", kit.ConfigFile(r), "--listen", filepath.Join(t.TempDir(), "second.sock"))
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	if want := fmt.Sprintf("another thumbd (process %d on ", r.DaemonPID()); !ok || exit.ExitCode() != 1 || !strings.Contains(out, want) {
+		t.Errorf("%v, %q, want exit status 1 and %q", err, out, want)
+	}
+	f.fill("b.jpg")
+	r.KillDaemon()
+	kit.Must(t, r.StartDaemon(t.Context()))
+	f.fill("c.jpg")
+}
+
 // A node that is forgotten is waited for no more.
 func TestForget(t *testing.T) {
 	f := newFarm(t, 2)
