@@ -155,6 +155,7 @@ enlarge = true
 original_formats = ["svg", "jpg"]
 formats = ["jpg", "webp"]
 quality.jpg = 70
+quality.webp = "auto"
 metadata = "copyright"
 frames_over = "first"
 info = true
@@ -170,7 +171,8 @@ size = "400x300"
 method = "crop"
 dpr = [2, 3]
 widths = [300, 200]
-quality = 60
+quality = "auto"
+max_bytes = "4KiB"
 gravity = "southeast"
 enlarge = false
 uncovered = "axes"
@@ -280,7 +282,7 @@ func TestParseTakesEveryKey(t *testing.T) {
 				Factors:      []int{100, 75},
 				Together:     []string{"card", "card@2x", "detail", "card-300w", "card-200w"},
 				Enlarge:      true,
-				Quality:      map[thumb.Format]int{thumb.JPEG: 70, thumb.WebP: 80, thumb.AVIF: 55},
+				Quality:      map[thumb.Format]int{thumb.JPEG: 70, thumb.WebP: thumb.AutoQuality, thumb.AVIF: 55},
 				Metadata:     thumb.CopyrightMetadata,
 				FramesOver:   thumb.FirstFrame,
 				MaxWidth:     1600,
@@ -288,7 +290,8 @@ func TestParseTakesEveryKey(t *testing.T) {
 				Presets: map[string]thumb.Preset{
 					"card": {
 						Transform: thumb.Transform{
-							Width: 400, Height: 300, Method: thumb.Crop, Quality: 60, Gravity: thumb.SouthEast, Uncovered: thumb.Axes,
+							Width: 400, Height: 300, Method: thumb.Crop, Quality: thumb.AutoQuality, MaxBytes: 4096, Gravity: thumb.SouthEast,
+							Uncovered:  thumb.Axes,
 							Background: thumb.NewColor(0, 255, 128), Blur: 30, Sharpen: 100, Gray: true, Frames: 1,
 							Watermark: thumb.Watermark{Name: "logo"},
 						},
@@ -577,7 +580,7 @@ func TestPackagedFile(t *testing.T) {
 	s.Thumb.Prefix = "/thumbs/"
 	s.Thumb.DocumentRoot = "/var/cache/thumbd/gallery"
 	s.Thumb.Presets = map[string]thumb.Preset{"card": {
-		Transform: thumb.Transform{Width: 400, Height: 300, Method: thumb.Crop, Quality: 75, Gravity: thumb.North},
+		Transform: thumb.Transform{Width: 400, Height: 300, Method: thumb.Crop, Quality: 75, MaxBytes: 40 << 10, Gravity: thumb.North},
 		DPR:       []int{2},
 		Enlarge:   thumb.Never,
 		Widths:    []int{200, 400, 800},

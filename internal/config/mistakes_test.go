@@ -217,9 +217,11 @@ var mistakes = []struct {
 	{"formats", site("a", `formats = ["jpg", "heic", "jpg"]`), `:7: site.a.formats: want jpg, png, webp, avif or gif, have "heic"
 :7: site.a.formats: "jpg" is there twice`},
 	{"no formats", site("a", `formats = []`), ":7: site.a.formats: is empty; name a format, or remove it for the default"},
-	{"quality", site("a", `quality = { jpg = 101, webp = 0 }`), `:7: site.a.quality.jpg: want a whole number from 1 to 100, have 101
-:7: site.a.quality.webp: want a whole number from 1 to 100, have 0`},
-	{"quality is no table", site("a", `quality = 82`), ":7: site.a.quality: want a table, have 82"},
+	{"quality", site("a", `quality = { jpg = 101, webp = 0 }`), `:7: site.a.quality.jpg: want a whole number from 1 to 100, or "auto", have 101
+:7: site.a.quality.webp: want a whole number from 1 to 100, or "auto", have 0`},
+	{"quality is no table", site("a", `quality = 82`), `:7: site.a.quality: want a table such as { jpg = 82, webp = "auto", avif = 55 }, have 82`},
+	{"quality as one word", site("a", `quality = "auto"`), `:7: site.a.quality: want a table such as { jpg = 82, webp = "auto", avif = 55 }, have "auto"`},
+	{"quality of another word", site("a", `quality = { jpg = "best" }`), `:7: site.a.quality.jpg: want a whole number from 1 to 100, or "auto", have "best"`},
 	{"quality of a format without", site("a", `quality = { png = 9 }`), ":7: site.a.quality.png: unknown key; want avif, jpg or webp"},
 	{"negotiate in another order", site("a", `negotiate = ["webp", "avif"]`), `:7: site.a.negotiate: want [], ["webp"] or ["avif", "webp"]`},
 	{"negotiate avif alone", site("a", `negotiate = ["avif"]`), `:7: site.a.negotiate: want [], ["webp"] or ["avif", "webp"]`},
@@ -309,7 +311,14 @@ var mistakes = []struct {
 		`:9: site.a.preset.card.method: want scale, crop, smart, attention, fit, pad, stretch or original, have "cut"`},
 	{"a preset's dpr", signedPreset(`size = "1x1"`, `method = "fit"`, `dpr = [1, 5]`), `:10: site.a.preset.card.dpr: want a whole number from 2 to 4, have 1
 :10: site.a.preset.card.dpr: want a whole number from 2 to 4, have 5`},
-	{"a preset's quality", signedPreset(`size = "1x1"`, `method = "fit"`, `quality = 0`), ":10: site.a.preset.card.quality: want a whole number from 1 to 100, have 0"},
+	{"a preset's quality", signedPreset(`size = "1x1"`, `method = "fit"`, `quality = 0`), `:10: site.a.preset.card.quality: want a whole number from 1 to 100, or "auto", have 0`},
+	{"a preset's quality below none", signedPreset(`size = "1x1"`, `method = "fit"`, `quality = -1`), `:10: site.a.preset.card.quality: want a whole number from 1 to 100, or "auto", have -1`},
+	{"max_bytes of a preset", signedPreset(`size = "1x1"`, `method = "fit"`, `max_bytes = "40kB"`),
+		`:10: site.a.preset.card.max_bytes: want a size from 1 to 1TiB such as "64MiB", "1GiB" or 65536, have "40kB"`},
+	{"max_bytes over the limit", signedPreset(`size = "1x1"`, `method = "fit"`, `max_bytes = "33MiB"`),
+		":10: site.a.preset.card.max_bytes: is 33MiB, over thumbnail_bytes, 32MiB; lower it, or raise that in [limits]"},
+	{"max_bytes of originals", preset(`method = "original"`, `max_bytes = "40KiB"`),
+		`:9: site.a.preset.card.max_bytes: has no effect with method = "original"; remove it`},
 	{"a preset's gravity", signedPreset(`size = "1x1"`, `method = "crop"`, `gravity = "up"`),
 		`:10: site.a.preset.card.gravity: want north, northeast, east, southeast, south, southwest, west or northwest, have "up"`},
 	{"gravity of another method", signedPreset(`size = "1x1"`, `method = "fit"`, `gravity = "north"`),

@@ -112,7 +112,8 @@ func presetFields(p *thumb.Preset) fields {
 		"frames":     firstFrame(&t.Frames),
 		"gravity":    word(&t.Gravity),
 		"gray":       truth(&t.Gray),
-		"quality":    whole(&t.Quality, 1, 100),
+		"max_bytes":  size(&t.MaxBytes, 1, 1<<40),
+		"quality":    quality(func(q int) { t.Quality = q }),
 		"sharpen":    decimal(&t.Sharpen, thumb.LeastSharpen, thumb.MostSharpen),
 		"uncovered":  word(&t.Uncovered),
 		"watermark":  text(&t.Watermark.Name, checkName),
@@ -145,11 +146,23 @@ func (r *reader) checkPreset(d *draft, t table, name string) {
 		r.mistake(t.at("watermark"), "there is no [%s.watermark.%s]; add it, or remove this", d.table.key, name)
 	}
 	r.checkWidths(d, t, p)
+	r.checkMaxBytes(d, t, p)
 	// A size of WordPress is never larger than the original, and its box is: 1024x9999.
 	bounded := d.Thumb.Layout == thumb.WordPressLayout
 	if w, h := largest(&d.Thumb, name); !bounded && (w > d.Thumb.MaxWidth || h > d.Thumb.MaxHeight) {
 		r.mistake(t.at("size"), "is up to %dx%d, over thumbnail_width x thumbnail_height, %dx%d; lower it, or raise those in [limits]",
 			w, h, d.Thumb.MaxWidth, d.Thumb.MaxHeight)
+	}
+}
+
+// checkMaxBytes checks the most bytes of a preset's thumbnails.
+func (r *reader) checkMaxBytes(d *draft, t table, p thumb.Preset) {
+	most := p.Transform.MaxBytes
+	if most == 0 {
+		return
+	}
+	if most > d.thumbnailBytes {
+		r.mistake(t.at("max_bytes"), "is %s, over thumbnail_bytes, %s; lower it, or raise that in [limits]", sizeText(most), sizeText(d.thumbnailBytes))
 	}
 }
 

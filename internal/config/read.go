@@ -244,7 +244,11 @@ func (r *reader) table(t table, name string) (sub table, ok bool) {
 	value, at := r.look(p)
 	r.places[sub.key] = at
 	if sub.values == nil {
-		r.mistake(sub.key, "want a table, have %s", have(value))
+		want := "a table"
+		if name == "quality" {
+			want = `a table such as { jpg = 82, webp = "auto", avif = 55 }`
+		}
+		r.mistake(sub.key, "want %s, have %s", want, have(value))
 	}
 	return sub, sub.values != nil
 }

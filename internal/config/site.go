@@ -39,6 +39,7 @@ type draft struct {
 	uses                  []keyUse
 	store                 *store // nil: originals are in no bucket
 	info                  bool
+	thumbnailBytes        int64
 }
 
 func defaultQuality() map[thumb.Format]int {
@@ -81,7 +82,7 @@ func (r *reader) sites(c *Config, tops []table) {
 
 // site reads one site and checks what depends on no other.
 func (r *reader) site(c *Config, t table, name string) *draft {
-	d := &draft{table: t, Site: Site{
+	d := &draft{table: t, thumbnailBytes: c.ThumbnailBytes, Site: Site{
 		OriginalFormats:   thumb.DefaultFormats(),
 		PlaceholderStatus: 404,
 		Thumb: thumb.Site{
@@ -165,13 +166,7 @@ func siteFields(d *draft) fields {
 func qualityFields(dst map[thumb.Format]int) fields {
 	known := make(fields)
 	for f := range dst {
-		known[f.String()] = func(v any) error {
-			n, err := number(1, 100)(v)
-			if err == nil {
-				dst[f] = n
-			}
-			return err
-		}
+		known[f.String()] = quality(func(q int) { dst[f] = q })
 	}
 	return known
 }

@@ -38,6 +38,21 @@ func number[T int | int64](low, high T) func(any) (T, error) {
 	}
 }
 
+// quality takes 1 to 100, and "auto".
+func quality(set func(int)) setter {
+	return func(v any) error {
+		n, err := number(1, 100)(v)
+		if v == "auto" {
+			n, err = thumb.AutoQuality, nil
+		}
+		if err != nil {
+			return fmt.Errorf(`want a whole number from 1 to 100, or "auto", have %s`, have(v))
+		}
+		set(n)
+		return nil
+	}
+}
+
 // decimal takes numbers with at most two places.
 func decimal(dst *thumb.Decimal, low, high thumb.Decimal) setter {
 	return func(v any) error {

@@ -119,4 +119,11 @@
 // 256 and fewer colors are tried on the thumbnail, if the structural similarity of each
 // band stays 0.99 or more and the mean of no 3x3 samples changes by over 16. For example
 // a drawing of 16 colors, reduced to 160x160 pixels, is 5 kB and not 20, for 20 ms.
+//
+// A quality of auto is chosen by a mosaic of 16 tiles of the thumbnail's luma (tiles.go):
+// of all tiles in the order of what there is to see in them, every so many. It is encoded
+// in a quality that is right for many pictures and decoded, and then in another that
+// follows from what was lost. What counts is the structural similarity (tiles.c), in
+// whole numbers, of the half of the tiles that loses most: a picture that is mostly flat
+// is judged by the rest.
 package engine

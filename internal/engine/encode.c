@@ -219,3 +219,36 @@ thumbd_encode(VipsImage *in, const ThumbdEncoding *e, void **buffer,
 	g_object_unref(scope);
 	return result;
 }
+
+int
+thumbd_gray(int width, int height, VipsImage **out)
+{
+	VipsImage *t;
+
+	if (vips_black(&t, width, height, NULL))
+		return -1;
+	*out = vips_image_copy_memory(t);
+	g_object_unref(t);
+	return *out ? 0 : -1;
+}
+
+int
+thumbd_decode_gray(const void *file, size_t length, ThumbdFormat format,
+	VipsImage **out)
+{
+	const ThumbdLoading loading = { .format = format, .shrink = 1, .scale = 1, .frames = 1 };
+	VipsObject *scope = VIPS_OBJECT(vips_image_new());
+	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 2);
+	VipsSource *source = thumbd_source(file, length);
+	int result = -1;
+
+	/* Green is nearest to luma. */
+	if (source && !thumbd_load(source, &loading, &t[0]) &&
+		!vips_extract_band(t[0], &t[1], t[0]->Bands < 3 ? 0 : 1, NULL) &&
+		(*out = vips_image_copy_memory(t[1])))
+		result = 0;
+	g_object_unref(scope);
+	if (source)
+		g_object_unref(source);
+	return result;
+}

@@ -6,7 +6,6 @@ package engine
 import "C"
 
 import (
-	"fmt"
 	"image"
 
 	"thumbd/internal/engine/jpeg"
@@ -56,7 +55,9 @@ func (o *original) staysPlanes(out *output) bool {
 	return out.Format == thumb.JPEG && o.profile == ignoreProfile &&
 		out.plan.Seek == 0 && out.plan.Canvas == out.plan.Cut.Size() &&
 		!out.Gray && out.Blur == 0 && out.Sharpen == 0 && out.Watermark.Name == "" &&
-		out.Metadata == thumb.NoMetadata
+		out.Metadata == thumb.NoMetadata &&
+		// Planes keep their chroma, and a lower quality has half of it.
+		(out.MaxBytes == 0 || out.halves())
 }
 
 // encodePlanes makes out of the planes of l and writes it.
@@ -74,13 +75,14 @@ func (o *original) encodePlanes(l loaded, out *output) error {
 		}
 		defer seen.Close()
 	}
-	err = jpeg.Encode(seen, encodingOf(int(out.Quality), seen.Size()), func(data []byte) error {
-		return o.write(out, o.smaller(data, out))
-	})
-	if err != nil {
-		return fmt.Errorf("encode %v: %w", out.Format, err)
+	if out.Quality == thumb.AutoQuality {
+		if err := out.choose(tilesOfLuma(seen)); err != nil {
+			return err
+		}
 	}
-	return nil
+	return o.encode(out, func(quality int, write func([]byte) error) error {
+		return jpeg.Encode(seen, encodingOf(quality, seen.Size()), write)
+	})
 }
 
 // encodingOf returns how a JPEG of a size is encoded.

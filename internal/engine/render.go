@@ -60,6 +60,7 @@ func (e *Engine) Render(job wire.Job, files Files) []wire.Result {
 	for i, out := range outputs {
 		results[i] = resultOf(out.size(o), out.err)
 		results[i].Decoded = o.isDecoded
+		results[i].Quality, results[i].Over = out.chosen, out.over
 		results[i].OriginalWidth, results[i].OriginalHeight = upright.X, upright.Y
 	}
 	return results
@@ -98,6 +99,8 @@ type output struct {
 	file     *os.File
 	limit    int64 // bytes
 	err      error
+	chosen   int  // the quality, if the worker was to choose it
+	over     bool // more bytes than MaxBytes
 	// found is the place of the part that Plan.Seek prefers, if sought is true.
 	sought bool
 	found  image.Point
@@ -198,13 +201,16 @@ func (o *original) make(out *output, m *marks) error {
 	if out.Info {
 		return o.describe(p, out)
 	}
-	err = p.encode(out.Transform, a, o.container.Palette || o.tiff.Palette, func(data []byte) error {
-		return o.write(out, o.smaller(data, out))
-	})
-	if err != nil {
-		return fmt.Errorf("encode %v: %w", out.Format, err)
+	if out.Quality == thumb.AutoQuality {
+		if err := p.choose(out); err != nil {
+			return err
+		}
 	}
-	return nil
+	return o.encode(out, func(quality int, write func([]byte) error) error {
+		t := out.Transform
+		t.Quality = quality
+		return p.encode(t, a, o.container.Palette || o.tiff.Palette, write)
+	})
 }
 
 // copyTo writes the original's own bytes, when it is of the format wanted and

@@ -467,10 +467,16 @@ func (p picture) encode(t thumb.Transform, a animation, palette bool, write func
 	return write(file)
 }
 
+// flat returns p in memory with the bands that a file of a format shall have.
+func (p picture) flat(f thumb.Format) (picture, error) {
+	var out picture
+	return out, result(C.thumbd_flat(p.p, codes[f], &out.p))
+}
+
 // encodeJPEG calls write with p as a JPEG without metadata.
 func (p picture) encodeJPEG(quality int, write func([]byte) error) error {
-	var flat picture
-	if err := result(C.thumbd_flat(p.p, C.THUMBD_JPEG, &flat.p)); err != nil {
+	flat, err := p.flat(thumb.JPEG)
+	if err != nil {
 		return err
 	}
 	defer flat.close()

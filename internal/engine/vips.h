@@ -232,6 +232,13 @@ int thumbd_encode(VipsImage *in, const ThumbdEncoding *e, void **buffer,
  * is opaque throughout, and white below the transparent pixels of a JPEG. */
 int thumbd_flat(VipsImage *in, ThumbdFormat format, VipsImage **out);
 
+/* A gray picture of bytes in memory, black. */
+int thumbd_gray(int width, int height, VipsImage **out);
+
+/* The still in a file of a format, whose picture is gray, as one band in memory. */
+int thumbd_decode_gray(const void *file, size_t length, ThumbdFormat format,
+	VipsImage **out);
+
 /* The first line of in, a picture in memory. */
 void *thumbd_pixels(VipsImage *in);
 

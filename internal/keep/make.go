@@ -35,6 +35,8 @@ type Outcome struct {
 	rendered    bool
 	trouble     error         // why it is unpublished, unless that is nobody's fault
 	waited      time.Duration // for a worker
+	quality     int           // that the worker has chosen, or 0
+	over        bool          // more bytes than max_bytes
 }
 
 func (o Outcome) close() {
@@ -62,12 +64,7 @@ func (k *Keeper) make(ctx context.Context, renderer Renderer, a Request) (out Ou
 		case bytes > 0:
 			out.rendered = true
 			k.options.Count(Event{What: Rendered, Site: a.Thumb.Name})
-			ok, left := k.sampler.Allow()
-			k.tellLeft(left)
-			if ok {
-				k.log(ctx, slog.LevelInfo, a, "rendered", "status", 200, "bytes", bytes, "format", a.transform.Format.String(),
-					"ms", time.Since(start).Milliseconds(), "queue_ms", out.waited.Milliseconds())
-			}
+			k.tellRendered(ctx, a, out, bytes, time.Since(start))
 		}
 		last.close()
 		return out, nil
@@ -76,6 +73,28 @@ func (k *Keeper) make(ctx context.Context, renderer Renderer, a Request) (out Ou
 		return last, nil
 	}
 	return Outcome{}, k.logged(ctx, a, ErrChanged)
+}
+
+// tellRendered writes the log's line of a thumbnail that was made, unless there are too
+// many, and a warning if max_bytes could not be kept.
+func (k *Keeper) tellRendered(ctx context.Context, a Request, out Outcome, bytes int64, took time.Duration) {
+	if out.over {
+		if more, due := k.lines.Due("over max_bytes "+a.Thumb.Name, tell.Pause); due {
+			k.log(ctx, slog.LevelWarn, a, "larger than max_bytes at the lowest quality: raise max_bytes, or lower the preset's size",
+				"bytes", bytes, "max_bytes", a.transform.MaxBytes, "quality", out.quality, "more", more)
+		}
+	}
+	ok, left := k.sampler.Allow()
+	k.tellLeft(left)
+	if !ok {
+		return
+	}
+	args := []any{"status", 200, "bytes", bytes, "format", a.transform.Format.String(),
+		"ms", took.Milliseconds(), "queue_ms", out.waited.Milliseconds()}
+	if out.quality != 0 {
+		args = append(args, "quality", out.quality)
+	}
+	k.log(ctx, slog.LevelInfo, a, "rendered", args...)
 }
 
 // try renders and publishes once. bytes is the size of the new picture, 0 if
@@ -136,9 +155,8 @@ func (k *Keeper) try(ctx context.Context, renderer Renderer, a Request) (out Out
 		k.note(a, run, info, err)
 		return Outcome{}, 0, err
 	}
-	waited := picture.Times.Waited
 	out, bytes, err = k.publish(ctx, a, picture, want(a, run, picture, info))
-	out.waited = waited
+	out.waited, out.quality, out.over = picture.Times.Waited, picture.Quality, picture.Over
 	if err == nil && out.Unpublished == nil {
 		k.removeStale(a, info)
 		k.unmark(a)

@@ -20,6 +20,9 @@ func TestTextsStay(t *testing.T) {
 		"400x300_crop_q=82.webp enlarge=false metadata=none": {
 			transform: thumb.Transform{Width: 400, Height: 300, Method: thumb.Crop, Quality: 82, Format: thumb.WebP},
 		},
+		"400x300_crop_q=auto.webp enlarge=false metadata=none max_bytes=40960": {
+			transform: thumb.Transform{Width: 400, Height: 300, Method: thumb.Crop, Quality: thumb.AutoQuality, MaxBytes: 40 << 10, Format: thumb.WebP},
+		},
 		"10x20_fit_bg=ff0000_blur=0.5_dpr=2_frames=1_gray=1_sharpen=2_watermark=logo.png enlarge=true metadata=all" +
 			" opacity=50 position=southeast scale=25 image=abc": {mark: "abc", transform: thumb.Transform{
 			Width: 10, Height: 20, Method: thumb.Fit, DPR: 2, Format: thumb.PNG, Background: red(t), Blur: 50, Sharpen: 200,

@@ -169,6 +169,9 @@ func (r recipe) text() string {
 	if t.FramesOver != thumb.RefuseFrames {
 		text += fmt.Sprintf(" frames_over=%s", t.FramesOver)
 	}
+	if t.MaxBytes != 0 {
+		text += fmt.Sprintf(" max_bytes=%d", t.MaxBytes)
+	}
 	if t.Uncovered != thumb.Ratio {
 		text += fmt.Sprintf(" uncovered=%s", t.Uncovered)
 	}

@@ -257,6 +257,7 @@ func (p *Pool) accept(w *worker, o *output, r wire.Result, f *os.File) error {
 		return err
 	}
 	o.picture = NewPicture(own, r.Width, r.Height, func() { w.distrusted.Store(true) })
+	o.picture.Quality, o.picture.Over = r.Quality, r.Over
 	return nil
 }
 

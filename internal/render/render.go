@@ -104,6 +104,8 @@ type Request struct {
 type Picture struct {
 	File          *os.File // a memfd; its offset is anywhere
 	Width, Height int      // pixels, as the worker says
+	Quality       int      // that the worker has chosen; 0: it was told the quality
+	Over          bool     // more bytes than Transform.MaxBytes, at the lowest quality
 	Times         Times
 	distrust      func()
 }

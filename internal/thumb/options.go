@@ -70,8 +70,8 @@ var options = []option{
 	},
 	{
 		"q",
-		func(t *Thumb, v string) (ok bool) { t.Spec.Quality, ok = parseWhole(v, 1, 100); return ok },
-		func(t Thumb) string { return formatWhole(t.Spec.Quality) },
+		func(t *Thumb, v string) (ok bool) { t.Spec.Quality, ok = parseQuality(v); return ok },
+		func(t Thumb) string { return formatQuality(t.Spec.Quality) },
 	},
 	{
 		"sharpen",
@@ -139,6 +139,22 @@ func formatWhole(n int) string {
 		return ""
 	}
 	return strconv.Itoa(n)
+}
+
+// parseQuality parses 1 to 100, or auto.
+func parseQuality(v string) (quality int, ok bool) {
+	if v == autoWord {
+		return AutoQuality, true
+	}
+	return parseWhole(v, 1, 100)
+}
+
+// formatQuality returns what parseQuality parses, or nothing for 0.
+func formatQuality(quality int) string {
+	if quality == AutoQuality {
+		return autoWord
+	}
+	return formatWhole(quality)
 }
 
 // formatDecimal returns d, or nothing for 0.

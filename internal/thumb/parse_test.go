@@ -210,6 +210,8 @@ func TestParseSignedRefuses(t *testing.T) {
 		"a/10x10_fit_" + sig + ".jpg":                             thumb.ErrMalformed,
 		"a/10x10_fit_q=07" + sig + ".jpg":                         thumb.ErrMalformed,
 		"a/10x10_fit_q=0" + sig + ".jpg":                          thumb.ErrMalformed,
+		"a/10x10_fit_q=-1" + sig + ".jpg":                         thumb.ErrMalformed,
+		"a/10x10_fit_q=Auto" + sig + ".jpg":                       thumb.ErrMalformed,
 		"a/10x10_fit_q=101" + sig + ".jpg":                        thumb.ErrMalformed,
 		"a/10x10_fit_q" + sig + ".jpg":                            thumb.ErrMalformed,
 		"a/10x10_fit_q=" + sig + ".jpg":                           thumb.ErrMalformed,

@@ -37,10 +37,14 @@ type Transform struct {
 	Uncovered Uncovered `json:"uncovered,omitzero"`
 	// DPR multiplies Width and Height before every other rule; 0 is 1.
 	DPR int `json:"dpr,omitempty"`
-	// Quality is 1 to 100; 0 leaves it to the site, and once resolved means
-	// that Format has no use for it.
-	Quality int    `json:"quality,omitempty"`
-	Format  Format `json:"format"`
+	// Quality is 1 to 100 or AutoQuality; 0 leaves it to the site, and once
+	// resolved means that Format has no use for it.
+	Quality int `json:"quality,omitempty"`
+	// MaxBytes is the most bytes of the file, as far as a lower quality can keep it:
+	// Quality is then the highest that is taken. 0: any. It is a preset's, as
+	// Uncovered is.
+	MaxBytes int64  `json:"max_bytes,omitempty"`
+	Format   Format `json:"format"`
 	// Background is what lies below what is transparent, and around what Pad
 	// pads. None: transparent, or white where Format has no alpha.
 	Background Color   `json:"background,omitzero"`
@@ -66,6 +70,17 @@ type Transform struct {
 	// Info asks for the description of the original. The rest is InfoPreset's.
 	Info bool `json:"info,omitempty"`
 }
+
+// AutoQuality is the Quality of a thumbnail whose quality the worker chooses: the
+// lowest at which it still looks like its original. In URIs and in the configuration it
+// is the word auto.
+const AutoQuality = -1
+
+// autoWord is AutoQuality in URIs.
+const autoWord = "auto"
+
+// LeastQuality is the lowest quality that MaxBytes leads to.
+const LeastQuality = 5
 
 // MeasureTransform asks for the size of an original. No URI does.
 func MeasureTransform() Transform {
@@ -239,7 +254,7 @@ func (t Thumb) Transform() Transform {
 		r.Quality = t.Site.Quality[r.Format]
 	}
 	if r.Format.Quality() == 0 || r.Method == Original {
-		r.Quality = 0
+		r.Quality, r.MaxBytes = 0, 0
 	}
 	if name := r.Watermark.Name; name != "" {
 		r.Watermark = t.Site.Watermarks[name]

@@ -162,6 +162,9 @@ func (t Thumb) SizesOf() string {
 		p := t.Site.Presets[name].Transform
 		p.Format = t.Spec.Format
 		fmt.Fprintf(&b, " %s uncovered=%s", p, p.Uncovered)
+		if p.MaxBytes != 0 {
+			fmt.Fprintf(&b, " max_bytes=%d", p.MaxBytes)
+		}
 	}
 	return b.String()
 }

@@ -127,6 +127,12 @@ func (p Picture) Turn(orientation int) (Picture, error) {
 	return Picture{out}, nil
 }
 
+// Luma returns the first of p's lines of luma, or of gray, which are stride bytes apart.
+// They stay p's.
+func (p Picture) Luma() (data unsafe.Pointer, stride int) {
+	return unsafe.Pointer(p.p.plane[0].data), int(p.p.plane[0].stride)
+}
+
 // Pixels writes p's pixels, a byte for gray or three for red, green and blue, to
 // memory of C at to. Each line begins stride bytes after the line above.
 func (p Picture) Pixels(to unsafe.Pointer, stride int) {

@@ -23,7 +23,7 @@ import (
 
 // Version is the protocol's: daemon and worker of two installations do not
 // talk to each other by mistake.
-const Version = 5
+const Version = 6
 
 // Limits of the protocol.
 const (
@@ -71,6 +71,11 @@ type Result struct {
 	Detail  string  `json:"detail,omitempty"`  // for the log, at most 500 bytes
 	Width   int     `json:"width,omitempty"`   // of the picture made, pixels
 	Height  int     `json:"height,omitempty"`
+	// Quality is the one that the worker has chosen, if it was to choose: 1 to 100.
+	Quality int `json:"quality,omitempty"`
+	// Over says that the picture has more bytes than Transform.MaxBytes, as it has
+	// at the lowest quality.
+	Over bool `json:"over,omitempty"`
 	// Decoded says that a decoder in C has seen the original: the probe, which is
 	// Go, found no fault in it.
 	Decoded bool `json:"decoded,omitempty"`
@@ -177,8 +182,10 @@ func checkTransform(t thumb.Transform, j *Job) error {
 		return fmt.Errorf("box %dx%d", w, h)
 	case w == 0 && h == 0 && t.Method != thumb.Original:
 		return errors.New("no box")
-	case t.Quality < 0 || t.Quality > 100:
+	case t.Quality < thumb.AutoQuality || t.Quality > 100:
 		return fmt.Errorf("quality %d", t.Quality)
+	case t.MaxBytes < 0:
+		return fmt.Errorf("at most %d bytes", t.MaxBytes)
 	}
 	return checkOptions(t, j)
 }
@@ -205,7 +212,7 @@ func (r *Reply) check() error {
 		return fmt.Errorf("%w: %d results", ErrMessage, len(r.Results))
 	}
 	for _, x := range r.Results {
-		if !x.Failure.known() || len(x.Detail) > 500 || x.Width < 0 || x.Height < 0 ||
+		if !x.Failure.known() || len(x.Detail) > 500 || x.Width < 0 || x.Height < 0 || x.Quality < 0 || x.Quality > 100 ||
 			x.OriginalWidth < 0 || x.OriginalHeight < 0 || x.OriginalWidth > 1<<24 || x.OriginalHeight > 1<<24 {
 			return fmt.Errorf("%w: a result out of bounds", ErrMessage)
 		}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+
+package e2e
+
+import (
+	"fmt"
+	"testing"
+
+	"thumbd/internal/test/rig"
+	"thumbd/internal/thumb"
+)
+
+// A worker chooses the quality of thumbnails with q=auto and of presets with
+// quality = "auto", and lowers it for max_bytes. The log tells the quality, and warns if
+// the lowest is too high. A changed max_bytes purges, and nothing else.
+func TestQualityByItself(t *testing.T) {
+	originals := folder(t, map[string]string{"a.jpg": "originals/photos/fig.jpg"})
+	g := gallery(t, originals)
+	const most = 4 << 10
+	g.TOML = fmt.Sprintf(`[site.gallery.preset.auto]
+size = "200x200"
+method = "fit"
+quality = "auto"
+[site.gallery.preset.little]
+size = "200x200"
+method = "fit"
+max_bytes = "4KiB"
+[site.gallery.preset.least]
+size = "200x200"
+method = "fit"
+max_bytes = %d
+`, 60)
+	r := start(t, rig.Options{Sites: []rig.Site{g}})
+	for _, ext := range []string{"jpg", "webp", "avif"} {
+		for _, spec := range []string{"200x200_fit_q=auto", "auto", "little", "least"} {
+			uri := signed("/thumbs/", "a.jpg", spec, ext)
+			answer := get(t, r, uri)
+			if answer.Status != 200 || len(answer.Body) == 0 || spec == "little" && len(answer.Body) > most {
+				t.Errorf("%s: %d, %d bytes", uri, answer.Status, len(answer.Body))
+			}
+		}
+	}
+	waitLog(t, r, 6, "msg=rendered", "q=auto.", " quality=")
+	waitLog(t, r, 1, "WARN", "larger than max_bytes at the lowest quality", "max_bytes=60", fmt.Sprintf("quality=%d", thumb.LeastQuality))
+	before := thumbnails(t, r, "gallery")
+	reload(t, r, replacing(`"4KiB"`, `"5KiB"`)(configuration(t, r)))
+	waitLog(t, r, 1, "purged what another configuration has made", "removed=3")
+	if now := thumbnails(t, r, "gallery"); len(before) != 12 || len(now) != 9 {
+		t.Errorf("%d thumbnails, then %d", len(before), len(now))
+	}
+}
