@@ -24,13 +24,15 @@ type Distribution struct {
 }
 
 // Distributions are the releases on which thumbd's package is tested. The packages
-// that it depends on are installed: its own installation needs no network.
+// that it depends on are installed, and the ones that tests use: nothing in a machine
+// needs the network.
 var Distributions = []Distribution{
 	{"bookworm", []string{
-		"systemd", "systemd-sysv", "dbus", "nginx", "libvips42", "procps",
+		"systemd", "systemd-sysv", "dbus", "nginx", "libvips42", "procps", "unattended-upgrades",
 	}},
 	{"trixie", []string{
 		"systemd", "systemd-sysv", "dbus", "nginx", "libvips42t64", "libheif-plugin-aomenc", "procps",
+		"unattended-upgrades",
 	}},
 }
 

@@ -149,6 +149,7 @@ func layOut(dir string, m Machine) error {
 	for _, name := range []string{
 		"getty.target", "console-getty.service", "systemd-update-utmp.service", "systemd-update-utmp-runlevel.service",
 		"apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "fstrim.timer",
+		"unattended-upgrades.service",
 	} {
 		links[name] = "/dev/null"
 	}

@@ -155,9 +155,8 @@ func fetch(t testing.TB, url string) (int, string) {
 	return resp.StatusCode, string(body)
 }
 
-// An upgrade that nobody watches asks nothing, although the new version has other
-// templates than the one before, and the administrator other files. This is how
-// unattended-upgrades calls dpkg.
+// unattended-upgrades takes a version with other templates although the administrator
+// has edited files of nginx, and keeps those.
 func TestUnattendedUpgradeWithAChangedTemplate(t *testing.T) {
 	machine(t, "")
 	const edited, changed = "/etc/nginx/snippets/thumbd-auth.conf", "# of the next version"
@@ -166,18 +165,24 @@ func TestUnattendedUpgradeWithAChangedTemplate(t *testing.T) {
 		t.Fatal(err)
 	}
 	put(t, edited, string(before)+"# mine\n")
-	dir := t.TempDir()
-	run(t, "sh", "-e", "-c", "cd "+dir+`
+	run(t, "sh", "-e", "-c", "mkdir -p "+nextRepository+"; cd "+nextRepository+`
 dpkg-deb -R "$(ls `+repository+`/apt/pool/thumbd_*+next*.deb)" deb
 for f in deb/usr/share/thumbd/etc/thumbd/thumbd.toml deb/usr/share/thumbd/etc/nginx/*/*.conf deb/usr/share/thumbd/nginx/*/*.conf; do
 	echo '`+changed+`' >>$f
 done
 sed -i 's/^Version: .*/Version: 9000.0/' deb/DEBIAN/control
 dpkg-deb -Znone -b deb next.deb
-DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold install ./next.deb </dev/null
-test -z "$(dpkg --audit)"
-test -z "$(find /etc/thumbd /etc/nginx -name '*.dpkg-*')"
-grep -q '`+changed+`' /usr/share/thumbd/nginx/snippets/thumbd.conf`)
+rm -r deb`)
+	told := upgradeUnattended(t)
+	if got := run(t, "dpkg-query", "-W", "-f", "${db:Status-Status} ${Version}", "thumbd"); got != "installed 9000.0" {
+		t.Errorf("thumbd is %s:\n%s", got, told)
+	}
+	if left := run(t, "sh", "-c", "dpkg --audit; find /etc/thumbd /etc/nginx -name '*.dpkg-*'"); left != "" {
+		t.Errorf("left behind: %s", left)
+	}
+	if text, err := os.ReadFile("/usr/share/thumbd/nginx/snippets/thumbd.conf"); err != nil || !strings.Contains(string(text), changed) {
+		t.Errorf("the template is not that of the next version: %q, %v", text, err)
+	}
 	for path, want := range map[string]string{configuration: gallery, edited: string(before) + "# mine\n"} {
 		if got, err := os.ReadFile(path); err != nil || string(got) != want {
 			t.Errorf("%s is not what it was: %q, %v", path, got, err)
@@ -186,4 +191,29 @@ grep -q '`+changed+`' /usr/share/thumbd/nginx/snippets/thumbd.conf`)
 	picture(t, signed(small, "64x40_crop", "png"), "png", 64, 40)
 	put(t, edited, string(before))
 	install(t, "thumbd")
+}
+
+// nextRepository is a repository of the machine's own.
+const nextRepository = "/srv/next"
+
+// upgradeUnattended has unattended-upgrades install next.deb of nextRepository, as the
+// administrator lets it for packages of our repository.
+func upgradeUnattended(t testing.TB) string {
+	t.Helper()
+	const list, settings = "/etc/apt/sources.list.d/next.list", "/etc/apt/apt.conf.d/52thumbd"
+	t.Cleanup(func() {
+		for _, path := range []string{list, settings, nextRepository} {
+			if err := os.RemoveAll(path); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	put(t, list, "deb [trusted=yes] file:"+nextRepository+" ./\n")
+	put(t, settings, readme(t, "packaging/README.md", "Upgrade", "Unattended-Upgrade")["Unattended-Upgrade"])
+	run(t, "sh", "-e", "-c", "cd "+nextRepository+`
+sum() { echo " $(sha256sum "$1" | cut -d' ' -f1) $(stat -c %s "$1") $1"; }
+{ dpkg-deb -f next.deb; sum next.deb | sed 's/^ \(.*\) \(.*\) \(.*\)/SHA256: \1\nSize: \2\nFilename: .\/\3/'; } >Packages
+{ echo "Origin: thumbd"; echo "Date: $(date -Ru)"; echo "SHA256:"; sum Packages; } >Release
+apt-get -q update`)
+	return run(t, "unattended-upgrade", "--verbose")
 }
