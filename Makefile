@@ -188,7 +188,7 @@ image:
 	@$(MAKE) --no-print-directory all
 	sh packaging/scripts/image.sh '$(VERSION)' $(DIST)
 
-# The image in podman with runc, as root.
+# The image in podman with runc, and the compose file of the examples, as root.
 check-image:
 	@$(MAKE) --no-print-directory image DIST=build/image
 	THUMBD_IMAGE=$(CURDIR)/build/image/thumbd_$(VERSION).oci.tar $(GO) test -count=1 ./internal/test/container

@@ -22,7 +22,7 @@ needs() {
 		codec libheif-plugin-aomenc|libheif-plugin-aomenc||build test check
 		codec libheif-plugin-dav1d|libheif-plugin-dav1d||build test check
 		codec libheif-plugin-libde265|libheif-plugin-libde265||build test check
-		command -v nginx|nginx-light|nginx|test check packages cms
+		command -v nginx|nginx-light|nginx|test check packages cms image
 		command -v systemd-socket-activate|systemd|systemd|test check
 		command -v strace|strace|strace|test
 		command -v avifenc|libavif-bin|libavif-tools|test
@@ -81,6 +81,12 @@ needs() {
 		command -v buildah|buildah|buildah|image
 		command -v podman|podman|podman|image
 		command -v runc|runc|runc|image
+		command -v docker-compose|docker-compose|docker-compose|image
+		test -x /usr/lib/cni/bridge|containernetworking-plugins|containernetworking-plugins|image
+		command -v iptables|iptables|iptables|image
+		command -v openssl|openssl|openssl|image
+		command -v ip|iproute2|iproute|image
+		command -v curl|curl|curl|image
 	EOF
 }
 
