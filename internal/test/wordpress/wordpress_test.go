@@ -90,6 +90,7 @@ func TestWordPress(t *testing.T) {
 			}
 		}
 	}
+	s.expectPictures(t)
 	now := s.files(t)
 	for name, data := range files {
 		if now[name] != data {

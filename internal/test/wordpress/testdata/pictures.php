@@ -1,0 +1,25 @@
+<?php
+// SPDX-License-Identifier: MIT
+// Prints, for each attachment, the picture elements that the plug-in of the package for PHP
+// gives, with the attachment's name: {"2024/05/a.jpg":{"thumbd_picture":"<picture>…", …}}
+//
+// usage: php pictures.php WORDPRESS
+error_reporting( 0 );
+$_SERVER['HTTP_HOST'] = 'blog.example';
+$_SERVER['SERVER_PROTOCOL'] = 'HTTP/1.1';
+define( 'THUMBD', json_decode( file_get_contents( 'php://stdin' ), true ) );
+require "$argv[1]/wp-load.php";
+$all = array();
+foreach ( get_posts( array( 'post_type' => 'attachment', 'numberposts' => -1 ) ) as $post ) {
+	$id = $post->ID;
+	update_post_meta( $id, '_wp_attachment_image_alt', 'A "picture"' );
+	$all[ thumbd_name( $id ) ] = array(
+		'thumbd_picture' => thumbd_picture( $id, 'hero', array( 'lazy' => true, 'sizes' => '50vw' ) ),
+		'shortcode' => do_shortcode( "[thumbd id=\"$id\" preset=\"hero\" sizes=\"50vw\" lazy=\"1\"]" ),
+		'theme' => wp_get_attachment_image( $id, 'hero', false, array( 'loading' => 'lazy', 'sizes' => '50vw', 'class' => 'wide' ) ),
+		'other' => wp_get_attachment_image( $id, 'thumbnail' ),
+		'none' => do_shortcode( "[thumbd id=\"$id\" preset=\"none\"]" ) . thumbd_picture( 1, 'hero' ) . thumbd_url( 1, 'hero' ),
+		'url' => thumbd_url( $id, 'hero-640w', 'webp' ),
+	);
+}
+echo json_encode( $all );
