@@ -42,7 +42,7 @@ SOURCES := $(shell find cmd internal -name '*.go' -o -name '*.[ch]' -o -name '*.
 # Tests of the engine that an instrumented one can't pass.
 UNMEASURED := Memory
 # All but the packages with cgo and those that start whole programs.
-PURE     = $(shell CGO_ENABLED=0 $(GO) list ./... 2>/dev/null | grep -Ev '/(engine|thumbd-render|test/(rig|demo|e2e|faults|frontends|clinic|clients|farm|kit|bench|boot|packages|container|wordpress))(/|$$)')
+PURE     = $(shell CGO_ENABLED=0 $(GO) list ./... 2>/dev/null | grep -Ev '/(engine|thumbd-render|test/(rig|demo|e2e|faults|frontends|clinic|clients|farm|frameworks|kit|bench|boot|packages|container|wordpress))(/|$$)')
 # The tests of the built programs behind nginx. Each waits more than it computes.
 E2E      := $(addprefix ./internal/test/,faults e2e frontends clinic clients farm)
 E2ETEST   = THUMBD_BUILD=$(CURDIR)/build $(GO) test -count=1 $(E2E)
@@ -174,12 +174,15 @@ clients:
 	@$(SETUP) clients
 	sh packaging/scripts/clients.sh '$(VERSION)' $(DIST)/clients
 
-# The packages for applications with many originals.
+# The packages for applications with many originals, and in pages of Next.js and Nuxt.
 check-clients:
 	@$(SETUP) test
 	@$(SETUP) others
 	@$(MAKE) --no-print-directory all clients DIST=build/clients
+	sh packaging/scripts/frameworks.sh build/frameworks build/clients/clients
 	THUMBD_BUILD=$(CURDIR)/build $(GO) test -count=1 -timeout 30m ./internal/test/clients -campaign $(E2EFLAGS)
+	THUMBD_BUILD=$(CURDIR)/build THUMBD_FRAMEWORKS=$(CURDIR)/build/frameworks \
+		$(GO) test -count=1 -timeout 30m ./internal/test/frameworks $(E2EFLAGS)
 
 # An OCI image of what is built, with the libraries of this machine.
 image:
