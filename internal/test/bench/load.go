@@ -41,8 +41,9 @@ func target(original string, t thumb.Transform, version int) (string, error) {
 
 // client is one kept connection.
 type client struct {
-	conn net.Conn
-	in   *bufio.Reader
+	conn   net.Conn
+	in     *bufio.Reader
+	accept string // the value of Accept, or none
 }
 
 // dial connects to nginx, or by the network unix to the daemon itself.
@@ -51,7 +52,7 @@ func dial(ctx context.Context, network, address string) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &client{conn, bufio.NewReader(conn)}, nil
+	return &client{conn: conn, in: bufio.NewReader(conn)}, nil
 }
 
 // socket is the daemon's own.
@@ -60,18 +61,31 @@ func socket(r *rig.Rig) string { return filepath.Join(r.Dir, "thumbd.sock") }
 // get returns how long a request took until all of its answer was there.
 func (c *client) get(target string) (time.Duration, error) {
 	start := time.Now()
-	if _, err := fmt.Fprintf(c.conn, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", target); err != nil {
-		return 0, err
+	_, _, err := c.exchange(target)
+	return time.Since(start), err
+}
+
+// exchange sends a request, and returns how long the answer's header took and the
+// answer's type. All of the answer was read.
+func (c *client) exchange(target string) (first time.Duration, mediaType string, err error) {
+	start := time.Now()
+	accept := ""
+	if c.accept != "" {
+		accept = "Accept: " + c.accept + "\r\n"
+	}
+	if _, err := fmt.Fprintf(c.conn, "GET %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n", target, accept); err != nil {
+		return 0, "", err
 	}
 	resp, err := http.ReadResponse(c.in, nil)
 	if err != nil {
-		return 0, err
+		return 0, "", err
 	}
+	first = time.Since(start)
 	_, err = io.Copy(io.Discard, resp.Body)
 	if err == nil && resp.StatusCode != http.StatusOK {
 		err = fmt.Errorf("%s: status %d, %s", target, resp.StatusCode, resp.Header.Get("X-Thumbd-Reason"))
 	}
-	return time.Since(start), err
+	return first, resp.Header.Get("Content-Type"), err
 }
 
 // repeat has n clients of nginx ask for target for so long, and returns how

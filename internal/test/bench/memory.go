@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -96,24 +95,17 @@ func largePhotograph(path string) error {
 // residentWorker returns the resident memory, in KiB, of the worker of a daemon
 // with one place: the larger one, as the other is a spare.
 func residentWorker(daemon int) (int, error) {
-	// A child is its parent's thread's.
-	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", daemon))
+	pids, err := children(daemon)
 	if err != nil {
 		return 0, err
 	}
 	most := 0
-	for _, list := range lists {
-		children, err := os.ReadFile(list)
+	for _, pid := range pids {
+		kib, err := memoryOf(strconv.Itoa(pid), "VmRSS:")
 		if err != nil {
 			return 0, err
 		}
-		for pid := range strings.FieldsSeq(string(children)) {
-			kib, err := resident(pid)
-			if err != nil {
-				return 0, err
-			}
-			most = max(most, kib)
-		}
+		most = max(most, kib)
 	}
 	if most == 0 {
 		return 0, errors.New("the daemon has no workers")
@@ -121,17 +113,40 @@ func residentWorker(daemon int) (int, error) {
 	return most, nil
 }
 
-func resident(pid string) (int, error) {
-	f, err := os.Open("/proc/" + pid + "/status")
+// children returns the processes that a process has started.
+func children(parent int) (pids []int, err error) {
+	// A child is its parent's thread's.
+	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", parent))
+	if err != nil {
+		return nil, err
+	}
+	for _, list := range lists {
+		text, err := os.ReadFile(list)
+		if err != nil {
+			return nil, err
+		}
+		for field := range strings.FieldsSeq(string(text)) {
+			pid, err := strconv.Atoi(field)
+			if err != nil {
+				return nil, err
+			}
+			pids = append(pids, pid)
+		}
+	}
+	return pids, nil
+}
+
+// memoryOf returns a line of /proc/PID/status, in KiB: "VmRSS:" for the resident memory,
+// "VmHWM:" for its peak. A pid of "self" is this process.
+func memoryOf(pid, key string) (int, error) {
+	text, err := os.ReadFile("/proc/" + pid + "/status")
 	if err != nil {
 		return 0, err
 	}
-	defer f.Close()
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		if value, ok := strings.CutPrefix(lines.Text(), "VmRSS:"); ok {
+	for line := range strings.Lines(string(text)) {
+		if value, ok := strings.CutPrefix(line, key); ok {
 			return strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(value), " kB"))
 		}
 	}
-	return 0, errors.New("no VmRSS")
+	return 0, fmt.Errorf("/proc/%s/status: no %s", pid, key)
 }

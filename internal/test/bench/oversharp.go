@@ -28,7 +28,7 @@ func overSharp(format string, to thumb.Format, worst float64) func(context.Conte
 				return err
 			}
 			f = figure{value: c.ratio(), detail: times + c.detail(rounds*len(originals))}
-			f.also = []aim{{"at the worst of the sizes", c.worst(), worst}}
+			f.also = []aim{{"at the worst of the sizes", c.worst(), worst, false}}
 			return nil
 		})
 		return f, err

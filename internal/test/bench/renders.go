@@ -211,10 +211,10 @@ func againstAll(ctx context.Context, _ rig.Programs) (f figure, err error) {
 			return err
 		}
 		f = figure{value: c.ratio(), detail: times + c.detail(rounds*len(originals))}
-		f.also = []aim{{"at the worst of the sizes", c.worst(), 0.95}}
+		f.also = []aim{{"at the worst of the sizes", c.worst(), 0.95, false}}
 		for i, p := range c.peers {
 			if p.name == "sharp" {
-				f.also = append(f.also, aim{"over sharp's", float64(c.sum(0)) / float64(c.sum(i)), 1})
+				f.also = append(f.also, aim{"over sharp's", float64(c.sum(0)) / float64(c.sum(i)), 1, false})
 			}
 			if p.name == "vipsthumbnail" || p.name == "convert" {
 				cost, err := startCost(ctx, "/usr/bin/"+p.name, "--version")

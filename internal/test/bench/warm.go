@@ -225,7 +225,7 @@ func (a *ahead) figure(ways []*way) figure {
 	}
 	f.value = medians[bySize]
 	if len(ways) > byPeer {
-		f.also = []aim{{"over vipsthumbnail's", medians[byPeer], 0.5}}
+		f.also = []aim{{"over vipsthumbnail's", medians[byPeer], 0.5, false}}
 	} else {
 		f.detail += "\n            vipsthumbnail is skipped: it is not installed"
 	}

@@ -159,6 +159,9 @@ func (r *Rig) NginxLog() (string, error) {
 	return string(b), err
 }
 
+// NginxPID returns the process id of nginx's master, whose children are the workers.
+func (r *Rig) NginxPID() int { return r.nginx.cmd.Process.Pid }
+
 // StopNginx stops nginx, at once. It does nothing if none runs.
 func (r *Rig) StopNginx() error {
 	p := r.nginx
