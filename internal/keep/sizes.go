@@ -82,6 +82,9 @@ func (k *Keeper) resolve(ctx context.Context, renderer Renderer, a Request, file
 	if !a.thumb.Sized() {
 		return a, nil
 	}
+	if of, ok := a.copyOf(a.thumb.Original); ok {
+		return a, fmt.Errorf("%w: WordPress names the sizes after %s", thumb.ErrUnknownPreset, of)
+	}
 	size, err := k.sizes.of(ctx, renderer, a, file, info)
 	if err != nil {
 		return a, err
@@ -99,7 +102,7 @@ func (k *Keeper) resolve(ctx context.Context, renderer Renderer, a Request, file
 // a.jpg a-300x200.jpg, and in place a-300x200.jpg.avif too. A file that WordPress made
 // of another original has none.
 func (k *Keeper) missingSizes(ctx context.Context, sites *Sites, s *Site, selection admin.Selection, original string) ([]Request, error) {
-	if of, ok := thumb.SizeOf(original); ok && s.exists(of) {
+	if _, ok := s.copyOf(original); ok {
 		return nil, nil
 	}
 	measured, err := k.measure(ctx, sites, s, original)
@@ -131,6 +134,14 @@ func (k *Keeper) missingSizes(ctx context.Context, sites *Sites, s *Site, select
 		}
 	}
 	return unique(list), nil
+}
+
+// copyOf returns the upload of which WordPress has made a file by this name: a.jpg of
+// a-scaled.jpg, if there is an a.jpg. WordPress names sizes after uploads alone, and it
+// gives an upload that has such a name a number: a-scaled-1.jpg.
+func (s *Site) copyOf(original string) (upload string, ok bool) {
+	upload, ok = thumb.SizeOf(original)
+	return upload, ok && s.exists(upload)
 }
 
 // exists reports whether there is an original of that name.

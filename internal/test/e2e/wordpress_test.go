@@ -14,7 +14,6 @@ import (
 	"testing"
 
 	"thumbd/internal/config"
-	"thumbd/internal/doctor"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 	"thumbd/internal/thumb"
@@ -42,10 +41,9 @@ func wordpressSite(originals string, scheme thumb.Scheme) rig.Options {
 	if scheme == thumb.InPlace {
 		s.Thumb.Negotiate = thumb.Variants()
 	}
-	lines := slices.DeleteFunc(doctor.Lines(s), func(line string) bool { return line == "include snippets/thumbd.conf;" })
 	return rig.Options{Sites: []rig.Site{{
 		Name: "wp", Prefix: "/wp-content/uploads/", Scheme: scheme.String(), Originals: originals,
-		TOML: "watch = true\n" + wordpressTOML, Lines: strings.Join(lines, "\n"),
+		TOML: "watch = true\n" + wordpressTOML, Lines: rig.Lines(s),
 	}}}
 }
 
@@ -69,18 +67,27 @@ func TestWordPressSizes(t *testing.T) {
 		t.Run(scheme.String(), func(t *testing.T) {
 			dir := wordpressTree(t)
 			kit.Put(t, filepath.Join(dir, "big.png"), big.Bytes())
+			photo, err := os.ReadFile(filepath.Join(dir, "2024/dogs.jpg"))
+			kit.Must(t, err)
+			for _, name := range []string{"2024/dogs-rotated.jpg", "copied.jpg", "copied-scaled.jpg", "alone-scaled.jpg"} {
+				kit.Put(t, filepath.Join(dir, name), photo)
+			}
 			r := kit.Start(t, wordpressSite(dir, scheme))
 			kit.Picture(t, kit.Get(t, r, wpUploads+"2024/dogs-200x300.jpg?ver=6.1"), "jpeg", 200, 300)
 			kit.Picture(t, kit.Get(t, r, wpUploads+"2024/dogs-682x1024.jpg"), "jpeg", 682, 1024)
 			kit.Picture(t, kit.Get(t, r, wpUploads+"big-150x150.png"), "png", 150, 150)
 			kit.Picture(t, kit.Get(t, r, wpUploads+"big-scaled.png"), "png", 2560, 2560)
+			kit.Picture(t, kit.Get(t, r, wpUploads+"copied-200x300.jpg"), "jpeg", 200, 300)
+			kit.Picture(t, kit.Get(t, r, wpUploads+"alone-scaled-200x300.jpg"), "jpeg", 200, 300)
 			made := kit.Get(t, r, wpUploads+"2024/dogs-150x150.jpg")
 			if string(made.Body) != "made by WordPress" {
 				t.Errorf("%d, %d bytes", made.Status, len(made.Body))
 			}
 			for _, name := range []string{
 				"2024/dogs-300x300.jpg", "2024/dogs-200x299.jpg", "2024/dogs-1024x682.jpg", "2024/dogs-scaled.jpg", "2024/dogs-1x1.jpg",
-				"2024/none-200x300.jpg", "2024/dogs-200x300.png", "2024/dogs.jpg-200x300", "none.jpg", "2024/dogs-200x300.jpg.webp",
+				"2024/none-200x300.jpg", "2024/dogs-200x300.png", "2024/dogs.jpg-200x300", "none.jpg",
+				// WordPress names sizes after uploads alone, and not after its copies of these.
+				"copied-scaled-200x300.jpg", "2024/dogs-rotated-200x300.jpg", "2024/dogs-150x150-200x300.jpg", "2024/dogs-200x300.jpg.webp",
 			} {
 				for _, accept := range []string{"Accept: */*", acceptAVIF} {
 					if got := kit.Get(t, r, wpUploads+name, accept); got.Status != 404 {
