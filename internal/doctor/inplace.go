@@ -54,13 +54,15 @@ func (v *visit) compareInPlace(s *config.Site, server *nginxconf.Server, have, w
 	for _, d := range want.Children {
 		switch d.Name {
 		case "root", "alias":
-			file, ok := server.File(nginxconf.At(have), locationURI(s, want))
-			wanted, _ := server.File(nginxconf.At(want), locationURI(s, want))
+			uri := locationURI(s, want) + anyName
+			file, ok := server.File(nginxconf.At(have), uri)
+			wanted, _ := server.File(nginxconf.At(want), uri)
+			folder, wantedFolder := strings.TrimSuffix(file, anyName), strings.TrimSuffix(wanted, anyName)
 			switch {
 			case !ok:
-				v.find("root-wrong", where, "there is no root: nginx does not look for files in "+wanted, write(d)...)
+				v.find("root-wrong", where, "there is no root: nginx does not look for files in "+wantedFolder, write(d)...)
 			case resolved(v.conf.Abs(file)) != resolved(wanted):
-				v.find("root-wrong", where, fmt.Sprintf("nginx looks for files in %s, not in %s", file, wanted), write(d)...)
+				v.find("root-wrong", where, fmt.Sprintf("nginx looks for files in %s, not in %s", folder, wantedFolder), write(d)...)
 			}
 		case "try_files":
 			if t := have.First("try_files"); t == nil || !slices.Equal(t.Args, d.Args) && !endsAt404(have, d) {

@@ -55,13 +55,18 @@ func (v *visit) reached(s *thumb.Site, r route) {
 	}
 }
 
+// anyName is the name of a file below a prefix. nginx puts the rest of the URI behind an
+// alias as it is: "alias /srv/uploads" without a / at the end makes /srv/uploadsa.jpg of
+// /uploads/a.jpg, though the folder itself is the right one.
+const anyName = "a.jpg"
+
 // root compares the location's root with document_root.
 func (v *visit) root(s *thumb.Site, r route) {
 	l := r.location
 	cure := []string{"in that location write: root " + quoted(s.DocumentRoot) + ";", reloadNginx}
 	if alias := l.First("alias"); alias != nil {
-		file, ok := r.server.File(l, s.Prefix)
-		if ok && resolved(v.conf.Abs(file)) == resolved(filepath.Join(s.DocumentRoot, s.Prefix)) {
+		file, ok := r.server.File(l, s.Prefix+anyName)
+		if ok && resolved(v.conf.Abs(file)) == resolved(filepath.Join(s.DocumentRoot, s.Prefix, anyName)) {
 			return
 		}
 		v.find("root-wrong", siteWhere(s, alias), "alias is "+alias.Arg(0)+", which is not the tree: alias leaves "+s.Prefix+" out of the files' names", cure...)

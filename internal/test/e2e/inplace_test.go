@@ -50,11 +50,10 @@ func uploadsFor(originals, toml string, rules *access.Options) rig.Options {
 	s := &config.Site{Access: rules, Originals: originals, Thumb: thumb.Site{
 		Name: "uploads", Prefix: "/uploads/", DocumentRoot: "DOCUMENT_ROOT", Scheme: thumb.InPlace, Negotiate: thumb.Variants(),
 	}}
-	lines := slices.DeleteFunc(doctor.Lines(s), func(line string) bool { return line == "include snippets/thumbd.conf;" })
 	return rig.Options{
 		Sites: []rig.Site{{
 			Name: "uploads", Prefix: "/uploads/", Scheme: "inplace", Originals: originals, TOML: toml,
-			Lines: strings.Join(lines, "\n"),
+			Lines: rig.Lines(s),
 		}},
 		Server: fmt.Sprintf("location ^~ /plain/ { alias %q; }", originals+"/"),
 	}
@@ -586,6 +585,15 @@ var wrongInPlace = []struct{ old, new, finding string }{
 	{"$uri/ @thumbd_tree;", "$uri/ @thumbd_tree;\n    error_page 404 = @thumbd_tree;", "error-page"},
 	{"    include   snippets/thumbd-original.conf;\n", "", "snippet-edited"},
 	{"    add_header Vary Accept always;\n", "", "vary-missing"},
+	{"@thumbd_inplace;\n    add_header Vary Accept always;\n", "@thumbd_inplace;\n", "vary-missing"},
+	{"uploads/;\n    try_files  $uri @thumbd_tree;", "uploads;\n    try_files  $uri @thumbd_tree;", "root-wrong"},
+	{"/;\n    try_files $uri $uri/ @thumbd_tree;", ";\n    try_files $uri $uri/ @thumbd_tree;", "root-wrong"},
+	{"    try_files $uri $uri/ @thumbd_tree;", "", "try-files"},
+	{"try_files  $thumbd_plain @", "try_files  $thumbd_plain_webp @", "try-files"},
+	{"try_files  $thumbd_inplace @thumbd_inplace", "try_files  $thumbd_inplace_webp @thumbd_inplace", "try-files"},
+	{"try_files  $thumbd_plain @thumbd_uploads", "try_files  $thumbd_plain @thumbd_inplace", "try-files"},
+	{"location @thumbd_uploads", "location @thumbd_others", "location-missing"},
+	{"location ^~ /_thumbd/original/", "location /_thumbd/original/", "location-missing"},
 	{"/_thumbd/tree/uploads/", "/_thumbd/tree/other/", "location-missing"},
 	{"include snippets/thumbd-inplace.conf;", "", "snippet-missing"},
 	{"    expires    30d;", "    open_file_cache max=10;", "open-file-cache"},
