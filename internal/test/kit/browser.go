@@ -172,6 +172,36 @@ func (b *Browser) Requests(prefix string) (urls []string) {
 	return urls
 }
 
+// MediaTypes returns those of the answers for URLs with a prefix since Go, by the URLs.
+func (b *Browser) MediaTypes(prefix string) map[string]string {
+	b.t.Helper()
+	types := make(map[string]string)
+	for _, m := range b.events {
+		var p struct {
+			Response struct{ URL, MimeType string }
+		}
+		if m.Method == "Network.responseReceived" {
+			Must(b.t, json.Unmarshal(m.Params, &p))
+			if strings.HasPrefix(p.Response.URL, prefix) {
+				types[p.Response.URL] = p.Response.MimeType
+			}
+		}
+	}
+	return types
+}
+
+// KeepCache turns the browser's cache on, or off, as it is at first.
+func (b *Browser) KeepCache(on bool) {
+	b.t.Helper()
+	b.call("Network.setCacheDisabled", map[string]any{"cacheDisabled": !on}, nil)
+}
+
+// Without has the browser neither accept nor show formats of images: "avif" or "webp".
+func (b *Browser) Without(formats ...string) {
+	b.t.Helper()
+	b.call("Emulation.setDisabledImageTypes", map[string]any{"imageTypes": append([]string{}, formats...)}, nil)
+}
+
 // Screenshot returns what the window shows.
 func (b *Browser) Screenshot() image.Image {
 	b.t.Helper()
