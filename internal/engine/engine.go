@@ -36,8 +36,10 @@ func Start() (*Engine, error) {
 	return e, nil
 }
 
-// Version returns libvips' version.
-func Version() string { return bimg.VipsVersion }
+// Version returns the version of the libvips that runs. A package that was built with
+// another one, on an older Debian for example, runs with it too; bimg tells the version
+// of the headers that it was compiled with.
+func Version() string { return runningVersion() }
 
 // Reads returns the formats of originals that the installed libvips reads.
 func (e *Engine) Reads() []thumb.Format { return slices.Clone(e.read) }

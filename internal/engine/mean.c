@@ -210,6 +210,7 @@ thumbd_mean(VipsImage *in, int nx, int ny, VipsImage **out)
 	VipsRegion *region;
 	guint32 *sums;
 	guint16 *part;
+	gsize n = (gsize) in->Xsize * in->Bands;
 	int result = -1;
 
 	if (in->BandFmt != VIPS_FORMAT_UCHAR)
@@ -222,9 +223,12 @@ thumbd_mean(VipsImage *in, int nx, int ny, VipsImage **out)
 	if (vips_image_write_prepare(t))
 		goto done;
 	region = vips_region_new(in);
-	sums = g_new(guint32, (gsize) in->Xsize * in->Bands);
-	part = g_new0(guint16, (gsize) in->Xsize * in->Bands);
-	result = lines(region, t, sums, part, nx, ny);
+	sums = g_try_new(guint32, n);
+	part = g_try_new0(guint16, n);
+	if (sums && part)
+		result = lines(region, t, sums, part, nx, ny);
+	else
+		vips_error("thumbd", "no memory for the sums of a line");
 	g_free(sums);
 	g_free(part);
 	g_object_unref(region);

@@ -62,13 +62,7 @@ type original struct {
 	heif        probe.HEIF
 	isDecoded   bool // in part at least: a decoder in C has seen it
 	isRead      bool // all of it was decoded, and is whole
-	// base is the decoded picture if several outputs are made of it, otherwise none.
-	base loaded
-	// step is base after it was resized for an output and before it was cut, or none.
-	// Later outputs may be made of it. rest is the size that these outputs need, or
-	// 0x0.
-	step loaded
-	rest image.Point
+	group       group
 	// left says that package jpeg or package png has left the file to libvips.
 	left bool
 }
@@ -250,15 +244,15 @@ func (o *original) judgeProfile() {
 
 func (o *original) close() {
 	o.header.close()
-	o.release()
+	o.group.close()
 	o.source.close()
 }
 
 // load returns the picture for out, reduced as far as its decoder can and a
 // resize to size, of the picture as it is stored, allows. The caller closes it.
 func (o *original) load(size image.Point, out *output) (loaded, error) {
-	if !o.base.none() {
-		return o.base.again(), nil
+	if !o.group.base.none() {
+		return o.group.base.again(), nil
 	}
 	if l := o.loadPlanes(size, out.halves()); !l.none() {
 		return l, nil
@@ -303,7 +297,7 @@ func (o *original) loadPicture(size image.Point, animated bool) (loaded, error) 
 // before. Only the decoders of JPEG and PNG work line by line: the others decode all
 // of a picture before its first line.
 func (o *original) reads(l loaded) bool {
-	return (o.format == thumb.JPEG || o.format == thumb.PNG) && !o.isRead && l.p != o.base.p
+	return (o.format == thumb.JPEG || o.format == thumb.PNG) && !o.isRead && l.p != o.group.base.p
 }
 
 // check returns an error if l is damaged anywhere, after an output was made of l. If

@@ -68,16 +68,13 @@ filter_line(int filter, const guint8 *restrict in, const guint8 *restrict up, in
 	return sum;
 }
 
-/* All lines of in, a picture of bytes in memory, each filtered by the filter with the
- * smallest sum and with the filter's number before it. */
-static guint8 *
-filtered(VipsImage *in, gsize *length)
+/* Writes all lines of in, a picture of bytes in memory, each filtered by the filter with
+ * the smallest sum and with the filter's number before it. tried has room for a line,
+ * lines for two lines with BEFORE zeros before each. */
+static void
+filter(VipsImage *in, guint8 *tried, guint8 *lines, guint8 *to)
 {
 	int n = VIPS_IMAGE_SIZEOF_LINE(in);
-	guint8 *all = g_malloc((gsize) (n + 1) * in->Ysize);
-	guint8 *tried = g_malloc(n);
-	guint8 *lines = g_malloc0(2 * (gsize) (BEFORE + n));
-	guint8 *to = all;
 	int y, filter;
 
 	for (y = 0; y < in->Ysize; y++, to += n + 1) {
@@ -96,9 +93,23 @@ filtered(VipsImage *in, gsize *length)
 			memcpy(to + 1, tried, n);
 		}
 	}
+}
+
+/* The lines of filter, or NULL if there is no memory. */
+static guint8 *
+filtered(VipsImage *in, gsize *length)
+{
+	gsize n = VIPS_IMAGE_SIZEOF_LINE(in);
+	guint8 *all = g_try_malloc(*length = (n + 1) * in->Ysize);
+	guint8 *tried = g_try_malloc(n);
+	guint8 *lines = g_try_malloc0(2 * (BEFORE + n));
+
+	if (all && tried && lines)
+		filter(in, tried, lines, all);
+	else
+		g_clear_pointer(&all, g_free);
 	g_free(tried);
 	g_free(lines);
-	*length = to - all;
 	return all;
 }
 
@@ -123,21 +134,23 @@ static guint8 *
 pack(VipsImage *in, gsize *length)
 {
 	struct libdeflate_compressor *c = libdeflate_alloc_compressor(LEVEL);
+	guint8 *lines = NULL, *chunk = NULL;
 	gsize n, most, packed;
-	guint8 *lines, *chunk;
 
-	if (!c)
-		return NULL;
-	lines = filtered(in, &n);
-	most = libdeflate_zlib_compress_bound(c, n);
-	chunk = g_malloc(most + AROUND);
-	packed = libdeflate_zlib_compress(c, lines, n, chunk + 8, most);
-	libdeflate_free_compressor(c);
+	if (c && (lines = filtered(in, &n))) {
+		most = libdeflate_zlib_compress_bound(c, n);
+		chunk = g_try_malloc(most + AROUND);
+	}
+	if (chunk) {
+		packed = libdeflate_zlib_compress(c, lines, n, chunk + 8, most);
+		put(chunk, packed);
+		memcpy(chunk + 4, "IDAT", 4);
+		put(chunk + 8 + packed, libdeflate_crc32(0, chunk + 4, packed + 4));
+		*length = packed + AROUND;
+	}
+	if (c)
+		libdeflate_free_compressor(c);
 	g_free(lines);
-	put(chunk, packed);
-	memcpy(chunk + 4, "IDAT", 4);
-	put(chunk + 8 + packed, libdeflate_crc32(0, chunk + 4, packed + 4));
-	*length = packed + AROUND;
 	return chunk;
 }
 
@@ -170,19 +183,21 @@ tell_size(guint8 *file, VipsImage *in)
 int
 thumbd_pack_png(VipsImage *in, gboolean strip, void **buffer, size_t *length)
 {
-	gsize n, at, end;
-	guint8 *pixels, *file, *out, *to;
+	gsize n = 0, at, end;
+	guint8 *pixels, *file, *to, *out = NULL;
 
 	if (vips_image_wio_input(in) || write_chunks(in, strip, buffer, length))
 		return -1;
 	file = *buffer;
-	if (!(pixels = pack(in, &n))) {
+	if (!(pixels = pack(in, &n)) || !(out = g_try_malloc(*length + n))) {
+		g_free(pixels);
 		g_free(file);
+		*buffer = NULL;
 		vips_error("thumbd", "no memory to pack a PNG");
 		return -1;
 	}
 	tell_size(file, in);
-	to = out = g_malloc(*length + n);
+	to = out;
 	memcpy(to, file, SIGNATURE);
 	to += SIGNATURE;
 	for (at = SIGNATURE; at < *length; at = end) {

@@ -149,7 +149,7 @@ func (o *original) resized(l loaded, plan geometry.Plan) (picture, error) {
 	if !l.planes.None() {
 		return o.pixels(l, plan)
 	}
-	if o.reducible || plan.Source.Size() != l.size() || !o.isStep(l, plan) {
+	if o.reducible || plan.Source.Size() != l.size() || !o.group.isStep(l, plan) {
 		return l.reduce(plan)
 	}
 	part := plan.Cut
@@ -158,15 +158,6 @@ func (o *original) resized(l loaded, plan geometry.Plan) (picture, error) {
 	if err != nil {
 		return whole, err
 	}
-	o.step.close()
-	o.step = whole.whole()
+	o.group.keep(whole.whole())
 	return whole.cut(part)
-}
-
-// isStep reports whether the outputs that follow can be made of l as plan resizes
-// it.
-func (o *original) isStep(l loaded, plan geometry.Plan) bool {
-	size := l.size()
-	return o.rest != (image.Point{}) && plan.Size.X < size.X && plan.Size.Y < size.Y &&
-		(o.step.none() || geometry.Fine(plan.Size, o.rest))
 }

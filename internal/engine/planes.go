@@ -114,7 +114,7 @@ func (o *original) resizedPlanes(l loaded, plan geometry.Plan, orientation int) 
 		FromRight:  orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8,
 		FromBottom: orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7,
 	}
-	if !o.isStep(l, plan) {
+	if !o.group.isStep(l, plan) {
 		return l.planes.Resize(r)
 	}
 	whole, err := l.planes.Resize(plane.Resizing{
@@ -123,7 +123,6 @@ func (o *original) resizedPlanes(l loaded, plan geometry.Plan, orientation int) 
 	if err != nil {
 		return plane.Picture{}, err
 	}
-	o.step.close()
-	o.step = loaded{planes: whole, halved: l.halved}
+	o.group.keep(loaded{planes: whole, halved: l.halved})
 	return whole.Resize(r)
 }

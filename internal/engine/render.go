@@ -46,15 +46,15 @@ func (e *Engine) Render(job wire.Job, files Files) []wire.Result {
 	defer m.close()
 	outputs := o.plan(job, files.Outputs)
 	pictures := slices.DeleteFunc(slices.Clone(outputs), func(out *output) bool { return out.Measure })
-	for _, group := range o.together(pictures) {
-		group = o.gather(group)
-		for i, out := range group {
+	for _, outputs := range o.together(pictures) {
+		outputs = o.gather(outputs)
+		for i, out := range outputs {
 			if out.err == nil {
-				o.narrow(group[i:])
+				o.narrow(outputs[i:])
 				out.err = o.make(out, m)
 			}
 		}
-		o.release()
+		o.group.close()
 	}
 	upright := geometry.Upright(o.stored, o.orientation)
 	for i, out := range outputs {

@@ -15,6 +15,38 @@ import (
 // takes more, it is decoded line by line, and not at once.
 const maxBase = 192 << 20
 
+// group is the state that outputs share if they are made of the same pixels. The zero
+// group has none.
+type group struct {
+	// base is the decoded picture if several outputs are made of it, otherwise none.
+	base loaded
+	// step is base after it was resized for an output and before it was cut, or none.
+	// Later outputs may be made of it.
+	step loaded
+	// rest is the size that the later outputs need, or 0x0.
+	rest image.Point
+}
+
+// keep makes l the picture of which later outputs may be made. The group closes it.
+func (g *group) keep(l loaded) {
+	g.step.close()
+	g.step = l
+}
+
+// isStep reports whether the outputs that follow can be made of l as plan resizes
+// it.
+func (g *group) isStep(l loaded, plan geometry.Plan) bool {
+	size := l.size()
+	return g.rest != (image.Point{}) && plan.Size.X < size.X && plan.Size.Y < size.Y &&
+		(g.step.none() || geometry.Fine(plan.Size, g.rest))
+}
+
+func (g *group) close() {
+	g.base.close()
+	g.step.close()
+	*g = group{}
+}
+
 // together returns the outputs in groups that are made of the same pixels. If the
 // original is a JPEG, the outputs that show all of its chroma are a group of their own.
 func (o *original) together(outputs []*output) [][]*output {
@@ -34,12 +66,12 @@ func (o *original) together(outputs []*output) [][]*output {
 	return [][]*output{stills, colorful, films, copies}
 }
 
-// gather decodes the original once for group, at the scale that the largest output
+// gather decodes the original once for outputs, at the scale that the largest output
 // needs. If gather can't do this, each output decodes for itself, with the same
-// errors. An SVG is drawn anew for each output. gather returns group in the order of
+// errors. An SVG is drawn anew for each output. gather returns the outputs in the order of
 // rendering, from large to small.
-func (o *original) gather(group []*output) []*output {
-	sorted := slices.SortedStableFunc(slices.Values(group), func(a, b *output) int {
+func (o *original) gather(outputs []*output) []*output {
+	sorted := slices.SortedStableFunc(slices.Values(outputs), func(a, b *output) int {
 		x, y := o.need(a.plan), o.need(b.plan)
 		return y.X*y.Y - x.X*x.Y
 	})
@@ -58,7 +90,7 @@ func (o *original) gather(group []*output) []*output {
 		return sorted
 	}
 	if !all.planes.None() {
-		o.base = all
+		o.group.base = all
 		return sorted
 	}
 	defer all.close()
@@ -74,7 +106,7 @@ func (o *original) gather(group []*output) []*output {
 			base.close()
 			return sorted
 		}
-		o.base = base
+		o.group.base = base
 	}
 	return sorted
 }
@@ -94,31 +126,25 @@ func (o *original) needs(outputs []*output) (size image.Point) {
 // (the ones that are not made yet, from large to small) allow it. It takes the
 // picture that was resized for a larger output, or the mean of pixels.
 func (o *original) narrow(rest []*output) {
-	if o.base.none() || rest[0].animated {
+	g := &o.group
+	if g.base.none() || rest[0].animated {
 		return
 	}
 	size := o.needs(rest)
-	o.rest = o.needs(rest[1:])
-	if !o.step.none() && geometry.Fine(o.step.size(), size) {
-		o.base.close()
-		o.base, o.step = o.step, loaded{}
+	g.rest = o.needs(rest[1:])
+	if !g.step.none() && geometry.Fine(g.step.size(), size) {
+		g.base.close()
+		g.base, g.step = g.step, loaded{}
 	}
-	if !o.base.planes.None() {
+	if !g.base.planes.None() {
 		return
 	}
-	n := geometry.Mean(o.base.size(), size)
+	n := geometry.Mean(g.base.size(), size)
 	if n == 1 {
 		return
 	}
-	if smaller, err := o.base.shrink(n); err == nil {
-		o.base.close()
-		o.base = smaller
+	if smaller, err := g.base.shrink(n); err == nil {
+		g.base.close()
+		g.base = smaller
 	}
-}
-
-// release closes the picture that gather has decoded.
-func (o *original) release() {
-	o.base.close()
-	o.step.close()
-	o.base, o.step, o.rest = loaded{}, loaded{}, image.Point{}
 }

@@ -37,7 +37,29 @@ var codes = map[thumb.Format]C.ThumbdFormat{
 	thumb.JXL:  C.THUMBD_JXL,
 }
 
+// These go to C as numbers. The compiler refuses an index other than 0, so a value that
+// C gives another number does not compile.
+var (
+	_ = [1]bool{}[C.THUMBD_PROFILE_NONE-ignoreProfile]
+	_ = [1]bool{}[C.THUMBD_PROFILE_RELATIVE-relativeProfile]
+	_ = [1]bool{}[C.THUMBD_PROFILE_PERCEPTUAL-perceptualProfile]
+
+	_ = [1]bool{}[C.THUMBD_SAMPLES_PLAIN-probe.PlainSamples]
+	_ = [1]bool{}[C.THUMBD_SAMPLES_DEEP-probe.DeepSamples]
+	_ = [1]bool{}[C.THUMBD_SAMPLES_FLOAT-probe.FloatSamples]
+	_ = [1]bool{}[C.THUMBD_SAMPLES_YCBCR-probe.YCbCrSamples]
+	_ = [1]bool{}[C.THUMBD_SAMPLES_LAB8-probe.Lab8Samples]
+	_ = [1]bool{}[C.THUMBD_SAMPLES_LAB16-probe.Lab16Samples]
+
+	_ = [1]bool{}[C.THUMBD_METADATA_NONE-thumb.NoMetadata]
+	_ = [1]bool{}[C.THUMBD_METADATA_COPYRIGHT-thumb.CopyrightMetadata]
+	_ = [1]bool{}[C.THUMBD_METADATA_ALL-thumb.AllMetadata]
+)
+
 func settings() { C.thumbd_settings() }
+
+// runningVersion returns the version of the library that is loaded: "8.16.1".
+func runningVersion() string { return C.GoString(C.vips_version_string()) }
 
 // lastError takes the text of libvips' error buffer and its last warning. In some
 // cases only the warning says what a decoder has found.
