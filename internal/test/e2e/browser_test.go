@@ -85,18 +85,18 @@ func holdPictures(t *testing.T, r *rig.Rig) *heldPictures {
 // widths of its window and two pixel ratios. It asks for one file each time, the right
 // one, shows the placeholder before that has come, and nothing shifts when it comes.
 func TestBrowserShowsThePicture(t *testing.T) {
-	pages := folder(t, nil)
-	site := rig.Site{Name: "p", Prefix: "/p/", Scheme: "preset", Originals: testdata(t, "originals/tests/orientation")}
+	pages := kit.Folder(t, nil)
+	site := rig.Site{Name: "p", Prefix: "/p/", Scheme: "preset", Originals: kit.Testdata(t, "originals/tests/orientation")}
 	site.TOML = "[site.p.preset.hero]\nsize = \"216x144\"\nmethod = \"crop\"\nwidths = [40, 80, 120, 216]\nformats = [\"avif\", \"webp\"]\n"
-	r := start(t, rig.Options{Sites: []rig.Site{site}, Server: fmt.Sprintf("location ^~ /pages/ { alias %s/; default_type text/html; }\n", pages)})
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{site}, Server: fmt.Sprintf("location ^~ /pages/ { alias %s/; default_type text/html; }\n", pages)})
 	held := holdPictures(t, r)
-	element, err := thumbd(t, "picture", "-c", filepath.Join(r.Dir, "thumbd.toml"), "p", "6.jpg", "hero", "--alt", "a mark", "--placeholder", "--base", held.URL)
+	element, err := kit.Thumbd(t, "picture", "-c", filepath.Join(r.Dir, "thumbd.toml"), "p", "6.jpg", "hero", "--alt", "a mark", "--placeholder", "--base", held.URL)
 	if err != nil {
 		t.Fatalf("%v: %s", err, element)
 	}
-	put(t, filepath.Join(pages, "page.html"), fmt.Appendf(nil, elementPage, element))
+	kit.Put(t, filepath.Join(pages, "page.html"), fmt.Appendf(nil, elementPage, element))
 	bare := strings.Replace(element, ` width="216" height="144"`, "", 1)
-	put(t, filepath.Join(pages, "bare.html"), fmt.Appendf(nil, elementPage, bare))
+	kit.Put(t, filepath.Join(pages, "bare.html"), fmt.Appendf(nil, elementPage, bare))
 
 	b := kit.OpenBrowser(t)
 	widths := []int{40, 80, 120, 216}
@@ -143,7 +143,7 @@ func showPicture(t *testing.T, b *kit.Browser, held *heldPictures, name, url str
 	}
 	select {
 	case held.let <- struct{}{}:
-	case <-time.After(patience):
+	case <-time.After(kit.Patience):
 		t.Fatalf("%s: the picture is not asked for", name)
 	}
 	b.Eval("after()", &shift)

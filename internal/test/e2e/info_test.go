@@ -88,11 +88,11 @@ func TestDescriptions(t *testing.T) {
 func TestInfoCommand(t *testing.T) {
 	for name, running := range map[string]bool{"through the running thumbd": true, "where none runs": false} {
 		t.Run(name, func(t *testing.T) {
-			originals := folder(t, map[string]string{"a.jpg": upright, "d/b \"ü\".jpg": upright, "d/c.png": "originals/tests/made/alpha.png", "text.jpg": "refused/text.jpg"})
-			put(t, filepath.Join(originals, "latin-\xe9.jpg"), readFile(t, testdata(t, upright)))
+			originals := kit.Folder(t, map[string]string{"a.jpg": kit.Upright, "d/b \"ü\".jpg": kit.Upright, "d/c.png": "originals/tests/made/alpha.png", "text.jpg": "refused/text.jpg"})
+			kit.Put(t, filepath.Join(originals, "latin-\xe9.jpg"), readFile(t, kit.Testdata(t, kit.Upright)))
 			site := rig.Site{Name: "p", Prefix: "/p/", Scheme: "preset", Originals: originals, TOML: "info = true"}
 			other := rig.Site{Name: "q", Prefix: "/q/", Scheme: "preset", Originals: originals}
-			r := start(t, rig.Options{Sites: []rig.Site{site, other}, Stopped: !running})
+			r := kit.Start(t, rig.Options{Sites: []rig.Site{site, other}, Stopped: !running})
 			published := func(original string) string {
 				t.Helper()
 				return string(readFile(t, r.File("p", "/p/info/"+original+".json")))
@@ -105,8 +105,8 @@ func TestInfoCommand(t *testing.T) {
 			if i, err := info.Parse([]byte(published("d/c.png"))); err != nil || !i.Alpha {
 				t.Errorf("%+v, %v", i, err)
 			}
-			must(t, os.Rename(filepath.Join(originals, "d/c.png"), filepath.Join(originals, "d/C.png")))
-			put(t, filepath.Join(originals, "d/c.png"), readFile(t, testdata(t, upright)))
+			kit.Must(t, os.Rename(filepath.Join(originals, "d/c.png"), filepath.Join(originals, "d/C.png")))
+			kit.Put(t, filepath.Join(originals, "d/c.png"), readFile(t, kit.Testdata(t, kit.Upright)))
 			out = printed(t, infoCommand(t, r, running, "p", "d/c.png"), 0, "")
 			if out != published("d/c.png") || !strings.Contains(out, `"alpha":false`) {
 				t.Errorf("of a replaced original %s", out)
@@ -117,7 +117,7 @@ func TestInfoCommand(t *testing.T) {
 			got := make(map[string]string)
 			for line := range strings.Lines(out) {
 				var named struct{ Original string }
-				must(t, json.Unmarshal([]byte(line), &named))
+				kit.Must(t, json.Unmarshal([]byte(line), &named))
 				_, rest, _ := strings.Cut(line, `,"width"`)
 				got[named.Original] = `{"width"` + rest
 			}
@@ -137,8 +137,8 @@ func TestInfoCommand(t *testing.T) {
 			}
 			printed(t, infoCommand(t, r, running, "q", "a.jpg"), 2, "the site q describes no originals; set info = true")
 			printed(t, infoCommand(t, r, running, "s", "a.jpg"), 2, `no`, `site`, `"s"`)
-			if got := slices.Sorted(maps.Keys(want)); len(thumbnails(t, r, "p")) != len(got)+1 {
-				t.Errorf("published %q for %q and one that is not UTF-8", thumbnails(t, r, "p"), got)
+			if got := slices.Sorted(maps.Keys(want)); len(kit.Thumbnails(t, r, "p")) != len(got)+1 {
+				t.Errorf("published %q for %q and one that is not UTF-8", kit.Thumbnails(t, r, "p"), got)
 			}
 		})
 	}
@@ -146,7 +146,7 @@ func TestInfoCommand(t *testing.T) {
 
 func infoCommand(t *testing.T, r *rig.Rig, running bool, args ...string) *exec.Cmd {
 	t.Helper()
-	cmd := warmCommand(t, r, running, args...)
+	cmd := kit.WarmCommand(t, r, running, args...)
 	cmd.Args[1] = "info"
 	return cmd
 }
@@ -172,7 +172,7 @@ func printed(t *testing.T, cmd *exec.Cmd, code int, words ...string) string {
 func readFile(t *testing.T, path string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(path)
-	must(t, err)
+	kit.Must(t, err)
 	return b
 }
 

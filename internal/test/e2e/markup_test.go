@@ -69,11 +69,11 @@ formats = ["webp"]
 
 // The tiny picture of thumbd picture --placeholder is that of the original, upright.
 func TestPlaceholderOfThePictureElement(t *testing.T) {
-	site := rig.Site{Name: "p", Prefix: "/p/", Scheme: "preset", Originals: testdata(t, "originals/tests"), TOML: "[site.p.preset.hero]\nsize = \"60x40\"\nmethod = \"crop\"\n"}
-	r := start(t, rig.Options{Sites: []rig.Site{site}, Stopped: true})
+	site := rig.Site{Name: "p", Prefix: "/p/", Scheme: "preset", Originals: kit.Testdata(t, "originals/tests"), TOML: "[site.p.preset.hero]\nsize = \"60x40\"\nmethod = \"crop\"\n"}
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{site}, Stopped: true})
 	blurred := func(args ...string) string {
 		t.Helper()
-		out, err := thumbd(t, append([]string{"picture", "-c", filepath.Join(r.Dir, "thumbd.toml"), "p", "--placeholder"}, args...)...)
+		out, err := kit.Thumbd(t, append([]string{"picture", "-c", filepath.Join(r.Dir, "thumbd.toml"), "p", "--placeholder"}, args...)...)
 		if err != nil {
 			t.Fatalf("%v: %v: %s", args, err, out)
 		}
@@ -82,9 +82,9 @@ func TestPlaceholderOfThePictureElement(t *testing.T) {
 		return text
 	}
 	file, err := base64.StdEncoding.DecodeString(blurred("orientation/6.jpg", "hero"))
-	must(t, err)
+	kit.Must(t, err)
 	tiny, err := png.Decode(bytes.NewReader(file))
-	must(t, err)
+	kit.Must(t, err)
 	if got := tiny.Bounds().Size(); got != image.Pt(16, 11) {
 		t.Errorf("%v, want 16x11", got)
 	}
