@@ -93,7 +93,7 @@ func (r Render) End() {
 	}
 }
 
-// Publish calls place, which gives a thumbnail its name. If the thumbnail was
+// Publish calls place, a function that gives a thumbnail its name. If the thumbnail was
 // purged after r began, Publish returns ErrPurged or ErrSuperseded instead. No
 // purge begins before place has returned.
 func (r Render) Publish(name string, t thumb.Thumb, place func() error) error {
@@ -151,8 +151,8 @@ func (l *Ledger) Count() uint64 {
 	return l.last
 }
 
-// Supersede keeps renders for site, which is of an older configuration, from
-// publishing the thumbnails that covers includes, until Forget.
+// Supersede keeps renders for site, a site of an older configuration, from publishing a
+// thumbnail if covers includes it, until Forget.
 func (l *Ledger) Supersede(site *thumb.Site, covers Covers) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

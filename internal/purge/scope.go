@@ -30,8 +30,8 @@ type Scope struct {
 	Preset    string   // NAME, which has NAME@Nx with it
 }
 
-// Purge is a set of thumbnails of one site: those of a Scope, or those that a
-// changed configuration renders differently. It is immutable.
+// Purge is a set of thumbnails of one site: the thumbnails of a Scope, or the thumbnails
+// that a changed configuration renders differently. It is immutable.
 type Purge struct {
 	Covers Covers
 	all    bool
@@ -223,7 +223,7 @@ func Files(tree *publish.Tree, place thumb.Place) ([]string, error) {
 	return append(slices.Clip(place.Files), found...), err
 }
 
-// take moves what is at places, none of which has Sizes.
+// take moves the files and folders at places into bin. No place has Sizes.
 func take(bin *publish.Bin, places []thumb.Place) error {
 	for _, place := range places {
 		var err error

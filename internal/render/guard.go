@@ -19,20 +19,20 @@ const (
 	idleEvery = time.Minute
 )
 
-// mostThreads is the most threads of an honest worker: those of Go's runtime,
-// and those of decoders that start two for each processor. thumbd-render on a
-// machine with 2 processors has 10 to 20.
+// mostThreads is the most threads of an honest worker: the threads of Go's runtime, and
+// two for each processor, if a decoder starts so many. thumbd-render on a machine with
+// 2 processors has 10 to 20.
 func mostThreads() int { return 64 + 2*runtime.NumCPU() }
 
-// usage is what a worker's process has, as the kernel counts it.
+// usage is the use of resources by a worker's process, as the kernel counts it.
 type usage struct {
 	threads int
 	cpu     time.Duration
 }
 
-// openStat opens the kernel's record of a process. It has to be opened before
+// openStat opens the kernel's record of a process. It must be opened before
 // the process makes itself undumpable: systemd's ProtectProc=invisible then
-// hides it from the daemon. What is open stays readable.
+// hides the process from the daemon. An open record stays readable.
 func openStat(pid int) (*os.File, error) { return os.Open(fmt.Sprintf("/proc/%d/stat", pid)) }
 
 // readUsage reads a record of openStat, proc_pid_stat(5), such as

@@ -19,9 +19,8 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// job has w make outputs, which are of one original, and finishes or queues
-// again each of them. It returns the worker to go on with, which may be
-// another, or nil.
+// job lets w make outputs of one original, and finishes each output or queues it
+// again. It returns the worker for the next job: w, another worker, or nil.
 func (p *Pool) job(w *worker, outputs []*output) *worker {
 	if outputs = p.refuseKnown(outputs); len(outputs) == 0 {
 		return w
@@ -106,7 +105,8 @@ func isCrash(err error) bool {
 	return err != nil && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, ErrInternal)
 }
 
-// finishAll hands every output its end: what attempt has set, or err.
+// finishAll finishes every output, with the result that attempt has set, or with err if
+// it is not nil.
 func (p *Pool) finishAll(outputs []*output, err error) {
 	for _, o := range outputs {
 		if err != nil {
@@ -117,8 +117,8 @@ func (p *Pool) finishAll(outputs []*output, err error) {
 	}
 }
 
-// worn returns why w is not to be used again after a job in which it did not
-// crash, if it is not.
+// worn returns the reason for which w is replaced after a job in which it did not crash,
+// or no reason if w may go on.
 func (p *Pool) worn(w *worker, outputs []*output, err error) end {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -142,9 +142,9 @@ func (p *Pool) worn(w *worker, outputs []*output, err error) end {
 	return end{}
 }
 
-// attempt hands outputs to w and sets what becomes of each. An error is the
-// whole job's, and nothing is set: os.ErrDeadlineExceeded, ErrInternal where it
-// is not the worker's doing, or else that the worker died or lied.
+// attempt hands outputs to w and sets the result of each. If it returns an error, the
+// whole job has failed, and no result is set. The error is os.ErrDeadlineExceeded,
+// ErrInternal if the worker is not the cause, or it says that the worker died or lied.
 func (p *Pool) attempt(w *worker, outputs []*output, deadline time.Time) (err error) {
 	if w == nil {
 		return fmt.Errorf("%w: no worker could be started in time", ErrInternal)
@@ -301,17 +301,17 @@ func copyOf(picture *os.File, size int64) (*os.File, error) {
 	return nil, err
 }
 
-// discard gives back the memory of a memfd, also where a worker keeps it: it
-// can't grow again. Kept ones would add up beyond the worker's limit, which
-// counts nothing that is shared.
+// discard gives back the memory of a memfd, even if a worker keeps it open, and it can't
+// grow again. Otherwise a worker could keep many: its own limit of memory does not count
+// shared memory.
 func discard(f *os.File) {
 	// An error leaves no more than the memory of one picture.
 	_ = f.Truncate(0)
 	f.Close()
 }
 
-// memfd returns an anonymous file of size bytes that can't grow: the kernel
-// holds whoever writes it to that, memfd_create(2). Nobody can seal it further.
+// memfd returns an anonymous file of size bytes. A seal keeps it from growing, for every
+// process that has it open, see memfd_create(2). No process can add further seals.
 func memfd(size int64) (*os.File, error) {
 	f, err := anonymous()
 	if err != nil {

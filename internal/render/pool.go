@@ -59,8 +59,8 @@ func New(o Options) *Pool {
 	}
 }
 
-// Run keeps the workers until ctx is done. Then it refuses what waits with
-// ErrShutdown, lets what runs finish, and returns when all workers are gone.
+// Run keeps the workers until ctx is done. Then it refuses the waiting outputs with
+// ErrShutdown, lets running jobs finish, and returns when all workers are gone.
 func (p *Pool) Run(ctx context.Context) {
 	var places, starter sync.WaitGroup
 	starting, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -78,8 +78,8 @@ func (p *Pool) Run(ctx context.Context) {
 	starter.Wait()
 }
 
-// Hello waits for the first worker and returns what it can do, or why it
-// could not start.
+// Hello waits for the first worker and returns its abilities, or the error if it could
+// not start.
 func (p *Pool) Hello(ctx context.Context) (wire.Hello, error) {
 	select {
 	case <-ctx.Done():
@@ -89,7 +89,7 @@ func (p *Pool) Hello(ctx context.Context) (wire.Hello, error) {
 	}
 }
 
-// State returns what the pool is doing now.
+// State returns the present state of the pool.
 func (p *Pool) State() State {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -104,13 +104,13 @@ func (p *Pool) StartError() error {
 	return nil
 }
 
-// Alive returns nil while jobs are handed out as they must be, or what is
-// stuck. It waits for the same locks as they do.
+// Alive returns nil if jobs are handed out, otherwise an error that names the cause. It
+// waits for the same locks as the jobs.
 func (p *Pool) Alive() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.queue.len()
-	// At its deadline a job's worker is killed, which takes the kernel a while.
+	// At its deadline a job's worker is killed. This takes the kernel a while.
 	limit := p.options.RenderTime + time.Minute
 	for w, since := range p.running {
 		if time.Since(since) > limit {
@@ -243,9 +243,9 @@ func (p *Pool) drop(w *worker, why end) {
 	}
 }
 
-// Render makes one output, with others of the same original where they wait
-// together. A ctx that is done takes it out of the queue; once it is being
-// rendered it is finished all the same. Errors are those of this package.
+// Render makes one output. If other outputs of the same original wait, they are made
+// together. If ctx is done, the output is taken out of the queue; but if its render has
+// begun, it is finished. Errors are this package's.
 func (p *Pool) Render(ctx context.Context, r Request) (*Picture, error) {
 	if err := p.refusals.get(r); err != nil {
 		return nil, err
@@ -268,7 +268,7 @@ func (p *Pool) Render(ctx context.Context, r Request) (*Picture, error) {
 			gone = nil
 		case <-wanted:
 			p.queue.hurry(o)
-			// Whoever came now waits no longer than others.
+			// A client that has come now waits no longer than others.
 			timer.Reset(p.options.QueueTime)
 			wanted = nil
 		case <-timer.C:

@@ -25,7 +25,7 @@ type output struct {
 	err       error
 }
 
-// finish lets Render return picture and err, which are set.
+// finish lets Render return o.picture and o.err.
 func (o *output) finish() { close(o.done) }
 
 func (o *output) fail(err error) {
@@ -117,8 +117,8 @@ func (q *queue) count(background bool) int {
 	return n
 }
 
-// again queues outputs that a failed job left, behind all that wait, each to be
-// tried alone. Those that nobody waits for end here.
+// again queues the outputs of a failed job behind all waiting outputs. Each is then tried
+// alone. If no client waits for an output, it ends here.
 func (q *queue) again(outputs []*output) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -159,7 +159,7 @@ func (q *queue) hurry(o *output) {
 	q.seats.wake()
 }
 
-// abandon withdraws o, or where it is being rendered notes that nobody waits.
+// abandon withdraws o. If o is being rendered, abandon notes that no client waits for it.
 func (q *queue) abandon(o *output) bool {
 	if q.withdraw(o) {
 		return true

@@ -15,12 +15,13 @@ import (
 const (
 	refusalsKept = 4096
 	refusalTime  = 10 * time.Minute
-	// mostStrikes is the most deadlines and crashes that one original may cost,
-	// whatever the number of its outputs.
+	// mostStrikes is the most deadlines and crashes that one original may cost, for any
+	// number of outputs.
 	mostStrikes = 2
 )
 
-// refusals remembers what could not be rendered. Safe for concurrent use.
+// refusals remembers the outputs and originals that could not be rendered. Safe for
+// concurrent use.
 type refusals struct {
 	cache  *lru.Cache[refusalKey, refused]
 	struck *lru.Cache[Identity, strikes]
@@ -82,8 +83,8 @@ func (m *refusals) get(r Request) error {
 	return nil
 }
 
-// add remembers err for r where it is a *Refusal, and for all of the original
-// where that is what it is about.
+// add remembers err for r if it is a *Refusal. If the refusal is about the original, it
+// is remembered for all outputs of the original.
 func (m *refusals) add(r Request, err error) {
 	refusal, ok := errors.AsType[*Refusal](err)
 	if !ok {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-// Package render makes thumbnails in worker processes: it queues outputs,
-// hands them to workers in jobs, kills what passes its deadline, replaces what
-// died, and remembers what can't be rendered.
+// Package render makes thumbnails in worker processes: it queues outputs, hands them to
+// workers in jobs, kills a worker if a job passes its deadline, replaces dead workers,
+// and remembers the originals that can't be rendered.
 package render
 
 import (
@@ -36,8 +36,8 @@ var (
 	ErrShutdown  = errors.New("thumbd is stopping")
 )
 
-// failures are the errors for what workers say. A failure that is missing
-// here is ErrInternal.
+// failures are the errors for the failures that workers report. If a failure is missing
+// here, it is ErrInternal.
 var failures = map[wire.Failure]error{
 	wire.Unsupported:       ErrUnsupported,
 	wire.Damaged:           ErrDamaged,
@@ -68,9 +68,9 @@ func (r *Refusal) Error() string {
 // Unwrap returns Err.
 func (r *Refusal) Unwrap() error { return r.Err }
 
-// Identity is what makes an original the same one as before: outputs of equal
-// ones are made of one original, and share refusals. One that was put in the
-// place of another may have its mtime and size, but not the rest.
+// Identity identifies one version of an original. If two outputs have equal identities,
+// they may be made in one job, and share refusals. If an original is replaced, the new
+// file may have the same mtime and size, but differs in another field.
 type Identity struct {
 	Site  string
 	Name  string // below the site's originals
@@ -95,7 +95,7 @@ type Request struct {
 	// Wanted, if not nil, is closed when a client comes to wait for an output
 	// that is in the background: then it is so no longer.
 	Wanted <-chan struct{}
-	// Company is who a background output is to be made with, or nil.
+	// Company groups a background output with others that are made together, or nil.
 	Company *Company
 }
 
@@ -110,12 +110,13 @@ type Picture struct {
 	distrust      func()
 }
 
-// NewPicture returns a Picture of file whose maker is replaced by distrust.
+// NewPicture returns a Picture of file. distrust replaces the worker that made it.
 func NewPicture(file *os.File, width, height int, distrust func()) *Picture {
 	return &Picture{File: file, Width: width, Height: height, distrust: distrust}
 }
 
-// Distrust has the worker that made p replaced: p is not what was asked for.
+// Distrust replaces the worker that made p. It is called if p does not have the format or
+// size of the request.
 func (p *Picture) Distrust() { p.distrust() }
 
 // Limits are the keys of [limits] in thumbd.toml(5) that workers keep.
@@ -139,8 +140,8 @@ type Options struct {
 	QueueTime     time.Duration // longest wait for a worker
 	Limits        Limits
 	Report        func(Event) // called from any goroutine
-	// Finished is called for each output that a worker has made or failed to
-	// make, from any goroutine; nil: nobody.
+	// Finished, if not nil, is called for each output that a worker has made or failed
+	// to make, from any goroutine.
 	Finished func(Times)
 
 	// How a worker's process is guarded; 0: as a worker of thumbd should be.
@@ -161,14 +162,14 @@ type Event struct {
 	Err    error // nil unless something went wrong
 }
 
-// Times are those of one output.
+// Times are the times of one output.
 type Times struct {
 	Format thumb.Format
 	Waited time.Duration // for a worker
 	Took   time.Duration // its job, which may have other outputs too
 }
 
-// State is what a Pool is doing.
+// State is the present state of a Pool.
 type State struct {
 	Workers int // warm ones that have a place
 	Running int // jobs

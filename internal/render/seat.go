@@ -31,8 +31,8 @@ func (all *seats) sit(w *worker) *seat {
 	return own
 }
 
-// leave removes a worker. The others look again: they may have left an output to
-// this one, which has taken another or has died.
+// leave removes a worker. The other workers look at the queue again: they may have left
+// an output to this worker, but it has taken another output or has died.
 func (all *seats) leave(own *seat) {
 	all.mu.Lock()
 	delete(all.idle, own)

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// side is which sites a worker serves. A file that takes a worker over could
-// read what the worker is handed later, and carry it into a thumbnail that
-// anybody may see: so a process that has seen an original of an open site sees
-// none of a protected one, and the reverse.
+// side is the kind of sites that a worker serves. If a hostile file controls a worker, it
+// could read the worker's later originals, and carry them into a thumbnail that
+// everybody may see. So if a process has seen an original of an open site, it sees none
+// of a protected site, and the reverse.
 type side uint8
 
 const (
@@ -61,9 +61,10 @@ func (w *worker) unfitFor(s side) end {
 	return w.unfit()
 }
 
-// prefer returns which of those that wait is next for an idle worker. That is the
-// output at, unless it is of the other side, came a moment ago or the worker began a
-// moment ago, and another output of the worker's side may be taken now. q.mu is held.
+// prefer returns the index of the waiting output that is next for an idle worker. This is
+// at, with an exception: if that output is of the other side, it or the worker's idle
+// time is young, and another output of the worker's side may be taken now, it is the
+// other output. q.mu is held.
 func (q *queue) prefer(at int, idle *seat) int {
 	first, s := q.waiting[at], idle.side
 	waited := time.Since(first.queued) > patience && time.Since(idle.since) > patience

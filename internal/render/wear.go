@@ -7,20 +7,20 @@ import (
 	"strings"
 )
 
-// unseen is by how much sooner a worker is replaced for an original whose
-// format is not walked in Go before a decoder in C sees it.
+// unseen is the wear of an output if the format of its original is not walked in Go before
+// a decoder in C sees it. Otherwise the wear is 1.
 const unseen = 10
 
 // mostDoubts is the number of originals that a worker may call unsupported after a
-// decoder in C has seen them. An honest one does so for what no header tells: a
-// TIFF of measurements, or a drawing whose style sheet gives it another size. A
-// folder of them costs a worker for every ten.
+// decoder in C has seen them. An honest worker does so if no header shows the problem,
+// for example for a TIFF of measurements, or a drawing with another size in its style
+// sheet. If a folder is full of such files, every ten cost a worker.
 const mostDoubts = 10
 
-// wear returns what one output of an original counts towards WorkerRenders. A
-// decoder that parses what thumbd can't check is where a hostile file would
-// take a worker over. The first bytes are compared, nothing is parsed: a file
-// that is none of JPEG, PNG, GIF and WebP counts more.
+// wear returns the count of one output of an original towards WorkerRenders. If thumbd
+// can't check a file before a decoder parses it, a hostile file could control the worker
+// more easily: so a file that is no JPEG, PNG, GIF or WebP counts more. Only the first
+// bytes are compared, nothing is parsed.
 func wear(original io.ReaderAt) int {
 	head := make([]byte, 12)
 	// An error leaves less to compare.

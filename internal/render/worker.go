@@ -31,8 +31,8 @@ const (
 // errLie is an answer that no honest worker gives.
 var errLie = errors.New("the worker broke the protocol")
 
-// worker is one warm thumbd-render process. It is used by one goroutine at a
-// time, except distrusted, condemned and what guard looks at.
+// worker is one warm thumbd-render process. It is used by one goroutine at a time,
+// except distrusted, condemned and the fields that guard reads.
 type worker struct {
 	cmd        *exec.Cmd
 	conn       *net.UnixConn
@@ -79,7 +79,7 @@ func startWorker(ctx context.Context, o Options) (w *worker, err error) {
 	stat, statErr := openStat(w.pid())
 	w.stat = stat
 	go func() {
-		// An error is its exit status, which crash tells.
+		// An error is its exit status: crash reports it.
 		_ = w.cmd.Wait()
 		w.stat.Close()
 		close(w.gone)
@@ -141,7 +141,7 @@ func (w *worker) pid() int { return w.cmd.Process.Pid }
 // greet waits for the worker's Hello.
 func (w *worker) greet(ctx context.Context, limit time.Duration) error {
 	stop := context.AfterFunc(ctx, func() {
-		// An error is that of a closed socket, which reads no more either.
+		// An error means that the socket is closed, so reading ends, too.
 		_ = w.conn.SetReadDeadline(time.Unix(1, 0))
 	})
 	defer stop()
@@ -154,9 +154,9 @@ func (w *worker) greet(ctx context.Context, limit time.Duration) error {
 	return w.receive(&w.hello)
 }
 
-// do has the worker make job from original into outputs and returns what it
-// says of each. Any error means that the worker is to be killed:
-// os.ErrDeadlineExceeded past deadline, errLie, or that it is gone.
+// do lets the worker make job from the original in files into its outputs, and returns
+// the worker's result of each output. After any error the worker must be killed:
+// os.ErrDeadlineExceeded past deadline, errLie, or the error of a dead worker.
 func (w *worker) do(job *wire.Job, files []*os.File, deadline time.Time) ([]wire.Result, error) {
 	message, err := wire.Encode(job)
 	if err != nil {
@@ -224,7 +224,7 @@ func (w *worker) unfit() end {
 	return end{}
 }
 
-// kill ends the worker, whatever it does, and waits for it.
+// kill kills the worker and waits for its end.
 func (w *worker) kill() {
 	w.conn.Close()
 	// An error is that it has ended already.
@@ -232,8 +232,8 @@ func (w *worker) kill() {
 	<-w.gone
 }
 
-// crash returns the end of a worker after an error of do or greet: how it
-// ended, where it did, and its last words.
+// crash describes the end of a worker after an error of do or greet: its exit status, if
+// it has ended, and its last words.
 func (w *worker) crash(err error) string {
 	if why := w.condemned.Load(); why != nil {
 		return why.detail + w.log.quote()
@@ -264,7 +264,7 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// quote returns what was written since the last call as ": text", or nothing.
+// quote returns the text since the last call as ": text", or nothing.
 func (t *tail) quote() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()

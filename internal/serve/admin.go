@@ -20,8 +20,8 @@ const maxForm = 16 << 20
 const adminTime = 10 * time.Minute
 
 // Admin returns the http.Handler of the socket for administrators and their
-// applications. Whoever reaches it may do all that it does. Its requests are
-// not counted by Idle.
+// applications. It checks no user: if a process can connect to the socket, it may send
+// every request. Idle does not count these requests.
 func (h *Handler) Admin() http.Handler { return http.HandlerFunc(h.admin) }
 
 func (h *Handler) admin(w http.ResponseWriter, r *http.Request) {
@@ -68,8 +68,8 @@ func get(w http.ResponseWriter, r *http.Request, f answering) error {
 	return f(w, r)
 }
 
-// allow refuses with err a request of another method than those, which it names as
-// RFC 9110 section 15.5.6 demands.
+// allow returns err if the method of the request is not in methods. It then sets the
+// header Allow to methods, as RFC 9110 section 15.5.6 demands.
 func allow(w http.ResponseWriter, r *http.Request, err error, methods ...string) error {
 	if slices.Contains(methods, r.Method) {
 		return nil
@@ -78,7 +78,7 @@ func allow(w http.ResponseWriter, r *http.Request, err error, methods ...string)
 	return err
 }
 
-// refuseAdmin answers with err, which administrators may read.
+// refuseAdmin answers with the text of err: administrators may read it.
 func (h *Handler) refuseAdmin(w http.ResponseWriter, r *http.Request, err error) {
 	s := statusOf(err)
 	h.options.Log.Debug("refused", "uri", r.URL.Path, "status", s.code, "reason", s.reason, "err", err)
@@ -88,8 +88,8 @@ func (h *Handler) refuseAdmin(w http.ResponseWriter, r *http.Request, err error)
 }
 
 // Scrape returns the http.Handler of the socket for Prometheus: GET /metrics, and
-// GET /health, which answers as /readyz of Admin. It can do nothing else. Its
-// requests are counted neither by Idle nor by Options.Count.
+// GET /health, with the answer of Admin's /readyz. It can do nothing else. Neither Idle
+// nor Options.Count counts its requests.
 func (h *Handler) Scrape() http.Handler { return http.HandlerFunc(h.scrape) }
 
 func (h *Handler) scrape(w http.ResponseWriter, r *http.Request) {

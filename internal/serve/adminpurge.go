@@ -17,7 +17,7 @@ import (
 // first are purged before the rest is read.
 func (h *Handler) adminPurge(w http.ResponseWriter, r *http.Request) error {
 	more := func() {
-		// Errors are those of a connection without deadlines, in a test.
+		// An error means that the connection has no deadlines, as in a test.
 		c, deadline := http.NewResponseController(w), time.Now().Add(adminTime)
 		_ = errors.Join(c.SetReadDeadline(deadline), c.SetWriteDeadline(deadline))
 	}

@@ -35,21 +35,21 @@ const (
 	markerHeader = "X-Thumbd-Proof"
 )
 
-// Why nginx may not serve what it asks for, or thumbd not answer a miss.
+// The reasons for which nginx may not serve a file of a protected site, or thumbd may
+// not answer a miss.
 var (
-	// errNotProtected is a question about a URI that no site protects. It is
-	// refused: the location that asks has said that it is protected.
+	// errNotProtected is a question about a URI that no site protects. It is refused,
+	// because the location that asks should be protected.
 	errNotProtected = errors.New("no site protects this URI")
-	// errOtherRoot is a question that thumbd would decide for one protected site
-	// while nginx may serve the file of another.
+	// errOtherRoot is a question about a URI of several protected sites: thumbd would
+	// check the proof for one site, but nginx may serve the file of another site.
 	errOtherRoot = errors.New("several protected sites have this URI, and the location's root is not the document_root of the one for this host")
 	// errNotAsked is a miss of a protected site without the marker: it comes from
 	// a location that does not ask, or the answer was for another site or URI.
 	errNotAsked = errors.New("nginx has not asked whether this request may see this URI of a protected site")
 )
 
-// auth answers 204, 401 or 403 and nothing else, which would be an error 500
-// of nginx.
+// auth answers 204, 401 or 403. If it had another status, nginx would answer 500.
 func (h *Handler) auth(w http.ResponseWriter, r *http.Request) {
 	defer h.keeper.Busy()()
 	marker, err := h.authorize(r)
@@ -73,7 +73,7 @@ func (h *Handler) authorize(r *http.Request) (marker string, err error) {
 		return "", err
 	}
 	defer sites.Release()
-	// nginx sends one. Of two, which is served is not known.
+	// nginx sends one. If there are two, the URI that is served is not known.
 	raw := r.Header[originalURI]
 	if len(raw) != 1 {
 		return "", errNotProtected
@@ -98,8 +98,8 @@ func (h *Handler) authorize(r *http.Request) (marker string, err error) {
 
 // checkRoot returns nil if nginx can serve no other protected site's file for
 // uri than site's. nginx chooses the root by its server block, and thumbd the
-// site by host; if several protected sites have the URI, only the root tells
-// whose file it is.
+// site by host. If several protected sites have the URI, only the root shows the site
+// of the file that nginx would serve.
 func checkRoot(sites *keep.Sites, site *keep.Site, uri string, roots []string) error {
 	for _, other := range sites.Protected {
 		if other == site || !strings.HasPrefix(uri, other.Thumb.Prefix) {
@@ -115,9 +115,9 @@ func checkRoot(sites *keep.Sites, site *keep.Site, uri string, roots []string) e
 // markerOf returns the marker for a URI of site.
 func markerOf(site *keep.Site, uri string) string { return site.Thumb.Name + " " + escape(uri) }
 
-// prove returns nil if r may see uri of site. With nginx in front r has to bring the
-// answer that nginx got for this very site and URI. Other front ends pass on the proof
-// that the client presents.
+// prove returns nil if r may see uri of site. If nginx is in front, r must have the
+// marker that nginx got for this very site and URI. Other front ends pass on the
+// client's proof.
 func prove(r *http.Request, sites *keep.Sites, site *keep.Site, uri string) error {
 	switch {
 	case site.Access == nil:
@@ -131,8 +131,8 @@ func prove(r *http.Request, sites *keep.Sites, site *keep.Site, uri string) erro
 	return nil
 }
 
-// tellPersistent is between two lines of the log about a configuration of nginx
-// that clients run into for as long as nobody changes it.
+// tellPersistent is the time between two lines of the log about the same mistake in
+// nginx's configuration: clients meet it until the administrator corrects it.
 const tellPersistent = 24 * time.Hour
 
 // tellNotAsked logs a miss that was refused for errNotAsked.

@@ -26,7 +26,7 @@ import (
 // by thumbd itself.
 const slowest = 16 << 10
 
-// redacted is an error of a request whose URI is itself a secret.
+// redacted is the error of a request if the URI itself is a secret.
 type redacted struct {
 	error
 	uri string // for the log
@@ -75,8 +75,8 @@ func (h *Handler) tellUnreadable(s *files.Section, err error) {
 	}
 }
 
-// redact returns uri without the proof with which a reader of the log could fetch the
-// file.
+// redact returns uri without its proof: with the proof, a reader of the log could fetch
+// the file.
 func redact(s *files.Section, uri string) string {
 	if s.Scheme != files.AuthToken {
 		return uri

@@ -51,9 +51,9 @@ func (s status) replaceable() bool {
 	return s.reason == noOriginal || s.reason == absoluteLink || s.code == http.StatusUnsupportedMediaType || s.code == http.StatusUnprocessableEntity
 }
 
-// answerPlaceholder answers with the site's placeholder, with which cause is not
-// told by a text, and reports whether it did. The signature and the access of a
-// are proven.
+// answerPlaceholder answers with the site's placeholder in place of the error cause, if
+// the site has a placeholder for such an error, and reports whether it did. The
+// signature and the access of a are proven.
 func (h *Handler) answerPlaceholder(w http.ResponseWriter, r *http.Request, sites *keep.Sites, a keep.Request, cause error) bool {
 	s := statusOf(cause)
 	if a.Placeholder.Path == "" || !s.replaceable() || a.PlaceholderTransform().Info {
@@ -80,8 +80,8 @@ func (h *Handler) answerPlaceholder(w http.ResponseWriter, r *http.Request, site
 	return true
 }
 
-// outcomeOf returns the outcome of a request that was answered with a picture: a
-// placeholder has the reason of the refusal in whose place it was sent.
+// outcomeOf returns the outcome of a request that was answered with a picture. If the
+// picture is a placeholder, the outcome is the reason of the refusal.
 func outcomeOf(h http.Header) string {
 	if reason := h.Get("X-Thumbd-Reason"); reason != "" {
 		return reason

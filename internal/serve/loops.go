@@ -8,9 +8,9 @@ import (
 
 const redirectsKept = 4096
 
-// loops remembers which request was redirected to which thumbnail. The same
-// request for the same thumbnail again is nginx saying that it did not find
-// it, and would go on to say so until it gives up. Safe for concurrent use.
+// loops remembers the requests that were redirected to a thumbnail. If the same
+// request asks for the same thumbnail again, nginx did not find the file, and would ask
+// again until it gives up. Safe for concurrent use.
 type loops struct {
 	redirected *lru.Cache[redirect, uint64]
 }
@@ -25,16 +25,16 @@ func newLoops() *loops {
 	return &loops{redirected: cache}
 }
 
-// add notes that request id is answered with a redirect to uri, after so many
-// purges. A request without an id can't be followed.
+// add notes that request id is answered with a redirect to uri. purges is the number of
+// purges so far. If the request has no id, it can't be followed.
 func (l *loops) add(id, uri string, purges uint64) {
 	if id != "" {
 		l.redirected.Add(redirect{id, uri}, purges)
 	}
 }
 
-// get reports whether request id was redirected to uri before, and after how
-// many purges.
+// get reports whether request id was redirected to uri before, and the number of purges
+// at that time.
 func (l *loops) get(id, uri string) (purges uint64, ok bool) {
 	return l.redirected.Get(redirect{id, uri})
 }

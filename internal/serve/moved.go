@@ -4,8 +4,9 @@ package serve
 
 import "thumbd/internal/keep"
 
-// movedError is that an original does not exist, and that the thumbnail which
-// its URI named before has the URI uri now. It is errMoved.
+// movedError says that an original does not exist, but that its URI named another
+// thumbnail in earlier builds: that thumbnail has the URI uri now. errors.Is finds
+// errMoved in it.
 type movedError struct {
 	error
 	uri string

@@ -71,7 +71,7 @@ var statuses = []struct {
 	{keep.ErrNoWorker, status{http.StatusServiceUnavailable, "no-worker"}},
 	{publish.ErrHeld, status{http.StatusServiceUnavailable, "held"}},
 
-	// Before the errors of the question's URI, which these wrap.
+	// Before the errors of the question's URI: these errors wrap them.
 	{errNotProtected, status{http.StatusForbidden, "not-protected"}},
 	{errOtherRoot, status{http.StatusForbidden, "other-root"}},
 	{errNotAsked, status{http.StatusForbidden, "not-asked"}},
@@ -85,7 +85,7 @@ var statuses = []struct {
 	{thumb.ErrTooLarge, status{http.StatusBadRequest, "size"}},
 	{thumb.ErrUnknownPreset, status{http.StatusNotFound, "unknown-preset"}},
 	{thumb.ErrNoOriginal, status{http.StatusNotFound, noOriginal}},
-	// Before the errors of files, which wrap them.
+	// Before the errors of files: they wrap these.
 	{share.ErrSlow, status{http.StatusGatewayTimeout, "original-slow"}},
 	{share.ErrBusy, status{http.StatusServiceUnavailable, "original-busy"}},
 	// Before the reasons that an authtoken URL's refusal does not tell.
@@ -101,7 +101,7 @@ var statuses = []struct {
 	{access.ErrElsewhere, status{http.StatusForbidden, "elsewhere"}},
 	{sign.ErrSignature, status{http.StatusUnauthorized, "signature"}},
 
-	// Before the errors of its image, which are those of originals.
+	// Before the errors of its image: they are the errors of originals.
 	{render.ErrWatermark, status{http.StatusInternalServerError, "watermark"}},
 	// Before the errors that an origin's trouble may wrap.
 	{fetch.ErrForbidden, status{http.StatusBadGateway, "origin-forbidden"}},
@@ -116,7 +116,7 @@ var statuses = []struct {
 	{originals.ErrTooLarge, status{http.StatusUnprocessableEntity, "original-bytes"}},
 	{originals.ErrUnreadable, status{http.StatusInternalServerError, "original-unreadable"}},
 	{originals.ErrNotRegular, status{http.StatusNotFound, noOriginal}},
-	// Before ErrOutside, which it wraps too.
+	// Before ErrOutside: this error wraps it, too.
 	{originals.ErrAbsoluteLink, status{http.StatusNotFound, absoluteLink}},
 	{originals.ErrOutside, status{http.StatusNotFound, noOriginal}},
 	{fs.ErrNotExist, status{http.StatusNotFound, noOriginal}},
@@ -142,8 +142,8 @@ var statuses = []struct {
 	{context.Canceled, status{http.StatusServiceUnavailable, "canceled"}},
 }
 
-// statusOf returns how err is answered. What it does not know is our fault,
-// not the client's.
+// statusOf returns the status and the reason for err. If it does not know err, the fault
+// is thumbd's, not the client's: 500.
 func statusOf(err error) status {
 	for _, s := range statuses {
 		if errors.Is(err, s.err) {

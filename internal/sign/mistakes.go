@@ -69,7 +69,7 @@ type spelling struct {
 
 const encoded = "the percent-encoded URI was signed, not the decoded one"
 
-// escapeBut is Escape for all bytes but those of keep.
+// escapeBut is Escape for all bytes except the bytes of keep.
 func escapeBut(s, keep string) string {
 	var b strings.Builder
 	for i := range len(s) {

@@ -23,14 +23,14 @@ var (
 	// malformed.
 	ErrQuery = errors.New("the signed query is malformed")
 	// ErrProof means that none of the keys makes this signature for this path,
-	// query and purpose, or that a parameter which has to be signed stands behind it.
+	// query and purpose, or that a parameter that must be signed follows the signature.
 	ErrProof = errors.New("the query's signature is wrong")
 	// ErrExpired means that a valid signature or token has expired.
 	ErrExpired = errors.New("the time is over")
 )
 
-// Purpose is what a signed query allows. The signed text begins with it, so a
-// signature for one purpose is wrong for another.
+// Purpose is the use that a signed query allows, for example "access". The signed text
+// begins with it: if a query is used for another purpose, its signature is wrong.
 type Purpose string
 
 // The purposes.
@@ -45,20 +45,21 @@ const download = "download"
 // Query is the content of a signed query.
 type Query struct {
 	Expires time.Time
-	// Download is the name under which the browser saves the file, if Named.
+	// Download is the name under which the browser saves the file, if Named is true.
 	Download string
 	Named    bool
 }
 
-// Proof signs the raw query, which is without its signature, for the decoded
+// Proof returns the signature of the raw query, without "&signature=", for the decoded
 // path: the first 21 bytes, in base64url, of the HMAC-SHA256 of purpose, path
-// and query, with a line feed after each of the first two.
+// and query, with a line feed after each of the first two. For example the signed text
+// is "access\n/thumbs/a.jpg/80x60_crop_SIGNATURE.jpg\nexpires=1798761600".
 func (p Purpose) Proof(path, query string, key []byte) string {
 	return signed(string(p)+"\n"+path+"\n"+query, key)
 }
 
-// Sign returns the whole query for path, which begins with "expires=" and ends
-// with the signature.
+// Sign returns the whole query for path. It begins with "expires=" and ends with the
+// signature.
 func (p Purpose) Sign(path string, q Query, key []byte) string {
 	raw := "expires=" + strconv.FormatInt(q.Expires.Unix(), 10)
 	if q.Named {

@@ -32,9 +32,9 @@ func Sign(t thumb.Thumb, key []byte) string {
 	return ""
 }
 
-// Verify returns ErrSignature unless one of the site's keys makes t's signature.
-// Its time does not depend on where a wrong signature differs. For a scheme
-// without signatures it returns nil.
+// Verify returns nil if one of the site's keys makes t's signature, or if the scheme has
+// no signatures; otherwise ErrSignature. If a signature is wrong, the time does not
+// depend on the place of the wrong byte.
 func Verify(t thumb.Thumb) error {
 	if !t.Site.Scheme.HasKeys() {
 		return nil
@@ -55,8 +55,8 @@ func equal[Got, Want string | []byte](got Got, want Want) bool {
 // no padding.
 func signed(text string, key []byte) string { return string(newSigner(key).sign(text)) }
 
-// signer makes signatures under one key, one at a time. It allocates memory for
-// the first ones alone.
+// signer makes signatures under one key, one at a time. It allocates memory only for the
+// first signatures.
 type signer struct {
 	hash           hash.Hash
 	text, sum, out []byte
@@ -64,8 +64,8 @@ type signer struct {
 
 func newSigner(key []byte) *signer { return &signer{hash: hmac.New(sha256.New, key)} }
 
-// sign returns what signed does for the concatenated parts. It is valid until the
-// next call.
+// sign returns the signature of the concatenated parts, as signed does. The signature is
+// valid until the next call.
 func (s *signer) sign(parts ...string) []byte {
 	s.text = s.text[:0]
 	for _, part := range parts {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 
-// Package stamp gives each thumbnail a modification time that tells which
-// version of its original, and which recipe, it was made from.
+// Package stamp gives each thumbnail a modification time that depends on the version of
+// its original and on its recipe.
 //
 // nginx makes ETag and Last-Modified of a file's modification time and size. If
 // two different pictures under one URI had the same time, a browser that asks
-// with If-Modified-Since would be told to keep the wrong one. So a thumbnail's
-// time is the original's minus 1 to 4095 seconds, and a hash of the original's
-// size and of the recipe says how many. The time is the same on every node.
+// with If-Modified-Since would keep the wrong picture. So a thumbnail's
+// time is the original's minus 1 to 4095 seconds. A hash of the original's
+// size and of the recipe gives the number of seconds, the same on every node.
 package stamp
 
 import (

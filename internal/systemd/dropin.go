@@ -10,10 +10,10 @@ import (
 // Cache is the folder in which thumbd.service may write without a drop-in.
 const Cache = "/var/cache/thumbd"
 
-// DropIn returns the lines of a drop-in of thumbd.service with which the daemon
-// can read below the folder read and write below the folder write; "" means no
-// folder. There are no lines if the installed unit allows both. The permissions
-// of the folders are not considered.
+// DropIn returns the lines of a drop-in of thumbd.service that lets the daemon read
+// below the folder read and write below the folder write; "" means no folder. If the
+// installed unit allows both, there are no lines. The permissions of the folders are not
+// considered.
 func DropIn(read, write string) []string {
 	var lines []string
 	if isHome(read) || isHome(write) {
@@ -42,11 +42,11 @@ func Binds(path string) bool { return isHome(path) || isTemporary(path) }
 // BoundProperties are the properties of a unit that Bound needs.
 var BoundProperties = []string{"BindPaths", "BindReadOnlyPaths", "ProtectHome", "PrivateTmp"}
 
-// Bound returns the folders that a unit with these properties binds at their own paths
-// where it hides the folders above: systemd makes new ones there, which every user can
-// enter. systemctl show prints a list as "/home/p/media:/home/p/media:rbind", with "-" in
-// front if the folder may be missing. A path with a space or a colon can't be told from
-// two, and is left out.
+// Bound returns the folders that a unit with these properties binds at their own paths,
+// if the unit hides the folders above: systemd then makes new folders above, and every
+// user can enter them. systemctl show prints a list such as
+// "/home/p/media:/home/p/media:rbind", with "-" in front if the folder may be missing. If
+// a path has a space or a colon, it looks like two paths, and is left out.
 func Bound(is map[string]string) []string {
 	var bound []string
 	for _, field := range strings.Fields(is["BindPaths"] + " " + is["BindReadOnlyPaths"]) {

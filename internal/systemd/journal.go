@@ -25,8 +25,8 @@ func IsJournal(f *os.File) bool {
 	return os.Getenv("JOURNAL_STREAM") == fmt.Sprintf("%d:%d", st.Dev, st.Ino)
 }
 
-// Priority returns the beginning of a line of this level by which the journal
-// knows its priority, see sd-daemon(3): <3> for an error.
+// Priority returns the prefix of a line of this level. By the prefix the journal knows
+// the line's priority, see sd-daemon(3): <3> for an error.
 func Priority(level slog.Level) string {
 	switch {
 	case level >= slog.LevelError:
@@ -45,8 +45,8 @@ func Prioritized(level slog.Level, text string) string {
 	return priority + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n"+priority) + "\n"
 }
 
-// NewJournalHandler returns a slog.Handler of text lines for the journal, which
-// adds the time itself:
+// NewJournalHandler returns a slog.Handler of text lines for the journal. The lines have
+// no time, because the journal adds it:
 //
 //	<3>level=ERROR msg=probe err="originals: permission denied"
 func NewJournalHandler(w io.Writer, level slog.Leveler) slog.Handler {

@@ -51,7 +51,7 @@ func Listen(flag, spec string) (net.Listener, error) {
 // ListenMetrics makes the socket for Prometheus. spec is an address and a port, for
 // example 127.0.0.1:9105, or a unix socket as Listen takes it.
 //
-// Errors name flag, as those of Listen do.
+// Errors name flag, as the errors of Listen do.
 func ListenMetrics(flag, spec string) (net.Listener, error) {
 	if strings.HasPrefix(spec, "/") {
 		return Listen(flag, spec)
@@ -109,7 +109,7 @@ func groupID(group string) (int, error) {
 	return strconv.Atoi(g.Gid)
 }
 
-// removeStale removes the file of a socket on which no process listens.
+// removeStale removes the file of a socket if no process listens on it.
 func removeStale(path string) error {
 	info, err := os.Lstat(path)
 	switch {

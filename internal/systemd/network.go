@@ -10,15 +10,16 @@ import (
 // NetworkProperties are the properties of a unit that NoNetwork reads.
 var NetworkProperties = []string{"PrivateNetwork", "RestrictAddressFamilies", "IPAddressAllow", "IPAddressDeny"}
 
-// NetworkDropIn is the commands that install the drop-in with which
-// thumbd.service has a network.
+// NetworkDropIn has the commands that install the drop-in that gives thumbd.service a
+// network.
 var NetworkDropIn = []string{
 	"install -D -m 0644 -t /etc/systemd/system/thumbd.service.d /usr/share/doc/thumbd/examples/systemd/remote-originals.conf",
 	"systemctl daemon-reload && systemctl restart thumbd.service",
 }
 
-// NoNetwork returns those of a unit's properties, as Properties returns them,
-// that deny the unit all of the Internet. A missing property denies nothing.
+// NoNetwork returns the properties that deny a unit all of the Internet, from values, the
+// unit's properties as Properties returns them. If a property is missing, it denies
+// nothing.
 func NoNetwork(values map[string]string) []string {
 	var in []string
 	note := func(name string, restricts bool) {

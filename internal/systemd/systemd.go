@@ -44,9 +44,9 @@ func (s Sockets) Close() {
 }
 
 // Listeners returns the sockets that the service manager has handed over, see
-// sd_listen_fds(3), by their names: http, admin, metrics. A single socket of
-// another name, or without one, is Front. Listeners removes the variables from the
-// environment. Closing a listener does not remove the file of its socket, which
+// sd_listen_fds(3), by their names: http, admin, metrics. If there is only one socket,
+// and it has another name or no name, it is Front. Listeners removes the variables from
+// the environment. If a listener is closed, the file of its socket stays, because it
 // belongs to the manager.
 func Listeners() (sockets Sockets, err error) {
 	named, err := activation.ListenersWithNames()
@@ -114,8 +114,8 @@ func Reloading() string {
 	return fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", now.Nano()/1000)
 }
 
-// Watchdog returns the time within which the service manager expects the next
-// WATCHDOG=1, or 0 if it expects none.
+// Watchdog returns the service manager's limit for the time between two WATCHDOG=1, or 0
+// if it has no limit.
 func Watchdog() time.Duration {
 	limit, err := daemon.SdWatchdogEnabled(false)
 	if err != nil {

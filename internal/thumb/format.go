@@ -174,10 +174,10 @@ func (f *Format) UnmarshalText(b []byte) error {
 // Method is how an original is brought into a box.
 type Method uint8
 
-// The methods. Scale covers the box and cuts nothing, Crop covers it and is
-// cut to it at its gravity, Smart keeps the area of highest entropy, Attention
-// what draws the eye, Fit is the largest that fits into the box, Pad is Fit
-// extended to the box, Stretch is the box, whatever the ratio. Original is for
+// The methods. Scale covers the box and cuts nothing. Crop covers the box and is cut to
+// it at its gravity, Smart at the area of highest entropy, Attention at the area that
+// draws the eye. Fit is the largest picture that fits into the box, and Pad is Fit
+// extended to the box. Stretch is the box; the ratio is not kept. Original is for
 // presets of the preset scheme alone: the original's own bytes.
 const (
 	Scale Method = iota + 1
@@ -323,7 +323,7 @@ func (f *FramesOver) UnmarshalText(b []byte) error {
 	return err
 }
 
-// Scheme is the way in which a site's URIs name thumbnails.
+// Scheme is the form of a site's URIs, for example Signed.
 type Scheme uint8
 
 // The schemes, as thumbd-url(7) describes them.

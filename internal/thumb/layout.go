@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Layout is where the URIs of the preset scheme name the preset and the original. The
+// Layout is the place of the preset and the original in URIs of the preset scheme. The
 // scheme inplace can have WordPressLayout.
 // The zero Layout is PresetLayout.
 type Layout uint8
@@ -79,14 +79,14 @@ type Elsewhere struct {
 	URI string // of the thumbnail, decoded
 }
 
-// Error says where the thumbnail is.
+// Error has the thumbnail's URI.
 func (e Elsewhere) Error() string { return fmt.Sprintf("%v: %q", ErrElsewhere, e.URI) }
 
 // Is reports whether target is ErrElsewhere.
 func (e Elsewhere) Is(target error) bool { return target == ErrElsewhere }
 
-// parseResolve parses PRESET/NAME behind LiipResolve. It returns an Elsewhere, or
-// what is wrong with the URI of that.
+// parseResolve parses PRESET/NAME behind LiipResolve. It returns an Elsewhere, or the
+// error of the URI that the Elsewhere would have.
 func (t *Thumb) parseResolve(rest string) error {
 	if err := t.parsePreset(rest); err != nil {
 		return err
@@ -112,12 +112,12 @@ func (s *Site) cut(preset, name string) (original string, ok bool) {
 	return stem, true
 }
 
-// Readings returns t as each of the thumbnails that its URI may name, the
-// preferred one first: t is that of the first whose original exists, or of the
-// last. There is more than one only in the layout drupal, in which
-// small/public/a.jpg.webp is of the original a.jpg.webp, and if there is none, of
-// a.jpg as WebP, and in the layout wordpress of the scheme inplace, in which
-// a-300x200.jpg is an original of that name, and if there is none, a size of a.jpg.
+// Readings returns the thumbnails that t's URI may name, in the order of preference: the
+// URI names the first thumbnail with an existing original, or the last one. Two cases
+// have several readings. In the layout drupal, small/public/a.jpg.webp is of the original
+// a.jpg.webp, and if this does not exist, of a.jpg as WebP. In the layout wordpress of the
+// scheme inplace, a-300x200.jpg is the original of this name, and if this does not
+// exist, a size of a.jpg.
 func (t Thumb) Readings() []Thumb {
 	if t.Site != nil && t.Site.Scheme == InPlace {
 		if s, ok := t.sized(); ok {
@@ -144,8 +144,8 @@ func (t Thumb) Readings() []Thumb {
 	return []Thumb{whole, cut}
 }
 
-// Reading returns that of t.Readings whose original exists, as exists reports of
-// its name, or the last one.
+// Reading returns the first of t.Readings if exists is true for its original, then the
+// next, or the last one.
 func (t Thumb) Reading(exists func(original string) bool) Thumb {
 	readings := t.Readings()
 	last := len(readings) - 1

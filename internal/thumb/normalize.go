@@ -17,13 +17,14 @@ const (
 	maxPath    = 4095
 )
 
-// Normalize returns the $uri that nginx makes of a raw request target, the one
-// that try_files looks up: cut at the first # and then the first ?, %XX
+// Normalize returns the $uri that nginx makes of a raw request target and that
+// try_files looks up: cut at the first # and then the first ?, %XX
 // decoded once, slashes merged, dot segments resolved. It begins with / and
-// keeps a / at the end. Any byte but NUL can be in it.
+// keeps a / at the end. Any byte but NUL can be in it. For example
+// "/a//b/../c%20d?x" becomes "/a/c d".
 //
-// A percent sign that is no escape behind the # is no matter to nginx and none
-// here; net/http refuses such a request before anybody is asked.
+// If a percent sign behind the # is no escape, nginx and Normalize ignore it; net/http
+// refuses such a request before.
 //
 // It does what ngx_http_parse_complex_uri does with merge_slashes on. The
 // standard library's parsers and path.Clean all differ from that: they keep a

@@ -14,7 +14,7 @@ type option struct {
 	// set parses the value and reports whether it is one, in its one spelling
 	// and not the off value.
 	set func(t *Thumb, value string) bool
-	// get returns the value, or "" where it is off.
+	// get returns the value, or "" if the option is off.
 	get func(t Thumb) string
 }
 
@@ -24,7 +24,7 @@ const (
 	LeastSharpen, MostSharpen Decimal = 10, 1000
 )
 
-// options are in the alphabetical order in which URIs must have them. The names
+// options are in alphabetical order; URIs must have them in this order. The names
 // lossless, region, rotate and trim are reserved: do not give them another
 // meaning.
 var options = []option{
@@ -113,7 +113,7 @@ func (t *Thumb) parseOptions(s string) error {
 	return nil
 }
 
-// formatOptions returns what parseOptions parses, each option after a _.
+// formatOptions returns the options as parseOptions parses them, each after a _.
 func (t Thumb) formatOptions() string {
 	var b strings.Builder
 	for _, o := range options {

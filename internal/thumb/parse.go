@@ -16,9 +16,9 @@ const (
 	secretLength    = 40
 )
 
-// Parse returns what the decoded URI uri, which is below s.Prefix, names. It
-// checks everything but the signature's truth: that is package sign's. What it
-// accepts, Thumb.URI gives back to the letter.
+// Parse returns the thumbnail that the decoded URI uri names. uri is below s.Prefix.
+// Parse checks everything except the signature: package sign does this. If it accepts
+// uri, Thumb.URI returns exactly uri.
 func (s *Site) Parse(uri string) (Thumb, error) {
 	if err := s.CheckName(uri); err != nil {
 		return Thumb{}, err

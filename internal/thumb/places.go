@@ -9,15 +9,15 @@ import (
 	"strings"
 )
 
-// Place is where in a tree published thumbnails lie.
+// Place is a place of published thumbnails in a tree.
 type Place struct {
-	// Name is a file's or a folder's with all that is in it, a decoded URI
-	// without a slash at its end.
+	// Name is the name of a file, or of a folder with everything in it: a decoded URI
+	// without a slash at its end, for example /thumbs/animals/kitten.jpg.
 	Name string
-	// Files, if not nil, are those alone of the folder Name that are meant.
+	// Files, if not nil, are the files of the folder Name that are meant, and no others.
 	Files []string
-	// Sizes, if not "", is the name of an original: its sizes in the layout wordpress
-	// are meant too, whatever there are of them, and their variants.
+	// Sizes, if not "", is the name of an original: all of its sizes in the layout
+	// wordpress are meant too, and their variants.
 	Sizes string
 }
 
@@ -30,8 +30,8 @@ func (p Place) Holds(file string) bool {
 	return ok && original == p.Sizes
 }
 
-// OriginalOfSize returns the name of the original of which a file is a size of the
-// layout wordpress, or a variant of one: a.jpg for a-300x200.jpg and
+// OriginalOfSize returns the name of a file's original if the file is a size of the
+// layout wordpress or a variant of a size: a.jpg for a-300x200.jpg and
 // a-300x200.jpg.webp.
 func OriginalOfSize(file string) (original string, ok bool) {
 	if uri, ext := cutLast(file, '.'); extensions[ext].String() == ext && negotiable(uri, extensions[ext]) {
@@ -41,9 +41,9 @@ func OriginalOfSize(file string) (original string, ok bool) {
 	return original, ok
 }
 
-// OfOriginal returns where the thumbnails of an original lie, whatever they
-// are of those that URIs can have. In the signed schemes that is a folder. A Place may
-// be the tree's own folder, for example /uploads of the prefix /uploads/.
+// OfOriginal returns the places of all possible thumbnails of an original. In the signed
+// schemes this is a folder. A Place may be the tree's own folder, for example /uploads
+// of the prefix /uploads/.
 func (s *Site) OfOriginal(original string) []Place {
 	if s.Scheme == InPlace {
 		folder, base := path.Split(s.Prefix + original)
@@ -75,10 +75,10 @@ func (s *Site) OfOriginal(original string) []Place {
 	return places
 }
 
-// files returns the names that files of an original with the name base
-// can have, whatever formats its preset has and the site negotiates, or had and
-// negotiated when they were made. With other formats some may be of another
-// original: a.png.webp is of a.png, or of a.png.webp.
+// files returns all names that thumbnails of an original with the name base can have,
+// with any formats of the preset and of negotiation, because the configuration may
+// have changed since. Some names may be of another original: a.png.webp is of a.png, or
+// of a.png.webp.
 func (l Layout) files(base string) []string {
 	own, ok := FormatOfName(base)
 	if !ok {
@@ -107,7 +107,7 @@ func variants(name string) []string {
 	return names
 }
 
-// Below returns where the thumbnails of the originals below a folder lie.
+// Below returns the places of the thumbnails of the originals below a folder.
 func (s *Site) Below(folder string) []Place {
 	if s.Scheme != PresetScheme || s.sizes() {
 		return []Place{{Name: s.Prefix + folder}}
@@ -122,8 +122,9 @@ func (s *Site) Below(folder string) []Place {
 	return places
 }
 
-// OfPreset returns where the thumbnails of a preset lie, NAME with all its
-// NAME@Nx and NAME-Nw. ok is false in schemes where its name alone does not tell.
+// OfPreset returns the places of the thumbnails of a preset, NAME with all its NAME@Nx
+// and NAME-Nw. If places do not follow from the preset's name alone in the scheme, ok is
+// false.
 func (s *Site) OfPreset(preset string) (places []Place, ok bool) {
 	if s.Scheme != PresetScheme || s.sizes() {
 		return nil, false
@@ -138,8 +139,8 @@ func (s *Site) OfPreset(preset string) (places []Place, ok bool) {
 	return places, true
 }
 
-// heads returns what the names of thumbnails in the preset scheme begin with,
-// before a slash and the original.
+// heads returns the beginnings of thumbnails' names in the preset scheme, before a slash
+// and the original.
 func (s *Site) heads() []string {
 	var heads []string
 	for _, name := range s.PresetNames() {
@@ -181,8 +182,8 @@ func (s *Site) Expand(name string) []string {
 	return []string{name}
 }
 
-// PresetNames returns all names of presets in URIs: NAME, NAME@Nx and NAME-Nw, where
-// the site has factors each with /FACTOR. Wanted.Preset takes them.
+// PresetNames returns all names of presets in URIs: NAME, NAME@Nx and NAME-Nw. If the
+// site has factors, each name has /FACTOR. Wanted.Preset takes these names.
 func (s *Site) PresetNames() []string {
 	var names []string
 	if s.sizes() {

@@ -27,7 +27,7 @@ func (s *Site) Published(name string) (Thumb, error) {
 	return t, err
 }
 
-// publishedInPlace is Published for the scheme inplace, whose URIs are the names of
+// publishedInPlace is Published for the scheme inplace. There URIs are the names of
 // originals: kitten.jpg.webp in the tree is always of kitten.jpg.
 func (s *Site) publishedInPlace(name string) (Thumb, error) {
 	uri, ext := cutLast(name, '.')

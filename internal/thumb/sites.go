@@ -4,14 +4,13 @@ package thumb
 
 import "strings"
 
-// Sites is a set of sites of which no two overlap: see the contradictions of
-// thumbd.toml(5).
+// Sites is a set of sites. No two overlap: package config refuses prefixes that overlap
+// for the same hosts.
 type Sites []*Site
 
-// Find returns the site that serves the decoded URI uri on host, which may
-// have a port. Of several the one with the most specific host wins: an exact
-// one, then the longest wildcard, then one without hosts. It returns
-// ErrNoSite if there is none.
+// Find returns the site that serves the decoded URI uri on host. host may have a port. If
+// several sites match, the site with the most specific host wins: an exact host, then
+// the longest wildcard, then no hosts. If none matches, Find returns ErrNoSite.
 func (s Sites) Find(host, uri string) (*Site, error) {
 	host = hostname(host)
 	var found *Site

@@ -19,8 +19,9 @@ func (t Thumb) URI() string {
 	}
 }
 
-// SignedText returns what t's signature covers: in the signed scheme the
-// decoded URI without the signature, in restthumbnails the text of
+// SignedText returns the text under t's signature: in the signed scheme the
+// decoded URI without the signature, for example
+// "/thumbs/animals/kitten.jpg/400x300_crop_.webp"; in restthumbnails the text of
 // django-rest-thumbnails, ORIGINAL-SIZE-METHOD-.EXT with 0 for a free
 // dimension. In the schemes preset and inplace there is none.
 func (t Thumb) SignedText() string {
@@ -81,10 +82,11 @@ func (t Transform) String() string {
 	return Thumb{Spec: t}.specText() + "." + t.Format.String()
 }
 
-// Moved returns the URI that a thumbnail of the preset scheme has now, where t is
-// one that it had before: then any extension was taken off, in any case, and
-// that of the original's own format too. a.jpg.JPG and a.jpg.jpg, which name
-// originals now, were a.jpg; ok is false where t never named another original.
+// Moved returns the present URI of a thumbnail of the preset scheme, if t is a URI that
+// it had in earlier builds. These took any extension off, in capitals too, also the
+// extension of the original's own format: a.jpg.JPG and a.jpg.jpg were of the original
+// a.jpg. Now they name originals themselves. If t never named another original, ok is
+// false.
 func (t Thumb) Moved() (now Thumb, ok bool) {
 	if t.Site.Scheme != PresetScheme || t.Site.Layout != PresetLayout || t.Appended {
 		return Thumb{}, false
@@ -101,7 +103,7 @@ func (t Thumb) Moved() (now Thumb, ok bool) {
 	return now, err == nil
 }
 
-// Wanted is a thumbnail that somebody wants a URI for.
+// Wanted is the description of a thumbnail for which a URI is made.
 type Wanted struct {
 	Original string
 	Size     string // as in URIs: 400x300
@@ -165,8 +167,8 @@ func spelling(ext string) string {
 	return ext
 }
 
-// head returns what a URI of the preset scheme has between the prefix and the
-// original, for the name of a preset, with /FACTOR if the site has factors.
+// head returns the part of a URI of the preset scheme between the prefix and the
+// original, for the name of a preset; with /FACTOR if the site has factors.
 func (s *Site) head(preset string) string {
 	if s.isInfo(preset) {
 		return preset
@@ -174,7 +176,7 @@ func (s *Site) head(preset string) string {
 	return preset + s.Layout.Inner()
 }
 
-// defaultExt returns the extension of a thumbnail for which none is asked.
+// defaultExt returns the extension of a thumbnail if the caller asks for none.
 func (s *Site) defaultExt(w Wanted) string {
 	if s.isInfo(w.Preset) {
 		return JSON.String()

@@ -31,8 +31,8 @@ func cutSize(name string) (original, size string, ok bool) {
 	return stem[:at] + "." + ext, size, true
 }
 
-// SizeOf returns the original of which WordPress names a size, or its own copy, by this
-// name: a.jpg of a-300x200.jpg, a-scaled.jpg and a-rotated.jpg.
+// SizeOf returns the name of the original if WordPress names a size, or its own copy, by
+// this name: a.jpg for a-300x200.jpg, a-scaled.jpg and a-rotated.jpg.
 func SizeOf(name string) (original string, ok bool) {
 	original, _, ok = cutSize(name)
 	if ok {
@@ -56,8 +56,8 @@ func parseSides(size string) (w, h int, ok bool) {
 	return w, h, okWidth && okHeight
 }
 
-// parseSized parses DIR/NAME-WxH.EXT. Which preset has that size follows from the
-// original's: see package geometry's Resolve.
+// parseSized parses DIR/NAME-WxH.EXT. The preset of this size follows from the size of
+// the original: see package geometry's Resolve.
 func (t *Thumb) parseSized(rest string) error {
 	original, size, ok := cutSize(rest)
 	if !ok {
@@ -96,16 +96,16 @@ func (s *Site) newSized(w Wanted) (Thumb, error) {
 // package geometry's Resolve before it.
 func (t Thumb) Sized() bool { return t.Size != "" && t.Site.sizes() }
 
-// As returns t, which is Sized, as the thumbnail of a preset, or of none, with exactly
-// that size.
+// As returns t as the thumbnail of a preset, or of none, with exactly this size. t is
+// Sized.
 func (t Thumb) As(preset string, width, height int) Thumb {
 	t.Preset, t.Spec.Width, t.Spec.Height = preset, width, height
 	return t
 }
 
-// Candidates returns the names of the presets that could give t's size, whatever
-// original it is of, the preferred one first: that is the last in the
-// configuration, as WordPress takes the last of its registered sizes.
+// Candidates returns the names of the presets that could give t's size for some
+// original, in the order of preference: the last preset in the configuration is first,
+// because WordPress takes the last of its registered sizes.
 func (s *Site) Candidates(t Thumb) []string {
 	within := func(n, box int) bool { return box == 0 || n <= box }
 	var names []string
@@ -126,8 +126,8 @@ func (t Thumb) Gives(preset string) bool {
 	return t.Preset == preset || t.Sized() && slices.Contains(t.Site.Candidates(t), preset)
 }
 
-// sized returns t of the scheme inplace, whose URI is taken for the name of an
-// original, as the size of another original that the URI may name.
+// sized returns t as the size of another original, if t's URI may name a size. t is of
+// the scheme inplace, and its URI was taken for the name of an original.
 func (t Thumb) sized() (Thumb, bool) {
 	s := t
 	if !t.Site.sizes() || t.Size != "" || s.parseSized(t.Original) != nil {
@@ -139,8 +139,8 @@ func (t Thumb) sized() (Thumb, bool) {
 	return s, true
 }
 
-// sizedTransform returns the transform of t, which is Sized. As long as t has no
-// preset it is the one of all presets in common.
+// sizedTransform returns the transform of t. t is Sized. If t has no preset yet, it
+// returns the part that all presets have in common.
 func (t Thumb) sizedTransform() Transform {
 	r := t.Site.Presets[t.Preset].Transform
 	r.Format, r.Width, r.Height = t.Spec.Format, t.Spec.Width, t.Spec.Height
@@ -151,8 +151,8 @@ func (t Thumb) sizedTransform() Transform {
 	return r
 }
 
-// SizesOf returns text that changes if t, which is Sized, would be another picture of
-// one and the same original because of its site's presets.
+// SizesOf returns text that changes if the site's presets change so that t would be
+// another picture of the same original. t is Sized.
 func (t Thumb) SizesOf() string {
 	var b strings.Builder
 	if t.Size == ScaledSize {

@@ -76,8 +76,8 @@ func copyTree(from, to string) error {
 	return os.CopyFS(to, os.DirFS(from))
 }
 
-// saturated compares the slowest hits of an idle machine with those of one
-// whose every CPU renders.
+// saturated compares the slowest hits on an idle machine with the slowest hits while
+// every CPU renders.
 func saturated(ctx context.Context, p rig.Programs) (f figure, err error) {
 	const long, clients = 8 * time.Second, 2
 	folder, err := photographs()

@@ -134,7 +134,7 @@ func until(ctx context.Context, address, target string, end time.Time) (took []t
 	return took, ctx.Err()
 }
 
-// quantile returns the q quantile of d, which it sorts.
+// quantile sorts d and returns its q quantile, for example 0.99.
 func quantile[T time.Duration | float64](d []T, q float64) T {
 	slices.Sort(d)
 	return d[min(int(q*float64(len(d))), len(d)-1)]

@@ -27,7 +27,8 @@ type peer struct {
 	close func() error                      // or nil
 }
 
-// clock is that of this process and those that it has waited for.
+// clock returns the processor time of this process and of the processes that it has
+// waited for.
 func clock() time.Duration {
 	var total int64
 	for _, who := range []int{unix.RUSAGE_SELF, unix.RUSAGE_CHILDREN} {

@@ -29,9 +29,9 @@ var enlarged = []struct {
 	width int // pixels
 }{{"mountains.jpg", 1600}, {"fig.jpg", 2400}, {"brushes.jpg", 3264}, {"brook.jpg", 4000}, {"mountains.jpg", 4000}, {"fig.jpg", 6000}}
 
-// largePhotographs writes photographs of a format into folder: those of the
-// test data, enlarged to 2 to 24 megapixels, with a sensor's noise, so that
-// they are as hard to decode as the files of cameras.
+// largePhotographs writes photographs of a format into folder: the photographs of the
+// test data, enlarged to 2 to 24 megapixels, with a sensor's noise. So they are as hard
+// to decode as the files of cameras.
 func largePhotographs(folder, format string) ([]original, error) {
 	from, err := rig.Testdata("originals/photos")
 	if err != nil {

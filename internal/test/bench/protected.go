@@ -19,7 +19,7 @@ import (
 
 const accessKey = "thumbd-bench-access-0123456789ab"
 
-// protected compares hits of a protected site with those of an open one, on one
+// protected compares hits of a protected site with hits of an open site, on one
 // file, in turns, and measures the time of a check meanwhile.
 func protected(ctx context.Context, p rig.Programs) (f figure, err error) {
 	const rounds, clients, round = 20, 8, 300 * time.Millisecond

@@ -20,7 +20,7 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// boxes are the sizes at which renderers are compared.
+// boxes are the sizes of the thumbnails for which renderers are compared.
 var boxes = []image.Point{{100, 100}, {400, 300}, {1200, 900}}
 
 const defaultQuality = 82
@@ -38,8 +38,8 @@ type comparison struct {
 	spent [][]time.Duration // by peer and box
 }
 
-// compare has every peer make every thumbnail, in turns, so that other
-// work of the machine hits all of them. Each round another one is first, which has
+// compare lets every peer make every thumbnail, in turns, so that other work of the
+// machine slows all of them. In each round another peer is first, because the first has
 // to bring the original into the processor's caches.
 func compare(ctx context.Context, c *comparison, originals []original, rounds int) error {
 	c.spent = make([][]time.Duration, len(c.peers))

@@ -138,8 +138,8 @@ func (s *stages) scale(o original, box image.Point) int {
 	return geometry.Shrink(s.sizes[o.name], s.fitted(o, box))
 }
 
-// sharpScale is the N of N/8 at which sharp decodes: as little as it can, but not
-// the very size.
+// sharpScale is the N of N/8 at which sharp decodes: the smallest that is larger than
+// the wanted size.
 func (s *stages) sharpScale(o original, box image.Point) int {
 	whole := s.sizes[o.name].X / s.fitted(o, box).X
 	for _, n := range []int{8, 4, 2} {
@@ -153,8 +153,8 @@ func (s *stages) sharpScale(o original, box image.Point) int {
 	return 1
 }
 
-// decodedAt returns a size for which sharp decodes at a scale, and then leaves
-// pixels out, which costs next to nothing.
+// decodedAt returns a size: if sharp makes a thumbnail of it, it decodes at this scale,
+// and then leaves pixels out at nearly no cost.
 func decodedAt(size image.Point, scale int) image.Point {
 	return size.Mul(2).Div(2*scale + scale/2 + 1)
 }

@@ -93,7 +93,7 @@ func plant(p rig.Programs, folder string, originals []original) (*ahead, error) 
 	return a, os.WriteFile(a.toml, []byte(text), 0o644)
 }
 
-// ways returns the ways, of which the first is compared with the others.
+// ways returns the ways. The first way is compared with the others.
 func (a *ahead) ways() []*way {
 	root := filepath.Join(a.folder, "root")
 	all := []*way{

@@ -23,7 +23,7 @@ type square struct {
 	side   int
 }
 
-// squares returns those of the default presets, from small to large.
+// squares returns the squares of the default presets, from small to large.
 func squares() (all []square) {
 	for name, p := range thumb.DefaultPresets() {
 		all = append(all, square{preset: name, side: p.Transform.Width})
@@ -44,8 +44,8 @@ type header struct {
 	progressive bool
 }
 
-// look returns the thumbnails below root, which has a folder for each preset, or a
-// folder thumbs with these.
+// look returns the thumbnails below root. root has a folder for each preset, or a folder
+// thumbs with these folders.
 func look(root string) (made, error) {
 	m := made{thumbnails: make(map[string]header)}
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {

@@ -27,7 +27,7 @@ const (
 	webpEncode
 )
 
-// webpRows are the steps of thumbd and of vips_thumbnail, which encodes alike.
+// webpRows are the steps of thumbd and of vips_thumbnail. Both encode in the same way.
 var webpRows = []row{
 	{"thumbd", webpAll, nil},
 	{"  decode, to 3/2 of the size", webpDecode, nil},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// Package keeptest is a Keeper with one site in a folder of a test, whose pictures are
+// Package keeptest is a Keeper with one site in a folder of a test. Its pictures are
 // painted without workers.
 package keeptest
 
@@ -98,8 +98,9 @@ type Bench struct {
 	Level slog.LevelVar
 }
 
-// New returns a Bench whose thumbnails renderer makes, and whose errors judge tells:
-// that of package serve. change may alter the site before it is used.
+// New returns a Bench. renderer makes its thumbnails, and judge, for example the judge of
+// package serve, gives the verdict on an error. change may alter the site before it is
+// used.
 func New(t *testing.T, renderer keep.Renderer, judge func(error) keep.Verdict, change func(*keep.Site)) *Bench {
 	t.Helper()
 	b := &Bench{T: t, Dir: t.TempDir(), Log: &Log{}}
@@ -180,8 +181,8 @@ func (b *Bench) Age(name string) {
 	}
 }
 
-// BlockRoot writes a file in the place of the document root, which stops the
-// publishing of root, too.
+// BlockRoot writes a file in the place of the document root. So nobody can publish, not
+// even root.
 func (b *Bench) BlockRoot() {
 	b.T.Helper()
 	if err := os.WriteFile(filepath.Join(b.Dir, "root"), nil, 0o644); err != nil {
@@ -189,7 +190,7 @@ func (b *Bench) BlockRoot() {
 	}
 }
 
-// WithPresets gives a site the presets of those names, each of another size: 9x9,
+// WithPresets gives a site presets with these names, each of another size: 9x9,
 // 10x9 and so on.
 func WithPresets(names ...string) func(*keep.Site) {
 	return func(s *keep.Site) {

@@ -11,8 +11,8 @@ import (
 )
 
 // Bucket starts a store with the bucket media, and returns options with one site of
-// the signed scheme, below /NAME/, whose originals are below photos/ in it. lines
-// follow in [site.NAME.s3].
+// the signed scheme, below /NAME/. The site's originals are below photos/ in the bucket.
+// lines follow in [site.NAME.s3].
 func Bucket(t testing.TB, name, lines string) (*store.Store, rig.Options) {
 	t.Helper()
 	s := store.Start(t, "media")

@@ -62,8 +62,8 @@ func FreePort(t *testing.T) string {
 	return fmt.Sprint(l.Addr())
 }
 
-// Background starts cmd, which ends with the test. Its output is to be read once
-// ended is closed.
+// Background starts cmd. If cmd still runs at the end of the test, it is told to end. The
+// caller may read out after ended is closed.
 func Background(t *testing.T, cmd *exec.Cmd) (ended <-chan struct{}, out *bytes.Buffer) {
 	t.Helper()
 	out = &bytes.Buffer{}
@@ -72,8 +72,8 @@ func Background(t *testing.T, cmd *exec.Cmd) (ended <-chan struct{}, out *bytes.
 	return UntilTestEnds(t, cmd), out
 }
 
-// UntilTestEnds starts cmd, which is told to end with the test. ended is closed when
-// it has ended; its exit status is in cmd then.
+// UntilTestEnds starts cmd. If cmd still runs at the end of the test, it is told to end.
+// When cmd has ended, ended is closed, and the exit status is in cmd.
 func UntilTestEnds(t *testing.T, cmd *exec.Cmd) (ended <-chan struct{}) {
 	t.Helper()
 	if err := cmd.Start(); err != nil {
@@ -93,7 +93,7 @@ func UntilTestEnds(t *testing.T, cmd *exec.Cmd) (ended <-chan struct{}) {
 	return done
 }
 
-// Post returns a request that purges what form says.
+// Post returns the request of a purge with this form.
 func Post(form url.Values) rig.Request {
 	return rig.Request{
 		Method: "POST", Target: "/purge", Admin: true, Body: form.Encode(),
@@ -147,7 +147,8 @@ func AwaitPublished(t *testing.T, r *rig.Rig, site string, want []string) {
 	t.Fatalf("published (-want +got):\n%s", diff)
 }
 
-// Many makes originals and returns them with what thumbd warm makes of them.
+// Many makes n originals and returns their folder, and the names of the thumbnails that
+// thumbd warm makes of them.
 func Many(t *testing.T, n int) (originals string, want []string) {
 	t.Helper()
 	files := make(map[string]string)
@@ -182,7 +183,8 @@ method = "pad"
 		"[site.p.preset.s]\nsize = \"20x20\"\nmethod = \"crop\"\nformats = [\"webp\"]"}}
 }
 
-// Warmed returns what thumbd warm makes of an original of the gallery.
+// Warmed returns the names of the thumbnails that thumbd warm makes of an original of
+// the gallery.
 func Warmed(original string, specs ...string) []string {
 	var all []string
 	for _, spec := range specs {

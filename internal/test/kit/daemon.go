@@ -14,7 +14,7 @@ import (
 	"thumbd/internal/test/rig"
 )
 
-// ConfigFile returns where thumbd's configuration is.
+// ConfigFile returns the path of thumbd's configuration.
 func ConfigFile(r *rig.Rig) string { return filepath.Join(r.Dir, "thumbd.toml") }
 
 func Configuration(t *testing.T, r *rig.Rig) string {

@@ -37,7 +37,7 @@ func Examine(t testing.TB, r *rig.Rig, flags ...string) doctor.Result {
 	cmd := exec.CommandContext(t.Context(), p.Thumbd, flags...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
-	// It exits 1 where something is wrong; that is in what it prints.
+	// If something is wrong, it exits 1; the output has the findings.
 	out, _ := cmd.Output()
 	var found doctor.Result
 	if err := json.Unmarshal(out, &found); err != nil {
@@ -59,7 +59,7 @@ func Examine(t testing.TB, r *rig.Rig, flags ...string) doctor.Result {
 	return found
 }
 
-// WantFinding checks that there is one of that name, whose cure has the text.
+// WantFinding checks that r has a finding of this name, and that its cure has the text.
 func WantFinding(t testing.TB, r doctor.Result, name, cure string) {
 	t.Helper()
 	i := slices.IndexFunc(r.Findings, func(f doctor.Finding) bool {

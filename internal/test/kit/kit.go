@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// Package kit has the helpers of the tests of the built programs, which are in
-// packages e2e, faults, frontends, clinic and clients.
+// Package kit has the helpers of packages e2e, faults, frontends, clinic and clients, the
+// tests of the built programs.
 package kit
 
 import (
@@ -199,7 +199,7 @@ func Expect(t testing.TB, resp rig.Response, status int, reason string) {
 	}
 }
 
-// Picture decodes an answer and checks what it is.
+// Picture decodes an answer and checks its format and size.
 func Picture(t testing.TB, resp rig.Response, format string, width, height int) image.Image {
 	t.Helper()
 	if resp.Status != 200 {
@@ -215,7 +215,7 @@ func Picture(t testing.TB, resp rig.Response, format string, width, height int) 
 		return nil
 	}
 	if bytes.Contains(resp.Body[:min(64, len(resp.Body))], []byte("ANIM")) {
-		// An animated WebP, of which the decoder reads the header alone.
+		// An animated WebP: the decoder reads only its header.
 		c, got, err := image.DecodeConfig(bytes.NewReader(resp.Body))
 		if err != nil || got != format || c.Width != width || c.Height != height {
 			t.Errorf("got %s of %dx%d, %v, want %s of %dx%d", got, c.Width, c.Height, err, format, width, height)
@@ -255,8 +255,8 @@ func Stays(path string) bool {
 	return slices.Contains([]string{"settings.json", "hold.lock", "daemon.lock", "journal.json", "gc.json", "gc.lock"}, filepath.Base(path))
 }
 
-// NoTempFiles checks that a site's tree has thumbnails and nothing else but what
-// stays in its folder for temp files.
+// NoTempFiles checks that a site's tree has only thumbnails, and in its folder for temp
+// files only the files that stay there.
 func NoTempFiles(t testing.TB, r *rig.Rig, site string) {
 	t.Helper()
 	err := filepath.WalkDir(r.Root(site), func(path string, d os.DirEntry, err error) error {
@@ -278,7 +278,7 @@ func Run(t *testing.T, name string, args ...string) {
 	}
 }
 
-// Unmount unmounts what is still there.
+// Unmount unmounts dir if it is still mounted.
 func Unmount(t *testing.T, dir string) {
 	t.Helper()
 	if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) {
@@ -308,8 +308,8 @@ func Times(short, long int) int {
 	return short
 }
 
-// Random returns a source of moments. A failed test shows its seed, and so does
-// a campaign, which may be ended before.
+// Random returns a source of random moments. If the test fails, it shows the seed. A
+// campaign always shows it, because it may be stopped.
 func Random(t *testing.T) *rand.Rand {
 	t.Helper()
 	s := *seed
@@ -336,7 +336,7 @@ func Skip(t *testing.T, reason string) {
 	t.Skip(reason)
 }
 
-// NeedPrograms skips the test where a program is missing.
+// NeedPrograms skips the test if a program is missing.
 func NeedPrograms(t *testing.T, names ...string) {
 	t.Helper()
 	for _, name := range names {
@@ -346,11 +346,12 @@ func NeedPrograms(t *testing.T, names ...string) {
 	}
 }
 
-// mountsVariable is set where this process may mount what it likes.
+// mountsVariable is set in the environment if this process has a mount namespace of its
+// own.
 const mountsVariable = "THUMBD_E2E_MOUNTS"
 
-// ownMounts puts this process into a mount namespace of its own, if it may, so
-// that whatever is mounted goes with it, however it ends.
+// ownMounts puts this process into a mount namespace of its own, if it may. So its
+// mounts go when it ends, even if it is killed.
 func ownMounts() error {
 	if os.Getenv(mountsVariable) != "" {
 		return nil
@@ -375,7 +376,7 @@ func ownMounts() error {
 	return syscall.Exec(self, os.Args, append(os.Environ(), mountsVariable+"=1"))
 }
 
-// NeedMounts skips the test where nothing can be mounted.
+// NeedMounts skips the test if it can't mount anything.
 func NeedMounts(t *testing.T) {
 	t.Helper()
 	if os.Getenv(mountsVariable) == "" {
@@ -390,7 +391,7 @@ func Mount(t *testing.T, source, dir, kind string, flags uintptr, data string) {
 		t.Fatalf("mount %s on %s: %v", kind, dir, err)
 	}
 	t.Cleanup(func() {
-		// What the test has unmounted itself is no longer there.
+		// EINVAL: the test has unmounted it itself.
 		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) {
 			t.Errorf("unmount %s: %v", dir, err)
 		}

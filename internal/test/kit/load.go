@@ -29,7 +29,7 @@ type Load struct {
 // called or the test ends. An error of ask fails the test.
 func StartLoad(t *testing.T, clients int, ask func(ctx context.Context, n int) error) *Load {
 	t.Helper()
-	// What has been asked is answered before a load ends.
+	// A load ends after the answers to all of its requests.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 4*Patience)
 	if *Campaign {
 		ctx, cancel = context.WithCancel(context.WithoutCancel(t.Context()))

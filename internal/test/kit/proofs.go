@@ -23,7 +23,8 @@ const (
 	FilesKey  = "thumbd-files-key-0123456789abcdef"
 )
 
-// Protected is the gallery with all kinds of proof, and what its rig needs.
+// Protected returns o with the gallery protected by all kinds of proof, and with the
+// options that such a rig needs.
 func Protected(t testing.TB, o rig.Options) rig.Options {
 	t.Helper()
 	g := Gallery(t, Testdata(t, "originals"))

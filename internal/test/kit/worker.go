@@ -45,7 +45,7 @@ func AtGate(t *testing.T, path string) *os.File {
 	return f
 }
 
-// Ask sends a GET whose answer comes later.
+// Ask sends a GET. Its answer comes later, on the channel.
 func Ask(ctx context.Context, r *rig.Rig, target string) <-chan Reply {
 	c := make(chan Reply, 1)
 	go func() {
@@ -87,7 +87,7 @@ const (
 
 var Old = time.Unix(1_000_000_000, 0)
 
-// Faulty returns the environment of a thumbd whose workers go wrong.
+// Faulty returns the environment of a thumbd with workers that fail in the way fault.
 func Faulty(t *testing.T, fault, path string) []string {
 	t.Helper()
 	self, err := os.Executable()

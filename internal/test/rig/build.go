@@ -17,8 +17,8 @@ type Programs struct {
 	Render string // beside Thumbd, where Thumbd looks for it
 }
 
-// Build builds both programs into dir. Where THUMBD_BUILD names a folder, they
-// are taken from there instead, and nothing is built.
+// Build builds both programs into dir. If THUMBD_BUILD names a folder, for example
+// "/src/thumbd/build", they are taken from there, and nothing is built.
 func Build(ctx context.Context, dir string) (Programs, error) {
 	if built := os.Getenv("THUMBD_BUILD"); built != "" {
 		p := programs(built)
@@ -66,8 +66,8 @@ func Testdata(name string) (string, error) {
 	return filepath.Join(root, "testdata", name), err
 }
 
-// moduleRoot returns the folder above the current one that has go.mod, which
-// is the module's in go run and in tests.
+// moduleRoot returns the folder of go.mod, the current folder or one above it. In go run
+// and in tests this is the module's folder.
 func moduleRoot() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {

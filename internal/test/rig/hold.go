@@ -14,10 +14,10 @@ import (
 const pollTime = 50 * time.Millisecond
 
 // Hold serves the socket as a socket unit of systemd does, until ctx is done: if a
-// connection waits and no thumbd runs, it starts one. The caller must not start or
-// stop thumbd meanwhile. The function that it returns waits for
-// the end and returns how many it has started, and an error if one did not end
-// with success, which also ends the holding. One that still runs goes on.
+// connection waits and no thumbd runs, it starts thumbd. The caller must not start or
+// stop thumbd meanwhile. wait waits for the end and returns the number of starts. If a
+// thumbd ended without success, Hold ends, too, and wait returns an error. If a thumbd
+// still runs at the end, it goes on.
 func (r *Rig) Hold(ctx context.Context) (wait func() (starts int, err error)) {
 	var starts int
 	var err error

@@ -19,8 +19,8 @@ import (
 // is replaced in them.
 const installedSocket = "/run/thumbd/thumbd.sock"
 
-// layOut writes all that nginx and thumbd read into r.Dir, and makes it a
-// folder that every user can enter, as those of an installation are.
+// layOut writes all files that nginx and thumbd read into r.Dir. Every user can enter
+// r.Dir, like the folders of an installation.
 func (r *Rig) layOut() error {
 	module, err := moduleRoot()
 	if err != nil {
@@ -59,7 +59,8 @@ func (r *Rig) layOut() error {
 	return err
 }
 
-// giveToNobody makes the user nobody own the files that only thumbd reads or writes.
+// giveToNobody makes the user nobody own the files that only thumbd reads or writes. It
+// is called if Options.Nobody is set.
 func (r *Rig) giveToNobody() error {
 	cred, err := nobody()
 	if err != nil {
@@ -204,8 +205,8 @@ func (r *Rig) nginxConf() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// servers returns nginx's default server first, which is there without sites
-// too.
+// servers returns nginx's servers, the default server first. It exists even if there are
+// no sites.
 func (r *Rig) servers() []server {
 	all := []server{{}}
 	for _, s := range r.options.Sites {
@@ -229,9 +230,9 @@ func (r *Rig) servers() []server {
 	return all
 }
 
-// nginxUser returns the user and group of nginx's workers: nobody for
-// root, so that a file that is published with too few rights is found out. For
-// another user it is empty: then nginx runs as that user.
+// nginxUser returns the user and group of nginx's workers. If root runs the test, it is
+// nobody, so that a file with too few rights makes a test fail. If another user runs it,
+// it is empty: nginx then runs as this user.
 func nginxUser() (string, error) {
 	if os.Geteuid() != 0 {
 		return "", nil

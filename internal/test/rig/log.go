@@ -45,8 +45,8 @@ func (l *Log) String() string {
 // Count returns the number of lines that have all of words.
 func (l *Log) Count(words ...string) int { return count(l.String(), words) }
 
-// Wait returns when n lines have all of words, or the context's error. What a
-// program wrote before it answered a request may arrive after the answer.
+// Wait returns when n lines have all of words, or the context's error. If a program
+// writes a line and then answers a request, the line may arrive after the answer.
 func (l *Log) Wait(ctx context.Context, n int, words ...string) error {
 	for {
 		text, changed := l.now()

@@ -24,7 +24,7 @@ func start(cmd *exec.Cmd) (*process, error) {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
-	// A terminal's ctrl-C is for this process, which stops all of them in order.
+	// Only this process gets a terminal's Ctrl-C: it stops all others in order.
 	cmd.SysProcAttr.Setpgid = true
 	cmd.SysProcAttr.Pdeathsig = syscall.SIGTERM
 	// A worker that outlives a killed daemon for a moment keeps its stderr.
