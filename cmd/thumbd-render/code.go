@@ -10,8 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// orcCode tells liborc, with which libvips 8.14 resizes, how to run the code
-// that it makes. It is read before main is, so setting it takes a new start.
+// orcCode is the variable that tells liborc how to run the code that it makes. libvips
+// 8.14 resizes with liborc. liborc reads it before main runs, so a new value needs a new
+// start.
 const (
 	orcCode    = "ORC_CODE"
 	orcEmulate = "emulate"
@@ -46,9 +47,8 @@ func codeMissing() []string {
 	return []string{missingCode}
 }
 
-// codeMemory reports whether memory can be had in the ways in which liborc
-// asks for it: a file of its own mapped twice, and else one mapping for both
-// writing and running.
+// codeMemory reports whether liborc can get memory for code: a file of its own mapped
+// twice, or, if that fails, one mapping for both writing and running.
 func codeMemory() bool {
 	return mappedTwice() || runs(-1, unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
 }

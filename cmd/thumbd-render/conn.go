@@ -24,7 +24,7 @@ type conn struct {
 	rendering, abandoned atomic.Bool
 }
 
-// newConn takes over fd, which must be a SOCK_SEQPACKET socket.
+// newConn takes over fd. It must be a SOCK_SEQPACKET socket.
 func newConn(fd int) (*conn, error) {
 	unix.CloseOnExec(fd)
 	kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
@@ -43,9 +43,9 @@ func newConn(fd int) (*conn, error) {
 
 func (c *conn) close() { _ = unix.Close(c.fd) }
 
-// watch waits until the daemon has closed its end, as it does when it is killed
-// too, and calls leave if a render runs then: that may be stuck. Whoever
-// receives learns of it without.
+// watch waits until the daemon has closed its end, as it also does if it is killed. If a
+// render runs then, watch calls leave, because the render may be stuck. If receive waits,
+// it returns by itself.
 func (c *conn) watch(leave func()) {
 	fds := []unix.PollFd{{Fd: int32(c.fd)}} // POLLHUP comes without being asked for.
 	for fds[0].Revents == 0 {
@@ -106,7 +106,8 @@ func (c *conn) send(m wire.Message) error {
 	return nil
 }
 
-// receive returns the next job with its files, which the caller closes. There is no job when there will be none.
+// receive returns the next job with its files. The caller closes the files. If there will
+// be no further job, the job is nil.
 func (c *conn) receive() (*wire.Job, []*os.File, error) {
 	n, files, err := c.receiveMessage()
 	if err != nil || n == 0 {
@@ -146,7 +147,7 @@ func (c *conn) receiveMessage() (n int, files []*os.File, err error) {
 	return n, files, err
 }
 
-// filesIn returns the files whose descriptors came with a message.
+// filesIn returns the files for the descriptors that came with a message.
 func filesIn(oob []byte) ([]*os.File, error) {
 	if len(oob) == 0 {
 		return nil, nil

@@ -21,9 +21,9 @@ import (
 // socket is the worker's end of the socketpair.
 const socket = 3
 
-// garbage is how much of it may lie in Go's heap, in percent of the memory used
-// there, which is little. The default would have it grow for 1,000 renders
-// before it is collected for the first time.
+// garbage is the limit of garbage in Go's heap, in percent of the used memory there. The
+// worker uses little: with Go's default, the first collection would come after 1,000
+// renders.
 const garbage = 20
 
 // version is set by the linker to the release. If it is empty, the build information
@@ -84,8 +84,8 @@ func work(memory uint64, enter func() (missing []string, err error)) error {
 		return err
 	}
 	debug.SetGCPercent(garbage)
-	// libvips can't be interrupted, and nobody else would end a render that is
-	// stuck.
+	// libvips can't be interrupted. If the daemon is gone, no other process would end a
+	// stuck render.
 	go c.watch(func() { os.Exit(0) })
 	return c.serve(e, &wire.Hello{
 		Version: wire.Version,

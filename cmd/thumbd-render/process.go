@@ -15,9 +15,9 @@ import (
 // runtime and libvips open.
 const mostFiles = 1 + 2*wire.MaxOutputs + 32
 
-// limit takes from the process the memory beyond so many bytes, unless that is 0, the
-// files beyond those of a job, and the right to leave an original's pixels in a core
-// file.
+// limit bounds the memory of the process in bytes, unless memory is 0, and its open files
+// to those of a job. It also forbids core files, because they would have an original's
+// pixels.
 func limit(memory uint64) error {
 	if memory > 0 {
 		// RLIMIT_AS would count memory that Go and libvips reserve and never use.

@@ -90,8 +90,8 @@ func checkRights(cmd *cobra.Command, file string, c *config.Config) error {
 	return errors.Join(wrong...)
 }
 
-// loadable returns the error with which the daemon would refuse a configuration. It
-// looks at no folder of originals or thumbnails.
+// loadable returns an error if the daemon would refuse the configuration. It tests no
+// folder of originals or thumbnails.
 func loadable(ctx context.Context, file string) error {
 	c, _, err := config.Load(file, os.Getenv("CREDENTIALS_DIRECTORY"))
 	if err != nil {
@@ -118,9 +118,9 @@ func warnStopTimeout(cmd *cobra.Command, file string, c *config.Config) {
 	}
 }
 
-// warnReadable warns of protected sites whose published thumbnails every user of
-// the machine can read. A folder that only nginx's group may enter keeps the others
-// out, with any modes of the files in it.
+// warnReadable warns if every user of the machine can read the published thumbnails of a
+// protected site. If only nginx's group may enter their folder, no other user can read
+// them, with any modes of the files.
 func warnReadable(cmd *cobra.Command, file string, c *config.Config) {
 	for _, s := range c.Sites {
 		tree := filepath.Join(s.Thumb.DocumentRoot, s.Thumb.Prefix)
@@ -133,8 +133,8 @@ func warnReadable(cmd *cobra.Command, file string, c *config.Config) {
 	}
 }
 
-// canEnter reports whether every user may enter the folder at an absolute path,
-// which exists, and all folders above it.
+// canEnter reports whether every user may enter the existing folder at an absolute path
+// and all folders above it.
 func canEnter(path string) bool {
 	for {
 		fi, err := os.Stat(path)
@@ -177,8 +177,8 @@ func warnNetwork(cmd *cobra.Command, file string, c *config.Config) {
 	}
 }
 
-// warnMetrics warns of an address for Prometheus on which the service does not
-// listen.
+// warnMetrics warns of metrics in [daemon] if systemd makes the sockets: the service then
+// does not listen on that address.
 func warnMetrics(cmd *cobra.Command, file string, c *config.Config) {
 	values, err := systemd.Properties(cmd.Context(), unit, "LoadState")
 	if c.Metrics == "" || err != nil || values["LoadState"] != "loaded" {

@@ -114,7 +114,7 @@ func migrated(s *newsite.Site, from []string, scheme bool) (migrate.Settings, er
 	return m, nil
 }
 
-// writeMigrated writes which settings of another system have no equal, or differ.
+// writeMigrated writes the settings of another system that have no equal, or differ.
 func writeMigrated(w io.Writer, m migrate.Settings) error {
 	var b strings.Builder
 	list := func(title string, lines []string) {
@@ -131,7 +131,7 @@ func writeMigrated(w io.Writer, m migrate.Settings) error {
 	return err
 }
 
-// mostTried is the most names among which init looks for a picture to try.
+// mostTried is the most names that init looks at to find a picture for its URL.
 const mostTried = 10_000
 
 // picture returns the name of a picture among the originals of s, or "".
@@ -201,8 +201,8 @@ func tryLine(s *config.Site) string {
 	return command
 }
 
-// machine is on what a site is made: the commands differ without systemd, for example
-// in a container.
+// machine has the facts about the machine on which init prints its commands. If systemd
+// does not run, for example in a container, the commands differ.
 type machine struct {
 	onlooker          onlooker
 	booted            bool   // by systemd

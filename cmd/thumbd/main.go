@@ -68,8 +68,8 @@ func printError(stderr io.Writer, text string) {
 	fmt.Fprint(stderr, text)
 }
 
-// usage wraps an error of the command line or the configuration, whose text
-// is printed as it is.
+// usage wraps an error of the command line or the configuration. Its text is printed
+// without a change.
 type usage struct{ error }
 
 func (u usage) Is(target error) bool { return target == errUsage }

@@ -26,7 +26,7 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// pictureFlags are those of thumbd picture.
+// pictureFlags are the flags of thumbd picture.
 type pictureFlags struct {
 	file, size string
 	json       bool

@@ -50,7 +50,7 @@ func serveCommand() *cobra.Command {
 	return cmd
 }
 
-// newLogger writes to w, which is the process's stderr.
+// newLogger returns a logger that writes to w. w must be the process's stderr.
 func newLogger(w io.Writer, level slog.Leveler) *slog.Logger {
 	if systemd.IsJournal(os.Stderr) {
 		return slog.New(systemd.NewJournalHandler(w, level))
@@ -58,7 +58,8 @@ func newLogger(w io.Writer, level slog.Leveler) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
 }
 
-// listenOn makes the sockets of the flags --listen and --admin, which may be "".
+// listenOn makes the sockets of the flags --listen and --admin. If a flag is "", its
+// socket is not made.
 func listenOn(listen, admin string) (sockets systemd.Sockets, err error) {
 	if sockets.Front, err = systemd.Listen("--listen", listen); err == nil && admin != "" {
 		sockets.Admin, err = systemd.Listen("--admin", admin)

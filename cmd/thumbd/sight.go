@@ -27,7 +27,9 @@ type onlooker struct {
 	cache string
 }
 
-// newOnlooker returns the service's user, or who we are if that can't be.
+// newOnlooker returns an onlooker with the rights of the service's user. If that user does
+// not exist, or only root could take its rights, the onlooker has the rights of this
+// process and a note.
 func newOnlooker(ctx context.Context) (onlooker, error) {
 	u, err := rights.Service(ctx)
 	if err == nil {

@@ -26,7 +26,7 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// urlFlags are those of thumbd url.
+// urlFlags are the flags of thumbd url.
 type urlFlags struct {
 	file, format, preset, base string
 	expires                    time.Duration

@@ -157,8 +157,8 @@ func (v *verifier) site(s *config.Site) error {
 	return v.original(s, t)
 }
 
-// explained adds to an error of a signature the mistake of the signer, if it is one
-// of the usual ones.
+// explained adds the mistake of the signer to an error of a signature, if it is a usual
+// mistake.
 func (v *verifier) explained(s *config.Site, err error) error {
 	if s.Thumb.Scheme != thumb.Signed {
 		return err
@@ -169,7 +169,7 @@ func (v *verifier) explained(s *config.Site, err error) error {
 	return err
 }
 
-// variants tells what a client of the scheme inplace may get in place of t.
+// variants prints the variants that a client of the scheme inplace may get in place of t.
 func (v *verifier) variants(s *config.Site, t thumb.Thumb) {
 	none := true
 	for _, f := range s.Thumb.Negotiate {
@@ -183,7 +183,7 @@ func (v *verifier) variants(s *config.Site, t thumb.Thumb) {
 	}
 }
 
-// original tells which original t is of, if it can be opened or fetched.
+// original prints the original of t, and an error if it can't be opened or fetched.
 func (v *verifier) original(s *config.Site, t thumb.Thumb) error {
 	from := source.New(v.config, s, nil)
 	defer from.Close()
@@ -204,7 +204,8 @@ func (v *verifier) original(s *config.Site, t thumb.Thumb) error {
 	return v.readable(from.Path(name))
 }
 
-// readable tells whether the service's user can read a file, which is there.
+// readable returns an error, with the cure, if the service's user can't read an existing
+// file.
 func (v *verifier) readable(path string) error {
 	if v.as.Note != "" {
 		v.say("rights", "%s", v.as.Note)

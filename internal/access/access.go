@@ -20,7 +20,7 @@ var (
 	// ErrToken means that a token is malformed, is signed by none of the keys, is
 	// for another site, or is not valid yet.
 	ErrToken = errors.New("the token is wrong")
-	// ErrRevoked means that a valid token is on the list of revoked ones.
+	// ErrRevoked means that a valid token is on the list of revoked tokens.
 	ErrRevoked = errors.New("the token is revoked")
 	// ErrElsewhere means that a valid token is for another folder.
 	ErrElsewhere = errors.New("the token is for another folder")
@@ -91,7 +91,7 @@ func New(o Options) (*Gate, error) {
 	return g, nil
 }
 
-// audience returns what a token must name in its claim aud.
+// audience returns the text that a token must have in its claim aud.
 func (g *Gate) audience() string {
 	if g.Audience != "" {
 		return g.Audience

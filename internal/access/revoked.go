@@ -16,8 +16,8 @@ import (
 // maxRevoked is the maximum size of a list, in bytes.
 const maxRevoked = 64 << 20
 
-// revocations are the IDs of revoked tokens, and the file from which they were
-// read. They are immutable.
+// revocations are the IDs of revoked tokens, and the version of the file with the list.
+// They are immutable.
 type revocations struct {
 	ids  map[string]struct{}
 	info os.FileInfo // nil: no file

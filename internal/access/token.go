@@ -123,8 +123,8 @@ func (c claims) Validate() error {
 	return nil
 }
 
-// tokenID is the text by which the list of revoked tokens names a token. The claim
-// 4711 has the same text as the claim "4711".
+// tokenID is the name of a token in the list of revoked tokens. The claim 4711 has the
+// same text as the claim "4711".
 type tokenID string
 
 // UnmarshalJSON reads the text of a string, and any other value as it is written.
@@ -144,7 +144,7 @@ type folder struct {
 	path  string
 }
 
-// UnmarshalJSON reads the claim. null is the folder "", which is empty.
+// UnmarshalJSON reads the claim. null is the folder "": the token is good for nothing.
 func (f *folder) UnmarshalJSON(b []byte) error {
 	f.given = true
 	return json.Unmarshal(b, &f.path)

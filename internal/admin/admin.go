@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// Socket is the path at which thumbd-admin.socket listens.
+// Socket is the path of thumbd-admin.socket.
 const Socket = "/run/thumbd/admin.sock"
 
 // Routes of the socket. PurgeRoute, WarmRoute, InfoRoute and OriginalsRoute take a POST
@@ -54,7 +54,7 @@ type Warmed struct {
 	Failed  []Failure `json:"failed,omitempty"`
 }
 
-// Reasons of failures after which a further request can succeed.
+// Reasons of failures: a further request can succeed.
 const (
 	Superseded = "superseded" // by a purge, another original or another configuration
 	Shutdown   = "shutdown"

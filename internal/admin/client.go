@@ -30,7 +30,7 @@ func Dial(socket string) *Client {
 	})
 }
 
-// NewClient returns a Client whose connections dial makes.
+// NewClient returns a Client. dial makes its connections.
 func NewClient(dial func(context.Context) (net.Conn, error)) *Client {
 	return &Client{http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
@@ -159,7 +159,7 @@ func (c *Client) Status(ctx context.Context) ([]byte, error) {
 	return c.whole(ctx, http.MethodGet, StatusRoute, "", maxJSON)
 }
 
-// Health asks for /_thumbd/health, which the socket for nginx has.
+// Health asks for /_thumbd/health. Only the socket for nginx has this route.
 func (c *Client) Health(ctx context.Context) error {
 	_, err := c.whole(ctx, http.MethodGet, "/_thumbd/health", "", maxText)
 	return err
@@ -186,7 +186,7 @@ func (c *Client) whole(ctx context.Context, method, route, form string, limit in
 	return readAll(resp.Body, limit)
 }
 
-// do returns an answer of 200, whose body the caller closes.
+// do returns the answer if its status is 200. The caller closes the body.
 func (c *Client) do(ctx context.Context, method, route, form string) (*http.Response, error) {
 	r, err := http.NewRequestWithContext(ctx, method, "http://thumbd"+route, strings.NewReader(form))
 	if err != nil {

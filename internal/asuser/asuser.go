@@ -27,17 +27,17 @@ type User struct {
 	UID    int
 	GID    int
 	Groups []int // others, and perhaps GID
-	// Bound are folders that the user gets to whatever the folders above them are, as a
-	// service gets to a folder of BindPaths=.
+	// Bound are folders that the user can reach even if the folders above are closed, as
+	// a service can reach a folder of BindPaths=.
 	Bound []string
 }
 
 // ErrNotRoot is that only root can act for another user.
 var ErrNotRoot = errors.New("only root can try what another user may do")
 
-// Lookup returns the user of that name with the group of the other name, or
-// with the user's own where that is empty, and with more groups. A name can be a
-// number, for example 1001, as in a unit of systemd.
+// Lookup returns the user of this name with the groups group and more. If group is empty,
+// it is the user's own group. A name can be a number, for example 1001, as in a unit of
+// systemd.
 func Lookup(name, group string, more ...string) (User, error) {
 	u, err := user.Lookup(name)
 	if err != nil {
@@ -105,10 +105,10 @@ func Self() (User, error) {
 	return u, err
 }
 
-// Do calls f as u, and returns its error. All that f does as u must be system
-// calls in its own goroutine: what others do, those that it starts among them,
-// they do as who we are. Where we are u already, f is just called; else it
-// takes root.
+// Do calls f with the rights of u, and returns its error. Only system calls of f's own
+// goroutine have these rights: if f starts another goroutine, that one has the rights of
+// this process. If the process runs as u already, Do only calls f; otherwise the process
+// must be root.
 func (u User) Do(f func() error) error {
 	if os.Geteuid() == u.UID && (u.UID != 0 || u.GID == os.Getegid()) {
 		return f()
@@ -119,7 +119,7 @@ func (u User) Do(f func() error) error {
 	done := make(chan error, 1)
 	go func() {
 		// A thread has rights of its own in the kernel. It is never unlocked,
-		// so it ends with the goroutine and nobody else gets it.
+		// so it ends with the goroutine, and no other goroutine gets it.
 		runtime.LockOSThread()
 		if err := u.become(); err != nil {
 			done <- fmt.Errorf("become user %s: %w", u.Name, err)
@@ -130,9 +130,9 @@ func (u User) Do(f func() error) error {
 	return <-done
 }
 
-// Obstacle returns the first folder above an absolute path that u may not
-// enter, or path itself where u may not use it in that mode of access(2); "" is
-// none. A part that does not exist is no obstacle.
+// Obstacle returns the first folder above an absolute path that u may not enter, or path
+// itself if u may not use it in this mode of access(2). If there is no obstacle, it
+// returns "". If a part does not exist, it is no obstacle.
 func (u User) Obstacle(path string, mode uint32) (string, error) {
 	path = filepath.Clean(path)
 	top := u.top(path)
@@ -156,7 +156,7 @@ func (u User) Obstacle(path string, mode uint32) (string, error) {
 	return found, err
 }
 
-// Denied returns those of absolute paths that u may not use in that mode of access(2).
+// Denied returns the absolute paths that u may not use in this mode of access(2).
 func (u User) Denied(mode uint32, paths []string) ([]string, error) {
 	fds := u.open()
 	defer fds.close()
@@ -173,9 +173,9 @@ func (u User) Denied(mode uint32, paths []string) ([]string, error) {
 }
 
 // Closed returns the folders on the way to the folder at an absolute path that u may not
-// enter, and path itself if u may not use it in that mode of access(2). Each is looked
-// at by itself, as if those above it were open. The folders above a bound one are left
-// out.
+// enter, and path itself if u may not use it in this mode of access(2). Each folder is
+// tested by itself, as if the folders above were open. If a folder is bound, the folders
+// above it are left out.
 func (u User) Closed(path string, mode uint32) ([]string, error) {
 	top := u.top(filepath.Clean(path))
 	var folders []string
@@ -224,7 +224,7 @@ func (u User) top(path string) string {
 // folders are the descriptors of folders by their paths.
 type folders map[string]int
 
-// open opens the bound folders as who we are.
+// open opens the bound folders with the rights of this process.
 func (u User) open() folders {
 	fds := make(folders)
 	for _, path := range u.Bound {

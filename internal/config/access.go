@@ -26,7 +26,7 @@ type keyUse struct {
 	content []byte
 }
 
-// access reads and checks who may see d's thumbnails.
+// access reads and checks the section access of d.
 func (r *reader) access(d *draft) {
 	for i, content := range d.Thumb.Keys {
 		d.uses = append(d.uses, keyUse{d.table.at("keys"), "URLs of thumbnails", d.keys[i], content})
@@ -89,7 +89,7 @@ func checkCookie(s string) error {
 	return nil
 }
 
-// checkAudience accepts what the claim aud of a token can be compared with.
+// checkAudience accepts a text for the claim aud of tokens.
 func checkAudience(s string) error {
 	if s == "" {
 		return errors.New("is empty; remove it for the name of the site")
@@ -145,7 +145,7 @@ func (r *reader) accessKeys(d *draft, l keyList, names []string) [][]byte {
 	return contents
 }
 
-// key reads one key. It is empty where that fails, which is noted.
+// key reads one key. If this fails, it notes a mistake and returns an empty key.
 func (r *reader) key(key, name string) []byte {
 	content, err := r.env.Key(name)
 	if err == nil && len(content) == 0 {
@@ -164,9 +164,8 @@ func (r *reader) checkLength(key, name string, content []byte) {
 	}
 }
 
-// compareUses notes keys that are for two purposes, at the later line, and
-// those of authtoken that are for two sections: such a URL does not say for
-// which it is.
+// compareUses notes a key that is for two purposes, at the later line, and a key of
+// authtoken that is for two sections, because such a URL does not name its section.
 func (r *reader) compareUses(drafts []*draft) {
 	uses := slices.Clone(r.uses)
 	for _, d := range drafts {

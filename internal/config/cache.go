@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Cache is the budget of a site's tree, which thumbd gc keeps. What is 0 has no
-// limit.
+// Cache is the budget of a site's tree. thumbd gc keeps the tree within it. If a field is
+// 0, there is no such limit.
 type Cache struct {
 	MaxBytes int64         // of the disk
 	MaxFiles int64         // thumbnails

@@ -71,7 +71,7 @@ func checkFolder(s string) error {
 	case strings.ContainsFunc(s, unicode.IsControl):
 		return fmt.Errorf("%q has a control character; remove it", s)
 	case slices.Contains(strings.Split(s, "/"), ".."):
-		// Where links are followed, what .. means depends on the disk.
+		// If links are followed, the meaning of .. depends on the disk.
 		return fmt.Errorf("%q has ..; write the path without", s)
 	case len(s) > maxPath:
 		return fmt.Errorf("is %d bytes long, over %d; shorten it", len(s), maxPath)
@@ -81,7 +81,7 @@ func checkFolder(s string) error {
 
 var hostPattern = regexp.MustCompile(`^(\*\.)?[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*$`)
 
-// host returns a host name in lower case, in which the daemon compares them.
+// host returns a host name in lower case: the daemon compares hosts in lower case.
 func host(v any) (string, error) {
 	s, _ := v.(string)
 	s = strings.ToLower(s)
@@ -116,7 +116,7 @@ func (r *reader) checkFormats(d *draft) {
 	}
 }
 
-// resolve sets where the tree and the originals of d really are.
+// resolve sets the real paths of the tree and the originals of d, without links.
 func (r *reader) resolve(d *draft) {
 	resolved := func(name, path string) string {
 		p, err := r.env.Resolve(path)

@@ -41,8 +41,9 @@ type Config struct {
 	IdleExit      time.Duration // without a request; 0: never
 	LogLevel      slog.Level
 	Accel         string // nginx, sendfile or direct
-	// Metrics is where Prometheus asks, if systemd makes no sockets: an IP address
-	// with a port, or the path of a unix socket with its options; "": nowhere.
+	// Metrics is the address of the socket for Prometheus, if systemd makes no sockets: an
+	// IP address with a port, for example "127.0.0.1:9105", or the path of a unix socket
+	// with its options. If it is "", there is no such socket.
 	Metrics string
 	Spool   string // absolute path of the folder for fetched originals
 
@@ -68,18 +69,18 @@ type Config struct {
 	checksum string
 }
 
-// Site is what the configuration says of one site.
+// Site is one site of the configuration.
 type Site struct {
 	Thumb           thumb.Site
 	Originals       string         // absolute path of the folder; "": see Fetch
 	OriginalFormats []thumb.Format // at least one
 	// WatermarkImages are the absolute paths of the images of Thumb.Watermarks.
 	WatermarkImages map[string]string
-	// Fetch is nil where the originals are in a folder. Its Formats are not set.
+	// Fetch is nil if the originals are in a folder. Its Formats are not set.
 	Fetch *fetch.Options
-	// S3 is nil where the originals are in no bucket. Where they are, Fetch is set too.
+	// S3 is nil if the originals are in no bucket. If they are, Fetch is set too.
 	S3 *s3.Options
-	// Access is nil where the site is open.
+	// Access is nil if the site is open.
 	Access *access.Options
 	Cache  Cache
 	// Placeholder is the absolute path of a picture; "": there is none.
@@ -100,8 +101,8 @@ type Mistake struct {
 // Checksum returns a SHA-256 of the files that c was made of, in hexadecimal.
 func (c *Config) Checksum() string { return c.checksum }
 
-// Mistake returns what was found wrong with a value only when it was put to
-// use, by its dotted key.
+// Mistake returns a mistake in the value of a dotted key, for example
+// "site.gallery.originals", if only the use of the value has shown it.
 func (c *Config) Mistake(key string, err error) Mistake {
 	r := reader{files: c.files, places: c.places}
 	return r.at(key, err.Error())
@@ -131,7 +132,7 @@ func (m Mistake) Error() string {
 
 // Environment is all that a configuration depends on beside its own text.
 type Environment struct {
-	// CPUs is what workers = 0 stands for.
+	// CPUs is the number of workers if workers = 0.
 	CPUs int
 	// Host is the name of this machine.
 	Host string
@@ -143,7 +144,7 @@ type Environment struct {
 	Resolve func(path string) (string, error)
 }
 
-// Choose returns the sites of those names, all of them without any.
+// Choose returns the sites with these names, or all sites if there are no names.
 func (c *Config) Choose(names ...string) ([]*Site, error) {
 	var sites []*Site
 	for i := range c.Sites {
@@ -160,9 +161,9 @@ func (c *Config) Choose(names ...string) ([]*Site, error) {
 }
 
 // Load reads the configuration file at path, the files of sites beside it, and the
-// keys that they name: those with relative names from the folder credentials, which
-// is $CREDENTIALS_DIRECTORY or empty, then from keys/ beside the file. It returns the
-// mistakes as Parse does.
+// keys that they name. If a key's name is relative, it is looked up in the folder
+// credentials ($CREDENTIALS_DIRECTORY, or ""), then in keys/ beside the file. Load returns
+// the mistakes as Parse does.
 func Load(path, credentials string) (*Config, []Mistake, error) {
 	files, err := ReadFiles(path)
 	if err != nil {
@@ -237,12 +238,12 @@ func readFile(path string) ([]byte, error) {
 	return data, err
 }
 
-// Parse makes a Config of files: thumbd.toml, and then those that have only sites and
-// sections of downloads. Messages have their names.
-// The error joins every mistake as a Mistake, in the order of files and lines, those
-// without a line last; of mistakes in TOML's syntax it tells the first of each file,
-// and nothing else. Mistakes with which thumbd can work are warnings, which are
-// returned beside an error too.
+// Parse makes a Config of files: thumbd.toml first, then files that have only sites and
+// sections of downloads. Messages have the names of the files.
+// The error joins every mistake as a Mistake, in the order of files and lines; a mistake
+// without a line comes last. If a file has mistakes in TOML's syntax, the error has only
+// the first of them. If thumbd can work with a mistake, it is a warning. Warnings are also
+// returned beside an error.
 func Parse(files []File, env Environment) (*Config, []Mistake, error) {
 	c := &Config{
 		WorkerRenders:   1000,
@@ -364,7 +365,7 @@ func limitsFields(c *Config) fields {
 // readTimeout is proxy_read_timeout of nginx's snippet.
 const readTimeout = 300 * time.Second
 
-// checkWaits warns of an answer for which nginx would not wait.
+// checkWaits warns if nginx would not wait long enough for an answer.
 func (r *reader) checkWaits(c *Config) {
 	sum := c.QueueTime + 2*c.RenderTime
 	if sum <= readTimeout {
@@ -378,7 +379,7 @@ func (r *reader) checkWaits(c *Config) {
 		durationText(sum), durationText(readTimeout))
 }
 
-// checkMetrics accepts where Prometheus may ask.
+// checkMetrics accepts an address for the socket for Prometheus.
 func checkMetrics(s string) error {
 	if s == "" {
 		return nil

@@ -38,7 +38,7 @@ func fetchDefaults(u *url.URL) *fetch.Options {
 	}
 }
 
-// baseURL accepts what names can be put after.
+// baseURL accepts a URL to which names can be appended: it ends with a slash.
 func baseURL(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	switch {

@@ -13,10 +13,10 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// anySection is the purpose of keys whose URLs do not say for what they are.
+// anySection is the purpose of a key if its URLs do not name a section.
 const anySection = "URLs of authtoken"
 
-// Files is what the configuration says of one section of downloads.
+// Files is one section of downloads of the configuration.
 type Files struct {
 	// Where has Name, Prefix and Hosts, and nothing else.
 	Where    thumb.Site

@@ -8,7 +8,7 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// inPlace reads and checks what is for the scheme inplace.
+// inPlace reads and checks the keys for the scheme inplace.
 func (r *reader) inPlace(c *Config, d *draft) {
 	t, ok := r.table(d.table, "inplace")
 	if d.Thumb.Scheme == thumb.PresetScheme && d.Thumb.Layout == thumb.WordPressLayout && d.table.has("access") {

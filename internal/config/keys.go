@@ -100,7 +100,7 @@ func (s keyStore) read(name string) ([]byte, error) {
 
 // readKey returns the content of a file without one trailing newline.
 func readKey(path string) ([]byte, error) {
-	// A FIFO would block until somebody writes to it.
+	// A FIFO would block until another process writes to it.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -128,8 +128,8 @@ func readKey(path string) ([]byte, error) {
 	return bytes.TrimSuffix(b, []byte("\n")), err
 }
 
-// isReadOnly reports whether f is on a mount that nobody can write to: its mode is
-// then given where it is mounted.
+// isReadOnly reports whether f is on a read-only mount. The modes there can't be changed,
+// because they are set by the mount.
 func isReadOnly(f *os.File) bool {
 	var st unix.Statfs_t
 	return unix.Fstatfs(int(f.Fd()), &st) == nil && st.Flags&unix.ST_RDONLY != 0

@@ -63,7 +63,7 @@ func (r *reader) info(d *draft) {
 	}
 }
 
-// PresetName says what is wrong with the name of a preset of the scheme preset.
+// PresetName returns an error if a preset of the scheme preset can't have this name.
 func PresetName(name string) error {
 	switch {
 	case !presetPattern.MatchString(name):
@@ -120,8 +120,8 @@ func presetFields(p *thumb.Preset) fields {
 	}
 }
 
-// checkPreset checks what a preset says, and that none of its thumbnails is
-// larger than the limits.
+// checkPreset checks the keys of a preset, and that none of its thumbnails is larger than
+// the limits.
 func (r *reader) checkPreset(d *draft, t table, name string) {
 	p := d.Thumb.Presets[name]
 	r.missing(t, "method", `"crop"`)
@@ -212,7 +212,7 @@ func (r *reader) checkSizes(d *draft, all table) {
 	}
 }
 
-// checkOriginal checks a preset whose thumbnails are the originals' bytes.
+// checkOriginal checks a preset with the method original.
 func (r *reader) checkOriginal(d *draft, t table) {
 	if !d.isScheme(thumb.PresetScheme) {
 		r.mistake(t.at("method"), "original is for the scheme preset; choose another")
@@ -227,7 +227,7 @@ func (r *reader) checkOriginal(d *draft, t table) {
 	}
 }
 
-// enlarging sets whether a preset enlarges, whatever its site does.
+// enlarging sets enlarge of a preset. It overrules the site's.
 func enlarging(dst *thumb.Enlarge) setter {
 	return func(v any) error {
 		var on bool
@@ -304,8 +304,8 @@ func (r *reader) checkDefaultPresets(d *draft) {
 	}
 }
 
-// largest returns the largest width and height that a URI can ask for by the
-// name of a preset, at its DPRs and widths, which the site's factors multiply.
+// largest returns the largest width and height that a URI can ask for by the name of a
+// preset: at its DPRs and widths, multiplied by the site's factors.
 func largest(s *thumb.Site, name string) (width, height int) {
 	specs := []thumb.Transform{{}}
 	for _, n := range s.Presets[name].DPR {

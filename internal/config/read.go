@@ -44,13 +44,13 @@ type value struct {
 	from *source
 }
 
-// source is a file whose values are being read.
+// source is a file while its values are read.
 type source struct {
 	file int // as in place
 	toml toml.MetaData
 }
 
-// table is a TOML table whose values are not decoded yet.
+// table is a TOML table. Its values are not decoded yet.
 type table struct {
 	key    string // dotted
 	values map[string]value
@@ -70,7 +70,7 @@ func (t table) has(name string) bool {
 	return ok
 }
 
-// mistake notes what is wrong with the value of a dotted key.
+// mistake notes a mistake in the value of a dotted key, for example "limits.queue".
 func (r *reader) mistake(key, format string, args ...any) {
 	r.bad[key] = true
 	r.mistakes = append(r.mistakes, r.at(key, fmt.Sprintf(format, args...)))
@@ -105,8 +105,8 @@ func (r *reader) byPlace(a, b table) int {
 	return r.places[a.key].compare(r.places[b.key])
 }
 
-// sort sorts what was noted by files, and by lines in each; a mistake of the whole
-// file is the last.
+// sort sorts mistakes and warnings by file and line. If a mistake has no line, it comes
+// last in its file.
 func (r *reader) sort() {
 	at := func(m Mistake) place {
 		p := place{slices.Index(r.files, m.File), m.Line}
@@ -120,7 +120,7 @@ func (r *reader) sort() {
 	}
 }
 
-// printable keeps what comes from the file or the disk in one line.
+// printable keeps text from the file or the disk in one line.
 func printable(s string) string {
 	return strings.Map(func(c rune) rune {
 		if !unicode.IsPrint(c) {
@@ -144,7 +144,7 @@ func (r *reader) sound(t table, names ...string) bool {
 	})
 }
 
-// decode returns the top level of a file, or notes where its syntax is wrong.
+// decode returns the top level of a file. If its syntax is wrong, decode notes the place.
 func (r *reader) decode(file int, data string) table {
 	from := &source{file: file}
 	var values map[string]toml.Primitive
@@ -215,7 +215,7 @@ func (r *reader) look(v value) (decoded any, at place) {
 	if at.line > 0 {
 		return p.value, at
 	}
-	// A table that has no header of its own begins where its first value is.
+	// If a table has no header of its own, it begins with its first value.
 	for _, sub := range r.values(v) {
 		if _, first := r.look(sub); at.line == 0 || first.line < at.line {
 			at = first
@@ -224,7 +224,7 @@ func (r *reader) look(v value) (decoded any, at place) {
 	return p.value, at
 }
 
-// values returns what is in the table v, nil if v is none.
+// values returns the values of the table v, or nil if v is no table.
 func (r *reader) values(v value) map[string]value {
 	var values map[string]toml.Primitive
 	if v.from.toml.PrimitiveDecode(v.Primitive, &values) != nil {
@@ -233,8 +233,8 @@ func (r *reader) values(v value) map[string]value {
 	return v.from.values(values)
 }
 
-// table returns the table name of t. It is not ok if there is none, or another
-// value, which is a mistake.
+// table returns the table name of t. If there is none, ok is false. If name has a value
+// that is no table, ok is false, too, and table notes a mistake.
 func (r *reader) table(t table, name string) (sub table, ok bool) {
 	p, ok := t.values[name]
 	if !ok {
@@ -253,15 +253,15 @@ func (r *reader) table(t table, name string) (sub table, ok bool) {
 	return sub, sub.values != nil
 }
 
-// setter takes the value of a key. Its error says what is wanted instead, in
-// several errors joined if several are wrong.
+// setter takes the value of a key. If the value is wrong, its error describes the values
+// that are allowed. If several parts are wrong, it joins several errors.
 type setter func(v any) error
 
-// fields are the keys of a table. Those without a setter are tables.
+// fields are the keys of a table. If a key has no setter, it is a table itself.
 type fields map[string]setter
 
-// read gives the values of t to their setters and notes what they refuse, and
-// unknown keys.
+// read gives the values of t to their setters. It notes a mistake if a setter refuses its
+// value, or if a key is unknown.
 func (r *reader) read(t table, known fields) {
 	for _, name := range slices.Sorted(maps.Keys(t.values)) {
 		set, ok := known[name]
@@ -291,8 +291,8 @@ func separate(err error) []error {
 	return nil
 }
 
-// guess returns a remedy for an unknown key: the known one that is at most two
-// edits away, or all where they are few.
+// guess returns a remedy for an unknown key: the known key that is at most two edits away,
+// or all known keys if they are few.
 func guess(name string, known fields) string {
 	names := slices.Sorted(maps.Keys(known))
 	if len(name) <= 64 {

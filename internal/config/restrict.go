@@ -10,7 +10,8 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// ability is what the worker can do with formats.
+// ability is an ability of the worker, for example to read, with the formats that it has
+// it for.
 type ability struct {
 	verb     string
 	formats  []thumb.Format
@@ -64,7 +65,7 @@ func (r *reader) restrict(s *Site, readable, writable ability) {
 	}
 }
 
-// keep returns those of formats with which the worker is able to deal.
+// keep returns the formats for which the worker has the ability.
 func (r *reader) keep(a ability, key string, formats []thumb.Format) []thumb.Format {
 	var kept []thumb.Format
 	for _, f := range formats {

@@ -112,7 +112,7 @@ func (r *reader) storeKeys(t table, o *store) {
 	}
 }
 
-// isStoreKey reports whether a key can be one of a store, which never has a space.
+// isStoreKey reports whether a key can be a store's: such a key never has a space.
 func isStoreKey(s string) bool {
 	return s != "" && len(s) <= 1024 && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
 }

@@ -16,8 +16,8 @@ var (
 	originalFormats  = thumb.Formats()
 )
 
-// Names, and names of presets in the scheme preset: Drupal's may be 166 long and
-// begin with a digit, and those of Liip have capitals.
+// Names, for example "gallery", and names of presets in the scheme preset: Drupal's may be
+// 166 characters long and begin with a digit, and Liip's have capitals.
 var (
 	namePattern   = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
 	presetPattern = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_-]{0,165}$`)
@@ -33,7 +33,7 @@ type draft struct {
 	Site
 	table table
 	keys  []string
-	// Resolved, where they could be; empty where they are missing or wrong.
+	// Resolved paths; empty if they are missing or wrong.
 	tree, originals       string
 	accessKeys, tokenKeys []string
 	uses                  []keyUse
@@ -80,7 +80,7 @@ func (r *reader) sites(c *Config, tops []table) {
 	}
 }
 
-// site reads one site and checks what depends on no other.
+// site reads one site and checks everything that depends on no other site.
 func (r *reader) site(c *Config, t table, name string) *draft {
 	d := &draft{table: t, thumbnailBytes: c.ThumbnailBytes, Site: Site{
 		OriginalFormats:   thumb.DefaultFormats(),
@@ -171,7 +171,7 @@ func qualityFields(dst map[thumb.Format]int) fields {
 	return known
 }
 
-// checkLayout checks what is for the scheme preset, or for one layout, alone.
+// checkLayout checks the keys that are only for the scheme preset, or only for one layout.
 func (r *reader) checkLayout(d *draft) {
 	factors, layout := len(d.Thumb.Factors) > 0, d.Thumb.Layout != thumb.PresetLayout
 	const alone = "is for the scheme preset; remove it"

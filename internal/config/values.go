@@ -171,7 +171,7 @@ func list[T comparable](dst *[]T, item func(any) (T, error)) setter {
 	}
 }
 
-// format returns what makes one of the formats of its text.
+// format returns a function that parses the text of a format, one of those given.
 func format(of []thumb.Format) func(any) (thumb.Format, error) {
 	var names []string
 	for _, f := range of {
@@ -276,7 +276,8 @@ func parseSize(s string) (bytes int64, ok bool) {
 	return int64(n) * factor, true
 }
 
-// sizeText returns bytes in the largest unit in which they are whole.
+// sizeText returns bytes in the largest unit that gives a whole number, for example
+// "64MiB".
 func sizeText(bytes int64) string {
 	for _, u := range units {
 		if bytes%u.bytes == 0 {

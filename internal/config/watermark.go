@@ -43,7 +43,8 @@ func watermarkFields(w *thumb.Watermark, image *string) fields {
 	}
 }
 
-// has reports whether d has a watermark, or what it has is not known.
+// has reports whether d has a watermark of this name. If d's watermarks are not known
+// because of a mistake, has reports true.
 func (r *reader) has(d *draft, name string) bool {
 	_, ok := d.Thumb.Watermarks[name]
 	return ok || r.bad[d.table.at("watermark")] || d.Thumb.Scheme == thumb.RestThumbnails

@@ -28,7 +28,7 @@ type Alone struct {
 	conns  *pipes
 }
 
-// StartAlone starts an Alone of the site, which the caller stops.
+// StartAlone starts an Alone of the site. The caller stops it.
 func StartAlone(ctx context.Context, o Options, site string) (*Alone, error) {
 	d := New(o)
 	d.only, d.alone = site, true
@@ -45,7 +45,7 @@ func StartAlone(ctx context.Context, o Options, site string) (*Alone, error) {
 	return in, nil
 }
 
-// ErrWanted is that a thumbd has come which is to publish instead.
+// ErrWanted means that a daemon was started and wants to publish into the tree.
 var ErrWanted = errors.New("another thumbd has been started")
 
 // lookPause is between two looks for another thumbd.

@@ -39,8 +39,8 @@ func (d *Daemon) tellShare(kind, name, path string, slow bool) {
 	d.log.Info("the file system answers again", kind, name, "path", path)
 }
 
-// count counts an event of the handler, and has a tree tidied whose disk runs
-// full.
+// count counts an event of the handler. After a publication it lets the tidier tidy the
+// tree if the disk runs full.
 func (d *Daemon) count(e keep.Event) {
 	d.metrics.Serve(e)
 	if e.What != keep.Published && e.What != keep.Unpublished {

@@ -44,7 +44,7 @@ func (m mistakes) Unwrap() error        { return m.error }
 // MetricsUnit is the unit of the socket for Prometheus that the packages install.
 const MetricsUnit = "thumbd-metrics.socket"
 
-// Options are those of a Daemon.
+// Options are the options of a Daemon.
 type Options struct {
 	File    string // the configuration's, for example /etc/thumbd/thumbd.toml
 	Version string // as thumbd version prints it
@@ -87,8 +87,8 @@ func New(o Options) *Daemon {
 	return d
 }
 
-// RunActivated is Run with the sockets of the service manager, for which it ends too
-// if no request has come for idle_exit.
+// RunActivated is Run with the sockets of the service manager. It also ends if no request
+// has come for idle_exit.
 func (d *Daemon) RunActivated(ctx context.Context, reload <-chan os.Signal) error {
 	d.activated = true
 	sockets, err := systemd.Listeners()
@@ -98,15 +98,15 @@ func (d *Daemon) RunActivated(ctx context.Context, reload <-chan os.Signal) erro
 	return d.Run(ctx, sockets, reload)
 }
 
-// Run serves on sockets, which it closes, until ctx is done, and then until the present
-// requests have their answers. It loads the configuration at once, and again for each
-// signal of reload. It is called once.
+// Run serves on sockets until ctx is done, and then until the present requests have their
+// answers. Then it closes the sockets. It loads the configuration at once, and again for
+// each signal of reload. It is called once.
 func (d *Daemon) Run(ctx context.Context, sockets systemd.Sockets, reload <-chan os.Signal) error {
 	d.sockets, d.watchdog = sockets, systemd.Watchdog()
 	err := d.load(ctx)
 	select {
 	case <-ctx.Done():
-		// No connection was accepted: the waiting ones are for the next daemon.
+		// No connection was accepted. If some wait, they are for the next daemon.
 		d.sockets.Close()
 		d.close()
 		return nil
@@ -237,9 +237,9 @@ func (d *Daemon) servers() []*serve.Server {
 	return all
 }
 
-// stop takes no more connections and answers the requests that it has, for as long as
-// one render may take. Then it refuses those that still wait for a worker. Running
-// renders finish and are published.
+// stop takes no more connections. It answers the present requests, for as long as
+// one render may take. If a request then still waits for a worker, stop refuses it.
+// Running renders finish and are published.
 func (d *Daemon) stop(servers []*serve.Server) {
 	s := d.service.Load()
 	limit := time.Second
@@ -262,7 +262,7 @@ func (d *Daemon) stop(servers []*serve.Server) {
 	d.close()
 }
 
-// close ends the services, which nothing uses any more.
+// close ends the services. Nothing may use them any more.
 func (d *Daemon) close() {
 	d.leave()
 	if s := d.service.Load(); s != nil {

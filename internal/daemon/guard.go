@@ -51,7 +51,7 @@ func (s *Service) guard() error {
 	return nil
 }
 
-// NewFiles returns a section of downloads, which the caller closes.
+// NewFiles returns a section of downloads. The caller closes it.
 func NewFiles(c *config.Files) keep.Files {
 	return keep.Files{Where: &c.Where, Section: files.New(files.Options{
 		Name:       c.Where.Name,

@@ -16,10 +16,10 @@ type life struct {
 	load func(context.Context) error
 	// reloading tells that a reload was asked for.
 	reloading func()
-	// retry returns how long to wait after a load before the next load that nobody asks
-	// for. err is the error of the load before, or nil.
+	// retry returns the time between a load and the next load without a signal. err is
+	// the error of the load before, or nil.
 	retry func(err error) time.Duration
-	// beat returns how long to wait before the next look whether the daemon is idle.
+	// beat returns the time until the next test if the daemon is idle.
 	beat func() time.Duration
 	// idle reports whether the daemon can end: the service manager starts it again.
 	idle func() bool

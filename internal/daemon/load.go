@@ -15,8 +15,8 @@ import (
 	"thumbd/internal/publish"
 )
 
-// load puts the configuration file to work in place of the present one, which stays if
-// the file has mistakes. It tells the service manager and the log.
+// load puts the configuration file into use. If the file has mistakes, the present
+// configuration stays. It tells the service manager and the log.
 func (d *Daemon) load(ctx context.Context) error {
 	s, err := d.read(ctx)
 	if err != nil && ctx.Err() != nil {

@@ -57,7 +57,7 @@ func (s *Service) ProbeOrigins() []error {
 	return slices.DeleteFunc(errs, func(err error) bool { return err == nil })
 }
 
-// unlisted is the kind of a probeError with which all but lists works.
+// unlisted is the kind of a probeError if only lists fail.
 const unlisted = "list"
 
 // probeOrigin returns the error of a distant source with its kind.

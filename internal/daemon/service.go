@@ -141,8 +141,8 @@ func PoolOptions(c *config.Config, program string, told Reports) render.Options 
 	}
 }
 
-// limitsText returns the settings on which the refusal of an original depends: the
-// limits, the formats, and the decoders.
+// limitsText returns, as text, the settings on which the refusal of an original depends:
+// the limits, the formats, and the decoders. If the text changes, refusals are void.
 func limitsText(c *config.Config, s *config.Site, hello wire.Hello, version string) string {
 	return fmt.Sprintf("%s %+v %d %v %v %s", version, PoolOptions(c, "", Reports{}).Limits, c.OriginalBytes, s.OriginalFormats, hello.Read, hello.Vips)
 }

@@ -60,8 +60,8 @@ func watchOriginals(ctx context.Context, k *keep.Keeper, log *slog.Logger, site 
 	})
 }
 
-// unwatched are the sites whose originals can't be followed now, with the cause. Safe
-// for concurrent use.
+// unwatched has the cause for each site if its originals can't be followed now. Safe for
+// concurrent use.
 type unwatched struct {
 	mu sync.Mutex
 	of map[string]error
@@ -77,7 +77,7 @@ func (u *unwatched) set(site string, err error) {
 	u.of[site] = err
 }
 
-// causes returns the causes by site, nil for a site whose originals are followed.
+// causes returns the causes by site. If the originals of a site are followed, it has nil.
 func (u *unwatched) causes() map[string]error {
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -24,7 +24,7 @@ type Options struct {
 // Status is how a check went.
 type Status string
 
-// The statuses, the better ones first.
+// The statuses, the best first.
 const (
 	OK      Status = "ok"
 	Skipped Status = "skipped" // it could not be looked at
@@ -62,8 +62,8 @@ type Finding struct {
 	Cure []string `json:"cure"`
 }
 
-// checks are made in this order: each may rely on the fields of the visit
-// that the ones before it have set.
+// checks are made in this order: each may rely on the fields of the visit that earlier
+// checks have set.
 var checks = []struct {
 	name string
 	run  func(*visit, context.Context) string
@@ -85,8 +85,8 @@ var checks = []struct {
 	{"thumbnails", (*visit).thumbnails},
 }
 
-// Run makes all checks. As it tries the chain live, it makes a thumbnail of
-// each site, which it removes again.
+// Run makes all checks. To test the whole chain, it makes a thumbnail of each site and
+// removes it again.
 func Run(ctx context.Context, o Options) Result {
 	v := &visit{Options: o, booted: systemd.Booted(), result: Result{Version: o.Version, File: o.File, Findings: []Finding{}}}
 	for _, c := range checks {

@@ -50,7 +50,7 @@ func (v *visit) section(f *config.Files) {
 	}
 }
 
-// internal looks at the location from which nginx sends the files.
+// internal checks the location from which nginx sends the files.
 func (v *visit) internal(f *config.Files, server *nginxconf.Server) {
 	name := "files " + f.Where.Name
 	cure := []string{"in the server block write:", "location ^~ " + quoted(f.Internal) + " {", "    alias   " + quoted(f.Root+"/") + ";",

@@ -14,8 +14,8 @@ import (
 // maxTail is how much of the end of nginx's error log is looked at.
 const maxTail = 256 << 10
 
-// logged returns what nginx has written last into the error log of a block about the
-// URI of a request line since then, as "; nginx's error log: …", or "".
+// logged returns the last line about the URI of a request line that nginx has written
+// into the error log of a block since then, as "; nginx's error log: …", or "".
 func (v *visit) logged(b *nginxconf.Block, line string, since time.Time) string {
 	path := v.conf.ErrorLog(b)
 	if path == "" {

@@ -34,9 +34,9 @@ func (x exposure) close() string {
 	return "in that server block write: location ^~ " + quoted(x.folder()) + " { return 404; }"
 }
 
-// exposures returns the places that send files of a folder to clients: those whose
-// root or alias is the folder, is above it or is below it. folder is resolved. It
-// knows no root with variables.
+// exposures returns the places that send files of a folder to clients, because their root
+// or alias is the folder, is above it or is below it. folder is resolved. If a root has
+// variables, it is not recognized.
 func (v *visit) exposures(folder string) []exposure {
 	var all []exposure
 	for _, server := range v.conf.Servers() {
@@ -56,8 +56,8 @@ func (v *visit) exposures(folder string) []exposure {
 	return all
 }
 
-// urisOf returns URIs that may be names of files of folder on a server: for each
-// root and alias, and each extension, on which regular expressions depend.
+// urisOf returns URIs that may be names of files of folder on a server: one for each root
+// and alias, and each extension, because regular expressions depend on the extension.
 func (v *visit) urisOf(server *nginxconf.Server, folder string) []string {
 	var uris []string
 	add := func(prefix, root string) {
@@ -140,8 +140,8 @@ func (v *visit) treeOpen(s *config.Site, own []*nginxconf.Block) {
 	}
 }
 
-// filesOpen looks for places, beside the section's internal location, that send the
-// files of a section whose URLs are signed.
+// filesOpen looks for places, beside the section's internal location, that send the files
+// of the section, if its URLs are signed.
 func (v *visit) filesOpen(f *config.Files) {
 	if f.Scheme == files.Open {
 		return
@@ -156,7 +156,7 @@ func (v *visit) filesOpen(f *config.Files) {
 	}
 }
 
-// marked looks whether nginx tells thumbd that it has asked, and about whose files.
+// marked checks that nginx passes on thumbd's marker and the location's root.
 func (v *visit) marked(s *config.Site, r route) {
 	missing := func(b *nginxconf.Block, name, directive string) {
 		v.find("snippet-outdated", siteWhere(&s.Thumb, b), "it lacks "+directive+": thumbd refuses what has yet to be made", renew(included(b, name), name)...)
@@ -190,8 +190,8 @@ func (v *visit) rivals(s *config.Site) []string {
 	return names
 }
 
-// rooted looks whether nginx tells thumbd the document_root of a site that shares
-// URIs with other protected ones.
+// rooted checks that nginx passes on the document_root of a site, if the site shares URIs
+// with other protected sites.
 func (v *visit) rooted(s *config.Site, r route) {
 	document := s.Thumb.DocumentRoot
 	if ask := askLocation(r.server); ask == nil || !has(ask.All("proxy_set_header"), "X-Thumbd-Root", "$thumbd_asking_root") {

@@ -91,8 +91,8 @@ func (v *visit) user() (asuser.User, error) {
 	return asuser.Lookup(v.host.User, "")
 }
 
-// readable looks as the daemon's user at what is in the folders that it reads. It
-// leaves out what the daemon has met with already.
+// readable tests, with the rights of the daemon's user, the contents of the folders that
+// the daemon reads. If the daemon has reported a trouble already, it is left out.
 func (v *visit) readable() {
 	if v.config == nil {
 		return
@@ -105,8 +105,8 @@ func (v *visit) readable() {
 	}
 }
 
-// look looks as the daemon's user at the originals of a site or the files of a section,
-// which are admin.Trouble's kinds.
+// look tests, with the rights of the daemon's user, the originals of a site or the files
+// of a section. kind is a kind of admin.Trouble.
 func (v *visit) look(kind, name string) (rights.Sight, error) {
 	u, err := v.user()
 	if err != nil {
@@ -123,8 +123,9 @@ func (v *visit) look(kind, name string) (rights.Sight, error) {
 	return rights.Sight{}, fs.ErrNotExist
 }
 
-// sight finds what of a folder can't be read, unless the daemon has a trouble with it,
-// of the same kind or another one. Only root can look as another user.
+// sight finds the parts of a folder that can't be read, unless the daemon has reported a
+// trouble with the folder, of the same kind or one of others. Only root can take another
+// user's rights.
 func (v *visit) sight(kind, name string, others ...string) {
 	met := func(t admin.Trouble) bool {
 		return t.Name == name && (t.Kind == kind || slices.Contains(others, t.Kind))
@@ -214,7 +215,8 @@ func (v *visit) cureShare(t admin.Trouble) []string {
 	}
 }
 
-// cureFolder finds out which of the daemon's user and its unit is in the way.
+// cureFolder finds the cause, the rights of the daemon's user or its unit, and returns the
+// cure.
 func (v *visit) cureFolder(t admin.Trouble) []string {
 	var path, read, write string
 	section := "site." + t.Name

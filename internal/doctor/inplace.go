@@ -12,7 +12,8 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// inPlace looks at the locations of a site whose originals nginx serves.
+// inPlace checks the locations of a site of the scheme inplace: nginx serves its
+// originals.
 func (v *visit) inPlace(s *config.Site, r route) {
 	v.reached(&s.Thumb, r)
 	v.shadows(s, r)
@@ -99,8 +100,8 @@ func errorPageOf404(b *nginxconf.Block) *nginxconf.Block {
 	return nil
 }
 
-// errorPage looks at where a request goes on whose file was removed at that moment. A
-// location without a line for it is in order: the client gets 404 then.
+// errorPage checks the error_page for a request if its file was removed at that moment. If
+// the location has no such line, it is in order: the client gets 404.
 func (v *visit) errorPage(s *config.Site, have, want *nginxconf.Block) {
 	got := errorPageOf404(have)
 	if got == nil {

@@ -68,9 +68,9 @@ func linesInPlace(s *config.Site) []string {
 	)
 }
 
-// programs matches the names of files that servers run, and denyPrograms is for a
-// location with ^~, which switches off the one that runs them: nothing may show their
-// text.
+// programs matches the names of files that servers run. A location with ^~ switches off
+// the location that runs them, so denyPrograms is nested in it: no client may see the
+// text of a program.
 const (
 	programs     = `\.(?:php\d*|phtml|phar)$`
 	denyPrograms = "    location ~* " + programs + " { deny all; }"
@@ -78,9 +78,9 @@ const (
 
 var programNames = regexp.MustCompile("(?i)" + programs)
 
-// LinesFor is Lines for a site of these servers. Their locations by regular expression
-// that restrict files below the site's prefix are nested in its location, whose ^~
-// would switch them off:
+// LinesFor is Lines for a site of these servers. If a location by regular expression
+// restricts files below the site's prefix, it is nested in the site's location, because
+// the ^~ there would switch it off:
 //
 //	location ~ \.sql$ {
 //	    deny all;
@@ -171,8 +171,7 @@ func inPlaceVariable(name string, negotiate []thumb.Format) string {
 	return name
 }
 
-// fallbackOf returns the named location with the tree of a site whose originals nginx
-// serves.
+// fallbackOf returns the named location with the tree of a site of the scheme inplace.
 func fallbackOf(s *config.Site) string { return "@thumbd_" + s.Thumb.Name }
 
 // quoted returns a parameter as nginx's files have it.

@@ -92,8 +92,8 @@ func (v *visit) nginxRunning(ctx context.Context) string {
 // for it does not wait.
 const reloadTime = 2 * time.Second
 
-// awaitReload returns when nginx has loaded its configuration, and which of its
-// files have changed since. Where some have, it waits for a reload.
+// awaitReload returns the time at which nginx has loaded its configuration, and the files
+// of it that have changed since. If some have, it waits for a reload.
 func awaitReload(ctx context.Context, pid int, files []string) (loaded time.Time, changed []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, reloadTime)
 	defer cancel()
@@ -138,8 +138,8 @@ func isNewer(stat func(string) (os.FileInfo, error), file string, packaged bool,
 	return changed.After(then.Add(2 * time.Second))
 }
 
-// youngestChild returns when the process has last started another one, which
-// for nginx is its last reload. To the hundredth of a second.
+// youngestChild returns the time at which the process has last started a child, to the
+// hundredth of a second. For nginx this is its last reload.
 func youngestChild(pid int) (time.Time, error) {
 	stat, err := os.ReadFile("/proc/stat")
 	if err != nil {

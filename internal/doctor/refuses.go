@@ -12,8 +12,8 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// refusals looks for directives by which nginx itself refuses clients, so that neither
-// hits nor thumbd answer them.
+// refusals looks for directives such as deny all: by them nginx itself refuses clients,
+// so that they get neither hits nor answers of thumbd.
 func (v *visit) refusals(s *thumb.Site, l *nginxconf.Location) {
 	deny, allow := l.Effective("deny"), l.Effective("allow")
 	if len(deny) > 0 && deny[0].Arg(0) == "all" && (len(allow) == 0 || allow[0].Parent != deny[0].Parent) {

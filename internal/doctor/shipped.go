@@ -13,7 +13,7 @@ import (
 	"thumbd/nginx"
 )
 
-// installedShare is the folder into which packages put nginx's files.
+// installedShare is the folder of nginx's files in the packages.
 const installedShare = "/usr/share/thumbd/nginx"
 
 // share returns the folder with the files of this program's version: for
@@ -61,9 +61,9 @@ func (v *visit) compareShipped() {
 	}
 }
 
-// compareBlocks finds the directives that b lacks of a file that comes with thumbd,
-// and those that it adds in one of the file's blocks. The upstream is left alone: its socket
-// may be elsewhere.
+// compareBlocks compares b with a file that comes with thumbd. It finds the directives
+// that b lacks, and the directives that b adds in one of the file's blocks. The upstream
+// is not compared: its socket may be elsewhere.
 func (v *visit) compareBlocks(b *nginxconf.Block, name string) {
 	for _, want := range shipped(name).Children {
 		have := b.Find(want)
@@ -105,8 +105,8 @@ func (v *visit) outdated(at *nginxconf.Block, name, what string) {
 	v.find("snippet-edited", at.Where(), "nginx's part of thumbd is edited, or of another version: "+what, renew(at, name)...)
 }
 
-// renew returns the commands after which nginx has the file of this version, if at
-// is a directive of the present one.
+// renew returns the commands that give nginx the file of this version, if at is a
+// directive of the present file.
 func renew(at *nginxconf.Block, name string) []string {
 	line := "include " + quoted(filepath.Join(share(), name)) + ";"
 	switch {

@@ -15,7 +15,7 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// route is a way on which nginx gets requests for a site.
+// route is a server and a location of nginx that get requests for a site.
 type route struct {
 	server   *nginxconf.Server
 	listen   nginxconf.Listen
@@ -78,8 +78,9 @@ func (v *visit) findRoutes(s *config.Site) []route {
 	return routes
 }
 
-// noRoute tells that nobody answers for a site on a host, "" for any; the
-// server other does so for the host alone.
+// noRoute reports that no server with a location for a site answers for host, or, if host
+// is "", for any host. other, if not nil, is the server that answers for host without such
+// a location.
 func (v *visit) noRoute(site *config.Site, host string, other *nginxconf.Server) {
 	s := &site.Thumb
 	cure := append([]string{"in the site's server block of nginx write:"}, Lines(site)...)
@@ -109,8 +110,8 @@ func siteLocation(server *nginxconf.Server, s *thumb.Site) *nginxconf.Location {
 	return nil
 }
 
-// concrete returns hosts to try: "" for any, and for a wildcard those below it
-// that servers name, or one that may be.
+// concrete returns hosts to try: "" for any host, and for a wildcard the matching hosts
+// that servers name. If no server names one, it invents one.
 func concrete(hosts []string, servers []*nginxconf.Server) []string {
 	if len(hosts) == 0 {
 		return []string{""}

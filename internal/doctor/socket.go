@@ -156,7 +156,7 @@ func (v *visit) heard(err, health error) string {
 	return fmt.Sprintf("process %d, version %s, user %s", v.host.PID, v.host.Version, v.host.User)
 }
 
-// presets finds the presets whose thumbnails the reload that is due purges.
+// presets finds the changed presets: the next reload purges their thumbnails.
 func (v *visit) presets() {
 	for i := range v.config.Sites {
 		s := &v.config.Sites[i].Thumb

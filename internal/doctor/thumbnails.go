@@ -48,8 +48,8 @@ func (v *visit) nginxRights(context.Context) string {
 	return fmt.Sprintf("user %s enters %d folders", v.worker.Name, len(paths))
 }
 
-// thumbnails asks nginx for a thumbnail of each site, which is not there, and
-// for the same again.
+// thumbnails asks nginx for a missing thumbnail of each site, and then for the same
+// thumbnail again.
 func (v *visit) thumbnails(ctx context.Context) string {
 	switch {
 	case v.config == nil || v.conf == nil:
@@ -186,8 +186,8 @@ func (v *visit) get(ctx context.Context, p *probe.Probe, r route) (probe.Answer,
 	return a, r
 }
 
-// redirected returns the route to which an answer sends the client on, if it is
-// for the same URI.
+// redirected returns the route to which an answer redirects the client, if the redirect
+// has the same URI.
 func (v *visit) redirected(p *probe.Probe, a probe.Answer) (route, bool) {
 	if a.Err != nil || a.Status < 300 || a.Status >= 400 {
 		return route{}, false

@@ -59,7 +59,7 @@ func (v *visit) unit(name string, is map[string]string) {
 	}
 }
 
-// activity checks which units run, and which will run after the next boot.
+// activity checks that the units run, and that they will run after the next boot.
 func (v *visit) activity() {
 	if v.listening["LoadState"] == "loaded" {
 		if state := v.listening["UnitFileState"]; state == "disabled" {
@@ -81,8 +81,8 @@ func (v *visit) activity() {
 	}
 }
 
-// stumbles reports whether the service is failed, or between two starts of which the
-// first failed.
+// stumbles reports whether the service has failed, or waits for another start after a
+// start that failed.
 func (v *visit) stumbles() bool {
 	state := v.service["ActiveState"]
 	return state == "failed" || state == "activating" && v.service["Result"] != "success"
@@ -91,7 +91,7 @@ func (v *visit) stumbles() bool {
 // journal is the command that shows the end of the service's log.
 const journal = "journalctl -u " + serviceUnit + " -n 50"
 
-// beforeRun are the statuses with which a service ends before its program runs, see
+// beforeRun are the statuses of a service that ended before its program ran, see
 // systemd.exec(5), and their cures.
 var beforeRun = map[string][]string{
 	"203": {"apt install --reinstall thumbd", journal},
@@ -107,7 +107,7 @@ var beforeRun = map[string][]string{
 // statusNames are the names of the statuses of beforeRun.
 var statusNames = map[string]string{"203": "EXEC", "217": "USER", "226": "NAMESPACE", "239": "CACHE_DIRECTORY", "243": "CREDENTIALS"}
 
-// outcome is what systemd says of the service's last run, for example "result
+// outcome is the result of the service's last run by systemd, for example "result
 // exit-code, status 226/NAMESPACE, 12 restarts".
 func (v *visit) outcome() string {
 	if !v.managed {
@@ -173,7 +173,7 @@ func (v *visit) hardening(context.Context) string {
 			systemd.NetworkDropIn...)
 	}
 	for _, h := range hardened {
-		// What this systemd does not know it does not print.
+		// If this systemd does not know a property, it does not print it.
 		value, known := v.service[h.property]
 		needed := remote != "" && systemd.IsNetwork(h.property, value)
 		if known && !needed && !slices.Contains(h.values, value) {

@@ -2,7 +2,7 @@
 
 package keep
 
-// What an Event says.
+// What is the kind of an Event.
 type What uint8
 
 // Requested is a request for a thumbnail or a download that was answered, Asked

@@ -28,13 +28,13 @@ type flight struct {
 
 func newFlights() *flights { return &flights{current: make(map[string]*flight)} }
 
-// makeFunc makes a thumbnail. Its context is canceled when nobody waits for it,
-// wanted is closed once a client does.
+// makeFunc makes a thumbnail. If no request waits for it any more, ctx is canceled. If a
+// client begins to wait for it, wanted is closed.
 type makeFunc func(ctx context.Context, wanted <-chan struct{}) (Outcome, error)
 
 // do returns the outcome of one flight to all requests for the same thumbnail while
-// it runs. If no flight runs, begin is called for the function of a new one. A
-// request whose ctx is done leaves without stopping it for the others. The caller
+// the flight runs. If no flight runs, begin is called for the function of a new flight. If
+// ctx is done, the request leaves, and the flight goes on for the others. The caller
 // calls release after the use of the outcome.
 func (f *flights) do(ctx context.Context, a Request, begin func() makeFunc) (out Outcome, release func(), err error) {
 	return f.wait(ctx, a, begin, f.want)
@@ -98,8 +98,8 @@ func (f *flights) want(fl *flight) {
 	}
 }
 
-// forget lets no request join the flights that covers reports any more: a request
-// from now on has the thumbnail made anew. The waiting ones go on to wait.
+// forget keeps new requests from joining a flight if covers is true for it: for a request
+// from now on, the thumbnail is made anew. Waiting requests go on to wait.
 func (f *flights) forget(covers func(Request) bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -117,7 +117,7 @@ func (f *flights) leave(fl *flight) {
 	fl.closeUnused()
 }
 
-// closeUnused gives up a flight that nobody waits for. flights' lock is held.
+// closeUnused gives up a flight if no request waits for it. flights' lock is held.
 func (fl *flight) closeUnused() {
 	if fl.waiters > 0 {
 		return

@@ -18,8 +18,8 @@ import (
 // original names an original of a site.
 type original struct{ site, name string }
 
-// behind are the originals whose variants clients have asked for and did not wait
-// for. Each is in it once. Safe for concurrent use.
+// behind are the originals with missing variants that clients have asked for, but do not
+// wait for. Each original is in it once. Safe for concurrent use.
 type behind struct {
 	most int // made at once
 
@@ -48,8 +48,8 @@ func (b *behind) add(o original, limit int) (start bool) {
 	return true
 }
 
-// next returns the next original for a maker, which has made the one before. Without
-// one the maker ends.
+// next returns the next original for a maker, after it has made the variants of before.
+// If there is none, the maker ends.
 func (b *behind) next(before original) (o original, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -126,7 +126,7 @@ func (k *Keeper) note(a Request, run purge.Render, info originals.Info, err erro
 	}
 }
 
-// unmark removes a's marker, which was of another original.
+// unmark removes a's marker, because it was of another version of the original.
 func (k *Keeper) unmark(a Request) {
 	if !a.transform.Variant {
 		return

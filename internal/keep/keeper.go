@@ -80,7 +80,7 @@ func New(o Options) *Keeper {
 	return k
 }
 
-// Idle returns for how long nobody has asked for a thumbnail.
+// Idle returns the time since the last request for a thumbnail.
 func (k *Keeper) Idle() time.Duration {
 	if k.active.Load() > 0 {
 		return 0
@@ -98,8 +98,8 @@ func (k *Keeper) Busy() (done func()) {
 	}
 }
 
-// Sites returns the sites of now, which the caller gives back by Release, or why
-// there are none.
+// Sites returns the present sites. The caller gives them back by Release. If there are
+// none, the error has the cause.
 func (k *Keeper) Sites() (*Sites, error) { return k.sites.acquire() }
 
 // SetSites has later requests go to these sites. Renders that run publish

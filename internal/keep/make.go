@@ -172,9 +172,9 @@ func (a Request) identity(info originals.Info) render.Identity {
 	}
 }
 
-// afterChange returns ErrChanged with the outcome of a picture whose original has
-// changed: it is not published. If the original was replaced as a whole, the
-// picture is right for the file of before; otherwise it came of two versions.
+// afterChange returns ErrChanged with the outcome of a picture after its original has
+// changed: the picture is not published. If the original was replaced as a whole, the
+// picture is right for the earlier file; otherwise it was made from two versions.
 func afterChange(picture *render.Picture, want publish.Want, replaced bool) (Outcome, error) {
 	if !replaced {
 		picture.File.Close()

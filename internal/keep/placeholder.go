@@ -20,8 +20,8 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// Placeholder is the picture that clients get in place of a thumbnail whose
-// original is missing or can't be shown.
+// Placeholder is the picture that clients get in place of a thumbnail if its original is
+// missing or can't be shown.
 type Placeholder struct {
 	Path   string // absolute; "": there is none
 	Status int    // of the answer, 404 for example
@@ -67,7 +67,8 @@ func (p *placeholders) get(key placeholderKey) (picture []byte, ok bool) {
 	return p.kept.Get(key)
 }
 
-// add keeps a picture and evicts the least recently used ones beyond the bound.
+// add keeps a picture. If the pictures are over the bound, it evicts the least recently
+// used.
 func (p *placeholders) add(key placeholderKey, picture []byte) {
 	if len(picture)+entryBytes > placeholderBytes {
 		return
@@ -81,8 +82,8 @@ func (p *placeholders) add(key placeholderKey, picture []byte) {
 	}
 }
 
-// PlaceholderTransform is a's for the site's placeholder: in the very size that
-// was asked for, if need be enlarged, and without a watermark, which is for
+// PlaceholderTransform is a's transform for the site's placeholder: in exactly the size
+// of the URL, if need be enlarged, and without a watermark, because watermarks are for
 // originals.
 func (a Request) PlaceholderTransform() thumb.Transform {
 	t := a.transform
@@ -99,8 +100,8 @@ func (k *Keeper) Placeholder(ctx context.Context, sites *Sites, a Request) (pict
 	}
 	a.gate().Close(original)
 	key := placeholderKey{a.placeholderIdentity(info), a.PlaceholderTransform()}
-	// The name of the flight is the key's: not of a thumbnail, but of the picture
-	// that all missing ones of this transform share.
+	// The flight has the name of the key: not of a thumbnail, but of the picture that all
+	// missing thumbnails of this transform share.
 	a.Name = fmt.Sprintf("%+v", key)
 	for {
 		if b, ok := k.placeholders.get(key); ok {

@@ -44,8 +44,8 @@ type purges struct {
 	deleting   context.Context // done deleteTime later
 	stop       context.CancelFunc
 	background sync.WaitGroup
-	// fresh has the version of which all thumbnails of an original are. Only the last
-	// one counts: an earlier version can return.
+	// fresh has, for an original, the version from which all of its thumbnails are made.
+	// Only the last version counts: an earlier version can return.
 	fresh *lru.Cache[original, stamp.Original]
 
 	mu      sync.Mutex
@@ -63,8 +63,8 @@ func newPurges() *purges {
 	return p
 }
 
-// equip gives each of sites the ledger of its tree, which is that of the
-// configuration before.
+// equip gives each of sites the ledger of its tree. If the configuration before had the
+// tree, the ledger is the same.
 func (p *purges) equip(sites *Sites) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -108,11 +108,12 @@ func (k *Keeper) Close() {
 	k.tellLeft(k.sampler.Rest())
 }
 
-// Purge takes away the thumbnails of a site that scope says. After it has returned
-// nil, no request gets them any more. With again, the removed ones are made anew in
-// the background, after all that clients wait for. It returns the number of files that it removed, for example
-// "12" or "over 100000". Errors wrap ErrNoSuchSite, purge.ErrScope and
-// purge.ErrNoPreset, or tell trouble with the tree: then some may still be there.
+// Purge removes the thumbnails of a site that scope selects. After it has returned
+// nil, no request gets them any more. If again is set, the removed thumbnails are made
+// anew in the background, after all thumbnails that clients wait for. It returns the
+// number of removed files, for example "12" or "over 100000". Errors wrap
+// ErrNoSuchSite, purge.ErrScope and purge.ErrNoPreset. Any other error is trouble with
+// the tree, and some thumbnails may still exist.
 func (k *Keeper) Purge(ctx context.Context, site string, scope purge.Scope, again bool) (removed string, err error) {
 	sites, err := k.sites.acquire()
 	if err != nil {
@@ -307,8 +308,8 @@ func (sites *Sites) again(site, name string) (a Request, ok bool) {
 	return Request{Site: s, thumb: t, transform: t.Transform(), URI: name, Name: name}, true
 }
 
-// removeStale removes the thumbnails of a's original that are of another
-// version of it than info, from which a was just published.
+// removeStale removes the thumbnails of a's original that were made from another version
+// than info. a was just published from info.
 func (k *Keeper) removeStale(a Request, info originals.Info) {
 	o, version := original{a.Thumb.Name, a.thumb.Original}, info.Version()
 	if last, ok := k.purges.fresh.Get(o); ok && last.Size == version.Size && last.Mtime.Equal(version.Mtime) {

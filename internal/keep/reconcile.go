@@ -25,7 +25,7 @@ func (k *Keeper) OriginalsChanged(ctx context.Context, site string, names, folde
 	if s == nil {
 		return
 	}
-	// What can't be in a URI has no thumbnails.
+	// If a name can't be in a URI, it has no thumbnails.
 	names = slices.DeleteFunc(names, func(name string) bool { return s.Thumb.CheckName(s.Thumb.Prefix+name) != nil })
 	var scopes []purge.Scope
 	for some := range slices.Chunk(names, admin.PurgeNames) {
@@ -46,8 +46,7 @@ func (k *Keeper) OriginalsChanged(ctx context.Context, site string, names, folde
 	k.options.Log.Debug("originals changed", "site", site, "originals", len(names), "folders", len(folders))
 }
 
-// Reconcile removes the thumbnails of a site whose originals are gone or have
-// changed.
+// Reconcile removes a thumbnail of a site if its original is gone or has changed.
 func (k *Keeper) Reconcile(ctx context.Context, site string) {
 	sites, err := k.sites.acquire()
 	if err != nil {
@@ -71,7 +70,7 @@ func (k *Keeper) reconcile(ctx context.Context, s *Site) (looked, removed int, e
 	if !ok {
 		return 0, 0, nil
 	}
-	// Where nothing is mounted, nothing was deleted.
+	// If the disk is not mounted, no original was deleted.
 	if _, err := teller.Device(); err != nil {
 		return 0, 0, err
 	}
@@ -87,8 +86,8 @@ func (k *Keeper) reconcile(ctx context.Context, s *Site) (looked, removed int, e
 	return looked, removed, err
 }
 
-// isStale reports whether a thumbnail is not of the original that there is. What
-// is not known does not count.
+// isStale reports whether a thumbnail was not made from the present original. If nothing
+// is known about the original, the thumbnail is not stale.
 func (s *Site) isStale(teller originals.Teller, name, original string) bool {
 	of, _, there := s.Tree.Stat(name)
 	info, err := teller.Stat(original)

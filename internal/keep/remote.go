@@ -36,8 +36,8 @@ func (a Request) standing() standing {
 	return p
 }
 
-// outlives reports whether a thumbnail that is there is better than err, which
-// says no more than that its origin does not answer now.
+// outlives reports whether an existing thumbnail is a better answer than err: if err only
+// says that the origin does not answer now.
 func (p standing) outlives(err error) bool {
 	return p.there && (errors.Is(err, fetch.ErrOrigin) || errors.Is(err, fetch.ErrSlow) ||
 		errors.Is(err, fetch.ErrCredentials) || errors.Is(err, fetch.ErrSlowDown))

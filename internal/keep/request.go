@@ -32,7 +32,7 @@ type Request struct {
 }
 
 // Request returns the request for a decoded URI of the site. variant is the format
-// that nginx has negotiated, or 0. Errors are those of thumb and sign.
+// that nginx has negotiated, or 0. Errors are from packages thumb and sign.
 func (s *Site) Request(uri string, variant thumb.Format) (Request, error) {
 	t, err := s.Thumb.Parse(uri)
 	if err != nil {
@@ -88,9 +88,9 @@ func (a Request) published() thumb.Thumb {
 // key names the flight of a.
 func (a Request) key() string { return a.Thumb.Name + a.Name }
 
-// Make has a thumbnail published, and its siblings behind it, once for all clients
-// that wait. A client whose ctx is done leaves without stopping it for the others.
-// The caller calls release after the use of the outcome.
+// Make publishes a thumbnail, once for all waiting clients, and then its siblings in the
+// background. If ctx is done, the client leaves, and the work goes on for the others. The
+// caller calls release after the use of the outcome.
 func (k *Keeper) Make(ctx context.Context, sites *Sites, a Request) (out Outcome, release func(), err error) {
 	return k.flights.do(ctx, a, func() makeFunc {
 		sites.users.Add(1)
@@ -105,8 +105,8 @@ func (k *Keeper) Make(ctx context.Context, sites *Sites, a Request) (out Outcome
 	})
 }
 
-// TellOtherForm tells, if a's original is missing, that there is one whose name
-// differs in its Unicode normalisation alone.
+// TellOtherForm logs a hint if a's original is missing and another name differs in its
+// Unicode normalisation alone.
 func (k *Keeper) TellOtherForm(a Request, err error) {
 	former, ok := a.Originals.(originals.Former)
 	if !ok || err == nil || !k.options.Judge(err).NoOriginal {

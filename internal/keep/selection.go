@@ -93,8 +93,8 @@ func (s *Site) selected(selection admin.Selection, original string) ([]Request, 
 	return unique(list), nil
 }
 
-// wanted returns what is made of each original by selection. Without formats it is
-// the original's own format, and the formats that a preset has.
+// wanted returns the thumbnails of each original that selection selects. If selection has
+// no formats, they are in the original's own format, and in the formats of each preset.
 func (s *Site) wanted(selection admin.Selection) []thumb.Wanted {
 	presets := selection.Presets
 	if len(presets) == 0 && len(selection.Specs) == 0 {
@@ -121,7 +121,7 @@ func (s *Site) wanted(selection admin.Selection) []thumb.Wanted {
 	return list
 }
 
-// unique leaves out entries whose name came before.
+// unique leaves out an entry if its name came before.
 func unique(list []Request) []Request {
 	seen := make(map[string]bool, len(list))
 	return slices.DeleteFunc(list, func(a Request) bool {
@@ -131,8 +131,8 @@ func unique(list []Request) []Request {
 	})
 }
 
-// ask returns the thumbnails that clients of t can get: t, which it signs, and the
-// variants that nginx negotiates in its place.
+// ask returns the thumbnails that clients can get by t's URI: t, signed, and the variants
+// that nginx negotiates in its place.
 func (s *Site) ask(t thumb.Thumb) []Request {
 	if t.Site.Scheme.HasKeys() {
 		t.Signature = sign.Sign(t, t.Site.Keys[0])
@@ -162,8 +162,8 @@ func (s *Site) original(name string) string {
 	return strings.TrimPrefix(name, "./")
 }
 
-// isSince reports whether an original is of a time or later. One of which that
-// is not known is.
+// isSince reports whether an original was changed at a time or later. If its time is not
+// known, isSince reports true.
 func (s *Site) isSince(original string, since time.Time) bool {
 	teller, ok := s.Originals.(originals.Teller)
 	if !ok || since.IsZero() {

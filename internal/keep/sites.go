@@ -47,8 +47,8 @@ type Site struct {
 	Access *access.Gate
 	// Wait says, in the scheme inplace, that the first client waits for the variant.
 	Wait bool
-	// Limits is text that is equal for sites which refuse the same originals: their
-	// limits, and the formats that the workers read.
+	// Limits is text with the limits and the formats that the workers read. If two sites
+	// refuse the same originals, it is equal.
 	Limits string
 
 	ledger   *purge.Ledger // of the tree, set by the Keeper
@@ -118,8 +118,8 @@ func (s *Site) Gone(name string) bool {
 	return err == nil && !exists
 }
 
-// reading returns the thumbnail that t's URI names, as far as the existence of
-// originals decides that. An original of which nothing is known counts as there.
+// reading returns the thumbnail that t's URI names, if several originals are possible: it
+// tests their existence. If nothing is known about an original, it counts as existing.
 func (s *Site) reading(t thumb.Thumb) thumb.Thumb {
 	return t.Reading(func(original string) bool {
 		exists, err := s.Originals.Exists(original)
@@ -168,8 +168,8 @@ type Sites struct {
 	users     sync.WaitGroup // requests and flights
 }
 
-// NewSites returns the set of sites whose thumbnails renderer makes, each in
-// longest at most.
+// NewSites returns a set of sites. renderer makes their thumbnails, each in longest at
+// most.
 func NewSites(renderer Renderer, longest time.Duration, sites []*Site) *Sites {
 	s := &Sites{renderer: renderer, Longest: longest, byThumb: make(map[*thumb.Site]*Site), files: make(map[*thumb.Site]*files.Section)}
 	for _, site := range sites {
@@ -213,8 +213,8 @@ type holder struct {
 	cause   error // why there are none
 }
 
-// acquire returns the sites, which the caller gives back by users.Done, or why
-// there are none.
+// acquire returns the sites. The caller gives them back by users.Done. If there are none,
+// the error has the cause.
 func (h *holder) acquire() (*Sites, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -225,8 +225,8 @@ func (h *holder) acquire() (*Sites, error) {
 	return h.current, nil
 }
 
-// swap returns the sites of before, which may be nil, and a function that waits for
-// their last user.
+// swap puts s into use. It returns the earlier sites, or nil, and a function that waits
+// for their last user.
 func (h *holder) swap(s *Sites, cause error) (old *Sites, wait func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -33,8 +33,8 @@ type measured struct {
 	bytes int64
 }
 
-// sizes knows the sizes of originals, as they are seen. Of each version of an original
-// a worker is asked once, whatever sizes of it clients ask for. Safe for
+// sizes knows the sizes of originals, as they are seen. A worker is asked once for each
+// version of an original, even if clients ask for several thumbnails of it. Safe for
 // concurrent use.
 type sizes struct {
 	known   *lru.Cache[measured, image.Point]
@@ -49,7 +49,7 @@ func newSizes() *sizes {
 	return &sizes{known: known}
 }
 
-// of returns the size of a's original, which is open.
+// of returns the size of a's original. file is the open original.
 func (s *sizes) of(ctx context.Context, renderer Renderer, a Request, file *os.File, info originals.Info) (image.Point, error) {
 	key := measured{original{a.Thumb.Name, a.thumb.Original}, info.Mtime, info.Size}
 	if size, ok := s.known.Get(key); ok {
@@ -75,8 +75,8 @@ func (s *sizes) of(ctx context.Context, renderer Renderer, a Request, file *os.F
 	return size.(image.Point), err
 }
 
-// resolve returns a, whose URI names a size, as the thumbnail of the preset that gives
-// this size for its original, which is open. Without one the error is
+// resolve returns a as the thumbnail of a preset. a's URI names a size, and the preset
+// gives this size for the original, the open file. If no preset does, the error is
 // thumb.ErrUnknownPreset.
 func (k *Keeper) resolve(ctx context.Context, renderer Renderer, a Request, file *os.File, info originals.Info) (Request, error) {
 	if !a.thumb.Sized() {
@@ -98,9 +98,9 @@ func (k *Keeper) resolve(ctx context.Context, renderer Renderer, a Request, file
 }
 
 // missingSizes returns the sizes of an original that WordPress' rule gives for the
-// selected presets and of which WordPress has made no file, with their variants: for
-// a.jpg a-300x200.jpg, and in place a-300x200.jpg.avif too. A file that WordPress made
-// of another original has none.
+// selected presets, with their variants, except a size if WordPress has made its file: for
+// example a-300x200.jpg for a.jpg, and in the scheme inplace a-300x200.jpg.avif too. If
+// WordPress made the original itself from another one, it has no sizes.
 func (k *Keeper) missingSizes(ctx context.Context, sites *Sites, s *Site, selection admin.Selection, original string) ([]Request, error) {
 	if _, ok := s.copyOf(original); ok {
 		return nil, nil

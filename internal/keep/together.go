@@ -44,10 +44,10 @@ func (k *Keeper) bring(sites *Sites, a Request) {
 	}()
 }
 
-// background has thumbnails of one original made, those that are not there yet
-// in one job, after all that clients wait for. It calls ended with the result of
-// each, from any goroutine, and returns after the last: if ctx is done, soon.
-// Its caller is a user of sites.
+// background makes the missing thumbnails of one original, in one job and after all
+// thumbnails that clients wait for. It calls ended with the result of each, from any
+// goroutine, and returns after the last result. If ctx is done, it returns soon. Its
+// caller is a user of sites.
 func (k *Keeper) background(ctx context.Context, sites *Sites, list []Request, ended func(Request, Outcome, error)) {
 	company := render.NewCompany(len(list))
 	var running sync.WaitGroup
@@ -62,9 +62,8 @@ func (k *Keeper) background(ctx context.Context, sites *Sites, list []Request, e
 	running.Wait()
 }
 
-// accompany returns the outcome of a, which is made in its company unless it is
-// in a flight already: then the company does not wait for it, and it counts as
-// rendered for somebody else.
+// accompany returns the outcome of a. a is made in its company. But if a flight makes it
+// already, the company does not wait for it, and it does not count as rendered here.
 func (k *Keeper) accompany(ctx context.Context, sites *Sites, a Request) (out Outcome, release func(), err error) {
 	leave := sync.OnceFunc(a.company.Leave)
 	began := false

@@ -16,16 +16,14 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// warmPause is the time to the next attempt of a thumbnail for which the queue had no
-// place.
+// warmPause is the time to the next attempt if the queue had no place for a thumbnail.
 const warmPause = 250 * time.Millisecond
 
-// Warm has the thumbnails of an original made that selection says, as far as
-// they are not there, in one job and after all that clients wait for. The
-// original's name may be a path below the site's originals too. If ctx is
-// done it returns ctx's error; a picture that is being rendered is published all the
-// same. Other errors are ErrNoSuchSite, those of the selection itself, and those of
-// a daemon without sites. Errors of the original are in admin.Warmed.
+// Warm makes the missing thumbnails of an original that selection selects, in one job and
+// after all thumbnails that clients wait for. The original's name may also be a path
+// below the site's originals. If ctx is done, Warm returns ctx's error; a running render
+// is still published. Other errors are ErrNoSuchSite, a mistake in the selection, and the
+// error of a daemon without sites. Errors of the original are in admin.Warmed.
 func (k *Keeper) Warm(ctx context.Context, site string, selection admin.Selection, original string) (admin.Warmed, error) {
 	defer k.Busy()()
 	select {
@@ -61,8 +59,8 @@ func (k *Keeper) Warm(ctx context.Context, site string, selection admin.Selectio
 	return sum, ctx.Err()
 }
 
-// warmSite returns the site of that name with its sites, which the caller gives
-// back, if the selection is right for it.
+// warmSite returns the site of this name with its sites, if the selection is right for the
+// site. The caller gives the sites back.
 func (k *Keeper) warmSite(name string, selection admin.Selection) (*Sites, *Site, error) {
 	sites, s, err := k.siteNamed(name)
 	if err != nil {
@@ -98,8 +96,8 @@ func (k *Keeper) CheckSelection(site string, selection admin.Selection) error {
 	return err
 }
 
-// warm has list made, counts the results, and returns the thumbnails for which the
-// queue had no place.
+// warm makes the thumbnails of list, counts the results, and returns the thumbnails that
+// found no place in the queue.
 func (k *Keeper) warm(ctx context.Context, sites *Sites, list []Request, sum *admin.Warmed) (again []Request) {
 	type end struct {
 		asked Request
@@ -131,10 +129,10 @@ func (k *Keeper) warm(ctx context.Context, sites *Sites, list []Request, sum *ad
 	return again
 }
 
-// EachOriginal calls f with the name of each original of a site that its name
-// says can be one, of selection.Since or later, in no order, and returns how many
-// folders could not be read. Errors are as those of Warm, f's, and
-// originals.ErrUnreadable.
+// EachOriginal calls f with the name of each original of a site, in no order, and returns
+// the number of folders that could not be read. A file counts as an original by its
+// extension, if it was changed at selection.Since or later. Errors are as with Warm, an
+// error of f, and originals.ErrUnreadable.
 func (k *Keeper) EachOriginal(ctx context.Context, site string, selection admin.Selection, f func(name string) error) (unread int, err error) {
 	defer k.Busy()()
 	sites, s, err := k.warmSite(site, selection)

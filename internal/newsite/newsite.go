@@ -45,17 +45,17 @@ type Site struct {
 	Keys         []string `toml:"keys,omitempty"`
 	// Protected adds an access section with a key of its own, for signed queries.
 	Protected bool `toml:"-"`
-	// AllowAddresses are those of an origin outside the Internet, in the section
+	// AllowAddresses are the addresses of an origin outside the Internet, for the section
 	// fetch, for example 10.1.0.0/16.
 	AllowAddresses []string `toml:"-"`
-	// S3 is how a bucket is asked for, if Originals is one.
+	// S3 is the section s3, if Originals is a bucket.
 	S3 S3 `toml:"-"`
 	// Quality has the quality of formats, for example of "jpg".
 	Quality map[string]int `toml:"-"`
 	Presets []Preset       `toml:"-"`
 }
 
-// S3 is the section s3 of a site whose originals are in a bucket.
+// S3 is the section s3 of a site if its originals are in a bucket.
 type S3 struct {
 	Endpoint    string `toml:"endpoint,omitempty"`
 	Region      string `toml:"region,omitempty"`
@@ -79,7 +79,7 @@ type Preset struct {
 	Frames     int      `toml:"frames,omitzero"`
 }
 
-// Added is what there is now.
+// Added has the files and keys that were made for a site.
 type Added struct {
 	File string       // of the site, for example /etc/thumbd/sites.d/gallery.toml
 	Site *config.Site // as the whole configuration has it
@@ -137,8 +137,8 @@ func Add(file string, s Site, group string) (_ Added, err error) {
 	return added, err
 }
 
-// makeKeys makes the keys of s beside the configuration file, and notes in a those
-// that it has made.
+// makeKeys makes the missing keys of s beside the configuration file, and notes the new
+// keys in a.
 func (a *Added) makeKeys(file string, s *Site, scheme thumb.Scheme, group string) error {
 	path := func(name string) string { return filepath.Join(filepath.Dir(file), "keys", name) }
 	if scheme.HasKeys() {
@@ -246,8 +246,8 @@ func NewKey(path, group string) (string, error) {
 	return group, nil
 }
 
-// makeFolder makes a folder as the packages do, whatever the umask, if it is missing.
-// A gid of -1 is that of the process.
+// makeFolder makes a folder as the packages do, with any umask, if it is missing. A gid of
+// -1 is the process's.
 func makeFolder(path string, mode os.FileMode, gid int) error {
 	err := os.Mkdir(path, mode)
 	if errors.Is(err, fs.ErrExist) {
@@ -283,9 +283,9 @@ func write(path string, text []byte, mode os.FileMode) (err error) {
 	return f.Close()
 }
 
-// place makes a file with a text, at once, and the folder that it needs. Its owner and
-// mode are those of the file like, or root's and 0644: it has no secret. A file that
-// is there stays, which is fs.ErrExist.
+// place makes a file with a text, at once, and its folder. The file has no secret: its
+// owner and mode are taken from the file like, or are root and 0644. If the file exists,
+// it stays, and the error is fs.ErrExist.
 func place(file string, text []byte, like string) (err error) {
 	if err := makeFolder(filepath.Dir(file), 0o755, -1); err != nil {
 		return err
@@ -307,7 +307,7 @@ func place(file string, text []byte, like string) (err error) {
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	// Whatever the umask.
+	// With any umask.
 	if err := os.Chmod(temp, mode); err != nil {
 		return err
 	}

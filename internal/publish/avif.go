@@ -82,9 +82,9 @@ func decodeAVIF(in *bufio.Reader) (image.Config, error) {
 	}
 }
 
-// readBoxHeader returns a box's type and the length of its body. A body
-// without a stated length, which only the last box may have, is refused: no box
-// that matters here is the last one.
+// readBoxHeader returns a box's type and the length of its body. If the body has no stated
+// length, it is refused: only the last box may lack it, and no box that matters here is
+// the last.
 func readBoxHeader(in *bufio.Reader) (kind string, size int64, err error) {
 	var head [8]byte
 	if _, err := io.ReadFull(in, head[:]); err != nil {
@@ -141,7 +141,8 @@ func itemID(pitm []byte) uint32 {
 }
 
 // associations reads the body of ipma and returns the positions of the item's
-// properties: at most maxProperties, and those read before the body ends.
+// properties, at most maxProperties. If the body ends early, it returns the positions so
+// far.
 func associations(ipma []byte, item uint32) []int {
 	c := &cursor{b: ipma}
 	head := c.uint(4)

@@ -13,8 +13,8 @@ import (
 	"syscall"
 )
 
-// binSuffix ends the names of bins in tempDir. A bin belongs to the temp file
-// whose name it has besides; without that it is a dead process's.
+// binSuffix ends the names of bins in tempDir. The rest of the name is the name of a temp
+// file. If this file does not exist, the bin's process is dead.
 const binSuffix = ".bin"
 
 // Bin takes the published files and folders that a purge removes. A rename puts
@@ -30,8 +30,8 @@ type Bin struct {
 	part    int      // of the bin, below which what is taken has its old name
 }
 
-// NewBin returns an empty Bin of t, which touches no disk until something is
-// put into it. The caller ends it with Delete.
+// NewBin returns an empty Bin of t. It touches no disk until a file is put into the bin.
+// The caller ends it with Delete.
 func (t *Tree) NewBin() (*Bin, error) {
 	r, release, err := t.dir.Acquire()
 	if errors.Is(err, fs.ErrNotExist) {
@@ -43,10 +43,10 @@ func (t *Tree) NewBin() (*Bin, error) {
 	return &Bin{tree: t, root: r, release: release}, nil
 }
 
-// Take takes a file, or a folder with all that is in it, by its name in the
-// tree. It is no error if there is none. Where a file system is mounted on or
-// below it, whose files can't be renamed, they are removed one by one. The markers
-// of the same names go with them.
+// Take takes a file, or a folder with everything in it, by its name in the
+// tree. If there is none, this is no error. If a file system is mounted on or below it,
+// files there can't be renamed into the bin, and are removed one by one. The markers of
+// the same names go with them.
 func (b *Bin) Take(name string) error {
 	rel, err := b.tree.relative(name)
 	if err != nil || b.root == nil {
@@ -58,8 +58,8 @@ func (b *Bin) Take(name string) error {
 	return b.take(path.Join(markers, rel))
 }
 
-// TakeFiles takes those of names that there are in a folder of the tree, with their
-// markers.
+// TakeFiles takes the files with these names in a folder of the tree, with their markers.
+// If a file does not exist, this is no error.
 func (b *Bin) TakeFiles(folder string, names []string) error {
 	rel, err := b.tree.relativeFolder(folder)
 	if err != nil || b.root == nil {
@@ -151,8 +151,8 @@ func (b *Bin) remove(rel string, fi fs.FileInfo) error {
 	return eachEntry(b.root, rel, func(e fs.DirEntry) error { return b.take(path.Join(rel, e.Name())) })
 }
 
-// open makes the bin, unless it is there. Whoever finds it finds its owner's
-// temp file too.
+// open makes the bin, unless it exists. Before the bin there is its owner's temp file: if
+// another process finds the bin, it finds this file, too.
 func (b *Bin) open() (err error) {
 	for range attempts {
 		if b.lock != nil {
@@ -186,8 +186,8 @@ func (b *Bin) Walk(ctx context.Context, f func(name string) error) error {
 	return nil
 }
 
-// Delete deletes the bin with its files, after which it can't be used. If ctx is
-// done or an error comes, DeleteBins finds the rest.
+// Delete deletes the bin with its files. The bin can't be used any more. If ctx is done or
+// an error comes, DeleteBins finds the rest.
 func (b *Bin) Delete(ctx context.Context) error {
 	defer b.release()
 	if b.lock == nil {

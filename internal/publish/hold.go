@@ -71,8 +71,8 @@ func take(f *os.File, alone bool) error {
 	return ErrHeld
 }
 
-// Wanted reports whether another process waits to hold the tree, which this one
-// holds alone.
+// Wanted reports whether another process waits to hold the tree. This process holds it
+// alone.
 func (t *Tree) Wanted() bool {
 	fi, err := t.held.Stat()
 	return err == nil && fi.Size() > 0

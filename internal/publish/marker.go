@@ -10,9 +10,9 @@ import (
 )
 
 // markers is the folder in tempDir with an empty file for each thumbnail that its
-// original can't have. The file has the thumbnail's name below it, for example
-// .thumbd/none/2024/a.png.avif, and its modification time says of which original.
-// A purge takes markers away together with thumbnails.
+// original can't have. The file has the thumbnail's name below the folder, for example
+// .thumbd/none/2024/a.png.avif, and its modification time depends on the version of the
+// original. A purge takes markers away together with thumbnails.
 const markers = tempDir + "/none"
 
 // Mark notes that there is no thumbnail of that name, with a modification time that

@@ -44,8 +44,8 @@ func seal(picture *os.File) (*io.SectionReader, error) {
 	return io.NewSectionReader(picture, 0, fi.Size()), nil
 }
 
-// verify reads the header of a picture and compares it with want. What differs
-// is ErrPicture, a read that fails is not.
+// verify reads the header of a picture and compares it with want. If they differ, it
+// returns ErrPicture. If a read fails, it returns another error.
 func verify(picture *io.SectionReader, want Want) error {
 	in := &faultReader{r: io.NewSectionReader(picture, 0, picture.Size())}
 	got, err := decodeHeader(bufio.NewReader(in), want)
@@ -98,8 +98,8 @@ func decodeHeader(in *bufio.Reader, want Want) (image.Config, error) {
 	}
 }
 
-// checkInfo reads the description of an original to its end. It has no picture whose
-// size could be compared.
+// checkInfo reads the description of an original to its end. There is no picture, so no
+// size is compared.
 func checkInfo(in io.Reader) error {
 	file, err := io.ReadAll(io.LimitReader(in, info.MaxBytes+1))
 	if err != nil {
@@ -109,8 +109,8 @@ func checkInfo(in io.Reader) error {
 	return err
 }
 
-// faultReader keeps an error of the disk apart from those that decoders make
-// of it.
+// faultReader keeps an error of the disk, because decoders wrap it into errors of their
+// own.
 type faultReader struct {
 	r   io.Reader
 	err error

@@ -26,7 +26,7 @@ func (t *Tree) acquire() (r *os.Root, release func(), err error) {
 	return r, release, err
 }
 
-// makeAll makes the folder at an absolute path and those above it.
+// makeAll makes the folder at an absolute path and the folders above it.
 func makeAll(dir string) error {
 	err := os.Mkdir(dir, 0o755)
 	if errors.Is(err, fs.ErrNotExist) && dir != "/" {
@@ -62,7 +62,7 @@ func (t *Tree) place(r *os.Root, tmp, rel string) error {
 		default:
 			return err
 		}
-		// What came or went meanwhile is looked at again.
+		// If a file came or went meanwhile, it is looked at again.
 		if remedy != nil && !errors.Is(remedy, fs.ErrNotExist) && !errors.Is(remedy, fs.ErrExist) {
 			return remedy
 		}
@@ -91,9 +91,9 @@ func makeParents(r *os.Root, rel string) error {
 	return nil
 }
 
-// chmodFolder lets everybody in, with any umask. Root.Chmod would use
-// fchmodat2, which the system call filters of older systemd do not know; it
-// does not fall back after their EPERM.
+// chmodFolder lets every user enter a folder, with any umask. Root.Chmod would use
+// fchmodat2: the system call filters of older systemd refuse it with EPERM, and
+// Root.Chmod then does not fall back.
 func chmodFolder(r *os.Root, name string) error {
 	f, err := r.OpenFile(name, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -137,7 +137,7 @@ func (t *Tree) clearFolder(r *os.Root, rel string) error {
 	return r.RemoveAll(rel)
 }
 
-// findUsed returns a file below dir whose original may exist, or "" if all are
+// findUsed returns a file below dir if its original may exist, or "" if all originals are
 // gone.
 func (t *Tree) findUsed(r *os.Root, dir string) (string, error) {
 	f, err := r.Open(dir)

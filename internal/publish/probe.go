@@ -15,8 +15,8 @@ import (
 	"thumbd/internal/root"
 )
 
-// probeName is in the tree's own folder, where published names begin too, so
-// that the probe meets the errors of a rename from tempDir to there.
+// probeName is in the tree's own folder, as published files are. So the probe meets the
+// errors of a rename from tempDir.
 const probeName = ".thumbd-probe"
 
 // Probe makes the tree if it is missing, and creates, renames and removes a
@@ -34,8 +34,8 @@ func (t *Tree) Probe() error {
 	}))
 }
 
-// Check tells as well as can be told without making anything whether Probe
-// would succeed for the calling user. Its errors are like those of Probe.
+// Check returns nil if Probe would probably succeed for the calling user. It makes no
+// file. Its errors are like Probe's.
 func (t *Tree) Check() error {
 	dir := t.dir.Path()
 	err := access(dir, unix.R_OK|unix.W_OK|unix.X_OK)
@@ -45,7 +45,7 @@ func (t *Tree) Check() error {
 			err = nil
 		}
 	}
-	// Where the tree is missing, the folder in which it will be made counts.
+	// If the tree is missing, the folder in which it will be made counts.
 	for errors.Is(err, fs.ErrNotExist) && dir != "/" {
 		dir = filepath.Dir(dir)
 		err = access(dir, unix.W_OK|unix.X_OK)

@@ -40,7 +40,7 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// What Publish tells apart from trouble with the disk.
+// Errors of Publish. Any other error is trouble with the disk.
 var (
 	// ErrPicture is the worker's fault: the picture can still be changed, or has
 	// another format or size than was asked for.
@@ -78,17 +78,17 @@ type Want struct {
 	// Width x Height in pixels; 0 x 0 asks for the format alone.
 	Width, Height int
 	Mtime         time.Time // of the published file
-	// Guard runs place, which gives the file its name, or returns why it may
-	// not: Publish then returns that error. nil: nothing is against it.
+	// Guard, if not nil, runs place: place gives the file its name. If Guard does not
+	// run place, Publish returns Guard's error.
 	Guard func(place func() error) error
 }
 
-// New returns the tree of documentRoot, an absolute path, and prefix, which
-// begins and ends with a slash. It touches no disk.
+// New returns the tree of documentRoot, an absolute path, and prefix, for example
+// "/var/cache/thumbd/gallery" and "/thumbs/". It touches no disk.
 //
-// gone reports whether the original of a published name is known not to exist;
-// only then may a file be removed that is in the way of another name. It is called
-// for any name in the tree, also for one that no URI has. If it is nil, nothing is
+// gone reports whether the original of a published name is known not to exist. If a file
+// is in the way of another name, it is removed only if gone reports true. gone is called
+// for any name in the tree, even if no URI has the name. If gone is nil, no file is
 // removed.
 func New(documentRoot, prefix string, gone func(name string) bool) *Tree {
 	if gone == nil {
@@ -158,7 +158,7 @@ func Check(picture *os.File, want Want) error {
 	return verify(sealed, want)
 }
 
-// publish fills tmp, whose name is temp, from sealed, and renames it to rel.
+// publish fills tmp from sealed, and renames it from temp to rel.
 func (t *Tree) publish(r *os.Root, tmp *os.File, temp, rel string, sealed *io.SectionReader, want Want) error {
 	size := sealed.Size()
 	if _, err := io.Copy(tmp, io.NewSectionReader(sealed, 0, size)); err != nil {
@@ -200,7 +200,8 @@ func (t *Tree) stat(name string) (os.FileInfo, bool) {
 	return t.lstat(rel)
 }
 
-// lstat returns what there is of a regular file below the tree's directory.
+// lstat returns the information about a regular file below the tree's directory, if it
+// exists.
 func (t *Tree) lstat(rel string) (os.FileInfo, bool) {
 	r, release, err := t.dir.Acquire()
 	if err != nil {
@@ -268,7 +269,7 @@ func (t *Tree) relative(name string) (string, error) {
 		return "", fmt.Errorf("%w: %q", ErrName, name)
 	}
 	for segment := range strings.SplitSeq(rel, "/") {
-		// Neither .. nor the tree's own files, which begin with a dot.
+		// Neither .. nor the tree's own files: their names begin with a dot.
 		if segment == "" || segment[0] == '.' {
 			return "", fmt.Errorf("%w: %q", ErrName, name)
 		}
@@ -276,7 +277,7 @@ func (t *Tree) relative(name string) (string, error) {
 	return rel, nil
 }
 
-// relativeFolder is relative for a folder, which may be the tree's own: /uploads of
+// relativeFolder is relative for a folder. The folder may be the tree's own: /uploads of
 // the prefix /uploads/.
 func (t *Tree) relativeFolder(name string) (string, error) {
 	if name+"/" == t.prefix {

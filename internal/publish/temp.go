@@ -123,9 +123,8 @@ func lock(f *os.File) (bool, error) {
 	return err == nil, os.NewSyscallError("flock", err)
 }
 
-// Sweep removes the temp files of processes that are gone, those of Probe too,
-// and none of one that lives. It goes on after an error and returns all of
-// them.
+// Sweep removes the temp files of dead processes, the files of Probe too. If a process is
+// alive, its files stay. Sweep goes on after an error and returns all errors.
 func (t *Tree) Sweep() error {
 	_, _, err := t.Leftovers(true)
 	return err
@@ -183,7 +182,7 @@ func tempNames(r *os.Root) ([]string, error) {
 // sweep removes one temp file unless its owner lives, or without remove looks
 // at it. dead is false if there is nothing to remove.
 func sweep(r *os.Root, name string, remove bool) (dead bool, bytes int64, err error) {
-	// For writing: NFS gives an exclusive lock to nobody else.
+	// For writing: otherwise NFS gives no exclusive lock.
 	f, err := r.OpenFile(name, os.O_RDWR|unix.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, 0, nil

@@ -15,9 +15,10 @@ import (
 	"time"
 )
 
-// Walk calls f with the name of every published file of the tree, or only of
-// those below folders, until f or ctx says otherwise. It needs no more memory
-// for more files. What comes or goes meanwhile may be left out.
+// Walk calls f with the name of every published file of the tree, or, if there are
+// folders, of the files below them. It ends if f returns an error or ctx is done. Its
+// memory does not grow with the number of files. If a file comes or goes meanwhile, it
+// may be left out.
 func (t *Tree) Walk(ctx context.Context, folders []string, f func(name string) error) error {
 	r, release, err := t.dir.Acquire()
 	if errors.Is(err, fs.ErrNotExist) {
@@ -46,8 +47,8 @@ func (t *Tree) Walk(ctx context.Context, folders []string, f func(name string) e
 	return nil
 }
 
-// Each calls f with the name and the mtime of every published file in a folder
-// and below it, or only of those of files that are in it.
+// Each calls f with the name and the mtime of every published file in a folder and below
+// it, or, if files is not nil, of the files of this list in the folder.
 func (t *Tree) Each(folder string, files []string, f func(name string, mtime time.Time) error) error {
 	rel, err := t.relativeFolder(folder)
 	if err != nil {
@@ -84,8 +85,8 @@ func (t *Tree) Each(folder string, files []string, f func(name string, mtime tim
 	return nil
 }
 
-// Names returns the names of the files in a folder, and of markers of such, for which
-// holds is true.
+// Names returns the names of the files and the markers in a folder for which holds is
+// true.
 func (t *Tree) Names(folder string, holds func(name string) bool) ([]string, error) {
 	rel, err := t.relativeFolder(folder)
 	if err != nil {
@@ -145,8 +146,8 @@ func (t *Tree) remove(rel string) error {
 	return nil
 }
 
-// walk calls f with every regular file below dir but those of names that begin
-// with a dot, which nothing published has.
+// walk calls f with every regular file below dir, unless its name begins with a dot: no
+// published file has such a name.
 func walk(ctx context.Context, r *os.Root, dir string, f func(rel string) error) error {
 	err := eachEntry(r, dir, func(e fs.DirEntry) error {
 		rel := path.Join(dir, e.Name())
@@ -168,8 +169,8 @@ func walk(ctx context.Context, r *os.Root, dir string, f func(rel string) error)
 	return err
 }
 
-// removeAll is Root.RemoveAll for large folders, and for folders into which others
-// still put files.
+// removeAll is Root.RemoveAll for large folders, and for folders that other processes
+// still write into.
 func removeAll(ctx context.Context, r *os.Root, dir string) error {
 	for range attempts {
 		err := eachEntry(r, dir, func(e fs.DirEntry) error {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-// Package recipe tells which published thumbnails another configuration would
-// render differently, and whether a published file is the thumbnail of an
-// original as it is now.
+// Package recipe finds the published thumbnails that another configuration would
+// render differently, and reports whether a published file is the thumbnail of the
+// present version of an original.
 //
 // A thumbnail's picture depends on its original, on its name, and on its site's
 // settings. The settings are kept once for a tree, in .thumbd/settings.json;
@@ -23,13 +23,13 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// Settings are the settings of a site on which its pictures depend. They are
-// immutable. The zero Settings are those of no site.
+// Settings are the settings of a site on which its pictures depend, for example its
+// presets. They are immutable. The zero Settings belong to no site.
 type Settings struct {
 	site  *thumb.Site
 	marks map[string]string
-	// mtime is which modification time the tree's thumbnails have: stamped, or
-	// 0 if some may have the original's own, which an older thumbd gave them.
+	// mtime is the kind of modification time that the tree's thumbnails have: stamped,
+	// or 0 if an older thumbd may have given some of them the original's own.
 	mtime int
 }
 
@@ -57,14 +57,14 @@ type text struct {
 // Of returns the settings of a site. marks has, for the name of each watermark,
 // text that identifies the content of its image, for example a hash.
 //
-// The settings are those of a tree that may have thumbnails with the
-// modification time of their original: see Stamped.
+// The settings are for a tree that may have thumbnails with the modification time of
+// their original. If it has none, call Stamped.
 func Of(s *thumb.Site, marks map[string]string) Settings {
 	return Settings{site: stripped(s), marks: marks}
 }
 
-// Stamped returns s for a tree in which each thumbnail has the modification
-// time of package stamp, because no older thumbd has published into it.
+// Stamped returns s for a tree if each thumbnail has the modification time of package
+// stamp, because no older thumbd has published into the tree.
 func (s Settings) Stamped() Settings {
 	s.mtime = stamped
 	return s
@@ -80,8 +80,8 @@ func (s Settings) After(before Settings) Settings {
 // if the content is not known.
 func (s Settings) Mark(watermark string) string { return s.marks[watermark] }
 
-// stripped returns a copy of s with only the fields on which pictures depend.
-// Adding or removing a format changes no picture, and neither do limits.
+// stripped returns a copy of s with only the fields on which pictures depend. If a format
+// is added or removed, or a limit changes, no picture changes.
 func stripped(s *thumb.Site) *thumb.Site {
 	c := &thumb.Site{
 		Prefix: s.Prefix, Scheme: s.Scheme, Layout: s.Layout, Factors: s.Factors, Watermarks: s.Watermarks,
@@ -126,8 +126,8 @@ func (s *Settings) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// recipe is everything on which a picture depends beside its original. It is
-// comparable.
+// recipe has everything on which a picture depends except its original, for example the
+// transform. It is comparable.
 type recipe struct {
 	original  string
 	transform thumb.Transform
@@ -193,16 +193,16 @@ func (r recipe) text() string {
 	return text
 }
 
-// Mtime returns the modification time with which the file of that name is
-// published if it is made from o.
+// Mtime returns the modification time of the published file of this name if it is made
+// from o.
 func (s Settings) Mtime(name string, o stamp.Original) time.Time {
 	r, _ := s.of(name)
 	return stamp.Of(o, r.text())
 }
 
-// Marker returns the modification time of the marker that says: there is no
-// thumbnail of that name of o. limits is text that is equal for configurations and
-// workers which refuse the same originals.
+// Marker returns the modification time of the marker that says: o has no thumbnail of
+// this name. limits is text: if two configurations and their workers refuse the same
+// originals, it is equal.
 func (s Settings) Marker(name string, o stamp.Original, limits string) time.Time {
 	r, _ := s.of(name)
 	return stamp.Of(o, r.text()+"\n"+limits)
@@ -221,7 +221,7 @@ func (s Settings) plain(t thumb.Thumb) thumb.Transform {
 }
 
 // Change is the change from the settings that have made a tree, of one
-// configuration or several, to the present ones.
+// configuration or several, to the present settings.
 type Change struct {
 	from []Settings
 	to   Settings
@@ -284,8 +284,8 @@ func (s Settings) changed(to Settings) bool {
 	return lacks(b.Factors, a.Factors) || len(a.Factors) == 0 && len(b.Factors) > 0
 }
 
-// Presets returns the names of the presets that some of the old settings have, and
-// the new ones lack or render differently, sorted.
+// Presets returns the sorted names of the presets of the old settings that the new
+// settings lack or render differently.
 func (c Change) Presets() []string {
 	changed := make(map[string]bool)
 	for _, s := range c.from {
@@ -318,8 +318,8 @@ type Folder struct {
 	Whole bool   // whether all that is in it would be made otherwise
 }
 
-// Folders returns the folders with files for which Of is true. ok is false in the
-// other schemes, whose folders are originals and not presets.
+// Folders returns the folders that have files for which Of is true. If the folders of the
+// scheme are originals and not presets, ok is false.
 func (c Change) Folders() (folders []Folder, ok bool) {
 	for _, s := range append(slices.Clip(c.from), c.to) {
 		if s.site.Scheme != thumb.PresetScheme || s.site.Layout == thumb.WordPressLayout {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-// Package rights tells what a user can't read of a folder, for example the service's
-// user of a site's originals, and the commands that let it.
+// Package rights finds the files and folders below a folder that a user can't read, for
+// example the originals of a site that the service's user can't read, and the commands
+// that give the user the right.
 package rights
 
 import (
@@ -27,7 +28,8 @@ import (
 )
 
 const (
-	// maxLooked names of a folder are looked at, which may have millions.
+	// maxLooked is the most names of a folder that are looked at. A folder may have
+	// millions.
 	maxLooked = 10_000
 	// patience is for the whole walk, less than a share has for one operation.
 	patience = 3 * time.Second
@@ -59,7 +61,7 @@ func OfUnit(is map[string]string) (asuser.User, error) {
 	return u, err
 }
 
-// Sight is what a user sees of a folder.
+// Sight has the numbers of files and folders below a folder that a user can and can't read.
 type Sight struct {
 	Folder string
 	User   string
@@ -192,7 +194,8 @@ func (w *walk) folder(at string) {
 	}
 }
 
-// list reads a folder as who we are, or, on a share that trusts no root, as the user.
+// list reads a folder with the rights of this process, or, if a share does not trust root,
+// with the user's.
 func (w *walk) list(at string) (list []os.DirEntry, err error) {
 	f, err := os.Open(at)
 	if errors.Is(err, fs.ErrPermission) {
@@ -219,8 +222,8 @@ func (s Sight) reads() bool { return len(s.Closed) == 0 && s.Folders.Shut == 0 &
 // Blind reports whether the user can read no file of it, though there is one, or may be.
 func (s Sight) Blind() bool { return !s.reads() && s.Files.Shut == s.Files.All }
 
-// String says what the user can't read, for example "user thumbd can't read 3 of 4
-// folders in /srv/gallery, for example /srv/gallery/2026".
+// String describes the files and folders that the user can't read, for example "user
+// thumbd can't read 3 of 4 folders in /srv/gallery, for example /srv/gallery/2026".
 func (s Sight) String() string {
 	can := "user " + s.User + " can't "
 	switch {
@@ -243,8 +246,8 @@ func (s Sight) String() string {
 
 func (c Count) text(kind string) string { return fmt.Sprintf("%d of %d %s", c.Shut, c.All, kind) }
 
-// Cure returns the commands after which the user can read it, also what is new in it:
-// for this user alone, not for all users of the machine.
+// Cure returns the commands that let the user read the folder, with the files that come
+// later: this user alone, not all users of the machine.
 func (s Sight) Cure() []string {
 	if s.Sees() {
 		return nil
@@ -259,8 +262,8 @@ func (s Sight) Cure() []string {
 	return withACL(append(cure, shell.Line("setfacl", "-R", "-m", "u:"+s.User+":rX", "-m", "d:u:"+s.User+":rX", s.Folder))...)
 }
 
-// Writing returns the commands after which u can write the folder at path, of which
-// these folders are closed; see asuser.User.Closed.
+// Writing returns the commands that let u write the folder at path. closed are the closed
+// folders on the way; see asuser.User.Closed.
 func Writing(u asuser.User, path string, closed []string) []string {
 	cure := entering(u.Name, path, closed)
 	if len(cure) > 0 {
@@ -272,8 +275,8 @@ func Writing(u asuser.User, path string, closed []string) []string {
 	return cure
 }
 
-// Making returns the commands after which u has the folder at path, which is not there
-// yet, to write into. The nearest folder above it is at.
+// Making returns the commands that make the missing folder at path, so that u can write
+// into it. at is the nearest existing folder above it.
 func Making(u asuser.User, path, at string) ([]string, error) {
 	closed, err := u.Closed(at, unix.X_OK)
 	if err != nil {
@@ -290,8 +293,7 @@ func Making(u asuser.User, path, at string) ([]string, error) {
 // "install -d -o thumbd /srv/thumbs".
 func Make(user, folder string) string { return shell.Line("install", "-d", "-o", user, folder) }
 
-// entering returns the commands after which a user can enter the closed folders above
-// path.
+// entering returns the commands that let a user enter the closed folders above path.
 func entering(user, path string, closed []string) []string {
 	var cure []string
 	for _, folder := range closed {

@@ -13,7 +13,7 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// candidates returns thumbnails of an original, the better ones first.
+// candidates returns thumbnails of an original that a probe may take, the best first.
 func candidates(s *config.Site, original string) []thumb.Thumb {
 	var wanted []thumb.Wanted
 	ext := thumb.JPEG.String()
@@ -46,8 +46,8 @@ func candidates(s *config.Site, original string) []thumb.Thumb {
 	return all
 }
 
-// presetsOf returns the presets' names as URIs have them: those that bring no
-// others first, and of these the smallest.
+// presetsOf returns the presets' names as URIs have them, from small to large. If a preset
+// is rendered together with others, it comes after all that are not.
 func presetsOf(s *thumb.Site) []string {
 	names := slices.DeleteFunc(slices.Collect(maps.Keys(s.Presets)), func(name string) bool { return s.Presets[name].Transform.Info })
 	cost := func(name string) int {

@@ -16,8 +16,8 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// maxLooked names of a folder of originals are looked at, which may have
-// millions.
+// maxLooked is the most names of a folder of originals that are looked at. A folder may
+// have millions.
 const maxLooked = 20_000
 
 // maxNames originals are enough to find one with a thumbnail missing.
@@ -39,7 +39,7 @@ func Originals(s *config.Site, most int64, u asuser.User) []string {
 	}
 	var names []string
 	looked := 0
-	// What can't be read is left out; the daemon has told of the folder itself.
+	// If a part can't be read, it is left out; the daemon has reported the folder itself.
 	_ = filepath.WalkDir(folder, func(at string, d fs.DirEntry, err error) error {
 		looked++
 		switch {

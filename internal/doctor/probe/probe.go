@@ -53,8 +53,8 @@ type Probe struct {
 	folders  []string    // that will be made for all of them, the deepest last
 }
 
-// New returns at most that many Probes of a site, each of another one of the
-// originals. There are none for an original whose thumbnails are all there.
+// New returns at most most Probes of a site, each of another original. If all thumbnails
+// of an original exist, it has no Probe.
 func New(s *config.Site, originals []string, most int) []*Probe {
 	var all []*Probe
 	for _, name := range originals {
@@ -74,7 +74,7 @@ func New(s *config.Site, originals []string, most int) []*Probe {
 	return all
 }
 
-// File returns the path at which the thumbnail is published.
+// File returns the path of the published thumbnail.
 func (p *Probe) File() string { return path.Join(p.Site.Thumb.DocumentRoot, p.name()) }
 
 // Published reports whether it is there.

@@ -60,7 +60,7 @@ func (p *Probe) Clean(ctx context.Context) error {
 		}
 	}
 	for _, dir := range slices.Backward(p.folders) {
-		// One that is not empty has something of somebody else's now.
+		// If the folder is not empty, other files are there now.
 		_ = r.Remove(dir)
 	}
 	return errors.Join(errs...)
