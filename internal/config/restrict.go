@@ -10,8 +10,7 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// ability is an ability of the worker, for example to read, with the formats that it has
-// it for.
+// ability has the formats that the worker can read, or the formats that it can write.
 type ability struct {
 	verb     string
 	formats  []thumb.Format
