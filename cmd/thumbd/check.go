@@ -70,7 +70,7 @@ func checkCommand() *cobra.Command {
 		},
 	}
 	configFlag(cmd, &file)
-	cmd.Flags().BoolVar(&reload, "reload", false, "test what a reload depends on, and no folders; no warnings")
+	cmd.Flags().BoolVar(&reload, "reload", false, "test only the things that a reload depends on: no folders, no warnings")
 	return cmd
 }
 
@@ -128,7 +128,7 @@ func warnReadable(cmd *cobra.Command, file string, c *config.Config) {
 			continue
 		}
 		fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s: site %s is protected, and every user of this machine can read its thumbnails; "+
-			"to share them with nginx alone, whose group is www-data or nginx:\n\tchgrp www-data %[3]s && chmod 0750 %[3]s\n",
+			"to share them with nginx alone (its group is www-data or nginx):\n\tchgrp www-data %[3]s && chmod 0750 %[3]s\n",
 			file, s.Thumb.Name, shell.Quote(tree))
 	}
 }

@@ -18,7 +18,7 @@ func doctorCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Look at the whole installation: what is wrong, and what to type",
+		Short: "Check the whole installation, and print mistakes and the commands to type",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			command := strings.Fields(nginx)

@@ -25,7 +25,7 @@ func gcCommand() *cobra.Command {
 	var dryRun bool
 	cmd := &cobra.Command{
 		Use:   "gc [SITE...]",
-		Short: "Remove thumbnails of what is gone, and what is over the budget",
+		Short: "Remove orphaned and stale thumbnails, and keep the budget",
 		Args:  cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, _, err := config.Load(file, os.Getenv("CREDENTIALS_DIRECTORY"))
@@ -40,7 +40,7 @@ func gcCommand() *cobra.Command {
 		},
 	}
 	configFlag(cmd, &file)
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "tell what would be removed, and remove nothing")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print the result, and remove nothing")
 	return cmd
 }
 

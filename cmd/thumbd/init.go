@@ -33,7 +33,7 @@ func initCommand() *cobra.Command {
 	var public bool
 	cmd := &cobra.Command{
 		Use:     "init SITE --originals DIR [--prefix URI | --from FILE]",
-		Short:   "Add a site with a fresh key, and say what nginx needs",
+		Short:   "Add a site with a fresh key, and print the lines for nginx",
 		Example: "  thumbd init gallery --originals /srv/gallery/media --prefix /thumbs/",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

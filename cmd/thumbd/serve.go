@@ -21,7 +21,7 @@ func serveCommand() *cobra.Command {
 	var file, listen, admin string
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Answer nginx on a socket from systemd, or one of its own",
+		Short: "Answer nginx, on systemd's socket or that of --listen",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if admin != "" && listen == "" {

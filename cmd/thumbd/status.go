@@ -22,7 +22,7 @@ func statusCommand() *cobra.Command {
 	var asJSON, nodes bool
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Tell what the running thumbd does and has done",
+		Short: "Print the state and the counters of the running thumbd",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			client := admin.Dial(socket)

@@ -39,7 +39,7 @@ func urlCommand() *cobra.Command {
 	var f urlFlags
 	cmd := &cobra.Command{
 		Use:   "url SITE ORIGINAL {SIZE METHOD[_OPTION...] | PRESET} | url FILES PATH",
-		Short: "Print the URL of a thumbnail or a file, signed where the scheme is",
+		Short: "Print the URL of a thumbnail or a file, signed if the scheme is",
 		Example: "  thumbd url gallery animals/kitten.jpg 400x300 crop_q=70 --format webp\n" +
 			"  thumbd url gallery animals/kitten.jpg --preset card@2x --base https://www.example\n" +
 			"  thumbd url gallery animals/kitten.jpg 400x300 crop --token --under animals --expires 8h\n" +
@@ -62,8 +62,8 @@ func urlCommand() *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&f.format, "format", "", "the thumbnail's format, an extension (the original's own, else jpg)")
 	flags.StringVar(&f.preset, "preset", "", "a preset's `NAME`, or NAME@2x")
-	flags.StringVar(&f.base, "base", "", "what to print before the path, e.g. https://www.example")
-	flags.DurationVar(&f.expires, "expires", 0, "how long the URL is good, e.g. 2h")
+	flags.StringVar(&f.base, "base", "", "the `URL` to print before the path, e.g. https://www.example")
+	flags.DurationVar(&f.expires, "expires", 0, "the time for which the URL is good, e.g. 2h")
 	flags.StringVar(&f.download, "download", "", "the `NAME` under which to save a file")
 	flags.BoolVar(&f.token, "token", false, "prove access with a token, not with a signature")
 	flags.StringVar(&f.under, "under", "", "the folder that the token is for, a `PATH` below the prefix or a whole one")
@@ -133,7 +133,7 @@ func (f *urlFlags) thumbnail(site *thumb.Site, args []string) (thumb.Thumb, erro
 	case site.Scheme == thumb.RestThumbnails && (f.preset != "" || len(args) != 3):
 		return thumb.Thumb{}, fmt.Errorf("site %s has the scheme restthumbnails: want SIZE and METHOD, for example 400x300 crop", site.Name)
 	case site.Scheme == thumb.InPlace && (f.preset != "" || f.format != "" || len(args) != 1):
-		return thumb.Thumb{}, fmt.Errorf("site %s has the scheme inplace, whose URLs are those of the originals: want neither SIZE nor --preset nor --format", site.Name)
+		return thumb.Thumb{}, fmt.Errorf("site %s has the scheme inplace: its URLs are the originals' own; give no SIZE, --preset or --format", site.Name)
 	case site.Scheme == thumb.InPlace:
 	case len(args) == 3 && f.preset == "":
 		w.Size, w.Method = args[1], sortOptions(args[2])

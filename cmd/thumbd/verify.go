@@ -50,7 +50,7 @@ func verifyCommand() *cobra.Command {
 		},
 	}
 	configFlag(cmd, &file)
-	cmd.Flags().StringVar(&token, "token", "", "a `TOKEN` that comes with it, in the cookie")
+	cmd.Flags().StringVar(&token, "token", "", "the `TOKEN` in the request's cookie")
 	return cmd
 }
 

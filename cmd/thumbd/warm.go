@@ -37,7 +37,7 @@ func warmCommand() *cobra.Command {
 	var f warmFlags
 	cmd := &cobra.Command{
 		Use:   "warm SITE",
-		Short: "Make thumbnails ahead of time, as far as they are not there",
+		Short: "Make the missing thumbnails ahead of time",
 		Args:  cobra.ExactArgs(1),
 		RunE:  func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
 	}

@@ -194,5 +194,5 @@ func (g *Gate) NewToken(id, prefix string, expires time.Time) (string, error) {
 		}
 		return jwt.NewWithClaims(key.method, c).SignedString(key.key)
 	}
-	return "", errors.New("token_keys has public keys only; who has the private one makes the tokens")
+	return "", errors.New("token_keys has public keys only; make tokens with the private key")
 }

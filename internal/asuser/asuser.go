@@ -33,7 +33,7 @@ type User struct {
 }
 
 // ErrNotRoot is that only root can act for another user.
-var ErrNotRoot = errors.New("only root can try what another user may do")
+var ErrNotRoot = errors.New("only root can test the rights of another user")
 
 // Lookup returns the user of this name with the groups group and more. If group is empty,
 // it is the user's own group. A name can be a number, for example 1001, as in a unit of

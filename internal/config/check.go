@@ -142,7 +142,7 @@ func (r *reader) resolve(d *draft) {
 func (r *reader) compare(drafts []*draft) {
 	for i, b := range drafts {
 		if within(b.originals, b.tree) || within(b.tree, b.originals) {
-			r.mistake(b.table.at("originals"), "%s and the tree, %s, contain each other; keep what is published apart from the originals", b.originals, b.tree)
+			r.mistake(b.table.at("originals"), "%s and the tree, %s, contain each other; keep thumbnails and originals in separate folders", b.originals, b.tree)
 		}
 		for _, a := range drafts[:i] {
 			r.comparePrefixes(a, b)

@@ -414,7 +414,7 @@ func TestParseWarns(t *testing.T) {
 			"thumbd.toml:8: limits.render_time: queue_time and two render_time are 5m30s, and nginx waits 5m (proxy_read_timeout); lower one of them",
 		}},
 		{"of a site that is watched, as that holds up the idle exit", site("a", `watch = true`), []string{
-			`thumbd.toml:7: site.a.watch: as long as this is true thumbd does not end after idle_exit, for it has to see what changes; say so with idle_exit = "0"`,
+			`thumbd.toml:7: site.a.watch: as long as this is true thumbd does not end after idle_exit, because it must see changes; say so with idle_exit = "0"`,
 		}},
 		{"of none where it says so", "[daemon]\nidle_exit = \"0\"\n" + site("a", `watch = true`), nil},
 		{"of waits with a fetch over nginx's", site("a", `originals = "http://o.example/"`) + "[site.a.fetch]\ntotal_time = \"4m\"\n", []string{

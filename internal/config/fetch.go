@@ -79,7 +79,7 @@ func (r *reader) fetch(c *Config, d *draft) {
 	}
 	for _, name := range []string{"redirects", "allow_hosts", "allow_ports"} {
 		if ok && d.store != nil && t.has(name) {
-			r.mistake(t.at(name), "is for redirects, and those of a store are not followed; remove it")
+			r.mistake(t.at(name), "is for redirects, and thumbd follows no redirects of a store; remove it")
 		}
 	}
 	o.Site, o.OriginalBytes, o.Queue = d.Thumb.Name, c.OriginalBytes, c.Queue

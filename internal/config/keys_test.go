@@ -162,7 +162,7 @@ func TestLoadFollowsLinks(t *testing.T) {
 	write(t, file, site("a", `scheme = "preset"`, "keys",
 		fmt.Sprintf("document_root = %q", link), fmt.Sprintf("originals = %q", tree)), 0o644)
 	_, _, err := Load(file, "")
-	want := fmt.Sprintf("%s:4: site.a.originals: %s and the tree, %[2]s, contain each other; keep what is published apart from the originals", file, tree)
+	want := fmt.Sprintf("%s:4: site.a.originals: %s and the tree, %[2]s, contain each other; keep thumbnails and originals in separate folders", file, tree)
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}

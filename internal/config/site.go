@@ -120,7 +120,7 @@ func (r *reader) site(c *Config, t table, name string) *draft {
 	r.access(d)
 	r.cache(d)
 	if d.Watch && c.IdleExit > 0 {
-		r.warn(t.at("watch"), `as long as this is true thumbd does not end after idle_exit, for it has to see what changes; say so with idle_exit = "0"`)
+		r.warn(t.at("watch"), `as long as this is true thumbd does not end after idle_exit, because it must see changes; say so with idle_exit = "0"`)
 	}
 	r.inPlace(c, d)
 	r.s3(d)

@@ -33,7 +33,7 @@ func (d *Daemon) reports() Reports {
 // tellShare logs that a share has begun or ceased to hang.
 func (d *Daemon) tellShare(kind, name, path string, slow bool) {
 	if slow {
-		d.log.Error("the file system does not answer within original_time; requests for what is on it are refused", kind, name, "path", path)
+		d.log.Error("the file system does not answer within original_time; requests that need it are refused", kind, name, "path", path)
 		return
 	}
 	d.log.Info("the file system answers again", kind, name, "path", path)

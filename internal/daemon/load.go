@@ -53,7 +53,7 @@ func (d *Daemon) load(ctx context.Context) error {
 	d.swapping.Unlock()
 	sites := s.handled()
 	if err := sites.Prepare(); err != nil {
-		d.log.Error("what has made the trees is not known, or not kept: presets that have changed, or will, may keep their thumbnails", "err", err)
+		d.log.Error("can't read or write .thumbd/settings.json: thumbnails of changed presets may stay", "err", err)
 	}
 	// Its trees are those of the old service.
 	d.pause()
@@ -150,7 +150,7 @@ func (d *Daemon) follow(ctx context.Context, follow func(context.Context) error)
 		select {
 		case err := <-done:
 			if err != nil && ctx.Err() == nil {
-				d.log.Error("what another configuration has made is still served; it is tried again at the next start or reload", "err", err)
+				d.log.Error("thumbnails of an earlier configuration could not be purged and are still served; the next start or reload tries again", "err", err)
 			}
 			return
 		case <-more.C:

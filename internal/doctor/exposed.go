@@ -159,7 +159,7 @@ func (v *visit) filesOpen(f *config.Files) {
 // marked checks that nginx passes on thumbd's marker and the location's root.
 func (v *visit) marked(s *config.Site, r route) {
 	missing := func(b *nginxconf.Block, name, directive string) {
-		v.find("snippet-outdated", siteWhere(&s.Thumb, b), "it lacks "+directive+": thumbd refuses what has yet to be made", renew(included(b, name), name)...)
+		v.find("snippet-outdated", siteWhere(&s.Thumb, b), "it lacks "+directive+": thumbd refuses missing thumbnails", renew(included(b, name), name)...)
 	}
 	if !has(r.location.Effective("auth_request_set"), "$thumbd_proof", "$upstream_http_x_thumbd_proof") {
 		missing(r.location.Block, "snippets/thumbd-auth.conf", "auth_request_set $thumbd_proof $upstream_http_x_thumbd_proof")

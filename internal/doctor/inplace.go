@@ -71,7 +71,7 @@ func (v *visit) compareInPlace(s *config.Site, server *nginxconf.Server, have, w
 			}
 		case "add_header":
 			if !slices.ContainsFunc(have.Effective("add_header"), isVary) {
-				v.find("vary-missing", where, "without Vary a cache in front gives every client what the first one accepted", write(d)...)
+				v.find("vary-missing", where, "without Vary a cache in front gives every client the format that the first client accepted", write(d)...)
 			}
 		}
 	}

@@ -80,7 +80,7 @@ func (v *visit) root(s *thumb.Site, r route) {
 	root := roots[0].Arg(0)
 	// Of a root with variables only the thumbnail can tell.
 	if !strings.Contains(root, "$") && resolved(v.conf.Abs(root)) != resolved(s.DocumentRoot) {
-		v.find("root-wrong", siteWhere(s, roots[0]), fmt.Sprintf("root is %s, and document_root %s: nginx does not find what thumbd publishes", root, s.DocumentRoot), cure...)
+		v.find("root-wrong", siteWhere(s, roots[0]), fmt.Sprintf("root is %s, and document_root %s: nginx does not find the published thumbnails", root, s.DocumentRoot), cure...)
 	}
 }
 
@@ -121,7 +121,7 @@ func (v *visit) tryFiles(s *config.Site, r route) {
 		v.find("try-files", siteWhere(&s.Thumb, t), "try_files is "+strings.Join(t.Args, " "), cure...)
 	}
 	if len(s.Thumb.Negotiate) > 0 && !slices.ContainsFunc(l.Effective("add_header"), isVary) {
-		v.find("vary-missing", siteWhere(&s.Thumb, l.Block), "without Vary a cache in front gives every client what the first one accepted",
+		v.find("vary-missing", siteWhere(&s.Thumb, l.Block), "without Vary a cache in front gives every client the format that the first client accepted",
 			"in that location write: add_header Vary Accept always;", reloadNginx)
 	}
 }

@@ -261,7 +261,7 @@ func (v *visit) workers(context.Context) string {
 		return v.skip("no daemon at work to ask")
 	}
 	for _, f := range v.host.Formats {
-		v.find("formats-missing", "", f, "install what it says, then: "+v.restart())
+		v.find("formats-missing", "", f, "install the packages that it names, then: "+v.restart())
 	}
 	for _, m := range v.host.Missing {
 		v.find("sandbox-incomplete", "", "the workers' sandbox lacks "+m, "a later kernel has it; until then the unit protects alone")

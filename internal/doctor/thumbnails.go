@@ -90,7 +90,7 @@ func (v *visit) try(ctx context.Context, s *config.Site) string {
 		return 1
 	})
 	if len(routes) == 0 {
-		v.find("probe-untried", where, "nginx has no address from which to ask for it", "mend what is said of its location above")
+		v.find("probe-untried", where, "nginx has no address from which to ask for it", "correct the findings about its location above")
 		return "not tried"
 	}
 	if s.Thumb.Scheme == thumb.InPlace {
@@ -137,7 +137,7 @@ func (v *visit) attempt(ctx context.Context, p *probe.Probe, routes []route, las
 		}
 	}()
 	if !p.Provable {
-		v.find("probe-untried", where, "who signs its tokens has the private key: it can only be tried that nobody gets in without one",
+		v.find("probe-untried", where, "only the signer of its tokens has the private key, so doctor can only try that no request gets in without a token",
 			"thumbd verify URL --token TOKEN, with one of your own")
 		v.refused(ctx, p, routes)
 		return "refusal alone tried", false

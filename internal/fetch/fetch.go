@@ -36,7 +36,7 @@ var (
 	// ErrForbidden means that the origin has an address, or redirects to a URL,
 	// that the site does not allow.
 	ErrForbidden = errors.New("the origin leads to where the site does not let it")
-	ErrType      = errors.New("what the origin sent begins as no format of original_formats")
+	ErrType      = errors.New("the origin's answer begins as no format of original_formats")
 	// ErrBusy means that too many fetches wait, or that those in flight fill
 	// spool_bytes.
 	ErrBusy = errors.New("too many originals are being fetched")

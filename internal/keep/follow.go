@@ -168,7 +168,7 @@ func (k *Keeper) follow(ctx context.Context, s *Site) error {
 		if err := k.purge(ctx, s, purge.Changed(s.Thumb, change), false, &removed); err != nil {
 			return err
 		}
-		k.options.Log.Info("purged what another configuration has made", "site", s.Thumb.Name, "removed", removed.String(),
+		k.options.Log.Info("purged thumbnails of an earlier configuration", "site", s.Thumb.Name, "removed", removed.String(),
 			"presets_changed", change.Presets(), "ms", time.Since(start).Milliseconds())
 	}
 	s.made = []recipe.Settings{s.settings}

@@ -221,7 +221,7 @@ func (k *Keeper) purge(ctx context.Context, s *Site, p *purge.Purge, again bool,
 // tellUndeleted logs an error of deleting the purged files of s.
 func (k *Keeper) tellUndeleted(s *Site, err error) {
 	if err != nil && !errors.Is(err, context.Canceled) {
-		k.options.Log.Warn("what was purged is not deleted before the next start", "site", s.Thumb.Name, "err", err)
+		k.options.Log.Warn("purged files could not be deleted; the next start deletes them", "site", s.Thumb.Name, "err", err)
 	}
 }
 

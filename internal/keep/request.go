@@ -117,7 +117,7 @@ func (k *Keeper) TellOtherForm(a Request, err error) {
 		return
 	}
 	if more, due := k.lines.Due("form "+a.Thumb.Name+" "+a.thumb.Original, tell.Pause); due {
-		k.options.Log.Warn("no such original, but one whose name differs in its Unicode normalisation alone: rename it, or sign its name",
+		k.options.Log.Warn("no such original, but another name differs in its Unicode normalisation alone: rename that file, or sign its name",
 			"site", a.Thumb.Name, "original", strconv.QuoteToASCII(a.thumb.Original), "there", strconv.QuoteToASCII(other), "more", more)
 	}
 }

@@ -60,7 +60,7 @@ func (s *Site) checkSelection(selection admin.Selection) error {
 // checkPresetsOfSizes is checkSelection for the layout wordpress of the scheme preset.
 func (s *Site) checkPresetsOfSizes(selection admin.Selection) error {
 	if len(selection.Specs)+len(selection.Formats) > 0 {
-		return fmt.Errorf("%w: the site %s has layout = \"wordpress\", whose sizes are those of presets in the original's format", ErrSelection, s.Thumb.Name)
+		return fmt.Errorf("%w: the site %s has layout = \"wordpress\", so it has only the sizes of presets, in the original's format", ErrSelection, s.Thumb.Name)
 	}
 	for _, name := range selection.Presets {
 		if _, ok := s.Thumb.Presets[name]; !ok {

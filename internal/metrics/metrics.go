@@ -69,7 +69,7 @@ func New(state func() State) *Metrics {
 	m.waited = histogram("queue_seconds", "How long an output waited for a worker.")
 	m.replacements = counter("worker_replacements_total", "Workers replaced.", "reason")
 	m.bytes = counter("published_bytes_total", "Bytes published.", "site")
-	m.loops = counter("loops_total", "Requests that came back as nginx did not find what was published.", "site")
+	m.loops = counter("loops_total", "Requests that came back because nginx did not find the published file.", "site")
 	m.fallbacks = counter("disk_fallbacks_total", "Thumbnails sent that could not be published.", "site")
 	m.refusals = counter("refusals_total", "Thumbnails not made because of their original.", "site", "reason", "remembered")
 	m.purges = counter("purges_total", "Purges.", "site")

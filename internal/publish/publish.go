@@ -44,7 +44,7 @@ import (
 var (
 	// ErrPicture is the worker's fault: the picture can still be changed, or has
 	// another format or size than was asked for.
-	ErrPicture = errors.New("the worker's picture is not what was asked for")
+	ErrPicture = errors.New("the worker's picture is not as requested")
 	// ErrInTheWay means that a file has the name of a folder that is needed, or the
 	// reverse, and that its original still exists.
 	ErrInTheWay = errors.New("something published stands in the way")
@@ -54,7 +54,7 @@ var (
 )
 
 // errCopy is a disk that gives back something else than was written.
-var errCopy = errors.New("the copy is not what was written")
+var errCopy = errors.New("the copy differs from the picture that was written")
 
 // attempts bounds how often something that a purge has taken away is made
 // again for one thumbnail. A purge passes each folder once, so ten attempts

@@ -16,7 +16,7 @@ import (
 
 // ErrScope means that a Scope has no field set, more than one, or an impossible
 // name.
-var ErrScope = errors.New("not what a purge can be of")
+var ErrScope = errors.New("not a scope of a purge")
 
 // ErrNoPreset means that the site does not have the preset.
 var ErrNoPreset = errors.New("the site has no such preset")

@@ -142,7 +142,7 @@ func (s *Site) New(w Wanted) (Thumb, error) {
 			return s.newSized(w)
 		}
 		if w != (Wanted{Original: w.Original}) {
-			return Thumb{}, fmt.Errorf("%w: the URIs of the scheme inplace are those of the originals", ErrMalformed)
+			return Thumb{}, fmt.Errorf("%w: in the scheme inplace a URI is the original's own", ErrMalformed)
 		}
 		uri = w.Original
 	}

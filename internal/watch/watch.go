@@ -347,7 +347,7 @@ func (w *watcher) add(path string) error {
 		case errors.Is(err, syscall.ENOSPC):
 			return fmt.Errorf("%w: raise fs.inotify.max_user_watches (sysctl) above the number of folders", ErrLimit)
 		case errors.Is(err, fs.ErrPermission):
-			w.Report(fmt.Errorf("watch: what is in this folder is not followed: %w", err))
+			w.Report(fmt.Errorf("watch: the files in this folder are not followed: %w", err))
 			return fs.SkipDir
 		}
 		return err
