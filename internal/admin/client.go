@@ -90,8 +90,8 @@ func (c *Client) Purge(ctx context.Context, p Purge) (string, error) {
 	return strings.TrimSpace(string(b)), err
 }
 
-// Warm has the thumbnails of an original made that are missing. Without an
-// original it only checks the site and the selection.
+// Warm asks the daemon to make the missing thumbnails of an original, and waits for
+// them. If original is "", it only checks the site and the selection.
 func (c *Client) Warm(ctx context.Context, site string, s Selection, original string) (w Warmed, err error) {
 	return w, c.decode(ctx, http.MethodPost, WarmRoute, s.Form(site, original), &w)
 }

@@ -72,7 +72,7 @@ func decimal(dst *thumb.Decimal, low, high thumb.Decimal) setter {
 	}
 }
 
-// firstFrame takes 1, the only number of frames that can be asked for.
+// firstFrame returns a setter for frames. The only value is 1, the first frame.
 func firstFrame(dst *int) setter {
 	return func(v any) error {
 		if v != int64(1) {

@@ -113,7 +113,8 @@ func (o *original) firstOfWebP(head []byte) (source, error) {
 	return newSourceOf(head)
 }
 
-// read opens the picture with all of its metadata.
+// read opens the original with libvips as l says. If libvips' loader does not set the
+// orientation, the profile or the alpha right, read does.
 func (o *original) read(l loading) (picture, error) {
 	o.isDecoded = true
 	switch o.format {

@@ -530,7 +530,7 @@ func truth(on bool) C.gboolean {
 	return 0
 }
 
-// room reports whether n more bytes of memory can be had.
+// room reports whether the process can get n more bytes of memory.
 func room(n int64) bool { return C.thumbd_room(C.size_t(max(n, 1))) != 0 }
 
 // optional returns s as a C string, or NULL if s is empty. The caller frees it.

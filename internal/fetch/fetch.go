@@ -99,8 +99,8 @@ const (
 	askTime = 30 * time.Second
 )
 
-// New returns the originals of o, which it keeps in spool. It sends no request.
-// The caller calls Close.
+// New returns the originals of o as a source. Fetched originals are kept in spool. New
+// sends no request. The caller calls Close.
 func New(o Options, spool *Spool) *Origin { return newOrigin(o, spool, new(net.Resolver)) }
 
 func newOrigin(options Options, spool *Spool, resolver *net.Resolver) *Origin {

@@ -19,15 +19,14 @@ import (
 	"thumbd/internal/root"
 )
 
-// Spool keeps originals in a folder, as many as its budget allows, those that
-// were used last. It may be used by any number of goroutines, and lives
-// through the end of the process. Several processes may share the folder: each
-// of them may then be over the budget by a tenth. The budget is of the disk: an
-// original takes its Share of it.
+// Spool keeps fetched originals in a folder, up to a budget. If the budget is full, the
+// least recently used originals are evicted. The budget is disk space: an original takes
+// its Share of it. The spool stays when the process ends. If several processes share the
+// folder, each may be over the budget by a tenth. Safe for concurrent use.
 //
-// An original is two files: KEY.RANDOM has its bytes and is written once, KEY
-// is a record in JSON that names it, and is there last and gone first. So a
-// killed process leaves at most bytes that no record names.
+// An original has two files: KEY.RANDOM has its bytes and is written once. KEY is a
+// record in JSON with the name of KEY.RANDOM; it is written last and removed first. If a
+// process is killed, it may leave a KEY.RANDOM without a record.
 type Spool struct {
 	dir   *root.Dir
 	limit int64
@@ -219,7 +218,7 @@ func (s *Spool) create(key string) (*incoming, error) {
 	return in, nil
 }
 
-// grow counts that n bytes more are about to be written.
+// grow reserves room in the spool's budget for n more bytes of the original.
 func (in *incoming) grow(n int) error {
 	share := Share(in.size + int64(n))
 	if err := in.spool.reserve(in.dir, share-in.share); err != nil {

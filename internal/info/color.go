@@ -7,8 +7,9 @@ import (
 	"image"
 )
 
-// dominant returns the color of which p shows most, as #rrggbb: the mean of the
-// fullest of 16 x 16 x 16 boxes of colors. Pixels count as far as they cover.
+// dominant returns the most common color of p as #rrggbb, for example "#c6c8cb". It sorts
+// the pixels, weighted by alpha, into 16 x 16 x 16 boxes of similar colors, and returns
+// the mean of the fullest box. If p is transparent, it returns "#000000".
 func dominant(p *image.NRGBA) string {
 	var boxes [16 * 16 * 16]struct{ cover, r, g, b int }
 	each(p, func(_ int, px []uint8) {

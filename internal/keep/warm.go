@@ -73,7 +73,7 @@ func (k *Keeper) warmSite(name string, selection admin.Selection) (*Sites, *Site
 	return sites, s, nil
 }
 
-// siteNamed returns the site of a name with its sites, which the caller gives back.
+// siteNamed returns the site of a name with its sites. The caller gives the sites back.
 func (k *Keeper) siteNamed(name string) (*Sites, *Site, error) {
 	sites, err := k.sites.acquire()
 	if err != nil {

@@ -25,7 +25,7 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// Errors that change nothing.
+// Errors of Add. If it returns one of them, it has changed no file.
 var (
 	// ErrExists is a name that the configuration has already.
 	ErrExists = errors.New("it is there already")

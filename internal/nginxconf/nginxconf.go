@@ -127,7 +127,7 @@ func firstMatch(text, pattern string) string {
 	return ""
 }
 
-// source gives the text of configuration files.
+// source reads configuration files: from the disk, or from the output of nginx -T.
 type source interface {
 	open(path string) (io.ReadCloser, error)
 	glob(pattern string) ([]string, error)

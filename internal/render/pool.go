@@ -199,8 +199,8 @@ func (p *Pool) begin(w *worker) {
 	p.running[w] = time.Now()
 }
 
-// rest notes that w is idle from now on. The processor time that it has used is
-// that of its jobs.
+// rest notes that w is idle from now on. From now on, its processor time counts as work
+// without a job.
 func (p *Pool) rest(w *worker) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

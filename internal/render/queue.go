@@ -138,8 +138,8 @@ func (q *queue) again(outputs []*output) {
 	q.seats.wake()
 }
 
-// withdraw takes o out again and reports whether it was still waiting. If it
-// was not, it is being rendered or done.
+// withdraw takes o out of the queue. If o did not wait any more, because it is being
+// rendered or is done, withdraw reports false.
 func (q *queue) withdraw(o *output) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()

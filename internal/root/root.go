@@ -85,8 +85,8 @@ func (d *Dir) stat() (os.FileInfo, error) {
 	return info, err
 }
 
-// open checks the directory again after it has opened it. While the directory is
-// open, no other file gets its inode number.
+// open opens the directory at path, with its FileInfo. As long as it is open, no other
+// file gets its inode number, so os.SameFile shows if path names another directory later.
 func open(path string) (*handle, error) {
 	r, err := os.OpenRoot(path)
 	if err != nil {

@@ -116,7 +116,7 @@ func (b *Bucket) check(name string) error {
 	return nil
 }
 
-// dialect is how a store is asked.
+// dialect makes and signs the requests to a store, and reads its errors.
 type dialect struct {
 	options Options
 	signer  *v4.Signer

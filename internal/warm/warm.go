@@ -111,8 +111,8 @@ func Describe(ctx context.Context, o Options, each func(original string, file []
 // noSites are the reasons of a thumbd that has no sites for the moment.
 var noSites = []string{"configuration", "no-worker", "held"}
 
-// asking asks for the thumbnails or the description of an original, or with "" whether
-// there can be any.
+// asking requests the thumbnails or the description of an original from thumbd. If
+// original is "", it only checks that the site and the selection exist.
 type asking func(ctx context.Context, original string) (admin.Warmed, error)
 
 func (o Options) run(ctx context.Context, ask asking) (Summary, error) {

@@ -361,8 +361,8 @@ func (s *scanner) webp() Container {
 	return c
 }
 
-// keepMetadata keeps a chunk of a WebP behind its frames: as many as a WebP may
-// have, one of each kind.
+// keepMetadata notes a chunk of metadata behind the frames of a WebP. A WebP may have two,
+// EXIF and XMP; if there are more, they are ignored.
 func (c *Container) keepMetadata(chunk Section) {
 	if c.First > 0 && len(c.Metadata) < 2 {
 		c.Metadata = append(c.Metadata, chunk)

@@ -99,7 +99,7 @@ func (r *reader) read(text []byte) error {
 	return nil
 }
 
-// draft is a preset that is being translated.
+// draft is a preset while it is translated from another system's settings.
 type draft struct {
 	newsite.Preset
 	r     *reader

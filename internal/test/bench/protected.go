@@ -112,7 +112,8 @@ func askMeanwhile(ctx context.Context, r *rig.Rig, uri string, load func() error
 	}
 }
 
-// ask returns how long the daemon took to allow uri.
+// ask sends the question of nginx's auth_request for uri, and returns the time to its
+// answer.
 func (c *client) ask(uri string) (time.Duration, error) {
 	start := time.Now()
 	if _, err := fmt.Fprintf(c.conn, "GET /_thumbd/auth HTTP/1.1\r\nHost: localhost\r\nX-Original-URI: %s\r\n\r\n", uri); err != nil {

@@ -45,8 +45,9 @@ const (
 	byPeer
 )
 
-// warm compares one thumbd warm of a tree, without a daemon, with one for each
-// size and with a vipsthumbnail for each, in turns.
+// warm compares three ways to make a tree's thumbnails in all sizes, in turns: one run of
+// thumbd warm without a daemon, one run of it for each size, and one run of
+// vipsthumbnail(1) for each size.
 func warm(ctx context.Context, p rig.Programs) (f figure, err error) {
 	const rounds = 3
 	err = withOriginals("jpg", func(folder string, originals []original) error {

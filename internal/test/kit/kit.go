@@ -250,7 +250,8 @@ func StopDaemon(t testing.TB, r *rig.Rig) {
 	}
 }
 
-// Stays reports whether a file of a tree's folder for temp files is to be there.
+// Stays reports whether a file in a tree's folder .thumbd is no temp file, for example
+// settings.json: thumbd keeps it there.
 func Stays(path string) bool {
 	return slices.Contains([]string{"settings.json", "hold.lock", "daemon.lock", "journal.json", "gc.json", "gc.lock"}, filepath.Base(path))
 }

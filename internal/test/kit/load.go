@@ -13,7 +13,7 @@ import (
 	"thumbd/internal/test/rig"
 )
 
-// Load is clients that ask without a pause.
+// Load is a number of clients that send one request after the other, without a pause.
 type Load struct {
 	t    *testing.T
 	stop context.CancelFunc
@@ -25,8 +25,8 @@ type Load struct {
 	done int // requests
 }
 
-// StartLoad has clients call ask, each time with another n, until end is
-// called or the test ends. An error of ask fails the test.
+// StartLoad lets clients call ask, each time with another n, until end is called or the
+// test ends. If ask returns an error, the test fails.
 func StartLoad(t *testing.T, clients int, ask func(ctx context.Context, n int) error) *Load {
 	t.Helper()
 	// A load ends after the answers to all of its requests.
