@@ -94,7 +94,7 @@ func truth(dst *bool) setter {
 	}
 }
 
-// text takes a string that check accepts.
+// text returns a setter for a string. If check returns an error, the string is refused.
 func text(dst *string, check func(string) error) setter {
 	return func(v any) error {
 		s, ok := v.(string)

@@ -263,7 +263,8 @@ func (v *visit) cureFolder(t admin.Trouble) []string {
 	return v.withDropIn(rights.Writing(u, path, closed), read, write)
 }
 
-// withDropIn adds the drop-in that the unit needs to commands.
+// withDropIn adds the commands of a drop-in, if the unit needs a drop-in to read or write
+// these folders.
 func (v *visit) withDropIn(commands []string, read, write string) []string {
 	lines := systemd.DropIn(read, write)
 	if !v.managed || len(lines) == 0 {

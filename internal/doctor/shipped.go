@@ -99,8 +99,8 @@ func included(b *nginxconf.Block, name string) *nginxconf.Block {
 	return b
 }
 
-// outdated tells that nginx has another version of a file than this program
-// comes with, or an edited one.
+// outdated reports that nginx has an edited file of thumbd's, or the file of another
+// version.
 func (v *visit) outdated(at *nginxconf.Block, name, what string) {
 	v.find("snippet-edited", at.Where(), "nginx's part of thumbd is edited, or of another version: "+what, renew(at, name)...)
 }

@@ -13,8 +13,8 @@ import (
 // 2.4).
 var global6 = netip.MustParsePrefix("2000::/3")
 
-// specials are the addresses of IANA's special-purpose registries, those of
-// anycast services included, and of multicast. The IPv6 ones are those inside
+// specials are the addresses of IANA's special-purpose registries, with the addresses of
+// anycast services, and of multicast. For IPv6 it has only special addresses inside
 // global6.
 var specials = prefixes(
 	"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
@@ -56,9 +56,8 @@ func contains(list []netip.Prefix, a netip.Addr) bool {
 	return slices.ContainsFunc(list, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
-// control refuses to dial an address that the site does not allow. It gets the
-// address to which the name was resolved, for each attempt, so no later look-up
-// can replace the address.
+// control refuses to dial an address if the site does not allow it. It gets the
+// resolved address, for each attempt, so no later look-up can replace the address.
 func (o *Origin) control(_, address string, _ syscall.RawConn) error {
 	at, err := netip.ParseAddrPort(address)
 	if err != nil {

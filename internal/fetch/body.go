@@ -26,7 +26,7 @@ import (
 func (o *Origin) key(u *url.URL) string {
 	name := o.options.Site + "\x00" + u.String()
 	if o.options.Dialect != nil {
-		// Its versions are not those of a server of files at the same URL.
+		// A server of files at the same URL has other versions.
 		name += "\x00dialect"
 	}
 	sum := sha256.Sum256([]byte(name))

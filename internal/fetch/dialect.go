@@ -44,7 +44,7 @@ const maxRefusal = 8 << 10
 // refusal returns the error of an answer other than 200 and 304.
 func (o *Origin) refusal(resp *http.Response) error {
 	if d := o.options.Dialect; d != nil {
-		// What can't be read tells no more.
+		// If the body can't be read, the status must do.
 		body, _ := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
 		return d.Refusal(resp.StatusCode, resp.Header, body)
 	}
@@ -56,8 +56,8 @@ func (o *Origin) refusal(resp *http.Response) error {
 	}
 }
 
-// ETagVersion returns the version of an original of which a store tells the ETag. The
-// quotes do not count. It is a time between 2001 and 2020, the same on every machine.
+// ETagVersion returns the version of an original with this ETag. The quotes do not
+// count. The version is a time between 2001 and 2020, the same on every machine.
 func ETagVersion(etag string) (version time.Time, ok bool) {
 	etag = strings.Trim(strings.TrimPrefix(etag, "W/"), `"`)
 	if etag == "" {
@@ -118,5 +118,5 @@ func (o *Origin) get(ctx context.Context, u *url.URL, most int64) ([]byte, error
 	return body, err
 }
 
-// Base returns the URL to which the originals' names are added.
+// Base returns the URL of the site's originals. The names are appended to it.
 func (o *Origin) Base() *url.URL { return o.options.Base }

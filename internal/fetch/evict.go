@@ -20,8 +20,8 @@ const leftoverTime = time.Hour
 // evictMost is a Spool's most.
 const evictMost = 10_000
 
-// What a file takes of a disk, beside its bytes. Of each 16 KiB, ext4 has one
-// inode: many small files use up inodes before bytes.
+// The disk space of a file beside its bytes. ext4 has one inode for each 16 KiB: if files
+// are small, they use up inodes before bytes.
 const (
 	blockSize = 4 << 10
 	leastFile = 16 << 10
@@ -43,8 +43,8 @@ type spooled struct {
 	used time.Time
 }
 
-// unseenShare of the budget may be written between two scans of the folder, which
-// other processes may use too.
+// unseenShare is the part of the budget, 1/10, that may be written between two scans of
+// the folder. If other processes use the folder too, a scan finds their files.
 const unseenShare = 10
 
 // reserve counts n bytes of the budget that are about to be used, and makes
@@ -67,7 +67,7 @@ func (s *Spool) reserve(dir *os.Root, n int64) error {
 	return err
 }
 
-// drop removes the original of a key, which its origin has taken back.
+// drop removes the original of a key, because its origin does not have it any more.
 func (s *Spool) drop(key string) {
 	dir, release, err := s.acquire()
 	if err != nil {
@@ -105,8 +105,8 @@ func (s *Spool) evict(dir *os.Root) error {
 	}
 }
 
-// remove removes the original of a key, if there is one. What can't be removed
-// stays counted. s.mu is held.
+// remove removes the original of a key, if there is one. If a file can't be removed, it
+// still counts. s.mu is held.
 func (s *Spool) remove(dir *os.Root, key string) {
 	r, err := readRecord(dir, key)
 	if s.removeFile(dir, key) && err == nil {
@@ -176,7 +176,7 @@ func (s *Spool) isLeftover(dir *os.Root, fi os.FileInfo) bool {
 	return errors.Is(err, fs.ErrNotExist)
 }
 
-// each calls f with each file of dir, whose names are not held all at once.
+// each calls f with each file of dir. It does not hold all names in memory at once.
 func each(dir *os.Root, f func(os.FileInfo)) error {
 	d, err := dir.Open(".")
 	if err != nil {

@@ -24,8 +24,8 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// Errors of a fetch, beside [fs.ErrNotExist], which means that the origin answers
-// 404 or 410, and originals.ErrTooLarge.
+// Errors of a fetch, beside [fs.ErrNotExist] (the origin answers 404 or 410) and
+// originals.ErrTooLarge.
 var (
 	// ErrOrigin means that the origin refuses connections, answers with an error
 	// status, or does not speak HTTP.
@@ -37,7 +37,7 @@ var (
 	// that the site does not allow.
 	ErrForbidden = errors.New("the origin leads to where the site does not let it")
 	ErrType      = errors.New("the origin's answer begins as no format of original_formats")
-	// ErrBusy means that too many fetches wait, or that those in flight fill
+	// ErrBusy means that too many fetches wait, or that the fetches in flight fill
 	// spool_bytes.
 	ErrBusy = errors.New("too many originals are being fetched")
 	// ErrSpool means that the spool's folder can't be read or written. Its text
@@ -123,14 +123,14 @@ func (o *Origin) Close() {
 	o.client.CloseIdleConnections()
 }
 
-// Open returns the original of that name, segments joined by /, for reading
+// Open returns the original of this name, segments joined by /, for reading
 // from offset 0, as the origin has it now: the spool's copy, if the origin
-// says that it is still good, or a new one. The caller closes the file, which
-// nobody writes to.
+// says that the copy is still good, or a new copy. The caller closes the file. Nobody
+// writes to the file.
 //
-// Concurrent calls for one original share one fetch. The fetch ends early when
-// the contexts of all callers are done. A failure is remembered for a short
-// time: of one original, or of the whole origin if it does not answer.
+// Concurrent calls for one original share one fetch. If the contexts of all callers are
+// done, the fetch ends early. A failure is remembered for a short
+// time: for one original, or for the whole origin if it does not answer.
 //
 // Info.Mtime is the origin's Last-Modified, with a fraction of a second that is
 // made from the content. If the origin sends none, it is a time between 2001 and

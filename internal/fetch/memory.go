@@ -40,8 +40,8 @@ type memory struct {
 	pause    time.Duration // of the last ErrSlowDown
 }
 
-// late is the first original whose fetch timed out since the last answer of the
-// origin.
+// late is the first original since the last answer of the origin with a fetch that timed
+// out.
 type late struct {
 	key   string
 	start time.Time
@@ -87,7 +87,7 @@ func (m *memory) slowed() error {
 	return nil
 }
 
-// served notes that the origin has sent what it was asked for.
+// served notes that the origin has answered a request.
 func (m *memory) served() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

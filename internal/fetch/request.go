@@ -24,8 +24,8 @@ const (
 	idleTime       = 30 * time.Second
 )
 
-// newClient returns a client without a proxy, cookies, decompression or
-// HTTP/2, which an answer of one file has no use for.
+// newClient returns a client without a proxy, cookies, decompression or HTTP/2: an answer
+// of one file does not need them.
 func (o *Origin) newClient(resolver *net.Resolver) *http.Client {
 	dialer := &net.Dialer{Timeout: o.options.ConnectTime, Control: o.control, Resolver: resolver}
 	protocols := new(http.Protocols)
@@ -53,8 +53,9 @@ type transport struct {
 	*http.Transport
 }
 
-// RoundTrip implements [http.RoundTripper]. It refuses a redirect whose Location is
-// no URL: the error of http.Client would have its text, which may be signed.
+// RoundTrip implements [http.RoundTripper]. If the Location of a redirect is no URL, it
+// refuses the redirect: the error of http.Client would have the Location, and a Location
+// may be signed.
 func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := t.Transport.RoundTrip(req)
 	if err != nil {
@@ -142,7 +143,7 @@ func (o *Origin) request(ctx context.Context, method string, u *url.URL, r recor
 		}
 	}
 	resp, err := o.client.Do(req)
-	// Its text has the URL of the last redirect, which may be signed.
+	// Its text has the URL of the last redirect, and this URL may be signed.
 	if ue, ok := errors.AsType[*url.Error](err); ok {
 		err = ue.Err
 	}
@@ -169,11 +170,11 @@ func (o *Origin) checkAnswer(resp *http.Response, conditional bool) error {
 // own are the errors that explain leaves as they are.
 var own = []error{fs.ErrNotExist, originals.ErrTooLarge, ErrOrigin, ErrSlow, ErrForbidden, ErrCredentials, ErrSlowDown, ErrType, ErrBusy, ErrSpool, ErrStopped}
 
-// maxText characters of an error are kept. Where it quotes the origin it may be of any
-// length, and many are remembered.
+// maxText is the number of characters that are kept of an error. If an error quotes the
+// origin, it may have any length, and many errors are remembered.
 const maxText = 500
 
-// explain wraps any err with its sentinel, for example ErrSlow. If nobody waits any
+// explain wraps any err with its sentinel, for example ErrSlow. If no caller waits any
 // more, the error is [context.Canceled].
 func (o *Origin) explain(ctx context.Context, err error) error {
 	err = o.classify(ctx, err)

@@ -13,7 +13,7 @@ import (
 const signatureLength = 64
 
 // beginsAs reports whether head can be the beginning of a file of one of formats.
-// The worker checks the whole file. An SVG is text, which begins with a bracket.
+// The worker checks the whole file. An SVG is text that begins with a bracket.
 func beginsAs(head []byte, formats []thumb.Format) bool {
 	if slices.ContainsFunc(formats, func(f thumb.Format) bool { return f.Begins(head) }) {
 		return true

@@ -97,8 +97,8 @@ func (s *Spool) Check() error {
 	return nil
 }
 
-// acquire returns the folder. It makes the folder anew if somebody has removed it,
-// as may be done with a cache.
+// acquire returns the folder. If an administrator has removed it, as with any cache,
+// acquire makes it anew.
 func (s *Spool) acquire() (*os.Root, func(), error) {
 	r, release, err := s.dir.Acquire()
 	if errors.Is(err, fs.ErrNotExist) {
@@ -134,8 +134,8 @@ func (s *Spool) record(key string) (record, error) {
 	return r, nil
 }
 
-// open returns the original of key as record does, which the caller closes,
-// and counts that as a use.
+// open returns the original of key as record does, and counts as a use of it. The caller
+// closes the file.
 func (s *Spool) open(key string) (*os.File, record, error) {
 	dir, release, err := s.acquire()
 	if err != nil {
@@ -289,7 +289,7 @@ func (in *incoming) discard() {
 		in.file.Close()
 	}
 	if s.writing[in.name] {
-		// What stays is found by a later scan.
+		// If a file stays, a later scan finds it.
 		_ = in.dir.Remove(in.name)
 		s.settle(in)
 	}

@@ -16,8 +16,8 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// ErrTooLarge says that a free dimension of the thumbnail, which follows from the
-// original's ratio, is over the limit.
+// ErrTooLarge says that a free dimension of the thumbnail is over the limit. It follows
+// from the original's ratio.
 var ErrTooLarge = errors.New("the thumbnail would be too large")
 
 // Plan is the way from an upright original to a thumbnail: Source is resized to

@@ -4,13 +4,13 @@ package geometry
 
 import "image"
 
-// A decoder reduces cheaply and roughly, to means. The factor that is left to the
-// last, fine reduction is at least leftNum / leftDen: below that two thumbnails of
-// which one went through a smaller decode than the other differ (SSIM under
-// 0.995), above it time is lost. 1200 of 4000 pixels leave just this factor.
+// A decoder reduces cheaply and roughly, to means. The factor for the last, fine
+// reduction is at least leftNum / leftDen. If it were smaller, a thumbnail from a smaller
+// decode would differ from one from a larger decode (SSIM under 0.995); if it were larger,
+// time would be lost. For example 1200 of 4000 pixels leave just this factor.
 const leftNum, leftDen = 5, 3
 
-// WebP's decoder, which can scale to any size, reduces better.
+// WebP's decoder reduces better, and can scale to any size.
 const webpNum, webpDen = 3, 2
 
 // A picture that was reduced as finely as it will be again may be smaller still.
@@ -27,8 +27,8 @@ func Shrink(picture, size image.Point) int {
 	return 1
 }
 
-// Reduced returns the size to which a decoder that can scale to any, WebP's,
-// shall reduce a picture that is resized to size.
+// Reduced returns the size to which WebP's decoder should reduce a picture before it is
+// resized to size. This decoder can scale to any size.
 func Reduced(picture, size image.Point) image.Point {
 	least := image.Pt(
 		(size.X*webpNum+webpDen-1)/webpDen, (size.Y*webpNum+webpDen-1)/webpDen)
@@ -38,7 +38,7 @@ func Reduced(picture, size image.Point) image.Point {
 	return cover(picture, least, false)
 }
 
-// mostMean is the most lines whose sum the engine can hold.
+// mostMean is the most lines that the engine can add up.
 const mostMean = 1 << 15
 
 // The JPEG decoder of package jpeg takes the lowest frequencies of each block,
@@ -53,8 +53,8 @@ const halfNum, halfDen = 4, 3
 // it is in memory then.
 const mostWhole = 16 << 20
 
-// Eighths returns the size, in eighths of a picture's, at which package jpeg
-// shall decode one that is resized to size: 1 to 4 or 8; or 0 if it can't.
+// Eighths returns the scale, in eighths, at which package jpeg should decode a picture
+// before it is resized to size: 1 to 4 or 8, or 0 if package jpeg can't.
 func Eighths(picture, size image.Point) int {
 	if enough(picture.Div(8), size) {
 		return 1

@@ -82,10 +82,10 @@ func (r ratio) of(size image.Point) image.Point {
 	return image.Pt(max(scale(size.X, r.to, r.from), 1), max(scale(size.Y, r.to, r.from), 1))
 }
 
-// Resolve returns t, a thumbnail of the layout wordpress of which only the URI is
-// known, as that of the preset which gives its size for an original of the given size,
-// as it is seen. Of several presets the last one wins, as in WordPress. ok is false
-// if none does.
+// Resolve returns t as the thumbnail of a preset. t is of the layout wordpress, and its
+// URI names only a size. original is the size of its original as it is seen. If several
+// presets give t's size for this original, the last one wins, as in WordPress. If none
+// does, ok is false.
 func Resolve(t thumb.Thumb, original image.Point) (_ thumb.Thumb, ok bool) {
 	if t.Size == thumb.ScaledSize {
 		size, ok := WordPress(original, scaledBox, false)

@@ -13,7 +13,7 @@ const (
 	blurY = 3
 )
 
-// digits are those of base 83.
+// digits are the digits of base 83.
 const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#$%*+,-.:;=?@[]^_{|}~"
 
 // blurHash returns the BlurHash of p with 4 x 3 components, without regard to alpha:

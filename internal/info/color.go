@@ -33,8 +33,8 @@ func dominant(p *image.NRGBA) string {
 	return fmt.Sprintf("#%02x%02x%02x", mean(fullest.r), mean(fullest.g), mean(fullest.b))
 }
 
-// Shrink returns p at most side pixels wide and high: each pixel is the mean of those
-// that it stands for.
+// Shrink returns p at most side pixels wide and high. If p is larger, each new pixel is
+// the mean of the old pixels in its place.
 func Shrink(p *image.NRGBA, side int) *image.NRGBA {
 	from := p.Rect.Size()
 	longest := max(from.X, from.Y)

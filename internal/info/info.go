@@ -26,7 +26,7 @@ const MaxBytes = 1024
 // MaxLQIP is the most characters of Info.LQIP.
 const MaxLQIP = 400
 
-// Info is what a page can know of an original. Its JSON is the file.
+// Info is the description of an original for a page. Its JSON is the published file.
 type Info struct {
 	Width     int          `json:"width"`  // pixels, upright
 	Height    int          `json:"height"` // pixels, upright

@@ -94,7 +94,7 @@ type result struct {
 	}
 }
 
-// query says which keys below the prefix a list is of.
+// query selects the keys below the prefix that a list has.
 type query struct {
 	below string // that begin so
 	after string // in the order of keys
@@ -220,9 +220,9 @@ func (b *Bucket) Device() (uint64, error) {
 	return binary.BigEndian.Uint64(sum[:]) | 1, nil
 }
 
-// Stat implements originals.Teller. It asks for the list of the original and the 999
-// after it, which answers for those too. So one request tells of a thousand originals
-// that are asked for in order.
+// Stat implements originals.Teller. It asks for a list of the original and the 999 after
+// it. If these are asked for in order, the same list has the answers: one request for a
+// thousand originals.
 func (b *Bucket) Stat(name string) (originals.Info, error) {
 	o, ok, err := b.look(name)
 	switch {
@@ -236,7 +236,8 @@ func (b *Bucket) Stat(name string) (originals.Info, error) {
 	return originals.Info{Mtime: o.version, Size: o.size, Modified: o.modified, Fixed: true}, nil
 }
 
-// Deleted implements originals.Teller: what a list does not have was deleted.
+// Deleted implements originals.Teller: if a list does not have the original, it was
+// deleted.
 func (b *Bucket) Deleted(name string) (bool, error) {
 	_, ok, err := b.look(name)
 	return err == nil && !ok, err

@@ -57,13 +57,13 @@ func (o Options) URL() *url.URL {
 	return &u
 }
 
-// escapePath escapes a path as signatures have it: every byte but the unreserved ones
-// and the slash.
+// escapePath escapes a path for a signature: every byte except unreserved bytes and the
+// slash.
 func escapePath(path string) string {
 	return strings.ReplaceAll(escape(path), "%2F", "/")
 }
 
-// escape escapes every byte but the unreserved ones: "a b+c" is a%20b%2Bc.
+// escape escapes every byte that is not unreserved: "a b+c" is a%20b%2Bc.
 func escape(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }
 
 // Bucket is the originals of a site in a bucket: an origin that can be listed. Its
@@ -75,8 +75,9 @@ type Bucket struct {
 	pages   pages
 }
 
-// New returns the originals in the bucket of o, fetched by how, whose Base and Dialect
-// are those of o, into spool. It sends no request. The caller calls Close.
+// New returns the originals in the bucket of o as a source. They are fetched into spool
+// with the options how, but with the Base and Dialect of o. New sends no request. The
+// caller calls Close.
 func New(o Options, how fetch.Options, spool *fetch.Spool) *Bucket {
 	d := newDialect(o)
 	how.Base, how.Dialect = o.URL(), d
@@ -167,8 +168,8 @@ type answer struct {
 	ServerTime string
 }
 
-// misfits are the codes, with any status, that say that the keys, the clock or the
-// region of thumbd are not those of the store.
+// misfits are the codes of a store's error, with any status, if it does not accept the
+// keys, the clock or the region of thumbd.
 var misfits = map[string]bool{
 	"AuthorizationHeaderMalformed": true, "AuthorizationQueryParametersError": true, "ExpiredToken": true,
 	"IllegalLocationConstraintException": true, "InvalidAccessKeyId": true, "InvalidToken": true,

@@ -50,7 +50,7 @@ var allowed = []uintptr{
 	unix.SYS_RT_SIGACTION, unix.SYS_RT_SIGPROCMASK, unix.SYS_RT_SIGRETURN,
 	unix.SYS_SIGALTSTACK, unix.SYS_RESTART_SYSCALL,
 
-	// On machines whose clock the vDSO can't read, these are real calls.
+	// If the vDSO can't read the machine's clock, these are real calls.
 	unix.SYS_CLOCK_GETTIME, unix.SYS_CLOCK_GETRES, unix.SYS_GETTIMEOFDAY,
 	unix.SYS_NANOSLEEP, unix.SYS_CLOCK_NANOSLEEP,
 

@@ -6,5 +6,5 @@ import "golang.org/x/sys/unix"
 
 const nativeArch = unix.AUDIT_ARCH_X86_64
 
-// legacyKilled are the calls for which newer architectures have clone.
+// legacyKilled are old calls; newer architectures have only clone.
 var legacyKilled = []uintptr{unix.SYS_FORK, unix.SYS_VFORK}

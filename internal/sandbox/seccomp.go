@@ -22,8 +22,8 @@ const (
 	kill   action = unix.SECCOMP_RET_KILL_PROCESS
 )
 
-// rule is the action for a system call whose arguments pass all tests. The
-// first rule that fits decides.
+// rule is the action for a system call if its arguments pass all tests. The first rule
+// that fits decides.
 type rule struct {
 	call   uintptr
 	action action
@@ -51,9 +51,9 @@ const (
 // architecture in struct seccomp_data. No other architecture has such high numbers.
 const x32 = 0x4000_0000
 
-// compile makes a program of rules, in which every call of another
-// architecture kills. A call without a rule is answered absent from newer up, and
-// fallback below.
+// compile makes a program of rules. If a call is of another architecture, it kills the
+// process. If a call has no rule, the answer is absent from the number newer on, and
+// fallback below it.
 func compile(rules []rule, newer uint32, fallback action) []unix.SockFilter {
 	p := []unix.SockFilter{
 		load(archWord),
@@ -73,7 +73,7 @@ func compile(rules []rule, newer uint32, fallback action) []unix.SockFilter {
 	)
 }
 
-// compile returns r's part, which begins and ends with the call's number
+// compile returns r's part of the program. It begins and ends with the call's number
 // loaded.
 func (r rule) compile() []unix.SockFilter {
 	const perTest = 3

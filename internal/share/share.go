@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 
 // Package share runs operations on file systems that may hang, for example on a
-// hard NFS mount whose server is away: a bounded number at once, each with a
-// deadline. A hanging operation keeps its thread until the kernel lets it go, so
+// hard NFS mount while its server is away: a bounded number at once, each with a
+// deadline. If an operation hangs, it keeps its thread until the kernel lets it go, so
 // the bound is also a bound of threads.
 package share
 
@@ -87,7 +87,7 @@ func (g *Gate) Stuck() int {
 	return g.stuck
 }
 
-// result is what an operation has returned.
+// result is the result of an operation.
 type result[T any] struct {
 	value T
 	err   error

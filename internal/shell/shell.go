@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// Package shell writes words that somebody may type or see: as a shell reads
-// them back, and without what a terminal would obey.
+// Package shell writes words that an administrator may type or see: quoted for a shell,
+// and without characters that a terminal would obey.
 package shell
 
 import (

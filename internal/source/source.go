@@ -24,9 +24,9 @@ var kinds = []kind{
 	{func(s *config.Site) bool { return s.Originals != "" }, folder},
 }
 
-// New returns the originals of a site of c. Those on another machine are kept in
-// spool, which may be nil if none is opened. New opens nothing and sends no request.
-// The caller calls Close.
+// New returns the source of the originals of a site of c. If the originals are on another
+// machine, they are kept in spool; if no original is opened, spool may be nil. New opens
+// nothing and sends no request. The caller calls Close.
 func New(c *config.Config, site *config.Site, spool *fetch.Spool) originals.Source {
 	for _, k := range kinds {
 		if k.is(site) {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// linesPerSecond is how many renders have a line in the log; those beyond are
-// counted.
+// linesPerSecond is the number of renders with a line of their own in the log. If there
+// are more, they are counted.
 const linesPerSecond = 100
 
 // Sampler leaves out log lines that would be too many. Safe for concurrent use.

@@ -17,7 +17,8 @@ const (
 	Pause = time.Minute
 )
 
-// Lines remembers which lines of the log were written. Safe for concurrent use.
+// Lines remembers lines of the log, so that they are not repeated. Safe for concurrent
+// use.
 type Lines struct {
 	Now func() time.Time // the clock
 
@@ -41,7 +42,7 @@ func NewLines() *Lines {
 }
 
 // Due reports whether to log a fault: once a pause for each what, for example
-// "unpublished gallery". more is how often the line was left out before.
+// "unpublished gallery". more is the number of lines that were left out before.
 func (t *Lines) Due(what string, pause time.Duration) (more int, due bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

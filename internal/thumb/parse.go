@@ -282,8 +282,8 @@ func (t *Thumb) setOriginal(name string) error {
 	return nil
 }
 
-// cutLast splits s at its last sep. Without one, all of s is after for a
-// slash, and before for a dot.
+// cutLast splits s at its last sep, for example "a/b.jpg" at "." into "a/b" and "jpg". If
+// s has no sep, all of s is after if sep is a slash, and before if it is a dot.
 func cutLast(s string, sep byte) (before, after string) {
 	i := strings.LastIndexByte(s, sep)
 	switch {

@@ -43,8 +43,8 @@ func (a *ages) double() {
 	}
 }
 
-// cut is the age at which a run begins to remove files. All files of older
-// buckets are removed, and of the cut's own bucket as many as rest says.
+// cut is the age at which a run begins to remove files. All files of older buckets are
+// removed, and rest files of the cut's own bucket.
 type cut struct {
 	width  time.Duration
 	bucket int // -1: all go

@@ -73,7 +73,7 @@ func (r *run) lookAtOriginals() {
 	device, err := r.Originals.Device()
 	switch {
 	case errors.Is(err, originals.ErrUnlisted):
-		// Nobody tells of any: they are as those that can't be listed at all.
+		// No list: the originals count as originals that can't be listed at all.
 		r.sum.Orphans, r.Originals, device = err.Error(), nil, 0
 	case err != nil:
 		r.sum.Orphans = err.Error()
@@ -85,7 +85,7 @@ func (r *run) lookAtOriginals() {
 	r.state.seen = device
 }
 
-// settle decides on which device the next run expects the originals.
+// settle sets the device on which the next run expects the originals.
 func (r *run) settle() {
 	if r.state.seen != 0 && (r.state.Device == 0 || r.found > r.lost) {
 		r.state.Device = r.state.seen

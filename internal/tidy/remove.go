@@ -39,9 +39,9 @@ func (r *run) remove(e entry, why string) bool {
 
 // takeAway removes e, unless another file was published under its name or e was
 // read since the run looked at it. No system call removes a file by its inode.
-// So takeAway moves the file aside, where no other process replaces it, compares
-// it with e, and moves it back if it is another one. A run that is killed in
-// between leaves the file aside, and the next run removes it.
+// So takeAway moves the file aside, so that no other process replaces it, compares
+// it with e, and moves it back if it is another file. If the run is killed in between,
+// the file stays aside, and the next run removes it.
 func (r *run) takeAway(e entry) (removed bool, err error) {
 	err = r.root.Rename(e.name, asideName)
 	if isGone(err) {

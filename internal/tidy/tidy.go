@@ -12,7 +12,7 @@
 // of the oldest thumbnail.
 //
 // A run may go on beside daemons that publish, and may be killed at any moment.
-// It leaves files alone whose names are not those of thumbnails.
+// If a file's name is not the name of a thumbnail, the file stays.
 package tidy
 
 import (
@@ -45,9 +45,9 @@ type Budget struct {
 // Site is a site as a run needs it. The caller closes its fields.
 type Site struct {
 	Thumb *thumb.Site
-	// Originals is nil if nobody tells of them without opening them: a thumbnail is
-	// stale if it is older than Lifetime, by ctime. So it is if they tell that they
-	// can't be listed (originals.ErrUnlisted).
+	// Originals is nil if the source can't report an original without opening it. A
+	// thumbnail is then stale if it is older than Lifetime, by ctime. The same holds if
+	// the originals can't be listed (originals.ErrUnlisted).
 	Originals originals.Teller
 	Lifetime  time.Duration
 	Tree      *publish.Tree
@@ -99,7 +99,7 @@ type Summary struct {
 type Options struct {
 	// Remove is false for a run that changes nothing.
 	Remove bool
-	// Now is the time from which ages are counted; the zero time is the present.
+	// Now is the time for the ages of files. If it is zero, it is the present.
 	Now time.Time
 	// clock is clockOf, except in tests.
 	clock func(path string, now time.Time) (clock, error)
@@ -231,7 +231,7 @@ func (r *run) first(e entry, ages *ages) (removed bool) {
 	return false
 }
 
-// young is the age below which a file is not evicted: nginx may have been
+// young is an age: if a file is younger, it is not evicted, because nginx may have been
 // redirected to it and not opened it yet.
 const young = 2 * time.Second
 

@@ -121,8 +121,7 @@ func eachLine(r io.Reader, f func(string) error) error {
 	}
 }
 
-// firstLine reads up to the first newline or NUL, which is the end of the other lines
-// too.
+// firstLine reads up to the first newline or NUL. The other lines end with the same byte.
 func firstLine(r *bufio.Reader) (line string, end byte, err error) {
 	var b []byte
 	for {

@@ -47,7 +47,7 @@ func (b *bar) Begin(total int) {
 	)
 }
 
-// Errors of a terminal that is gone are for whoever writes to it next.
+// Errors of the terminal are ignored.
 
 func (b *bar) Done() { _ = b.bar.Add(1) }
 

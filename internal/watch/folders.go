@@ -4,9 +4,9 @@ package watch
 
 import "path"
 
-// folders are the folders that are watched, by full path, each with the names
-// of those in it. So the removal of one folder costs as much as there are
-// folders below it, whatever else is watched.
+// folders are the watched folders, by full path, each with the names of the folders in
+// it. So the cost of the removal of a folder depends only on the number of folders below
+// it.
 type folders map[string]map[string]bool
 
 func (f folders) has(folder string) bool {
@@ -31,7 +31,7 @@ func (f folders) add(folder string) {
 	names[name] = true
 }
 
-// remove removes a folder and those below it, and calls removed with each.
+// remove removes a folder and the folders below it, and calls removed with each.
 func (f folders) remove(folder string, removed func(folder string)) {
 	if above := f[path.Dir(folder)]; above != nil {
 		delete(above, path.Base(folder))

@@ -65,10 +65,10 @@ func (w *watcher) readMounts() (map[string]mount, error) {
 }
 
 // remount watches file systems that were mounted below the root since the last call,
-// and forgets those that are away. inotify tells of neither.
+// and forgets file systems that are away. inotify reports neither.
 //
-// The files of a share that is away are not reported: they are not deleted. Those of
-// one that has come are, as any may have changed meanwhile.
+// If a share is away, its files are not reported, because they are not deleted. If a
+// share has come, all of its files are reported, because any may have changed meanwhile.
 func (w *watcher) remount() error {
 	now, err := w.readMounts()
 	if err != nil {
@@ -108,8 +108,9 @@ func (w *watcher) remount() error {
 	return nil
 }
 
-// awaitMounts sends on changed after each change of the mounts since info, which is
-// /proc/self/mountinfo, was opened. It ends when stop is closed at its other end.
+// awaitMounts sends on changed after each change of the mounts. info is
+// /proc/self/mountinfo, open since before. awaitMounts ends when stop is closed at its
+// other end.
 func awaitMounts(info int, stop *os.File, changed chan<- struct{}) error {
 	// The kernel reports each change once as an error of the open file.
 	fds := []unix.PollFd{{Fd: int32(info), Events: unix.POLLPRI}, {Fd: int32(stop.Fd()), Events: unix.POLLIN}}

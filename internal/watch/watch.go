@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// Package watch tells which files below a folder have changed, after nothing has
-// happened to them for a moment. If it has lost track, it says so.
+// Package watch reports changed files below a folder, after nothing has happened to them
+// for a moment. If it has lost track, it says so.
 package watch
 
 import (
@@ -316,15 +316,15 @@ func (w *watcher) room(name string) bool {
 	return true
 }
 
-// name returns what is at path as a name below the root.
+// name returns path as a name below the root, if it is below it.
 func (w *watcher) name(path string) (string, bool) {
 	name, ok := strings.CutPrefix(path, strings.TrimSuffix(w.at, "/")+"/")
 	return name, ok && !strings.HasPrefix(name, ".") && !strings.Contains(name, "/.")
 }
 
 // add watches the folder at path and its subfolders, and remembers the files in
-// them, which may have appeared before the folder was watched. It does nothing
-// if path is no folder.
+// them, because they may have appeared before the folder was watched. If path is no
+// folder, add does nothing.
 func (w *watcher) add(path string) error {
 	err := filepath.WalkDir(path, func(path string, d fs.DirEntry, err error) error {
 		name, ok := w.name(path)

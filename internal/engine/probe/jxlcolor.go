@@ -11,8 +11,8 @@ import (
 // of samples and of colors take less, unless extra channels have long names.
 const maxJXLHead = 4096
 
-// jxlColoring reads the head of a JPEG XL. Only the colors of HDR are its
-// business: of all others the decoder makes an ICC profile.
+// jxlColoring reads the colors in the head of a JPEG XL, if they are colors of HDR. For
+// all others the decoder makes an ICC profile.
 func jxlColoring(file io.ReaderAt, size int64) Coloring {
 	b := bits{data: jxlCodestream(file, size)}
 	b.read(16)

@@ -112,7 +112,8 @@ func trueXMP(block []byte) []byte {
 
 var attribute = regexp.MustCompile(`\s+[^\s=<>"']+\s*=\s*("[^"]*"|'[^']*')`)
 
-// trueAttributes cuts attributes out of the text of a start tag.
+// trueAttributes returns the text of a start tag without the attributes that are not true
+// of a thumbnail.
 func trueAttributes(tag []byte, attributes []xml.Attr) ([]byte, error) {
 	places := attribute.FindAllIndex(tag, -1)
 	if len(places) != len(attributes) {

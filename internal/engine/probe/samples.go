@@ -297,7 +297,7 @@ func (d directory) reduced() bool {
 	return d.get(tagSubfileType, 0)&(reducedCopy|mask) != 0 || d.get(tagOldSubfileType, 0) == oldReducedCopy
 }
 
-// get returns the first number of an entry.
+// get returns the first number of an entry, or missing if there is no such entry.
 func (d directory) get(tag uint16, missing uint64) uint64 {
 	if numbers := d[tag]; len(numbers) > 0 {
 		return numbers[0]

@@ -90,7 +90,8 @@ func withSharp(ctx context.Context, format string, f func(*engine.Engine, *sharp
 	return withOriginals(format, func(_ string, originals []original) error { return f(e, process, originals) })
 }
 
-// alike makes a JPEG progressive if thumbd does.
+// alike is sharp with thumbd's settings: if thumbd writes a progressive JPEG at a size,
+// sharp does, too.
 func (s *sharpProcess) alike() *peer {
 	p := s.peer("jpeg")
 	p.make = func(o original, box image.Point) error {
