@@ -73,7 +73,7 @@ func (r *run) lookAtOriginals() {
 	device, err := r.Originals.Device()
 	switch {
 	case errors.Is(err, originals.ErrUnlisted):
-		// No list: the originals count as originals that can't be listed at all.
+		// The source has no lists: only a thumbnail's age decides, as without a source.
 		r.sum.Orphans, r.Originals, device = err.Error(), nil, 0
 	case err != nil:
 		r.sum.Orphans = err.Error()
