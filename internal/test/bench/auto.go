@@ -60,7 +60,7 @@ func autoOverFixed(ctx context.Context, _ rig.Programs) (f figure, err error) {
 	}
 	f.value = float64(auto.bytes) / float64(fixed.bytes)
 	f.detail = fmt.Sprintf("%.0f kB for %.0f kB", float64(auto.bytes)/1000, float64(fixed.bytes)/1000) + f.detail
-	f.also = []aim{{"what auto's worst tenth lacks in SSIM to that of the fixed qualities", max(fixed.decile()-auto.decile(), 0), 0}}
+	f.also = []aim{{"what auto's worst tenth lacks in SSIM to that of the fixed qualities", max(fixed.decile()-auto.decile(), 0), 0, false}}
 	return f, autoTimes(ctx, e, &f)
 }
 
@@ -74,7 +74,7 @@ func autoTimes(ctx context.Context, e *engine.Engine, f *figure) error {
 				return err
 			}
 			f.detail += fmt.Sprintf("\n            %v: %s%s", format, times, c.detail(rounds*len(originals)))
-			f.also = append(f.also, aim{fmt.Sprintf("processor time of %v over that of a fixed quality", format), c.ratio(), 1.4})
+			f.also = append(f.also, aim{fmt.Sprintf("processor time of %v over that of a fixed quality", format), c.ratio(), 1.4, false})
 		}
 		return nil
 	})
