@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"testing"
 
+	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 	"thumbd/internal/thumb"
 )
@@ -14,8 +15,8 @@ import (
 // quality = "auto", and lowers it for max_bytes. The log tells the quality, and warns if
 // the lowest is too high. A changed max_bytes purges, and nothing else.
 func TestQualityByItself(t *testing.T) {
-	originals := folder(t, map[string]string{"a.jpg": "originals/photos/fig.jpg"})
-	g := gallery(t, originals)
+	originals := kit.Folder(t, map[string]string{"a.jpg": "originals/photos/fig.jpg"})
+	g := kit.Gallery(t, originals)
 	const most = 4 << 10
 	g.TOML = fmt.Sprintf(`[site.gallery.preset.auto]
 size = "200x200"
@@ -30,22 +31,22 @@ size = "200x200"
 method = "fit"
 max_bytes = %d
 `, 60)
-	r := start(t, rig.Options{Sites: []rig.Site{g}})
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{g}})
 	for _, ext := range []string{"jpg", "webp", "avif"} {
 		for _, spec := range []string{"200x200_fit_q=auto", "auto", "little", "least"} {
-			uri := signed("/thumbs/", "a.jpg", spec, ext)
-			answer := get(t, r, uri)
+			uri := kit.Signed("/thumbs/", "a.jpg", spec, ext)
+			answer := kit.Get(t, r, uri)
 			if answer.Status != 200 || len(answer.Body) == 0 || spec == "little" && len(answer.Body) > most {
 				t.Errorf("%s: %d, %d bytes", uri, answer.Status, len(answer.Body))
 			}
 		}
 	}
-	waitLog(t, r, 6, "msg=rendered", "q=auto.", " quality=")
-	waitLog(t, r, 1, "WARN", "larger than max_bytes at the lowest quality", "max_bytes=60", fmt.Sprintf("quality=%d", thumb.LeastQuality))
-	before := thumbnails(t, r, "gallery")
-	reload(t, r, replacing(`"4KiB"`, `"5KiB"`)(configuration(t, r)))
-	waitLog(t, r, 1, "purged what another configuration has made", "removed=3")
-	if now := thumbnails(t, r, "gallery"); len(before) != 12 || len(now) != 9 {
+	kit.WaitLog(t, r, 6, "msg=rendered", "q=auto.", " quality=")
+	kit.WaitLog(t, r, 1, "WARN", "larger than max_bytes at the lowest quality", "max_bytes=60", fmt.Sprintf("quality=%d", thumb.LeastQuality))
+	before := kit.Thumbnails(t, r, "gallery")
+	kit.Reload(t, r, replacing(`"4KiB"`, `"5KiB"`)(kit.Configuration(t, r)))
+	kit.WaitLog(t, r, 1, "purged what another configuration has made", "removed=3")
+	if now := kit.Thumbnails(t, r, "gallery"); len(before) != 12 || len(now) != 9 {
 		t.Errorf("%d thumbnails, then %d", len(before), len(now))
 	}
 }
