@@ -42,9 +42,9 @@ SOURCES := $(shell find cmd internal -name '*.go' -o -name '*.[ch]' -o -name '*.
 # Tests of the engine that an instrumented one can't pass.
 UNMEASURED := Memory
 # All but the packages with cgo and those that start whole programs.
-PURE     = $(shell CGO_ENABLED=0 $(GO) list ./... 2>/dev/null | grep -Ev '/(engine|thumbd-render|test/(rig|demo|e2e|faults|frontends|clinic|clients|farm|frameworks|kit|bench|boot|packages|container|wordpress))(/|$$)')
+PURE     = $(shell CGO_ENABLED=0 $(GO) list ./... 2>/dev/null | grep -Ev '/(engine|thumbd-render|test/(rig|demo|e2e|faults|frontends|clinic|clients|farm|frameworks|nodes|kit|bench|boot|packages|container|wordpress))(/|$$)')
 # The tests of the built programs behind nginx. Each waits more than it computes.
-E2E      := $(addprefix ./internal/test/,faults e2e frontends clinic clients farm)
+E2E      := $(addprefix ./internal/test/,faults e2e frontends clinic clients farm nodes)
 E2ETEST   = THUMBD_BUILD=$(CURDIR)/build $(GO) test -count=1 $(E2E)
 # Pictures and arithmetic: who runs them makes no difference, and the engine's take
 # minutes of one processor.
