@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -61,24 +62,48 @@ func (f *Folder) Gate() *share.Gate { return f.gate }
 
 // Make implements Store. The folder itself must be there: without the file system that
 // belongs there, another one would get the journal.
-func (f *Folder) Make(context.Context) error {
-	return share.Run(f.gate, func() error {
-		for _, folder := range []string{entries, nodes} {
-			path := filepath.Join(f.path, folder)
-			err := os.Mkdir(path, folderMode)
-			switch {
-			case errors.Is(err, fs.ErrExist):
-				continue
-			case err != nil:
-				return err
-			}
-			// The umask may have taken from it.
-			if err := unix.Chmod(path, unix.S_ISGID|folderMode); err != nil {
-				return &fs.PathError{Op: "chmod", Path: path, Err: err}
-			}
+func (f *Folder) Make(context.Context) error { return share.Run(f.gate, f.make) }
+
+// make makes the folders in a thread that no other goroutine gets: it has a umask of its
+// own, which takes nothing from their modes. They have the set-group-ID bit of the folder
+// in which they are made. A service with RestrictSUIDSGID= may not set that bit itself.
+func (f *Folder) make() error {
+	runtime.LockOSThread()
+	if unix.Unshare(unix.CLONE_FS) == nil {
+		unix.Umask(0)
+	}
+	for _, folder := range []string{entries, nodes} {
+		path := filepath.Join(f.path, folder)
+		err := os.Mkdir(path, folderMode)
+		if errors.Is(err, fs.ErrExist) {
+			continue
 		}
+		if err == nil {
+			err = complete(path)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// complete sets the mode of a folder that was just made, unless it has it.
+func complete(path string) error {
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		return &fs.PathError{Op: "stat", Path: path, Err: err}
+	}
+	if st.Mode&0o7777 == unix.S_ISGID|folderMode {
 		return nil
-	})
+	}
+	err := unix.Chmod(path, unix.S_ISGID|folderMode)
+	if err == nil || errors.Is(err, unix.EPERM) && st.Mode&folderMode == folderMode {
+		// An ACL may give files their group.
+		return nil
+	}
+	// The next attempt would take it for the folder of another node.
+	return errors.Join(&fs.PathError{Op: "chmod", Path: path, Err: err}, os.Remove(path))
 }
 
 // Put implements Store. The store's time is that which the file system gives a file.

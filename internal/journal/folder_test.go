@@ -7,9 +7,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -102,4 +104,60 @@ func TestSweep(t *testing.T) {
 	if names, err := f.List(ctx, entries, ""); err != nil || len(names) > 0 {
 		t.Errorf("listed %v, %v", names, err)
 	}
+}
+
+// A service may be kept from setting the set-group-ID bit, as RestrictSUIDSGID= of systemd
+// does, and its umask takes the group's right to write.
+func TestFoldersOfAService(t *testing.T) {
+	top := t.TempDir()
+	if err := unix.Chmod(top, unix.S_ISGID|folderMode); err != nil {
+		t.Fatal(err)
+	}
+	old := unix.Umask(0o022)
+	defer unix.Umask(old)
+	made := make(chan error)
+	go func() {
+		// The thread ends with the goroutine: no other one may have the filter.
+		runtime.LockOSThread()
+		if err := forbidSetGroup(); err != nil {
+			made <- err
+			return
+		}
+		made <- NewFolder(top).make()
+	}()
+	if err := <-made; err != nil {
+		t.Error(err)
+	}
+	for _, folder := range []string{entries, nodes} {
+		var st unix.Stat_t
+		if err := unix.Stat(filepath.Join(top, folder), &st); err != nil || st.Mode&0o7777 != unix.S_ISGID|folderMode {
+			t.Errorf("%s has mode %o, want %o, %v", folder, st.Mode&0o7777, unix.S_ISGID|folderMode, err)
+		}
+	}
+}
+
+// forbidSetGroup has the kernel answer EPERM to a chmod with the set-group-ID bit in
+// this thread.
+func forbidSetGroup() error {
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return err
+	}
+	const call, mode = 0, 16 + 8*2 // offsets in struct seccomp_data
+	load := func(at uint32) unix.SockFilter {
+		return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: at}
+	}
+	filter := []unix.SockFilter{
+		load(call),
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.SYS_FCHMODAT, Jf: 3},
+		load(mode),
+		{Code: unix.BPF_JMP | unix.BPF_JSET | unix.BPF_K, K: unix.S_ISGID, Jf: 1},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
+	}
+	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&program)))
+	if errno != 0 {
+		return errno
+	}
+	return nil
 }
