@@ -150,8 +150,17 @@ func syncFolder(path string) error {
 // Get implements Store.
 func (f *Folder) Get(_ context.Context, name string) ([]byte, error) {
 	return share.Do(f.gate, func() ([]byte, error) {
-		// Neither a FIFO nor a link that somebody has put there.
-		file, err := os.OpenFile(filepath.Join(f.path, name), os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
+		path := filepath.Join(f.path, name)
+		// Somebody may have put there what no node writes: a folder or a link, which
+		// would be an error at each look, or a FIFO.
+		info, err := os.Lstat(path)
+		if err != nil {
+			return nil, err
+		}
+		if !info.Mode().IsRegular() {
+			return nil, fmt.Errorf("%w: %s is no regular file", errFormat, path)
+		}
+		file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
 		if err != nil {
 			return nil, err
 		}

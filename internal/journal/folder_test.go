@@ -65,17 +65,17 @@ func TestFolderTrouble(t *testing.T) {
 	if err := f.Make(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.Mkfifo(filepath.Join(top, entries, "fifo"), 0o600); err != nil {
+	at := func(name string) string { return filepath.Join(top, entries, name) }
+	if err := errors.Join(unix.Mkfifo(at("fifo"), 0o600), os.Mkdir(at("folder"), 0o700), os.Symlink("large", at("link"))); err != nil {
 		t.Fatal(err)
-	}
-	if data, err := f.Get(ctx, entries+"fifo"); len(data) > 0 {
-		t.Errorf("%q, %v", data, err)
 	}
 	if err := os.WriteFile(filepath.Join(top, entries, "large"), make([]byte, MaxBytes+1), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.Get(ctx, entries+"large"); !errors.Is(err, errFormat) {
-		t.Errorf("got %v, want %v", err, errFormat)
+	for _, name := range []string{"fifo", "folder", "link", "large"} {
+		if _, err := f.Get(ctx, entries+name); !errors.Is(err, errFormat) {
+			t.Errorf("%s: got %v, want %v", name, err, errFormat)
+		}
 	}
 }
 
