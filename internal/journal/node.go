@@ -256,6 +256,8 @@ func (n *Node) tend(ctx context.Context) error {
 // look reads the journal to its end, and applies what it has not.
 func (n *Node) look(ctx context.Context) error {
 	start := time.Now()
+	// First: it needs the trees alone, and the journal may be away.
+	errs := []error{n.settle(ctx)}
 	if !n.begun {
 		if err := n.begin(ctx); err != nil {
 			return err
@@ -269,8 +271,8 @@ func (n *Node) look(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("list the journal: %w", err)
 	}
+	n.dropFailed(names)
 	batch := 0
-	var errs []error
 	for _, name := range names {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -283,7 +285,6 @@ func (n *Node) look(ctx context.Context) error {
 			errs = append(errs, err)
 		}
 	}
-	errs = append(errs, n.settle(ctx))
 	err = errors.Join(errs...)
 	first := n.advance(start, names, err == nil)
 	n.save(false)
@@ -298,8 +299,9 @@ func (n *Node) take(ctx context.Context, name string) error {
 	e, err := n.get(ctx, name)
 	switch {
 	case errors.Is(err, errGone):
-		n.note(name)
-		return nil
+		// If it is listed again, it was not deleted: a name may be in a folder a moment
+		// before its file is.
+		return err
 	case errors.Is(err, errMAC), errors.Is(err, errFormat):
 		// Not noted: after a reload there may be a key for it.
 		n.mu.Lock()

@@ -667,6 +667,76 @@ func TestSettle(t *testing.T) {
 	})
 }
 
+// The second time needs no journal.
+func TestSettleWithoutJournal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cut := &cutStore{memory: newMemory()}
+		a := join(t, cut, "n1", newTree("x"), func(o *Options) { o.Settle = 5 * time.Second })
+		synctest.Wait()
+		a.purge(t, original("x"), 0)
+		cut.set(true)
+		a.tree.fill("x")
+		time.Sleep(6 * time.Second)
+		if left := a.tree.has(); len(left) > 0 {
+			t.Errorf("left %v", left)
+		}
+	})
+}
+
+// lateStore is a Store in which names of entries are listed before their files are there.
+type lateStore struct {
+	*memory
+	from time.Time // when they are there
+}
+
+func (l lateStore) Get(ctx context.Context, name string) ([]byte, error) {
+	if strings.HasPrefix(name, entries) && time.Now().Before(l.from) {
+		return nil, fs.ErrNotExist
+	}
+	return l.memory.Get(ctx, name)
+}
+
+// An entry that is listed and not found is applied later, and not said to be applied.
+func TestEntryComesAfterItsName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newMemory()
+		a := join(t, store, "n1", newTree("x"), nil)
+		b := join(t, lateStore{store, time.Now().Add(15 * time.Second)}, "n2", newTree("x"), nil)
+		synctest.Wait()
+		if behind := a.purge(t, original("x"), 10*time.Second); len(behind) != 1 {
+			t.Errorf("behind: %v, want n2", behind)
+		}
+		time.Sleep(10 * time.Second)
+		if left := b.tree.has(); len(left) > 0 || b.State().Unread != nil {
+			t.Errorf("left %v, %v", left, b.State().Unread)
+		}
+	})
+}
+
+// An entry that can't be applied and is deleted holds up nothing.
+func TestFailedEntryIsDeleted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newMemory()
+		a := join(t, store, "n1", newTree(), nil)
+		b := join(t, store, "n2", newTree("x"), nil)
+		synctest.Wait()
+		b.tree.setFails(true)
+		name, err := a.Write(t.Context(), original("x"))
+		a.Done(name, original("x"), err == nil)
+		time.Sleep(5 * time.Second)
+		if waits := b.Self().Waits; waits != 1 {
+			t.Errorf("%d entries wait, want 1", waits)
+		}
+		if err := errors.Join(err, store.Delete(t.Context(), entries+name)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second)
+		if waits := b.Self().Waits; waits != 0 || b.State().Unread != nil {
+			t.Errorf("%d entries wait, %v, want none", waits, b.State().Unread)
+		}
+	})
+}
+
 // rarely is for tests of days.
 func rarely(o *Options) { o.Poll = time.Minute }
 

@@ -121,8 +121,8 @@ func (n *Node) emptyAway(ctx context.Context) error {
 	return nil
 }
 
-// errGone means that an entry was deleted after it was listed.
-var errGone = errors.New("it was deleted")
+// errGone means that an entry was not found after it was listed.
+var errGone = errors.New("an entry that is listed is not there")
 
 func (n *Node) get(ctx context.Context, name string) (Entry, error) {
 	var e Entry
@@ -199,6 +199,17 @@ func (n *Node) fail(name string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.failed[name] = true
+}
+
+// dropFailed forgets the entries to be tried again that are not among the listed ones:
+// nobody can apply them any more.
+func (n *Node) dropFailed(listed []string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	maps.DeleteFunc(n.failed, func(name string, _ bool) bool {
+		_, there := slices.BinarySearch(listed, name)
+		return !there
+	})
 }
 
 // advance moves the trees' from to the beginning of the window, but not past an entry
