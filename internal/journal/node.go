@@ -392,8 +392,8 @@ func (n *Node) Write(ctx context.Context, e Entry) (name string, err error) {
 	}()
 	e = e.escaped()
 	for {
-		named := time.Now()
-		name = newName(n.now(), n.o.Name)
+		named := n.now()
+		name = newName(named, n.o.Name)
 		data, err := n.keys.seal(entries, name, e)
 		if err != nil {
 			return "", fmt.Errorf("%w: %w", ErrUnwritten, err)
@@ -401,7 +401,7 @@ func (n *Node) Write(ctx context.Context, e Entry) (name string, err error) {
 		n.mu.Lock()
 		n.own[name] = true
 		n.mu.Unlock()
-		if err = n.put(ctx, entries+name, data); err == nil && time.Since(named) <= writeTime {
+		if err = n.put(ctx, entries+name, data); err == nil && n.now().Sub(named) <= writeTime {
 			n.tell(Event{What: Written, Entry: name, Site: e.Site})
 			return name, nil
 		}
@@ -459,8 +459,15 @@ func offset(now, before, after time.Time) time.Duration {
 func (n *Node) now() time.Time {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return time.Now().Add(n.offset)
+	return n.clock()
 }
+
+// clock is now. n.mu is held.
+func (n *Node) clock() time.Time { return n.onStore(time.Now()) }
+
+// onStore returns a time of this machine as the store's clock has it. The monotonic time
+// is left out: it stands still while the machine is suspended. n.mu is held.
+func (n *Node) onStore(at time.Time) time.Time { return at.Round(0).Add(n.offset) }
 
 // tell counts an event and passes it on.
 func (n *Node) tell(e Event) {

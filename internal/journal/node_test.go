@@ -737,6 +737,61 @@ func TestFailedEntryIsDeleted(t *testing.T) {
 	})
 }
 
+// A process that was killed may have noted an entry for one tree and not for the next.
+func TestEntryOfTheNextTree(t *testing.T) {
+	name := newName(time.Now(), "n1")
+	n := New(Options{Name: "n2"})
+	first, next := &progress{applied: map[string]bool{name: true}}, &progress{applied: map[string]bool{}}
+	n.trees["a"], n.trees["b"] = first, next
+	if r := n.Self(); r.hasApplied([]string{name}) || r.Applied != "" {
+		t.Errorf("applied: %v, want none", r.Recent)
+	}
+	n.note(name)
+	if r := n.Self(); !r.hasApplied([]string{name}) || r.Applied != name {
+		t.Errorf("applied: %v, want %s", r.Recent, name)
+	}
+}
+
+// How long a node was away tells the clock: the monotonic time stands still while a machine
+// is suspended.
+func TestSuspendedMachine(t *testing.T) {
+	n := New(Options{Name: "n1"})
+	n.trees["a"] = &progress{}
+	n.advance(time.Now(), nil, true)
+	for what, at := range map[string]time.Time{"now": n.now(), "read": n.trees["a"].read} {
+		if strings.Contains(at.String(), " m=") {
+			t.Errorf("%s is %v, want no monotonic time", what, at)
+		}
+	}
+}
+
+// strangeStore is a Store in which the report of one node can't be read.
+type strangeStore struct {
+	*memory
+	name string
+}
+
+func (s strangeStore) Get(ctx context.Context, name string) ([]byte, error) {
+	if name == nodes+s.name {
+		return nil, fs.ErrPermission
+	}
+	return s.memory.Get(ctx, name)
+}
+
+// A report that can't be read is trouble of its node alone.
+func TestReportCantBeRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newMemory()
+		a := join(t, strangeStore{store, "n3"}, "n1", newTree(), nil)
+		join(t, store, "n2", newTree(), nil)
+		join(t, store, "n3", newTree(), nil)
+		synctest.Wait()
+		if behind := a.purge(t, original("x"), 10*time.Second); len(behind) != 1 || behind[0].Node != "n3" || !strings.Contains(behind[0].Why, "can't be read") {
+			t.Errorf("behind: %v, want n3", behind)
+		}
+	})
+}
+
 // rarely is for tests of days.
 func rarely(o *Options) { o.Poll = time.Minute }
 

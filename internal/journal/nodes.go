@@ -70,15 +70,17 @@ func (n *Node) Self() Report {
 	defer n.mu.Unlock()
 	applied := make(map[string]bool)
 	r := Report{
-		V: version, Instance: n.instance, At: time.Now().Add(n.offset).UTC(), Version: n.o.Version, Libvips: n.o.Libvips,
+		V: version, Instance: n.instance, At: n.clock().UTC(), Version: n.o.Version, Libvips: n.o.Libvips,
 		Settings: n.o.Settings, Waits: len(n.failed),
 	}
 	if !n.read.IsZero() {
-		r.Read = n.read.Add(n.offset).UTC()
+		r.Read = n.onStore(n.read).UTC()
 	}
 	for _, p := range n.trees {
 		maps.Copy(applied, p.applied)
 	}
+	// A process that was killed may have noted it for one tree and not for the next.
+	maps.DeleteFunc(applied, func(name string, _ bool) bool { return n.isNeeded(name) })
 	names := slices.Sorted(maps.Keys(applied))
 	if len(names) > 0 {
 		r.Applied = names[len(names)-1]
@@ -129,7 +131,8 @@ func (n *Node) Others(ctx context.Context) ([]Other, error) {
 			continue
 		}
 		if err != nil {
-			return n.known(), fmt.Errorf("read the report of %s: %w", name, err)
+			// Of this node alone: those of the others tell how they are.
+			t.err = fmt.Errorf("it can't be read: %w", err)
 		}
 		found[name] = t
 	}
@@ -155,7 +158,7 @@ func (n *Node) known() []Other {
 // isDropped reports whether a node has been silent for so long that nobody waits for it:
 // it empties its trees before it serves again. n.mu is held.
 func (n *Node) isDropped(r Report) bool {
-	return time.Now().Add(n.offset).Sub(r.At) > n.o.Keep+keepMargin
+	return n.clock().Sub(r.At) > n.o.Keep+keepMargin
 }
 
 // Forget removes the report of a node that has gone for good: purges don't wait for it
@@ -282,9 +285,6 @@ func (n *Node) State() State {
 	}
 	return s
 }
-
-// clock is now. n.mu is held.
-func (n *Node) clock() time.Time { return time.Now().Add(n.offset) }
 
 // The states of a node.
 const (

@@ -160,9 +160,11 @@ func (n *Node) needs(name string) bool {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.own[name] || n.refused[name] {
-		return false
-	}
+	return !n.own[name] && !n.refused[name] && n.isNeeded(name)
+}
+
+// isNeeded reports whether an entry is not applied to all trees. n.mu is held.
+func (n *Node) isNeeded(name string) bool {
 	for _, p := range n.trees {
 		if p.needs(name) {
 			return true
@@ -228,7 +230,7 @@ func (n *Node) advance(start time.Time, names []string, whole bool) (first bool)
 	}
 	n.read = start
 	for _, p := range n.trees {
-		p.read = start.Add(n.offset)
+		p.read = n.onStore(start)
 	}
 	select {
 	case <-n.caught:
@@ -241,7 +243,7 @@ func (n *Node) advance(start time.Time, names []string, whole bool) (first bool)
 		return first
 	}
 	// A clock that is ahead must not move the window past the entries of the others.
-	if now := start.Add(n.offset); now.Before(newest) {
+	if now := n.onStore(start); now.Before(newest) {
 		newest = now
 	}
 	n.move(stamp(newest.Add(-window)))
