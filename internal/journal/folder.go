@@ -215,7 +215,11 @@ func (f *Folder) sweep() error {
 			for _, path := range found {
 				info, err := os.Lstat(path)
 				if err == nil && time.Since(info.ModTime()) > tempAge {
-					errs = append(errs, os.Remove(path))
+					err = os.Remove(path)
+				}
+				// Another node sweeps too.
+				if !errors.Is(err, fs.ErrNotExist) {
+					errs = append(errs, err)
 				}
 			}
 		}

@@ -105,10 +105,11 @@ func (e Entry) Split() []Entry {
 func writtenBytes(name string, odd bool) int {
 	const quotes, percent, unicode = 3, 3, 6 // "", and %2F and \u003c for a byte
 	switch {
+	case strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r > '~' || strings.ContainsRune(`"\<>&`, r) }):
+		// In a part without an odd name, too.
+		return quotes + unicode*len(name)
 	case odd:
 		return quotes + percent*len(name)
-	case strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r > '~' || strings.ContainsRune(`"\<>&`, r) }):
-		return quotes + unicode*len(name)
 	}
 	return quotes + len(name)
 }

@@ -231,7 +231,7 @@ func (n *Node) tend(ctx context.Context) error {
 		if _, ok := timeOf(name); !ok {
 			continue
 		}
-		if name > end {
+		if name > end || ctx.Err() != nil {
 			break
 		}
 		errs = append(errs, n.o.Store.Delete(ctx, entries+name))

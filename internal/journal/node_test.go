@@ -861,6 +861,24 @@ func TestTend(t *testing.T) {
 	})
 }
 
+// A stop does not wait until all old entries are deleted.
+func TestTendEnds(t *testing.T) {
+	store := newMemory()
+	old := entries + newName(time.Now().Add(-30*24*time.Hour), "n2")
+	if _, err := store.Put(t.Context(), old, []byte{}); err != nil {
+		t.Fatal(err)
+	}
+	n := New(Options{Store: store, Name: "n1", Keep: time.Hour})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := n.tend(ctx); err != nil || store.files[old] == nil {
+		t.Errorf("%v, deleted after the stop", err)
+	}
+	if err := n.tend(t.Context()); err != nil || store.files[old] != nil {
+		t.Errorf("%v, not deleted", err)
+	}
+}
+
 func TestTwoNodesOfOneName(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newMemory()
@@ -912,7 +930,12 @@ func TestEntries(t *testing.T) {
 	for i := range 15_000 {
 		odd = append(odd, strings.Repeat("/\xff", 10)+fmt.Sprint(i))
 	}
-	for _, names := range [][]string{many, odd, {"a.jpg"}, {strings.Repeat("\x01", 4000)}} {
+	// One odd name, and parts without one.
+	mixed := []string{"\xff"}
+	for range 300 {
+		mixed = append(mixed, strings.Repeat("\x01", 4000))
+	}
+	for _, names := range [][]string{many, odd, mixed, {"a.jpg"}, {strings.Repeat("\x01", 4000)}} {
 		var got []string
 		for _, part := range original(names...).Split() {
 			data, err := keyring{[]byte(testKey)}.seal(entries, "n", part.escaped())
