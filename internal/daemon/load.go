@@ -57,7 +57,9 @@ func (d *Daemon) load(ctx context.Context) error {
 	}
 	// Its trees are those of the old service.
 	d.pause()
+	m := d.newMember(s)
 	wait := d.keeper.SetSites(sites)
+	d.begin(m)
 	if old != nil {
 		d.retiring.Go(func() {
 			wait()
@@ -66,7 +68,7 @@ func (d *Daemon) load(ctx context.Context) error {
 	}
 	d.follow(ctx, d.keeper.Follow)
 	s.watch(d.log, d.keeper)
-	d.join(ctx, s)
+	d.join(ctx, m)
 	d.notify(fmt.Sprintf("READY=1\nSTATUS=serves %d sites", len(s.sites)))
 	return nil
 }

@@ -24,7 +24,15 @@ import (
 // member is this machine as a node of a farm.
 type member struct {
 	serve.Node
-	stop func() // may be called again
+	ctx    context.Context
+	cancel context.CancelFunc
+	ended  chan struct{} // closed when Run has returned
+}
+
+// stop ends Run, which begin has started. It may be called again.
+func (m *member) stop() {
+	m.cancel()
+	<-m.ended
 }
 
 // catchTime is the longest that a start waits until all purges of other nodes are
@@ -53,14 +61,32 @@ func (d *Daemon) leave() {
 	d.member.Store(nil)
 }
 
-// join makes this machine a node, if the configuration says so, and waits until it has
-// applied the purges of the others.
-func (d *Daemon) join(ctx context.Context, s *Service) {
-	if s.config.Nodes == nil || d.alone {
+// begin puts m to work once the sites are those of its service, and has it answer
+// administrators as soon as it has caught up. m is nil without [nodes].
+func (d *Daemon) begin(m *member) {
+	if m == nil {
+		return
+	}
+	old := d.member.Load()
+	go func() {
+		defer close(m.ended)
+		m.Run(m.ctx)
+	}()
+	go func() {
+		select {
+		case <-m.Caught():
+			d.member.CompareAndSwap(old, m)
+		case <-m.ended:
+		}
+	}()
+}
+
+// join waits until m has applied the purges of the other nodes, for a while.
+func (d *Daemon) join(ctx context.Context, m *member) {
+	if m == nil {
 		d.leave()
 		return
 	}
-	m := d.newMember(s)
 	limit := time.NewTimer(catchTime)
 	defer limit.Stop()
 	select {
@@ -72,8 +98,13 @@ func (d *Daemon) join(ctx context.Context, s *Service) {
 	d.member.Store(m)
 }
 
-// newMember starts a node for the sites of s.
+// newMember returns a node for the sites of s, or nil if the configuration has none. Where
+// this machine is no node yet it is one at once: no purge of the new sites may pass the
+// other nodes by.
 func (d *Daemon) newMember(s *Service) *member {
+	if s.config.Nodes == nil || d.alone {
+		return nil
+	}
 	c := s.config.Nodes
 	store := journal.NewFolder(c.Journal)
 	store.Gate().Set(s.config.OriginalTime, func(bool) {})
@@ -82,16 +113,10 @@ func (d *Daemon) newMember(s *Service) *member {
 		Version: d.version, Libvips: s.hello.Vips, Settings: digests(s.config),
 		Poll: c.Poll, Settle: c.Settle, Lag: c.Lag, Keep: c.Keep, Tell: d.tellJournal(c),
 	})
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		n.Run(ctx)
-	}()
-	return &member{serve.Node{Node: n, Wait: c.Wait}, func() {
-		cancel()
-		<-ended
-	}}
+	m := &member{Node: serve.Node{Node: n, Wait: c.Wait}, ended: make(chan struct{})}
+	m.ctx, m.cancel = context.WithCancel(context.Background())
+	d.member.CompareAndSwap(nil, m)
+	return m
 }
 
 // digests returns a digest of the settings of each site that make its thumbnails: nodes

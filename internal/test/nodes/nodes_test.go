@@ -259,6 +259,28 @@ func TestJournalIsAway(t *testing.T) {
 	}
 }
 
+// A machine that becomes a node by a reload purges nothing that the other nodes do not
+// hear of, also before it has read the journal.
+func TestBecomesANode(t *testing.T) {
+	f := &farm{t: t, journal: filepath.Join(t.TempDir(), "away")}
+	r := kit.Start(t, rig.Options{
+		Sites: []rig.Site{kit.Gallery(t, kit.Folder(t, map[string]string{"a.jpg": "originals/tests/orientation/1.jpg"}))},
+		Keys:  map[string]string{"nodes.key": groupKey},
+	})
+	f.nodes = []*rig.Rig{r}
+	f.fill("a.jpg")
+	kit.Configure(t, r, kit.Configuration(t, r)+f.table(0))
+	kit.HangUp(t, r)
+	kit.WaitLog(t, r, 1, "the journal can't be read")
+	kit.Expect(t, f.post(r, "a.jpg", nil), 503, "journal")
+	if !has(r, "a.jpg") {
+		t.Error("it was purged all the same")
+	}
+	kit.Must(t, os.Mkdir(f.journal, 0o700))
+	f.waitReady(r)
+	kit.Expect(t, f.post(r, "a.jpg", nil), 200, "")
+}
+
 // A second daemon on a tree is refused, and told of the first, which serves on.
 func TestTreeOfTwoDaemons(t *testing.T) {
 	f := newFarm(t, 1)
