@@ -236,8 +236,10 @@ type Report struct {
 	Read     time.Time `json:"read"`     // when the node has read the journal to its end
 	Applied  string    `json:"applied"`  // the newest entry that the node has applied
 	Waits    int       `json:"waits"`    // entries that it has read and could not apply yet
-	Version  string    `json:"version"`
-	Libvips  string    `json:"libvips"`
+	// Taken: another process reports under this name, so this says nothing of that one.
+	Taken   bool   `json:"taken,omitempty"`
+	Version string `json:"version"`
+	Libvips string `json:"libvips"`
 	// Settings has a digest of the settings of each site.
 	Settings map[string]string `json:"settings"`
 	// Recent are the newest entries that the node has applied, by name.

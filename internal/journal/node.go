@@ -100,9 +100,9 @@ type Node struct {
 	newest   string    // entry that was listed
 	read     time.Time // when the last look that was complete began
 	started  time.Time // when New was called
-	taken    bool
-	unread   error // of the last look
-	unsaid   error // of the last write
+	taken    time.Time // when a report of another process had this node's name last
+	unread   error     // of the last look
+	unsaid   error     // of the last write
 	counts   [Refused + 1]uint64
 	others   map[string]told
 }

@@ -899,6 +899,21 @@ func TestTwoNodesOfOneName(t *testing.T) {
 		if !a.State().Taken || !b.State().Taken {
 			t.Errorf("taken: %v, %v", a.State().Taken, b.State().Taken)
 		}
+		// What one of the two has applied is not said of the other.
+		c := join(t, store, "n2", newTree(), nil)
+		synctest.Wait()
+		for _, m := range []*member{a, c} {
+			if behind := m.purge(t, original("x"), 10*time.Second); len(behind) != 1 || behind[0].Node != "n1" {
+				t.Errorf("behind: %v, want n1", behind)
+			}
+		}
+		b.stop()
+		time.Sleep(2 * time.Minute)
+		for _, m := range []*member{a, c} {
+			if behind := m.purge(t, original("x"), 10*time.Second); behind != nil || m.State().Taken {
+				t.Errorf("behind: %v, taken %v", behind, m.State().Taken)
+			}
+		}
 	})
 }
 

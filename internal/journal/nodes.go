@@ -54,15 +54,24 @@ func (n *Node) report(ctx context.Context) error {
 // compare notes if another process reports under this node's name.
 func (n *Node) compare(instance string) {
 	// The first report overwrites that of an earlier process.
-	taken := !n.reported.IsZero() && instance != n.instance
+	if n.reported.IsZero() || instance == n.instance {
+		return
+	}
 	n.mu.Lock()
-	first := taken && !n.taken
-	n.taken = n.taken || taken
+	first := !n.isTaken()
+	n.taken = time.Now()
 	n.mu.Unlock()
 	if first {
 		n.tell(Event{What: Taken})
 	}
 }
+
+// takenTime is how long after the last report of another process this node's name counts
+// as taken.
+const takenTime = 6 * reportTime
+
+// isTaken reports whether another process reports under this node's name. n.mu is held.
+func (n *Node) isTaken() bool { return !n.taken.IsZero() && time.Since(n.taken) < takenTime }
 
 // Self returns this node's report.
 func (n *Node) Self() Report {
@@ -71,7 +80,7 @@ func (n *Node) Self() Report {
 	applied := make(map[string]bool)
 	r := Report{
 		V: version, Instance: n.instance, At: n.clock().UTC(), Version: n.o.Version, Libvips: n.o.Libvips,
-		Settings: n.o.Settings, Waits: len(n.failed),
+		Settings: n.o.Settings, Waits: len(n.failed), Taken: n.isTaken(),
 	}
 	if !n.read.IsZero() {
 		r.Read = n.onStore(n.read).UTC()
@@ -219,12 +228,17 @@ func (n *Node) without(others []Other, names []string, err error) []Behind {
 	if err != nil {
 		behind = append(behind, Behind{"?", fmt.Sprintf("there may be nodes that are not known: %v", err)})
 	}
+	if n.State().Taken {
+		behind = append(behind, Behind{n.o.Name, "another process reports under its name too"})
+	}
 	for _, o := range others {
 		switch {
 		case err != nil:
 			behind = append(behind, Behind{o.Name, "its report can't be read"})
 		case o.Err != nil:
 			behind = append(behind, Behind{o.Name, "its report can't be trusted: " + o.Err.Error()})
+		case o.Taken:
+			behind = append(behind, Behind{o.Name, "another process reports under its name too"})
 		case !o.hasApplied(names):
 			behind = append(behind, Behind{o.Name, o.lastRead()})
 		}
@@ -265,7 +279,7 @@ func (n *Node) State() State {
 	defer n.mu.Unlock()
 	s := State{
 		Entries: make(map[string]uint64), Nodes: map[string]int{Current: 0, Lagging: 0, Silent: 0},
-		Offset: n.offset, Taken: n.taken, Unread: n.unread, Unwritten: n.unsaid,
+		Offset: n.offset, Taken: n.isTaken(), Unread: n.unread, Unwritten: n.unsaid,
 	}
 	last := n.read
 	if last.IsZero() {
