@@ -9,7 +9,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"math"
 	"os"
@@ -70,7 +69,8 @@ type Daemon struct {
 	service   atomic.Pointer[Service] // nil until a configuration has been loaded
 	trouble   atomic.Pointer[error]   // why the file was not loaded the last time
 	member    atomic.Pointer[member]  // nil without [nodes]
-	owned     map[string]io.Closer    // locks of trees, by their folders; of load alone
+	owning    sync.Mutex              // of owned and of Service.owns
+	owned     map[string]*owned       // locks of trees, by their folders
 	swapping  sync.RWMutex            // whoever swaps service has it
 	retiring  sync.WaitGroup          // services of before a reload
 	stuck     bool                    // a worker is, and it has been told
@@ -80,7 +80,7 @@ type Daemon struct {
 
 // New returns a Daemon that has loaded nothing yet.
 func New(o Options) *Daemon {
-	d := &Daemon{file: o.File, version: o.Version, log: o.Log, level: o.Level, tell: systemd.Notify, owned: make(map[string]io.Closer)}
+	d := &Daemon{file: o.File, version: o.Version, log: o.Log, level: o.Level, tell: systemd.Notify, owned: make(map[string]*owned)}
 	d.metrics = metrics.New(d.state)
 	d.keeper = keep.New(keep.Options{Log: d.log, Count: d.count, Judge: serve.Judge})
 	d.handler = serve.New(serve.Options{Keeper: d.keeper, Log: d.log, Health: d.health, Node: d.node, Report: d.report, Count: d.count, Metrics: d.metrics})
@@ -267,12 +267,9 @@ func (d *Daemon) close() {
 	d.leave()
 	if s := d.service.Load(); s != nil {
 		s.Close()
+		d.disown(s)
 	}
 	d.retiring.Wait()
-	for _, lock := range d.owned {
-		lock.Close()
-	}
-	clear(d.owned)
 }
 
 // shutdown reports whether servers have answered all requests within limit.

@@ -20,8 +20,10 @@ import (
 	"time"
 
 	"thumbd/internal/config"
+	"thumbd/internal/keep"
 	"thumbd/internal/publish"
 	"thumbd/internal/serve"
+	"thumbd/internal/thumb"
 )
 
 // recorder is a daemon without sockets, with what it has said.
@@ -162,6 +164,34 @@ func TestIdle(t *testing.T) {
 			t.Error("idle, though Prometheus would start it again at once")
 		}
 	})
+}
+
+// A tree is this daemon's as long as one of its services has it: after a site was removed
+// another daemon may take it.
+func TestOwnedTree(t *testing.T) {
+	dir := t.TempDir()
+	open := func() *Service {
+		tree := publish.New(dir, "/t/", nil)
+		t.Cleanup(tree.Close)
+		return &Service{sites: []*keep.Site{{Thumb: &thumb.Site{DocumentRoot: dir, Prefix: "/t/"}, Tree: tree}}}
+	}
+	d := newDaemon("")
+	before, after, other := open(), open(), open().sites[0].Tree
+	for _, s := range []*Service{before, after} {
+		if err := d.hold(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.disown(before)
+	if _, err := other.Own(); !errors.Is(err, publish.ErrOwned) {
+		t.Errorf("after a reload: %v, want %v", err, publish.ErrOwned)
+	}
+	d.disown(after)
+	lock, err := other.Own()
+	if err != nil {
+		t.Fatalf("after the site was removed: %v", err)
+	}
+	lock.Close()
 }
 
 // A tree that another process holds is waited for, as that is told to end.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -32,6 +33,7 @@ func (d *Daemon) load(ctx context.Context) error {
 	}
 	if err != nil {
 		s.Close()
+		d.disown(s)
 		d.refuse(err)
 		return err
 	}
@@ -64,6 +66,7 @@ func (d *Daemon) load(ctx context.Context) error {
 		d.retiring.Go(func() {
 			wait()
 			old.Close()
+			d.disown(old)
 		})
 	}
 	d.follow(ctx, d.keeper.Follow)
@@ -86,7 +89,7 @@ func (d *Daemon) hold(ctx context.Context, s *Service) error {
 				return err
 			}
 		}
-		if err := d.own(ctx, site); err != nil {
+		if err := d.own(ctx, s, site); err != nil {
 			return err
 		}
 		err := d.holdTree(ctx, func() error { return site.Tree.Hold(d.alone) })
@@ -102,17 +105,23 @@ func (d *Daemon) hold(ctx context.Context, s *Service) error {
 	return nil
 }
 
-// own makes the tree of a site that of this daemon, and of no other one, until this one
-// ends. A daemon goes on with a disk that does not let it, as hold does.
-func (d *Daemon) own(ctx context.Context, site *keep.Site) error {
+// owned is the lock of a tree that is this daemon's.
+type owned struct {
+	lock     io.Closer
+	services int // that have the tree: during a reload two
+}
+
+// own makes the tree of a site that of this daemon, and of no other one, until no service
+// has it. A daemon goes on with a disk that does not let it, as hold does.
+func (d *Daemon) own(ctx context.Context, s *Service, site *keep.Site) error {
 	folder := filepath.Join(site.Thumb.DocumentRoot, site.Thumb.Prefix)
-	if d.alone || d.owned[folder] != nil {
+	if d.alone || d.ownMore(s, folder, nil) {
 		return nil
 	}
 	err := d.holdTree(ctx, func() error {
 		lock, err := site.Tree.Own()
 		if err == nil {
-			d.owned[folder] = lock
+			d.ownMore(s, folder, lock)
 		}
 		return err
 	})
@@ -120,6 +129,36 @@ func (d *Daemon) own(ctx context.Context, site *keep.Site) error {
 		return fmt.Errorf("%w: each daemon needs a tree of its own; stop the other one, or change document_root", err)
 	}
 	return nil
+}
+
+// ownMore notes that s has a tree, with the lock if no other service has it. It reports
+// whether there is a lock.
+func (d *Daemon) ownMore(s *Service, folder string, lock io.Closer) bool {
+	d.owning.Lock()
+	defer d.owning.Unlock()
+	if lock != nil {
+		d.owned[folder] = &owned{lock: lock}
+	}
+	if d.owned[folder] == nil {
+		return false
+	}
+	d.owned[folder].services++
+	s.owns = append(s.owns, folder)
+	return true
+}
+
+// disown gives up the trees of s, which is closed, that no other service has.
+func (d *Daemon) disown(s *Service) {
+	d.owning.Lock()
+	defer d.owning.Unlock()
+	for _, folder := range s.owns {
+		o := d.owned[folder]
+		if o.services--; o.services == 0 {
+			o.lock.Close()
+			delete(d.owned, folder)
+		}
+	}
+	s.owns = nil
 }
 
 // holdTree waits a while until a tree can be held, unless it is to be held alone.

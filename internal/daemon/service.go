@@ -48,6 +48,7 @@ type Service struct {
 	watching  sync.WaitGroup
 	unwatched unwatched
 	tidier    *tidy.Keeper // nil until the service is put to work
+	owns      []string     // trees, see Daemon.own
 }
 
 // NewService starts workers for c and opens its sites. Warnings go to warn.
