@@ -17,10 +17,7 @@ package journal
 
 import (
 	"bytes"
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -32,6 +29,7 @@ import (
 	"unicode/utf8"
 
 	"thumbd/internal/purge"
+	"thumbd/internal/sign"
 )
 
 // Folders of the store.
@@ -167,7 +165,7 @@ func (k keyring) seal(folder, name string, v any) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	data := fmt.Appendf(nil, "%s\n%s\n", line, mac(k[0], folder, name, line))
+	data := fmt.Appendf(nil, "%s\n%s\n", line, purpose(folder).Proof(name, string(line), k[0]))
 	if len(data) > MaxBytes {
 		return nil, fmt.Errorf("%d bytes, and %d are the most", len(data), MaxBytes)
 	}
@@ -177,26 +175,19 @@ func (k keyring) seal(folder, name string, v any) ([]byte, error) {
 // open decodes a file, unless nobody with a key has written it under that name.
 func (k keyring) open(folder, name string, data []byte, v any) error {
 	line, rest, ok := bytes.Cut(data, []byte("\n"))
-	got := bytes.TrimSuffix(rest, []byte("\n"))
-	for _, key := range k {
-		if ok && hmac.Equal(got, []byte(mac(key, folder, name, line))) {
-			if err := json.Unmarshal(line, v); err != nil {
-				return fmt.Errorf("%w: %w", errFormat, err)
-			}
-			return nil
-		}
+	mac := bytes.TrimSuffix(rest, []byte("\n"))
+	if !ok || !purpose(folder).Proves(name, string(line), string(mac), k) {
+		return errMAC
 	}
-	return errMAC
+	if err := json.Unmarshal(line, v); err != nil {
+		return fmt.Errorf("%w: %w", errFormat, err)
+	}
+	return nil
 }
 
-// macBytes of the HMAC are 28 letters of base64url.
-const macBytes = 21
-
-func mac(key []byte, folder, name string, line []byte) string {
-	h := hmac.New(sha256.New, key)
-	fmt.Fprintf(h, "%s\n%s\n%s", strings.TrimSuffix(folder, "/"), name, line)
-	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:macBytes])
-}
+// purpose returns that of the files in a folder: "journal" for "journal/". What is
+// signed is the purpose, the file's name and its first line.
+func purpose(folder string) sign.Purpose { return sign.Purpose(strings.TrimSuffix(folder, "/")) }
 
 const (
 	// stampLayout is the time in the name of an entry.
