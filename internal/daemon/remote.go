@@ -83,6 +83,12 @@ func isRemote(site *keep.Site) bool {
 	return ok
 }
 
+// longestAnswer returns the longest time after which a request for a thumbnail is
+// answered.
+func longestAnswer(c *config.Config) time.Duration {
+	return longestFetch(c) + c.QueueTime + 2*c.RenderTime + 2*c.OriginalTime
+}
+
 // longestFetch returns how long an answer may wait for an original.
 func longestFetch(c *config.Config) (longest time.Duration) {
 	for _, site := range c.Sites {

@@ -203,7 +203,7 @@ func TestFarmWithAMachineThatHangs(t *testing.T) {
 	dir, names := pictures(t, 8)
 	snippet, err := nginx.Files.ReadFile("snippets/thumbd-front.conf")
 	kit.Must(t, err)
-	const timeout = "proxy_read_timeout    90s;"
+	const timeout = "proxy_read_timeout    160s;"
 	if strings.Count(string(snippet), timeout) != 1 {
 		t.Fatal("the snippet has another timeout")
 	}
