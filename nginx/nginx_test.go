@@ -38,22 +38,23 @@ func TestLocationsHaveTheLinesOfProxy(t *testing.T) {
 }
 
 // thumbd-node.conf has the lines of thumbd.conf, and besides them only lines about a
-// dead thumbd.
+// dead thumbd and the location for balancers.
 func TestNodeHasTheLinesOfThumbd(t *testing.T) {
 	node := parse(t, "snippets/thumbd-node.conf")
 	var dead int
 	var own func(b *nginxconf.Block) bool
 	own = func(b *nginxconf.Block) bool {
 		b.Children = slices.DeleteFunc(b.Children, own)
-		is := b.Name == "error_page" || b.Name == "location" && slices.Contains([]string{"@thumbd_dead", "@thumbd_guard_dead", "@thumbd_unguarded"}, b.Arg(0))
+		is := b.Name == "error_page" || b.Name == "location" && slices.Contains([]string{"@thumbd_dead", "@thumbd_guard_dead", "@thumbd_unguarded"}, b.Arg(0)) ||
+			b.Name == "location" && b.Arg(1) == "/_thumbd/ready"
 		if is {
 			dead++
 		}
 		return is
 	}
 	own(node)
-	if dead != 6 {
-		t.Errorf("%d lines are about a dead thumbd, want 6", dead)
+	if dead != 8 {
+		t.Errorf("%d lines are of a node, want 8", dead)
 	}
 	if diff := cmp.Diff(texts(parse(t, "snippets/thumbd.conf")), texts(node)); diff != "" {
 		t.Errorf("(-thumbd.conf +thumbd-node.conf):\n%s", diff)

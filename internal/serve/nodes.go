@@ -32,8 +32,9 @@ func (h *Handler) nodeReady(w http.ResponseWriter) error {
 	if node == nil {
 		return errNoService
 	}
-	if err := h.options.Health(); err != nil {
-		return fmt.Errorf("%w: %w", errUnwell, err)
+	if h.options.Health() != nil {
+		// Without the cause, which may have paths: nginx has a location for this route.
+		return errUnwell
 	}
 	if node.State().Behind {
 		return errBehind

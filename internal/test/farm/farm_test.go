@@ -176,6 +176,41 @@ func TestFarmProtectedWithoutAMachine(t *testing.T) {
 	}
 }
 
+// A server's own page for 500 comes before the node's: the protected location repeats the
+// line, as thumbd-node.conf says.
+func TestNodeWithAPageOfItsOwn(t *testing.T) {
+	o := kit.Protected(t, rig.Options{Node: true, Server: "error_page 500 502 503 504 /50x.html;"})
+	o.Sites[0].Location += "error_page 500 = @thumbd_unguarded;"
+	r := kit.Start(t, o)
+	kit.StopDaemon(t, r)
+	kit.Must(t, r.CloseSocket())
+	kit.Expect(t, kit.Get(t, r, kit.Target("tests/orientation/1.jpg", "30x30_crop", "jpg")), 429, "dead")
+}
+
+// A balancer asks nginx on a machine if clients may be led there.
+func TestNodeIsReady(t *testing.T) {
+	journal := t.TempDir()
+	r := kit.Start(t, rig.Options{
+		Node: true, Sites: []rig.Site{kit.Gallery(t, kit.Folder(t, nil))}, Keys: map[string]string{"nodes.key": "the key of all nodes 0123456789"},
+		TOML: fmt.Sprintf("[nodes]\njournal = %q\nkeys = [\"nodes.key\"]\nname = \"n1\"\npoll = \"200ms\"\nlag = \"1s\"\n", journal),
+	})
+	ready := func() rig.Response { return kit.Get(t, r, "/_thumbd/ready") }
+	kit.Expect(t, ready(), 200, "")
+	kit.Expect(t, kit.Do(t, r, rig.Request{Method: "POST", Target: "/_thumbd/ready"}), 405, "method")
+	for _, other := range []string{"/_thumbd/health", "/_thumbd/auth", "/_thumbd/ready/x"} {
+		kit.Expect(t, kit.Get(t, r, other), 404, "")
+	}
+	kit.Must(t, os.Rename(journal, journal+".away"))
+	for end := time.Now().Add(kit.Patience); ready().Status == 200 && time.Now().Before(end); {
+		time.Sleep(10 * time.Millisecond)
+	}
+	kit.Expect(t, ready(), 503, "behind")
+	kit.Must(t, os.Rename(journal+".away", journal))
+	kit.StopDaemon(t, r)
+	kit.Must(t, r.CloseSocket())
+	kit.Expect(t, ready(), 429, "dead")
+}
+
 // The origin of the originals is away: misses are answered 502 as often as one asks,
 // and the front takes no machine for dead, so that no hit fails.
 func TestFarmWithoutAnOrigin(t *testing.T) {
