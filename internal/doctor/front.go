@@ -13,10 +13,10 @@ import (
 // front asks another machine if it gets 429, and only if thumbd is dead there.
 func (v *visit) fronts() {
 	for _, server := range v.conf.Servers() {
-		if server.Named("@thumbd_dead") != nil {
-			v.limits(server.Block)
-		}
 		for _, l := range server.Locations() {
+			if server.Named("@thumbd_dead") != nil && reachesThumbd(server, l) {
+				v.limits(l.Block)
+			}
 			if v.isFront(l.Block) {
 				v.tries(l.Block)
 			}
@@ -24,18 +24,24 @@ func (v *visit) fronts() {
 	}
 }
 
-// limits finds limits of requests that answer 429, in b and in its locations.
-func (v *visit) limits(b *nginxconf.Block) {
+// reachesThumbd reports whether a location asks thumbd, or has a fallback that does. Other
+// locations may answer 429, for example those of a site's forms.
+func reachesThumbd(server *nginxconf.Server, l *nginxconf.Location) bool {
+	if t := l.First("try_files"); t != nil && leads(server, t.Args[len(t.Args)-1]) {
+		return true
+	}
+	return l.Modifier == "" && leads(server, l.Pattern)
+}
+
+// limits finds limits of requests that answer 429 in a location.
+func (v *visit) limits(location *nginxconf.Block) {
 	for _, limit := range []string{"limit_req", "limit_conn"} {
-		status := b.Effective(limit + "_status")
-		if len(b.Effective(limit)) == 0 || len(status) == 0 || status[0].Arg(0) != "429" {
+		status := location.Effective(limit + "_status")
+		if len(location.Effective(limit)) == 0 || len(status) == 0 || status[0].Arg(0) != "429" {
 			continue
 		}
 		v.find("front-429", status[0].Where(), limit+" answers 429, which tells the front that thumbd is dead on this machine",
 			"in that block write: "+limit+"_status 503;", reloadNginx)
-	}
-	for _, l := range b.All("location") {
-		v.limits(l)
 	}
 }
 

@@ -22,6 +22,9 @@ type change struct {
 const (
 	thumbs = "location ^~ /thumbs/ {\n"
 	news   = "location ^~ /news/ {\n"
+
+	thumbdConf = "include snippets/thumbd.conf;"
+	nodeConf   = "include snippets/thumbd-node.conf;"
 )
 
 // changes of nginx.conf are made in its text with the lines of all sites.
@@ -65,6 +68,12 @@ var changes = map[string]change{
 	"a Vary of another header":    {old: "@thumbd;\n    add_header Vary Accept", new: "@thumbd;\n    add_header Vary Cookie", want: []string{"vary-missing"}},
 	"no media type of AVIF":       {old: "image/avif avif;", want: times(5, "mime-types"), part: "write: image/avif avif;"},
 	"media types of its own":      {old: news, new: news + "types { image/webp webp; }\n", want: []string{"mime-types"}, part: "image/jpeg jpg; image/png png;"},
+
+	// One machine of several.
+	"a machine of several":        {old: thumbdConf, new: nodeConf},
+	"a limit that says dead":      {old: thumbdConf, new: "limit_req zone=x; limit_req_status 429;\n" + nodeConf, want: times(2, "front-429"), part: "limit_req_status 503;"},
+	"a limit of misses":           {old: thumbdConf, new: "location @few { limit_conn x 1; limit_conn_status 429; try_files /none @thumbd; }\n" + nodeConf, want: times(2, "front-429"), part: "limit_conn_status 503;"},
+	"a limit of another location": {old: thumbdConf, new: "location /api/ { limit_req zone=x; limit_req_status 429; }\n" + nodeConf},
 
 	// The snippets.
 	"no snippet":                {old: "include snippets/thumbd.conf;", want: times(6, "snippet-missing")},
@@ -181,6 +190,7 @@ func TestChanges(t *testing.T) {
 func (v *visit) examineNginx(t *testing.T) {
 	t.Helper()
 	v.compareShipped()
+	v.fronts()
 	v.sites(t.Context())
 	v.files(t.Context())
 }
