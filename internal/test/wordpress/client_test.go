@@ -28,6 +28,11 @@ func (s site) expectPictures(t *testing.T) {
 	kit.Must(t, err)
 	var all map[string]map[string]string
 	kit.Must(t, json.Unmarshal(out, &all))
+	bmp := all["a.bmp"]
+	if bmp["thumbd_picture"]+bmp["shortcode"] != "" || !strings.HasPrefix(bmp["theme"], "<img ") || !strings.Contains(bmp["theme"], "a.bmp") {
+		t.Errorf("of a.bmp: %q", bmp)
+	}
+	delete(all, "a.bmp")
 	if len(all) < 8 {
 		t.Fatalf("%d attachments: %s", len(all), out)
 	}

@@ -22,4 +22,12 @@ foreach ( get_posts( array( 'post_type' => 'attachment', 'numberposts' => -1 ) )
 		'url' => thumbd_url( $id, 'hero-640w', 'webp' ),
 	);
 }
+// An upload that thumbd does not read.
+$bmp = wp_insert_attachment( array( 'post_mime_type' => 'image/bmp' ), 'a.bmp' );
+wp_update_attachment_metadata( $bmp, array( 'width' => 30, 'height' => 20 ) );
+$all['a.bmp'] = array(
+	'thumbd_picture' => thumbd_picture( $bmp, 'hero' ),
+	'shortcode' => do_shortcode( "[thumbd id=\"$bmp\" preset=\"hero\"]" ),
+	'theme' => wp_get_attachment_image( $bmp, 'hero' ),
+);
 echo json_encode( $all );

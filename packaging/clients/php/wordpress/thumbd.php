@@ -28,6 +28,7 @@ function thumbd_site() {
 
 /**
  * Returns the URL of an attachment's thumbnail, or '' if the attachment is no picture.
+ * If the preset does not have the format, it throws Thumbd\Mistake.
  *
  * @param int    $attachment
  * @param string $spec   a preset, for example hero-640w
@@ -39,7 +40,8 @@ function thumbd_url( $attachment, $spec, $format = null ) {
 
 /**
  * Returns an attachment's picture element in a preset, or '' if the attachment is no
- * picture. Its size and its alternative text are those that WordPress keeps.
+ * picture or the preset can't show it: a BMP, for example. Its size and its alternative
+ * text are those that WordPress keeps.
  *
  * @param int    $attachment
  * @param string $preset
@@ -55,7 +57,13 @@ function thumbd_picture( $attachment, $preset, $options = array() ) {
 		'height' => (int) $meta['height'],
 		'alt'    => (string) get_post_meta( $attachment, '_wp_attachment_image_alt', true ),
 	);
-	$element = thumbd_site()->picture( thumbd_name( $attachment ), $preset, $options );
+	try {
+		$element = thumbd_site()->picture( thumbd_name( $attachment ), $preset, $options );
+	} catch ( Thumbd\Mistake $mistake ) {
+		// Anybody who uploads chooses the format, and the page must not end with it.
+		WP_DEBUG && error_log( 'thumbd: ' . $mistake->getMessage() );
+		return '';
+	}
 	$class = esc_attr( $options['class'] ?? '' );
 	return $class === '' ? $element : str_replace( "\n<img ", "\n<img class=\"$class\" ", $element );
 }
