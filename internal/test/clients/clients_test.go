@@ -27,7 +27,7 @@ func TestClients(t *testing.T) {
 	for _, tt := range [][]string{
 		{"npm", "node", "--test", "test.js"}, {"php", "php", "tests/thumbd.php"}, {"ruby", "ruby", "test/test_thumbd.rb"},
 		// Debian's, which has its Django and Jinja.
-		{"python", "/usr/bin/python3", "tests/test_thumbd.py"},
+		{"python", "/usr/bin/python3", "tests/test_thumbd.py"}, {"python", "/usr/bin/python3", "tests/test_signals.py"},
 	} {
 		t.Run(tt[0], func(t *testing.T) {
 			if _, err := exec.LookPath(tt[1]); err != nil {

@@ -21,7 +21,8 @@ upload: it has a line in the log of "thumbd", and the thumbnails stay until a pu
 
 import http.client
 import logging
-import threading
+import os
+from concurrent.futures import ThreadPoolExecutor
 
 from django.conf import settings
 from django.db import transaction
@@ -31,6 +32,17 @@ from thumbd import ThumbdError
 from thumbd.admin import Admin
 
 _log = logging.getLogger("thumbd")
+
+
+def _start():
+    """Starts the background, for at most two originals at once: an import has thousands."""
+    global _background
+    _background = ThreadPoolExecutor(max_workers=2, thread_name_prefix="thumbd warm")
+
+
+_start()
+# A child has none of its parent's threads.
+os.register_at_fork(after_in_child=_start)
 
 
 def follow(model, field, presets=None):
@@ -51,15 +63,21 @@ def follow(model, field, presets=None):
 
     def post_save(instance, using, **_):
         old, fresh = instance.__dict__.pop(before, (None, False))
+        if old is None:
+            return
         new = getattr(instance, field).name or ""
-        if old is not None and (fresh or old != new):
+        if fresh or old != new:
             _after_commit(using, {old, new}, new, presets)
+
+    def pre_delete(instance, **_):
+        # A deferred field can be read as long as there is a row.
+        getattr(instance, field)
 
     def post_delete(instance, using, **_):
         _after_commit(using, {getattr(instance, field).name}, "", None)
 
-    for signal, receiver in ((signals.pre_save, pre_save), (signals.post_save, post_save), (signals.post_delete, post_delete)):
-        signal.connect(receiver, sender=model, weak=False, dispatch_uid=f"thumbd {model._meta.label} {field}")
+    for name, receiver in {"pre_save": pre_save, "post_save": post_save, "pre_delete": pre_delete, "post_delete": post_delete}.items():
+        getattr(signals, name).connect(receiver, sender=model, weak=False, dispatch_uid=f"thumbd {model._meta.label} {field}")
 
 
 def _after_commit(using, gone, new, presets):
@@ -72,7 +90,7 @@ def _after_commit(using, gone, new, presets):
             # The answer to the upload waits for it: a page that it leads to is right.
             _ask(Admin(path, timeout=5).purge, site, gone)
         if new and presets is not None:
-            threading.Thread(target=_ask, args=(Admin(path, timeout=600).warm, site, new, presets), name="thumbd warm").start()
+            _background.submit(_ask, Admin(path, timeout=600).warm, site, new, presets)
 
     transaction.on_commit(ask, using=using)
 

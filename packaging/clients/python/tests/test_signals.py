@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: MIT
+"""Tests the signals for Django against a socket that answers a warm only when it is told.
+
+usage: python3 test_signals.py
+"""
+
+import os
+import socketserver
+import sys
+import tempfile
+import threading
+from http.server import BaseHTTPRequestHandler
+from urllib.parse import parse_qsl
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+import django
+from django.conf import settings
+
+folder = tempfile.TemporaryDirectory()
+SOCKET = folder.name + "/admin.sock"
+settings.configure(
+    INSTALLED_APPS=["thumbd.django"], DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+    DEFAULT_AUTO_FIELD="django.db.models.AutoField", MEDIA_ROOT=folder.name, THUMBD_SITE="gallery", THUMBD_ADMIN=SOCKET, THUMBD={},
+)
+django.setup()
+
+from django.core.files.base import ContentFile
+from django.db import connection, models
+from django.test.utils import CaptureQueriesContext
+
+from thumbd.django import signals
+
+asked = {"/purge": [], "/warm": []}
+answering = threading.Event()
+
+
+class Thumbd(BaseHTTPRequestHandler):
+    def do_POST(self):
+        form = parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        asked[self.path] += [value for name, value in form if name == "original"]
+        if self.path == "/warm":
+            answering.wait()
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+class Server(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = True
+    request_queue_size = 100
+
+
+class Photo(models.Model):
+    title = models.CharField(max_length=100)
+    image = models.FileField(upload_to="photos")
+
+    class Meta:
+        app_label = "photos"
+
+
+with connection.schema_editor() as editor:
+    editor.create_model(Photo)
+signals.follow(Photo, "image", presets=["card"])
+server = Server(SOCKET, Thumbd)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+
+# Many uploads are many originals, and few threads.
+names = [f"photos/{i}.jpg" for i in range(20)]
+for name in names:
+    Photo().image.save(os.path.basename(name), ContentFile(b"a picture"))
+threads = [t.name for t in threading.enumerate() if t.name.startswith("thumbd warm")]
+answering.set()  # before a failure, too: the process ends after its threads
+assert len(threads) == 2, threads
+assert asked["/purge"] == names, asked
+signals._background.shutdown()
+assert sorted(asked["/warm"]) == sorted(names), asked
+
+# An instance without the field is saved as if it was not followed, and can be deleted.
+asked["/purge"].clear()
+photo = Photo.objects.only("title").get(image=names[0])
+photo.title = "A kitten"
+with CaptureQueriesContext(connection) as queries:
+    photo.save()
+assert len(queries) == 1, list(queries)
+Photo.objects.only("title").get(image=names[0]).delete()
+assert asked["/purge"] == names[:1], asked
+
+# A child has a background of its own.
+child = os.fork()
+if child == 0:
+    try:
+        signals._background.submit(os._exit, 0).result()
+    finally:
+        os._exit(1)
+assert os.waitpid(child, 0)[1] == 0
+server.shutdown()
+folder.cleanup()
+print("signals: 20 uploads, and instances without the field")
