@@ -111,14 +111,16 @@ flatten(VipsImage *in, ThumbdFormat format, VipsImage **out)
 	VipsArrayDouble *white;
 	int result;
 
-	if (!vips_image_hasalpha(in))
-		return vips_copy(in, out, NULL);
-	if (opaque(in, &plain))
-		return -1;
-	if (plain)
-		return vips_extract_band(in, out, 0, "n", in->Bands - 1, NULL);
-	if (format != THUMBD_JPEG)
-		return vips_copy(in, out, NULL);
+	if (vips_image_hasalpha(in)) {
+		if (opaque(in, &plain))
+			return -1;
+		if (plain)
+			return vips_extract_band(in, out, 0, "n", in->Bands - 1, NULL);
+	}
+	if (!vips_image_hasalpha(in) || format != THUMBD_JPEG) {
+		*out = g_object_ref(in);
+		return 0;
+	}
 	white = vips_array_double_newv(1, 255.0);
 	result = vips_flatten(in, out, "background", white, NULL);
 	vips_area_unref(VIPS_AREA(white));
@@ -132,8 +134,10 @@ thumbd_flat(VipsImage *in, ThumbdFormat format, VipsImage **out)
 	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 3);
 	int result = -1;
 
-	/* Alpha is looked at before the picture is. */
-	if (!vips_cast_uchar(in, &t[0], NULL) &&
+	/* Alpha is looked at before the picture is. A picture that is in memory as it shall
+	 * be is not copied. */
+	t[0] = in->BandFmt == VIPS_FORMAT_UCHAR ? g_object_ref(in) : NULL;
+	if ((t[0] || !vips_cast_uchar(in, &t[0], NULL)) &&
 		(t[1] = vips_image_hasalpha(in) ? vips_image_copy_memory(t[0]) : g_object_ref(t[0])) &&
 		!flatten(t[1], format, &t[2]) &&
 		(*out = vips_image_copy_memory(t[2])))

@@ -201,8 +201,17 @@ func (o *original) make(out *output, m *marks) error {
 	if out.Info {
 		return o.describe(p, out)
 	}
+	if out.Quality == thumb.AutoQuality || out.MaxBytes != 0 {
+		// Each encode would do again what p is made by, for example the blur.
+		flat, err := p.flat(out.Format)
+		if err != nil {
+			return err
+		}
+		defer flat.close()
+		p = flat
+	}
 	if out.Quality == thumb.AutoQuality {
-		if err := p.choose(out); err != nil {
+		if err := out.choose(tilesOf(p)); err != nil {
 			return err
 		}
 	}

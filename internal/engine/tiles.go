@@ -41,16 +41,6 @@ func tilesOf(p picture) tilePixels {
 	return tilePixels{C.thumbd_pixels(p.p), p.size(), p.bands(), p.size().X * p.bands()}
 }
 
-// choose sets the quality of out, which is p.
-func (p picture) choose(out *output) error {
-	flat, err := p.flat(out.Format)
-	if err != nil {
-		return err
-	}
-	defer flat.close()
-	return out.choose(tilesOf(flat))
-}
-
 // count returns the number of tiles.
 func (t tilePixels) count() int {
 	return (t.size.X + tileSide - 1) / tileSide * ((t.size.Y + tileSide - 1) / tileSide)

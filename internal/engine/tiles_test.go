@@ -97,6 +97,30 @@ func TestTilesOfAPicture(t *testing.T) {
 	}
 }
 
+// TestFlatOnce checks that a picture with the bands of its format is not copied by each
+// encode, as it would be for max_bytes six times.
+func TestFlatOnce(t *testing.T) {
+	data := bytes.Repeat([]uint8{40}, tileSide*tileSide)
+	var pins runtime.Pinner
+	pins.Pin(&data[0])
+	defer pins.Unpin()
+	m, err := newMosaic(tilePixels{unsafe.Pointer(&data[0]), image.Pt(tileSide, tileSide), 1, tileSide}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.close()
+	for _, f := range []thumb.Format{thumb.JPEG, thumb.WebP, thumb.AVIF} {
+		flat, err := m.flat(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer flat.close()
+		if tilesOf(flat).data != tilesOf(m.picture).data {
+			t.Errorf("for %v it is copied", f)
+		}
+	}
+}
+
 // TestLogarithm compares with that of package math.
 func TestLogarithm(t *testing.T) {
 	for _, n := range []int{1, 2, 3, 1000, 1023, 1024, 65536, 99_999_999, math.MaxInt64} {
