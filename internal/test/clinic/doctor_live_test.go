@@ -192,7 +192,7 @@ func TestDoctorHearsTheDaemon(t *testing.T) {
 	for name, tt := range map[string]struct{ answer, want, cure string }{
 		"one that can't report":   {"", "daemon-outdated", "restart thumbd"},
 		"another version":         {fmt.Sprintf(`{"checksum": %q, "version": "99.0"}`, checksum), "daemon-outdated", "restart thumbd"},
-		"formats":                 {`{"vips": "8.15", "formats": ["avif can't be written by the installed libvips; install libheif-plugin-aomenc"]}`, "formats-missing", "install what it says"},
+		"formats":                 {`{"vips": "8.15", "formats": ["avif can't be written by the installed libvips; install libheif-plugin-aomenc"]}`, "formats-missing", "install the packages that it names"},
 		"an incomplete sandbox":   {`{"vips": "8.15", "missing": ["landlock"]}`, "sandbox-incomplete", "kernel"},
 		"one that is unwell":      {fmt.Sprintf(`{"checksum": %q, "unwell": "a worker is stuck"}`, checksum), "daemon-unwell", "see the log of thumbd"},
 		"a refused configuration": {`{"refused": "thumbd.toml:3: keys: permission denied"}`, "configuration", "kill -HUP "},

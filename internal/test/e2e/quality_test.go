@@ -45,7 +45,7 @@ max_bytes = %d
 	kit.WaitLog(t, r, 1, "WARN", "larger than max_bytes at the lowest quality", "max_bytes=60", fmt.Sprintf("quality=%d", thumb.LeastQuality))
 	before := kit.Thumbnails(t, r, "gallery")
 	kit.Reload(t, r, replacing(`"4KiB"`, `"5KiB"`)(kit.Configuration(t, r)))
-	kit.WaitLog(t, r, 1, "purged what another configuration has made", "removed=3")
+	kit.WaitLog(t, r, 1, "purged thumbnails of an earlier configuration", "removed=3")
 	if now := kit.Thumbnails(t, r, "gallery"); len(before) != 12 || len(now) != 9 {
 		t.Errorf("%d thumbnails, then %d", len(before), len(now))
 	}

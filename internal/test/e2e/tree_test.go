@@ -106,7 +106,7 @@ func TestTreesOfEarlierVersions(t *testing.T) {
 				t.Errorf("gc: %s", out)
 			}
 			kit.StopDaemon(t, r)
-			for _, line := range []string{"msg=rendered", "purged what another configuration has made"} {
+			for _, line := range []string{"msg=rendered", "purged thumbnails of an earlier configuration"} {
 				if n := r.Log.Count(line); n > 0 {
 					t.Errorf("the log has %q %d times:\n%s", line, n, r.Log)
 				}

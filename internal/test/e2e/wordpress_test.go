@@ -157,7 +157,7 @@ func TestWordPressWarm(t *testing.T) {
 			r := kit.Start(t, o)
 			if scheme == thumb.PresetScheme {
 				kit.Warm(t, kit.WarmCommand(t, r, true, "wp", "--preset", "medium"), 0, "made 1 thumbnails")
-				kit.Warm(t, kit.WarmCommand(t, r, true, "wp", "--spec", "9x9_fit"), 2, "sizes are those of presets")
+				kit.Warm(t, kit.WarmCommand(t, r, true, "wp", "--spec", "9x9_fit"), 2, "it has only the sizes of presets")
 			}
 			kit.Warm(t, kit.WarmCommand(t, r, true, "wp"), 0, "2 originals")
 			for i := range want {

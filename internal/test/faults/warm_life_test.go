@@ -303,7 +303,7 @@ func TestWarmAsRoot(t *testing.T) {
 	}
 	r := kit.Start(t, rig.Options{Programs: kit.PublicPrograms(t), Sites: kit.WarmSites(t, kit.Folder(t, map[string]string{"a.jpg": kit.Upright})), Nobody: true})
 	kit.StopDaemon(t, r)
-	kit.Warm(t, kit.WarmCommand(t, r, false, "gallery"), 1, "belongs to nobody", "runuser -u nobody -- thumbd warm")
+	kit.Warm(t, kit.WarmCommand(t, r, false, "gallery"), 1, "belongs to nobody", "runuser -u nobody -- thumbd")
 	if got := kit.Thumbnails(t, r, "gallery"); len(got) > 0 {
 		t.Errorf("made all the same: %v", got)
 	}
