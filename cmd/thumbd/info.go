@@ -47,11 +47,10 @@ func (f *infoFlags) run(cmd *cobra.Command, site string, originals []string) err
 		return asUsage(errors.New("want ORIGINAL, or --ndjson for all originals"))
 	}
 	o := warm.Options{Site: site, AtOnce: 1, Patience: warmPatience, Progress: failures{cmd}}
-	switch {
-	case len(originals) > 0:
-		o.List = strings.NewReader(strings.Join(originals, "\x00") + "\x00")
-	default:
+	if len(originals) == 0 {
 		o.AtOnce = 2 * runtime.NumCPU()
+	} else {
+		o.List = strings.NewReader(strings.Join(originals, "\x00") + "\x00")
 	}
 	var mu sync.Mutex
 	unnamed := 0

@@ -216,8 +216,8 @@ func (f *purgeForm) wait(value string) error {
 	return err
 }
 
-// original takes one of the originals, and purges those read so far if they are
-// enough for one Purge.
+// original adds an original to the next purge, and begins that purge if it has enough
+// originals: PurgeNames of them, or purgeBytes of names.
 func (f *purgeForm) original(name string) error {
 	f.next.Originals = append(f.next.Originals, name)
 	f.bytes += len(name)

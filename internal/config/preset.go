@@ -157,11 +157,7 @@ func (r *reader) checkPreset(d *draft, t table, name string) {
 
 // checkMaxBytes checks the most bytes of a preset's thumbnails.
 func (r *reader) checkMaxBytes(d *draft, t table, p thumb.Preset) {
-	most := p.Transform.MaxBytes
-	if most == 0 {
-		return
-	}
-	if most > d.thumbnailBytes {
+	if most := p.Transform.MaxBytes; most > d.thumbnailBytes {
 		r.mistake(t.at("max_bytes"), "is %s, over thumbnail_bytes, %s; lower it, or raise that in [limits]", sizeText(most), sizeText(d.thumbnailBytes))
 	}
 }

@@ -147,7 +147,7 @@ func (d *Daemon) ownMore(s *Service, folder string, lock io.Closer) bool {
 	return true
 }
 
-// disown gives up the trees of s, which is closed, that no other service has.
+// disown gives up the trees of the closed service s, unless another service has them.
 func (d *Daemon) disown(s *Service) {
 	d.owning.Lock()
 	defer d.owning.Unlock()

@@ -45,8 +45,8 @@ func (v *visit) limits(location *nginxconf.Block) {
 	}
 }
 
-// isFront reports whether a location has machines of which nginx chooses one by the
-// original.
+// isFront reports whether nginx sends the requests of a location to one of several
+// machines, by the original.
 func (v *visit) isFront(location *nginxconf.Block) bool {
 	pass := location.First("proxy_pass")
 	if pass == nil {

@@ -116,6 +116,6 @@ tile_likeness(const uint8_t *a, const uint8_t *b, ptrdiff_t stride)
 			}
 			sum += similarity(&window);
 		}
-	i = (int) (sum / ((QUARTERS - 1) * (QUARTERS - 1)));
-	return i < TILE_SAME ? i : TILE_SAME;
+	sum /= (QUARTERS - 1) * (QUARTERS - 1);
+	return sum < TILE_SAME ? (int) sum : TILE_SAME;
 }

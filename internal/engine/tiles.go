@@ -73,8 +73,7 @@ const mosaicAcross = 8
 // pictures of package pictures 24 save as many bytes.
 const sampleTiles = 16
 
-// newMosaic returns a mosaic of at most n tiles of t: of all of them in the order of what
-// there is to see in them, every so many, so that each has its share.
+// newMosaic returns a mosaic of a sample of at most n tiles of t.
 func newMosaic(t tilePixels, n int) (mosaic, error) {
 	n = min(n, t.count())
 	across := min(n, mosaicAcross)
@@ -90,7 +89,7 @@ func newMosaic(t tilePixels, n int) (mosaic, error) {
 }
 
 // sample returns n tiles: of all of them in the order of what there is to see in them,
-// every so many.
+// every so many, so that busy and plain tiles have their share.
 func (t tilePixels) sample(n int) []int {
 	type seen struct{ activity, tile int }
 	all := make([]seen, t.count())

@@ -59,7 +59,6 @@ const (
 	Unkept               // the progress of a tree could not be written
 	Taken                // another process reports under this node's name
 	Untended             // old entries could not be deleted
-	whats
 )
 
 // String is the label of the counter of What.
@@ -239,7 +238,7 @@ func (n *Node) tend(ctx context.Context) error {
 	n.mu.Lock()
 	var silent []string
 	for name, r := range n.others {
-		if r.err == nil && n.isDropped(r.Report) {
+		if n.isDropped(r) {
 			silent = append(silent, name)
 		}
 	}

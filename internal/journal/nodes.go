@@ -157,7 +157,7 @@ func (n *Node) known() []Other {
 	defer n.mu.Unlock()
 	var all []Other
 	for _, name := range slices.Sorted(maps.Keys(n.others)) {
-		if t := n.others[name]; t.err != nil || !n.isDropped(t.Report) {
+		if t := n.others[name]; !n.isDropped(t) {
 			all = append(all, Other{name, t.Report, t.err})
 		}
 	}
@@ -165,9 +165,10 @@ func (n *Node) known() []Other {
 }
 
 // isDropped reports whether a node has been silent for so long that nobody waits for it:
-// it empties its trees before it serves again. n.mu is held.
-func (n *Node) isDropped(r Report) bool {
-	return n.clock().Sub(r.At) > n.o.Keep+keepMargin
+// it empties its trees before it serves again. A node whose report can't be trusted is not
+// dropped. n.mu is held.
+func (n *Node) isDropped(t told) bool {
+	return t.err == nil && n.clock().Sub(t.At) > n.o.Keep+keepMargin
 }
 
 // Forget removes the report of a node that has gone for good: purges don't wait for it
@@ -293,7 +294,7 @@ func (n *Node) State() State {
 	}
 	s.Nodes[n.stateOf(Report{At: n.clock(), Read: n.clock().Add(-s.Lag)}, nil)]++
 	for _, t := range n.others {
-		if t.err != nil || !n.isDropped(t.Report) {
+		if !n.isDropped(t) {
 			s.Nodes[n.stateOf(t.Report, t.err)]++
 		}
 	}
@@ -316,11 +317,11 @@ func (n *Node) StateOf(o Other) string {
 
 func (n *Node) stateOf(r Report, err error) string {
 	now := n.clock()
-	silence := max(n.o.Lag, 3*reportTime) + lookTime
+	limit := max(n.o.Lag, 3*reportTime) + lookTime
 	switch {
-	case err != nil || now.Sub(r.At) > silence:
+	case err != nil || now.Sub(r.At) > limit:
 		return Silent
-	case now.Sub(r.Read) > max(n.o.Lag, 3*reportTime)+lookTime:
+	case now.Sub(r.Read) > limit:
 		return Lagging
 	}
 	return Current

@@ -10,7 +10,6 @@ import (
 	"io/fs"
 
 	"thumbd/internal/info"
-	"thumbd/internal/render"
 	"thumbd/internal/thumb"
 )
 
@@ -43,7 +42,7 @@ func (k *Keeper) Describe(ctx context.Context, site, original string) ([]byte, e
 		k.background(ctx, sites, list, func(a Request, out Outcome, failed error) {
 			file, err = out.read(a, failed)
 		})
-		if ctx.Err() != nil || !errors.Is(err, render.ErrQueueFull) && !errors.Is(err, render.ErrQueueTime) && !errors.Is(err, errPurgedSince) {
+		if ctx.Err() != nil || !noPlace(err) && !errors.Is(err, errPurgedSince) {
 			return file, err
 		}
 		pause(ctx, warmPause)

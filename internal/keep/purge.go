@@ -115,12 +115,12 @@ func (k *Keeper) Close() {
 // ErrNoSuchSite, purge.ErrScope and purge.ErrNoPreset. Any other error is trouble with
 // the tree, and some thumbnails may still exist.
 func (k *Keeper) Purge(ctx context.Context, site string, scope purge.Scope, again bool) (removed string, err error) {
-	sites, err := k.sites.acquire()
+	sites, s, err := k.siteNamed(site)
 	if err != nil {
 		return "", err
 	}
 	defer sites.users.Done()
-	s, p, err := sites.scoped(site, scope)
+	p, err := scope.Of(s.Thumb)
 	if err != nil {
 		return "", err
 	}
@@ -138,23 +138,13 @@ func (k *Keeper) Purge(ctx context.Context, site string, scope purge.Scope, agai
 
 // CheckPurge returns the error of a purge that Purge would not begin, or nil.
 func (k *Keeper) CheckPurge(site string, scope purge.Scope) error {
-	sites, err := k.sites.acquire()
+	sites, s, err := k.siteNamed(site)
 	if err != nil {
 		return err
 	}
 	defer sites.users.Done()
-	_, _, err = sites.scoped(site, scope)
+	_, err = scope.Of(s.Thumb)
 	return err
-}
-
-// scoped returns the site of that name and the purge of it.
-func (sites *Sites) scoped(name string, scope purge.Scope) (*Site, *purge.Purge, error) {
-	s := sites.named(name)
-	if s == nil {
-		return nil, nil, fmt.Errorf("%w: %q", ErrNoSuchSite, name)
-	}
-	p, err := scope.Of(s.Thumb)
-	return s, p, err
 }
 
 // mostCounted is the most files of a purge that are counted: counting reads folders.

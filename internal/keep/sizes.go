@@ -4,7 +4,6 @@ package keep
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"image"
 	"maps"
@@ -161,7 +160,7 @@ func (k *Keeper) measure(ctx context.Context, sites *Sites, s *Site, original st
 	a := Request{Site: s, thumb: thumb.Thumb{Site: s.Thumb, Original: original}, company: render.NewCompany(1)}
 	for {
 		size, err := k.sizes.of(ctx, sites.renderer, a, file, info)
-		if !errors.Is(err, render.ErrQueueFull) && !errors.Is(err, render.ErrQueueTime) || ctx.Err() != nil {
+		if !noPlace(err) || ctx.Err() != nil {
 			return size, err
 		}
 		pause(ctx, warmPause)

@@ -87,6 +87,11 @@ func (k *Keeper) siteNamed(name string) (*Sites, *Site, error) {
 	return sites, s, nil
 }
 
+// noPlace reports whether a render had no place in the queue: it can be tried again.
+func noPlace(err error) bool {
+	return errors.Is(err, render.ErrQueueFull) || errors.Is(err, render.ErrQueueTime)
+}
+
 // CheckSelection returns an error of Warm if a selection is wrong for all originals.
 func (k *Keeper) CheckSelection(site string, selection admin.Selection) error {
 	sites, _, err := k.warmSite(site, selection)
@@ -109,7 +114,7 @@ func (k *Keeper) warm(ctx context.Context, sites *Sites, list []Request, sum *ad
 	close(ends)
 	for e := range ends {
 		switch {
-		case errors.Is(e.err, render.ErrQueueFull), errors.Is(e.err, render.ErrQueueTime):
+		case noPlace(e.err):
 			again = append(again, e.asked)
 		case errors.Is(e.err, render.ErrNoVariant):
 			sum.None++
