@@ -140,14 +140,14 @@ stretch(VipsImage *in, VipsImage **out)
 }
 
 int
-thumbd_straighten(VipsImage *in, gboolean multiplied, gboolean narrow,
+thumbd_straighten(VipsImage *in, gboolean multiplied, gboolean limited,
 	VipsImage **out)
 {
 	VipsObject *scope = VIPS_OBJECT(vips_image_new());
 	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 2);
 	int result = -1;
 
-	if (!(narrow ? stretch(in, &t[0]) : vips_copy(in, &t[0], NULL))) {
+	if (!(limited ? stretch(in, &t[0]) : vips_copy(in, &t[0], NULL))) {
 		if (!multiplied)
 			result = vips_copy(t[0], out, NULL);
 		else if (!vips_unpremultiply(t[0], &t[1], NULL))

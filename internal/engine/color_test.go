@@ -363,8 +363,8 @@ func TestColorFiles(t *testing.T) {
 	}
 }
 
-// TestNarrowAlpha has an alpha whose samples go from 16 to 235.
-func TestNarrowAlpha(t *testing.T) {
+// TestLimitedAlpha has an alpha whose samples go from 16 to 235.
+func TestLimitedAlpha(t *testing.T) {
 	file := originalFile(t, coded.alpha(126).picture(), thumb.AVIF)
 	auxl := bytes.Index(file, []byte("auxl"))
 	alpha := binary.BigEndian.Uint16(file[auxl+4:])

@@ -33,7 +33,7 @@
 // with the same pixels as libvips. libvips decodes every other PNG, also if package png
 // finds it out of order.
 //
-// Pictures of bytes are resized by loops of our own: mean.c, then lanczos.c, which
+// Pictures of bytes are resized by loops of our own: shrink.c, then reduce.c, which
 // calls package plane. These loops know parts of pixels, and multiply colors by alpha
 // in numbers of 14 bits. They take a third of the time of libvips with its floats. If
 // alpha is opaque throughout, it is skipped. Pictures of other numbers go through

@@ -240,7 +240,7 @@ int
 thumbd_decode_gray(const void *file, size_t length, ThumbdFormat format,
 	VipsImage **out)
 {
-	const ThumbdLoading loading = { .format = format, .shrink = 1, .scale = 1, .frames = 1 };
+	const ThumbdLoading loading = { .format = format, .divisor = 1, .scale = 1, .frames = 1 };
 	VipsObject *scope = VIPS_OBJECT(vips_image_new());
 	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 2);
 	VipsSource *source = thumbd_source(file, length);

@@ -54,7 +54,7 @@ type original struct {
 	coloring    probe.Coloring
 	profile     profileUse
 	made        []byte // a profile that the file does not have, or nil
-	reducible   bool   // by WebP's decoder
+	scalable    bool   // by WebP's decoder
 	memory      int64  // that a render may take at once, about
 	frames      int    // of an animation; 1: a still
 	container   probe.Container
@@ -186,7 +186,7 @@ func (o *original) readHeader(job wire.Job) error {
 	o.memory = 2 * o.header.bytes()
 	// WebP's decoder would mix the colors of transparent pixels into others,
 	// and a frame of an animation may be smaller than the canvas.
-	o.reducible = o.format == thumb.WebP && !o.header.alpha() && o.frames == 1
+	o.scalable = o.format == thumb.WebP && !o.header.alpha() && o.frames == 1
 	return nil
 }
 
@@ -265,19 +265,19 @@ func (o *original) load(size image.Point, out *output) (loaded, error) {
 
 // loadPicture is load by libvips.
 func (o *original) loadPicture(size image.Point, animated bool) (loaded, error) {
-	l := loading{format: o.format, shrink: 1, scale: 1, frames: 1}
+	l := loading{format: o.format, divisor: 1, scale: 1, frames: 1}
 	if animated {
 		l.frames = o.frames
 	}
 	switch {
 	case o.format == thumb.JPEG:
-		l.shrink = geometry.Shrink(o.stored, size)
+		l.divisor = geometry.Divisor(o.stored, size)
 	case o.format == thumb.SVG:
 		l.size = o.drawnFor(size)
-	case o.reducible:
-		l.scale = float64(geometry.Reduced(o.stored, size).X) / float64(o.stored.X)
+	case o.scalable:
+		l.scale = float64(geometry.Scaled(o.stored, size).X) / float64(o.stored.X)
 	}
-	if l.shrink == 1 && l.scale == 1 && !animated && o.header.p != nil {
+	if l.divisor == 1 && l.scale == 1 && !animated && o.header.p != nil {
 		p := o.header
 		o.header = picture{}
 		return p.whole(), nil
@@ -286,8 +286,8 @@ func (o *original) loadPicture(size image.Point, animated bool) (loaded, error) 
 	if err != nil {
 		return loaded{}, err
 	}
-	if l.shrink > 1 {
-		n := float64(l.shrink)
+	if l.divisor > 1 {
+		n := float64(l.divisor)
 		return loaded{picture: p, across: float64(o.stored.X) / n, down: float64(o.stored.Y) / n}, nil
 	}
 	return p.whole(), nil

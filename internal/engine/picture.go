@@ -72,7 +72,7 @@ func (o *original) still(l loaded, out *output, m *marks) (picture, error) {
 func (o *original) framed(l loaded, out *output) (picture, error) {
 	plan := out.plan
 	if plan.Seek == 0 {
-		return o.reduced(l, plan)
+		return o.oriented(l, plan)
 	}
 	// Sought in the resized picture, or before it is enlarged.
 	all := plan
@@ -81,7 +81,7 @@ func (o *original) framed(l loaded, out *output) (picture, error) {
 		upright := geometry.Upright(o.stored, o.orientation)
 		all = geometry.Plan{Source: image.Rectangle{Max: upright}, Size: upright, Cut: image.Rectangle{Max: upright}}
 	}
-	whole, err := o.reduced(l, all)
+	whole, err := o.oriented(l, all)
 	if err != nil {
 		return whole, err
 	}
@@ -103,7 +103,7 @@ func (o *original) framed(l loaded, out *output) (picture, error) {
 	}
 	defer kept.close()
 	plan.Source = image.Rectangle{Max: part.Size()}
-	return kept.whole().reduce(plan)
+	return kept.whole().resize(plan)
 }
 
 // need returns the size to which plan resizes the picture as it is stored.
@@ -114,8 +114,8 @@ func (o *original) need(plan geometry.Plan) image.Point {
 	return geometry.Upright(plan.Size, o.orientation)
 }
 
-// reduced returns l upright and in its colors, as plan resizes and cuts it.
-func (o *original) reduced(l loaded, plan geometry.Plan) (picture, error) {
+// oriented returns l resized and cut by plan, upright and in its colors.
+func (o *original) oriented(l loaded, plan geometry.Plan) (picture, error) {
 	stored := plan.Stored(geometry.Upright(o.stored, o.orientation), o.orientation)
 	o.memory = max(o.memory, int64(stored.Cut.Dx())*int64(stored.Cut.Dy())*8)
 	if size := l.size(); l.planes.None() && size != o.stored {
@@ -149,12 +149,12 @@ func (o *original) resized(l loaded, plan geometry.Plan) (picture, error) {
 	if !l.planes.None() {
 		return o.pixels(l, plan)
 	}
-	if o.reducible || plan.Source.Size() != l.size() || !o.group.isStep(l, plan) {
-		return l.reduce(plan)
+	if o.scalable || plan.Source.Size() != l.size() || !o.group.isBase(l, plan) {
+		return l.resize(plan)
 	}
 	part := plan.Cut
 	plan.Cut = image.Rectangle{Max: plan.Size}
-	whole, err := l.reduce(plan)
+	whole, err := l.resize(plan)
 	if err != nil {
 		return whole, err
 	}

@@ -114,7 +114,7 @@ func (o *original) resizedPlanes(l loaded, plan geometry.Plan, orientation int) 
 		FromRight:  orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8,
 		FromBottom: orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7,
 	}
-	if !o.group.isStep(l, plan) {
+	if !o.group.isBase(l, plan) {
 		return l.planes.Resize(r)
 	}
 	whole, err := l.planes.Resize(plane.Resizing{

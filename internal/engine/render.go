@@ -50,7 +50,7 @@ func (e *Engine) Render(job wire.Job, files Files) []wire.Result {
 		outputs = o.gather(outputs)
 		for i, out := range outputs {
 			if out.err == nil {
-				o.narrow(outputs[i:])
+				o.shrinkBase(outputs[i:])
 				out.err = o.make(out, m)
 			}
 		}

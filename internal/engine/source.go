@@ -133,9 +133,9 @@ func (o *original) read(l loading) (picture, error) {
 	if o.made != nil {
 		p.embed(o.made)
 	}
-	if c := o.coloring; p.alpha() && (c.Multiplied || c.NarrowAlpha) {
+	if c := o.coloring; p.alpha() && (c.Multiplied || c.LimitedAlpha) {
 		defer p.close()
-		straight, err := p.straighten(c.Multiplied, c.NarrowAlpha)
+		straight, err := p.straighten(c.Multiplied, c.LimitedAlpha)
 		if err != nil {
 			return straight, o.damaged(err)
 		}
@@ -147,7 +147,7 @@ func (o *original) read(l loading) (picture, error) {
 // keepHeader sets the header again if it was taken.
 func (o *original) keepHeader() (err error) {
 	if o.header.none() {
-		o.header, err = o.read(loading{format: o.format, shrink: 1, scale: 1, frames: 1})
+		o.header, err = o.read(loading{format: o.format, divisor: 1, scale: 1, frames: 1})
 	}
 	return err
 }

@@ -20,30 +20,30 @@ const maxBase = 192 << 20
 type group struct {
 	// base is the decoded picture if several outputs are made of it, otherwise none.
 	base loaded
-	// step is base after it was resized for an output and before it was cut, or none.
+	// resized is base after it was resized for an output and before it was cut, or none.
 	// Later outputs may be made of it.
-	step loaded
+	resized loaded
 	// rest is the size that the later outputs need, or 0x0.
 	rest image.Point
 }
 
 // keep makes l the picture of which later outputs may be made. The group closes it.
 func (g *group) keep(l loaded) {
-	g.step.close()
-	g.step = l
+	g.resized.close()
+	g.resized = l
 }
 
-// isStep reports whether the outputs that follow can be made of l as plan resizes
-// it.
-func (g *group) isStep(l loaded, plan geometry.Plan) bool {
+// isBase reports whether the outputs that follow can be made of l as plan resizes
+// it. g.rest is the size that they need.
+func (g *group) isBase(l loaded, plan geometry.Plan) bool {
 	size := l.size()
 	return g.rest != (image.Point{}) && plan.Size.X < size.X && plan.Size.Y < size.Y &&
-		(g.step.none() || geometry.Fine(plan.Size, g.rest))
+		(g.resized.none() || geometry.Fine(plan.Size, g.rest))
 }
 
 func (g *group) close() {
 	g.base.close()
-	g.step.close()
+	g.resized.close()
 	*g = group{}
 }
 
@@ -96,7 +96,7 @@ func (o *original) gather(outputs []*output) []*output {
 	defer all.close()
 	n := 1
 	if !sorted[0].animated {
-		n = geometry.Mean(all.size(), size)
+		n = geometry.Shrink(all.size(), size)
 	}
 	if all.bytes()/int64(n*n) > maxBase {
 		return sorted
@@ -122,24 +122,24 @@ func (o *original) needs(outputs []*output) (size image.Point) {
 	return size
 }
 
-// narrow makes the picture that gather has decoded smaller if the outputs of rest
-// (the ones that are not made yet, from large to small) allow it. It takes the
-// picture that was resized for a larger output, or the mean of pixels.
-func (o *original) narrow(rest []*output) {
+// shrinkBase makes the base of the group smaller if the outputs of rest (the ones that
+// are not made yet, from large to small) allow it. The new base is the picture that was
+// resized for a larger output, or the old base shrunk.
+func (o *original) shrinkBase(rest []*output) {
 	g := &o.group
 	if g.base.none() || rest[0].animated {
 		return
 	}
 	size := o.needs(rest)
 	g.rest = o.needs(rest[1:])
-	if !g.step.none() && geometry.Fine(g.step.size(), size) {
+	if !g.resized.none() && geometry.Fine(g.resized.size(), size) {
 		g.base.close()
-		g.base, g.step = g.step, loaded{}
+		g.base, g.resized = g.resized, loaded{}
 	}
 	if !g.base.planes.None() {
 		return
 	}
-	n := geometry.Mean(g.base.size(), size)
+	n := geometry.Shrink(g.base.size(), size)
 	if n == 1 {
 		return
 	}

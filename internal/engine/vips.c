@@ -105,7 +105,7 @@ thumbd_load(VipsSource *source, const ThumbdLoading *l, VipsImage **out)
 
 	switch (l->format) {
 	case THUMBD_JPEG:
-		return vips_jpegload_source(source, out, "shrink", l->shrink,
+		return vips_jpegload_source(source, out, "shrink", l->divisor,
 			"access", VIPS_ACCESS_SEQUENTIAL,
 			"fail_on", VIPS_FAIL_ON_ERROR, NULL);
 	case THUMBD_PNG:

@@ -161,19 +161,19 @@ func (p picture) whole() loaded {
 
 // loading is how a file is opened.
 type loading struct {
-	format thumb.Format
-	shrink int         // JPEG: by 1, 2, 4 or 8
-	scale  float64     // WebP
-	size   image.Point // SVG
-	frames int         // that are loaded, below one another
-	page   int         // of a TIFF
-	subifd int         // of a TIFF's page, or -1
+	format  thumb.Format
+	divisor int         // JPEG: scaled to 1/divisor, that is 1, 2, 4 or 8
+	scale   float64     // WebP: scaled to any size
+	size    image.Point // SVG
+	frames  int         // that are loaded, below one another
+	page    int         // of a TIFF
+	subifd  int         // of a TIFF's page, or -1
 }
 
 // load opens a file. The header is read, of a WebP that is scaled the pixels too.
 func (s source) load(l loading) (picture, error) {
 	c := C.ThumbdLoading{
-		format: codes[l.format], shrink: C.int(l.shrink), scale: C.double(l.scale), frames: C.int(l.frames),
+		format: codes[l.format], divisor: C.int(l.divisor), scale: C.double(l.scale), frames: C.int(l.frames),
 		page: C.int(l.page), subifd: C.int(l.subifd),
 	}
 	var out picture
@@ -249,9 +249,9 @@ func (p picture) embed(profile []byte) {
 
 // straighten returns p with colors that alpha does not multiply and an alpha of
 // the whole range, if they are not so.
-func (p picture) straighten(multiplied, narrow bool) (picture, error) {
+func (p picture) straighten(multiplied, limited bool) (picture, error) {
 	var out picture
-	return out, result(C.thumbd_straighten(p.p, truth(multiplied), truth(narrow), &out.p))
+	return out, result(C.thumbd_straighten(p.p, truth(multiplied), truth(limited), &out.p))
 }
 
 // samples returns the TIFF p as a picture of 8 or 16 bits.
@@ -342,9 +342,9 @@ func (l loaded) shrink(n int) (loaded, error) {
 	return out, result(C.thumbd_shrink(l.p, C.int(n), &out.p))
 }
 
-// reduce resizes and cuts l by plan, a plan for the picture as it is stored. The result
+// resize resizes and cuts l by plan, a plan for the picture as it is stored. The result
 // is in memory.
-func (l loaded) reduce(plan geometry.Plan) (picture, error) {
+func (l loaded) resize(plan geometry.Plan) (picture, error) {
 	c := C.ThumbdPlan{
 		source: rect(plan.Source),
 		across: C.double(l.across), down: C.double(l.down),
@@ -355,7 +355,7 @@ func (l loaded) reduce(plan geometry.Plan) (picture, error) {
 		c.across, c.down = C.double(plan.Source.Dx()), C.double(plan.Source.Dy())
 	}
 	var out picture
-	return out, result(C.thumbd_reduce(l.p, &c, &out.p))
+	return out, result(C.thumbd_resize_and_cut(l.p, &c, &out.p))
 }
 
 // normalize returns p upright, in sRGB or gray of 8 bits.

@@ -102,11 +102,11 @@ void thumbd_settings(void);
  * g_free. */
 char *thumbd_take_warning(void);
 
-/* How a file is opened. Only JPEG is loaded shrunk, only WebP scaled,
- * and only of GIF and WebP more frames than one, below one another. */
+/* How a file is opened. A JPEG is scaled to 1/divisor, a WebP to scale, no other format.
+ * Only of GIF and WebP more frames than one are loaded, below one another. */
 typedef struct {
 	ThumbdFormat format;
-	int shrink;
+	int divisor;
 	double scale;
 	int frames;
 	int page, subifd; /* of a TIFF; -1: the page itself */
@@ -160,17 +160,17 @@ gboolean thumbd_has(const char *operation);
 int thumbd_frame(VipsImage *in, int top, int height, VipsImage **out);
 
 /* The picture in, each pixel the mean of n x n, in memory. n is at most
- * THUMBD_MEAN. */
+ * THUMBD_SHRINK_MAX. */
 int thumbd_shrink(VipsImage *in, int n, VipsImage **out);
 
-/* The most lines of which thumbd_mean makes one line: the sum of a column's colors,
+/* The most lines that thumbd_shrink_raw makes one line of: the sum of a column's colors,
  * each multiplied by alpha, must fit into 32 bits. */
-#define THUMBD_MEAN (1 << 15)
+#define THUMBD_SHRINK_MAX (1 << 15)
 
 /* The picture in, each pixel the mean of nx x ny pixels, and fewer at the end. ny is at
- * most THUMBD_MEAN. If in is of bytes, colors are weighted by alpha. If in is of other
+ * most THUMBD_SHRINK_MAX. If in is of bytes, colors are weighted by alpha. If in is of other
  * numbers, its colors must be multiplied by alpha already. */
-int thumbd_mean(VipsImage *in, int nx, int ny, VipsImage **out);
+int thumbd_shrink_raw(VipsImage *in, int nx, int ny, VipsImage **out);
 
 /* Whether in has an alpha that is not known to be opaque throughout: of a picture
  * in memory its pixels are looked at. */
@@ -178,7 +178,7 @@ gboolean thumbd_shows_through(VipsImage *in);
 
 /* The first across x down pixels of in, a picture of bytes, in a size that is smaller
  * or the same. Colors are weighted by alpha. */
-int thumbd_lanczos(VipsImage *in, double across, double down, int width,
+int thumbd_reduce_bytes(VipsImage *in, double across, double down, int width,
 	int height, VipsImage **out);
 
 /* The first across x down pixels of in in another size: by Lanczos3 if the size is
@@ -187,12 +187,12 @@ int thumbd_resize(VipsImage *in, double across, double down, int width,
 	int height, VipsImage **out);
 
 /* The picture that plan makes of in, in memory. */
-int thumbd_reduce(VipsImage *in, const ThumbdPlan *plan, VipsImage **out);
+int thumbd_resize_and_cut(VipsImage *in, const ThumbdPlan *plan, VipsImage **out);
 
 /* The picture in with colors that are not multiplied by alpha; multiplied says if those
- * of in are. In a narrow alpha, 16 is transparent and 235 opaque, in place of 0 and
+ * of in are. In a limited alpha, 16 is transparent and 235 opaque, in place of 0 and
  * 255. */
-int thumbd_straighten(VipsImage *in, gboolean multiplied, gboolean narrow,
+int thumbd_straighten(VipsImage *in, gboolean multiplied, gboolean limited,
 	VipsImage **out);
 
 /* The most bands of a picture that thumbd_normalize has made: red, green, blue

@@ -69,7 +69,7 @@ func (m *marks) prepare(out *output, size image.Point) error {
 		return err
 	}
 	defer all.close()
-	mark, err := o.reduced(all, plan)
+	mark, err := o.oriented(all, plan)
 	if err != nil {
 		return err
 	}

@@ -120,7 +120,7 @@ func within(original, box image.Point, enlarge bool) image.Point {
 // if the original does not cover the box.
 func cut(original, box image.Point, t thumb.Transform) Plan {
 	if !t.Enlarge && (original.X < box.X || original.Y < box.Y) {
-		box = shrink(box, original, t.Uncovered)
+		box = covered(box, original, t.Uncovered)
 	}
 	size := cover(original, box, true)
 	p := whole(original, size)
@@ -134,21 +134,21 @@ func cut(original, box image.Point, t thumb.Transform) Plan {
 		p.Cut = place(thumb.Center, size, box)
 	}
 	if p.Enlarges() {
-		p.narrow()
+		p.trim()
 	}
 	return p
 }
 
-// shrink returns the box that an original covers, of one that it does not.
-func shrink(box, original image.Point, u thumb.Uncovered) image.Point {
+// covered returns the box that an original covers, of one that it does not.
+func covered(box, original image.Point, u thumb.Uncovered) image.Point {
 	if u == thumb.Axes {
 		return image.Pt(min(box.X, original.X), min(box.Y, original.Y))
 	}
 	return within(box, original, false)
 }
 
-// narrow limits Source to the pixels of Cut.
-func (p *Plan) narrow() {
+// trim limits Source to the pixels of Cut.
+func (p *Plan) trim() {
 	x0, x1, w := span(p.Source.Max.X, p.Size.X, &p.Cut.Min.X, &p.Cut.Max.X)
 	y0, y1, h := span(p.Source.Max.Y, p.Size.Y, &p.Cut.Min.Y, &p.Cut.Max.Y)
 	p.Source = image.Rect(x0, y0, x1, y1)

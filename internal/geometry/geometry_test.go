@@ -314,14 +314,14 @@ func TestDecoderLeavesEnoughToReduce(t *testing.T) {
 	for range 100_000 {
 		picture := image.Pt(1+r.IntN(20000), 1+r.IntN(20000))
 		size := image.Pt(1+r.IntN(picture.X), 1+r.IntN(picture.Y))
-		n := Shrink(picture, size)
+		n := Divisor(picture, size)
 		if left := picture.Div(n); n > 1 && (left.X*3 < size.X*5 || left.Y*3 < size.Y*5) {
 			t.Fatalf("JPEG of %v to %v: %d leaves %v", picture, size, n, left)
 		}
 		if left := picture.Div(2 * n); n < 8 && left.X*3 >= size.X*5 && left.Y*3 >= size.Y*5 {
 			t.Fatalf("JPEG of %v to %v: %d is less than possible", picture, size, n)
 		}
-		left := Reduced(picture, size)
+		left := Scaled(picture, size)
 		if left != picture && (left.X*2 < size.X*3 || left.Y*2 < size.Y*3 || left.X > picture.X || left.Y > picture.Y) {
 			t.Fatalf("WebP of %v to %v: %v", picture, size, left)
 		}

@@ -4,21 +4,29 @@ package geometry
 
 import "image"
 
-// A decoder reduces cheaply and roughly, to means. The factor for the last, fine
-// reduction is at least leftNum / leftDen. If it were smaller, a thumbnail from a smaller
-// decode would differ from one from a larger decode (SSIM under 0.995); if it were larger,
-// time would be lost. For example 1200 of 4000 pixels leave just this factor.
+// A picture is made smaller in up to three ways, one after the other. Each has one word:
+//
+//	scale    a decoder makes a smaller picture, for example at 3/8: cheap and rough
+//	shrink   n x n pixels become one, their mean
+//	reduce   Lanczos3, by any factor: expensive and fine
+//
+// Resize means all of them, or the way to a larger picture.
+//
+// The factor of the last, fine reduction is at least leftNum / leftDen. If it were
+// smaller, a thumbnail from a smaller decode would differ from one from a larger decode
+// (SSIM under 0.995); if it were larger, time would be lost. For example 1200 of 4000
+// pixels leave just this factor.
 const leftNum, leftDen = 5, 3
 
-// WebP's decoder reduces better, and can scale to any size.
+// WebP's decoder scales better, and to any size.
 const webpNum, webpDen = 3, 2
 
 // A picture that was reduced as finely as it will be again may be smaller still.
 const fineNum, fineDen = 3, 2
 
-// Shrink returns by how much a JPEG decoder shall reduce a picture that is
-// resized to size: 1, 2, 4 or 8.
-func Shrink(picture, size image.Point) int {
+// Divisor returns 1, 2, 4 or 8: libvips should scale a JPEG to 1/1, 1/2, 1/4 or 1/8
+// before it is resized to size.
+func Divisor(picture, size image.Point) int {
 	for _, n := range []int{8, 4, 2} {
 		if enough(picture.Div(n), size) {
 			return n
@@ -27,9 +35,9 @@ func Shrink(picture, size image.Point) int {
 	return 1
 }
 
-// Reduced returns the size to which WebP's decoder should reduce a picture before it is
-// resized to size. This decoder can scale to any size.
-func Reduced(picture, size image.Point) image.Point {
+// Scaled returns the size to which WebP's decoder should scale a picture before it is
+// resized to size.
+func Scaled(picture, size image.Point) image.Point {
 	least := image.Pt(
 		(size.X*webpNum+webpDen-1)/webpDen, (size.Y*webpNum+webpDen-1)/webpDen)
 	if picture.X < least.X || picture.Y < least.Y {
@@ -38,11 +46,11 @@ func Reduced(picture, size image.Point) image.Point {
 	return cover(picture, least, false)
 }
 
-// mostMean is the most lines that the engine can add up.
-const mostMean = 1 << 15
+// mostShrink is the largest factor by which the engine can shrink.
+const mostShrink = 1 << 15
 
 // The JPEG decoder of package jpeg takes the lowest frequencies of each block,
-// and reduces better than means do. At 1/8 these are means.
+// and scales better than means do. At 1/8 these are means.
 const eighthsNum, eighthsDen = 7, 5
 
 // At 4/8 less is enough, as all of the picture would be decoded otherwise. A
@@ -73,10 +81,10 @@ func Eighths(picture, size image.Point) int {
 	return 0
 }
 
-// Mean returns the factor by which a decoded picture is reduced to the means of its
-// pixels before it is resized to size. At least a factor of 2 is left after it.
-func Mean(picture, size image.Point) int {
-	return min(max(min(picture.X/(2*size.X), picture.Y/(2*size.Y)), 1), mostMean)
+// Shrink returns the factor by which a decoded picture is shrunk before it is reduced to
+// size. At least a factor of 2 is left to reduce.
+func Shrink(picture, size image.Point) int {
+	return min(max(min(picture.X/(2*size.X), picture.Y/(2*size.Y)), 1), mostShrink)
 }
 
 // Fine reports whether a picture that was reduced by Lanczos3 is large enough to

@@ -19,8 +19,8 @@ type Color struct {
 	primaries, transfer uint8
 	points              [8]float64 // x and y of red, green, blue and white
 	gamma               float64    // of a power function, if not 0, instead of transfer
-	// narrow says that 16 is black and 235 is white, of 255.
-	narrow bool
+	// limited says that 16 is black and 235 is white, of 255.
+	limited bool
 }
 
 // Coloring tells how the samples of a file become colors, beyond the ICC
@@ -35,8 +35,8 @@ type Coloring struct {
 	profile []byte
 	// Multiplied says that the colors were multiplied by alpha.
 	Multiplied bool
-	// NarrowAlpha says that an alpha of 16 is nothing and 235 is all, of 255.
-	NarrowAlpha bool
+	// LimitedAlpha says that an alpha of 16 is nothing and 235 is all, of 255.
+	LimitedAlpha bool
 }
 
 // ColoringOf reads how the file of format f tells its colors. A file that can't
@@ -159,7 +159,7 @@ func (c Color) Profile() []byte {
 
 // full returns a sample as a part of the whole range.
 func (c Color) full(x float64) float64 {
-	if c.narrow {
+	if c.limited {
 		return max(0, min(1, (x*255-16)/(235-16)))
 	}
 	return x

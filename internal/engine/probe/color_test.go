@@ -82,38 +82,38 @@ func TestHEIFColoring(t *testing.T) {
 	hevcGray := isobox("hvcC", make([]byte, 23))
 	alpha := isobox("auxC", []byte{0, 0, 0, 0}, []byte("urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\x00"))
 	auxl := isobox("auxl", []byte{0, 2, 0, 1, 0, 1})
-	narrow := plain
-	narrow.narrow = true
+	limited := plain
+	limited.limited = true
 	for name, c := range map[string]struct {
 		file []byte
 		want Coloring
 	}{
-		"numbers":           {metaOf(nil, [][]byte{inColors, numbers(12, 13, 1)}, heifItem{1, []byte{0x81, 2}}), Coloring{Color: p3}},
-		"of sRGB":           {metaOf(nil, [][]byte{inColors, numbers(1, 13, 1)}, heifItem{1, []byte{1, 2}}), Coloring{}},
-		"of a camera":       {metaOf(nil, [][]byte{inColors, numbers(12, 1, 1)}, heifItem{1, []byte{1, 2}}), Coloring{Color: p3}},
-		"of nothing":        {metaOf(nil, [][]byte{inColors, numbers(3, 99, 1)}, heifItem{1, []byte{1, 2}}), Coloring{}},
-		"half unspecified":  {metaOf(nil, [][]byte{inColors, numbers(12, 2, 1)}, heifItem{1, []byte{1, 2}}), Coloring{Color: p3}},
-		"of another item":   {metaOf(nil, [][]byte{inColors, numbers(12, 13, 1)}, heifItem{1, []byte{1}}, heifItem{2, []byte{1, 2}}), Coloring{}},
-		"the first of two":  {metaOf(nil, [][]byte{inColors, numbers(12, 13, 1), numbers(9, 16, 1)}, heifItem{1, []byte{1, 2, 3}}), Coloring{Color: p3}},
-		"colors are narrow": {metaOf(nil, [][]byte{inColors, numbers(12, 13, 0)}, heifItem{1, []byte{1, 2}}), Coloring{Color: p3}},
-		"gray is narrow":    {metaOf(nil, [][]byte{inGray, numbers(1, 13, 0)}, heifItem{1, []byte{1, 2}}), Coloring{Color: narrow}},
-		"gray of HEVC":      {metaOf(nil, [][]byte{hevcGray, numbers(1, 13, 0)}, heifItem{1, []byte{1, 2}}), Coloring{Color: narrow}},
-		"in the data":       {metaOf(nil, [][]byte{isobox("av1C", []byte{0x81, 0, 0x1c, 0}, sequenceOf(12, 13, true))}, heifItem{1, []byte{1}}), Coloring{Color: p3}},
-		"narrow data":       {metaOf(nil, [][]byte{isobox("av1C", []byte{0x81, 0, 0x1c, 0}, sequenceOf(1, 13, false))}, heifItem{1, []byte{1}}), Coloring{Color: narrow}},
-		"box before data":   {metaOf(nil, [][]byte{isobox("av1C", []byte{0x81, 0, 0x1c, 0}, sequenceOf(12, 13, false)), numbers(1, 13, 1)}, heifItem{1, []byte{1, 2}}), Coloring{}},
+		"numbers":            {metaOf(nil, [][]byte{inColors, numbers(12, 13, 1)}, heifItem{1, []byte{0x81, 2}}), Coloring{Color: p3}},
+		"of sRGB":            {metaOf(nil, [][]byte{inColors, numbers(1, 13, 1)}, heifItem{1, []byte{1, 2}}), Coloring{}},
+		"of a camera":        {metaOf(nil, [][]byte{inColors, numbers(12, 1, 1)}, heifItem{1, []byte{1, 2}}), Coloring{Color: p3}},
+		"of nothing":         {metaOf(nil, [][]byte{inColors, numbers(3, 99, 1)}, heifItem{1, []byte{1, 2}}), Coloring{}},
+		"half unspecified":   {metaOf(nil, [][]byte{inColors, numbers(12, 2, 1)}, heifItem{1, []byte{1, 2}}), Coloring{Color: p3}},
+		"of another item":    {metaOf(nil, [][]byte{inColors, numbers(12, 13, 1)}, heifItem{1, []byte{1}}, heifItem{2, []byte{1, 2}}), Coloring{}},
+		"the first of two":   {metaOf(nil, [][]byte{inColors, numbers(12, 13, 1), numbers(9, 16, 1)}, heifItem{1, []byte{1, 2, 3}}), Coloring{Color: p3}},
+		"colors are limited": {metaOf(nil, [][]byte{inColors, numbers(12, 13, 0)}, heifItem{1, []byte{1, 2}}), Coloring{Color: p3}},
+		"gray is limited":    {metaOf(nil, [][]byte{inGray, numbers(1, 13, 0)}, heifItem{1, []byte{1, 2}}), Coloring{Color: limited}},
+		"gray of HEVC":       {metaOf(nil, [][]byte{hevcGray, numbers(1, 13, 0)}, heifItem{1, []byte{1, 2}}), Coloring{Color: limited}},
+		"in the data":        {metaOf(nil, [][]byte{isobox("av1C", []byte{0x81, 0, 0x1c, 0}, sequenceOf(12, 13, true))}, heifItem{1, []byte{1}}), Coloring{Color: p3}},
+		"limited data":       {metaOf(nil, [][]byte{isobox("av1C", []byte{0x81, 0, 0x1c, 0}, sequenceOf(1, 13, false))}, heifItem{1, []byte{1}}), Coloring{Color: limited}},
+		"box before data":    {metaOf(nil, [][]byte{isobox("av1C", []byte{0x81, 0, 0x1c, 0}, sequenceOf(12, 13, false)), numbers(1, 13, 1)}, heifItem{1, []byte{1, 2}}), Coloring{}},
 		"of a tile": {metaOf(isobox("dimg", []byte{0, 1, 0, 1, 0, 2}), [][]byte{inColors, numbers(12, 13, 1)},
 			heifItem{1, nil}, heifItem{2, []byte{1, 2}}), Coloring{Color: p3}},
 		"of a grid before its tiles": {metaOf(isobox("dimg", []byte{0, 1, 0, 1, 0, 2}), [][]byte{inColors, numbers(12, 13, 1), numbers(9, 16, 1)},
 			heifItem{1, []byte{2}}, heifItem{2, []byte{1, 3}}), Coloring{Color: p3}},
-		"narrow alpha": {metaOf(auxl, [][]byte{inColors, inGray, alpha, numbers(1, 13, 0)},
-			heifItem{1, []byte{1}}, heifItem{2, []byte{2, 3, 4}}), Coloring{NarrowAlpha: true}},
+		"limited alpha": {metaOf(auxl, [][]byte{inColors, inGray, alpha, numbers(1, 13, 0)},
+			heifItem{1, []byte{1}}, heifItem{2, []byte{2, 3, 4}}), Coloring{LimitedAlpha: true}},
 		"multiplied": {metaOf(append(isobox("prem", []byte{0, 1, 0, 1, 0, 2}), auxl...), [][]byte{inColors, inGray, alpha},
 			heifItem{1, []byte{1}}, heifItem{2, []byte{2, 3}}), Coloring{Multiplied: true}},
 		"multiplied by no alpha": {metaOf(isobox("prem", []byte{0, 1, 0, 1, 0, 2}), [][]byte{inColors, inGray},
 			heifItem{1, []byte{1}}, heifItem{2, []byte{2}}), Coloring{}},
 	} {
 		got := ColoringOf(thumb.AVIF, bytes.NewReader(c.file), int64(len(c.file)))
-		if got.Color != c.want.Color || got.Over || got.Multiplied != c.want.Multiplied || got.NarrowAlpha != c.want.NarrowAlpha {
+		if got.Color != c.want.Color || got.Over || got.Multiplied != c.want.Multiplied || got.LimitedAlpha != c.want.LimitedAlpha {
 			t.Errorf("%s: got %+v, want %+v", name, got, c.want)
 		}
 	}
@@ -121,7 +121,7 @@ func TestHEIFColoring(t *testing.T) {
 
 // TestSequenceHeader reads a header with all that can be in one.
 func TestSequenceHeader(t *testing.T) {
-	// Of libaom's for a film in BT.2020 and PQ, of a narrow range: a delimiter,
+	// Of libaom's for a film in BT.2020 and PQ, of a limited range: a delimiter,
 	// then the header.
 	film := []byte{0x12, 0, 0x0a, 0x0d, 0x20, 0, 0, 0x03, 0x1f, 0xff, 0x36, 0xbe, 0x48, 0x48, 0x80, 0x48, 0x80}
 	if v, ok := readAV1(film); !ok || v != (video{9, pqTransfer, false}) {

@@ -54,16 +54,16 @@ func heifColoring(file io.ReaderAt, size int64) Coloring {
 		tile := h.look(h.first("dimg", h.primary))
 		main.coding, main.mono = tile.coding, tile.mono
 		if !main.told {
-			main.color, main.narrow = tile.color, tile.narrow
+			main.color, main.limited = tile.color, tile.limited
 		}
 	}
 	c := Coloring{Color: main.color}
 	// Of a picture in colors the decoder widens the range itself.
-	if c.Color.narrow = main.mono && main.narrow; c.Color == plain {
+	if c.Color.limited = main.mono && main.limited; c.Color == plain {
 		c.Color = Color{}
 	}
 	if alpha, ok := h.alpha(); ok {
-		c.NarrowAlpha = h.look(alpha).narrow
+		c.LimitedAlpha = h.look(alpha).limited
 		c.Multiplied = h.first("prem", h.primary) == alpha
 	}
 	return c
@@ -71,11 +71,11 @@ func heifColoring(file io.ReaderAt, size int64) Coloring {
 
 // itemLook is how an item looks to be decoded.
 type itemLook struct {
-	coding []byte // av1C or hvcC
-	told   bool   // there is a colr box of numbers
-	color  Color
-	narrow bool // of range
-	mono   bool
+	coding  []byte // av1C or hvcC
+	told    bool   // there is a colr box of numbers
+	color   Color
+	limited bool // of range
+	mono    bool
 }
 
 func (h *heif) look(item uint32) itemLook {
@@ -85,7 +85,7 @@ func (h *heif) look(item uint32) itemLook {
 		case b.kind == "colr" && len(b.body) >= 11 && string(b.body[:4]) == "nclx" && !l.told:
 			l.told = true
 			l.color = nclxColor(uint8(b.body[5]), uint8(b.body[7]))
-			l.narrow = b.body[10]&0x80 == 0
+			l.limited = b.body[10]&0x80 == 0
 		case b.kind == "av1C" && len(b.body) >= 4:
 			l.coding, l.mono = b.body, b.body[2]&0x10 != 0
 		case b.kind == "hvcC" && len(b.body) >= 23:
@@ -96,7 +96,7 @@ func (h *heif) look(item uint32) itemLook {
 		return l
 	}
 	if v, ok := h.sequence(item, l.coding); ok {
-		l.color, l.narrow = nclxColor(v.primaries, v.transfer), !v.full
+		l.color, l.limited = nclxColor(v.primaries, v.transfer), !v.full
 	}
 	return l
 }

@@ -135,7 +135,7 @@ func (s *stages) fitted(o original, box image.Point) image.Point {
 
 // scale returns the part of an original's width that thumbd decodes: 1, 2, 4 or 8.
 func (s *stages) scale(o original, box image.Point) int {
-	return geometry.Shrink(s.sizes[o.name], s.fitted(o, box))
+	return geometry.Divisor(s.sizes[o.name], s.fitted(o, box))
 }
 
 // sharpScale is the N of N/8 at which sharp decodes: the smallest that is larger than

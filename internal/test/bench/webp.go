@@ -96,7 +96,7 @@ func newWebPStages(e *engine.Engine, originals []original) (*stages, error) {
 		}}
 	}
 	reduced := func(o original, box image.Point) image.Point {
-		return geometry.Reduced(s.sizes[o.name], s.fitted(o, box))
+		return geometry.Scaled(s.sizes[o.name], s.fitted(o, box))
 	}
 	s.peers = []*peer{
 		webpAll:        own(e, "thumbd", thumb.JPEG, defaultQuality),

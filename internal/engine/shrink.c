@@ -204,7 +204,7 @@ lines(VipsRegion *region, VipsImage *out, guint32 *sums, guint16 *part, int nx, 
 }
 
 int
-thumbd_mean(VipsImage *in, int nx, int ny, VipsImage **out)
+thumbd_shrink_raw(VipsImage *in, int nx, int ny, VipsImage **out)
 {
 	VipsImage *t;
 	VipsRegion *region;
