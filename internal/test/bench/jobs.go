@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"image"
@@ -97,6 +98,59 @@ func inOneJob(_ context.Context, _ rig.Programs) (f figure, err error) {
 		n := float64(rounds * len(originals))
 		f = figure{value: float64(together) / float64(alone),
 			detail: fmt.Sprintf("%.1f ms for all six, %.1f ms for 800x800 alone", milliseconds(together)/n, milliseconds(alone)/n)}
+		return nil
+	})
+	return f, err
+}
+
+// widthsTogether compares all files of a picture element, five widths in three formats, in
+// one job with the same in a job for each.
+func widthsTogether(ctx context.Context, _ rig.Programs) (f figure, err error) {
+	const rounds = 3
+	e, err := engine.Start()
+	if err != nil {
+		return f, err
+	}
+	formats := []thumb.Format{thumb.JPEG, thumb.WebP, thumb.AVIF}
+	var all []thumb.Transform
+	for _, format := range formats {
+		for _, width := range []int{320, 640, 960, 1280, 1600} {
+			all = append(all, thumb.Transform{Width: width, Height: width * 9 / 16, Method: thumb.Crop, Format: format, Quality: format.Quality()})
+		}
+	}
+	err = withOriginals("jpg", func(_ string, originals []original) error {
+		var together time.Duration
+		alone := make(map[thumb.Format]time.Duration)
+		for round := range rounds + 1 {
+			for _, o := range originals {
+				start := clock()
+				if err := render(e, o.file, all...); err != nil {
+					return err
+				}
+				took := clock() - start
+				// The first round fills caches.
+				if round > 0 {
+					together += took
+				}
+				for _, t := range all {
+					start := clock()
+					if err := cmp.Or(render(e, o.file, t), ctx.Err()); err != nil {
+						return err
+					}
+					if round > 0 {
+						alone[t.Format] += clock() - start
+					}
+				}
+			}
+		}
+		n := float64(rounds * len(originals))
+		var sum time.Duration
+		f.detail = fmt.Sprintf("%.0f ms in one job; in a job for each", milliseconds(together)/n)
+		for _, format := range formats {
+			sum += alone[format]
+			f.detail += fmt.Sprintf(", %.0f ms as %v", milliseconds(alone[format])/n, format)
+		}
+		f.value = float64(together) / float64(sum)
 		return nil
 	})
 	return f, err
