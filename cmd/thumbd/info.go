@@ -52,19 +52,16 @@ func (f *infoFlags) run(cmd *cobra.Command, site string, originals []string) err
 	} else {
 		o.List = strings.NewReader(strings.Join(originals, "\x00") + "\x00")
 	}
-	var mu sync.Mutex
-	unnamed := 0
+	var writing sync.Mutex
 	each := func(original string, file []byte) error {
-		mu.Lock()
-		defer mu.Unlock()
 		if f.ndjson && !utf8.ValidString(original) {
-			unnamed++
-			o.Progress.Failed(original, "the name is not UTF-8, so JSON can't have it", 1)
-			return nil
+			return warm.Failure("the name is not UTF-8, so JSON can't have it")
 		}
 		if f.ndjson {
 			file = named(original, file)
 		}
+		writing.Lock()
+		defer writing.Unlock()
 		_, err := cmd.OutOrStdout().Write(file)
 		return err
 	}
@@ -72,7 +69,6 @@ func (f *infoFlags) run(cmd *cobra.Command, site string, originals []string) err
 		o.Client = c
 		sum, err := warm.Describe(ctx, o, each)
 		failed, _ := sum.Failures()
-		failed += unnamed
 		switch {
 		case errors.Is(err, warm.ErrRefused):
 			return asUsage(err)

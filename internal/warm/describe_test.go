@@ -14,10 +14,11 @@ import (
 	"thumbd/internal/admin"
 )
 
-// Failures are counted, a thumbd without sites is asked again, and an error of the
-// caller's ends the run.
+// Failures are counted, those of the caller too; a thumbd without sites is asked again,
+// and another error of the caller's ends the run.
 func TestDescribe(t *testing.T) {
 	asked := make(map[string]int)
+	away := map[string]string{"a": "held", "b": admin.Shutdown}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+admin.InfoRoute, func(w http.ResponseWriter, r *http.Request) {
 		original := r.FormValue("original")
@@ -29,8 +30,8 @@ func TestDescribe(t *testing.T) {
 		case original == "busy":
 			w.Header().Set("X-Thumbd-Reason", "original-busy")
 			w.WriteHeader(http.StatusServiceUnavailable)
-		case asked[original] == 1 && original != "":
-			w.Header().Set("X-Thumbd-Reason", map[string]string{"a": "held", "b": admin.Shutdown}[original])
+		case asked[original] == 1 && away[original] != "":
+			w.Header().Set("X-Thumbd-Reason", away[original])
 			w.WriteHeader(http.StatusServiceUnavailable)
 		default:
 			fmt.Fprintf(w, "file of %s", original)
@@ -38,13 +39,16 @@ func TestDescribe(t *testing.T) {
 	})
 	got := make(map[string]string)
 	each := func(original string, file []byte) error {
+		if original == "odd" {
+			return Failure("odd-name")
+		}
 		got[original] = string(file)
 		return nil
 	}
-	o, p := options(t, mux, "a", "bad", "b", "busy")
+	o, p := options(t, mux, "a", "bad", "b", "busy", "odd")
 	o.AtOnce = 1
 	sum, err := Describe(t.Context(), o, each)
-	want := Summary{Originals: 4, Made: 2, Failed: map[string]int{"damaged": 1, "original-busy": 1}}
+	want := Summary{Originals: 5, Made: 2, Failed: map[string]int{"damaged": 1, "original-busy": 1, "odd-name": 1}}
 	if diff := cmp.Diff(want, sum); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
@@ -52,7 +56,7 @@ func TestDescribe(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	slices.Sort(p.failed)
-	if diff := cmp.Diff([]string{"bad damaged 1", "busy original-busy 1"}, p.failed); diff != "" {
+	if diff := cmp.Diff([]string{"bad damaged 1", "busy original-busy 1", "odd odd-name 1"}, p.failed); diff != "" {
 		t.Errorf("told (-want +got):\n%s", diff)
 	}
 

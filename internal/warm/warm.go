@@ -89,8 +89,9 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 }
 
 // Describe calls each with every original that o names and its description, the file of
-// package info. each may be called concurrently if AtOnce is over 1, and its error ends
-// the run. Otherwise Describe is like Run: a Summary counts the descriptions as Made.
+// package info. each may be called concurrently if AtOnce is over 1. If it returns a
+// Failure, the original has failed; another error ends the run. Otherwise Describe is like
+// Run: a Summary counts the descriptions as Made.
 func Describe(ctx context.Context, o Options, each func(original string, file []byte) error) (Summary, error) {
 	o.Selection = admin.Selection{Presets: []string{thumb.InfoName}}
 	return o.run(ctx, func(ctx context.Context, original string) (admin.Warmed, error) {
@@ -104,9 +105,19 @@ func Describe(ctx context.Context, o Options, each func(original string, file []
 		case err != nil:
 			return admin.Warmed{}, err
 		}
-		return admin.Warmed{Made: 1}, each(original, file)
+		err = each(original, file)
+		if why, ok := errors.AsType[Failure](err); ok {
+			return admin.Warmed{Failed: []admin.Failure{{Name: original, Reason: string(why)}}}, nil
+		}
+		return admin.Warmed{Made: 1}, err
 	})
 }
+
+// Failure is the reason why a caller of Describe can't take the description of one
+// original, for example "the disk has no such name".
+type Failure string
+
+func (f Failure) Error() string { return string(f) }
 
 // noSites are the reasons of a thumbd that has no sites for the moment.
 var noSites = []string{"configuration", "no-worker", "held"}
