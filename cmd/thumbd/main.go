@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 
 // Command thumbd makes thumbnails for nginx.
+//
+// Each command is a file of its own, with its flags and its printing. They are one
+// package because Go links one package main into a program.
 package main
 
 import (

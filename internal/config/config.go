@@ -2,6 +2,10 @@
 
 // Package config makes of the configuration file a checked, immutable Config,
 // or tells every mistake in it, each with its line. It never writes to disk.
+//
+// It is larger than other packages because a file is checked as a whole: a section's rule
+// may need another section, and all mistakes are told at once. A section of the
+// configuration, for example [site.NAME.fetch], is a file of the package.
 package config
 
 import (

@@ -3,6 +3,9 @@
 // Package daemon is the life of thumbd serve: it loads the configuration, starts
 // workers, holds the trees, follows changes, tells the service manager how it is, and
 // ends when it is told to or is not needed.
+//
+// It is larger than other packages because a reload replaces all of these parts
+// together, and keeps the old ones if one part fails. Each part is a file.
 package daemon
 
 import (

@@ -2,6 +2,10 @@
 
 // Package doctor examines an installation, from its units to a thumbnail through
 // nginx. It names each fault and the commands that mend it.
+//
+// Each part of an installation is a file: units, socket, folders, locations of nginx,
+// thumbnails. They are one package because a later check relies on the results of the
+// earlier ones: a daemon that does not run is one finding, not one for each site.
 package doctor
 
 import (

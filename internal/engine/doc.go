@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT
 
-// Package engine renders thumbnails with libvips. It is the only package with
-// cgo, and only workers use it.
+// Package engine renders thumbnails with libvips. Only this package and the packages
+// below it use cgo, and only workers use them.
+//
+// It is larger than other packages because every step works on the pictures of libvips
+// in C and plans them in Go. Each step is a file in both languages. Steps without a
+// picture of libvips are packages below it: jpeg, png, plane, probe.
 //
 // The package calls libvips in two ways. bimg starts it, sets it up, and knows the
 // formats that it was built for. The picture itself goes through vips.c and finish.c:

@@ -4,6 +4,10 @@
 // no address that the site does not allow, keeps the site's limits of size and
 // time, and fetches each original once for all requests that wait for it. It
 // parses no original.
+//
+// It is larger than other packages because each step of a fetch (address, request, body,
+// spool, eviction) keeps a limit for the others. A border between them would be a place
+// where an address or a byte is not counted. Each step is a file.
 package fetch
 
 import (

@@ -5,6 +5,9 @@
 //
 // The files are parsed by F5's own parser. The meaning of the directives is taken
 // from nginx's source: each function here names the one of nginx that it repeats.
+//
+// It is larger than other packages because nginx's rules for servers, locations and
+// inherited directives lean on each other: a file for each rule.
 package nginxconf
 
 import (

@@ -3,6 +3,9 @@
 // Package originals opens originals below a root. It opens regular files only,
 // none outside the root, and none whose opening blocks. On a share that hangs, its
 // functions return after a deadline: see package share.
+//
+// It has the interface of a source beside the source that is a folder, because all other
+// packages need both.
 package originals
 
 import (

@@ -23,6 +23,9 @@
 // away is rendered again on the next miss, and the sync would cost every
 // thumbnail as much as its data's. The data's sync can't be spared: a name
 // without its data would be served for ever.
+//
+// It is larger than other packages because only this package writes into a tree: the temp
+// files, markers, settings and the bin of purged folders obey the same rules and locks.
 package publish
 
 import (

@@ -3,6 +3,9 @@
 // Package render makes thumbnails in worker processes: it queues outputs, hands them to
 // workers in jobs, kills a worker if a job passes its deadline, replaces dead workers,
 // and remembers the originals that can't be rendered.
+//
+// It is larger than other packages because queue, jobs and workers change together: if a
+// worker dies, another one gets its job.
 package render
 
 import (

@@ -2,6 +2,9 @@
 
 // Package serve answers nginx and administrators over HTTP. Package keep makes the
 // thumbnails. serve is the only package that knows the answer to each error.
+//
+// It is larger than other packages because every answer of thumbd is made here: misses,
+// proofs of access, downloads, and the API for administrators, a file each.
 package serve
 
 import (

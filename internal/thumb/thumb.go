@@ -2,6 +2,9 @@
 
 // Package thumb turns a request's URI into the thumbnail that it names, site,
 // original and transform, and back, without I/O.
+//
+// It is larger than other packages because parsing and formatting are inverse to each
+// other for every scheme and layout, and share their tables of formats and options.
 package thumb
 
 import (

@@ -5,14 +5,17 @@
 //
 // A run reads the tree once and removes temp files of dead processes, thumbnails
 // whose original was deleted or changed, thumbnails over the maximum age, and
-// empty folders. It removes markers of deleted originals, too. If the rest is over the budget, the run reads the tree again
-// and evicts the least recently used thumbnails. It keeps no list: the first
-// pass counts ages in a histogram (see ages), and the second removes files that
-// are older than the histogram says. So the order is exact to 1/8192 of the age
-// of the oldest thumbnail.
+// empty folders. It removes markers of deleted originals, too. If the rest is over
+// the budget, the run reads the tree again and evicts the least recently used
+// thumbnails. It keeps no list: the first pass counts ages in a histogram (see ages),
+// and the second removes files that are older than the histogram says. So the order
+// is exact to 1/8192 of the age of the oldest thumbnail.
 //
 // A run may go on beside daemons that publish, and may be killed at any moment.
 // If a file's name is not the name of a thumbnail, the file stays.
+//
+// It is larger than other packages because one walk of the tree finds the orphans and
+// counts the ages for the budget.
 package tidy
 
 import (

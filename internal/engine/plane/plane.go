@@ -9,6 +9,9 @@
 //
 // Resizing is by Lanczos3, in whole numbers. There is a plain implementation in
 // C and one for AVX2 (type Passes in resize.h), which come to the same bytes.
+//
+// It has more files than other packages because each loop has two: plain C, and the
+// processor's vectors.
 package plane
 
 // #cgo CFLAGS: -std=gnu11 -O3 -Wall -Wextra

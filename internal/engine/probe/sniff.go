@@ -22,6 +22,9 @@
 //   - WebP, AVIF, HEIC: the decoder finds missing data, but takes zeros for data.
 //     So the data of the last frame, or of the last mdat, must not end in zeros, except
 //     in lossy WebP if the picture needs them.
+//
+// It is larger than other packages because each format is read by the rules of its own
+// standard: a file for each format, or for a part of it that is read for its color.
 package probe
 
 import (

@@ -2,6 +2,9 @@
 
 // Package migrate translates the thumbnail settings of other systems into presets
 // with the same pictures, and names each setting that has no equal.
+//
+// It is larger than other packages because each system brings the rules of its own
+// settings: one file for each.
 package migrate
 
 import (

@@ -5,6 +5,9 @@
 //
 // Arguments name the measurements to make; without any, all are made. See
 // package rig for THUMBD_BUILD.
+//
+// Each measurement is a file. They are one command so that one run, on one machine,
+// compares them.
 package main
 
 import (

@@ -3,6 +3,9 @@
 // Package rig runs thumbd as an installation does: the built programs behind a
 // real nginx that has the shipped files, and a socket that somebody else holds.
 // It is for the end-to-end tests, the demo and the benchmarks.
+//
+// It is larger than other packages because an installation has as many parts: programs,
+// units, nginx, logs, shares. Each is a file.
 package rig
 
 import (
