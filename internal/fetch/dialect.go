@@ -3,6 +3,7 @@
 package fetch
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -14,6 +15,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"thumbd/internal/originals"
 )
 
 var (
@@ -28,7 +31,8 @@ var (
 // Dialect is how an origin is asked that is more than a server of files. Its methods
 // are safe for concurrent use. An Origin with a Dialect follows no redirect.
 type Dialect interface {
-	// Sign completes a request, as the last change of it.
+	// Sign completes a request, as the last change of it. If the request has a body,
+	// GetBody returns it.
 	Sign(r *http.Request) error
 	// Refusal returns the error of an answer other than 200 and 304. body is the
 	// beginning of the answer's.
@@ -78,11 +82,24 @@ func fraction(sum []byte) time.Duration {
 	return time.Duration(binary.BigEndian.Uint32(sum[8:])%1e9) * time.Nanosecond
 }
 
-// Get sends GET for a URL of the origin that is no original's, for example of a list,
-// and returns the body, of at most most bytes. The limits of a fetch hold.
-func (o *Origin) Get(ctx context.Context, u *url.URL, most int64) ([]byte, error) {
+// Call is a request that is not for an original, for example for a list.
+type Call struct {
+	Method string
+	URL    *url.URL // of the origin
+	Body   []byte   // nil: none
+	Most   int64    // bytes of the answer's body; a longer one is originals.ErrTooLarge
+}
+
+// Answer is the answer to a Call: one with a status of 2xx.
+type Answer struct {
+	Header http.Header
+	Body   []byte
+}
+
+// Call sends one request. The limits of a fetch hold, except those of turns.
+func (o *Origin) Call(ctx context.Context, c Call) (Answer, error) {
 	if err := o.memory.slowed(); err != nil {
-		return nil, err
+		return Answer{}, err
 	}
 	limit := min(o.options.TotalTime, o.asking)
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w: no whole answer within %v", ErrSlow, limit))
@@ -91,31 +108,42 @@ func (o *Origin) Get(ctx context.Context, u *url.URL, most int64) ([]byte, error
 	defer stop(nil)
 	defer context.AfterFunc(o.flights.all, func() { stop(ErrStopped) })()
 	start := time.Now()
-	body, err := o.get(ctx, u, most)
+	a, err := o.call(ctx, c)
 	if err != nil {
 		err = o.explain(ctx, err)
 		if errors.Is(err, ErrSlowDown) {
-			o.memory.add(o.key(u), start, err)
+			o.memory.add(o.key(c.URL), start, err)
 		}
-		return nil, err
+		return Answer{}, err
 	}
-	return body, nil
+	o.memory.served()
+	return a, nil
 }
 
-func (o *Origin) get(ctx context.Context, u *url.URL, most int64) ([]byte, error) {
-	resp, err := o.request(ctx, http.MethodGet, u, record{})
+func (o *Origin) call(ctx context.Context, c Call) (Answer, error) {
+	r := newRequest(ctx, c.Method, c.URL)
+	if c.Body != nil {
+		r.ContentLength = int64(len(c.Body))
+		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(c.Body)), nil }
+		r.Body, _ = r.GetBody()
+	}
+	if len(c.Body) == 0 {
+		// Its length would count as unknown.
+		r.Body = http.NoBody
+	}
+	resp, err := o.send(r)
 	if err != nil {
-		return nil, err
+		return Answer{}, err
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return nil, o.refusal(resp)
+	if resp.StatusCode/100 != 2 {
+		return Answer{}, o.refusal(resp)
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, most+1))
-	if err == nil && int64(len(body)) > most {
-		err = fmt.Errorf("%w: an answer of more than %d bytes", ErrOrigin, most)
+	body, err := io.ReadAll(io.LimitReader(resp.Body, c.Most+1))
+	if err == nil && int64(len(body)) > c.Most {
+		err = fmt.Errorf("%w: %w: an answer of more than %d bytes", ErrOrigin, originals.ErrTooLarge, c.Most)
 	}
-	return body, err
+	return Answer{resp.Header, body}, err
 }
 
 // Base returns the URL of the site's originals. The names are appended to it.

@@ -122,7 +122,18 @@ func port(u *url.URL) string {
 // request sends one request and follows redirects. A record that the spool
 // has makes it conditional. The caller closes the answer's body.
 func (o *Origin) request(ctx context.Context, method string, u *url.URL, r record) (*http.Response, error) {
-	req := (&http.Request{
+	req := newRequest(ctx, method, u)
+	if r.ETag != "" {
+		req.Header.Set("If-None-Match", r.ETag)
+	}
+	if r.LastModified != "" {
+		req.Header.Set("If-Modified-Since", r.LastModified)
+	}
+	return o.send(req)
+}
+
+func newRequest(ctx context.Context, method string, u *url.URL) *http.Request {
+	return (&http.Request{
 		Method: method, URL: u, Host: u.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: http.Header{
 			"User-Agent": {"thumbd"},
@@ -131,17 +142,18 @@ func (o *Origin) request(ctx context.Context, method string, u *url.URL, r recor
 			"Accept-Encoding": {"identity"},
 		},
 	}).WithContext(ctx)
-	if r.ETag != "" {
-		req.Header.Set("If-None-Match", r.ETag)
-	}
-	if r.LastModified != "" {
-		req.Header.Set("If-Modified-Since", r.LastModified)
-	}
+}
+
+// send signs and sends a request. The caller closes the answer's body.
+func (o *Origin) send(req *http.Request) (*http.Response, error) {
 	if o.options.Dialect != nil {
 		if err := o.options.Dialect.Sign(req); err != nil {
 			return nil, err
 		}
 	}
+	// A PUT or DELETE of a whole file can be sent again if the store closes the kept
+	// connection at that moment. The empty value says so to net/http and is not sent.
+	req.Header["Idempotency-Key"] = nil
 	resp, err := o.client.Do(req)
 	// Its text has the URL of the last redirect, and this URL may be signed.
 	if ue, ok := errors.AsType[*url.Error](err); ok {

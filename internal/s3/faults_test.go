@@ -21,25 +21,6 @@ import (
 	"thumbd/internal/test/store"
 )
 
-// serve serves a store of the test's own, for faults, on an address that is allowed.
-func serve(t *testing.T, h http.HandlerFunc) string {
-	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp4", store.Address+":0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &httptest.Server{Listener: l, Config: &http.Server{Handler: h}}
-	s.Start()
-	t.Cleanup(s.Close)
-	return s.URL
-}
-
-// refuse answers as a store that refuses.
-func refuse(w http.ResponseWriter, status int, code string) {
-	w.WriteHeader(status)
-	fmt.Fprintf(w, `<?xml version="1.0"?><Error><Code>%s</Code><Message>of store-secret-0123456789</Message><Region>eu-real-1</Region></Error>`, code)
-}
-
 func TestRefusals(t *testing.T) {
 	for _, test := range []struct {
 		status int
@@ -70,11 +51,11 @@ func TestRefusals(t *testing.T) {
 		{429, "", fetch.ErrSlowDown, "status 429"},
 		{403, "Odd\nstore-secret", fetch.ErrCredentials, "a code of 16 bytes"},
 	} {
-		b := open(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
+		b := open(t, store.Serve(t, func(w http.ResponseWriter, r *http.Request) {
 			if test.status/100 == 3 {
 				w.Header().Set("Location", "http://127.0.0.1:1/elsewhere")
 			}
-			refuse(w, test.status, test.code)
+			store.Refuse(w, test.status, test.code)
 		}), nil)
 		_, err := read(t, b, "a.jpg")
 		if !errors.Is(err, test.want) || !strings.Contains(err.Error(), test.text) || strings.Contains(err.Error(), "secret") {
@@ -95,7 +76,7 @@ func TestBodies(t *testing.T) {
 		w.Header().Set("Content-Length", "1000")
 		_, _ = w.Write(jpeg("cut off"))
 	}
-	b := open(t, serve(t, cut), nil)
+	b := open(t, store.Serve(t, cut), nil)
 	if _, err := read(t, b, "a.jpg"); !errors.Is(err, fetch.ErrOrigin) {
 		t.Errorf("cut off: got %v, want %v", err, fetch.ErrOrigin)
 	}
@@ -107,9 +88,9 @@ func TestBodies(t *testing.T) {
 // While a store asks for fewer requests, none is sent, of no original and no list.
 func TestSlowDown(t *testing.T) {
 	var asked atomic.Int64
-	b := open(t, serve(t, func(w http.ResponseWriter, _ *http.Request) {
+	b := open(t, store.Serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		asked.Add(1)
-		refuse(w, 503, "SlowDown")
+		store.Refuse(w, 503, "SlowDown")
 	}), nil)
 	for i := range 20 {
 		if _, err := read(t, b, fmt.Sprintf("%d.jpg", i)); !errors.Is(err, fetch.ErrSlowDown) {
@@ -128,7 +109,7 @@ func TestSlowDown(t *testing.T) {
 // A key that no store can have is missing without a question: stores answer it with other
 // errors.
 func TestLongKeys(t *testing.T) {
-	b := open(t, serve(t, func(w http.ResponseWriter, _ *http.Request) { refuse(w, 400, "KeyTooLongError") }), nil)
+	b := open(t, store.Serve(t, func(w http.ResponseWriter, _ *http.Request) { store.Refuse(w, 400, "KeyTooLongError") }), nil)
 	name := strings.Repeat("long/", 300) + "a.jpg"
 	_, err := read(t, b, name)
 	for _, err := range []error{err, b.Ask(name)} {
@@ -173,9 +154,9 @@ func TestGuard(t *testing.T) {
 // Requests without keys are not signed, and the one who pays is named.
 func TestHeaders(t *testing.T) {
 	got := make(chan http.Header, 1)
-	endpoint := serve(t, func(w http.ResponseWriter, r *http.Request) {
+	endpoint := store.Serve(t, func(w http.ResponseWriter, r *http.Request) {
 		got <- r.Header
-		refuse(w, 404, "NoSuchKey")
+		store.Refuse(w, 404, "NoSuchKey")
 	})
 	for _, signed := range []bool{true, false} {
 		b := open(t, endpoint, func(o *Options) {
@@ -238,7 +219,7 @@ func TestListsAreFew(t *testing.T) {
 		keys = append(keys, fmt.Sprintf("%05d.jpg", 2*i))
 	}
 	var asked atomic.Int64
-	b := open(t, serve(t, list(keys, 1000, &asked)), nil)
+	b := open(t, store.Serve(t, list(keys, 1000, &asked)), nil)
 	for i := range 5000 {
 		name := fmt.Sprintf("%05d.jpg", i)
 		info, err := b.Stat(name)
@@ -274,7 +255,7 @@ func TestBadLists(t *testing.T) {
 		"empty answer":     ``,
 		"no end":           `<ListBucketResult>` + fmt.Sprintf(entry, "photos/x.jpg") + `</ListBucketResult>`,
 	} {
-		b := open(t, serve(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) }), nil)
+		b := open(t, store.Serve(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) }), nil)
 		if gone, err := b.Deleted("x.jpg"); gone || err == nil {
 			t.Errorf("%s: deleted is %v, %v", name, gone, err)
 		}
@@ -290,9 +271,9 @@ func TestBadLists(t *testing.T) {
 // After a list that failed, the next thousand originals don't wait for one more each.
 func TestFailedListIsRemembered(t *testing.T) {
 	var asked atomic.Int64
-	b := open(t, serve(t, func(w http.ResponseWriter, _ *http.Request) {
+	b := open(t, store.Serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		asked.Add(1)
-		refuse(w, 500, "InternalError")
+		store.Refuse(w, 500, "InternalError")
 	}), nil)
 	for i := range 100 {
 		if gone, err := b.Deleted(fmt.Sprintf("%d.jpg", i)); gone || err == nil {
@@ -331,7 +312,7 @@ func TestStoreWithoutItsDisk(t *testing.T) {
 	var asked atomic.Int64
 	var away atomic.Bool
 	whole, nothing := list(keys, 1000, &asked), list(nil, 1000, &asked)
-	b := open(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
+	b := open(t, store.Serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if away.Load() {
 			nothing(w, r)
 			return
@@ -352,7 +333,7 @@ func TestStoreWithoutItsDisk(t *testing.T) {
 // Stop ends a list for which a store lets wait.
 func TestStopEndsAList(t *testing.T) {
 	waits, end := make(chan struct{}), make(chan struct{})
-	b := open(t, serve(t, func(_ http.ResponseWriter, r *http.Request) {
+	b := open(t, store.Serve(t, func(_ http.ResponseWriter, r *http.Request) {
 		close(waits)
 		select {
 		case <-r.Context().Done():
@@ -375,9 +356,9 @@ func TestStopEndsAList(t *testing.T) {
 // An original that the store always refuses as one too many waits longer than the others,
 // which are sent.
 func TestOneSlowOriginal(t *testing.T) {
-	b := open(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
+	b := open(t, store.Serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/bad.jpg") {
-			refuse(w, 503, "SlowDown")
+			store.Refuse(w, 503, "SlowDown")
 			return
 		}
 		w.Header().Set("ETag", `"e"`)

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"net/url"
 	"sort"
 	"strconv"
@@ -115,10 +116,10 @@ func (b *Bucket) list(ctx context.Context, q query) (*page, error) {
 	}
 	u.RawQuery = strings.Join(args, "&")
 	at := time.Now()
-	body, err := b.Get(ctx, &u, maxList)
+	answer, err := b.Call(ctx, fetch.Call{Method: http.MethodGet, URL: &u, Most: maxList})
 	if err == nil {
 		var p *page
-		if p, err = b.page(body, q.after); err == nil {
+		if p, err = b.page(answer.Body, q.after); err == nil {
 			p.at = at
 			return p, nil
 		}

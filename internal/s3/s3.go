@@ -6,8 +6,11 @@ package s3
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/xml"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
 	"net/url"
@@ -143,16 +146,37 @@ func (d *dialect) Sign(r *http.Request) error {
 	if d.options.AccessKey == "" {
 		return nil
 	}
-	r.Header.Set("X-Amz-Content-Sha256", noContent)
+	content, err := contentSum(r)
+	if err != nil {
+		return err
+	}
+	r.Header.Set("X-Amz-Content-Sha256", content)
 	// Not signed: the proxies of some stores rewrite it.
 	encoding := r.Header["Accept-Encoding"]
 	r.Header.Del("Accept-Encoding")
 	defer func() { r.Header["Accept-Encoding"] = encoding }()
 	who := aws.Credentials{AccessKeyID: d.options.AccessKey, SecretAccessKey: d.options.SecretKey}
-	if err := d.signer.SignHTTP(r.Context(), who, r, noContent, "s3", d.options.Region, d.now()); err != nil {
+	if err := d.signer.SignHTTP(r.Context(), who, r, content, "s3", d.options.Region, d.now()); err != nil {
 		return fmt.Errorf("%w: the request can't be signed: %w", fetch.ErrCredentials, err)
 	}
 	return nil
+}
+
+// contentSum returns the SHA-256 of a request's body.
+func contentSum(r *http.Request) (string, error) {
+	if r.GetBody == nil {
+		return noContent, nil
+	}
+	body, err := r.GetBody()
+	if err != nil {
+		return "", err
+	}
+	defer body.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, body); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
 // Version implements fetch.Dialect: the version of an original is made of its ETag, so

@@ -12,6 +12,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
 	"os"
 	"os/exec"
@@ -103,6 +105,41 @@ func Start(t testing.TB, bucket string) *Store {
 	}
 	s.do(http.MethodPut, "/"+bucket, nil, nil)
 	return s
+}
+
+// Through returns the endpoint of a server in front of s. It calls h for each request; h
+// passes the request on to the store, or answers as a store with a fault does.
+func (s *Store) Through(h func(w http.ResponseWriter, r *http.Request, store http.Handler)) (endpoint string) {
+	s.t.Helper()
+	target, err := url.Parse(s.Endpoint)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	store := &httputil.ReverseProxy{
+		// The host is signed.
+		Rewrite:      func(r *httputil.ProxyRequest) { r.SetURL(target); r.Out.Host = r.In.Host },
+		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
+	}
+	return Serve(s.t, func(w http.ResponseWriter, r *http.Request) { h(w, r, store) })
+}
+
+// Serve serves a store of the test's own, for faults, until the test ends.
+func Serve(t testing.TB, h http.HandlerFunc) (endpoint string) {
+	t.Helper()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp4", Address+":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &httptest.Server{Listener: l, Config: &http.Server{Handler: h, ReadHeaderTimeout: time.Minute}}
+	s.Start()
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+// Refuse answers as a store that refuses, with an error code of S3.
+func Refuse(w http.ResponseWriter, status int, code string) {
+	w.WriteHeader(status)
+	fmt.Fprintf(w, `<?xml version="1.0"?><Error><Code>%s</Code><Message>of %s</Message><Region>eu-real-1</Region></Error>`, code, SecretKey)
 }
 
 // freePort returns a port that nobody listens on.
