@@ -56,6 +56,9 @@ func checkCommand() *cobra.Command {
 			if err := errors.Join(append(s.Probe(false), warnUnlisted(cmd, file, s.ProbeOrigins())...)...); err != nil {
 				return err
 			}
+			if err := daemon.ProbeJournal(cmd.Context(), c); err != nil {
+				return err
+			}
 			if err := checkRights(cmd, file, c); err != nil {
 				return err
 			}
@@ -160,11 +163,11 @@ func warnUnlisted(cmd *cobra.Command, file string, errs []error) []error {
 	})
 }
 
-// warnNetwork warns if the service has no network to fetch originals over, also if the
-// user of check has one.
+// warnNetwork warns if the service has no network to fetch originals or to reach the
+// journal over, also if the user of check has one.
 func warnNetwork(cmd *cobra.Command, file string, c *config.Config) {
-	remote := slices.IndexFunc(c.Sites, func(s config.Site) bool { return s.Fetch != nil })
-	if remote < 0 {
+	remote := c.Remote()
+	if remote == "" {
 		return
 	}
 	values, err := systemd.Properties(cmd.Context(), unit, append([]string{"LoadState"}, systemd.NetworkProperties...)...)
@@ -172,8 +175,8 @@ func warnNetwork(cmd *cobra.Command, file string, c *config.Config) {
 		return
 	}
 	if in := systemd.NoNetwork(values); len(in) > 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s: the originals of site %s are at a URL, and %s has no network (%s); to give it one:\n\t%s\n",
-			file, c.Sites[remote].Thumb.Name, unit, strings.Join(in, ", "), strings.Join(systemd.NetworkDropIn, "\n\t"))
+		fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s: %s, and %s has no network (%s); to give it one:\n\t%s\n",
+			file, remote, unit, strings.Join(in, ", "), strings.Join(systemd.NetworkDropIn, "\n\t"))
 	}
 }
 

@@ -516,6 +516,36 @@ func TestParseBucket(t *testing.T) {
 	}
 }
 
+// The bucket of a journal is asked for as its site's, unless [nodes.s3] says otherwise.
+func TestParseBucketOfTheJournal(t *testing.T) {
+	journal := "[nodes]\njournal = \"s3://media/thumbd/\"\nkeys = [\"nodes.key\"]\n"
+	ten := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	site := s3.Options{
+		Bucket: "media", Prefix: "thumbd/", Endpoint: &url.URL{Scheme: "http", Host: "10.1.2.3:9000"}, Region: "garage",
+		AccessKey: "AKEXAMPLE", SecretKey: "very/secret+", RequesterPays: true,
+	}
+	aws := s3.Options{Bucket: "media", Prefix: "thumbd/", Region: "eu-north-1", AccessKey: "AKEXAMPLE", SecretKey: "very/secret+"}
+	for name, tt := range map[string]struct {
+		table string
+		want  s3.Options
+		allow []netip.Prefix
+	}{
+		"the site's": {"", site, ten},
+		"its own":    {"[nodes.s3]\nregion = \"eu-north-1\"\naccess_key = \"s3-access\"\nsecret_key = \"s3-secret\"\nallow_addresses = [\"10.0.0.0/8\"]\n", aws, ten},
+	} {
+		c, _ := parse(t, journal+tt.table+stored)
+		if d := cmp.Diff(&tt.want, c.Nodes.S3) + cmp.Diff(tt.allow, c.Nodes.AllowAddresses, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); d != "" {
+			t.Errorf("%s (-want +got):\n%s", name, d)
+		}
+		if c.Nodes.Settle != 0 {
+			t.Errorf("%s: settle is %v, and no originals are on a mount", name, c.Nodes.Settle)
+		}
+		if c.Nodes.Journal != "s3://media/thumbd/" || c.Sites[0].S3.Prefix != "my photos/" {
+			t.Errorf("%s: the journal is %s, and the originals are below %s", name, c.Nodes.Journal, c.Sites[0].S3.Prefix)
+		}
+	}
+}
+
 // The least that a bucket of AWS takes, and one that everybody may read.
 func TestParseBucketDefaults(t *testing.T) {
 	keys := "[site.a.s3]\naccess_key = \"s3-access\"\nsecret_key = \"s3-secret\"\n"

@@ -83,17 +83,25 @@ func (r *reader) fetch(c *Config, d *draft) {
 		}
 	}
 	o.Site, o.OriginalBytes, o.Queue = d.Thumb.Name, c.OriginalBytes, c.Queue
-	host, err := netip.ParseAddr(o.Base.Hostname())
-	if err == nil && !fetch.Allowed(host, o.AllowAddresses) && !r.bad[t.at("allow_addresses")] {
+	if !r.bad[t.at("allow_addresses")] {
 		key := d.table.at("originals")
 		if d.store != nil {
 			key = d.table.at("s3") + ".endpoint"
 		}
-		r.mistake(key, "%s is a special address; if it is meant, add allow_addresses = [%q] to [%s.fetch]", host, host.Unmap(), d.table.key)
+		r.checkAddress(key, o.Base, o.AllowAddresses, d.table.key+".fetch")
 	}
 	if sum := c.QueueTime + 2*c.RenderTime + o.TotalTime; sum > readTimeout {
 		r.warn(d.table.at("fetch")+".total_time", "total_time, queue_time and two render_time are %s, and nginx waits %s (proxy_read_timeout); lower one of them",
 			durationText(sum), durationText(readTimeout))
+	}
+}
+
+// checkAddress notes a URL, of a key, with a special address that is not among the
+// allowed ones, which the section has.
+func (r *reader) checkAddress(key string, u *url.URL, allowed []netip.Prefix, section string) {
+	host, err := netip.ParseAddr(u.Hostname())
+	if err == nil && !fetch.Allowed(host, allowed) {
+		r.mistake(key, "%s is a special address; if it is meant, add allow_addresses = [%q] to [%s]", host, host.Unmap(), section)
 	}
 }
 

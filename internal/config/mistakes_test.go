@@ -90,6 +90,18 @@ func nodes(line string) string {
 	return strings.Join(text, "\n") + "\n" + site("a")
 }
 
+// bucketJournal returns the text of [nodes] with a journal below a prefix of the bucket
+// media, and of sections that begin in line 4.
+func bucketJournal(prefix string, sections ...string) string {
+	return "[nodes]\njournal = \"s3://media/" + prefix + "\"\nkeys = [\"b.key\"]\n" + strings.Join(sections, "")
+}
+
+// inBucket returns the text of a site with originals below photos/ of the bucket media,
+// and with a line of its s3.
+func inBucket(name, line string) string {
+	return site(name, `originals = "s3://media/photos/"`, `keys = ["a.key"]`) + "[site." + name + ".s3]\naccess_key = \"s3-access\"\nsecret_key = \"s3-secret\"\n" + line
+}
+
 func preset(lines ...string) string {
 	return site("a", `scheme = "preset"`, "keys") + "[site.a.preset.card]\n" + strings.Join(lines, "\n") + "\n"
 }
@@ -554,6 +566,23 @@ proxy = "http://proxy/"
 	{"nodes without anything", "[nodes]\n" + site("a"), `:1: nodes.journal: missing; e.g. journal = "/srv/shared/thumbd"
 :1: nodes.keys: missing; e.g. keys = ["nodes.key"]`},
 	{"nodes with a path that is none", nodes(`journal = "shared"`), `:2: nodes.journal: want an absolute path, have "shared"`},
+	{"a journal at another URL", nodes(`journal = "https://media.example/thumbd/"`), `:2: nodes.journal: want an absolute path or a bucket such as "s3://media/thumbd/", have "https://media.example/thumbd/"`},
+	{"a journal in a bucket without a slash", nodes(`journal = "s3://media"`), `:2: nodes.journal: want a bucket and a prefix of keys such as "s3://media/thumbd/", have "s3://media"`},
+	{"a journal in a bucket of no site", nodes(`journal = "s3://media/thumbd/"`),
+		":2: nodes.journal: no site has its originals in the bucket media; write [nodes.s3] with access_key and secret_key, and for a store other than AWS with endpoint"},
+	{"a journal in a bucket that two sites ask for", bucketJournal("thumbd/", inBucket("a", ""), inBucket("c", "region = \"eu-test-1\"\n")),
+		":2: nodes.journal: site.a (line 4) and site.c (line 13) ask for the bucket media in different ways; write [nodes.s3] with the keys of one of the two"},
+	{"a journal among originals in a bucket", bucketJournal("photos/thumbd/", inBucket("a", "")),
+		":2: nodes.journal: s3://media/photos/thumbd/ and the originals of site.a (line 4), s3://media/photos/, contain each other; choose another prefix or bucket"},
+	{"a journal around originals in a bucket", bucketJournal("", inBucket("a", "")),
+		":2: nodes.journal: s3://media/ and the originals of site.a (line 4), s3://media/photos/, contain each other; choose another prefix or bucket"},
+	{"a store for a folder of the journal", nodes("[nodes.s3]"), `:4: nodes.s3: is for a journal in a bucket, "s3://media/thumbd/"; remove it`},
+	{"a journal in a store without keys", bucketJournal("thumbd/", "[nodes.s3]\nregin = \"x\"\n", inBucket("a", "")),
+		`:4: nodes.s3.access_key: missing; e.g. access_key = "s3-access", the name of a file in keys/; or credentials = "none" for a bucket that everybody may read
+:4: nodes.s3.secret_key: missing; e.g. secret_key = "s3-secret", the name of a file in keys/; or credentials = "none" for a bucket that everybody may read
+:5: nodes.s3.regin: unknown key; did you mean region?`},
+	{"a journal in a store at a special address", bucketJournal("thumbd/", "[nodes.s3]\ncredentials = \"none\"\nendpoint = \"http://10.0.0.1:9000\"\n", inBucket("a", "")),
+		`:6: nodes.s3.endpoint: 10.0.0.1 is a special address; if it is meant, add allow_addresses = ["10.0.0.1"] to [nodes.s3]`},
 	{"a journal in originals", nodes(`journal = "/srv/a/thumbd"`), ":2: nodes.journal: /srv/a/thumbd and the originals of site.a (line 5), /srv/a, contain each other; choose another folder"},
 	{"a journal around trees", nodes(`journal = "/var"`), ":2: nodes.journal: /var and the tree of site.a (line 5), /var/a/a, contain each other; choose another folder"},
 	{"nodes without a key", nodes("keys = []"), ":3: nodes.keys: is empty; whoever writes into the journal could purge: name a key"},

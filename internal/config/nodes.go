@@ -4,15 +4,19 @@ package config
 
 import (
 	"fmt"
+	"net/netip"
+	"reflect"
+	"slices"
 	"strings"
 	"time"
 
 	"thumbd/internal/journal"
+	"thumbd/internal/s3"
 )
 
 // Nodes is the journal by which several machines purge together.
 type Nodes struct {
-	Journal string   // absolute path of a folder
+	Journal string   // absolute path of a folder, or a bucket: s3://media/thumbd/
 	Keys    [][]byte // the first signs, all verify
 	Name    string   // of this node
 	Poll    time.Duration
@@ -20,8 +24,26 @@ type Nodes struct {
 	Settle  time.Duration
 	Lag     time.Duration
 	Keep    time.Duration
+	// S3 is how the bucket of Journal is asked for, nil if that is a folder.
+	S3 *s3.Options
+	// AllowAddresses are special addresses that may be dialed for S3.
+	AllowAddresses []netip.Prefix
 
 	keys []string
+}
+
+// Remote returns the reason why the daemon needs a network, for example "the originals of
+// site gallery are at a URL", and "" if it needs none.
+func (c *Config) Remote() string {
+	for i := range c.Sites {
+		if c.Sites[i].Fetch != nil {
+			return "the originals of site " + c.Sites[i].Thumb.Name + " are at a URL"
+		}
+	}
+	if c.Nodes != nil && c.Nodes.S3 != nil {
+		return "the journal is in a bucket"
+	}
+	return ""
 }
 
 // nodes reads [nodes]. The drafts are those of all sites.
@@ -30,7 +52,11 @@ func (r *reader) nodes(c *Config, top table, drafts []*draft) {
 	if !ok {
 		return
 	}
-	n := &Nodes{Poll: 2 * time.Second, Wait: 10 * time.Second, Settle: 5 * time.Second, Lag: time.Minute, Keep: 7 * day}
+	n := &Nodes{Poll: 2 * time.Second, Wait: 10 * time.Second, Lag: time.Minute, Keep: 7 * day}
+	if slices.ContainsFunc(drafts, func(d *draft) bool { return d.Fetch == nil }) {
+		// A folder may be on a mount that caches attributes.
+		n.Settle = 5 * time.Second
+	}
 	r.read(t, nodesFields(n))
 	r.missing(t, "journal", `"/srv/shared/thumbd"`)
 	r.missing(t, "keys", `["nodes.key"]`)
@@ -44,13 +70,18 @@ func (r *reader) nodes(c *Config, top table, drafts []*draft) {
 		r.mistake(t.at("lag"), "is %s, less than two poll, %s; raise it", durationText(n.Lag), durationText(2*n.Poll))
 	}
 	r.nodesKeys(t, n)
-	r.checkJournal(t, n, drafts)
+	r.nodesStore(t, n, drafts)
+	if n.S3 == nil {
+		r.checkJournal(t, n, drafts)
+	} else {
+		r.checkBucket(t, n, drafts)
+	}
 	c.Nodes = n
 }
 
 func nodesFields(n *Nodes) fields {
 	return fields{
-		"journal": folder(&n.Journal),
+		"journal": n.setJournal,
 		"keys":    list(&n.keys, keyName),
 		"name":    text(&n.Name, checkNodeName),
 		"poll":    duration(&n.Poll, 200*time.Millisecond, time.Minute),
@@ -58,7 +89,80 @@ func nodesFields(n *Nodes) fields {
 		"settle":  duration(&n.Settle, 0, 5*time.Minute),
 		"lag":     duration(&n.Lag, time.Second, time.Hour),
 		"keep":    keepTime(&n.Keep),
+		"s3":      nil,
 	}
+}
+
+// setJournal takes the absolute path of a folder, or the URL of a bucket.
+func (n *Nodes) setJournal(v any) error {
+	s, _ := v.(string)
+	switch {
+	case !strings.Contains(s, "://"):
+		return folder(&n.Journal)(v)
+	case !strings.HasPrefix(s, "s3://"):
+		return fmt.Errorf(`want an absolute path or a bucket such as "s3://media/thumbd/", have %q`, s)
+	}
+	bucket, prefix, err := bucketURL(s, "s3://media/thumbd/")
+	if err != nil {
+		return err
+	}
+	n.Journal, n.S3 = s, &newStore(bucket, prefix).Options
+	return nil
+}
+
+// nodesStore reads how the bucket of the journal is asked for: as [nodes.s3] says, or as
+// the sites with originals in that bucket do.
+func (r *reader) nodesStore(t table, n *Nodes, drafts []*draft) {
+	own, ok := r.table(t, "s3")
+	switch {
+	case !r.sound(t, "journal"):
+	case n.S3 == nil && ok:
+		r.mistake(own.key, `is for a journal in a bucket, "s3://media/thumbd/"; remove it`)
+	case n.S3 == nil:
+	case ok:
+		o := newStore(n.S3.Bucket, n.S3.Prefix)
+		known := storeFields(o)
+		known["allow_addresses"] = list(&n.AllowAddresses, network)
+		r.read(own, known)
+		r.completeStore(own, o, t.at("journal"))
+		n.S3 = &o.Options
+		if !r.bad[own.at("allow_addresses")] {
+			r.checkAddress(own.at("endpoint"), n.S3.URL(), n.AllowAddresses, own.key)
+		}
+	default:
+		r.sitesStore(t, n, drafts)
+	}
+}
+
+// sitesStore takes how the sites ask for the bucket of the journal.
+func (r *reader) sitesStore(t table, n *Nodes, drafts []*draft) {
+	var from *draft
+	for _, d := range drafts {
+		switch {
+		case !r.sound(d.table, "originals"):
+			return // Its mistake is noted, and it may be the one.
+		case d.S3 == nil || d.S3.Bucket != n.S3.Bucket:
+			continue
+		case from == nil:
+			from = d
+			continue
+		}
+		other := *d.S3
+		if other.Prefix = from.S3.Prefix; !reflect.DeepEqual(&other, from.S3) {
+			r.mistake(t.at("journal"), "%s and %s ask for the bucket %s in different ways; write [nodes.s3] with the keys of one of the two",
+				r.ref(from), r.ref(d), n.S3.Bucket)
+			return
+		}
+	}
+	if from == nil {
+		r.mistake(t.at("journal"), "no site has its originals in the bucket %s; write [nodes.s3] with access_key and secret_key, and for a store other than AWS with endpoint",
+			n.S3.Bucket)
+		return
+	}
+	prefix := n.S3.Prefix
+	o := *from.S3
+	o.Prefix = prefix
+	n.S3, n.AllowAddresses = &o, from.Fetch.AllowAddresses
 }
 
 func checkNodeName(s string) error {
@@ -112,6 +216,18 @@ func (r *reader) checkJournal(t table, n *Nodes, drafts []*draft) {
 			if within(path, other.path) || within(other.path, path) {
 				r.mistake(t.at("journal"), "%s and the %s of %s, %s, contain each other; choose another folder", path, other.what, r.ref(d), other.path)
 			}
+		}
+	}
+}
+
+// checkBucket notes a journal in a bucket that shares keys with originals.
+func (r *reader) checkBucket(t table, n *Nodes, drafts []*draft) {
+	for _, d := range drafts {
+		if d.S3 == nil || d.S3.Bucket != n.S3.Bucket || d.S3.URL().Host != n.S3.URL().Host {
+			continue
+		}
+		if mine, other := n.S3.Prefix, d.S3.Prefix; strings.HasPrefix(mine, other) || strings.HasPrefix(other, mine) {
+			r.mistake(t.at("journal"), "%s and the originals of %s, s3://%s/%s, contain each other; choose another prefix or bucket", n.Journal, r.ref(d), d.S3.Bucket, other)
 		}
 	}
 }

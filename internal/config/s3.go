@@ -24,22 +24,35 @@ var (
 	regionPattern = regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`)
 )
 
-// setBucket takes the URL of a bucket.
-func (d *draft) setBucket(s string) error {
+// bucketURL takes the URL of a bucket, for example that of example, and returns its parts.
+func bucketURL(s, example string) (bucket, prefix string, err error) {
 	bucket, prefix, ok := strings.Cut(strings.TrimPrefix(s, "s3://"), "/")
 	switch {
 	case !bucketPattern.MatchString(bucket) || !ok:
-		return fmt.Errorf(`want a bucket and a prefix of keys such as "s3://media/photos/", have %q`, s)
+		return "", "", fmt.Errorf(`want a bucket and a prefix of keys such as %q, have %q`, example, s)
 	case prefix != "" && !strings.HasSuffix(prefix, "/"):
-		return fmt.Errorf("want a URL that ends with /, have %q", s)
+		return "", "", fmt.Errorf("want a URL that ends with /, have %q", s)
 	}
 	for segment := range strings.SplitSeq(strings.TrimSuffix(prefix, "/"), "/") {
 		if prefix != "" && (segment == "" || segment == "." || segment == "..") {
-			return fmt.Errorf("%q has a segment that is empty or %s, which no original's URL can have", s, `"." or ".."`)
+			return "", "", fmt.Errorf("%q has a segment that is empty or %s, which no original's URL can have", s, `"." or ".."`)
 		}
 	}
-	d.store = &store{Options: s3.Options{Bucket: bucket, Prefix: prefix, Region: "us-east-1"}, credentials: "files"}
-	d.Fetch = fetchDefaults(nil)
+	return bucket, prefix, nil
+}
+
+// newStore returns the defaults of [site.NAME.s3].
+func newStore(bucket, prefix string) *store {
+	return &store{Options: s3.Options{Bucket: bucket, Prefix: prefix, Region: "us-east-1"}, credentials: "files"}
+}
+
+// setBucket takes the URL of a bucket.
+func (d *draft) setBucket(s string) error {
+	bucket, prefix, err := bucketURL(s, "s3://media/photos/")
+	if err != nil {
+		return err
+	}
+	d.store, d.Fetch = newStore(bucket, prefix), fetchDefaults(nil)
 	return nil
 }
 
@@ -57,14 +70,19 @@ func (r *reader) s3(d *draft) {
 		t = table{key: d.table.at("s3")}
 	}
 	r.read(t, storeFields(o))
+	r.completeStore(t, o, d.table.at("originals"))
+	d.S3, d.Fetch.Base = &o.Options, o.URL()
+}
+
+// completeStore completes o, which was read from t. key is that of the bucket's URL.
+func (r *reader) completeStore(t table, o *store, key string) {
 	if !t.has("path_style") {
 		o.PathStyle = o.Endpoint != nil
 	}
 	if !o.PathStyle && strings.Contains(o.Bucket, ".") {
-		r.mistake(d.table.at("originals"), "no certificate is for a host below another with the dots of %s; write path_style = true into [%s]", o.Bucket, t.key)
+		r.mistake(key, "no certificate is for a host below another with the dots of %s; write path_style = true into [%s]", o.Bucket, t.key)
 	}
 	r.storeKeys(t, o)
-	d.S3, d.Fetch.Base = &o.Options, o.URL()
 }
 
 func storeFields(o *store) fields {

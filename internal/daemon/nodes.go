@@ -18,6 +18,7 @@ import (
 	"thumbd/internal/purge"
 	"thumbd/internal/recipe"
 	"thumbd/internal/serve"
+	"thumbd/internal/source"
 	"thumbd/internal/tell"
 )
 
@@ -106,10 +107,8 @@ func (d *Daemon) newMember(s *Service) *member {
 		return nil
 	}
 	c := s.config.Nodes
-	store := journal.NewFolder(c.Journal)
-	store.Gate().Set(s.config.OriginalTime, func(bool) {})
 	n := journal.New(journal.Options{
-		Store: store, Where: c.Journal, Keys: c.Keys, Name: c.Name, Trees: d.trees(s),
+		Store: source.Journal(c), Where: c.Journal, Keys: c.Keys, Name: c.Name, Trees: d.trees(s),
 		Version: d.version, Libvips: s.hello.Vips, Settings: digests(s.config),
 		Poll: c.Poll, Settle: c.Settle, Lag: c.Lag, Keep: c.Keep, Tell: d.tellJournal(c),
 	})
@@ -117,6 +116,18 @@ func (d *Daemon) newMember(s *Service) *member {
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	d.member.CompareAndSwap(nil, m)
 	return m
+}
+
+// ProbeJournal asks for the journal of c, if that is in a bucket. It returns the error of
+// keys, clock, region, bucket and of the right to list. The right to write shows later.
+func ProbeJournal(ctx context.Context, c *config.Config) error {
+	if c.Nodes == nil || c.Nodes.S3 == nil {
+		return nil
+	}
+	if err := journal.Probe(ctx, source.Journal(c.Nodes)); err != nil {
+		return fmt.Errorf("the journal %s: %w", c.Nodes.Journal, err)
+	}
+	return nil
 }
 
 // digests returns a digest of the settings of each site that make its thumbnails: nodes

@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 
-	"thumbd/internal/config"
 	"thumbd/internal/systemd"
 )
 
@@ -169,7 +168,7 @@ func (v *visit) hardening(context.Context) string {
 	v.load()
 	remote := v.remote()
 	if in := systemd.NoNetwork(v.service); remote != "" && len(in) > 0 {
-		v.find("network-missing", where, "the originals of site "+remote+" are at a URL, and the service has no network: "+strings.Join(in, ", "),
+		v.find("network-missing", where, remote+", and the service has no network: "+strings.Join(in, ", "),
 			systemd.NetworkDropIn...)
 	}
 	for _, h := range hardened {
@@ -184,16 +183,12 @@ func (v *visit) hardening(context.Context) string {
 	return "user " + v.service["User"] + ", drop-ins: " + orNone(v.service["DropInPaths"])
 }
 
-// remote returns the name of a site with originals at a URL, "" for none.
+// remote returns Config.Remote, "" if the configuration can't be read.
 func (v *visit) remote() string {
 	if v.config == nil {
 		return ""
 	}
-	i := slices.IndexFunc(v.config.Sites, func(s config.Site) bool { return s.Fetch != nil })
-	if i < 0 {
-		return ""
-	}
-	return v.config.Sites[i].Thumb.Name
+	return v.config.Remote()
 }
 
 func orNone(s string) string {

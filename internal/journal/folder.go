@@ -22,7 +22,8 @@ import (
 )
 
 // Store keeps the files of a journal. Their names have one of two folders, for example
-// "journal/…" and "nodes/n1". Its methods are safe for concurrent use.
+// "journal/…" and "nodes/n1". Its methods are safe for concurrent use, and return within
+// storeTime, a List of more than one page later.
 type Store interface {
 	// Put writes a file: readers see all of it or nothing. It returns the store's time.
 	Put(ctx context.Context, name string, data []byte) (now time.Time, err error)
@@ -55,10 +56,12 @@ type Folder struct {
 }
 
 // NewFolder returns the store in the folder at an absolute path. It touches no disk.
-func NewFolder(path string) *Folder { return &Folder{path: path, gate: share.Of(path)} }
-
-// Gate returns the gate of the operations on the folder.
-func (f *Folder) Gate() *share.Gate { return f.gate }
+func NewFolder(path string) *Folder {
+	f := &Folder{path: path, gate: share.Of(path)}
+	// Not original_time, which may be an hour: nobody can purge while an operation hangs.
+	f.gate.Set(storeTime, func(bool) {})
+	return f
+}
 
 // Make implements Store. The folder itself must be there: without the file system that
 // belongs there, another one would get the journal.

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 
-// Package source makes the source of a site's originals from the configuration. It is
-// the one place that knows all kinds of them.
+// Package source makes the source of a site's originals, and the store of the journal,
+// from the configuration. It is the one place that knows all kinds of them.
 package source
 
 import (
 	"thumbd/internal/config"
 	"thumbd/internal/fetch"
+	"thumbd/internal/journal"
 	"thumbd/internal/originals"
 	"thumbd/internal/s3"
 )
@@ -53,4 +54,12 @@ func options(site *config.Site) fetch.Options {
 	o := *site.Fetch
 	o.Formats = site.OriginalFormats
 	return o
+}
+
+// Journal returns the store of the journal of c. It opens nothing and sends no request.
+func Journal(c *config.Nodes) journal.Store {
+	if c.S3 != nil {
+		return journal.NewBucket(*c.S3, c.AllowAddresses)
+	}
+	return journal.NewFolder(c.Journal)
 }
