@@ -39,7 +39,7 @@ func (o *original) isAsIs(out *output) bool {
 	return strippers[o.format] != nil && out.Format == o.format &&
 		geometry.Upright(o.stored, o.orientation) == o.stored && o.orientation <= 1 &&
 		out.plan.Size == o.stored && out.plan.Cut == whole && out.plan.Canvas == o.stored && out.plan.Source == whole &&
-		!out.Gray && out.Blur == 0 && out.Sharpen == 0 && out.Watermark.Name == "" && !ground &&
+		!out.Finishes() && !ground &&
 		o.profile == ignoreProfile && o.made == nil && out.animated == (o.frames > 1) &&
 		!o.container.NoEnd && o.container.Excess.Length == 0
 }

@@ -54,7 +54,7 @@ func (o *original) loadPlanes(size image.Point, halved bool) loaded {
 func (o *original) staysPlanes(out *output) bool {
 	return out.Format == thumb.JPEG && o.profile == ignoreProfile &&
 		out.plan.Seek == 0 && out.plan.Canvas == out.plan.Cut.Size() &&
-		!out.Gray && out.Blur == 0 && out.Sharpen == 0 && out.Watermark.Name == "" &&
+		!out.Finishes() &&
 		out.Metadata == thumb.NoMetadata &&
 		// Planes keep their chroma, and a lower quality has half of it.
 		(out.MaxBytes == 0 || out.halves())

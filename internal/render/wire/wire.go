@@ -182,29 +182,10 @@ func checkTransform(t thumb.Transform, j *Job) error {
 		return fmt.Errorf("box %dx%d", w, h)
 	case w == 0 && h == 0 && t.Method != thumb.Original:
 		return errors.New("no box")
-	case t.Quality < thumb.AutoQuality || t.Quality > 100:
-		return fmt.Errorf("quality %d", t.Quality)
-	case t.MaxBytes < 0:
-		return fmt.Errorf("at most %d bytes", t.MaxBytes)
+	case t.Watermark != (thumb.Watermark{}) && !slices.Contains(j.Watermarks, t.Watermark.Name):
+		return fmt.Errorf("watermark %q", t.Watermark.Name)
 	}
-	return checkOptions(t, j)
-}
-
-func checkOptions(t thumb.Transform, j *Job) error {
-	x, y := t.Focus.Point()
-	between := func(n, least, most thumb.Decimal) bool { return n >= least && n <= most }
-	switch w := t.Watermark; {
-	case !between(x, 0, 100_00) || !between(y, 0, 100_00):
-		return fmt.Errorf("focus %v", t.Focus)
-	case !between(t.Blur, 0, thumb.MostBlur) || !between(t.Sharpen, 0, thumb.MostSharpen):
-		return fmt.Errorf("blur %v, sharpen %v", t.Blur, t.Sharpen)
-	case t.Frames != 0 && t.Frames != 1:
-		return fmt.Errorf("%d frames", t.Frames)
-	case w == thumb.Watermark{}:
-	case !slices.Contains(j.Watermarks, w.Name) || !between(w.Opacity, 0, 1_00) || !between(w.Scale, 0, 1_00):
-		return fmt.Errorf("watermark %q", w.Name)
-	}
-	return nil
+	return t.CheckValues()
 }
 
 func (r *Reply) check() error {
