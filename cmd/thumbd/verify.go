@@ -235,9 +235,9 @@ func (v *verifier) access(s *config.Site) error {
 		if err != nil {
 			return usage{v.config.Mistake("site."+s.Thumb.Name+".access.revoked", err)}
 		}
-		until, err := g.Until(q)
+		pass, err := g.Admit(q)
 		if err == nil {
-			v.say("access", "%s: good until %s", p, timeText(until))
+			v.say("access", "%s: good until %s", p, timeText(pass.Until))
 			return nil
 		}
 		v.say("access", "%s: %v", p, err)

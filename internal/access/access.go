@@ -5,11 +5,14 @@
 package access
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
 	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
 
 	"thumbd/internal/sign"
 	"thumbd/internal/thumb"
@@ -61,8 +64,19 @@ type Options struct {
 type Gate struct {
 	Options
 	signed   *sign.Verifier
+	verified *lru.Cache[[sha256.Size]byte, verified] // by the token's digest
 	revoked  atomic.Pointer[revocations]
 	reported bool // of Refresh alone
+}
+
+// Pass is a proof that was valid for one request.
+type Pass struct {
+	// Until is when the proof ends, without Leeway.
+	Until time.Time
+	// since is when the proof was valid.
+	since time.Time
+	// id revokes the proof; "": it can't be revoked.
+	id string
 }
 
 // Request has the parts of a request that may hold a proof.
@@ -78,7 +92,11 @@ func New(o Options) (*Gate, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	g := &Gate{Options: o, signed: sign.Access.Verifier(o.Keys)}
+	cache, err := lru.New[[sha256.Size]byte, verified](tokensKept)
+	if err != nil {
+		return nil, err
+	}
+	g := &Gate{Options: o, signed: sign.Access.Verifier(o.Keys), verified: cache}
 	g.revoked.Store(&revocations{})
 	if o.Revoked == "" {
 		return g, nil
@@ -112,19 +130,20 @@ func (g *Gate) Accepts(p Proof) bool {
 // Check returns nil if r has a valid proof. If r has no proof, the error is
 // ErrNoProof; otherwise it is the error of the first proof.
 func (g *Gate) Check(r Request) error {
-	_, err := g.Until(r)
+	_, err := g.Admit(r)
 	return err
 }
 
-// Until returns until when r's valid proof is valid, without Leeway. Its error is
-// that of Check.
-func (g *Gate) Until(r Request) (time.Time, error) {
+// Admit returns r's valid proof. Its error is that of Check.
+func (g *Gate) Admit(r Request) (Pass, error) {
 	var first error
+	// Without Go's monotonic time, which does not show that the clock was set back.
+	now := g.Now().Round(0)
 	if g.Accepts(Signature) {
 		// Leeway is for clocks that differ: the time is taken as that much earlier.
-		q, err := g.signed.Verify(r.URI, r.Query, g.Now().Add(-g.Leeway))
+		q, err := g.signed.Verify(r.URI, r.Query, now.Add(-g.Leeway))
 		if err == nil {
-			return q.Expires, nil
+			return Pass{Until: q.Expires, since: now}, nil
 		}
 		first = err
 	}
@@ -132,9 +151,9 @@ func (g *Gate) Until(r Request) (time.Time, error) {
 		if i == maxTried {
 			break
 		}
-		until, err := g.checkToken(token, r.URI)
+		pass, err := g.checkToken(token, r.URI, now)
 		if err == nil {
-			return until, nil
+			return pass, nil
 		}
 		if first == nil || errors.Is(first, sign.ErrNoProof) {
 			first = err
@@ -143,7 +162,19 @@ func (g *Gate) Until(r Request) (time.Time, error) {
 	if first == nil {
 		first = sign.ErrNoProof
 	}
-	return time.Time{}, first
+	return Pass{}, first
+}
+
+// Holds reports whether p, which Admit has returned, is still valid for the same request:
+// it has neither ended nor been revoked.
+func (g *Gate) Holds(p Pass) bool {
+	return g.lasts(p.since, p.Until, g.Now()) && !g.revoked.Load().has(p.id)
+}
+
+// lasts reports whether a proof that was valid at since, and ends at until, is valid at
+// now. If the clock was set back, the proof may not be valid yet.
+func (g *Gate) lasts(since, until, now time.Time) bool {
+	return !now.Before(since) && now.Before(until.Add(g.Leeway))
 }
 
 // tokens returns r's tokens of the kinds that g accepts.

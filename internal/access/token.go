@@ -8,6 +8,7 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
@@ -153,8 +154,40 @@ func (f *folder) UnmarshalJSON(b []byte) error {
 // MarshalJSON writes the path.
 func (f folder) MarshalJSON() ([]byte, error) { return json.Marshal(f.path) }
 
-// checkToken tries token with each key, and returns until when it is valid.
-func (g *Gate) checkToken(token, uri string) (until time.Time, err error) {
+// tokensKept is the number of valid tokens that a Gate remembers.
+const tokensKept = 4096
+
+// verified is a token that one of the keys has signed for this site. The rest of its check
+// depends on the time, the list of revoked tokens and the URI.
+type verified struct {
+	since, until time.Time
+	id           string
+	prefix       folder
+}
+
+// checkToken returns the pass of a token that is valid at now, which is g.Now's.
+func (g *Gate) checkToken(token, uri string, now time.Time) (Pass, error) {
+	// The memory has no token that could be stolen from it.
+	digest := sha256.Sum256([]byte(token))
+	v, ok := g.verified.Get(digest)
+	if !ok || !g.lasts(v.since, v.until, now) {
+		var err error
+		if v, err = g.verify(token, now); err != nil {
+			return Pass{}, err
+		}
+		g.verified.Add(digest, v)
+	}
+	switch {
+	case g.revoked.Load().has(v.id):
+		return Pass{}, ErrRevoked
+	case v.prefix.given && !covers(v.prefix.path, uri):
+		return Pass{}, ErrElsewhere
+	}
+	return Pass{Until: v.until, since: now, id: v.id}, nil
+}
+
+// verify tries token with each key.
+func (g *Gate) verify(token string, now time.Time) (verified, error) {
 	failed := ErrToken
 	for _, key := range g.TokenKeys {
 		var c claims
@@ -164,21 +197,17 @@ func (g *Gate) checkToken(token, uri string) (until time.Time, err error) {
 			jwt.WithAudience(g.audience()),
 			jwt.WithExpirationRequired(),
 			jwt.WithLeeway(g.Leeway),
-			jwt.WithTimeFunc(g.Now))
+			jwt.WithTimeFunc(func() time.Time { return now }))
 		switch {
 		case errors.Is(err, jwt.ErrTokenExpired) && !errors.Is(err, jwt.ErrTokenInvalidAudience):
 			failed = sign.ErrExpired
 		case err != nil:
 			// The library's errors may quote the token.
-		case g.revoked.Load().has(string(c.ID)):
-			return time.Time{}, ErrRevoked
-		case c.Prefix.given && !covers(c.Prefix.path, uri):
-			return time.Time{}, ErrElsewhere
 		default:
-			return c.ExpiresAt.Time, nil
+			return verified{now, c.ExpiresAt.Time, string(c.ID), c.Prefix}, nil
 		}
 	}
-	return time.Time{}, failed
+	return verified{}, failed
 }
 
 // NewToken returns a token for the site that is valid until expires, and for the

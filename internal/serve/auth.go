@@ -55,7 +55,7 @@ func (h *Handler) auth(w http.ResponseWriter, r *http.Request) {
 	marker, err := h.authorize(r)
 	if err == nil {
 		h.options.Count(keep.Event{What: keep.Asked, Outcome: "allowed"})
-		w.Header().Set(markerHeader, marker)
+		w.Header()[markerHeader] = marker
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
@@ -66,34 +66,51 @@ func (h *Handler) auth(w http.ResponseWriter, r *http.Request) {
 	answerRefusal(w, s, err)
 }
 
-// authorize returns the marker of a request that may be answered.
-func (h *Handler) authorize(r *http.Request) (marker string, err error) {
+// authorize returns the marker of a request that may be answered, as the values of its
+// header.
+func (h *Handler) authorize(r *http.Request) (marker []string, err error) {
 	sites, err := h.keeper.Sites()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer sites.Release()
+	known := h.allowedBy(sites)
+	question := questionOf(r)
+	if a, ok := known.of.Get(question); ok && a.gate.Holds(a.pass) {
+		return a.marker, nil
+	}
+	a, err := h.allow(sites, r)
+	if err != nil {
+		return nil, err
+	}
+	known.of.Add(question, a)
+	return a.marker, nil
+}
+
+// allow decides a question that is not known yet.
+func (h *Handler) allow(sites *keep.Sites, r *http.Request) (allowed, error) {
 	// nginx sends one. If there are two, the URI that is served is not known.
 	raw := r.Header[originalURI]
 	if len(raw) != 1 {
-		return "", errNotProtected
+		return allowed{}, errNotProtected
 	}
 	uri, err := thumb.Normalize(raw[0])
 	if err != nil {
-		return "", errors.Join(errNotProtected, err)
+		return allowed{}, errors.Join(errNotProtected, err)
 	}
 	site, _, err := sites.Find(r.Host, uri)
 	if err != nil {
-		return "", errors.Join(errNotProtected, err)
+		return allowed{}, errors.Join(errNotProtected, err)
 	}
 	if site == nil || site.Access == nil {
-		return "", errNotProtected
+		return allowed{}, errNotProtected
 	}
 	if err := checkRoot(sites, site, uri, r.Header[rootHeader]); err != nil {
 		h.tellOtherRoot(site, r.Header[rootHeader])
-		return "", err
+		return allowed{}, err
 	}
-	return markerOf(site, uri), check(site.Access, r, uri, raw[0])
+	pass, err := site.Access.Admit(request(site.Access, r, uri, raw[0]))
+	return allowed{site.Access, pass, []string{markerOf(site, uri)}}, err
 }
 
 // checkRoot returns nil if nginx can serve no other protected site's file for
@@ -162,6 +179,11 @@ func (h *Handler) tellOtherRoot(site *keep.Site, roots []string) {
 // check returns nil if r presents a proof that it may see uri, as raw is once
 // decoded.
 func check(g *access.Gate, r *http.Request, uri, raw string) error {
+	return g.Check(request(g, r, uri, raw))
+}
+
+// request returns the parts of r that may hold a proof for uri, as raw is once decoded.
+func request(g *access.Gate, r *http.Request, uri, raw string) access.Request {
 	q := access.Request{URI: uri, Query: query(raw)}
 	for _, c := range r.CookiesNamed(g.Cookie) {
 		q.Cookies = append(q.Cookies, c.Value)
@@ -172,7 +194,7 @@ func check(g *access.Gate, r *http.Request, uri, raw string) error {
 			q.Bearer = append(q.Bearer, strings.TrimSpace(token))
 		}
 	}
-	return g.Check(q)
+	return q
 }
 
 // query returns the raw query of a request line's URI, cut at the place at which

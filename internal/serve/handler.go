@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"thumbd/internal/keep"
@@ -55,6 +56,7 @@ type Handler struct {
 	options Options
 	keeper  *keep.Keeper
 	loops   *loops
+	allowed atomic.Pointer[allowances]
 	lines   *tell.Lines
 }
 
