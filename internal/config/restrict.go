@@ -24,7 +24,7 @@ var (
 )
 
 // Restrict returns c without the formats that the worker can't read or write,
-// each with a warning. A format to negotiate that it can't write is a mistake,
+// each with a warning, and one if it can't choose the quality of a format. A format to negotiate that it can't write is a mistake,
 // and so is a site that is left without any; the mistakes are joined as Parse
 // joins them. It leaves c as it is.
 func (c *Config) Restrict(read, write []thumb.Format) (*Config, []Mistake, error) {
@@ -56,11 +56,31 @@ func (r *reader) restrict(s *Site, readable, writable ability) {
 	if len(s.Thumb.Formats) == 0 {
 		r.mistake(site+".formats", "the installed libvips can write none of them; name another")
 	}
+	for f, quality := range s.Thumb.Quality {
+		if quality == thumb.AutoQuality && slices.Contains(s.Thumb.Formats, f) {
+			r.checkAuto(readable, site+".quality", f)
+		}
+	}
 	s.Thumb.Presets = maps.Clone(s.Thumb.Presets)
 	for _, name := range slices.Sorted(maps.Keys(s.Thumb.Presets)) {
 		p := s.Thumb.Presets[name]
 		p.Formats = r.keep(writable, site+".preset."+name+".formats", p.Formats)
 		s.Thumb.Presets[name] = p
+		if p.Transform.Quality == thumb.AutoQuality {
+			for f := thumb.JPEG; f.Thumbnail(); f++ {
+				if slices.Contains(s.Thumb.Formats, f) || slices.Contains(p.Formats, f) {
+					r.checkAuto(readable, site+".preset."+name+".quality", f)
+				}
+			}
+		}
+	}
+}
+
+// checkAuto warns if the worker can't choose the quality of a format, for which it must
+// read the format, too.
+func (r *reader) checkAuto(readable ability, key string, f thumb.Format) {
+	if f.Quality() != 0 && !readable.has(f) {
+		r.warn(key, "%v %s; until then it has the quality %d and not auto", f, readable.remedy(f), f.Quality())
 	}
 }
 

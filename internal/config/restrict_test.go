@@ -3,6 +3,7 @@
 package config
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -42,6 +43,32 @@ func TestRestrictTakesWhatTheWorkerCan(t *testing.T) {
 	}
 	if d := diff(before, c); d != "" {
 		t.Errorf("Restrict changed its receiver (-want +got):\n%s", d)
+	}
+}
+
+// A quality is chosen by comparison, for which the worker must read what it writes.
+func TestRestrictTellsOfAuto(t *testing.T) {
+	c, _ := parse(t, site("a", "quality = { webp = \"auto\", avif = \"auto\" }", "original_formats = [\"jpg\"]")+
+		"[site.a.preset.card]\nsize = \"1x1\"\nmethod = \"fit\"\nquality = \"auto\"\n")
+	const end = "avif can't be read by the installed libvips; install libheif-plugin-dav1d; until then it has the quality 55 and not auto"
+	for name, tt := range map[string]struct {
+		read, write []thumb.Format
+		want        []string
+	}{
+		"all":        {originalFormats, thumbnailFormats, nil},
+		"no decoder": {[]thumb.Format{thumb.JPEG, thumb.WebP}, thumbnailFormats, []string{"site.a.quality: " + end, "site.a.preset.card.quality: " + end}},
+		"neither":    {[]thumb.Format{thumb.JPEG, thumb.WebP}, []thumb.Format{thumb.JPEG, thumb.PNG, thumb.WebP, thumb.GIF}, nil},
+	} {
+		_, warnings, err := c.Restrict(tt.read, tt.write)
+		var got []string
+		for _, m := range messages(warnings) {
+			if _, key, _ := strings.Cut(m, ": "); strings.Contains(key, "quality") {
+				got = append(got, key)
+			}
+		}
+		if d := cmp.Diff(tt.want, got); d != "" || err != nil {
+			t.Errorf("%s: %v (-want +got):\n%s", name, err, d)
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"image"
 	"math"
 	"os"
+	"slices"
 	"testing"
 
 	"thumbd/internal/render/wire"
@@ -143,6 +144,26 @@ func checkLimited(t *testing.T, data []byte, tr thumb.Transform, most int64) {
 	better.MaxBytes, better.Quality = 0, r.Quality+4
 	if n := len(thumbnailFile(t, data, better)); int64(n) <= most {
 		t.Errorf("at most %d bytes: quality %d, and %d gives %d", most, r.Quality, better.Quality, n)
+	}
+}
+
+// TestAutoWithoutADecoder gives the default quality to a format that libvips writes but
+// can't read.
+func TestAutoWithoutADecoder(t *testing.T) {
+	data, err := os.ReadFile(photos + "fig.jpg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr := thumb.Transform{Width: 160, Height: 160, Method: thumb.Fit, Format: thumb.AVIF, Quality: thumb.AVIF.Quality()}
+	want := thumbnailFile(t, data, tr)
+	e := started(t)
+	all := e.read
+	defer func() { e.read = all }()
+	e.read = slices.DeleteFunc(e.Reads(), func(f thumb.Format) bool { return f == thumb.AVIF })
+	tr.Quality = thumb.AutoQuality
+	files, results := render(t, data, limits(), tr)
+	if r := results[0]; r.Failure != "" || r.Quality != thumb.AVIF.Quality() || !bytes.Equal(files[0], want) {
+		t.Errorf("%+v, %d bytes, want the %d of quality %d", r, len(files[0]), len(want), thumb.AVIF.Quality())
 	}
 }
 

@@ -45,6 +45,7 @@ func (e *Engine) Render(job wire.Job, files Files) []wire.Result {
 	m := e.newMarks(job, files.Watermarks)
 	defer m.close()
 	outputs := o.plan(job, files.Outputs)
+	e.settle(outputs)
 	pictures := slices.DeleteFunc(slices.Clone(outputs), func(out *output) bool { return out.Measure })
 	for _, outputs := range o.together(pictures) {
 		outputs = o.gather(outputs)
@@ -146,6 +147,17 @@ func (o *original) plan(job wire.Job, files []*os.File) []*output {
 		}
 	}
 	return outputs
+}
+
+// settle gives the default quality to outputs whose quality can't be chosen: libvips
+// writes their format, but can't read it to compare. The daemon has a warning of it.
+func (e *Engine) settle(outputs []*output) {
+	for _, out := range outputs {
+		if out.Quality == thumb.AutoQuality && !slices.Contains(e.read, out.Format) {
+			out.Quality = out.Format.Quality()
+			out.chosen = out.Quality
+		}
+	}
 }
 
 // checkFrames returns an error if out shows all frames of the original and these
