@@ -935,6 +935,36 @@ func TestSkipped(t *testing.T) {
 	})
 }
 
+// noTrees is the Trees of a node without sites.
+type noTrees struct{}
+
+func (noTrees) Sites() []string                            { return nil }
+func (noTrees) Empty(string) bool                          { panic("there is no tree") }
+func (noTrees) Purge(context.Context, Entry) error         { panic("there is no tree") }
+func (noTrees) Progress(string) ([]byte, error)            { panic("there is no tree") }
+func (noTrees) SetProgress(site string, data []byte) error { panic("there is no tree") }
+
+// A node without sites, for example one for downloads alone, holds up no purge.
+func TestNoSites(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, cut := newMemory(), &cutStore{}
+		cut.memory = store
+		a := join(t, store, "n1", newTree("x", "y"), rarely)
+		b := join(t, cut, "n2", newTree(), func(o *Options) { rarely(o); o.Trees = noTrees{} })
+		synctest.Wait()
+		if behind := a.purge(t, original("x"), 2*time.Minute); behind != nil {
+			t.Errorf("behind: %v", behind)
+		}
+		cut.set(true)
+		time.Sleep(8 * 24 * time.Hour)
+		cut.set(false)
+		time.Sleep(2 * time.Minute)
+		if behind := a.purge(t, original("y"), 2*time.Minute); behind != nil || b.State().Unread != nil {
+			t.Errorf("behind: %v, %v", behind, b.State().Unread)
+		}
+	})
+}
+
 // Names are as they were, whatever bytes they have, and no file is too large.
 func TestEntries(t *testing.T) {
 	var many []string

@@ -59,8 +59,16 @@ func (n *Node) begin(ctx context.Context) error {
 	for site, r := range records {
 		n.trees[site] = n.resume(site, r, now)
 	}
+	if len(records) == 0 {
+		// The other nodes wait for this one, too.
+		n.trees[noSite] = &progress{from: stamp(now.Add(-window)), applied: make(map[string]bool), read: now}
+	}
 	return nil
 }
+
+// noSite is the name of the progress of a node without sites, which has no tree: it skips
+// every entry, and says so to the other nodes.
+const noSite = ""
 
 // recall reads the record of a site's tree. It is nil if there is none of this journal.
 func (n *Node) recall(site string) (*record, error) {
@@ -102,7 +110,7 @@ func (n *Node) emptyAway(ctx context.Context) error {
 	n.mu.Lock()
 	var away []string
 	for site, p := range n.trees {
-		if now.Sub(p.read) > n.o.Keep {
+		if site != noSite && now.Sub(p.read) > n.o.Keep {
 			away = append(away, site)
 		}
 	}

@@ -324,6 +324,19 @@ func TestForget(t *testing.T) {
 	kit.Expect(t, f.post(f.nodes[0], "a.jpg", nil), 200, "")
 }
 
+// A node that serves downloads alone holds up no purge.
+func TestNodeOfDownloads(t *testing.T) {
+	f := newFarm(t, 1)
+	o := kit.Downloads(t, kit.Documents(t))
+	o.Sites = nil
+	o.Keys["nodes.key"] = groupKey
+	o.TOML += "[daemon]\nidle_exit = \"0\"\n" + f.table(1)
+	n2 := kit.Start(t, o)
+	f.waitReady(n2)
+	f.fill("a.jpg")
+	kit.Expect(t, f.post(f.nodes[0], "a.jpg", nil), 200, "")
+}
+
 // Without [nodes] there is nothing of all this.
 func TestOneMachine(t *testing.T) {
 	originals := kit.Folder(t, map[string]string{"a.jpg": "originals/tests/orientation/1.jpg"})
