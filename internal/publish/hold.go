@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -82,11 +83,44 @@ func (t *Tree) Wanted() bool {
 // has that daemon's process and machine.
 const ownName = "daemon.lock"
 
+// Lock makes a tree that of this process's daemon, see Own. Its methods are safe for
+// concurrent use, also if the Tree is closed.
+type Lock struct {
+	path string
+	file *os.File
+	text string
+}
+
+// Close gives the tree up. It is called once.
+func (l *Lock) Close() error { return l.file.Close() }
+
+// Check returns an error that wraps ErrOwned if another daemon has locked the tree too: the
+// locks of the tree's file system do not reach from one machine to another. The daemon that
+// has locked it first is told.
+func (l *Lock) Check() error {
+	f, err := os.OpenFile(l.path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		// The tree's own checks tell.
+		return nil //nolint:nilerr // see above
+	}
+	defer f.Close()
+	if who := readOwner(f); who != "" && who != l.text {
+		return fmt.Errorf("own the tree %s: %w (%s)", filepath.Dir(filepath.Dir(l.path)), ErrOwned, who)
+	}
+	return nil
+}
+
+// readOwner returns the text that a daemon has written into its lock.
+func readOwner(f *os.File) string {
+	text, _ := io.ReadAll(io.LimitReader(f, 300))
+	return strings.TrimSpace(string(text))
+}
+
 // Own locks the tree for the daemon of this process until the lock is closed or the process
 // ends. Another daemon's trees are its own: it does not know of the purges here, and would
 // bring back the thumbnails that they removed. The error is ErrOwned if another daemon has the lock, on
 // another machine too if the file system's locks reach there.
-func (t *Tree) Own() (lock io.Closer, err error) {
+func (t *Tree) Own() (lock *Lock, err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("own the tree %s: %w", t.dir.Path(), err)
@@ -99,18 +133,21 @@ func (t *Tree) Own() (lock io.Closer, err error) {
 	switch err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); {
 	case errors.Is(err, unix.EWOULDBLOCK):
 		defer f.Close()
-		who, _ := io.ReadAll(io.LimitReader(f, 300))
-		return nil, fmt.Errorf("%w (%s)", ErrOwned, strings.TrimSpace(string(who)))
+		return nil, fmt.Errorf("%w (%s)", ErrOwned, readOwner(f))
 	case err != nil:
 		f.Close()
 		return nil, os.NewSyscallError("flock", err)
 	}
-	// The text is for a message alone.
 	host, _ := os.Hostname()
-	if f.Truncate(0) == nil {
-		_, _ = fmt.Fprintf(f, "process %d on %s\n", os.Getpid(), host)
+	lock = &Lock{
+		path: filepath.Join(t.dir.Path(), tempDir, ownName), file: f,
+		text: fmt.Sprintf("process %d on %s", os.Getpid(), host),
 	}
-	return f, nil
+	if f.Truncate(0) == nil {
+		// If it is not written, messages and Check lack it.
+		_, _ = fmt.Fprintln(f, lock.text)
+	}
+	return lock, nil
 }
 
 // openLock opens a file in tempDir, and makes it and its folders if they are missing.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -109,5 +110,15 @@ func TestOwn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	next.Close()
+	defer next.Close()
+	if err := next.Check(); err != nil {
+		t.Error(err)
+	}
+	// The locks of some file systems are those of one machine.
+	if err := os.WriteFile(filepath.Join(root, "t", tempDir, ownName), []byte("process 7 on n2\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := next.Check(); !errors.Is(err, ErrOwned) || !strings.Contains(err.Error(), root+"/t: ") || !strings.Contains(err.Error(), "process 7 on n2") {
+		t.Errorf("got %v, want %v with the process and the tree", err, ErrOwned)
+	}
 }
