@@ -89,6 +89,12 @@ func printNodes(ctx context.Context, w io.Writer, client *admin.Client, asJSON b
 		if n.Trouble != "" {
 			text += ": " + n.Trouble
 		}
+		if n.Taken {
+			text += "; another process has this name too"
+		}
+		if len(n.Differs) > 0 {
+			text += "; has " + strings.Join(n.Differs, ", ")
+		}
 		read := "never"
 		if !n.Read.IsZero() {
 			read = n.Read.UTC().Format(time.RFC3339)

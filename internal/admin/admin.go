@@ -80,6 +80,8 @@ type Report struct {
 	// with NoWorker that no worker starts. Empty: it was loaded.
 	Refused  string `json:"refused,omitempty"`
 	NoWorker bool   `json:"no_worker,omitempty"`
+	// Shared: Refused tells that another daemon publishes into a tree.
+	Shared bool `json:"shared,omitempty"`
 	// Unwell is why /_thumbd/health would not answer 200.
 	Unwell   string    `json:"unwell,omitempty"`
 	Vips     string    `json:"vips,omitempty"`
@@ -91,8 +93,10 @@ type Report struct {
 
 // Trouble is a fault of a folder or an origin.
 type Trouble struct {
-	Kind string `json:"kind"` // originals, watch, share, origin, credentials, list, spool, tree, watermark, placeholder or files
-	Name string `json:"name"` // of the site or section; of the spool ""
+	// Kind is originals, watch, share, origin, credentials, list, spool, tree, shared,
+	// watermark, placeholder, files, journal or journal-write.
+	Kind string `json:"kind"`
+	Name string `json:"name"` // of the site or section, or of this node; of the spool ""
 	Text string `json:"text"`
 }
 
@@ -102,12 +106,16 @@ type Node struct {
 	Here bool   `json:"here,omitempty"` // it is the daemon that answers
 	// State is current, behind (it does not read the journal) or silent.
 	State   string    `json:"state"`
-	At      time.Time `json:"at,omitzero"`   // of its last report
-	Read    time.Time `json:"read,omitzero"` // when it has read the journal to its end
-	Waits   int       `json:"waits"`         // entries that it could not apply yet
+	At      time.Time `json:"at,omitzero"`     // of its last report
+	Read    time.Time `json:"read,omitzero"`   // when it has read the journal to its end
+	Waits   int       `json:"waits"`           // entries that it could not apply yet
+	Clock   int       `json:"clock"`           // by how many seconds its clock is ahead of the journal's
+	Taken   bool      `json:"taken,omitempty"` // another process has the same name
 	Version string    `json:"version,omitempty"`
 	Libvips string    `json:"libvips,omitempty"`
-	Trouble string    `json:"trouble,omitempty"` // for example that its report can't be trusted
+	// Differs has the differences from this node, for example "thumbd 1.2, not 1.3".
+	Differs []string `json:"differs,omitempty"`
+	Trouble string   `json:"trouble,omitempty"` // for example that its report can't be trusted
 }
 
 // Family is a metric with its samples.

@@ -16,7 +16,6 @@ import (
 	"thumbd/internal/journal"
 	"thumbd/internal/keep"
 	"thumbd/internal/purge"
-	"thumbd/internal/recipe"
 	"thumbd/internal/serve"
 	"thumbd/internal/source"
 	"thumbd/internal/tell"
@@ -109,7 +108,7 @@ func (d *Daemon) newMember(s *Service) *member {
 	c := s.config.Nodes
 	n := journal.New(journal.Options{
 		Store: source.Journal(c), Where: c.Journal, Keys: c.Keys, Name: c.Name, Trees: d.trees(s),
-		Version: d.version, Libvips: s.hello.Vips, Settings: digests(s.config),
+		Version: d.version, Libvips: s.hello.Vips, Settings: digests(s.sites),
 		Poll: c.Poll, Settle: c.Settle, Lag: c.Lag, Keep: c.Keep, Tell: d.tellJournal(c),
 	})
 	m := &member{Node: serve.Node{Node: n, Wait: c.Wait}, ended: make(chan struct{})}
@@ -130,18 +129,21 @@ func ProbeJournal(ctx context.Context, c *config.Config) error {
 	return nil
 }
 
-// digests returns a digest of the settings of each site that make its thumbnails: nodes
-// whose digests differ make different thumbnails under one URI.
-func digests(c *config.Config) map[string]string {
+// digests returns a digest of the settings of each site that decide the answer for a URI:
+// nodes whose digests differ answer one URI with different thumbnails, or some of them with
+// 403 or 404. A digest tells as much of a site's keys as a signed URI does.
+func digests(sites []*keep.Site) map[string]string {
 	all := make(map[string]string)
-	for i := range c.Sites {
-		site := &c.Sites[i].Thumb
-		text, err := json.Marshal(recipe.Of(site, nil))
+	for _, site := range sites {
+		t := site.Thumb
+		text, err := json.Marshal([]any{
+			site.Recipe(), t.Hosts, t.Formats, t.Negotiate, t.MaxWidth, t.MaxHeight, site.OriginalFormats, t.Keys,
+		})
 		if err != nil {
 			continue
 		}
-		sum := sha256.Sum256(fmt.Appendf(text, "%s %v", site.Prefix, site.Scheme))
-		all[site.Name] = base64.RawURLEncoding.EncodeToString(sum[:12])
+		sum := sha256.Sum256(text)
+		all[t.Name] = base64.RawURLEncoding.EncodeToString(sum[:12])
 	}
 	return all
 }

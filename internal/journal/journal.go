@@ -228,7 +228,9 @@ type Report struct {
 	Applied  string    `json:"applied"`  // the newest entry that the node has applied
 	Waits    int       `json:"waits"`    // entries that it has read and could not apply yet
 	// Taken: another process reports under this name, so this says nothing of that one.
-	Taken   bool   `json:"taken,omitempty"`
+	Taken bool `json:"taken,omitempty"`
+	// Clock is by how many seconds the node's clock is ahead of the store's.
+	Clock   int    `json:"clock,omitempty"`
 	Version string `json:"version"`
 	Libvips string `json:"libvips"`
 	// Settings has a digest of the settings of each site.

@@ -82,6 +82,7 @@ type Node struct {
 	instance string
 	caught   chan struct{} // closed when the journal was read to its end once
 	wake     chan struct{} // has an element if Run must look at settling anew
+	refresh  chan chan struct{}
 
 	// Of Run alone.
 	begun    bool
@@ -115,7 +116,7 @@ type settling struct {
 // New returns a Node that has read nothing yet.
 func New(o Options) *Node {
 	return &Node{
-		o: o, keys: o.Keys, instance: rand.Text(), caught: make(chan struct{}), wake: make(chan struct{}, 1), started: time.Now(),
+		o: o, keys: o.Keys, instance: rand.Text(), caught: make(chan struct{}), wake: make(chan struct{}, 1), refresh: make(chan chan struct{}), started: time.Now(),
 		trees: make(map[string]*progress), own: make(map[string]bool), failed: make(map[string]bool),
 		refused: make(map[string]bool), settling: make(map[string]settling), others: make(map[string]told),
 	}
@@ -144,11 +145,19 @@ const (
 // Run reads the journal until ctx is done. It is called once.
 func (n *Node) Run(ctx context.Context) {
 	next := time.Now()
+	var asked chan struct{} // by Refresh
 	for {
 		if !time.Now().Before(next) {
 			next = time.Now().Add(n.o.Poll)
 			n.tellRead(ctx, n.look(ctx))
 			n.attend(ctx)
+		}
+		if asked != nil {
+			if n.begun {
+				n.say(ctx)
+			}
+			close(asked)
+			asked = nil
 		}
 		timer := time.NewTimer(time.Until(n.due(next)))
 		select {
@@ -160,7 +169,25 @@ func (n *Node) Run(ctx context.Context) {
 			next = time.Now()
 		case <-n.wake:
 			timer.Stop()
+		case asked = <-n.refresh:
+			timer.Stop()
+			next = time.Now()
 		}
+	}
+}
+
+// Refresh has Run read the journal and write this node's report at once. It returns when
+// that is done, or ctx is: State then tells the errors of this moment.
+func (n *Node) Refresh(ctx context.Context) {
+	done := make(chan struct{})
+	select {
+	case n.refresh <- done:
+	case <-ctx.Done():
+		return
+	}
+	select {
+	case <-done:
+	case <-ctx.Done():
 	}
 }
 

@@ -37,6 +37,8 @@ func newMemory() *memory {
 	return &memory{files: make(map[string][]byte), shown: make(map[string]time.Time)}
 }
 
+func (m *memory) setAway(away bool) { m.mu.Lock(); defer m.mu.Unlock(); m.away = away }
+
 func (m *memory) Make(context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -486,9 +488,7 @@ func TestUnwritten(t *testing.T) {
 		store := newMemory()
 		a := join(t, store, "n1", newTree("x"), nil)
 		synctest.Wait()
-		store.mu.Lock()
-		store.away = true
-		store.mu.Unlock()
+		store.setAway(true)
 		if _, err := a.Write(t.Context(), original("x")); !errors.Is(err, ErrUnwritten) || !errors.Is(err, errAway) {
 			t.Errorf("got %v", err)
 		}
@@ -496,12 +496,72 @@ func TestUnwritten(t *testing.T) {
 		if s := a.State(); !s.Behind || s.Unread == nil || s.Unwritten == nil || a.events(Unread) != 1 {
 			t.Errorf("state %+v", s)
 		}
-		store.mu.Lock()
-		store.away = false
-		store.mu.Unlock()
+		store.setAway(false)
 		time.Sleep(5 * time.Second)
 		if s := a.State(); s.Behind || s.Unread != nil || a.events(Read) != 1 {
 			t.Errorf("state %+v", s)
+		}
+	})
+}
+
+// Refresh tells the errors of the moment, also before the node has been able to begin, and
+// the end of an error.
+func TestRefresh(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newMemory()
+		a := join(t, store, "n1", newTree("x"), rarely)
+		synctest.Wait()
+		cut := &cutStore{memory: store, cut: true}
+		b := join(t, cut, "n2", newTree("x"), rarely)
+		synctest.Wait()
+		if s := b.State(); s.Unwritten == nil || !errors.Is(s.Unread, s.Unwritten) {
+			t.Errorf("state %+v, want that its first report was not written", s)
+		}
+		store.setAway(true)
+		a.Refresh(t.Context())
+		if s := a.State(); s.Unwritten == nil || s.Unread == nil {
+			t.Errorf("state %+v, want both errors", s)
+		}
+		store.setAway(false)
+		cut.set(false)
+		start := time.Now()
+		for _, m := range []*member{a, b} {
+			m.Refresh(t.Context())
+			if s := m.State(); s.Unwritten != nil || s.Unread != nil || time.Since(start) > 0 {
+				t.Errorf("%s: state %+v after %v", m.Name(), s, time.Since(start))
+			}
+		}
+		b.stop()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		b.Refresh(ctx)
+	})
+}
+
+// A report tells of the node's clock, and the settings that the node has and this one
+// not.
+func TestReport(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newMemory()
+		store.skew = -5 * time.Minute
+		settings := func(version string, sites map[string]string) func(*Options) {
+			return func(o *Options) { o.Version, o.Libvips, o.Settings = version, "8.14", sites }
+		}
+		a := join(t, store, "n1", newTree(), settings("1.3", map[string]string{"a": "1", "b": "2", "c": "3"}))
+		synctest.Wait()
+		join(t, store, "n2", newTree(), settings("1.2", map[string]string{"a": "1", "c": "4", "d": "5"}))
+		join(t, store, "n3", newTree(), settings("1.3", map[string]string{"a": "1", "b": "2", "c": "3"}))
+		time.Sleep(time.Minute)
+		others, err := a.Others(t.Context())
+		if err != nil || len(others) != 2 || others[0].Clock < 295 || others[0].Clock > 305 {
+			t.Fatalf("%+v, %v", others, err)
+		}
+		want := []string{"thumbd 1.2, not 1.3", "no site b", "other settings of site c", "a site d"}
+		if diff := cmp.Diff(want, others[0].Differs(a.Self())); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		if differs := others[1].Differs(a.Self()); len(differs) > 0 {
+			t.Errorf("n3 differs: %q", differs)
 		}
 	})
 }

@@ -81,6 +81,7 @@ func (n *Node) Self() Report {
 	r := Report{
 		V: version, Instance: n.instance, At: n.clock().UTC(), Version: n.o.Version, Libvips: n.o.Libvips,
 		Settings: n.o.Settings, Waits: len(n.failed), Taken: n.isTaken(),
+		Clock: int(-n.offset / time.Second),
 	}
 	if !n.read.IsZero() {
 		r.Read = n.onStore(n.read).UTC()
@@ -196,6 +197,34 @@ type Behind struct {
 // String returns a line, for example "n3: has read the journal at
 // 2026-11-29T01:15:30Z last".
 func (b Behind) String() string { return b.Node + ": " + b.Why }
+
+// Differs returns the differences of a node from this one that make other thumbnails or
+// refuse other requests, for example "thumbd 1.2, not 1.3" or "other settings of site
+// gallery".
+func (r Report) Differs(here Report) []string {
+	var all []string
+	for _, v := range [][3]string{{"thumbd", r.Version, here.Version}, {"libvips", r.Libvips, here.Libvips}} {
+		if v[1] != v[2] {
+			all = append(all, fmt.Sprintf("%s %s, not %s", v[0], v[1], v[2]))
+		}
+	}
+	sites := make(map[string]string)
+	maps.Copy(sites, here.Settings)
+	maps.Copy(sites, r.Settings)
+	for _, name := range slices.Sorted(maps.Keys(sites)) {
+		there, isThere := r.Settings[name]
+		own, isHere := here.Settings[name]
+		switch {
+		case !isThere:
+			all = append(all, "no site "+name)
+		case !isHere:
+			all = append(all, "a site "+name)
+		case there != own:
+			all = append(all, "other settings of site "+name)
+		}
+	}
+	return all
+}
 
 // Await waits until all other nodes say that they have applied the entries of those
 // names, or until the time is over. It returns the nodes that have not. If the reports

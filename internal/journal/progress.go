@@ -43,25 +43,33 @@ func (n *Node) begin(ctx context.Context) error {
 		records[site] = r
 		known = known || r != nil
 	}
-	if !known {
-		// A tree that knows the journal has seen its folders. If they are missing, so is
-		// the file system.
-		if err := n.o.Store.Make(ctx); err != nil {
-			return fmt.Errorf("make the journal: %w", err)
-		}
-	}
-	if err := n.report(ctx); err != nil {
-		return fmt.Errorf("report to the journal: %w", err)
-	}
+	err := n.enter(ctx, known)
 	now := n.now()
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.unsaid = err; err != nil {
+		return err
+	}
 	for site, r := range records {
 		n.trees[site] = n.resume(site, r, now)
 	}
 	if len(records) == 0 {
 		// The other nodes wait for this one, too.
 		n.trees[noSite] = &progress{from: stamp(now.Add(-window)), applied: make(map[string]bool), read: now}
+	}
+	return nil
+}
+
+// enter writes the first report. known: a tree has seen the folders of the journal. If they
+// are missing then, so is their file system.
+func (n *Node) enter(ctx context.Context, known bool) error {
+	if !known {
+		if err := n.o.Store.Make(ctx); err != nil {
+			return fmt.Errorf("make the journal: %w", err)
+		}
+	}
+	if err := n.report(ctx); err != nil {
+		return fmt.Errorf("report to the journal: %w", err)
 	}
 	return nil
 }

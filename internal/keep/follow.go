@@ -40,7 +40,7 @@ func (s *Site) prepare() error {
 			s.made = nil
 		}
 	}
-	s.settings = recipe.Of(s.Thumb, s.marks())
+	s.settings = s.Recipe()
 	if len(s.made) == 0 {
 		if s.isEmpty() {
 			s.settings = s.settings.Stamped()
@@ -58,6 +58,10 @@ func (s *Site) prepare() error {
 	// that is killed meanwhile leaves some of each.
 	return errors.Join(err, s.keep(append(slices.Clip(s.made), s.settings)))
 }
+
+// Recipe returns the settings on which the site's pictures depend, by the present images of
+// its watermarks.
+func (s *Site) Recipe() recipe.Settings { return recipe.Of(s.Thumb, s.marks()) }
 
 // ChangedPresets returns the presets that have made thumbnails of the tree and that
 // the site has no more or renders differently. The tree is only read.

@@ -147,17 +147,23 @@ func answerNodes(w http.ResponseWriter, r *http.Request, node *Node) error {
 	if err != nil {
 		return err
 	}
-	all := []admin.Node{nodeOf(node, journal.Other{Name: node.Name(), Report: node.Self()})}
+	self := node.Self()
+	all := []admin.Node{nodeOf(node, journal.Other{Name: node.Name(), Report: self})}
 	all[0].Here = true
 	for _, o := range others {
-		all = append(all, nodeOf(node, o))
+		n := nodeOf(node, o)
+		if o.Err == nil {
+			n.Differs = o.Differs(self)
+		}
+		all = append(all, n)
 	}
 	return answerJSON(w, all)
 }
 
 func nodeOf(node *Node, o journal.Other) admin.Node {
 	n := admin.Node{
-		Name: o.Name, State: node.StateOf(o), At: o.At, Read: o.Read, Waits: o.Waits, Version: o.Version, Libvips: o.Libvips,
+		Name: o.Name, State: node.StateOf(o), At: o.At, Read: o.Read, Waits: o.Waits, Clock: o.Clock, Taken: o.Taken,
+		Version: o.Version, Libvips: o.Libvips,
 	}
 	if o.Err != nil {
 		n.Trouble = o.Err.Error()
