@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -85,7 +84,7 @@ const holdTime = 5 * time.Second
 func (d *Daemon) hold(ctx context.Context, s *Service) error {
 	for _, site := range s.sites {
 		if d.alone {
-			if err := checkOwner(filepath.Join(site.Thumb.DocumentRoot, site.Thumb.Prefix)); err != nil {
+			if err := checkOwner(folderOf(site)); err != nil {
 				return err
 			}
 		}
@@ -107,14 +106,14 @@ func (d *Daemon) hold(ctx context.Context, s *Service) error {
 
 // owned is the lock of a tree that is this daemon's.
 type owned struct {
-	lock     io.Closer
+	lock     *publish.Lock
 	services int // that have the tree: during a reload two
 }
 
 // own makes the tree of a site that of this daemon, and of no other one, until no service
 // has it. A daemon goes on with a disk that does not let it, as hold does.
 func (d *Daemon) own(ctx context.Context, s *Service, site *keep.Site) error {
-	folder := filepath.Join(site.Thumb.DocumentRoot, site.Thumb.Prefix)
+	folder := folderOf(site)
 	if d.alone || d.ownMore(s, folder, nil) {
 		return nil
 	}
@@ -133,7 +132,7 @@ func (d *Daemon) own(ctx context.Context, s *Service, site *keep.Site) error {
 
 // ownMore notes that s has a tree, with the lock if no other service has it. It reports
 // whether there is a lock.
-func (d *Daemon) ownMore(s *Service, folder string, lock io.Closer) bool {
+func (d *Daemon) ownMore(s *Service, folder string, lock *publish.Lock) bool {
 	d.owning.Lock()
 	defer d.owning.Unlock()
 	if lock != nil {
@@ -145,6 +144,28 @@ func (d *Daemon) ownMore(s *Service, folder string, lock io.Closer) bool {
 	d.owned[folder].services++
 	s.owns = append(s.owns, folder)
 	return true
+}
+
+// rivals returns a probeError for each tree of s that another daemon has locked too.
+func (d *Daemon) rivals(s *Service) []error {
+	d.owning.Lock()
+	defer d.owning.Unlock()
+	var errs []error
+	for _, site := range s.sites {
+		o := d.owned[folderOf(site)]
+		if o == nil {
+			continue
+		}
+		if err := o.lock.Check(); err != nil {
+			errs = append(errs, probeError{"shared", site.Thumb.Name, err})
+		}
+	}
+	return errs
+}
+
+// folderOf returns the path of a site's tree.
+func folderOf(site *keep.Site) string {
+	return filepath.Join(site.Thumb.DocumentRoot, site.Thumb.Prefix)
 }
 
 // disown gives up the trees of the closed service s, unless another service has them.

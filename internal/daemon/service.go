@@ -174,8 +174,11 @@ type probeError struct {
 
 func (e probeError) Error() string {
 	section := "site"
-	if e.kind == "files" {
+	switch e.kind {
+	case "files":
 		section = e.kind
+	case "journal", "journal-write":
+		section = "node"
 	}
 	if e.name == "" {
 		return e.error.Error()

@@ -85,6 +85,7 @@ var checks = []struct {
 	{"space", (*visit).space},
 	{"sites", (*visit).sites},
 	{"files", (*visit).files},
+	{"nodes", (*visit).nodes},
 	{"nginx-rights", (*visit).nginxRights},
 	{"thumbnails", (*visit).thumbnails},
 }

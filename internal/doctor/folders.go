@@ -36,9 +36,13 @@ var troubles = map[string]string{
 	"list":        "bucket-unlisted",
 	"spool":       "spool-unwritable",
 	"tree":        "tree-unwritable",
+	"shared":      "tree-shared",
 	"watermark":   "watermark-unreadable",
 	"placeholder": "placeholder-unreadable",
 	"files":       "files-unreadable",
+
+	"journal":       "journal-unreadable",
+	"journal-write": "journal-unwritable",
 }
 
 // folders tells the troubles of the daemon with its folders. The daemon has tried
@@ -62,6 +66,10 @@ func (v *visit) folders(context.Context) string {
 			cure = v.cureShare
 		case "watch":
 			cure = v.cureWatch
+		case "shared":
+			cure = v.cureShared
+		case "journal", "journal-write":
+			cure = v.cureJournal
 		}
 		text := t.Text
 		if s, err := v.look(t.Kind, t.Name); err == nil && !s.Sees() {

@@ -54,11 +54,22 @@ var names = map[string]Status{
 	"bucket-unlisted":        Warning,
 	"spool-unwritable":       Wrong,
 	"tree-unwritable":        Wrong,
+	"tree-shared":            Wrong,
 	"watermark-unreadable":   Wrong,
 	"placeholder-unreadable": Wrong,
 	"files-unreadable":       Wrong,
 	"disk-full":              Wrong,
 	"disk-low":               Warning,
+
+	// Several machines.
+	"journal-unreadable":  Wrong,
+	"journal-unwritable":  Wrong,
+	"node-behind":         Warning,
+	"node-silent":         Warning,
+	"node-clock":          Warning,
+	"node-name-taken":     Wrong,
+	"nodes-differ":        Warning,
+	"nginx-before-thumbd": Warning,
 
 	// A site in nginx.
 	"location-missing":  Wrong,

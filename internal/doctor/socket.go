@@ -145,6 +145,8 @@ func (v *visit) heard(err, health error) string {
 	case v.untouched:
 	case v.host.NoWorker:
 		v.find("no-worker", "", "no worker starts: "+v.host.Refused, journal, "apt install --reinstall thumbd")
+	case v.host.Shared && v.config != nil:
+		v.find("tree-shared", v.host.File, "the daemon has refused it: "+v.host.Refused, v.cureShared(admin.Trouble{})...)
 	case v.host.Refused != "" && v.config != nil:
 		v.find("configuration", v.host.File, fmt.Sprintf("the daemon, as user %s, has refused it: %s", v.host.User, v.host.Refused), v.reload())
 	case v.config != nil && v.host.Checksum != v.config.Checksum():

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"thumbd/internal/rights"
 	"thumbd/internal/systemd"
 )
 
@@ -23,7 +24,7 @@ func (v *visit) systemd(ctx context.Context) string {
 		return v.skip("systemd does not run this machine: no units to look at")
 	}
 	names := slices.Concat([]string{"LoadState", "ActiveState", "SubState", "UnitFileState", "Result", "ExecMainStatus", "ExecMainCode", "NRestarts", "NeedDaemonReload", "DropInPaths", "User", "Group", "SupplementaryGroups", "Listen", "Backlog"},
-		hardenedNames(), systemd.NetworkProperties, systemd.BoundProperties)
+		hardenedNames(), systemd.NetworkProperties, systemd.BoundProperties, rights.JournalProperties)
 	var err error
 	if v.service, err = systemd.Properties(ctx, serviceUnit, names...); err != nil {
 		return v.skip("systemctl does not answer")

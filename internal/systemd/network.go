@@ -17,6 +17,13 @@ var NetworkDropIn = []string{
 	"systemctl daemon-reload && systemctl restart thumbd.service",
 }
 
+// NginxDropIn has the commands that install the drop-in that has nginx.service start after
+// thumbd.service.
+var NginxDropIn = []string{
+	"install -D -m 0644 /usr/share/doc/thumbd/examples/systemd/nginx.service.d/nodes.conf /etc/systemd/system/nginx.service.d/thumbd-nodes.conf",
+	"systemctl daemon-reload",
+}
+
 // NoNetwork returns the properties that deny a unit all of the Internet, from values, the
 // unit's properties as Properties returns them. If a property is missing, it denies
 // nothing.

@@ -40,6 +40,25 @@ for drop_in in packaging/examples/systemd/*.conf; do
 	esac
 done
 
+rm "$dir/thumbd.service.d/example.conf"
+
+# nginx, which starts at boot, after thumbd: systemd finds no loop.
+mkdir "$dir/nginx.service.d"
+cp packaging/examples/systemd/nginx.service.d/nodes.conf "$dir/nginx.service.d/"
+cat >"$dir/nginx.service" <<'EOF'
+[Unit]
+After=network-online.target remote-fs.target nss-lookup.target
+Wants=network-online.target
+
+[Service]
+Type=forking
+ExecStart=/bin/true
+
+[Install]
+WantedBy=multi-user.target
+EOF
+systemd-analyze --recursive-errors=no --man=no verify "$dir/nginx.service"
+
 if command -v apparmor_parser >/dev/null; then
 	apparmor_parser -QTK packaging/examples/apparmor/usr.bin.thumbd
 else
