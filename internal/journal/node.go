@@ -95,7 +95,9 @@ type Node struct {
 	trees    map[string]*progress
 	own      map[string]bool // entries that Write has written and Done has not got
 	failed   map[string]bool // entries that were read and could not be applied yet
-	refused  map[string]bool
+	refused  map[string]bool // entries that this process can't read, with its keys
+	retry    map[string]bool // entries that an earlier process could not read
+	stored   time.Time       // the store's time of its last answer
 	settling map[string]settling
 	newest   string    // entry that was listed
 	read     time.Time // when the last look that was complete began
@@ -118,7 +120,7 @@ func New(o Options) *Node {
 	return &Node{
 		o: o, keys: o.Keys, instance: rand.Text(), caught: make(chan struct{}), wake: make(chan struct{}, 1), refresh: make(chan chan struct{}), started: time.Now(),
 		trees: make(map[string]*progress), own: make(map[string]bool), failed: make(map[string]bool),
-		refused: make(map[string]bool), settling: make(map[string]settling), others: make(map[string]told),
+		refused: make(map[string]bool), retry: make(map[string]bool), settling: make(map[string]settling), others: make(map[string]told),
 	}
 }
 
@@ -134,7 +136,7 @@ const (
 	window = 10 * time.Minute
 	// writeTime is the longest that a write takes from the time in the entry's name.
 	writeTime = time.Minute
-	// reportTime is between two reports if nothing is applied.
+	// reportTime is between two reports at least if nothing is applied: see idleTime.
 	reportTime = 10 * time.Second
 	// lookTime is between two looks at the reports of all nodes.
 	lookTime = 30 * time.Second
@@ -299,6 +301,17 @@ func (n *Node) look(ctx context.Context) error {
 	}
 	n.dropFailed(names)
 	batch := 0
+	for _, name := range n.again(names) {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		batch++
+		if err := n.take(ctx, name); errors.Is(err, errGone) {
+			n.drop(name)
+		} else if err != nil {
+			errs = append(errs, err)
+		}
+	}
 	for _, name := range names {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -314,11 +327,15 @@ func (n *Node) look(ctx context.Context) error {
 	err = errors.Join(errs...)
 	first := n.advance(start, names, err == nil)
 	n.save(false)
-	if batch > 0 || first || time.Since(n.reported) >= reportTime {
+	if batch > 0 || first || time.Since(n.reported) >= n.idleTime() {
 		n.say(ctx)
 	}
 	return err
 }
+
+// idleTime is between two reports if nothing is applied. A report costs two requests to a
+// store.
+func (n *Node) idleTime() time.Duration { return min(max(n.o.Lag/3, reportTime), 2*reportTime) }
 
 // take applies one entry.
 func (n *Node) take(ctx context.Context, name string) error {
@@ -329,10 +346,8 @@ func (n *Node) take(ctx context.Context, name string) error {
 		// before its file is.
 		return err
 	case errors.Is(err, errMAC), errors.Is(err, errFormat):
-		// Not noted: after a reload there may be a key for it.
-		n.mu.Lock()
-		n.refused[name] = true
-		n.mu.Unlock()
+		// After a reload there may be a key for it.
+		n.refuse(name)
 		n.tell(Event{What: Refused, Entry: name, Err: err})
 		return nil
 	case err != nil:
@@ -462,7 +477,7 @@ func (n *Node) put(ctx context.Context, name string, data []byte) error {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.offset = offset(now, before, time.Now())
+	n.offset, n.stored = offset(now, before, time.Now()), now
 	return nil
 }
 

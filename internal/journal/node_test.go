@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -687,6 +688,139 @@ func TestKeysAreChanged(t *testing.T) {
 			if behind := m.purge(t, original("x"), 10*time.Second); behind != nil {
 				t.Errorf("behind: %v", behind)
 			}
+		}
+	})
+}
+
+// An entry of a key that this node gets only later is not lost, however late that is. Its
+// purge names the node.
+func TestKeyComesLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newMemory()
+		next := []byte("the next key of the group")
+		late := func(keys ...[]byte) func(*Options) {
+			return func(o *Options) { o.Keys, o.Poll = keys, time.Minute }
+		}
+		a := join(t, store, "n1", newTree("x", "y", "z"), func(o *Options) { o.Keys = [][]byte{next, []byte(testKey)} })
+		b := join(t, store, "n2", newTree("x", "y", "z"), late([]byte(testKey)))
+		synctest.Wait()
+		gone := a.purge(t, original("z"), 0)
+		for name := range store.files {
+			if strings.HasPrefix(name, entries) {
+				defer store.Delete(t.Context(), name)
+			}
+		}
+		behind := a.purge(t, original("x"), 5*time.Minute)
+		if len(gone) != 1 || len(behind) != 1 || behind[0].Node != "n2" || !strings.Contains(behind[0].Why, "could not apply 2 entries") {
+			t.Fatalf("behind: %v and %v, want n2", gone, behind)
+		}
+		// The window passes both.
+		time.Sleep(time.Hour)
+		a.purge(t, original("y"), 0)
+		time.Sleep(2 * time.Hour)
+		for range 2 {
+			if s, r := b.State(), b.Self(); s.Behind || s.Unread != nil || r.Waits != 3 || len(b.tree.has()) != 3 {
+				t.Errorf("%+v, %d entries wait, left %v; want 3 that hold up nothing", s, r.Waits, b.tree.has())
+			}
+			// With the same keys nothing changes.
+			b.kill()
+			b = join(t, store, "n2", b.tree, late([]byte(testKey)))
+			time.Sleep(3 * time.Minute)
+		}
+		for name := range store.files {
+			if strings.HasPrefix(name, entries) {
+				_ = store.Delete(t.Context(), name)
+				break
+			}
+		}
+		b.kill()
+		b = join(t, store, "n2", b.tree, late([]byte(testKey), next))
+		for b.State().Behind {
+			time.Sleep(time.Second)
+		}
+		if left, waits := b.tree.has(), b.Self().Waits; len(left) != 1 || waits != 0 || b.State().Unread != nil {
+			t.Errorf("left %v, %d entries wait; want one thumbnail, of the entry that was deleted", left, waits)
+		}
+	})
+}
+
+// Entries without a right mac fill no memory and hold up nothing, and go at their time.
+func TestManyForgedEntries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newMemory()
+		briefly := func(o *Options) { o.Poll, o.Keep = time.Minute, time.Hour }
+		a := join(t, store, "n1", newTree(), briefly)
+		b := join(t, store, "n2", newTree("x"), briefly)
+		synctest.Wait()
+		for range mostWaiting + 5 {
+			_, _ = store.Put(t.Context(), entries+newName(time.Now(), "n2"), []byte("{}"))
+		}
+		if behind := a.purge(t, original("x"), 5*time.Minute); behind != nil {
+			t.Errorf("behind: %v", behind)
+		}
+		if waits := b.Self().Waits; waits != mostWaiting {
+			t.Errorf("%d entries wait, want %d", waits, mostWaiting)
+		}
+		time.Sleep(4 * time.Hour)
+		if waits := b.Self().Waits; waits != 0 {
+			t.Errorf("%d entries wait, want none", waits)
+		}
+	})
+}
+
+// countingStore counts the requests.
+type countingStore struct {
+	Store
+	puts, gets, lists, listed atomic.Int64
+}
+
+func (c *countingStore) Put(ctx context.Context, name string, data []byte) (time.Time, error) {
+	c.puts.Add(1)
+	return c.Store.Put(ctx, name, data)
+}
+
+func (c *countingStore) Get(ctx context.Context, name string) ([]byte, error) {
+	c.gets.Add(1)
+	return c.Store.Get(ctx, name)
+}
+
+func (c *countingStore) List(ctx context.Context, folder, after string) ([]string, error) {
+	c.lists.Add(1)
+	names, err := c.Store.List(ctx, folder, after)
+	c.listed.Add(int64(len(names)))
+	return names, err
+}
+
+// The requests of an idle node and of a waiting purge are those of thumbd-nodes(7).
+func TestCost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newMemory()
+		counts := &countingStore{Store: store}
+		a := join(t, counts, "n1", newTree(), nil)
+		b := join(t, store, "n2", newTree(), nil)
+		c := join(t, store, "n3", newTree(), nil)
+		synctest.Wait()
+		for range 100 {
+			a.purge(t, original("x"), 0)
+		}
+		// Not all that was purged last is listed for ever.
+		time.Sleep(time.Hour)
+		puts, gets, lists, listed := counts.puts.Load(), counts.gets.Load(), counts.lists.Load(), counts.listed.Load()
+		const minutes = 10
+		time.Sleep(minutes * time.Minute)
+		puts, gets, lists, listed = counts.puts.Load()-puts, counts.gets.Load()-gets, counts.lists.Load()-lists, counts.listed.Load()-listed
+		// The names are those of reports, and once an hour those of old entries.
+		if puts > 3*minutes+2 || gets > 7*minutes+4 || lists > 32*minutes+4 || listed > 500 {
+			t.Errorf("%d PUT, %d GET and %d LIST with %d names in %d minutes, want 3, 7 and 32 a minute, and not the same names each time", puts, gets, lists, listed, minutes)
+		}
+		b.stop()
+		c.stop()
+		gets, lists = counts.gets.Load(), counts.lists.Load()
+		a.purge(t, original("x"), 10*time.Second)
+		// Some are of n1's own looks.
+		gets, lists = counts.gets.Load()-gets, counts.lists.Load()-lists
+		if gets > 40 || lists > 8 {
+			t.Errorf("a purge that waits 10 s for two nodes costs %d GET and %d LIST, want at most 40 and 8", gets, lists)
 		}
 	})
 }

@@ -80,7 +80,7 @@ func (n *Node) Self() Report {
 	applied := make(map[string]bool)
 	r := Report{
 		V: version, Instance: n.instance, At: n.clock().UTC(), Version: n.o.Version, Libvips: n.o.Libvips,
-		Settings: n.o.Settings, Waits: len(n.failed), Taken: n.isTaken(),
+		Settings: n.o.Settings, Taken: n.isTaken(),
 		Clock: int(-n.offset / time.Second),
 	}
 	if !n.read.IsZero() {
@@ -90,6 +90,9 @@ func (n *Node) Self() Report {
 		maps.Copy(applied, p.applied)
 	}
 	// A process that was killed may have noted it for one tree and not for the next.
+	for _, p := range n.trees {
+		r.Waits = max(r.Waits, len(n.failed)+len(p.waiting))
+	}
 	maps.DeleteFunc(applied, func(name string, _ bool) bool { return n.isNeeded(name) })
 	names := slices.Sorted(maps.Keys(applied))
 	if len(names) > 0 {
@@ -229,27 +232,60 @@ func (r Report) Differs(here Report) []string {
 // Await waits until all other nodes say that they have applied the entries of those
 // names, or until the time is over. It returns the nodes that have not. If the reports
 // can't be read, these are all nodes that are known.
+//
+// A node that comes meanwhile has read the entries before it is ready, so the nodes are
+// listed once. After that only the reports are read of which it matters.
 func (n *Node) Await(ctx context.Context, names []string, limit time.Duration) []Behind {
 	end := time.Now().Add(limit)
-	for {
-		others, err := n.Others(ctx)
+	others, err := n.Others(ctx)
+	for pause := firstAsk; ; pause = min(2*pause, lastAsk) {
 		behind := n.without(others, names, err)
 		left := time.Until(end)
 		if len(behind) == 0 || left <= 0 {
 			return behind
 		}
-		timer := time.NewTimer(min(left, askTime))
+		timer := time.NewTimer(min(left, pause))
 		select {
 		case <-ctx.Done():
 			timer.Stop()
 			return behind
 		case <-timer.C:
 		}
+		if err != nil {
+			others, err = n.Others(ctx)
+		} else {
+			others = n.askAgain(ctx, others, names)
+		}
 	}
 }
 
-// askTime is between two looks at the reports of nodes that are waited for.
-const askTime = 200 * time.Millisecond
+// firstAsk and lastAsk are between two looks at the reports of nodes that are waited for.
+const (
+	firstAsk = 100 * time.Millisecond
+	lastAsk  = time.Second
+)
+
+// askAgain reads the reports of the others that have not applied all of names.
+func (n *Node) askAgain(ctx context.Context, others []Other, names []string) []Other {
+	var now []Other
+	for _, o := range others {
+		if o.Err != nil || o.Taken || !o.hasApplied(names) {
+			t, err := n.ask(ctx, o.Name)
+			switch {
+			case errors.Is(err, fs.ErrNotExist):
+				continue // It was forgotten.
+			case err != nil:
+				t.err = fmt.Errorf("it can't be read: %w", err)
+			}
+			o.Report, o.Err = t.Report, t.err
+			n.mu.Lock()
+			n.others[o.Name] = t
+			n.mu.Unlock()
+		}
+		now = append(now, o)
+	}
+	return now
+}
 
 // without returns the nodes that have not applied all of names. err is why the reports
 // could not be read.
@@ -285,7 +321,10 @@ func (r Report) hasApplied(names []string) bool {
 }
 
 func (r Report) lastRead() string {
-	if r.Read.IsZero() {
+	switch {
+	case r.Waits > 0:
+		return fmt.Sprintf("could not apply %d entries of the journal yet; its log tells why", r.Waits)
+	case r.Read.IsZero():
 		return "has not read the journal yet"
 	}
 	return "has read the journal at " + r.Read.Format(time.RFC3339) + " last"

@@ -17,8 +17,11 @@ import (
 type progress struct {
 	from    string          // all entries up to this stamp are applied
 	applied map[string]bool // entries after from
-	read    time.Time       // when the journal was read to its end, by the store's clock
-	dirty   bool            // applied has changed since saved
+	// waiting are entries that no key of this node has signed, or of another version of
+	// the format, also from before from. A node with other keys tries them again.
+	waiting map[string]bool
+	read    time.Time // when the journal was read to its end, by the store's clock
+	dirty   bool      // applied has changed since saved
 	saved   time.Time
 }
 
@@ -29,7 +32,12 @@ type record struct {
 	Read    time.Time `json:"read"`
 	From    string    `json:"from"`
 	Applied []string  `json:"applied"`
+	Waiting []string  `json:"waiting,omitempty"`
 }
+
+// mostWaiting is the most entries that wait for another key: who can write into the
+// journal without a key must not fill the memory.
+const mostWaiting = 1000
 
 // begin makes this node known to the others, and learns how far it was before. Only a
 // node whose report is there may serve: others wait for it with their purges.
@@ -52,10 +60,13 @@ func (n *Node) begin(ctx context.Context) error {
 	}
 	for site, r := range records {
 		n.trees[site] = n.resume(site, r, now)
+		for name := range n.trees[site].waiting {
+			n.retry[name] = true
+		}
 	}
 	if len(records) == 0 {
 		// The other nodes wait for this one, too.
-		n.trees[noSite] = &progress{from: stamp(now.Add(-window)), applied: make(map[string]bool), read: now}
+		n.trees[noSite] = &progress{from: stamp(now.Add(-window)), applied: make(map[string]bool), waiting: make(map[string]bool), read: now}
 	}
 	return nil
 }
@@ -98,12 +109,15 @@ func (n *Node) recall(site string) (*record, error) {
 // resume returns the progress of a tree. Without a record all of the journal is applied,
 // unless the tree is empty.
 func (n *Node) resume(site string, r *record, now time.Time) *progress {
-	p := &progress{applied: make(map[string]bool), read: now}
+	p := &progress{applied: make(map[string]bool), waiting: make(map[string]bool), read: now}
 	switch {
 	case r != nil:
 		p.from, p.read, p.saved = r.From, r.Read, time.Now()
 		for _, name := range r.Applied {
 			p.applied[name] = true
+		}
+		for _, name := range r.Waiting {
+			p.waiting[name] = true
 		}
 	case n.o.Trees.Empty(site):
 		p.from = stamp(now.Add(-window))
@@ -132,6 +146,7 @@ func (n *Node) emptyAway(ctx context.Context) error {
 		p := n.trees[site]
 		p.read, p.from, p.dirty = now, stamp(now.Add(-window)), true
 		clear(p.applied)
+		clear(p.waiting)
 		n.mu.Unlock()
 	}
 	return nil
@@ -189,7 +204,45 @@ func (n *Node) isNeeded(name string) bool {
 	return false
 }
 
-func (p *progress) needs(name string) bool { return name > p.from && !p.applied[name] }
+func (p *progress) needs(name string) bool {
+	return (name > p.from || p.waiting[name]) && !p.applied[name]
+}
+
+// refuse notes an entry that this node can't read. It stays needed.
+func (n *Node) refuse(name string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.refused[name] = true
+	for _, p := range n.trees {
+		if p.needs(name) && !p.waiting[name] && len(p.waiting) < mostWaiting {
+			p.waiting[name], p.dirty = true, true
+		}
+	}
+}
+
+// again returns the entries that an earlier process could not read, or one with other
+// keys, and that are not among the listed ones.
+func (n *Node) again(listed []string) []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	maps.DeleteFunc(n.retry, func(name string, _ bool) bool {
+		_, there := slices.BinarySearch(listed, name)
+		return there || n.refused[name] || !n.isNeeded(name)
+	})
+	return slices.Sorted(maps.Keys(n.retry))
+}
+
+// drop notes that an entry is not there any more.
+func (n *Node) drop(name string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, p := range n.trees {
+		if p.waiting[name] {
+			delete(p.waiting, name)
+			p.dirty = true
+		}
+	}
+}
 
 // neededBy reports whether the tree of a site needs an entry. It is not known if this
 // node has no such site.
@@ -209,6 +262,7 @@ func (n *Node) note(name string) {
 		if p.needs(name) {
 			p.applied[name], p.dirty = true, true
 		}
+		delete(p.waiting, name)
 	}
 }
 
@@ -254,15 +308,19 @@ func (n *Node) advance(start time.Time, names []string, whole bool) (first bool)
 		close(n.caught)
 		first = true
 	}
-	newest, ok := timeOf(n.newest)
-	if !ok {
-		return first
+	// If nothing comes for long, the list gets short: the names of new entries are near the
+	// store's own time.
+	bound := n.stored.Add(-2 * window)
+	if newest, ok := timeOf(n.newest); ok {
+		// A clock that is ahead must not move the window past the entries of the others.
+		if now := n.onStore(start); now.Before(newest) {
+			newest = now
+		}
+		if newest = newest.Add(-window); newest.After(bound) {
+			bound = newest
+		}
 	}
-	// A clock that is ahead must not move the window past the entries of the others.
-	if now := n.onStore(start); now.Before(newest) {
-		newest = now
-	}
-	n.move(stamp(newest.Add(-window)))
+	n.move(stamp(bound))
 	return first
 }
 
@@ -271,14 +329,17 @@ func (n *Node) move(bound string) {
 	for name := range n.unsettled() {
 		bound = min(bound, name[:stampBytes])
 	}
+	// These are deleted from the journal by now.
+	end := stamp(n.clock().Add(-n.o.Keep - keepMargin))
 	for _, p := range n.trees {
+		maps.DeleteFunc(p.waiting, func(name string, _ bool) bool { return name <= end })
 		if p.from >= bound {
 			continue
 		}
 		p.from = bound
 		maps.DeleteFunc(p.applied, func(name string, _ bool) bool { return name <= bound })
 	}
-	maps.DeleteFunc(n.refused, func(name string, _ bool) bool { return name <= bound })
+	maps.DeleteFunc(n.refused, func(name string, _ bool) bool { return name <= bound && !n.isNeeded(name) })
 }
 
 // unsettled returns the entries that must be applied again if this process is killed
@@ -329,6 +390,7 @@ func (n *Node) record(site string, final bool) (data []byte, ok bool) {
 			r.Applied = append(r.Applied, name)
 		}
 	}
+	r.Waiting = slices.Sorted(maps.Keys(p.waiting))
 	data, err := json.Marshal(r)
 	p.dirty = false
 	return data, err == nil
