@@ -174,7 +174,8 @@ clients:
 	@$(SETUP) clients
 	sh packaging/scripts/clients.sh '$(VERSION)' $(DIST)/clients
 
-# The packages for applications with many originals, and in pages of Next.js and Nuxt.
+# The packages for applications with many originals, and in pages of Next.js,
+# Nuxt and Astro.
 check-clients:
 	@$(SETUP) test
 	@$(SETUP) others

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// Package frameworks tests pages that Next.js and Nuxt build with the package for npm.
+// Package frameworks tests pages that Next.js, Nuxt, Astro and unpic build with the package
+// for npm.
 package frameworks
 
 import (
@@ -8,10 +9,12 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,21 +28,24 @@ func TestMain(m *testing.M) { kit.Main(m) }
 type framework struct {
 	name   string
 	build  []string
-	start  []string // with PORT in the environment
+	start  []string // with PORT in the environment; nil: public is served as it is
 	built  string   // the folder of all that was built
 	public string   // the part of it that browsers get
+	loaded int      // pictures of loaders in the page
 }
 
-// TestFrameworks builds a page with a picture that the server signs and one whose URL the
-// browser makes, looks at both in Chromium, and searches what was built for the key.
+// TestFrameworks builds a page with a picture that is signed where the key is, and pictures
+// of a framework's own component, looks at them in Chromium, and searches what was built
+// for the key. Each picture has its place before it is there, and widths are true.
 func TestFrameworks(t *testing.T) {
 	from := os.Getenv("THUMBD_FRAMEWORKS")
 	if from == "" {
 		kit.Skip(t, "THUMBD_FRAMEWORKS names no installed frameworks; make check-clients does")
 	}
 	for _, f := range []framework{
-		{"next", []string{"node", "node_modules/next/dist/bin/next", "build"}, []string{"node", "node_modules/next/dist/bin/next", "start", "-H", "127.0.0.1"}, ".next", ".next/static"},
-		{"nuxt", []string{"node", "node_modules/nuxt/bin/nuxt.mjs", "build"}, []string{"node", ".output/server/index.mjs"}, ".output", ".output/public"},
+		{"next", []string{"node", "node_modules/next/dist/bin/next", "build"}, []string{"node", "node_modules/next/dist/bin/next", "start", "-H", "127.0.0.1"}, ".next", ".next/static", 1},
+		{"nuxt", []string{"node", "node_modules/nuxt/bin/nuxt.mjs", "build"}, []string{"node", ".output/server/index.mjs"}, ".output", ".output/public", 1},
+		{"astro", []string{"node", "node_modules/astro/astro.js", "build"}, nil, "dist", "dist", 3},
 	} {
 		t.Run(f.name, func(t *testing.T) { f.test(t, filepath.Join(from, f.name)) })
 	}
@@ -54,8 +60,8 @@ func (f framework) test(t *testing.T, dir string) {
 	address := kit.FreePort(t)
 	_, port, err := net.SplitHostPort(address)
 	kit.Must(t, err)
-	env := append(os.Environ(), "NEXT_TELEMETRY_DISABLED=1", "NUXT_TELEMETRY_DISABLED=1", "HOST=127.0.0.1", "PORT="+port,
-		"THUMBD_KEY="+kit.Key, "NUXT_KEY="+kit.Key, "NEXT_PUBLIC_THUMBS="+r.URL(""), "NUXT_PUBLIC_THUMBS="+r.URL(""))
+	env := append(os.Environ(), "NEXT_TELEMETRY_DISABLED=1", "NUXT_TELEMETRY_DISABLED=1", "ASTRO_TELEMETRY_DISABLED=1", "HOST=127.0.0.1", "PORT="+port,
+		"THUMBD_KEY="+kit.Key, "NUXT_KEY="+kit.Key, "NEXT_PUBLIC_THUMBS="+r.URL(""), "NUXT_PUBLIC_THUMBS="+r.URL(""), "THUMBS="+r.URL(""))
 	kit.Run(t, "cp", "-R", "testdata/"+f.name+"/.", dir)
 	build := exec.CommandContext(t.Context(), f.build[0], f.build[1:]...)
 	build.Dir, build.Env = dir, env
@@ -65,18 +71,27 @@ func (f framework) test(t *testing.T, dir string) {
 	expectNone(t, filepath.Join(dir, f.built), kit.Key, "/thumbs/")
 	expectNone(t, filepath.Join(dir, f.public), "createHmac", "hero")
 
-	start := exec.Command(f.start[0], f.start[1:]...)
-	start.Dir, start.Env = dir, env
-	ended, log := kit.Background(t, start)
-	await(t, address, ended, log)
+	f.serve(t, dir, address, env)
 	b := kit.OpenBrowser(t)
 	b.Resize(800, 600, 1)
 	b.Go("http://" + address)
-	var shown [][2]string
-	b.Eval(`Promise.all([...document.images].map((i) => i.decode().then(() => [i.alt, new URL(i.currentSrc).pathname])))`, &shown)
+	var shown []struct{ Alt, Path, Srcset, Size string }
+	b.Eval(`Promise.all([...document.images].map((i) => i.decode().then(() => ({
+		alt: i.alt, path: new URL(i.currentSrc).pathname, srcset: i.srcset,
+		size: i.getAttribute('width') && i.getAttribute('height') || getComputedStyle(i).aspectRatio }))))`, &shown)
 	want := kit.Signed("/thumbs/", "fig.jpg", "hero-160w", "webp")
-	if len(shown) != 2 || shown[0] != [2]string{"signed", want} || shown[1][0] != "loaded" || !loaded.MatchString(shown[1][1]) {
-		t.Errorf("the page shows %q, want %s and a preset", shown, want)
+	if len(shown) != 1+f.loaded || shown[0].Alt != "signed" || shown[0].Path != want {
+		t.Fatalf("the page shows %q, want %s and %d more", shown, want, f.loaded)
+	}
+	for i, x := range shown {
+		if i > 0 && (x.Alt != "loaded" || !loaded.MatchString(x.Path)) || x.Size == "" || x.Size == "auto" {
+			t.Errorf("the page shows %q", x)
+		}
+		if strings.HasSuffix(x.Srcset, "w") {
+			// unpic has a line for each.
+			entries := strings.ReplaceAll(strings.ReplaceAll(x.Srcset, ",\n", ", "), r.URL(""), "")
+			kit.EachEntry(t, r, "jpeg", entries)
+		}
 	}
 	var keys bool
 	b.Eval(fmt.Sprintf(`document.documentElement.outerHTML.includes(%q)`, kit.Key), &keys)
@@ -86,6 +101,27 @@ func (f framework) test(t *testing.T, dir string) {
 }
 
 var loaded = regexp.MustCompile(`^/p/hero-(80|160)w/fig\.jpg$`)
+
+// serve serves what was built at an address.
+func (f framework) serve(t *testing.T, dir, address string, env []string) {
+	t.Helper()
+	if f.start == nil {
+		l, err := net.Listen("tcp", address)
+		kit.Must(t, err)
+		s := &http.Server{Handler: http.FileServer(http.Dir(filepath.Join(dir, f.public)))}
+		ended := make(chan error, 1)
+		go func() { ended <- s.Serve(l) }()
+		t.Cleanup(func() {
+			s.Close()
+			<-ended
+		})
+		return
+	}
+	start := exec.Command(f.start[0], f.start[1:]...)
+	start.Dir, start.Env = dir, env
+	ended, log := kit.Background(t, start)
+	await(t, address, ended, log)
+}
 
 // await waits until a server that has been started takes connections.
 func await(t *testing.T, address string, ended <-chan struct{}, log *bytes.Buffer) {

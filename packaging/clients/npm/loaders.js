@@ -23,10 +23,37 @@ export function unpicTransformer(site, preset) {
   return (src, { width, format } = {}) => site.url(clean(String(src)), site.nameFor(preset, Number(width) || Infinity), format)
 }
 
-/** Astro: the default export of an external image service. */
+/**
+ * Astro: the default export of an image service. If src is { src, width, height } of the
+ * original, the element has the preset's widths, as wide as they really are.
+ */
 export function astroService(site, preset) {
+  const known = (src) => typeof src === 'object'
+  const name = (src) => clean(known(src) ? src.src : src)
+  const size = ({ width, height }) => ({ width, height })
   return {
-    getURL: ({ src, width, format }) =>
-      site.url(clean(typeof src === 'string' ? src : src.src), site.nameFor(preset, Number(width) || Infinity), format),
+    getURL: ({ url, src, width, format }) => url ?? site.url(name(src), site.nameFor(preset, Number(width) || Infinity), format),
+
+    getSrcSet({ src, format }) {
+      const srcset = known(src) ? site.srcset(name(src), preset, { ...size(src), format }) : ''
+      return srcset.split(', ').filter(Boolean).map((entry) => {
+        const [url, descriptor] = entry.split(' ')
+        return { transform: { src, url }, descriptor }
+      })
+    },
+
+    // Astro writes these and no others: all but those that name the file.
+    getHTMLAttributes(options) {
+      const { src, width, height, format, formats, quality, densities, widths, layout, priority, fit, position, inferSize, ...attributes } = options
+      const own = { loading: priority ? 'eager' : 'lazy', decoding: 'async', width, height }
+      if (priority) own.fetchpriority = 'high'
+      if (known(src)) {
+        const { img } = site.parts(name(src), preset, size(src))
+        own.width = Math.min(Number(width) || Infinity, img.width)
+        own.height = Math.max(Math.round((own.width * img.height) / img.width), 1)
+        own.sizes = own.width < img.width ? `${own.width}px` : img.sizes
+      }
+      return { ...own, ...attributes }
+    },
   }
 }

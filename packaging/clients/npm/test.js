@@ -56,5 +56,17 @@ test('loaders take the next width', () => {
     assert.equal(unpicTransformer(s, 'hero')('a/b.jpg', { width }), at(n))
     assert.equal(astroService(s, 'hero').getURL({ src: 'a/b.jpg', width }), at(n))
   }
+  // Astro writes no attribute that its service does not name, not even alt.
+  const astro = astroService(s, 'hero')
+  const options = { src: { src: '/a/b.jpg', width: 700, height: 1000 }, width: 700, height: 1000, alt: 'B', priority: true, quality: 80 }
+  assert.deepEqual(astro.getSrcSet(options).map((x) => [astro.getURL(x.transform), x.descriptor]), [[at(320), '320w'], [at(640), '640w'], [at(960), '700w']])
+  assert.deepEqual(astro.getHTMLAttributes(options), {
+    alt: 'B', width: 700, height: 394, sizes: '100vw', loading: 'eager', decoding: 'async', fetchpriority: 'high',
+  })
+  assert.deepEqual(astro.getHTMLAttributes({ ...options, width: 320, height: 457, loading: 'eager', sizes: '20vw' }), {
+    alt: 'B', width: 320, height: 180, sizes: '20vw', loading: 'eager', decoding: 'async', fetchpriority: 'high',
+  })
+  assert.deepEqual(astro.getSrcSet({ src: 'a/b.jpg', width: 10, height: 10 }), [])
+  assert.deepEqual(astro.getHTMLAttributes({ src: 'a/b.jpg', width: 10, height: 8, alt: '' }), { alt: '', width: 10, height: 8, loading: 'lazy', decoding: 'async' })
   assert.equal(nuxtProvider(s, 'card').getImage('a/b.jpg', { modifiers: { format: 'webp' } }).url, 'https://img.example/p/card/a/b.jpg.webp')
 })
