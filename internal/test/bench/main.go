@@ -52,6 +52,7 @@ type aim struct {
 var measurements = []measurement{
 	{"hits", "hits per second, over the same file without thumbd's configuration", 0.98, true, "", hits},
 	{"protected", "hits per second of a protected site, over those of an open one", 0.5, true, "", protected},
+	{"protected-cached", "the same, if nginx keeps allowed questions for a second", 0.5, true, "", protectedCached},
 	{"overhead", "a miss in daemon and protocol beyond the worker's own, without the sync, p50", 1, false, " ms", overhead},
 	{"cold", "the first thumbnail after an idle exit, above a warm one, p50", 250, false, " ms", cold},
 	{"memory", "a worker's resident memory after 2,000 renders of 12 MP, over after 200", 1.1, false, "", memory},

@@ -21,18 +21,30 @@ const accessKey = "thumbd-bench-access-0123456789ab"
 
 // protected compares hits of a protected site with hits of an open site, on one
 // file, in turns, and measures the time of a check meanwhile.
-func protected(ctx context.Context, p rig.Programs) (f figure, err error) {
+func protected(ctx context.Context, p rig.Programs) (figure, error) {
+	return guardedOverOpen(ctx, p, "", "")
+}
+
+// protectedCached is protected with an nginx that keeps allowed questions for a second.
+func protectedCached(ctx context.Context, p rig.Programs) (figure, error) {
+	return guardedOverOpen(ctx, p, "proxy_cache_path answers levels=1:2 keys_zone=thumbd_auth:10m inactive=2s use_temp_path=off;",
+		"set $thumbd_auth_cache thumbd_auth;")
+}
+
+// guardedOverOpen has further lines of nginx for its http context and for the location of
+// the protected site.
+func guardedOverOpen(ctx context.Context, p rig.Programs, outer, inner string) (f figure, err error) {
 	const rounds, clients, round = 20, 8, 300 * time.Millisecond
 	folder, err := photographs()
 	if err != nil {
 		return f, err
 	}
 	guarded := site(folder)
-	guarded.Protected = true
+	guarded.Protected, guarded.Location = true, inner
 	guarded.TOML = "[site.gallery.access]\nproofs = [\"signature\"]\nkeys = [\"access.key\"]\n"
 	open := site(folder)
 	open.Name, open.Prefix, open.Scheme, open.Key = "open", "/open/", "preset", ""
-	r, err := rig.Start(ctx, rig.Options{Programs: p, Sites: []rig.Site{guarded, open}, Keys: map[string]string{"access.key": accessKey}})
+	r, err := rig.Start(ctx, rig.Options{Programs: p, HTTP: outer, Sites: []rig.Site{guarded, open}, Keys: map[string]string{"access.key": accessKey}})
 	if err != nil {
 		return f, err
 	}
