@@ -87,6 +87,10 @@ func checkRights(cmd *cobra.Command, file string, c *config.Config) error {
 		fmt.Fprintf(cmd.OutOrStdout(), "note: %s: %s\n", file, o.Note)
 	}
 	wrong, warnings := o.folders(c)
+	if c.Nodes != nil {
+		shut, doubts := o.journal(cmd.Context(), c.Nodes)
+		wrong, warnings = append(wrong, shut...), append(warnings, doubts...)
+	}
 	for _, w := range warnings {
 		fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s: %s\n", file, w)
 	}

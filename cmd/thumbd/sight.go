@@ -15,6 +15,7 @@ import (
 
 	"thumbd/internal/asuser"
 	"thumbd/internal/config"
+	"thumbd/internal/daemon"
 	"thumbd/internal/rights"
 	"thumbd/internal/systemd"
 )
@@ -78,6 +79,39 @@ func (o onlooker) folders(c *config.Config) (wrong []error, warnings []string) {
 		see("files "+f.Where.Name, sight, err)
 	}
 	return wrong, warnings
+}
+
+// journal returns an error if the user can't use the folder of a journal, or not read a file
+// of another node in it, and a warning for each node whose report can't be trusted and for
+// a unit that the folder is closed to.
+func (o onlooker) journal(ctx context.Context, c *config.Nodes) (wrong []error, warnings []string) {
+	if c.S3 == nil {
+		n, err := rights.Journal(c.Journal, o.User)
+		if err != nil {
+			return []error{fmt.Errorf("the journal %s: %w", c.Journal, err)}, nil
+		}
+		is, err := systemd.Properties(ctx, unit, rights.JournalProperties...)
+		if err == nil && is["LoadState"] == "loaded" && n.Group != "" {
+			n.Cure = append(n.Cure, rights.JournalDropIn(is, c.Journal, n.Group)...)
+		}
+		switch {
+		case n.What != "":
+			return []error{fmt.Errorf("the journal: %s%s", n.What, cureText(n.Cure))}, nil
+		case len(n.Cure) > 0:
+			warnings = append(warnings, fmt.Sprintf("the journal %s: %s can't write there%s", c.Journal, unit, cureText(n.Cure)))
+		}
+	}
+	others, err := daemon.Nodes(ctx, c)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return []error{fmt.Errorf("the journal %s: %w", c.Journal, err)}, warnings
+	}
+	for _, other := range others {
+		if other.Err != nil {
+			warnings = append(warnings, fmt.Sprintf("the journal %s: the report of node %s: %v; give all nodes the same keys and the same version of thumbd, "+
+				"or, if that node is gone for good: thumbd status --nodes --forget %s", c.Journal, other.Name, other.Err, other.Name))
+		}
+	}
+	return nil, warnings
 }
 
 // tree returns an error if the user can't write the tree of a site with that

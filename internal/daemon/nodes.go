@@ -129,6 +129,12 @@ func ProbeJournal(ctx context.Context, c *config.Config) error {
 	return nil
 }
 
+// Nodes returns the other nodes of a journal, as their reports have them. It writes nothing.
+func Nodes(ctx context.Context, c *config.Nodes) ([]journal.Other, error) {
+	n := journal.New(journal.Options{Store: source.Journal(c), Keys: c.Keys, Name: c.Name, Keep: c.Keep})
+	return n.Others(ctx)
+}
+
 // digests returns a digest of the settings of each site that decide the answer for a URI:
 // nodes whose digests differ answer one URI with different thumbnails, or some of them with
 // 403 or 404. A digest tells as much of a site's keys as a signed URI does.

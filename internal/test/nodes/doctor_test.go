@@ -166,3 +166,41 @@ func TestDoctorOnASharedTree(t *testing.T) {
 	kit.WaitLog(t, n2, 1, "not loaded", fmt.Sprintf("process %d on ", n1.DaemonPID()))
 	kit.WantFinding(t, kit.Examine(t, n2), "tree-shared", "write another document_root")
 }
+
+// thumbd check reads the files of other nodes, and tells what to type if it can't.
+func TestCheckOnNodes(t *testing.T) {
+	f := newFarm(t, 2)
+	r := f.nodes[0]
+	kit.StopDaemon(t, f.nodes[1])
+	n2 := filepath.Join(f.journal, "nodes/n2")
+	check := func(well bool, words ...string) {
+		t.Helper()
+		out, err := kit.Thumbd(t, "check", "-c", kit.ConfigFile(r))
+		if (err == nil) != well {
+			t.Errorf("%v, %s", err, out)
+		}
+		for _, word := range words {
+			if !strings.Contains(out, word) {
+				t.Errorf("no %q in %s", word, out)
+			}
+		}
+		if len(words) == 0 && strings.Contains(out, "journal") {
+			t.Errorf("%s", out)
+		}
+	}
+	check(false, "does not give its group", "find "+f.journal+" -type d -exec chmod 2770")
+	f.share()
+	check(true)
+	kit.Must(t, os.Chmod(f.journal, 0o777|os.ModeSetgid))
+	check(false, "every user of this machine can write "+f.journal, "chmod 2770")
+	f.share()
+	if os.Geteuid() != 0 {
+		kit.Must(t, os.Chmod(n2, 0))
+		check(false, "can't read 1 of", "for example "+n2, "chmod -R u+rwX,g+rX,o= "+f.journal)
+		kit.Must(t, os.Chmod(n2, 0o640))
+	}
+	kit.Put(t, n2, []byte("{}\nforged\n"))
+	check(true, "the report of node n2", "give all nodes the same keys")
+	kit.Must(t, os.Rename(f.journal, f.journal+".away"))
+	check(false, f.journal+" is not there", "install -d -m 2770 -g thumbd-nodes "+f.journal)
+}
