@@ -56,15 +56,18 @@ func contains(list []netip.Prefix, a netip.Addr) bool {
 	return slices.ContainsFunc(list, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
-// control refuses to dial an address if the site does not allow it. It gets the
-// resolved address, for each attempt, so no later look-up can replace the address.
-func (o *Origin) control(_, address string, _ syscall.RawConn) error {
-	at, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return fmt.Errorf("%w: %q is no address", ErrForbidden, address)
+// Control returns the Control of a [net.Dialer] that refuses to dial an address if a site
+// with these exceptions does not allow it. It gets the resolved address, for each attempt,
+// so no later look-up can replace the address.
+func Control(exceptions []netip.Prefix) func(network, address string, c syscall.RawConn) error {
+	return func(_, address string, _ syscall.RawConn) error {
+		at, err := netip.ParseAddrPort(address)
+		if err != nil {
+			return fmt.Errorf("%w: %q is no address", ErrForbidden, address)
+		}
+		if !Allowed(at.Addr(), exceptions) {
+			return fmt.Errorf("%w: %s is a special address, and not in allow_addresses", ErrForbidden, at.Addr())
+		}
+		return nil
 	}
-	if !Allowed(at.Addr(), o.options.AllowAddresses) {
-		return fmt.Errorf("%w: %s is a special address, and not in allow_addresses", ErrForbidden, at.Addr())
-	}
-	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,8 +21,9 @@ import (
 )
 
 var (
-	// ErrCredentials means that a store refuses thumbd's credentials, clock or region.
-	ErrCredentials = errors.New("the store refused the credentials")
+	// ErrCredentials means that there are no credentials, or that a store refuses them, the
+	// clock or the region.
+	ErrCredentials = errors.New("no credentials that the store accepts")
 	// ErrSlowDown means that a store asks for fewer requests.
 	ErrSlowDown = errors.New("the store asks for fewer requests")
 	// ErrUntold is an [fs.ErrNotExist] that may be a missing right as well.
@@ -148,3 +150,15 @@ func (o *Origin) call(ctx context.Context, c Call) (Answer, error) {
 
 // Base returns the URL of the site's originals. The names are appended to it.
 func (o *Origin) Base() *url.URL { return o.options.Base }
+
+// Word returns a word of a store's answer for the log, or only its length if it is more than
+// a word.
+func Word(s string) string {
+	odd := func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '.'
+	}
+	if len(s) > 64 || strings.ContainsFunc(s, odd) {
+		return "with a code of " + strconv.Itoa(len(s)) + " bytes"
+	}
+	return s
+}

@@ -27,7 +27,7 @@ const (
 // newClient returns a client without a proxy, cookies, decompression or HTTP/2: an answer
 // of one file does not need them.
 func (o *Origin) newClient(resolver *net.Resolver) *http.Client {
-	dialer := &net.Dialer{Timeout: o.options.ConnectTime, Control: o.control, Resolver: resolver}
+	dialer := &net.Dialer{Timeout: o.options.ConnectTime, Control: Control(o.options.AllowAddresses), Resolver: resolver}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	return &http.Client{
@@ -213,15 +213,18 @@ func (o *Origin) classify(ctx context.Context, err error) error {
 		return ctx.Err()
 	case isNet && timeout.Timeout():
 		return fmt.Errorf("%w: %w", ErrSlow, err)
-	case hasNoNetwork(err):
-		return fmt.Errorf("%w: %w; thumbd.service has no network unless a drop-in gives it one", ErrOrigin, err)
+	case HasNoNetwork(err):
+		return fmt.Errorf("%w: %w; %s", ErrOrigin, err, NoNetwork)
 	}
 	return fmt.Errorf("%w: %w", ErrOrigin, err)
 }
 
-// hasNoNetwork reports whether the reason may be that this process has none. A
+// NoNetwork is what to add to an error if HasNoNetwork.
+const NoNetwork = "thumbd.service has no network unless a drop-in gives it one"
+
+// HasNoNetwork reports whether the reason of err may be that this process has no network. A
 // look-up does not say why no name server could be asked.
-func hasNoNetwork(err error) bool {
+func HasNoNetwork(err error) bool {
 	dns, ok := errors.AsType[*net.DNSError](err)
 	return ok && !dns.IsNotFound || isAny(err, syscall.EAFNOSUPPORT, syscall.ENETUNREACH, syscall.EPERM, syscall.EACCES)
 }

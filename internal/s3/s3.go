@@ -15,7 +15,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
@@ -35,7 +34,28 @@ type Options struct {
 	PathStyle bool // the bucket is in the path of URLs, not in the host
 	// AccessKey and SecretKey sign the requests; both empty: they are not signed.
 	AccessKey, SecretKey string
-	RequesterPays        bool // the account of AccessKey pays for requests
+	// Chain says that the keys are found by AWS's chain, with this Profile. Keys is then
+	// package chain's.
+	Chain   bool
+	Profile string
+	// Keys gives the keys in place of AccessKey and SecretKey, unless it is nil.
+	Keys          Keys
+	RequesterPays bool // the account of the keys pays for requests
+}
+
+// ErrNoKeys means that Keys has none, so no request was sent. It is a fetch.ErrCredentials.
+var ErrNoKeys = fmt.Errorf("%w: there are none", fetch.ErrCredentials)
+
+// Keys gives the keys that sign requests, if they may end or be replaced. Its methods are
+// safe for concurrent use.
+type Keys interface {
+	// Keys returns the keys as they are now. It may wait, until ctx ends. Its error names
+	// no secret.
+	Keys(ctx context.Context) (aws.Credentials, error)
+	// Refused says that the store has refused the keys.
+	Refused()
+	Stop()  // ends the waiting of Keys
+	Close() // after Stop, when nobody calls Keys any more
 }
 
 // URL returns the URL of the key Prefix.
@@ -85,6 +105,22 @@ func New(o Options, how fetch.Options, spool *fetch.Spool) *Bucket {
 	d := newDialect(o)
 	how.Base, how.Dialect = o.URL(), d
 	return &Bucket{Origin: fetch.New(how, spool), options: o, dialect: d}
+}
+
+// Stop ends all requests in flight, as fetch.Origin's.
+func (b *Bucket) Stop() {
+	b.Origin.Stop()
+	if b.options.Keys != nil {
+		b.options.Keys.Stop()
+	}
+}
+
+// Close closes as fetch.Origin's, and the Keys of the options.
+func (b *Bucket) Close() {
+	b.Origin.Close()
+	if b.options.Keys != nil {
+		b.options.Keys.Close()
+	}
 }
 
 // Path returns the URL of the original of that name as the configuration writes it,
@@ -143,7 +179,18 @@ func (d *dialect) Sign(r *http.Request) error {
 	if d.options.RequesterPays {
 		r.Header.Set("X-Amz-Request-Payer", "requester")
 	}
-	if d.options.AccessKey == "" {
+	who := aws.Credentials{AccessKeyID: d.options.AccessKey, SecretAccessKey: d.options.SecretKey}
+	if d.options.Keys != nil {
+		keys, err := d.options.Keys.Keys(r.Context())
+		switch {
+		case r.Context().Err() != nil:
+			return context.Cause(r.Context())
+		case err != nil:
+			return fmt.Errorf("%w: %w", ErrNoKeys, err)
+		}
+		who = keys
+	}
+	if who.AccessKeyID == "" {
 		return nil
 	}
 	content, err := contentSum(r)
@@ -155,7 +202,6 @@ func (d *dialect) Sign(r *http.Request) error {
 	encoding := r.Header["Accept-Encoding"]
 	r.Header.Del("Accept-Encoding")
 	defer func() { r.Header["Accept-Encoding"] = encoding }()
-	who := aws.Credentials{AccessKeyID: d.options.AccessKey, SecretAccessKey: d.options.SecretKey}
 	if err := d.signer.SignHTTP(r.Context(), who, r, content, "s3", d.options.Region, d.now()); err != nil {
 		return fmt.Errorf("%w: the request can't be signed: %w", fetch.ErrCredentials, err)
 	}
@@ -200,13 +246,21 @@ var misfits = map[string]bool{
 	"PermanentRedirect": true, "RequestTimeTooSkewed": true, "SignatureDoesNotMatch": true, "TokenRefreshRequired": true,
 }
 
+// ended are the codes of an error that other keys may mend.
+var ended = map[string]bool{
+	"ExpiredToken": true, "InvalidAccessKeyId": true, "InvalidToken": true, "SignatureDoesNotMatch": true, "TokenRefreshRequired": true,
+}
+
 // Refusal implements fetch.Dialect.
 func (d *dialect) Refusal(status int, h http.Header, body []byte) error {
 	var a answer
 	if err := xml.Unmarshal(body, &a); err != nil {
 		a = answer{}
 	}
-	text := strings.TrimSpace(fmt.Sprintf("status %d %s", status, word(a.Code)))
+	if d.options.Keys != nil && ended[a.Code] {
+		d.options.Keys.Refused()
+	}
+	text := strings.TrimSpace(fmt.Sprintf("status %d %s", status, fetch.Word(a.Code)))
 	switch {
 	case status == http.StatusForbidden && a.Code == "AccessDenied":
 		return fmt.Errorf("%w: %w: %s", fs.ErrNotExist, fetch.ErrUntold, text)
@@ -245,16 +299,5 @@ func (d *dialect) regionText(h http.Header, a answer) string {
 	if region == "" {
 		return fmt.Sprintf(": region = %q or endpoint is not the bucket's", d.options.Region)
 	}
-	return fmt.Sprintf(": region = %q, and the bucket is in %q", d.options.Region, word(region))
-}
-
-// word returns a store's word for the log: only if it is one.
-func word(s string) string {
-	odd := func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '.'
-	}
-	if len(s) > 64 || strings.ContainsFunc(s, odd) {
-		return "with a code of " + strconv.Itoa(len(s)) + " bytes"
-	}
-	return s
+	return fmt.Sprintf(": region = %q, and the bucket is in %q", d.options.Region, fetch.Word(region))
 }
