@@ -53,7 +53,7 @@ func checkCommand() *cobra.Command {
 			for _, m := range s.Missing() {
 				fmt.Fprintln(cmd.ErrOrStderr(), "warning: the workers' sandbox is not complete:", m)
 			}
-			if err := errors.Join(append(s.Probe(false), warnUnlisted(cmd, file, s.ProbeOrigins())...)...); err != nil {
+			if err := errors.Join(append(s.Probe(false), warnOrigins(cmd, file, s.ProbeOrigins())...)...); err != nil {
 				return err
 			}
 			if err := daemon.ProbeJournal(cmd.Context(), c); err != nil {
@@ -155,14 +155,18 @@ func canEnter(path string) bool {
 	}
 }
 
-// warnUnlisted warns of the sources that can't be listed, and returns the other errors
-// of ProbeOrigins.
-func warnUnlisted(cmd *cobra.Command, file string, errs []error) []error {
+// warnOrigins warns of the sources that can't be listed or for which this command has no
+// keys, and returns the other errors of ProbeOrigins.
+func warnOrigins(cmd *cobra.Command, file string, errs []error) []error {
 	return slices.DeleteFunc(errs, func(err error) bool {
-		if !daemon.IsUnlisted(err) {
+		switch {
+		case daemon.IsUnlisted(err):
+			fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s: %v; warm needs a list of names on its standard input, and gc goes by lifetime alone\n", file, err)
+		case daemon.IsKeyless(err):
+			fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s: %v; this command has another environment than %s, for which thumbd doctor knows\n", file, err, unit)
+		default:
 			return false
 		}
-		fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s: %v; warm needs a list of names on its standard input, and gc goes by lifetime alone\n", file, err)
 		return true
 	})
 }

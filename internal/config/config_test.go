@@ -327,7 +327,7 @@ func TestEverythingIsEveryKey(t *testing.T) {
 	} {
 		for _, key := range slices.Sorted(maps.Keys(known)) {
 			// Sites of the scheme preset have no keys.
-			if key != "keys" && !regexp.MustCompile(`(?m)\b`+key+`\b.* = |\[.*\b`+key+`\b`).MatchString(everything+fetched+inPlaceText+stored) {
+			if key != "keys" && !regexp.MustCompile(`(?m)\b`+key+`\b.* = |\[.*\b`+key+`\b`).MatchString(everything+fetched+inPlaceText+stored+chained) {
 				t.Errorf("%s is not in the text", key)
 			}
 		}
@@ -559,6 +559,22 @@ func TestParseBucketDefaults(t *testing.T) {
 		if got := c.Sites[0].Fetch.Base.String(); got != base || warnings != nil {
 			t.Errorf("%s: got %s, want %s; warnings %v", text, got, base, warnings)
 		}
+	}
+}
+
+const chained = `
+[site.a.s3]
+credentials = "aws"
+profile = "reader"
+requester_pays = true
+`
+
+// The keys of AWS's chain are not read with the configuration.
+func TestParseBucketChain(t *testing.T) {
+	c, _ := parse(t, site("a", `originals = "s3://media/"`)+chained)
+	want := s3.Options{Bucket: "media", Region: "us-east-1", Chain: true, Profile: "reader", RequesterPays: true}
+	if got := *c.Sites[0].S3; got != want {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
 

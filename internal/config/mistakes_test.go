@@ -363,15 +363,21 @@ var mistakes = []struct {
 endpoint = "s3.example"
 region = "a b"
 path_style = 1
-credentials = "aws"
+credentials = "amazon"
 access_key = "none"
 secret_key = "s3-odd"
-profile = "x"
+profile = "x]"
+quaint = "x"
 `, `:8: site.a.s3.endpoint: want the URL of a store such as "https://s3.example:9000", have "s3.example"
 :9: site.a.s3.region: want the name of a region such as "eu-central-1", have "a b"
 :10: site.a.s3.path_style: want true or false, have 1
-:11: site.a.s3.credentials: want files or none, have "aws"
-:14: site.a.s3.profile: unknown key`},
+:11: site.a.s3.credentials: want files, aws or none, have "amazon"
+:14: site.a.s3.profile: want the name of a profile of AWS such as "thumbd", have "x]"
+:15: site.a.s3.quaint: unknown key`},
+	{"keys and the chain", site("a", `originals = "s3://media/"`) + "[site.a.s3]\ncredentials = \"aws\"\nsecret_key = \"s3-secret\"\n",
+		`:9: site.a.s3.secret_key: is for credentials = "files", and that is "aws"; remove one of them`},
+	{"a profile and keys", site("a", `originals = "s3://media/"`) + "[site.a.s3]\nprofile = \"p\"\naccess_key = \"s3-access\"\nsecret_key = \"s3-secret\"\n",
+		`:8: site.a.s3.profile: is for credentials = "aws", and that is "files"; remove one of them`},
 	{"keys of s3", site("a", `originals = "s3://media/"`) + "[site.a.s3]\naccess_key = \"none\"\nsecret_key = \"s3-odd\"\n",
 		`:8: site.a.s3.access_key: open none: file does not exist; write the key that the store has given you into it
 :9: site.a.s3.secret_key: s3-odd has no key of a store: want one line of letters, digits and punctuation`},

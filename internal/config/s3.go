@@ -90,9 +90,10 @@ func storeFields(o *store) fields {
 		"endpoint":       o.setEndpoint,
 		"region":         text(&o.Region, checkRegion),
 		"path_style":     truth(&o.PathStyle),
-		"credentials":    oneOf(&o.credentials, "files", "none"),
+		"credentials":    oneOf(&o.credentials, "files", "aws", "none"),
 		"access_key":     keyFile(&o.accessKey),
 		"secret_key":     keyFile(&o.secretKey),
+		"profile":        text(&o.Profile, checkProfile),
 		"requester_pays": truth(&o.RequesterPays),
 	}
 }
@@ -106,12 +107,16 @@ func (r *reader) storeKeys(t table, o *store) {
 	if o.credentials == "none" && o.RequesterPays {
 		r.mistake(t.at("requester_pays"), `takes keys, and credentials is "none"; remove one of them`)
 	}
+	o.Chain = o.credentials == "aws"
+	if o.Profile != "" && !o.Chain && !r.bad[t.at("credentials")] {
+		r.mistake(t.at("profile"), `is for credentials = "aws", and that is %q; remove one of them`, o.credentials)
+	}
 	for _, n := range names {
 		switch {
 		case r.bad[t.at("credentials")] || r.bad[t.at(n.key)]:
-		case o.credentials == "none" && t.has(n.key):
-			r.mistake(t.at(n.key), `is for credentials = "files", and that is "none"; remove one of them`)
-		case o.credentials == "none":
+		case o.credentials != "files" && t.has(n.key):
+			r.mistake(t.at(n.key), `is for credentials = "files", and that is %q; remove one of them`, o.credentials)
+		case o.credentials != "files":
 		case n.file == "":
 			r.mistake(t.at(n.key), `missing; e.g. %s = "s3-%s", the name of a file in keys/; or credentials = "none" for a bucket that everybody may read`,
 				n.key, strings.TrimSuffix(n.key, "_key"))
@@ -140,6 +145,14 @@ func keyFile(dst *string) setter {
 		*dst, err = keyName(v)
 		return err
 	}
+}
+
+// checkProfile takes the name of a profile of AWS; "" is the one of the environment.
+func checkProfile(s string) error {
+	if len(s) > 128 || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == ']' || r > '~' }) {
+		return fmt.Errorf(`want the name of a profile of AWS such as "thumbd", have %q`, s)
+	}
+	return nil
 }
 
 func checkRegion(s string) error {

@@ -12,6 +12,7 @@ import (
 	"thumbd/internal/fetch"
 	"thumbd/internal/keep"
 	"thumbd/internal/originals"
+	"thumbd/internal/s3"
 )
 
 // stopFetches ends the fetches of s.
@@ -57,13 +58,19 @@ func (s *Service) ProbeOrigins() []error {
 	return slices.DeleteFunc(errs, func(err error) bool { return err == nil })
 }
 
-// unlisted is the kind of a probeError if only lists fail.
-const unlisted = "list"
+// The kinds of a probeError if only lists fail, and if AWS's chain finds no keys.
+const (
+	unlisted = "list"
+	keyless  = "keys"
+)
 
 // probeOrigin returns the error of a distant source with its kind.
 func probeOrigin(from originals.Source) (kind string, err error) {
 	if err := from.Probe(); err != nil {
-		if errors.Is(err, fetch.ErrCredentials) {
+		switch {
+		case errors.Is(err, s3.ErrNoKeys):
+			return keyless, err
+		case errors.Is(err, fetch.ErrCredentials):
 			return "credentials", err
 		}
 		return "origin", err
@@ -101,7 +108,13 @@ func longestFetch(c *config.Config) (longest time.Duration) {
 
 // IsUnlisted reports whether an error of ProbeOrigins is that of a source that can't be
 // listed, though its originals can be had.
-func IsUnlisted(err error) bool {
+func IsUnlisted(err error) bool { return isKind(err, unlisted) }
+
+// IsKeyless reports whether an error of ProbeOrigins is that the environment of this
+// process has no keys for a source. Another process may have them.
+func IsKeyless(err error) bool { return isKind(err, keyless) }
+
+func isKind(err error, kind string) bool {
 	p, ok := errors.AsType[probeError](err)
-	return ok && p.kind == unlisted
+	return ok && p.kind == kind
 }

@@ -33,6 +33,7 @@ var troubles = map[string]string{
 	"share":       "originals-slow",
 	"origin":      "origin-unreachable",
 	"credentials": "bucket-refused",
+	"keys":        "bucket-refused",
 	"list":        "bucket-unlisted",
 	"spool":       "spool-unwritable",
 	"tree":        "tree-unwritable",
@@ -60,6 +61,8 @@ func (v *visit) folders(context.Context) string {
 			cure = v.cureOrigin
 		case "credentials":
 			cure = v.cureCredentials
+		case "keys":
+			cure = v.cureKeys
 		case "list":
 			cure = v.cureList
 		case "share":
@@ -190,7 +193,18 @@ func (v *visit) cureCredentials(t admin.Trouble) []string {
 	if strings.Contains(t.Text, "region") {
 		return []string{"write the bucket's region into [site." + t.Name + ".s3]", see, v.reload(), "thumbd doctor"}
 	}
+	if slices.ContainsFunc(v.config.Sites, func(s config.Site) bool { return s.Thumb.Name == t.Name && s.S3 != nil && s.S3.Chain }) {
+		return v.cureKeys(t)
+	}
 	return []string{"write the store's key into the files that access_key and secret_key name", see, v.reload(), "thumbd doctor"}
+}
+
+// cureKeys returns the commands for a store whose keys are AWS's chain's.
+func (v *visit) cureKeys(admin.Trouble) []string {
+	return []string{
+		"see /usr/share/doc/thumbd/examples/systemd/aws-credentials.conf, and AWS CREDENTIALS in thumbd.toml(5)",
+		"systemctl daemon-reload", v.restart(), "thumbd doctor",
+	}
 }
 
 // cureList returns the commands for a bucket that can be read and not listed.

@@ -5,11 +5,14 @@
 package source
 
 import (
+	"net/netip"
+
 	"thumbd/internal/config"
 	"thumbd/internal/fetch"
 	"thumbd/internal/journal"
 	"thumbd/internal/originals"
 	"thumbd/internal/s3"
+	"thumbd/internal/s3/chain"
 )
 
 // kind is a kind of sources.
@@ -46,7 +49,7 @@ func origin(_ *config.Config, site *config.Site, spool *fetch.Spool) originals.S
 }
 
 func bucket(_ *config.Config, site *config.Site, spool *fetch.Spool) originals.Source {
-	return s3.New(*site.S3, options(site), spool)
+	return s3.New(withKeys(*site.S3, site.Fetch.AllowAddresses), options(site), spool)
 }
 
 // options returns how the originals of a site are fetched.
@@ -59,7 +62,15 @@ func options(site *config.Site) fetch.Options {
 // Journal returns the store of the journal of c. It opens nothing and sends no request.
 func Journal(c *config.Nodes) journal.Store {
 	if c.S3 != nil {
-		return journal.NewBucket(*c.S3, c.AllowAddresses)
+		return journal.NewBucket(withKeys(*c.S3, c.AllowAddresses), c.AllowAddresses)
 	}
 	return journal.NewFolder(c.Journal)
+}
+
+// withKeys gives o the keys of AWS's chain, if the configuration asks for them.
+func withKeys(o s3.Options, allow []netip.Prefix) s3.Options {
+	if o.Chain {
+		o.Keys = chain.New(chain.Options{Profile: o.Profile, Region: o.Region, AllowAddresses: allow})
+	}
+	return o
 }

@@ -3,6 +3,7 @@
 package source
 
 import (
+	"net/netip"
 	"net/url"
 	"slices"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"thumbd/internal/fetch"
 	"thumbd/internal/originals"
 	"thumbd/internal/s3"
+	"thumbd/internal/test/store"
 )
 
 // Commands ask a source for its abilities: a folder has those of files, an origin is
@@ -21,9 +23,10 @@ func TestAbilities(t *testing.T) {
 		site *config.Site
 		want []bool // lists, tells, has a gate, knows forms, is distant
 	}{
-		"folder": {&config.Site{Originals: t.TempDir()}, []bool{true, true, true, true, false}},
-		"origin": {&config.Site{Fetch: &fetch.Options{Base: base}}, []bool{false, false, false, false, true}},
-		"bucket": {&config.Site{Fetch: &fetch.Options{}, S3: &s3.Options{Bucket: "media"}}, []bool{true, true, false, false, true}},
+		"folder":                {&config.Site{Originals: t.TempDir()}, []bool{true, true, true, true, false}},
+		"origin":                {&config.Site{Fetch: &fetch.Options{Base: base}}, []bool{false, false, false, false, true}},
+		"bucket of AWS's chain": {&config.Site{Fetch: &fetch.Options{}, S3: &s3.Options{Bucket: "media", Chain: true}}, []bool{true, true, false, false, true}},
+		"bucket":                {&config.Site{Fetch: &fetch.Options{}, S3: &s3.Options{Bucket: "media"}}, []bool{true, true, false, false, true}},
 	} {
 		s := New(&config.Config{}, test.site, nil)
 		has := []bool{is[originals.Lister](s), is[originals.Teller](s), is[originals.Gated](s), is[originals.Former](s), is[originals.Distant](s)}
@@ -37,4 +40,26 @@ func TestAbilities(t *testing.T) {
 func is[T any](s originals.Source) bool {
 	_, ok := s.(T)
 	return ok
+}
+
+// The journal in a bucket has the keys of AWS's chain, too.
+func TestJournalOfTheChain(t *testing.T) {
+	gateway := store.Start(t, "media")
+	endpoint, err := url.Parse(gateway.Endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range map[string]string{
+		"AWS_ACCESS_KEY_ID": store.AccessKey, "AWS_SECRET_ACCESS_KEY": store.SecretKey, "AWS_SESSION_TOKEN": "",
+		"AWS_PROFILE": "", "AWS_EC2_METADATA_DISABLED": "true", "HOME": "/nonexistent",
+	} {
+		t.Setenv(name, value)
+	}
+	j := Journal(&config.Nodes{
+		S3:             &s3.Options{Bucket: "media", Prefix: "thumbd/", Endpoint: endpoint, Region: store.Region, PathStyle: true, Chain: true},
+		AllowAddresses: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+	})
+	if _, err := j.Put(t.Context(), "entry", []byte("a")); err != nil {
+		t.Error(err)
+	}
 }

@@ -44,3 +44,14 @@ func TestDoctorOnBucketWithoutTheRightToList(t *testing.T) {
 	check(t, r, 0, "good")
 	check(t, r, 0, "s3:ListBucket")
 }
+
+// The daemon has no keys: doctor names the drop-in. check has an environment of its own,
+// and warns.
+func TestDoctorOnBucketWithoutKeys(t *testing.T) {
+	s, o := kit.Bucket(t, "cloud", "credentials = \"aws\"")
+	s.Put("media/photos/a.jpg", []byte("\xff\xd8\xff"))
+	kit.Chain(t, "AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1:1/")
+	r := kit.Start(t, o)
+	kit.WantFinding(t, kit.Examine(t, r), "bucket-refused", "aws-credentials.conf")
+	check(t, r, 0, "AWS_CONTAINER_CREDENTIALS_FULL_URI")
+}

@@ -11,7 +11,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/store"
@@ -105,5 +107,106 @@ func TestBucketWithoutTheRightToList(t *testing.T) {
 	}
 	if out := gc(t, r); !strings.Contains(out, "removed 0 files") || !strings.Contains(out, "s3:ListBucket") {
 		t.Errorf("gc: %s", out)
+	}
+}
+
+// agent answers as the agent of a container that gives the store's keys, and counts.
+func agent(t *testing.T, asked *atomic.Int64, refuse *atomic.Bool) string {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		if refuse.Load() {
+			w.WriteHeader(http.StatusForbidden)
+			fmt.Fprintf(w, "not with %s", store.SecretKey)
+			return
+		}
+		fmt.Fprintf(w, `{"AccessKeyId":%q,"SecretAccessKey":%q,"Expiration":%q}`,
+			store.AccessKey, store.SecretKey, time.Now().Add(time.Hour).UTC().Format(time.RFC3339))
+	}))
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+// The keys of a bucket are AWS's chain's, of the daemon and of gc: from the environment, a
+// profile or a container.
+func TestBucketOfTheChain(t *testing.T) {
+	photo, err := os.ReadFile(filepath.Join(kit.Testdata(t, "originals"), "photos/dogs.jpg"))
+	kit.Must(t, err)
+	var asked atomic.Int64
+	profiles := filepath.Join(kit.Folder(t, nil), "credentials")
+	kit.Must(t, os.WriteFile(profiles, fmt.Appendf(nil, "[reader]\naws_access_key_id = %s\naws_secret_access_key = %s\n", store.AccessKey, store.SecretKey), 0o644))
+	for name, test := range map[string]struct {
+		lines string
+		env   []string
+	}{
+		"environment": {"", []string{"AWS_ACCESS_KEY_ID=" + store.AccessKey, "AWS_SECRET_ACCESS_KEY=" + store.SecretKey}},
+		"profile":     {"profile = \"reader\"\n", []string{"AWS_SHARED_CREDENTIALS_FILE=" + profiles}},
+		"container":   {"", []string{"AWS_CONTAINER_CREDENTIALS_FULL_URI=" + agent(t, &asked, new(atomic.Bool))}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, o := kit.Bucket(t, "cloud", "credentials = \"aws\"\n"+test.lines)
+			kit.Chain(t, test.env...)
+			s.Put("media/photos/a.jpg", photo)
+			s.Put("media/photos/b.jpg", photo)
+			r := kit.Start(t, o)
+			for _, original := range []string{"a.jpg", "b.jpg"} {
+				kit.Picture(t, kit.Get(t, r, kit.RemoteTarget("cloud", original, "30x20_crop", "jpg")), "jpeg", 30, 20)
+			}
+			if n := asked.Load(); name == "container" && n != 1 {
+				t.Errorf("the container was asked %d times for two originals, want 1", n)
+			}
+			s.Delete("media/photos/b.jpg")
+			if out := gc(t, r); !strings.Contains(out, "1 orphan") {
+				t.Errorf("gc: %s", out)
+			}
+			kit.StopDaemon(t, r)
+			if r.Log.Count(store.SecretKey) > 0 {
+				t.Error("the secret is in the log")
+			}
+		})
+	}
+}
+
+// No provider gives keys: 502, a line in the log that names the provider and the cure, and
+// no secret in it. Sites without the chain start none.
+func TestBucketWithoutKeys(t *testing.T) {
+	var asked atomic.Int64
+	var refuse atomic.Bool
+	refuse.Store(true)
+	url := agent(t, &asked, &refuse)
+	kit.Chain(t, "AWS_CONTAINER_CREDENTIALS_FULL_URI="+url)
+	photo, err := os.ReadFile(filepath.Join(kit.Testdata(t, "originals"), "photos/dogs.jpg"))
+	kit.Must(t, err)
+	s, o := kit.Bucket(t, "cloud", kit.BucketKeys)
+	s.Put("media/photos/a.jpg", photo)
+	r := kit.Start(t, o)
+	kit.Picture(t, kit.Get(t, r, kit.RemoteTarget("cloud", "a.jpg", "30x20_crop", "jpg")), "jpeg", 30, 20)
+	kit.StopDaemon(t, r)
+	if n := asked.Load(); n > 0 {
+		t.Errorf("a site with its own keys has asked the chain %d times", n)
+	}
+
+	o = kit.BucketAt(t, s.Endpoint, "cloud", `credentials = "aws"`)
+	r = kit.Start(t, o)
+	kit.Expect(t, kit.Get(t, r, kit.RemoteTarget("cloud", "a.jpg", "30x20_crop", "jpg")), 502, "origin-credentials")
+	for _, text := range []string{"the container", "status 403", "AWS_CONTAINER_CREDENTIALS_FULL_URI"} {
+		if r.Log.Count(text) == 0 {
+			t.Errorf("%q is not in the log", text)
+		}
+	}
+	// The next request that asks again, after a pause, has them.
+	refuse.Store(false)
+	for {
+		resp := kit.Get(t, r, kit.RemoteTarget("cloud", "a.jpg", "30x20_crop", "jpg"))
+		if resp.Status == http.StatusOK {
+			kit.Picture(t, resp, "jpeg", 30, 20)
+			break
+		}
+		kit.Expect(t, resp, 502, "origin-credentials")
+		time.Sleep(100 * time.Millisecond)
+	}
+	kit.StopDaemon(t, r)
+	if r.Log.Count(store.SecretKey) > 0 {
+		t.Error("the secret is in the log")
 	}
 }

@@ -4,6 +4,8 @@ package kit
 
 import (
 	"fmt"
+	"os"
+	"strings"
 	"testing"
 
 	"thumbd/internal/test/rig"
@@ -29,6 +31,21 @@ func BucketAt(t testing.TB, endpoint, name, lines string) rig.Options {
 			Name: name, Prefix: "/" + name + "/", Scheme: "signed", Originals: "s3://media/photos/", Key: name + Key,
 			TOML: fmt.Sprintf("[site.%s.fetch]\nallow_addresses = [\"127.0.0.0/8\"]\n[site.%[1]s.s3]\nendpoint = %[2]q\nregion = %[3]q\n%[4]s\n", name, endpoint, store.Region, lines),
 		}},
+	}
+}
+
+// Chain gives the programs of a test the variables of AWS, for example AWS_PROFILE=reader, and no
+// others. No instance is asked for keys.
+func Chain(t *testing.T, variables ...string) {
+	t.Helper()
+	for _, v := range os.Environ() {
+		if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "AWS_") {
+			t.Setenv(name, "")
+		}
+	}
+	for _, v := range append(variables, "HOME=/nonexistent", "AWS_EC2_METADATA_DISABLED=true") {
+		name, value, _ := strings.Cut(v, "=")
+		t.Setenv(name, value)
 	}
 }
 
