@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -71,10 +72,10 @@ func (f framework) test(t *testing.T, dir string) {
 	expectNone(t, filepath.Join(dir, f.built), kit.Key, "/thumbs/")
 	expectNone(t, filepath.Join(dir, f.public), "createHmac", "hero")
 
-	f.serve(t, dir, address, env)
+	page := f.serve(t, dir, address, env)
 	b := kit.OpenBrowser(t)
 	b.Resize(800, 600, 1)
-	b.Go("http://" + address)
+	b.Go(page)
 	var shown []struct{ Alt, Path, Srcset, Size string }
 	b.Eval(`Promise.all([...document.images].map((i) => i.decode().then(() => ({
 		alt: i.alt, path: new URL(i.currentSrc).pathname, srcset: i.srcset,
@@ -102,25 +103,20 @@ func (f framework) test(t *testing.T, dir string) {
 
 var loaded = regexp.MustCompile(`^/p/hero-(80|160)w/fig\.jpg$`)
 
-// serve serves what was built at an address.
-func (f framework) serve(t *testing.T, dir, address string, env []string) {
+// serve serves what was built, at an address if the framework does it, and returns the
+// URL of the page.
+func (f framework) serve(t *testing.T, dir, address string, env []string) string {
 	t.Helper()
 	if f.start == nil {
-		l, err := net.Listen("tcp", address)
-		kit.Must(t, err)
-		s := &http.Server{Handler: http.FileServer(http.Dir(filepath.Join(dir, f.public)))}
-		ended := make(chan error, 1)
-		go func() { ended <- s.Serve(l) }()
-		t.Cleanup(func() {
-			s.Close()
-			<-ended
-		})
-		return
+		s := httptest.NewServer(http.FileServer(http.Dir(filepath.Join(dir, f.public))))
+		t.Cleanup(s.Close)
+		return s.URL
 	}
 	start := exec.Command(f.start[0], f.start[1:]...)
 	start.Dir, start.Env = dir, env
 	ended, log := kit.Background(t, start)
 	await(t, address, ended, log)
+	return "http://" + address
 }
 
 // await waits until a server that has been started takes connections.
