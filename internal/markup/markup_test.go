@@ -53,19 +53,22 @@ type presetText struct {
 	Formats   []thumb.Format  `json:"formats,omitempty"`
 	Enlarge   *bool           `json:"enlarge,omitempty"`
 	Uncovered thumb.Uncovered `json:"uncovered,omitzero"`
+	// Packages take any other key of thumbd.toml, which changes nothing in what they print.
+	Quality  any    `json:"quality,omitempty"`
+	MaxBytes string `json:"max_bytes,omitempty"`
 }
 
 type vector struct {
-	Site     string `json:"site"`
-	Original string `json:"original"`
-	Width    int    `json:"width,omitempty"`
-	Height   int    `json:"height,omitempty"`
-	Spec     string `json:"spec"`
-	Format   string `json:"format,omitempty"`
-	Alt      string `json:"alt,omitempty"`
-	Sizes    string `json:"sizes,omitempty"`
-	Lazy     bool   `json:"lazy,omitempty"`
-	Priority bool   `json:"priority,omitempty"`
+	Site     string  `json:"site"`
+	Original string  `json:"original"`
+	Width    int     `json:"width,omitempty"`
+	Height   int     `json:"height,omitempty"`
+	Spec     string  `json:"spec"`
+	Format   *string `json:"format,omitempty"` // "" is as none, and so are Sizes
+	Alt      string  `json:"alt,omitempty"`
+	Sizes    *string `json:"sizes,omitempty"`
+	Lazy     bool    `json:"lazy,omitempty"`
+	Priority bool    `json:"priority,omitempty"`
 
 	Info        *infoText `json:"info,omitempty"`
 	Placeholder bool      `json:"placeholder,omitempty"`
@@ -139,18 +142,18 @@ func made(t *testing.T, v vectors, kind string, x vector) (string, error) {
 	site := text.site(t)
 	w := Wanted{
 		Original: x.Original, Size: image.Pt(x.Width, x.Height), Preset: x.Spec,
-		Alt: x.Alt, Sizes: x.Sizes, Base: text.Base, Lazy: x.Lazy, Priority: x.Priority, Placeholder: x.Placeholder,
+		Alt: x.Alt, Sizes: or(x.Sizes), Base: text.Base, Lazy: x.Lazy, Priority: x.Priority, Placeholder: x.Placeholder,
 	}
 	if x.Info != nil {
 		w.ThumbHash = x.Info.ThumbHash
-		if x.Width == 0 {
+		if x.Width == 0 && x.Height == 0 {
 			w.Size = image.Pt(x.Info.Width, x.Info.Height)
 		}
 	}
 	switch kind {
 	case "url":
 		if site.HasPreset(x.Spec) {
-			u, err := newThumb(site, w, x.Spec, x.Format)
+			u, err := newThumb(site, w, x.Spec, or(x.Format))
 			return w.url(u), err
 		}
 		u, err := site.New(specified(x))
@@ -159,10 +162,17 @@ func made(t *testing.T, v vectors, kind string, x vector) (string, error) {
 		}
 		return w.url(signed(site, u)), nil
 	case "srcset":
-		return srcset(site, w, x.Format)
+		return srcset(site, w, or(x.Format))
 	}
 	p, err := New(site, w)
 	return p.HTML(), err
+}
+
+func or(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
 }
 
 func TestVectors(t *testing.T) {
@@ -233,7 +243,7 @@ func specified(x vector) thumb.Wanted {
 	size, method, _ := strings.Cut(x.Spec, "_")
 	options := strings.Split(method, "_")
 	slices.Sort(options[1:])
-	return thumb.Wanted{Original: x.Original, Size: size, Method: strings.Join(options, "_"), Ext: x.Format}
+	return thumb.Wanted{Original: x.Original, Size: size, Method: strings.Join(options, "_"), Ext: or(x.Format)}
 }
 
 func signed(site *thumb.Site, t thumb.Thumb) thumb.Thumb {

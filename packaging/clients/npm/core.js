@@ -64,6 +64,7 @@ export class Site {
   srcset(original, preset, { width, height, format } = {}) {
     const found = this.presets.get(preset)
     if (!found) throw new ThumbdError(`the preset ${preset} is unknown`)
+    ;[width, height] = [Number(width), Number(height)]
     if (!(width >= 1 && height >= 1)) throw new ThumbdError("the original's width and height must be known")
     const list = []
     let last = 0
@@ -77,8 +78,10 @@ export class Site {
     return list.join(', ')
   }
 
-  parts(original, preset, { info, width = info?.width, height = info?.height, ...options } = {}) {
-    const { alt = '', sizes: wanted, lazy = false, priority = false, placeholder = false } = options
+  parts(original, preset, { info, ...options } = {}) {
+    const of = (options.width ?? options.height) === undefined ? info : options
+    const [width, height] = [Number(of?.width), Number(of?.height)]
+    const { alt, sizes: wanted, lazy = false, priority = false, placeholder = false } = options
     const srcset = this.srcset(original, preset, { width, height })
     const src = this.url(original, preset)
     const size = this.#size(original, preset, width, height)
@@ -90,7 +93,7 @@ export class Site {
       // A GIF may be an animation, and an AVIF is none.
       .filter((format) => format !== own && !(format === 'avif' && own === 'gif'))
       .map((format) => ({ type: MEDIA[format], srcset: this.srcset(original, preset, { width, height, format }), sizes }))
-    const img = { src, srcset, sizes, width: size[0], height: size[1], alt, loading: lazy ? 'lazy' : 'eager', decoding: 'async' }
+    const img = { src, srcset, sizes, width: size[0], height: size[1], alt: alt ?? '', loading: lazy ? 'lazy' : 'eager', decoding: 'async' }
     if (priority) img.fetchpriority = 'high'
     const style = placeholder ? background(info?.thumbhash, within([width, height], [16, 16], false), method) : ''
     if (style) img.style = style

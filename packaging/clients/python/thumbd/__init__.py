@@ -111,7 +111,7 @@ class Site:
             raise ThumbdError("the thumbnail would be too large")
         sizes = sizes or ("100vw" if self.presets[preset].get("widths") else f"{size[0]}px")
         img = {"src": self.url(original, preset), "srcset": srcset, "sizes": sizes, "width": size[0], "height": size[1],
-               "alt": alt, "loading": "lazy" if lazy else "eager", "decoding": "async"}
+               "alt": alt or "", "loading": "lazy" if lazy else "eager", "decoding": "async"}
         if priority:
             img["fetchpriority"] = "high"
         style = placeholder and background((info or {}).get("thumbhash"), _within((width, height), (16, 16), False),

@@ -44,7 +44,7 @@ module Thumbd
     # or in the scheme signed a size and a method: 400x300_crop_q=70. Without a format it
     # is the original's own, or jpg if thumbnails can't have that format.
     def url(original, spec, format = nil)
-      format ||= default_format(original)
+      format = default_format(original) if format.to_s.empty?
       raise Mistake, 'there is no original' if original.empty?
 
       preset, = find(spec)
@@ -92,7 +92,7 @@ module Thumbd
       raise Mistake, 'the thumbnail would be too large' unless size
 
       table = @presets[preset]
-      sizes ||= table['widths'].to_a.empty? ? "#{size[0]}px" : '100vw'
+      sizes = table['widths'].to_a.empty? ? "#{size[0]}px" : '100vw' if sizes.to_s.empty?
       img = { src: url(original, preset), srcset: srcset, sizes: sizes, width: size[0], height: size[1], alt: alt,
               loading: lazy ? 'lazy' : 'eager', decoding: 'async' }
       img[:fetchpriority] = 'high' if priority
