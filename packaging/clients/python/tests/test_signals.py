@@ -4,11 +4,14 @@
 usage: python3 test_signals.py
 """
 
+import io
+import logging
 import os
 import socketserver
 import sys
 import tempfile
 import threading
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qsl
 
@@ -27,18 +30,20 @@ settings.configure(
 django.setup()
 
 from django.core.files.base import ContentFile
-from django.db import connection, models
+from django.db import connection, models, transaction
 from django.test.utils import CaptureQueriesContext
 
 from thumbd.django import signals
 
 asked = {"/purge": [], "/warm": []}
+requests = []
 answering = threading.Event()
 
 
 class Thumbd(BaseHTTPRequestHandler):
     def do_POST(self):
-        form = parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        requests.append(self.path)
+        form = parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode(), errors="surrogateescape")
         asked[self.path] += [value for name, value in form if name == "original"]
         if self.path == "/warm":
             answering.wait()
@@ -61,6 +66,16 @@ class Photo(models.Model):
 
     class Meta:
         app_label = "photos"
+
+
+@contextmanager
+def warnings_of(name):
+    """What a logger writes meanwhile."""
+    text = io.StringIO()
+    handler = logging.StreamHandler(text)
+    logging.getLogger(name).addHandler(handler)
+    yield text
+    logging.getLogger(name).removeHandler(handler)
 
 
 with connection.schema_editor() as editor:
@@ -90,6 +105,46 @@ assert len(queries) == 1, list(queries)
 Photo.objects.only("title").get(image=names[0]).delete()
 assert asked["/purge"] == names[:1], asked
 
+# A transaction has one purge; without it, none; a savepoint's warm goes with it.
+def save(name):
+    Photo().image.save(name, ContentFile(b"a picture"))
+
+
+signals._start()
+for list_ in (requests, *asked.values()):
+    list_.clear()
+with transaction.atomic():
+    save("t1.jpg")
+    try:
+        with transaction.atomic():
+            save("t2.jpg")
+            raise KeyError
+    except KeyError:
+        save("t3.jpg")
+    assert not requests, requests
+signals._background.shutdown()
+assert requests.count("/purge") == 1 and asked["/purge"] == ["photos/t1.jpg", "photos/t2.jpg", "photos/t3.jpg"], (requests, asked)
+assert sorted(asked["/warm"]) == ["photos/t1.jpg", "photos/t3.jpg"], asked
+signals._start()
+requests.clear()
+try:
+    with transaction.atomic():
+        save("t4.jpg")
+        raise KeyError
+except KeyError:
+    asked["/purge"].clear()
+save("t5.jpg")
+assert requests.count("/purge") == 1 and asked["/purge"] == ["photos/t5.jpg"], (requests, asked)
+
+# A name that is no text stops no save.
+asked["/purge"].clear()
+photo = Photo(image="photos/latin-\udce9.jpg")
+signals._after_commit("default", [photo.image.name], "", None)
+assert asked["/purge"] == [photo.image.name], asked
+with warnings_of("thumbd") as log:
+    signals._after_commit("default", ["photos/\ud800.jpg"], "", None)
+assert "surrogates not allowed" in log.getvalue(), log.getvalue()
+
 # A child has a background of its own.
 child = os.fork()
 if child == 0:
@@ -100,4 +155,4 @@ if child == 0:
 assert os.waitpid(child, 0)[1] == 0
 server.shutdown()
 folder.cleanup()
-print("signals: 20 uploads, and instances without the field")
+print("signals: uploads, transactions, and instances without the field")

@@ -32,7 +32,7 @@ class Admin:
     def _post(self, route, form):
         connection = _Unix(self.path, self.timeout)
         try:
-            connection.request("POST", route, urlencode(form), {"Content-Type": "application/x-www-form-urlencoded"})
+            connection.request("POST", route, urlencode(form, errors="surrogateescape"), {"Content-Type": "application/x-www-form-urlencoded"})
             response = connection.getresponse()
             text = response.read().decode(errors="replace").strip()
         finally:

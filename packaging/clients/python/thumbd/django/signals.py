@@ -8,9 +8,9 @@
 
     follow(Photo, "image", presets=["card"])
 
-When a file was uploaded, replaced or deleted, and the transaction is committed, the
-thumbnails of the file before are removed, and the presets of the new one are made, in
-the background. The originals of the site are in MEDIA_ROOT. settings.py:
+When files were uploaded, replaced or deleted, and the transaction is committed, the
+thumbnails of the files before are removed, with one request to thumbd, and the presets of
+the new ones are made, in the background. The originals of the site are in MEDIA_ROOT. settings.py:
 
     THUMBD_SITE = "gallery"                     # its name in thumbd.toml
     THUMBD_ADMIN = "/run/thumbd/admin.sock"     # the default
@@ -22,6 +22,7 @@ upload: it has a line in the log of "thumbd", and the thumbnails stay until a pu
 import http.client
 import logging
 import os
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 from django.conf import settings
@@ -81,22 +82,50 @@ def follow(model, field, presets=None):
 
 
 def _after_commit(using, gone, new, presets):
-    gone = sorted(name for name in gone if name)
-    path = getattr(settings, "THUMBD_ADMIN", "/run/thumbd/admin.sock")
-    site = settings.THUMBD_SITE
+    purges = _purges(using)
+    purges.names.update(name for name in gone if name)
 
     def ask():
-        if gone:
-            # The answer to the upload waits for it: a page that it leads to is right.
-            _ask(Admin(path, timeout=5).purge, site, gone)
+        purges.ask()
         if new and presets is not None:
+            path, site = _thumbd()
             _background.submit(_ask, Admin(path, timeout=600).warm, site, new, presets)
 
     transaction.on_commit(ask, using=using)
 
 
+def _purges(using):
+    """The purges of a database's transaction.
+
+    Its callbacks alone keep them: with a rollback they are gone. If only a savepoint was
+    rolled back, thumbnails that would have been right are made once more.
+    """
+    connection = transaction.get_connection(using)
+    purges = getattr(connection, "_thumbd_purges", lambda: None)()
+    if purges is None:
+        purges = _Purges()
+        connection._thumbd_purges = weakref.ref(purges)
+    return purges
+
+
+class _Purges:
+    def __init__(self):
+        self.names = set()
+
+    def ask(self):
+        names, self.names = sorted(self.names), set()
+        path, site = _thumbd()
+        for i in range(0, len(names), 1000):
+            # The answer to the upload waits for it: a page that it leads to is right.
+            _ask(Admin(path, timeout=5).purge, site, names[i : i + 1000])
+
+
+def _thumbd():
+    return getattr(settings, "THUMBD_ADMIN", "/run/thumbd/admin.sock"), settings.THUMBD_SITE
+
+
 def _ask(method, *args):
     try:
         method(*args)
-    except (OSError, http.client.HTTPException, ThumbdError) as e:
+    except (OSError, http.client.HTTPException, ThumbdError, UnicodeError) as e:
         _log.warning("thumbd %s %s: %s", method.__name__, args, e)
