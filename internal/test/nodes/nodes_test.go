@@ -19,6 +19,7 @@ import (
 
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
+	"thumbd/internal/test/store"
 )
 
 func TestMain(m *testing.M) { kit.Main(m) }
@@ -27,24 +28,37 @@ func TestMain(m *testing.M) { kit.Main(m) }
 type farm struct {
 	t         *testing.T
 	originals string
-	journal   string
+	place     place
+	journal   string     // place.url()
 	nodes     []*rig.Rig // n1, n2, …
 }
 
 const groupKey = "the key of all nodes 0123456789"
 
-// newFarm starts a farm. lines are of [nodes].
+// newFarm starts a farm with a journal in a folder. lines are of [nodes].
 func newFarm(t *testing.T, size int, lines ...string) *farm {
 	t.Helper()
+	return newFarmIn(t, "folder", size, lines...)
+}
+
+// newFarmIn starts a farm with a journal of a kind.
+func newFarmIn(t *testing.T, kind string, size int, lines ...string) *farm {
+	t.Helper()
 	const jpg = "originals/tests/orientation/1.jpg"
-	f := &farm{t: t, originals: kit.Folder(t, map[string]string{"a.jpg": jpg, "b.jpg": jpg, "c.jpg": jpg}), journal: t.TempDir()}
+	f := &farm{t: t, originals: kit.Folder(t, map[string]string{"a.jpg": jpg, "b.jpg": jpg, "c.jpg": jpg}), place: newPlace(t, kind)}
+	f.journal = f.place.url()
 	for i := range size {
 		f.nodes = append(f.nodes, kit.Start(t, rig.Options{
-			Sites: []rig.Site{kit.Gallery(t, f.originals)}, Keys: map[string]string{"nodes.key": groupKey},
+			Sites: []rig.Site{kit.Gallery(t, f.originals)}, Keys: keys(),
 			TOML: "[daemon]\nidle_exit = \"0\"\n" + f.table(i, lines...),
 		}))
 	}
 	return f
+}
+
+// keys are the files of keys of every node.
+func keys() map[string]string {
+	return map[string]string{"nodes.key": groupKey, "s3-access": store.AccessKey, "s3-secret": store.SecretKey}
 }
 
 // table returns [nodes] of a node. lines replace what it has of itself.
@@ -57,8 +71,15 @@ func (f *farm) table(i int, lines ...string) string {
 			text += line + "\n"
 		}
 	}
-	return text + strings.Join(lines, "\n") + "\n"
+	text += strings.Join(lines, "\n") + "\n"
+	if f.place != nil {
+		text += f.place.section(i)
+	}
+	return text
 }
+
+// waitFor is the form of a purge that waits for a time.
+func waitFor(limit string) url.Values { return url.Values{"wait": {limit}} }
 
 func uri(name string) string { return kit.Signed("/thumbs/", name, "20x20_crop", "jpg") }
 
@@ -86,6 +107,14 @@ func (f *farm) expectGone(name string, nodes ...*rig.Rig) {
 			f.t.Errorf("the thumbnail of %s is still there, at node %d of the list", name, i)
 		}
 	}
+}
+
+// cuts returns the number of ways that must be cut until the journal is away for all.
+func (f *farm) cuts() int {
+	if _, ok := f.place.(*folder); ok {
+		return 1
+	}
+	return len(f.nodes)
 }
 
 // purge runs thumbd purge at a node.
@@ -134,8 +163,11 @@ func (f *farm) ready(r *rig.Rig) rig.Response {
 }
 
 // A purge that has exited with 0 is one of all nodes, whatever it is of.
-func TestPurgeOfAllNodes(t *testing.T) {
-	f := newFarm(t, 3)
+func TestPurgeOfAllNodes(t *testing.T) { onJournals(t, testPurgeOfAllNodes) }
+
+func testPurgeOfAllNodes(t *testing.T, kind string) {
+	t.Helper()
+	f := newFarmIn(t, kind, 3)
 	for _, tt := range []struct {
 		args []string
 		gone []string
@@ -160,8 +192,8 @@ func TestPurgeOfAllNodes(t *testing.T) {
 	if out, code := f.purge(f.nodes[1], "--preset", "none"); code != 2 || !strings.Contains(out, "no such preset") {
 		t.Errorf("exit status %d, %q", code, out)
 	}
-	if names, err := os.ReadDir(filepath.Join(f.journal, "journal")); err != nil || len(names) != 3 {
-		t.Errorf("%d entries, want 3: %v", len(names), err)
+	if n := f.place.entries(); n != 3 {
+		t.Errorf("%d entries, want 3", n)
 	}
 	f.checkStatus()
 }
@@ -182,53 +214,62 @@ func (f *farm) checkStatus() {
 }
 
 // A purge that goes on with here=1, or does not wait, says so.
-func TestPurgeHere(t *testing.T) {
+func TestPurgeHere(t *testing.T) { onJournals(t, testPurgeHere) }
+
+func testPurgeHere(t *testing.T, kind string) {
+	t.Helper()
 	// No node looks into the journal by chance before the answer.
-	f := newFarm(t, 2, `poll = "1m"`, `lag = "2m"`)
+	f := newFarmIn(t, kind, 2, `poll = "1m"`, `lag = "2m"`)
 	f.fill("a.jpg", "b.jpg")
 	if out, code := f.purge(f.nodes[0], "--here", "a.jpg"); code != 0 || has(f.nodes[0], "a.jpg") || !has(f.nodes[1], "a.jpg") {
 		t.Errorf("--here: exit status %d, %q; at n2: %v", code, out, has(f.nodes[1], "a.jpg"))
 	}
-	resp := f.post(f.nodes[0], "b.jpg", url.Values{"wait": {"0"}})
+	resp := f.post(f.nodes[0], "b.jpg", waitFor("0"))
 	kit.Expect(t, resp, 202, "nodes-behind")
 	if !regexp.MustCompile(`^purged: 1 thumbnails removed\nn2: has read the journal at \S+ last\n$`).Match(resp.Body) {
 		t.Errorf("wait=0: %q", resp.Body)
 	}
-	kit.Expect(t, f.post(f.nodes[0], "b.jpg", url.Values{"wait": {"-1s"}}), 400, "form")
+	kit.Expect(t, f.post(f.nodes[0], "b.jpg", waitFor("-1s")), 400, "form")
 }
 
 // A node that was down, killed or cut off is named, and has none of what was purged once
 // it is ready.
-func TestNodeComesBack(t *testing.T) {
+func TestNodeComesBack(t *testing.T) { onJournals(t, testNodeComesBack) }
+
+func testNodeComesBack(t *testing.T, kind string) {
+	t.Helper()
 	for _, how := range []string{"down", "killed", "cut off"} {
 		t.Run(how, func(t *testing.T) {
-			f := newFarm(t, 2, `lag = "1s"`)
+			f := newFarmIn(t, kind, 2, `lag = "1s"`)
 			n1, n2 := f.nodes[0], f.nodes[1]
 			f.fill("a.jpg", "b.jpg", "c.jpg")
-			away := f.journal + ".away"
 			switch how {
 			case "down":
 				kit.StopDaemon(t, n2)
 			case "killed":
 				n2.KillDaemon()
 			case "cut off":
-				// All of the farm is, so only what is asked of n2 counts.
-				kit.Must(t, os.Rename(f.journal, away))
+				// A folder is away for all of the farm, and so is the bucket here.
+				for i := range f.cuts() {
+					f.place.cut(i)
+				}
 				f.waitStatus(n2, 503, "behind")
 				kit.Expect(t, f.post(n1, "a.jpg", nil), 503, "journal")
 				if !has(n1, "a.jpg") {
 					t.Error("something was purged without the journal")
 				}
 				kit.StopDaemon(t, n2)
-				kit.Must(t, os.Rename(away, f.journal))
+				for i := range f.cuts() {
+					f.place.mend(i)
+				}
 				f.waitReady(n1)
 			}
-			resp := f.post(n1, "a.jpg", url.Values{"wait": {"200ms"}})
+			resp := f.post(n1, "a.jpg", waitFor("200ms"))
 			kit.Expect(t, resp, 202, "nodes-behind")
 			if !strings.Contains(string(resp.Body), "\nn2: ") {
 				t.Errorf("body %q, want a line of n2", resp.Body)
 			}
-			kit.Expect(t, f.post(n1, "b.jpg", url.Values{"wait": {"0"}}), 202, "nodes-behind")
+			kit.Expect(t, f.post(n1, "b.jpg", waitFor("0")), 202, "nodes-behind")
 			f.expectGone("a.jpg", n1)
 			if !has(n2, "a.jpg") {
 				t.Fatal("the tree of n2 has nothing to lose")
@@ -249,11 +290,18 @@ func TestNodeComesBack(t *testing.T) {
 }
 
 // While the journal can't be written, nothing is purged.
-func TestJournalIsAway(t *testing.T) {
-	f := newFarm(t, 1)
+func TestJournalIsAway(t *testing.T) { onJournals(t, testJournalIsAway) }
+
+func testJournalIsAway(t *testing.T, kind string) {
+	t.Helper()
+	f := newFarmIn(t, kind, 1)
 	r := f.nodes[0]
 	f.fill("a.jpg")
-	kit.Must(t, os.RemoveAll(filepath.Join(f.journal, "journal")))
+	if kind == "folder" {
+		kit.Must(t, os.RemoveAll(filepath.Join(f.journal, "journal")))
+	} else {
+		f.place.cut(0)
+	}
 	resp := f.post(r, "a.jpg", nil)
 	kit.Expect(t, resp, 503, "journal")
 	if !has(r, "a.jpg") {
@@ -262,6 +310,8 @@ func TestJournalIsAway(t *testing.T) {
 	if out, code := f.purge(r, "a.jpg"); code != 1 || !strings.Contains(out, "nothing was purged") {
 		t.Errorf("exit status %d, %q", code, out)
 	}
+	// Hits and misses go on.
+	f.fill("a.jpg", "b.jpg")
 	kit.StopDaemon(t, r)
 	if _, err := os.Stat(filepath.Join(f.journal, "journal")); err == nil {
 		t.Error("the folder was made anew")
@@ -270,11 +320,16 @@ func TestJournalIsAway(t *testing.T) {
 
 // A machine that becomes a node by a reload purges nothing that the other nodes do not
 // hear of, also before it has read the journal.
-func TestBecomesANode(t *testing.T) {
-	f := &farm{t: t, journal: filepath.Join(t.TempDir(), "away")}
+func TestBecomesANode(t *testing.T) { onJournals(t, testBecomesANode) }
+
+func testBecomesANode(t *testing.T, kind string) {
+	t.Helper()
+	f := &farm{t: t, place: newPlace(t, kind)}
+	f.journal = f.place.url()
+	f.place.cut(0)
 	r := kit.Start(t, rig.Options{
 		Sites: []rig.Site{kit.Gallery(t, kit.Folder(t, map[string]string{"a.jpg": "originals/tests/orientation/1.jpg"}))},
-		Keys:  map[string]string{"nodes.key": groupKey},
+		Keys:  keys(),
 	})
 	f.nodes = []*rig.Rig{r}
 	f.fill("a.jpg")
@@ -285,7 +340,7 @@ func TestBecomesANode(t *testing.T) {
 	if !has(r, "a.jpg") {
 		t.Error("it was purged all the same")
 	}
-	kit.Must(t, os.Mkdir(f.journal, 0o700))
+	f.place.mend(0)
 	f.waitReady(r)
 	kit.Expect(t, f.post(r, "a.jpg", nil), 200, "")
 }
@@ -307,10 +362,13 @@ func TestTreeOfTwoDaemons(t *testing.T) {
 }
 
 // A node that is forgotten is waited for no more.
-func TestForget(t *testing.T) {
-	f := newFarm(t, 2)
+func TestForget(t *testing.T) { onJournals(t, testForget) }
+
+func testForget(t *testing.T, kind string) {
+	t.Helper()
+	f := newFarmIn(t, kind, 2)
 	kit.StopDaemon(t, f.nodes[1])
-	kit.Expect(t, f.post(f.nodes[0], "a.jpg", url.Values{"wait": {"0"}}), 202, "nodes-behind")
+	kit.Expect(t, f.post(f.nodes[0], "a.jpg", waitFor("0")), 202, "nodes-behind")
 	for _, tt := range []struct {
 		name string
 		code int

@@ -8,6 +8,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/xml"
 	"fmt"
 	"io"
 	"net"
@@ -169,6 +170,20 @@ func (s *Store) Delete(key string) {
 	s.do(http.MethodDelete, "/"+key, nil, nil)
 }
 
+// List returns the keys of a bucket, at most 1000, that begin with a prefix.
+func (s *Store) List(bucket, prefix string) (keys []string) {
+	s.t.Helper()
+	var list struct{ Contents []struct{ Key string } }
+	_, body := s.answer(http.MethodGet, "/"+bucket, url.Values{"list-type": {"2"}, "prefix": {prefix}}, nil)
+	if err := xml.Unmarshal(body, &list); err != nil {
+		s.t.Fatal(err)
+	}
+	for _, c := range list.Contents {
+		keys = append(keys, c.Key)
+	}
+	return keys
+}
+
 // Publish lets everybody read the objects of a bucket, and nobody list them.
 func (s *Store) Publish(bucket string) {
 	s.t.Helper()
@@ -176,8 +191,15 @@ func (s *Store) Publish(bucket string) {
 	s.do(http.MethodPut, "/"+bucket, url.Values{"policy": {""}}, []byte(policy))
 }
 
-// do sends one request, signed as the owner's.
+// do sends one request, signed as the owner's, and returns the answer's header.
 func (s *Store) do(method, path string, query url.Values, data []byte) http.Header {
+	s.t.Helper()
+	header, _ := s.answer(method, path, query, data)
+	return header
+}
+
+// answer sends one request as do does.
+func (s *Store) answer(method, path string, query url.Values, data []byte) (http.Header, []byte) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
 	defer cancel()
@@ -201,8 +223,9 @@ func (s *Store) do(method, path string, query url.Values, data []byte) http.Head
 		s.t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if body, _ := io.ReadAll(resp.Body); resp.StatusCode/100 != 2 {
-		s.t.Fatalf("%s %s: status %d\n%s", method, path, resp.StatusCode, body)
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode/100 != 2 {
+		s.t.Fatalf("%s %s: status %d, %v\n%s", method, path, resp.StatusCode, err, body)
 	}
-	return resp.Header
+	return resp.Header, body
 }
