@@ -3,11 +3,15 @@
 // Prints, for each attachment, the picture elements that the plug-in of the package for PHP
 // gives, with the attachment's name: {"2024/05/a.jpg":{"thumbd_picture":"<picture>…", …}}
 //
-// usage: php pictures.php WORDPRESS
+// Without a site, THUMBD is not defined.
+//
+// usage: php pictures.php WORDPRESS <SITE
 error_reporting( 0 );
 $_SERVER['HTTP_HOST'] = 'blog.example';
 $_SERVER['SERVER_PROTOCOL'] = 'HTTP/1.1';
-define( 'THUMBD', json_decode( file_get_contents( 'php://stdin' ), true ) );
+if ( $site = json_decode( file_get_contents( 'php://stdin' ), true ) ) {
+	define( 'THUMBD', $site );
+}
 require "$argv[1]/wp-load.php";
 $all = array();
 foreach ( get_posts( array( 'post_type' => 'attachment', 'numberposts' => -1 ) ) as $post ) {
@@ -17,9 +21,10 @@ foreach ( get_posts( array( 'post_type' => 'attachment', 'numberposts' => -1 ) )
 		'thumbd_picture' => thumbd_picture( $id, 'hero', array( 'lazy' => true, 'sizes' => '50vw' ) ),
 		'shortcode' => do_shortcode( "[thumbd id=\"$id\" preset=\"hero\" sizes=\"50vw\" lazy=\"1\"]" ),
 		'theme' => wp_get_attachment_image( $id, 'hero', false, array( 'loading' => 'lazy', 'sizes' => '50vw', 'class' => 'wide' ) ),
+		'sizes' => wp_get_attachment_image( $id, 'hero' ),
 		'other' => wp_get_attachment_image( $id, 'thumbnail' ),
 		'none' => do_shortcode( "[thumbd id=\"$id\" preset=\"none\"]" ) . thumbd_picture( 1, 'hero' ) . thumbd_url( 1, 'hero' ),
-		'url' => thumbd_url( $id, 'hero-640w', 'webp' ),
+		'url' => $site ? thumbd_url( $id, 'hero-640w', 'webp' ) : '',
 	);
 }
 // An upload that thumbd does not read.
@@ -30,4 +35,5 @@ $all['a.bmp'] = array(
 	'shortcode' => do_shortcode( "[thumbd id=\"$bmp\" preset=\"hero\"]" ),
 	'theme' => wp_get_attachment_image( $bmp, 'hero' ),
 );
+wp_delete_attachment( $bmp, true );
 echo json_encode( $all );

@@ -19,11 +19,19 @@ foreach ( array( 'Mistake', 'functions', 'Placeholder', 'Site' ) as $file ) {
 	require_once WP_CONTENT_DIR . "/plugins/thumbd/src/$file.php";
 }
 
-/** Returns the site of the constant THUMBD. */
+/** Returns the site of the constant THUMBD. Without it, it throws Thumbd\Mistake. */
 function thumbd_site() {
 	static $site;
+	if ( ! defined( 'THUMBD' ) ) {
+		throw new Thumbd\Mistake( 'wp-config.php does not define THUMBD' );
+	}
 	$site ??= new Thumbd\Site( THUMBD );
 	return $site;
+}
+
+/** Returns whether a preset is there; without THUMBD there is none. */
+function thumbd_has( $preset ) {
+	return defined( 'THUMBD' ) && isset( THUMBD['presets'][ $preset ] );
 }
 
 /**
@@ -41,7 +49,8 @@ function thumbd_url( $attachment, $spec, $format = null ) {
 /**
  * Returns an attachment's picture element in a preset, or '' if the attachment is no
  * picture or the preset can't show it: a BMP, for example. Its size and its alternative
- * text are those that WordPress keeps.
+ * text are those that WordPress keeps. Without sizes the picture is as wide as the window,
+ * up to its own width, as WordPress has it for its images.
  *
  * @param int    $attachment
  * @param string $preset
@@ -58,7 +67,12 @@ function thumbd_picture( $attachment, $preset, $options = array() ) {
 		'alt'    => (string) get_post_meta( $attachment, '_wp_attachment_image_alt', true ),
 	);
 	try {
-		$element = thumbd_site()->picture( thumbd_name( $attachment ), $preset, $options );
+		$name = thumbd_name( $attachment );
+		if ( ( $options['sizes'] ?? '' ) === '' ) {
+			$width = thumbd_site()->parts( $name, $preset, $options )['img']['width'];
+			$options['sizes'] = "(max-width: {$width}px) 100vw, {$width}px";
+		}
+		$element = thumbd_site()->picture( $name, $preset, $options );
 	} catch ( Thumbd\Mistake $mistake ) {
 		// Anybody who uploads chooses the format, and the page must not end with it.
 		WP_DEBUG && error_log( 'thumbd: ' . $mistake->getMessage() );
@@ -77,11 +91,15 @@ function thumbd_name( $attachment ) {
 add_filter( 'wp_get_attachment_image', 'thumbd_attachment_image', 10, 5 );
 
 function thumbd_attachment_image( $html, $attachment, $size, $icon, $attributes ) {
-	if ( ! is_string( $size ) || ! isset( THUMBD['presets'][ $size ] ) ) {
+	if ( ! is_string( $size ) || ! thumbd_has( $size ) ) {
 		return $html;
 	}
 	// WordPress has escaped them.
 	$attributes = array_map( fn ( $text ) => wp_specialchars_decode( (string) $text, ENT_QUOTES ), wp_parse_args( $attributes ) );
+	// WordPress' own are of the upload's width, not of the preset's.
+	if ( preg_match( '~^(auto, )?\(max-width: (\d+)px\) 100vw, \2px$~', $attributes['sizes'] ?? '' ) ) {
+		unset( $attributes['sizes'] );
+	}
 	$options = array(
 		'class' => $attributes['class'] ?? "attachment-$size size-$size",
 		'lazy' => ( $attributes['loading'] ?? '' ) === 'lazy',
@@ -95,7 +113,7 @@ add_shortcode( 'thumbd', 'thumbd_shortcode' );
 function thumbd_shortcode( $attributes ) {
 	$given = shortcode_atts( array( 'id' => 0, 'preset' => '', 'sizes' => '', 'lazy' => '' ), $attributes, 'thumbd' );
 	// An editor's mistake is no error of the page.
-	if ( ! isset( THUMBD['presets'][ $given['preset'] ] ) ) {
+	if ( ! thumbd_has( $given['preset'] ) ) {
 		return '';
 	}
 	return thumbd_picture( (int) $given['id'], $given['preset'], array( 'sizes' => $given['sizes'], 'lazy' => $given['lazy'] !== '' ) );
