@@ -8,6 +8,8 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -149,6 +151,49 @@ func TestFarmWithoutAMachine(t *testing.T) {
 	}
 }
 
+// A machine is added and another one removed while clients ask for hits and misses, as
+// thumbd-nodes(7) says: no request fails.
+func TestFarmGrowsAndShrinks(t *testing.T) {
+	dir, names := pictures(t, 20)
+	f := startFarm(t, 3, rig.Options{Sites: []rig.Site{kit.Gallery(t, dir)}})
+	path := filepath.Join(f.front.Dir, "nginx.conf")
+	text, err := os.ReadFile(path)
+	kit.Must(t, err)
+	line := func(n int) string { return fmt.Sprintf("server %s max_fails=2 fail_timeout=5s;", f.nodes[n].Addr) }
+	// lead has the front lead clients to all machines but one.
+	lead := func(without int) {
+		t.Helper()
+		mark := fmt.Sprintf("/without/%d", without)
+		conf := strings.Replace(string(text), line(without), "", 1)
+		conf = strings.Replace(conf, "location ^~ /thumbs/", "location = "+mark+" { return 204; } location ^~ /thumbs/", 1)
+		// The signal would end an nginx that has not read its configuration yet.
+		kit.Expect(t, kit.Get(t, f.front, mark), 404, "")
+		kit.Put(t, path, []byte(conf))
+		kit.Must(t, syscall.Kill(f.front.NginxPID(), syscall.SIGHUP))
+		for end := time.Now().Add(kit.Patience); kit.Get(t, f.front, mark).Status != 204; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatal("the front has not reloaded")
+			}
+		}
+	}
+	lead(2)
+	load := kit.StartLoad(t, 4, func(ctx context.Context, n int) error {
+		return kit.MissAndHit(ctx, f.front, names[n%len(names)], n)
+	})
+	load.Await(60)
+	lead(0) // with machine 2
+	load.Await(60)
+	kit.Must(t, f.nodes[0].StopNginx())
+	kit.StopDaemon(t, f.nodes[0])
+	load.Await(120)
+	load.End()
+	for i, n := range f.rendered(t) {
+		if n == 0 {
+			t.Errorf("machine %d has rendered nothing", i)
+		}
+	}
+}
+
 // A protected thumbnail, published or not, is answered by another machine if the
 // thumbd of its own is dead. A bad proof stays a bad proof.
 func TestFarmProtectedWithoutAMachine(t *testing.T) {
@@ -185,6 +230,29 @@ func TestNodeWithAPageOfItsOwn(t *testing.T) {
 	kit.StopDaemon(t, r)
 	kit.Must(t, r.CloseSocket())
 	kit.Expect(t, kit.Get(t, r, kit.Target("tests/orientation/1.jpg", "30x30_crop", "jpg")), 429, "dead")
+}
+
+// With proxy_intercept_errors, nginx replaces an application's page for 500, unless the
+// application's location is as thumbd-node.conf says.
+func TestNodeWithAnApplication(t *testing.T) {
+	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "the application's page", http.StatusInternalServerError)
+	}))
+	defer app.Close()
+	location := func(name, line string) string {
+		return fmt.Sprintf("location = /%s { %s proxy_pass %s; }\n", name, line, app.URL)
+	}
+	r := kit.Start(t, rig.Options{
+		Node: true, Sites: []rig.Site{kit.Gallery(t, kit.Folder(t, nil))},
+		Server: location("plain", "") + location("replaced", "proxy_intercept_errors on;") +
+			location("own", "proxy_intercept_errors on; error_page 404 /404.html;"),
+	})
+	for name, own := range map[string]bool{"plain": true, "replaced": false, "own": true} {
+		got := kit.Get(t, r, "/"+name)
+		if kit.Expect(t, got, 500, ""); strings.Contains(string(got.Body), "the application's page") != own {
+			t.Errorf("%s: %q", name, got.Body)
+		}
+	}
 }
 
 // A balancer asks nginx on a machine if clients may be led there.
