@@ -383,6 +383,31 @@ func (r *reader) checkWaits(c *Config) {
 		durationText(sum), durationText(readTimeout))
 }
 
+// LongestAnswer returns the longest time after which a request for a thumbnail is answered.
+func (c *Config) LongestAnswer() time.Duration {
+	fetching := time.Duration(0)
+	for i := range c.Sites {
+		if o := c.Sites[i].Fetch; o != nil {
+			fetching = max(fetching, o.TotalTime)
+		}
+	}
+	return fetching + c.QueueTime + 2*c.RenderTime + 2*c.OriginalTime
+}
+
+// FrontTimeout is proxy_read_timeout of snippets/thumbd-front.conf.
+const FrontTimeout = 160 * time.Second
+
+// checkFront warns if the front of several machines would take this one for dead while an
+// original is slow.
+func (r *reader) checkFront(c *Config) {
+	longest := c.LongestAnswer()
+	if c.Nodes == nil || longest < FrontTimeout {
+		return
+	}
+	r.warn("nodes", "an answer may take %s (total_time, queue_time, two render_time and two original_time), and snippets/thumbd-front.conf of the front waits %s; "+
+		"lower one of them, or raise proxy_read_timeout of the front", durationText(longest), durationText(FrontTimeout))
+}
+
 // checkMetrics accepts an address for the socket for Prometheus.
 func checkMetrics(s string) error {
 	if s == "" {

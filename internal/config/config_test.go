@@ -420,6 +420,11 @@ func TestParseWarns(t *testing.T) {
 		{"of waits with a fetch over nginx's", site("a", `originals = "http://o.example/"`) + "[site.a.fetch]\ntotal_time = \"4m\"\n", []string{
 			"thumbd.toml:8: site.a.fetch.total_time: total_time, queue_time and two render_time are 5m10s, and nginx waits 5m (proxy_read_timeout); lower one of them",
 		}},
+		{"of an answer that the front of several machines does not wait for", nodes(`wait = "1s"`) + "[limits]\nrender_time = \"80s\"\n", []string{
+			"thumbd.toml:1: nodes: an answer may take 3m30s (total_time, queue_time, two render_time and two original_time), and snippets/thumbd-front.conf of the front waits 2m40s; lower one of them, or raise proxy_read_timeout of the front",
+		}},
+		{"of none on one machine", site("a") + "[limits]\nrender_time = \"80s\"\n", nil},
+		{"of none with the limits of several machines as they are", nodes(`wait = "1s"`), nil},
 		{"of metrics that other machines reach", "[daemon]\nmetrics = \"0.0.0.0:9105\"\n" + site("a"), []string{
 			"thumbd.toml:2: daemon.metrics: every machine that reaches 0.0.0.0:9105 reads the names of sites and their counters; use 127.0.0.1, or a firewall",
 		}},

@@ -78,6 +78,7 @@ func (r *reader) sites(c *Config, tops []table) {
 	for _, d := range drafts {
 		c.Sites = append(c.Sites, d.Site)
 	}
+	r.checkFront(c)
 }
 
 // site reads one site and checks everything that depends on no other site.

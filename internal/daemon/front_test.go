@@ -38,7 +38,10 @@ scheme = "preset"
 	if err != nil {
 		t.Fatal(err)
 	}
-	if longest := longestAnswer(c); longest < 2*time.Minute || limit <= longest {
+	if limit != config.FrontTimeout {
+		t.Errorf("the front waits %v, and thumbd check says %v", limit, config.FrontTimeout)
+	}
+	if longest := c.LongestAnswer(); longest < 2*time.Minute || limit <= longest {
 		t.Errorf("the front waits %v, and an answer may take %v", limit, longest)
 	}
 }

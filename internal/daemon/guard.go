@@ -68,7 +68,7 @@ func NewFiles(c *config.Files) keep.Files {
 
 // handled returns the sites as the handler has them.
 func (s *Service) handled() *keep.Sites {
-	sites := keep.NewSites(s.pool, longestAnswer(s.config), s.sites)
+	sites := keep.NewSites(s.pool, s.config.LongestAnswer(), s.sites)
 	sites.Accel, sites.Behind = accels[s.config.Accel], s.config.Queue
 	sites.AddFiles(s.files)
 	return sites

@@ -6,9 +6,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
-	"time"
 
-	"thumbd/internal/config"
 	"thumbd/internal/fetch"
 	"thumbd/internal/keep"
 	"thumbd/internal/originals"
@@ -88,22 +86,6 @@ func probeOrigin(from originals.Source) (kind string, err error) {
 func isRemote(site *keep.Site) bool {
 	_, ok := site.Originals.(originals.Distant)
 	return ok
-}
-
-// longestAnswer returns the longest time after which a request for a thumbnail is
-// answered.
-func longestAnswer(c *config.Config) time.Duration {
-	return longestFetch(c) + c.QueueTime + 2*c.RenderTime + 2*c.OriginalTime
-}
-
-// longestFetch returns how long an answer may wait for an original.
-func longestFetch(c *config.Config) (longest time.Duration) {
-	for _, site := range c.Sites {
-		if site.Fetch != nil {
-			longest = max(longest, site.Fetch.TotalTime)
-		}
-	}
-	return longest
 }
 
 // IsUnlisted reports whether an error of ProbeOrigins is that of a source that can't be
