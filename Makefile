@@ -58,7 +58,7 @@ AS_USER  := $(AS_USER)|Front|Protected$$|Downloads|CheckTouches|Login|Demo|Addre
 AS_USER  := $(AS_USER)|AllNodes|ComesBack|TwoDaemons|OnNodes|JournalIs|NodeIsReady
 FUZZERS  = $(shell grep -rl '^func Fuzz' --include='*_test.go' internal | xargs -n1 dirname | sort -u)
 
-.PHONY: .FORCE all demo test test-engine test-programs test-user asan check bench campaign install deb rpm repo image check-image clients check-clients check-cms check-packages e2e-systemd clean
+.PHONY: .FORCE all demo test test-engine test-programs test-user asan check check-arm64 bench campaign install deb rpm repo image check-image clients check-clients check-cms check-packages e2e-systemd clean
 
 all: $(BUILD)/thumbd $(BUILD)/thumbd-render
 
@@ -122,6 +122,12 @@ asan:
 	@$(SETUP) test
 	CC=gcc $(GO) test -asan -count=1 -timeout 60m -skip '$(UNMEASURED)|LookAsTheyShould' $(ASAN) ./internal/engine -mutants 40
 	CC=gcc $(GO) test -asan -count=1 -timeout 60m ./internal/engine/jpeg ./internal/engine/plane ./internal/engine/png
+
+# The own C of the engine, compiled for arm64 and run under emulation, against this
+# processor's bytes.
+check-arm64:
+	@$(SETUP) build arm64
+	$(GO) test -count=1 -v -run TestArm64MakesTheSameBytes ./internal/engine
 
 check: $(TOOLS)/staticcheck $(TOOLS)/golangci-lint
 	@$(SETUP) check

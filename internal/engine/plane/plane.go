@@ -8,13 +8,15 @@
 // sample then lies in the middle of four of luma's, as JFIF says.
 //
 // Resizing is by Lanczos3, in whole numbers. There is a plain implementation in
-// C and one for AVX2 (type Passes in resize.h), which come to the same bytes.
+// C and one for AVX2 (type Passes in resize.h), which come to the same bytes. The
+// weights are computed in floating point, but without the fused additions of some
+// processors, which -std=c11 forbids, so they are the same everywhere.
 //
 // It has more files than other packages because each loop has two: plain C, and the
 // processor's vectors.
 package plane
 
-// #cgo CFLAGS: -std=gnu11 -O3 -Wall -Wextra
+// #cgo CFLAGS: -std=c11 -O3 -Wall -Wextra
 // #cgo LDFLAGS: -lm
 // #include "plane.h"
 // #include "resize.h"
