@@ -17,16 +17,35 @@ type Plane struct {
 func newPlane(w, h int) Plane { return Plane{w, h, make([]float64, w*h)} }
 
 // Luma returns the luma of m on black, 0 to 255, as BT.601 has it.
-func Luma(m image.Image) Plane {
+func Luma(m image.Image) Plane { return weighted(m, 0, 0.299, 0.587, 0.114) }
+
+// Chroma returns Cb and Cr of m on black, 0 to 255 with 128 for gray, as BT.601 has them.
+func Chroma(m image.Image) [2]Plane {
+	return [2]Plane{
+		weighted(m, 128, -0.168736, -0.331264, 0.5),
+		weighted(m, 128, 0.5, -0.418688, -0.081312),
+	}
+}
+
+func weighted(m image.Image, zero, red, green, blue float64) Plane {
 	b := m.Bounds()
 	p := newPlane(b.Dx(), b.Dy())
 	for y := range p.H {
 		for x := range p.W {
 			r, g, b, _ := m.At(b.Min.X+x, b.Min.Y+y).RGBA()
-			p.v[y*p.W+x] = (0.299*float64(r) + 0.587*float64(g) + 0.114*float64(b)) / 257
+			p.v[y*p.W+x] = zero + (red*float64(r)+green*float64(g)+blue*float64(b))/257
 		}
 	}
 	return p
+}
+
+// Error returns the root of the mean square of the difference of two planes.
+func Error(a, b Plane) float64 {
+	sum := 0.0
+	for i, v := range a.v {
+		sum += (v - b.v[i]) * (v - b.v[i])
+	}
+	return math.Sqrt(sum / float64(len(a.v)))
 }
 
 func (p Plane) turned() Plane {
