@@ -115,6 +115,9 @@ func printSummary(w io.Writer, site string, sum tidy.Summary, dryRun bool) error
 	if sum.Foreign > 0 {
 		lines = append(lines, fmt.Sprintf("left %d files alone that are no thumbnails", sum.Foreign))
 	}
+	if sum.Left > 0 {
+		lines = append(lines, fmt.Sprintf("left %d files and folders of others: %s", sum.Left, sum.LeftFirst))
+	}
 	if sum.Unknown > 0 {
 		lines = append(lines, fmt.Sprintf("keeps %d of these because nobody knows whether their originals were deleted", sum.Unknown))
 	}

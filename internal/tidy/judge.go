@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
 
 	"thumbd/internal/originals"
@@ -78,18 +79,34 @@ func (r *run) lookAtOriginals() {
 	case err != nil:
 		r.sum.Orphans = err.Error()
 		device = 0
-	case r.state.Device != 0 && r.state.Device != device:
+	case r.device() != 0 && r.device() != device:
 		r.sum.Orphans = fmt.Sprintf("the originals are on another device than at the last gc (%#x, not %#x): "+
-			"where most originals of thumbnails are found there, the next gc takes it", device, r.state.Device)
+			"where most originals of thumbnails are found there, the next gc takes it", device, r.device())
 	}
 	r.state.seen = device
 }
 
-// settle sets the device on which the next run expects the originals.
+// mostMachines are remembered. Containers have a new name at each start.
+const mostMachines = 100
+
+// machine returns the name of this machine.
+func machine() string {
+	name, _ := os.Hostname()
+	return name
+}
+
+// device returns the device of the originals at the last run of this machine, or 0.
+func (r *run) device() uint64 { return r.state.Devices[machine()] }
+
+// settle sets the device on which the next run of this machine expects the originals.
 func (r *run) settle() {
-	if r.state.seen != 0 && (r.state.Device == 0 || r.found > r.lost) {
-		r.state.Device = r.state.seen
+	if r.state.seen == 0 || r.device() != 0 && r.found <= r.lost {
+		return
 	}
+	if r.state.Devices == nil || len(r.state.Devices) >= mostMachines && r.device() == 0 {
+		r.state.Devices = make(map[string]uint64)
+	}
+	r.state.Devices[machine()] = r.state.seen
 }
 
 // judge returns the reason to remove e, a thumbnail of original, or "".

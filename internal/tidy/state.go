@@ -18,10 +18,11 @@ import (
 // and for the daemon's metrics.
 type state struct {
 	Totals
-	// Device is the device number of the originals at the last run, and seen the
-	// present one; 0 if not known.
-	Device uint64 `json:"device,omitempty"`
-	seen   uint64
+	// Devices are the device numbers of the originals at the last runs, by the name of
+	// the machine: a share has another number on each. seen is the present one; 0 if not
+	// known.
+	Devices map[string]uint64 `json:"devices,omitempty"`
+	seen    uint64
 }
 
 // Totals are the sums over all runs on a tree since its state was first kept.

@@ -25,6 +25,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"thumbd/internal/originals"
@@ -94,6 +95,11 @@ type Summary struct {
 	Orphans string
 	// Clock names the times that tell when a thumbnail was used.
 	Clock string
+	// Left is the number of files and folders that another user or another machine has
+	// made, so that the run could not look at them or remove them. LeftFirst has the
+	// error of the first.
+	Left      int64
+	LeftFirst string
 	// Over is true if the tree is still over its budget.
 	Over bool
 }
@@ -110,7 +116,7 @@ type Options struct {
 
 // Run runs gc on the tree of s. If ctx ends, it returns the summary so far and
 // ctx's error. Errors of single files don't end it; it returns the first of
-// them. With Remove, a second run on the same tree returns ErrRunning.
+// them, unless they are the files of others (see Summary.Left). With Remove, a second run on the same tree returns ErrRunning.
 func Run(ctx context.Context, s Site, o Options) (Summary, error) {
 	if o.Now.IsZero() {
 		o.Now = time.Now()
@@ -170,6 +176,7 @@ func (r *run) inTree(ctx context.Context) error {
 	}
 	r.lookAtOriginals()
 	err = errors.Join(r.tidy(ctx, dir.Path()), r.trouble.error())
+	r.sum.Left, r.sum.LeftFirst = r.trouble.left, r.trouble.leftFirst
 	if r.Remove {
 		err = errors.Join(err, r.report(err == nil))
 	}
@@ -201,10 +208,12 @@ func (r *run) tidy(ctx context.Context, path string) error {
 		// The second pass finds the folders of the first as they were.
 		r.sum.Folders = 0
 	}
-	foreign := r.sum.Foreign
+	foreign, left := r.sum.Foreign, r.trouble.left
+	r.trouble.left = 0
 	cut := ages.cut(over)
 	err = r.walk(ctx, func(e entry) bool { return r.second(e, &cut) })
-	r.sum.Foreign = foreign
+	// The second pass meets most of them again.
+	r.sum.Foreign, r.trouble.left = foreign, max(left, r.trouble.left)
 	r.sum.Over = err == nil && !cut.enough()
 	return err
 }
@@ -258,15 +267,22 @@ func (r *run) second(e entry, cut *cut) (removed bool) {
 	return true
 }
 
-// trouble keeps the first of many errors.
+// trouble keeps the first of many errors, and counts apart the files of others.
 type trouble struct {
 	first error
 	more  int
+
+	left      int64
+	leftFirst string
 }
 
 func (t *trouble) add(err error) {
 	switch {
 	case err == nil:
+	case isOthers(err):
+		if t.left++; t.leftFirst == "" {
+			t.leftFirst = err.Error()
+		}
 	case t.first == nil:
 		t.first = err
 	default:
@@ -279,4 +295,10 @@ func (t *trouble) error() error {
 		return t.first
 	}
 	return fmt.Errorf("%w, and %d more", t.first, t.more)
+}
+
+// isOthers reports whether an error is that a file belongs to another user, or that
+// another machine has replaced it (ESTALE of a shared file system).
+func isOthers(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.ESTALE)
 }

@@ -6,10 +6,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -200,7 +203,7 @@ func TestOriginalsOnAnotherDevice(t *testing.T) {
 	p.file(signed("deleted.jpg", 10), time.Now())
 	p.file(stateName, time.Now())
 	state := filepath.Join(p.Thumb.DocumentRoot, prefix, stateName)
-	p.must(os.WriteFile(state, []byte(`{"device": 1}`), 0o600))
+	p.must(os.WriteFile(state, fmt.Appendf(nil, `{"devices": {%q: 1, "another": 2}}`, machine()), 0o600))
 	media := filepath.Join(p.top, "media")
 	p.must(os.Rename(filepath.Join(media, "a.jpg"), filepath.Join(p.top, "a")))
 	p.must(os.Rename(filepath.Join(media, "b.jpg"), filepath.Join(p.top, "b")))
@@ -219,6 +222,60 @@ func TestOriginalsOnAnotherDevice(t *testing.T) {
 	}
 	if sum := p.run(Options{Remove: true}); sum.Orphans != "" || len(p.list()) != 3 {
 		t.Errorf("the device is known: %q, %v remain, want 3", sum.Orphans, p.list())
+	}
+}
+
+// A share has another device number on each machine, and each remembers its own: orphans
+// go with the first run of a machine.
+func TestDevicesOfMachines(t *testing.T) {
+	p := newPlace(t, thumb.Signed)
+	p.file(signed("deleted.jpg", 10), time.Now())
+	p.file(stateName, time.Now())
+	state := filepath.Join(p.Thumb.DocumentRoot, prefix, stateName)
+	p.must(os.WriteFile(state, []byte(`{"devices": {"another": 2}}`), 0o600))
+	if sum := p.run(Options{Remove: true}); sum.Orphans != "" || sum.Removed[Orphan].Files != 1 {
+		t.Errorf("orphans are kept: %+v", sum)
+	}
+	data, err := os.ReadFile(state)
+	p.must(err)
+	if !strings.Contains(string(data), `"another":2`) || !strings.Contains(string(data), fmt.Sprintf("%q:", machine())) {
+		t.Errorf("the devices of both machines are not in %s", data)
+	}
+}
+
+// Files of another user are left, told and no failure; the other files are tidied.
+func TestFilesOfOthers(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("root may do everything; see TestErrorsOfOthers")
+	}
+	p := newPlace(t, thumb.Signed)
+	p.file(signed("closed/deleted.jpg", 10), time.Now())
+	p.file(signed("kept/deleted.jpg", 10), time.Now())
+	p.file(signed("deleted.jpg", 10), time.Now())
+	dir := filepath.Join(p.Thumb.DocumentRoot, prefix)
+	for name, mode := range map[string]os.FileMode{"closed": 0, "kept/deleted.jpg": 0o555} {
+		p.must(os.Chmod(filepath.Join(dir, name), mode))
+		t.Cleanup(func() { p.must(os.Chmod(filepath.Join(dir, name), 0o755)) })
+	}
+	sum := p.run(Options{Remove: true})
+	if sum.Left < 2 || !strings.Contains(sum.LeftFirst, "permission denied") || sum.Removed[Orphan].Files != 1 {
+		t.Errorf("got %+v", sum)
+	}
+}
+
+// The errors of files of others don't fail a run; the error of a disk does.
+func TestErrorsOfOthers(t *testing.T) {
+	for _, err := range []error{syscall.ESTALE, syscall.EACCES, syscall.EPERM} {
+		var tr trouble
+		tr.add(&os.PathError{Op: "stat", Path: "icon/a.jpg", Err: err})
+		if tr.error() != nil || tr.left != 1 || !strings.Contains(tr.leftFirst, "icon/a.jpg") {
+			t.Errorf("%v: got %+v", err, tr)
+		}
+	}
+	var tr trouble
+	tr.add(&os.PathError{Op: "stat", Path: "icon/a.jpg", Err: syscall.EIO})
+	if tr.error() == nil || tr.left != 0 {
+		t.Errorf("EIO: got %+v", tr)
 	}
 }
 
