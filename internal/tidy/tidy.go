@@ -142,6 +142,7 @@ type run struct {
 	made    []recipe.Change
 	found   int64 // thumbnails whose originals are there
 	lost    int64 // and those whose seem to have been deleted
+	ordered bool  // entries of folders are visited in the order of names
 	sum     Summary
 	trouble trouble
 }
@@ -175,6 +176,7 @@ func (r *run) inTree(ctx context.Context) error {
 		return err
 	}
 	r.lookAtOriginals()
+	r.ordered = isOrdered(r.Originals)
 	err = errors.Join(r.tidy(ctx, dir.Path()), r.trouble.error())
 	r.sum.Left, r.sum.LeftFirst = r.trouble.left, r.trouble.leftFirst
 	if r.Remove {

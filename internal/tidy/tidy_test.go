@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -276,6 +278,73 @@ func TestErrorsOfOthers(t *testing.T) {
 	tr.add(&os.PathError{Op: "stat", Path: "icon/a.jpg", Err: syscall.EIO})
 	if tr.error() == nil || tr.left != 0 {
 		t.Errorf("EIO: got %+v", tr)
+	}
+}
+
+// asked is a bucket that notes the originals it is asked for.
+type asked struct {
+	originals.Teller
+	names []string
+}
+
+func (a *asked) Stop() {}
+func (a *asked) Stat(name string) (originals.Info, error) {
+	a.names = append(a.names, name)
+	return a.Teller.Stat(name)
+}
+
+// A bucket is asked for originals in the order of names, so that few lists tell of all.
+func TestOrderOfABucket(t *testing.T) {
+	p := newPlace(t, thumb.PresetScheme)
+	var want []string
+	for i := range 2000 {
+		name := fmt.Sprintf("%04d.jpg", i)
+		p.file("icon/"+name, time.Now())
+		want = append(want, name)
+	}
+	local := p.Originals
+	a := &asked{Teller: local}
+	p.Originals = a
+	t.Cleanup(func() { p.Originals = local })
+	p.run(Options{})
+	if diff := cmp.Diff(want, a.names); diff != "" {
+		t.Errorf("asked, -want +got:\n%s", diff)
+	}
+}
+
+// Names come in their order, all of them and once, also of a folder that is larger than
+// one answer.
+func TestInOrder(t *testing.T) {
+	const files = 3*batch + 10
+	dir := t.TempDir()
+	var want []string
+	for i := range files {
+		want = append(want, fmt.Sprintf("%04d", i))
+		if err := os.WriteFile(filepath.Join(dir, want[i]), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, most := range []int{1, 7, files - 1, files, files + 1} {
+		f, err := os.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		next := inOrder(f, most)
+		for err == nil {
+			var entries []fs.DirEntry
+			entries, err = next()
+			if len(entries) > most {
+				t.Fatalf("%d entries at once, want %d at most", len(entries), most)
+			}
+			for _, e := range entries {
+				got = append(got, e.Name())
+			}
+		}
+		f.Close()
+		if diff := cmp.Diff(want, got); diff != "" || !errors.Is(err, io.EOF) {
+			t.Errorf("%d at once: %v, -want +got:\n%s", most, err, diff)
+		}
 	}
 }
 

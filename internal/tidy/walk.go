@@ -9,11 +9,14 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"thumbd/internal/originals"
 )
 
 // batch is the number of entries of a folder that are read at once.
@@ -59,8 +62,12 @@ func (r *run) folder(ctx context.Context, name string, visit func(entry) bool) (
 	}
 	defer dir.Close()
 	empty = true
+	next := unordered(dir)
+	if r.ordered {
+		next = inOrder(dir, orderedMost)
+	}
 	for {
-		entries, err := dir.ReadDir(batch)
+		entries, err := next()
 		for _, e := range entries {
 			if ctx.Err() != nil {
 				return false, context.Cause(ctx)
@@ -81,6 +88,53 @@ func (r *run) folder(ctx context.Context, name string, visit func(entry) bool) (
 			r.trouble.add(err)
 			return false, nil
 		}
+	}
+}
+
+// isOrdered reports whether a source is asked cheapest in the order of names: a list of a
+// bucket tells of a thousand originals that follow each other.
+func isOrdered(t originals.Teller) bool {
+	_, ok := t.(originals.Distant)
+	return ok
+}
+
+// unordered returns the entries of a folder in the order of the file system, some with
+// each call, and io.EOF at the end.
+func unordered(dir *os.File) func() ([]fs.DirEntry, error) {
+	return func() ([]fs.DirEntry, error) { return dir.ReadDir(batch) }
+}
+
+// orderedMost is the number of entries that inOrder returns at once: 10 MB.
+const orderedMost = 1 << 15
+
+// inOrder does the same in the order of names. Of a larger folder it reads all names for
+// each most of them, so that memory does not grow with the folder.
+func inOrder(dir *os.File, most int) func() ([]fs.DirEntry, error) {
+	after := ""
+	return func() (list []fs.DirEntry, err error) {
+		if _, err := dir.Seek(0, io.SeekStart); err != nil {
+			return nil, err
+		}
+		for err == nil {
+			var entries []fs.DirEntry
+			entries, err = dir.ReadDir(batch)
+			for _, e := range entries {
+				if e.Name() > after {
+					list = append(list, e)
+				}
+			}
+			if len(list) >= 2*most || err != nil {
+				slices.SortFunc(list, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+				list = list[:min(len(list), most)]
+			}
+		}
+		if len(list) > 0 {
+			after = list[len(list)-1].Name()
+		}
+		if errors.Is(err, io.EOF) && len(list) == most {
+			err = nil
+		}
+		return list, err
 	}
 }
 
