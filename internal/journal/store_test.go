@@ -261,3 +261,110 @@ type discard struct{ http.ResponseWriter }
 func (discard) Header() http.Header         { return make(http.Header) }
 func (discard) WriteHeader(int)             {}
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
+
+// shift changes the Date of an answer.
+type shift struct {
+	http.ResponseWriter
+	by time.Duration
+}
+
+func (s shift) WriteHeader(status int) {
+	if at, err := http.ParseTime(s.Header().Get("Date")); err == nil {
+		s.Header().Set("Date", at.Add(s.by).UTC().Format(http.TimeFormat))
+	}
+	s.ResponseWriter.WriteHeader(status)
+}
+
+// await waits until a condition is true.
+func await(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("not within a minute: " + what)
+		}
+	}
+}
+
+// quickly is for tests in real time.
+func quickly(o *Options) { o.Poll = 50 * time.Millisecond }
+
+// On a real store of each kind a purge reaches all nodes, and a node that was killed has
+// applied all when it has read the journal.
+func TestNodesOnAStore(t *testing.T) {
+	onStores(t, func(t *testing.T, open func() Store) {
+		a := join(t, open(), "n1", newTree("x", "y"), quickly)
+		b := join(t, open(), "n2", newTree("x", "y"), quickly)
+		<-a.Caught()
+		<-b.Caught()
+		if behind := a.purge(t, original("x"), time.Minute); behind != nil || !slices.Equal(b.tree.has(), []string{"y"}) {
+			t.Errorf("behind: %v, left %v", behind, b.tree.has())
+		}
+		b.kill()
+		if behind := a.purge(t, original("y"), 0); len(behind) != 1 || behind[0].Node != "n2" {
+			t.Errorf("behind: %v, want n2", behind)
+		}
+		b = join(t, open(), "n2", b.tree, quickly)
+		<-b.Caught()
+		if left := append(a.tree.has(), b.tree.has()...); len(left) > 0 {
+			t.Errorf("left %v", left)
+		}
+	})
+}
+
+// The store's clock seems 4 minutes behind to one node and 4 minutes ahead to the other,
+// and no purge is lost, whichever is the first.
+func TestClocksOfAStore(t *testing.T) {
+	s := store.Start(t, "media")
+	at := func(by time.Duration) Store {
+		return bucket(t, s.Through(func(w http.ResponseWriter, r *http.Request, store http.Handler) { store.ServeHTTP(shift{w, by}, r) }))
+	}
+	a := join(t, at(-4*time.Minute), "n1", newTree("x", "y", "z"), quickly)
+	b := join(t, at(4*time.Minute), "n2", newTree("x", "y", "z"), quickly)
+	<-a.Caught()
+	<-b.Caught()
+	if ahead := b.State().Offset - a.State().Offset; ahead < 7*time.Minute {
+		t.Fatalf("the clocks are %v apart", ahead)
+	}
+	for i, m := range []*member{b, a, b} {
+		name := string("xyz"[i])
+		if behind := m.purge(t, original(name), time.Minute); behind != nil {
+			t.Errorf("%s: behind: %v", m.Name(), behind)
+		}
+		for _, m := range []*member{a, b} {
+			if slices.Contains(m.tree.has(), name) {
+				t.Errorf("%s has %s", m.Name(), name)
+			}
+		}
+	}
+}
+
+// While the store has a fault a node is behind and purges nothing. Then it catches up.
+func TestNodeWithFaults(t *testing.T) {
+	s := store.Start(t, "media")
+	a := join(t, bucket(t, s.Endpoint), "n1", newTree(), quickly)
+	<-a.Caught()
+	for _, name := range []string{"500", "slow down", "cut off", "a list without an end"} {
+		t.Run(name, func(t *testing.T) {
+			w := newWay(t, s)
+			b := join(t, w, "n2", newTree("x", "y"), func(o *Options) { o.Poll, o.Lag = 50*time.Millisecond, 200*time.Millisecond })
+			<-b.Caught()
+			w.set(faults[name])
+			await(t, "it is behind", func() bool { return b.State().Behind && b.State().Unread != nil })
+			if _, err := b.Write(t.Context(), original("y")); !errors.Is(err, ErrUnwritten) {
+				t.Errorf("got %v, want %v", err, ErrUnwritten)
+			}
+			if behind := a.purge(t, original("x"), 0); len(behind) != 1 || behind[0].Node != "n2" {
+				t.Errorf("behind: %v, want n2", behind)
+			}
+			w.set(nil)
+			await(t, "it has caught up", func() bool { return b.State().Unread == nil && !slices.Contains(b.tree.has(), "x") })
+			if !slices.Equal(b.tree.has(), []string{"y"}) {
+				t.Errorf("left %v, want y", b.tree.has())
+			}
+			b.stop()
+			if err := a.Forget(t.Context(), "n2"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
