@@ -79,6 +79,7 @@ var measurements = []measurement{
 	{"inplace-hits", "hits of the scheme inplace, AVIF, over those of the file without thumbd's configuration", 0.98, true, "", inPlaceHits},
 	{"inplace-first", "the first byte of a miss of the scheme inplace, later than a hit's, p50", 5, false, " ms", inPlaceFirst},
 	{"inplace-12mp", "both variants of a photograph of 12 MP in its own size, processor time", 8, false, " s", inPlaceLarge},
+	{"journal", "requests a minute of an idle node to the bucket of the journal", 43, false, "", journal},
 	{"saturated", "p99 of hits while misses saturate the CPUs, over idle", 3, false, "", saturated},
 }
 
