@@ -5,6 +5,7 @@
 package nodes
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -14,6 +15,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -211,6 +213,42 @@ func (f *farm) checkStatus() {
 			f.t.Errorf("no %s in the metrics", line)
 		}
 	}
+}
+
+// While clients ask all nodes for a thumbnail, its original is replaced again and again. Once
+// a purge has exited with 0, no node answers with an earlier version.
+func TestPurgeOfAllNodesUnderLoad(t *testing.T) {
+	f := newFarm(t, 3)
+	uri := kit.Signed("/thumbs/", "v.png", "20x20_crop", "png")
+	put := func(version int) {
+		path := filepath.Join(f.originals, "v.png")
+		kit.Put(t, path+".new", kit.Solid(kit.VersionColor(version)))
+		kit.Must(t, os.Rename(path+".new", path))
+	}
+	put(0)
+	var purged atomic.Int64 // version
+	load := kit.StartLoad(t, 6, func(ctx context.Context, n int) error {
+		least := purged.Load()
+		resp, err := f.nodes[n%len(f.nodes)].Do(ctx, rig.Request{Target: rig.Escape(uri)})
+		if err != nil || resp.Status == 404 {
+			// nginx answers 404 if the purge comes between its look and its open.
+			return err
+		}
+		version, _, err := kit.VersionOf(resp.Body)
+		if err == nil && int64(version) < least {
+			err = fmt.Errorf("version %d, and %d was purged", version, least)
+		}
+		return err
+	})
+	for version := 1; version <= kit.Times(10, 100); version++ {
+		put(version)
+		if out, code := f.purge(f.nodes[version%len(f.nodes)], "v.png"); code != 0 {
+			t.Fatalf("exit status %d, %q", code, out)
+		}
+		purged.Store(int64(version))
+		load.Await(12)
+	}
+	load.End()
 }
 
 // A purge that goes on with here=1, or does not wait, says so.
