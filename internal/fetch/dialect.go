@@ -30,6 +30,34 @@ var (
 	ErrUntold = errors.New("the store does not tell if there is no such original or no right to read it")
 )
 
+// slowDown is an ErrSlowDown with the time that the store asks for.
+type slowDown struct {
+	text  string
+	after time.Duration
+}
+
+func (s *slowDown) Error() string { return fmt.Sprintf("%s: %s", ErrSlowDown, s.text) }
+func (s *slowDown) Unwrap() error { return ErrSlowDown }
+
+// SlowDown returns an ErrSlowDown. If the answer's header has a Retry-After in seconds, no
+// request is sent for so long, up to 30 s.
+func SlowDown(h http.Header, text string) error {
+	seconds, err := strconv.Atoi(h.Get("Retry-After"))
+	if err != nil || seconds < 0 {
+		seconds = 0
+	}
+	return &slowDown{text, time.Duration(min(seconds, int(mostPause/time.Second))) * time.Second}
+}
+
+// After returns for how long the store of an ErrSlowDown wants no requests: 0 if it does
+// not say.
+func After(err error) time.Duration {
+	if s, ok := errors.AsType[*slowDown](err); ok {
+		return s.after
+	}
+	return 0
+}
+
 // Dialect is how an origin is asked that is more than a server of files. Its methods
 // are safe for concurrent use. An Origin with a Dialect follows no redirect.
 type Dialect interface {

@@ -96,14 +96,14 @@ func (m *memory) served() {
 	}
 }
 
-// slowDown has no request sent for a second, and for twice as long each time that the
-// origin has asked for it again. The lock is held.
+// slowDown has no request sent for a second, for twice as long each time that the origin
+// has asked for it again, and for as long as it asks for. The lock is held.
 func (m *memory) slowDown(err error) {
 	if m.now().Before(m.slow.until) {
 		return // Of a request that was on its way.
 	}
 	m.pause = min(max(2*m.pause, leastPause), mostPause)
-	m.slow = refusal{err, m.now().Add(m.pause)}
+	m.slow = refusal{err, m.now().Add(max(m.pause, After(err)))}
 }
 
 // answered notes that the origin has answered, with any status.

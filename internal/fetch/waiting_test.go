@@ -300,3 +300,18 @@ func TestKeptConnectionThatIsClosed(t *testing.T) {
 		}
 	}
 }
+
+// The time that a store asks for counts if it is longer than ours.
+func TestRetryAfterIsKept(t *testing.T) {
+	start := time.Unix(1_700_000_000, 0)
+	now := start
+	m := newMemory()
+	m.now = func() time.Time { return now }
+	m.add("a", start, SlowDown(http.Header{"Retry-After": {"7"}}, "status 503"))
+	for after, want := range map[time.Duration]bool{0: true, 6 * time.Second: true, 7 * time.Second: false} {
+		now = start.Add(after)
+		if err := m.slowed(); (err != nil) != want {
+			t.Errorf("after %v: got %v, want an error: %v", after, err, want)
+		}
+	}
+}

@@ -245,21 +245,22 @@ func TestListsAreFew(t *testing.T) {
 func TestBadLists(t *testing.T) {
 	const entry = `<Contents><Key>%s</Key><ETag>"e"</ETag><Size>4</Size><LastModified>2020-01-02T03:04:05Z</LastModified></Contents>`
 	for name, body := range map[string]string{
-		"cut off":          `<ListBucketResult><IsTruncated>false</IsTruncated>`,
-		"no XML":           `hello`,
-		"another document": `<html><body>login</body></html>`,
-		"more and nothing": `<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>`,
-		"order":            `<ListBucketResult><IsTruncated>false</IsTruncated>` + fmt.Sprintf(entry, "photos/b.jpg") + fmt.Sprintf(entry, "photos/a.jpg") + `</ListBucketResult>`,
-		"other keys":       `<ListBucketResult><IsTruncated>false</IsTruncated>` + fmt.Sprintf(entry, "others/z.jpg") + `</ListBucketResult>`,
-		"escapes":          `<ListBucketResult><IsTruncated>false</IsTruncated><EncodingType>url</EncodingType>` + fmt.Sprintf(entry, "photos/%zz.jpg") + `</ListBucketResult>`,
-		"empty answer":     ``,
-		"no end":           `<ListBucketResult>` + fmt.Sprintf(entry, "photos/x.jpg") + `</ListBucketResult>`,
+		"cut off":               `<ListBucketResult><IsTruncated>false</IsTruncated>`,
+		"no XML":                `hello`,
+		"another document":      `<html><body>login</body></html>`,
+		"more and nothing":      `<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>`,
+		"order":                 `<ListBucketResult><IsTruncated>false</IsTruncated>` + fmt.Sprintf(entry, "photos/b.jpg") + fmt.Sprintf(entry, "photos/a.jpg") + `</ListBucketResult>`,
+		"other keys":            `<ListBucketResult><IsTruncated>false</IsTruncated>` + fmt.Sprintf(entry, "others/z.jpg") + `</ListBucketResult>`,
+		"escapes":               `<ListBucketResult><IsTruncated>false</IsTruncated><EncodingType>url</EncodingType>` + fmt.Sprintf(entry, "photos/%zz.jpg") + `</ListBucketResult>`,
+		"empty answer":          ``,
+		"more that comes again": `<ListBucketResult><IsTruncated>true</IsTruncated>` + fmt.Sprintf(entry, "photos/b.jpg") + `</ListBucketResult>`,
+		"no end":                `<ListBucketResult>` + fmt.Sprintf(entry, "photos/x.jpg") + `</ListBucketResult>`,
 	} {
 		b := open(t, store.Serve(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) }), nil)
 		if gone, err := b.Deleted("x.jpg"); gone || err == nil {
 			t.Errorf("%s: deleted is %v, %v", name, gone, err)
 		}
-		if _, err := b.Device(); err == nil {
+		if _, err := b.Device(); err == nil && !strings.HasPrefix(name, "more that") {
 			t.Errorf("%s: the place is known", name)
 		}
 		if err := b.Walk(t.Context(), func(string) error { return nil }, nil); err == nil {
@@ -381,4 +382,46 @@ func TestOneSlowOriginal(t *testing.T) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
+}
+
+// A store says for how long it wants no requests.
+func TestRetryAfter(t *testing.T) {
+	for header, want := range map[string]time.Duration{
+		"7": 7 * time.Second, "3600": 30 * time.Second, "": 0, "-5": 0, "99999999999999999999": 0, "soon": 0,
+	} {
+		h := http.Header{"Retry-After": {header}}
+		err := newDialect(Options{}).Refusal(503, h, nil)
+		if got := fetch.After(err); got != want || !errors.Is(err, fetch.ErrSlowDown) {
+			t.Errorf("%q: got %v and %v, want %v", header, got, err, want)
+		}
+	}
+}
+
+// A store whose answer comes too late, or stops in the middle, is too slow.
+func TestSlowStore(t *testing.T) {
+	end := make(chan struct{})
+	for name, begin := range map[string]func(http.ResponseWriter){
+		"silent": func(http.ResponseWriter) {},
+		"stops": func(w http.ResponseWriter) {
+			w.Header().Set("Content-Length", "1000")
+			_, _ = w.Write(jpeg("begins"))
+			_ = http.NewResponseController(w).Flush()
+		},
+	} {
+		endpoint := store.Serve(t, func(w http.ResponseWriter, r *http.Request) {
+			begin(w)
+			select {
+			case <-end:
+			case <-r.Context().Done():
+			}
+		})
+		b := openWith(t, endpoint, nil, func(o *fetch.Options) { o.TotalTime = 200 * time.Millisecond })
+		_, err := read(t, b, "a.jpg")
+		for _, err := range []error{err, b.CanList()} {
+			if !errors.Is(err, fetch.ErrSlow) {
+				t.Errorf("%s: got %v, want %v", name, err, fetch.ErrSlow)
+			}
+		}
+	}
+	close(end)
 }

@@ -276,7 +276,7 @@ func (d *dialect) Refusal(status int, h http.Header, body []byte) error {
 	case status == http.StatusNotFound && (a.Code == "" || a.Code == "NoSuchKey"), status == http.StatusGone:
 		return fmt.Errorf("%w: %s", fs.ErrNotExist, text)
 	case status == http.StatusServiceUnavailable, status == http.StatusTooManyRequests, a.Code == "SlowDown":
-		return fmt.Errorf("%w: %s", fetch.ErrSlowDown, text)
+		return fetch.SlowDown(h, text)
 	}
 	return fmt.Errorf("%w: %s", fetch.ErrOrigin, text)
 }

@@ -33,6 +33,12 @@ func jpeg(text string) []byte { return []byte("\xff\xd8\xff\xe0" + text) }
 // open returns the bucket media of a store, below photos/.
 func open(t *testing.T, endpoint string, change func(*Options)) *Bucket {
 	t.Helper()
+	return openWith(t, endpoint, change, nil)
+}
+
+// openWith is like open, with other limits of the fetch.
+func openWith(t *testing.T, endpoint string, change func(*Options), limit func(*fetch.Options)) *Bucket {
+	t.Helper()
 	u, err := url.Parse(endpoint)
 	if err != nil {
 		t.Fatal(err)
@@ -45,10 +51,14 @@ func open(t *testing.T, endpoint string, change func(*Options)) *Bucket {
 		change(&o)
 	}
 	spool := fetch.NewSpool(filepath.Join(t.TempDir(), "spool"), 10<<20)
-	b := New(o, fetch.Options{
+	how := fetch.Options{
 		Site: "test", Formats: []thumb.Format{thumb.JPEG}, AllowAddresses: []netip.Prefix{netip.MustParsePrefix(store.Address + "/32")},
 		ConnectTime: patience, HeaderTime: patience, TotalTime: patience, Rate: 1, Fetches: 4, Queue: 100, OriginalBytes: 1 << 20,
-	}, spool)
+	}
+	if limit != nil {
+		limit(&how)
+	}
+	b := New(o, how, spool)
 	t.Cleanup(func() {
 		b.Close()
 		spool.Close()
