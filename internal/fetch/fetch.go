@@ -105,7 +105,7 @@ const (
 
 // New returns the originals of o as a source. Fetched originals are kept in spool. New
 // sends no request. The caller calls Close.
-func New(o Options, spool *Spool) *Origin { return newOrigin(o, spool, new(net.Resolver)) }
+func New(o Options, spool *Spool) *Origin { return newOrigin(o, spool, net.DefaultResolver) }
 
 func newOrigin(options Options, spool *Spool, resolver *net.Resolver) *Origin {
 	o := &Origin{

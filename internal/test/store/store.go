@@ -19,6 +19,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -63,6 +64,18 @@ func program(t testing.TB) string {
 // Start starts a store with one empty bucket.
 func Start(t testing.TB, bucket string) *Store {
 	t.Helper()
+	return start(t, bucket, "http")
+}
+
+// StartTLS starts a store that speaks TLS, with a certificate and key in these files, and
+// has its buckets below a domain, too, for example https://media.s3.test.
+func StartTLS(t testing.TB, bucket, domain, certificate, key string) *Store {
+	t.Helper()
+	return start(t, bucket, "https", "--virtual-domain", domain, "--cert", certificate, "--key", key)
+}
+
+func start(t testing.TB, bucket, scheme string, flags ...string) *Store {
+	t.Helper()
 	path := program(t)
 	top := t.TempDir()
 	for _, name := range []string{"data", "meta", "iam"} {
@@ -72,8 +85,9 @@ func Start(t testing.TB, bucket string) *Store {
 	}
 	address := net.JoinHostPort(Address, freePort(t))
 	var out bytes.Buffer
-	cmd := exec.Command(path, "--quiet", "--access", AccessKey, "--secret", SecretKey, "--region", Region, "--port", address, "--iam-dir", filepath.Join(top, "iam"),
-		"posix", "--sidecar", filepath.Join(top, "meta"), filepath.Join(top, "data"))
+	args := slices.Concat([]string{"--quiet", "--access", AccessKey, "--secret", SecretKey, "--region", Region, "--port", address, "--iam-dir", filepath.Join(top, "iam")},
+		flags, []string{"posix", "--sidecar", filepath.Join(top, "meta"), filepath.Join(top, "data")})
+	cmd := exec.Command(path, args...)
 	cmd.Env = []string{"HOME=" + top}
 	cmd.Stdout, cmd.Stderr = &out, &out
 	// It ends with the test, however that ends.
@@ -91,7 +105,7 @@ func Start(t testing.TB, bucket string) *Store {
 		_ = cmd.Process.Kill()
 		<-ended
 	})
-	s := &Store{Endpoint: "http://" + address, t: t}
+	s := &Store{Endpoint: scheme + "://" + address, t: t}
 	for {
 		c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
 		if err == nil {
