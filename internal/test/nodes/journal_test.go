@@ -199,3 +199,17 @@ func TestKilledAfterTheEntry(t *testing.T) {
 	f.expectGone("a.jpg", n2)
 	f.expectGone("b.jpg", n1, n2)
 }
+
+// thumbd check asks the store for the journal.
+func TestCheckOfABucket(t *testing.T) {
+	f := newFarmIn(t, "bucket", 1)
+	file := kit.ConfigFile(f.nodes[0])
+	if out, err := kit.Thumbd(t, "check", "-c", file); err != nil {
+		t.Errorf("%v, %s", err, out)
+	}
+	f.place.(*bucket).set(0, func(w http.ResponseWriter, _ *http.Request) { store.Refuse(w, 403, "SignatureDoesNotMatch") })
+	out, err := kit.Thumbd(t, "check", "-c", file)
+	if err == nil || !strings.Contains(out, "the journal s3://media/thumbd/: ") || !strings.Contains(out, "SignatureDoesNotMatch") || strings.Contains(out, store.SecretKey) {
+		t.Errorf("%v, %s", err, out)
+	}
+}
