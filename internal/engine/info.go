@@ -3,11 +3,8 @@
 package engine
 
 import (
-	"bytes"
 	"fmt"
 	"image"
-	"image/color"
-	"image/png"
 	"math"
 	"slices"
 	"unsafe"
@@ -59,28 +56,28 @@ func whole(side float64) int { return int(min(max(math.Round(side), 1), 1<<24)) 
 // single is no animation.
 var single = animation{frames: 1}
 
-// pixels returns the pixels of p, in sRGB or gray of 8 bits. A PNG is how libvips hands
-// them over for all kinds of p.
+// pixels returns the pixels of p, in sRGB or gray of 8 bits.
 func (p picture) pixels() (*image.NRGBA, error) {
-	var file []byte
-	err := p.encode(thumb.Transform{Format: thumb.PNG}, single, false, func(b []byte) error {
-		file = slices.Clone(b)
-		return nil
-	})
+	flat, err := p.flat(thumb.PNG)
 	if err != nil {
 		return nil, err
 	}
-	m, err := png.Decode(bytes.NewReader(file))
-	if err != nil {
-		return nil, err
+	defer flat.close()
+	size, bands := flat.size(), flat.bands()
+	if bands < 1 || bands > 4 {
+		return nil, fmt.Errorf("a picture of %d bands", bands)
 	}
-	if m, ok := m.(*image.NRGBA); ok {
-		return m, nil
-	}
-	out := image.NewNRGBA(m.Bounds())
-	for y := range m.Bounds().Dy() {
-		for x := range m.Bounds().Dx() {
-			out.SetNRGBA(x, y, color.NRGBAModel.Convert(m.At(x, y)).(color.NRGBA))
+	from := unsafe.Slice((*uint8)(flat.memory()), size.X*size.Y*bands)
+	out := image.NewNRGBA(image.Rectangle{Max: size})
+	for to := out.Pix; len(to) > 0; from, to = from[bands:], to[4:] {
+		to[3] = 255
+		if bands < 3 {
+			to[0], to[1], to[2] = from[0], from[0], from[0]
+		} else {
+			copy(to, from[:3])
+		}
+		if bands%2 == 0 {
+			to[3] = from[bands-1]
 		}
 	}
 	return out, nil

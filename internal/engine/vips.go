@@ -495,6 +495,9 @@ func (p picture) flat(f thumb.Format) (picture, error) {
 	return out, result(C.thumbd_flat(p.p, codes[f], &out.p))
 }
 
+// memory returns the pixels of p, a picture of flat, line by line without gaps.
+func (p picture) memory() unsafe.Pointer { return unsafe.Pointer(C.thumbd_pixels(p.p)) }
+
 // encodeJPEG calls write with p as a JPEG without metadata.
 func (p picture) encodeJPEG(quality int, write func([]byte) error) error {
 	flat, err := p.flat(thumb.JPEG)
@@ -503,7 +506,7 @@ func (p picture) encodeJPEG(quality int, write func([]byte) error) error {
 	}
 	defer flat.close()
 	size := flat.size()
-	pixels := jpeg.Pixels{Data: C.thumbd_pixels(flat.p), Size: size, Bands: flat.bands(), Stride: size.X * flat.bands()}
+	pixels := jpeg.Pixels{Data: flat.memory(), Size: size, Bands: flat.bands(), Stride: size.X * flat.bands()}
 	return jpeg.EncodePixels(pixels, encodingOf(quality, size), write)
 }
 

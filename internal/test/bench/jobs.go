@@ -155,3 +155,41 @@ func widthsTogether(ctx context.Context, _ rig.Programs) (f figure, err error) {
 	})
 	return f, err
 }
+
+// infoBeside compares a job of a thumbnail and the original's description with a job of
+// the thumbnail alone.
+func infoBeside(ctx context.Context, _ rig.Programs) (f figure, err error) {
+	const rounds = 10
+	e, err := engine.Start()
+	if err != nil {
+		return f, err
+	}
+	thumbnail := thumb.Transform{Width: 400, Height: 300, Method: thumb.Crop, Format: thumb.JPEG, Quality: defaultQuality}
+	description := thumb.InfoPreset().Transform
+	description.Format = thumb.JSON
+	err = withOriginals("jpg", func(_ string, originals []original) error {
+		var both, alone time.Duration
+		for round := range rounds + 1 {
+			for _, o := range originals {
+				start := clock()
+				if err := render(e, o.file, thumbnail, description); err != nil {
+					return err
+				}
+				middle := clock()
+				if err := cmp.Or(render(e, o.file, thumbnail), ctx.Err()); err != nil {
+					return err
+				}
+				// The first round fills caches.
+				if round > 0 {
+					both += middle - start
+					alone += clock() - middle
+				}
+			}
+		}
+		n := float64(rounds * len(originals))
+		f = figure{value: milliseconds(both-alone) / n,
+			detail: fmt.Sprintf("%.1f ms with it, %.1f ms without", milliseconds(both)/n, milliseconds(alone)/n)}
+		return nil
+	})
+	return f, err
+}

@@ -74,6 +74,7 @@ var measurements = []measurement{
 	{"turned", "thumbnails of photographs on their side, over upright ones", 1.1, false, "", turnedOver},
 	{"one-job", "the six default presets in one job, over the largest alone", 1.5, false, "", inOneJob},
 	{"widths", "a picture's five widths as JPEG, WebP and AVIF in one job, over fifteen jobs", 0.4, false, "", widthsTogether},
+	{"info", "the description of an original beside a thumbnail of 400x300, of one decode, more than the thumbnail alone", 5, false, " ms", infoBeside},
 	{"warm", "the six default presets of a tree by thumbd warm, processor time over that of one size after the other", 0.5, false, "", warm},
 	{"inplace-bytes", "variants of the scheme inplace as AVIF, bytes over those of the photographs", 0.65, false, "", inPlaceBytes},
 	{"inplace-hits", "hits of the scheme inplace, AVIF, over those of the file without thumbd's configuration", 0.98, true, "", inPlaceHits},
