@@ -42,7 +42,7 @@ SOURCES := $(shell find cmd internal -name '*.go' -o -name '*.[ch]' -o -name '*.
 # Tests of the engine that an instrumented one can't pass.
 UNMEASURED := Memory
 # All but the packages with cgo and those that start whole programs.
-PURE     = $(shell CGO_ENABLED=0 $(GO) list ./... 2>/dev/null | grep -Ev '/(engine|thumbd-render|test/(rig|demo|e2e|faults|frontends|clinic|clients|farm|frameworks|nodes|kit|bench|boot|packages|container|wordpress))(/|$$)')
+PURE     = $(shell CGO_ENABLED=0 $(GO) list ./... 2>/dev/null | grep -Ev '/(engine|thumbd-render|test/(rig|demo|e2e|faults|frontends|clinic|clients|farm|frameworks|gluster|nodes|kit|bench|boot|packages|container|wordpress))(/|$$)')
 # The tests of the built programs behind nginx. Each waits more than it computes.
 E2E      := $(addprefix ./internal/test/,faults e2e frontends clinic clients farm nodes)
 E2ETEST   = THUMBD_BUILD=$(CURDIR)/build $(GO) test -count=1 $(E2E)
@@ -58,7 +58,7 @@ AS_USER  := $(AS_USER)|Front|Protected$$|Downloads|CheckTouches|Login|Demo|Addre
 AS_USER  := $(AS_USER)|AllNodes|ComesBack|TwoDaemons|OnNodes|JournalIs|NodeIsReady
 FUZZERS  = $(shell grep -rl '^func Fuzz' --include='*_test.go' internal | xargs -n1 dirname | sort -u)
 
-.PHONY: .FORCE all demo test test-engine test-programs test-user asan check check-arm64 bench campaign install deb rpm repo image check-image clients check-clients check-cms check-packages e2e-systemd clean
+.PHONY: .FORCE all demo test test-engine test-programs test-user asan check check-arm64 bench campaign install deb rpm repo image check-image clients check-clients check-cms check-nodes check-packages e2e-systemd clean
 
 all: $(BUILD)/thumbd $(BUILD)/thumbd-render
 
@@ -150,6 +150,13 @@ check-packages: $(TOOLS)/nfpm
 	@rm -rf build/check
 	@$(MAKE) --no-print-directory deb rpm repo DIST=build/check
 	THUMBD_PACKAGES=$(CURDIR)/build/check $(GO) test -count=1 -timeout 30m ./internal/test/packages $(E2EFLAGS)
+
+# Two nodes with originals on a GlusterFS, which caches attributes. As root.
+check-nodes:
+	@$(SETUP) test
+	@$(SETUP) nodes
+	@$(MAKE) --no-print-directory all
+	THUMBD_BUILD=$(CURDIR)/build sh packaging/scripts/gluster.sh $(GO) test -count=1 ./internal/test/gluster $(E2EFLAGS)
 
 # WordPress itself behind thumbd, with the plug-in and server block of its example.
 check-cms:

@@ -3,7 +3,7 @@
 # Installs, with the system's package manager, what a make target needs and is
 # not there yet; says so first. As root, or through sudo.
 #
-# usage: setup.sh build|test|others|cms|clients|bench|check|arm64|repo|packages|boot|image
+# usage: setup.sh build|test|others|cms|nodes|clients|bench|check|arm64|repo|packages|boot|image
 #        others: the other servers and languages that tests run
 #        bench: what thumbd is compared with
 #        arm64: a compiler for arm64, and an emulator
@@ -41,6 +41,8 @@ needs() {
 		php --ri gd|php-gd|php-gd|cms
 		php --ri mysqli|php-mysql|php-mysqlnd|cms
 		php --ri mbstring|php-mbstring|php-mbstring|cms
+		command -v glusterd|glusterfs-server|glusterfs-server|nodes
+		command -v mount.glusterfs|glusterfs-client|glusterfs-fuse|nodes
 		command -v mariadbd|mariadb-server-core|mariadb-server|cms
 		test -e /usr/share/php/Twig/autoload.php|php-twig|php-twig|others
 		command -v ruby|ruby|ruby|others clients
