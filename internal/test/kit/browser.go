@@ -49,6 +49,8 @@ func OpenBrowser(t *testing.T) *Browser {
 	Must(t, err)
 	cmd := exec.Command("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-breakpad",
 		"--remote-debugging-pipe", "--user-data-dir="+t.TempDir())
+	// A Chromium that is killed leaves a folder there.
+	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
 	// Chromium reads from 3 and writes to 4.
 	cmd.ExtraFiles = []*os.File{theirIn, theirOut}
 	// Its other processes write below the folder until they have ended too.
