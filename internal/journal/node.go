@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	mathrand "math/rand/v2"
 	"sync"
 	"time"
 )
@@ -150,7 +151,7 @@ func (n *Node) Run(ctx context.Context) {
 	var asked chan struct{} // by Refresh
 	for {
 		if !time.Now().Before(next) {
-			next = time.Now().Add(n.o.Poll)
+			next = time.Now().Add(n.pause())
 			n.tellRead(ctx, n.look(ctx))
 			n.attend(ctx)
 		}
@@ -332,6 +333,10 @@ func (n *Node) look(ctx context.Context) error {
 	}
 	return err
 }
+
+// pause returns the time to the next look at the journal: poll, give or take a twentieth.
+// Two nodes of one name that looked at the same moments would not see each other's report.
+func (n *Node) pause() time.Duration { return n.o.Poll - n.o.Poll/20 + mathrand.N(n.o.Poll/10) }
 
 // idleTime is between two reports if nothing is applied. A report costs two requests to a
 // store.
