@@ -722,12 +722,8 @@ func TestKeyComesLater(t *testing.T) {
 			b = join(t, store, "n2", b.tree, late([]byte(testKey)))
 			time.Sleep(3 * time.Minute)
 		}
-		for name := range store.files {
-			if strings.HasPrefix(name, entries) {
-				_ = store.Delete(t.Context(), name)
-				break
-			}
-		}
+		names, _ := store.List(t.Context(), entries, "")
+		_ = store.Delete(t.Context(), entries+names[0])
 		b.kill()
 		b = join(t, store, "n2", b.tree, late([]byte(testKey), next))
 		for b.State().Behind {
