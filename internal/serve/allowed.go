@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"net/http"
-	"sync"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
@@ -55,15 +54,12 @@ func (h *Handler) allowedBy(sites *keep.Sites) *allowances {
 // asking are the headers that a question has, besides the host.
 var asking = []string{originalURI, rootHeader, "Authorization", "Cookie"}
 
-// texts are memory for the text of a question.
-var texts = sync.Pool{New: func() any { return new([]byte) }}
-
 // questionOf returns r's question. Each text stands behind its length, and the lines of a
 // header behind their number: two requests that differ have different questions.
 func questionOf(r *http.Request) question {
-	memory := texts.Get().(*[]byte)
-	defer texts.Put(memory)
-	text := appendText((*memory)[:0], r.Method)
+	// Of a usual question, on the stack: a longer one takes memory of its own.
+	var memory [4096]byte
+	text := appendText(memory[:0], r.Method)
 	text = appendText(text, r.Host)
 	for _, name := range asking {
 		lines := r.Header[name]
@@ -72,7 +68,6 @@ func questionOf(r *http.Request) question {
 			text = appendText(text, line)
 		}
 	}
-	*memory = text
 	return sha256.Sum256(text)
 }
 
