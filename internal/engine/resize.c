@@ -115,12 +115,29 @@ done:
 	return result;
 }
 
+/* Undoes vips_premultiply for a picture of samples of type format. vips_cast truncates,
+ * so whole numbers are rounded before. */
+static int
+unmultiply(VipsImage *in, VipsBandFormat format, VipsImage **out)
+{
+	VipsObject *scope = VIPS_OBJECT(vips_image_new());
+	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 2);
+	int result = -1;
+
+	if (!vips_unpremultiply(in, &t[0], NULL) &&
+		!vips_linear1(t[0], &t[1], 1.0,
+			vips_band_format_isint(format) ? 0.5 : 0.0, NULL))
+		result = vips_cast(t[1], out, format, NULL);
+	g_object_unref(scope);
+	return result;
+}
+
 /* Shrinks by nx across and ny down, samples of any type. */
 static int
 shrink(VipsImage *in, int nx, int ny, VipsImage **out)
 {
 	VipsObject *scope = VIPS_OBJECT(vips_image_new());
-	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 4);
+	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 2);
 	int result = -1;
 
 	if (nx == 1 && ny == 1) {
@@ -130,11 +147,8 @@ shrink(VipsImage *in, int nx, int ny, VipsImage **out)
 	else if (in->BandFmt == VIPS_FORMAT_UCHAR || !vips_image_hasalpha(in))
 		result = thumbd_shrink_raw(in, nx, ny, out);
 	else if (!vips_premultiply(in, &t[0], NULL) &&
-		!thumbd_shrink_raw(t[0], nx, ny, &t[1]) &&
-		!vips_unpremultiply(t[1], &t[2], NULL) &&
-		!vips_linear1(t[2], &t[3], 1.0,
-			vips_band_format_isint(in->BandFmt) ? 0.5 : 0.0, NULL))
-		result = vips_cast(t[3], out, in->BandFmt, NULL);
+		!thumbd_shrink_raw(t[0], nx, ny, &t[1]))
+		result = unmultiply(t[1], in->BandFmt, out);
 	g_object_unref(scope);
 	return result;
 }
@@ -146,19 +160,12 @@ multiplied(VipsImage *in, double across, double down, int width, int height,
 	VipsImage **out)
 {
 	VipsObject *scope = VIPS_OBJECT(vips_image_new());
-	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 4);
+	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 2);
 	int result = -1;
 
-	/* vips_cast truncates. */
-	if (vips_premultiply(in, &t[0], NULL) ||
-		thumbd_resize(t[0], across, down, width, height, &t[1]) ||
-		vips_unpremultiply(t[1], &t[2], NULL) ||
-		vips_linear1(t[2], &t[3], 1.0,
-			vips_band_format_isint(in->BandFmt) ? 0.5 : 0.0, NULL) ||
-		vips_cast(t[3], out, in->BandFmt, NULL))
-		goto done;
-	result = 0;
-done:
+	if (!vips_premultiply(in, &t[0], NULL) &&
+		!thumbd_resize(t[0], across, down, width, height, &t[1]))
+		result = unmultiply(t[1], in->BandFmt, out);
 	g_object_unref(scope);
 	return result;
 }
