@@ -196,14 +196,16 @@ func TestBucketWithoutKeys(t *testing.T) {
 	}
 	// The next request that asks again, after a pause, has them.
 	refuse.Store(false)
-	for {
+	for end := time.Now().Add(kit.Patience); ; time.Sleep(100 * time.Millisecond) {
 		resp := kit.Get(t, r, kit.RemoteTarget("cloud", "a.jpg", "30x20_crop", "jpg"))
 		if resp.Status == http.StatusOK {
 			kit.Picture(t, resp, "jpeg", 30, 20)
 			break
 		}
 		kit.Expect(t, resp, 502, "origin-credentials")
-		time.Sleep(100 * time.Millisecond)
+		if time.Now().After(end) {
+			t.Fatal("the credentials have not been asked for again")
+		}
 	}
 	kit.StopDaemon(t, r)
 	if r.Log.Count(store.SecretKey) > 0 {
