@@ -191,7 +191,7 @@ func (n *Node) Forget(ctx context.Context, name string) error {
 	return err
 }
 
-// Behind is a node of which it can't be said that it has applied a purge.
+// Behind is a node that may not have applied a purge, and the reason.
 type Behind struct {
 	Node string
 	Why  string

@@ -35,12 +35,12 @@ type record struct {
 	Waiting []string  `json:"waiting,omitempty"`
 }
 
-// mostWaiting is the most entries that wait for another key: who can write into the
-// journal without a key must not fill the memory.
+// mostWaiting is the most entries that wait for another key. A writer without a key
+// must not fill the memory.
 const mostWaiting = 1000
 
-// begin makes this node known to the others, and learns how far it was before. Only a
-// node whose report is there may serve: others wait for it with their purges.
+// begin writes this node's first report, and learns how far the node was before. A node
+// may serve only after its report is written: the purges of other nodes then wait for it.
 func (n *Node) begin(ctx context.Context) error {
 	records, known := make(map[string]*record), false
 	for _, site := range n.o.Trees.Sites() {

@@ -73,8 +73,7 @@ func Read(built string, dump []byte, flags []string) (*Config, error) {
 	return c, c.parse(split(dump))
 }
 
-// Parse returns the directives of one file, which includes no other, as the
-// children of a Block.
+// Parse returns the directives of a file without includes, as the children of a Block.
 func Parse(text []byte) (*Block, error) {
 	c := &Config{File: "/nginx.conf"}
 	if err := c.parse(dumped{c.File: text}); err != nil {

@@ -93,8 +93,8 @@ func (p *purging) here(ctx context.Context, e journal.Entry) error {
 	return err
 }
 
-// answer waits for the other nodes and names those that may still have thumbnails which
-// were purged.
+// answer waits for the other nodes. It names each node that may still have purged
+// thumbnails.
 func (p *purging) answer(ctx context.Context, w http.ResponseWriter) {
 	lines := []string{"purged: " + strings.Join(p.said, " + ") + " thumbnails removed"}
 	code := http.StatusOK

@@ -220,7 +220,7 @@ func (r *run) tidy(ctx context.Context, path string) error {
 	return err
 }
 
-// first removes e if it can be judged without other files; else it counts e.
+// first removes e, or counts e if the budget decides.
 func (r *run) first(e entry, ages *ages) (removed bool) {
 	t, ok := r.thumbnail(e)
 	if !ok {
