@@ -45,17 +45,10 @@ func startFarmWith(t *testing.T, n int, o rig.Options, lines string) *farm {
 	t.Helper()
 	f := &farm{nodes: make([]*rig.Rig, n)}
 	o.Node = true
-	var servers []string
 	for i := range f.nodes {
 		f.nodes[i] = kit.Start(t, o)
-		servers = append(servers, fmt.Sprintf("server %s max_fails=2 fail_timeout=5s;", f.nodes[i].Addr))
 	}
-	f.front = kit.Start(t, rig.Options{
-		Plain: true,
-		HTTP:  "upstream thumbs { hash $thumbd_original consistent; " + strings.Join(servers, " ") + " keepalive 32; }",
-		Server: fmt.Sprintf("location ^~ %s { set $thumbd_scheme %s; set $thumbd_prefix %[1]s; %[3]s proxy_pass http://thumbs; }",
-			o.Sites[0].Prefix, o.Sites[0].Scheme, lines),
-	})
+	f.front = kit.Start(t, rig.Front(f.nodes, o.Sites[0], lines))
 	return f
 }
 

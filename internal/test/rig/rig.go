@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -69,6 +70,21 @@ type Options struct {
 	Nobody bool
 	Env    []string  // of thumbd, beside ours
 	Log    io.Writer // gets thumbd's log too; nil: nobody
+}
+
+// Front returns the options of an nginx in front of nodes, with a location for a site of
+// theirs that has these lines.
+func Front(nodes []*Rig, s Site, lines string) Options {
+	var servers []string
+	for _, n := range nodes {
+		servers = append(servers, fmt.Sprintf("server %s max_fails=2 fail_timeout=5s;", n.Addr))
+	}
+	return Options{
+		Plain: true,
+		HTTP:  "upstream thumbs { hash $thumbd_original consistent; " + strings.Join(servers, " ") + " keepalive 32; }",
+		Server: fmt.Sprintf("location ^~ %s { set $thumbd_scheme %s; set $thumbd_prefix %[1]s; %[3]s proxy_pass http://thumbs; }",
+			s.Prefix, s.Scheme, lines),
+	}
 }
 
 // Rig is a running nginx, a socket and a thumbd, which can be stopped and
