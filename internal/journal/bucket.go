@@ -80,10 +80,3 @@ func (b *Bucket) List(ctx context.Context, folder, after string) ([]string, erro
 
 // Delete implements Store.
 func (b *Bucket) Delete(ctx context.Context, name string) error { return b.files.Delete(ctx, name) }
-
-// Probe asks a store whether it can be listed.
-func Probe(ctx context.Context, s Store) error {
-	// After all names.
-	_, err := s.List(ctx, entries, "~")
-	return err
-}

@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"maps"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -1206,5 +1208,95 @@ func TestMACIsAsWritten(t *testing.T) {
 		if _, ok := timeOf(name); ok {
 			t.Errorf("%q is the name of an entry", name)
 		}
+	}
+}
+
+// slowTree takes a time for each purge.
+type slowTree struct {
+	*tree
+	slow time.Duration
+}
+
+func (s *slowTree) Purge(ctx context.Context, e Entry) error {
+	time.Sleep(s.slow)
+	return s.tree.Purge(ctx, e)
+}
+
+// A node writes an entry while it applies one for longer than the window: entries that
+// another node has written meanwhile are not skipped.
+func TestEntriesDuringASlowPurge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, disk := newMemory(), newTree("x", "y", "z")
+		a := join(t, store, "n1", newTree("x", "y", "z"), nil)
+		b := join(t, store, "n2", disk, func(o *Options) { o.Trees = &slowTree{disk, 40 * time.Minute} })
+		synctest.Wait()
+		a.purge(t, original("x"), 0)
+		time.Sleep(time.Minute)
+		a.purge(t, original("y"), 0)
+		time.Sleep(35 * time.Minute)
+		name, err := b.Write(t.Context(), original("z"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Done(name, original("z"), disk.Purge(t.Context(), original("z")) == nil)
+		time.Sleep(10 * time.Hour)
+		if left := disk.has(); len(left) != 0 {
+			t.Errorf("left %v", left)
+		}
+	})
+}
+
+// A node is killed between the two times that it applies an entry that waited for a key.
+func TestSettleOfAnEntryThatWaited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newMemory()
+		next := []byte("the next key of the group")
+		late := func(keys ...[]byte) func(*Options) {
+			return func(o *Options) { o.Keys, o.Settle = keys, 4*time.Minute }
+		}
+		a := join(t, store, "n1", newTree("x"), func(o *Options) { o.Keys = [][]byte{next, []byte(testKey)} })
+		b := join(t, store, "n2", newTree("x"), late([]byte(testKey)))
+		synctest.Wait()
+		a.purge(t, original("x"), 0)
+		time.Sleep(time.Hour)
+		b.stop()
+		b = join(t, store, "n2", b.tree, late([]byte(testKey), next))
+		for b.State().Behind {
+			time.Sleep(time.Second)
+		}
+		b.tree.fill("x") // The old picture is made again.
+		time.Sleep(time.Minute)
+		b.kill()
+		b = join(t, store, "n2", b.tree, late([]byte(testKey), next))
+		time.Sleep(time.Hour)
+		if left := b.tree.has(); len(left) != 0 {
+			t.Errorf("left %v", left)
+		}
+	})
+}
+
+// The folder of the journal goes away while a purge waits: that is not as if all other
+// nodes were forgotten.
+func TestFolderGoesAwayInAPurge(t *testing.T) {
+	top := filepath.Join(t.TempDir(), "journal")
+	if err := os.Mkdir(top, 0o2770); err != nil {
+		t.Fatal(err)
+	}
+	a := join(t, NewFolder(top), "n1", newTree("x"), rarely)
+	b := join(t, NewFolder(top), "n2", newTree("x"), rarely)
+	<-a.Caught()
+	<-b.Caught()
+	b.stop()
+	name, err := a.Write(t.Context(), original("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(300*time.Millisecond, func() {
+		if err := os.Rename(top, top+".away"); err != nil {
+			t.Error(err)
+		}
+	})
+	if behind := a.Await(t.Context(), []string{name}, 3*time.Second); len(behind) == 0 {
+		t.Error("nobody is behind")
 	}
 }

@@ -251,11 +251,13 @@ func (n *Node) Await(ctx context.Context, names []string, limit time.Duration) [
 			return behind
 		case <-timer.C:
 		}
-		if err != nil {
-			others, err = n.Others(ctx)
-		} else {
-			others = n.askAgain(ctx, others, names)
+		if err == nil {
+			var gone bool
+			if others, gone = n.askAgain(ctx, others, names); !gone {
+				continue
+			}
 		}
+		others, err = n.Others(ctx)
 	}
 }
 
@@ -265,15 +267,16 @@ const (
 	lastAsk  = time.Second
 )
 
-// askAgain reads the reports of the others that have not applied all of names.
-func (n *Node) askAgain(ctx context.Context, others []Other, names []string) []Other {
-	var now []Other
+// askAgain reads the reports of the others that have not applied all of names. gone says
+// that a report is not there: its node was forgotten, or the store is away. The caller then
+// lists the reports again, which tells the two apart.
+func (n *Node) askAgain(ctx context.Context, others []Other, names []string) (now []Other, gone bool) {
 	for _, o := range others {
 		if o.Err != nil || o.Taken || !o.hasApplied(names) {
 			t, err := n.ask(ctx, o.Name)
 			switch {
 			case errors.Is(err, fs.ErrNotExist):
-				continue // It was forgotten.
+				return others, true
 			case err != nil:
 				t.err = fmt.Errorf("it can't be read: %w", err)
 			}
@@ -284,7 +287,7 @@ func (n *Node) askAgain(ctx context.Context, others []Other, names []string) []O
 		}
 		now = append(now, o)
 	}
-	return now
+	return now, false
 }
 
 // without returns the nodes that have not applied all of names. err is why the reports

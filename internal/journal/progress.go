@@ -310,7 +310,13 @@ func (n *Node) advance(start time.Time, names []string, whole bool) (first bool)
 	}
 	// If nothing comes for long, the list gets short: the names of new entries are near the
 	// store's own time.
-	bound := n.stored.Add(-2 * window)
+	bound := n.stored
+	// An entry that this node wrote after the list says nothing of entries that others
+	// wrote before it.
+	if listed := n.onStore(start); listed.Before(bound) {
+		bound = listed
+	}
+	bound = bound.Add(-2 * window)
 	if newest, ok := timeOf(n.newest); ok {
 		// A clock that is ahead must not move the window past the entries of the others.
 		if now := n.onStore(start); now.Before(newest) {
@@ -390,7 +396,15 @@ func (n *Node) record(site string, final bool) (data []byte, ok bool) {
 			r.Applied = append(r.Applied, name)
 		}
 	}
-	r.Waiting = slices.Sorted(maps.Keys(p.waiting))
+	// The window has passed the entries that had to wait for a key. If this process is killed
+	// before it applies one once more, the next process repeats it as a waiting entry.
+	waiting := maps.Clone(p.waiting)
+	for name := range unsettled {
+		if name <= p.from && p.applied[name] {
+			waiting[name] = true
+		}
+	}
+	r.Waiting = slices.Sorted(maps.Keys(waiting))
 	data, err := json.Marshal(r)
 	p.dirty = false
 	return data, err == nil
