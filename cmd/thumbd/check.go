@@ -56,9 +56,6 @@ func checkCommand() *cobra.Command {
 			if err := errors.Join(append(s.Probe(false), warnOrigins(cmd, file, s.ProbeOrigins())...)...); err != nil {
 				return err
 			}
-			if err := daemon.ProbeJournal(cmd.Context(), c); err != nil {
-				return err
-			}
 			if err := checkRights(cmd, file, c); err != nil {
 				return err
 			}
@@ -155,6 +152,9 @@ func canEnter(path string) bool {
 	}
 }
 
+// otherKeys follows the error of a store for which this command has no keys.
+const otherKeys = "this command has another environment than " + unit + ", for which thumbd doctor knows"
+
 // warnOrigins warns of the sources that can't be listed or for which this command has no
 // keys, and returns the other errors of ProbeOrigins.
 func warnOrigins(cmd *cobra.Command, file string, errs []error) []error {
@@ -163,7 +163,7 @@ func warnOrigins(cmd *cobra.Command, file string, errs []error) []error {
 		case daemon.IsUnlisted(err):
 			fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s: %v; warm needs a list of names on its standard input, and gc goes by lifetime alone\n", file, err)
 		case daemon.IsKeyless(err):
-			fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s: %v; this command has another environment than %s, for which thumbd doctor knows\n", file, err, unit)
+			fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s: %v; %s\n", file, err, otherKeys)
 		default:
 			return false
 		}

@@ -82,8 +82,8 @@ func (o onlooker) folders(c *config.Config) (wrong []error, warnings []string) {
 }
 
 // journal returns an error if the user can't use the folder of a journal, or not read a file
-// of another node in it, and a warning for each node whose report can't be trusted and for
-// a unit that the folder is closed to.
+// of another node in it, or if a bucket can't be listed, and a warning for each node whose
+// report can't be trusted and for a unit that the folder is closed to.
 func (o onlooker) journal(ctx context.Context, c *config.Nodes) (wrong []error, warnings []string) {
 	if c.S3 == nil {
 		n, err := rights.Journal(c.Journal, o.User)
@@ -102,7 +102,10 @@ func (o onlooker) journal(ctx context.Context, c *config.Nodes) (wrong []error, 
 		}
 	}
 	others, err := daemon.Nodes(ctx, c)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case daemon.IsKeyless(err):
+		return nil, append(warnings, fmt.Sprintf("the journal %s: %v; %s", c.Journal, err, otherKeys))
+	case err != nil && (c.S3 != nil || !errors.Is(err, fs.ErrNotExist)):
 		return []error{fmt.Errorf("the journal %s: %w", c.Journal, err)}, warnings
 	}
 	for _, other := range others {

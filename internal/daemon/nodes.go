@@ -117,18 +117,6 @@ func (d *Daemon) newMember(s *Service) *member {
 	return m
 }
 
-// ProbeJournal asks for the journal of c, if that is in a bucket. It returns the error of
-// keys, clock, region, bucket and of the right to list. The right to write shows later.
-func ProbeJournal(ctx context.Context, c *config.Config) error {
-	if c.Nodes == nil || c.Nodes.S3 == nil {
-		return nil
-	}
-	if err := journal.Probe(ctx, source.Journal(c.Nodes)); err != nil {
-		return fmt.Errorf("the journal %s: %w", c.Nodes.Journal, err)
-	}
-	return nil
-}
-
 // Nodes returns the other nodes of a journal, as their reports have them. It writes nothing.
 func Nodes(ctx context.Context, c *config.Nodes) ([]journal.Other, error) {
 	n := journal.New(journal.Options{Store: source.Journal(c), Keys: c.Keys, Name: c.Name, Keep: c.Keep})

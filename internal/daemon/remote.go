@@ -90,13 +90,11 @@ func isRemote(site *keep.Site) bool {
 
 // IsUnlisted reports whether an error of ProbeOrigins is that of a source that can't be
 // listed, though its originals can be had.
-func IsUnlisted(err error) bool { return isKind(err, unlisted) }
-
-// IsKeyless reports whether an error of ProbeOrigins is that the environment of this
-// process has no keys for a source. Another process may have them.
-func IsKeyless(err error) bool { return isKind(err, keyless) }
-
-func isKind(err error, kind string) bool {
+func IsUnlisted(err error) bool {
 	p, ok := errors.AsType[probeError](err)
-	return ok && p.kind == kind
+	return ok && p.kind == unlisted
 }
+
+// IsKeyless reports whether an error of ProbeOrigins or Nodes is that the environment of
+// this process has no keys for a store. Another process may have them.
+func IsKeyless(err error) bool { return errors.Is(err, s3.ErrNoKeys) }

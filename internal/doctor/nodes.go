@@ -137,6 +137,9 @@ func (v *visit) cureJournal(t admin.Trouble) []string {
 		if strings.Contains(t.Text, "clock") {
 			return []string{"timedatectl set-ntp true", "thumbd doctor"}
 		}
+		if v.config.Nodes.S3.Chain {
+			return v.cureKeys(t)
+		}
 		return []string{"give the key of [nodes.s3] the rights that thumbd.toml(5) names there", v.reload(), "thumbd doctor"}
 	}
 	u, err := v.user()

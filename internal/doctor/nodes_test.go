@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"thumbd/internal/admin"
+	"thumbd/internal/s3"
 	"thumbd/internal/systemd"
 )
 
@@ -118,7 +119,15 @@ func TestTroublesOfNodes(t *testing.T) {
 			v.wants(t, tt.part, tt.want)
 		})
 	}
+	// More rights give a chain without keys none.
 	v := nodesVisit(t)
+	for chain, want := range map[bool]string{true: "aws-credentials.conf", false: "the rights that thumbd.toml(5) names"} {
+		v.config.Nodes.S3 = &s3.Options{Chain: chain}
+		if cure := strings.Join(v.cureJournal(admin.Trouble{Text: "refused"}), "\n"); !strings.Contains(cure, want) {
+			t.Errorf("chain %v: %s, want %s", chain, cure, want)
+		}
+	}
+	v = nodesVisit(t)
 	v.host = &admin.Report{Version: v.Version, Checksum: "x", Shared: true, Refused: "the tree is held by another thumbd (process 7 on n2)"}
 	v.heard(nil, nil)
 	v.wants(t, "process 7 on n2", "tree-shared")

@@ -213,3 +213,22 @@ func TestCheckOfABucket(t *testing.T) {
 		t.Errorf("%v, %s", err, out)
 	}
 }
+
+// The keys of the journal come from AWS's chain, which gives this command none: the unit may
+// have others, so that is a warning.
+func TestCheckOfABucketWithoutKeys(t *testing.T) {
+	f := newFarmIn(t, "bucket", 1)
+	file := kit.ConfigFile(f.nodes[0])
+	text, err := os.ReadFile(file)
+	kit.Must(t, err)
+	const keys = "access_key = \"s3-access\"\nsecret_key = \"s3-secret\""
+	if !strings.Contains(string(text), keys) {
+		t.Fatalf("%s has no %s", file, keys)
+	}
+	kit.Put(t, file, []byte(strings.Replace(string(text), keys, `credentials = "aws"`, 1)))
+	kit.Chain(t)
+	out, err := kit.Thumbd(t, "check", "-c", file)
+	if err != nil || strings.Count(out, "warning: ") != 1 || !strings.Contains(out, "the journal s3://media/thumbd/: ") || !strings.Contains(out, "another environment than thumbd.service") {
+		t.Errorf("%v, %s", err, out)
+	}
+}
