@@ -86,8 +86,11 @@ func shutNodes(folder string, u asuser.User) (what string, err error) {
 	for _, name := range []string{"journal", "nodes"} {
 		path := filepath.Join(folder, name)
 		list, err := (&walk{user: u, left: maxLooked}).list(path)
-		if errors.Is(err, fs.ErrNotExist) {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
 			continue
+		case err != nil && !errors.Is(err, fs.ErrPermission): // That is counted below.
+			return "", err
 		}
 		folders = append(folders, path)
 		for _, d := range list {
