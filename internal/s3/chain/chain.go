@@ -98,18 +98,17 @@ func (c *Chain) have() (keys aws.Credentials, flight <-chan struct{}, err error)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.now()
-	if !now.Before(c.renew) && c.flight == nil {
+	// Also if the clock was set forward.
+	ended := c.keys.CanExpire && !now.Before(c.keys.Expires)
+	if c.flight == nil && (!now.Before(c.renew) || ended && c.err == nil) {
 		c.flight = make(chan struct{})
 		c.wait.Go(c.fly)
 	}
 	switch {
-	case !c.found.IsZero() && (!c.keys.CanExpire || now.Before(c.keys.Expires)):
+	case !c.found.IsZero() && !ended:
 		return c.keys, nil, nil
 	case c.flight != nil:
 		return aws.Credentials{}, c.flight, nil
-	case c.err == nil:
-		// The clock was set forward.
-		return aws.Credentials{}, nil, fmt.Errorf("the keys ended at %v", c.keys.Expires)
 	}
 	return aws.Credentials{}, nil, c.err
 }

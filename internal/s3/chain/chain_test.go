@@ -155,6 +155,18 @@ func TestReplacedKeys(t *testing.T) {
 	})
 }
 
+// Keys that end before the next renewal are looked up again when they end.
+func TestKeysOfSeconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &source{life: 3 * time.Second}
+		c := newChain(s.look, time.Now)
+		defer c.Close()
+		expect(t, c, "1", nil)
+		time.Sleep(3 * time.Second)
+		expect(t, c, "2", nil)
+	})
+}
+
 // An instance that gives keys that have ended is believed, as the store may be; it is
 // asked again soon.
 func TestEndedKeys(t *testing.T) {

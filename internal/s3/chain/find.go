@@ -14,11 +14,15 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/endpointcreds"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/aws-sdk-go-v2/service/sts/types"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/logging"
 
@@ -44,7 +48,11 @@ func newClient(exceptions []netip.Prefix) *awshttp.BuildableClient {
 			}
 			return err
 		}
-	}).WithTransportOptions(func(t *http.Transport) { t.Proxy = nil }).WithTimeout(lookTime)
+	}).WithTransportOptions(func(t *http.Transport) {
+		t.Proxy = nil
+		// The next look-up is minutes away, and the SDK makes transports of its own.
+		t.DisableKeepAlives = true
+	}).WithTimeout(lookTime)
 }
 
 // dialing is called before an address is dialed that the guard lets through, in tests.
@@ -61,11 +69,21 @@ type finder struct {
 
 // find looks the keys up once: it reads the environment and the files of profiles anew.
 func (f *finder) find(ctx context.Context) (aws.Credentials, error) {
-	defer f.client.GetTransport().CloseIdleConnections()
 	load := []func(*config.LoadOptions) error{
 		config.WithHTTPClient(f.client),
 		// Container credentials have a client of their own.
 		config.WithEndpointCredentialOptions(func(o *endpointcreds.Options) { o.HTTPClient = f.client }),
+		// Each is called twice, first without a client.
+		config.WithAssumeRoleCredentialOptions(func(o *stscreds.AssumeRoleOptions) {
+			if o.Client != nil {
+				o.Client = roles{o.Client}
+			}
+		}),
+		config.WithWebIdentityRoleCredentialOptions(func(o *stscreds.WebIdentityRoleOptions) {
+			if o.Client != nil {
+				o.Client = webRoles{o.Client}
+			}
+		}),
 		config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }),
 		config.WithLogger(logging.Nop{}),
 		config.WithDefaultRegion(f.options.Region),
@@ -91,6 +109,38 @@ func (f *finder) find(ctx context.Context) (aws.Credentials, error) {
 		return aws.Credentials{}, f.explain(ctx, sources, err)
 	}
 	return keys, nil
+}
+
+// roles and webRoles are clients of STS. An answer without all of the keys is an error: the
+// SDK's providers would read through a nil pointer, in a goroutine of the SDK's own.
+type (
+	roles    struct{ stscreds.AssumeRoleAPIClient }
+	webRoles struct {
+		stscreds.AssumeRoleWithWebIdentityAPIClient
+	}
+)
+
+func (r roles) AssumeRole(ctx context.Context, in *sts.AssumeRoleInput, how ...func(*sts.Options)) (*sts.AssumeRoleOutput, error) {
+	out, err := r.AssumeRoleAPIClient.AssumeRole(ctx, in, how...)
+	if err == nil {
+		err = complete(out.Credentials)
+	}
+	return out, err
+}
+
+func (r webRoles) AssumeRoleWithWebIdentity(ctx context.Context, in *sts.AssumeRoleWithWebIdentityInput, how ...func(*sts.Options)) (*sts.AssumeRoleWithWebIdentityOutput, error) {
+	out, err := r.AssumeRoleWithWebIdentityAPIClient.AssumeRoleWithWebIdentity(ctx, in, how...)
+	if err == nil {
+		err = complete(out.Credentials)
+	}
+	return out, err
+}
+
+func complete(c *types.Credentials) error {
+	if c == nil || c.AccessKeyId == nil || c.SecretAccessKey == nil || c.SessionToken == nil || c.Expiration == nil {
+		return errNone
+	}
+	return nil
 }
 
 func sourcesOf(p aws.CredentialsProvider) []aws.CredentialSource {
@@ -155,6 +205,8 @@ func (f *finder) cause(ctx context.Context, err error) string {
 		status   interface{ HTTPStatusCode() int }
 		op       *net.OpError
 		path     *fs.PathError
+		bad      *smithy.DeserializationError
+		badTime  *time.ParseError
 		profile  config.SharedConfigProfileNotExistError
 		assuming config.SharedConfigAssumeRoleError
 		mfa      config.AssumeRoleTokenProviderNotSetError
@@ -174,6 +226,10 @@ func (f *finder) cause(ctx context.Context, err error) string {
 		return strings.TrimSpace(fmt.Sprintf("status %d %s", status.HTTPStatusCode(), fetch.Word(api.ErrorCode())))
 	case errors.As(err, &status):
 		return fmt.Sprintf("status %d", status.HTTPStatusCode())
+	case errors.As(err, &api):
+		return strings.TrimSpace("refused " + fetch.Word(api.ErrorCode()))
+	case errors.As(err, &bad), errors.As(err, &badTime):
+		return "an answer that can't be read"
 	case errors.As(err, &profile):
 		return "there is no such profile"
 	case errors.As(err, &assuming):

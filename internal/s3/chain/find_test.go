@@ -113,8 +113,8 @@ func (p place) find(o Options) (access, secret, token string, err error) {
 	return keys.AccessKeyID, keys.SecretAccessKey, keys.SessionToken, err
 }
 
-// sts answers as STS. check returns an error for a request that is not as it should be.
-func sts(check func(r *http.Request) error) http.HandlerFunc {
+// stsServer answers as STS. check returns an error for a request that is not as it should be.
+func stsServer(check func(r *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if err := r.ParseForm(); err == nil {
 			err = check(r)
@@ -229,16 +229,16 @@ var providersOf = []struct {
 	}},
 	{"role", "reader", "role-access role-secret role-token", func(p place) {
 		p.config(fmt.Sprintf(profiles, "none"))
-		p.Setenv("AWS_ENDPOINT_URL_STS", p.serve(sts(asks("AssumeRole", "media-access", "RoleArn", "arn:aws:iam::1:role/reader", "ExternalId", "42"))))
+		p.Setenv("AWS_ENDPOINT_URL_STS", p.serve(stsServer(asks("AssumeRole", "media-access", "RoleArn", "arn:aws:iam::1:role/reader", "ExternalId", "42"))))
 	}},
 	{"web identity", "", "role-access role-secret role-token", func(p place) {
 		p.Setenv("AWS_WEB_IDENTITY_TOKEN_FILE", p.file("token", "identity"))
 		p.Setenv("AWS_ROLE_ARN", "arn:aws:iam::1:role/web")
-		p.Setenv("AWS_ENDPOINT_URL_STS", p.serve(sts(asks("AssumeRoleWithWebIdentity", "", "RoleArn", "arn:aws:iam::1:role/web", "WebIdentityToken", "identity"))))
+		p.Setenv("AWS_ENDPOINT_URL_STS", p.serve(stsServer(asks("AssumeRoleWithWebIdentity", "", "RoleArn", "arn:aws:iam::1:role/web", "WebIdentityToken", "identity"))))
 	}},
 	{"web identity of a profile", "web", "role-access role-secret role-token", func(p place) {
 		p.config(fmt.Sprintf(profiles, p.file("token", "identity")))
-		p.Setenv("AWS_ENDPOINT_URL_STS", p.serve(sts(asks("AssumeRoleWithWebIdentity", "", "WebIdentityToken", "identity"))))
+		p.Setenv("AWS_ENDPOINT_URL_STS", p.serve(stsServer(asks("AssumeRoleWithWebIdentity", "", "WebIdentityToken", "identity"))))
 	}},
 	{"container", "", "container-access container-secret container-token", func(p place) {
 		p.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", p.serve(container)+"/keys")
@@ -252,7 +252,7 @@ var providersOf = []struct {
 		p.config(fmt.Sprintf(profiles, "none"))
 		p.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", p.serve(container)+"/keys")
 		p.Setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN", "container-auth")
-		p.Setenv("AWS_ENDPOINT_URL_STS", p.serve(sts(asks("AssumeRole", "container-access"))))
+		p.Setenv("AWS_ENDPOINT_URL_STS", p.serve(stsServer(asks("AssumeRole", "container-access"))))
 	}},
 	{"instance", "", "instance-access instance-secret instance-token", func(p place) {
 		p.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", p.serve(instance))
@@ -341,6 +341,22 @@ func TestNoProxy(t *testing.T) {
 
 // The error names the provider and the cure, and quotes no answer and no key.
 func TestErrors(t *testing.T) {
+	says := func(answer string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, answer) }
+	}
+	// metadata is an instance whose role is "r" and whose keys are an answer.
+	metadata := func(answer string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case r.Method == http.MethodPut:
+				instance(w, r)
+			case strings.HasSuffix(r.URL.Path, "/security-credentials/"):
+				fmt.Fprint(w, "r")
+			default:
+				fmt.Fprint(w, answer)
+			}
+		}
+	}
 	deny := func(*http.Request) error { return errors.New("no") }
 	for name, test := range map[string]struct {
 		profile string
@@ -349,13 +365,35 @@ func TestErrors(t *testing.T) {
 	}{
 		"role refused": {"reader", func(p place) {
 			p.config(fmt.Sprintf(profiles, "none"))
-			p.Setenv("AWS_ENDPOINT_URL_STS", p.serve(sts(deny)))
+			p.Setenv("AWS_ENDPOINT_URL_STS", p.serve(stsServer(deny)))
 		}, []string{"role_arn of profile reader", "status 403 AccessDenied", "the role's trust"}},
 		"web identity refused": {"", func(p place) {
 			p.Setenv("AWS_WEB_IDENTITY_TOKEN_FILE", p.file("token", "identity-hush-hush"))
 			p.Setenv("AWS_ROLE_ARN", "arn:aws:iam::1:role/web")
-			p.Setenv("AWS_ENDPOINT_URL_STS", p.serve(sts(deny)))
+			p.Setenv("AWS_ENDPOINT_URL_STS", p.serve(stsServer(deny)))
 		}, []string{"the web identity", "status 403 AccessDenied", "AWS_WEB_IDENTITY_TOKEN_FILE"}},
+		"role without keys": {"reader", func(p place) {
+			p.config(fmt.Sprintf(profiles, "none"))
+			p.Setenv("AWS_ENDPOINT_URL_STS", p.serve(says(`<AssumeRoleResponse><AssumeRoleResult><Credentials></Credentials></AssumeRoleResult></AssumeRoleResponse>`)))
+		}, []string{"role_arn of profile reader", "it has none"}},
+		"a web page for a role": {"reader", func(p place) {
+			p.config(fmt.Sprintf(profiles, "none"))
+			p.Setenv("AWS_ENDPOINT_URL_STS", p.serve(says("ok")))
+		}, []string{"role_arn of profile reader"}},
+		"web identity without keys": {"", func(p place) {
+			p.Setenv("AWS_WEB_IDENTITY_TOKEN_FILE", p.file("token", "identity-hush-hush"))
+			p.Setenv("AWS_ROLE_ARN", "arn:aws:iam::1:role/web")
+			p.Setenv("AWS_ENDPOINT_URL_STS", p.serve(says("")))
+		}, []string{"the web identity", "it has none"}},
+		"instance that fails": {"", func(p place) {
+			p.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", p.serve(metadata(`{"Code":"Failed","Message":"hush-hush"}`)))
+		}, []string{"the instance", "refused Failed"}},
+		"instance with an odd time": {"", func(p place) {
+			p.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", p.serve(metadata(`{"Code":"Success","AccessKeyId":"a","SecretAccessKey":"b","Token":"c","Expiration":"hush-hush"}`)))
+		}, []string{"the instance", "an answer that can't be read"}},
+		"container with an odd time": {"", func(p place) {
+			p.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", p.serve(says(`{"AccessKeyId":"a","SecretAccessKey":"b","Token":"c","Expiration":"hush-hush"}`)))
+		}, []string{"the container", "an answer that can't be read"}},
 		"no token": {"", func(p place) {
 			p.Setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "/nowhere/token")
 			p.Setenv("AWS_ROLE_ARN", "arn:aws:iam::1:role/web")
