@@ -269,6 +269,19 @@ func TestBadLists(t *testing.T) {
 	}
 }
 
+// A list of a folder with a key of another folder is an error.
+func TestListOfAnotherFolder(t *testing.T) {
+	for _, key := range []string{"photos/z", "photos/journal", "photos/nodes/a-long-name"} {
+		b := open(t, store.Serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprintf(w, `<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>%s</Key><ETag>"e"</ETag></Contents></ListBucketResult>`, key)
+		}), nil)
+		f := &Files{b}
+		if names, err := f.List(t.Context(), "journal/", ""); !errors.Is(err, fetch.ErrOrigin) {
+			t.Errorf("%s: got %q, %v", key, names, err)
+		}
+	}
+}
+
 // After a list that failed, the next thousand originals don't wait for one more each.
 func TestFailedListIsRemembered(t *testing.T) {
 	var asked atomic.Int64

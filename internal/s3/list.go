@@ -119,7 +119,7 @@ func (b *Bucket) list(ctx context.Context, q query) (*page, error) {
 	answer, err := b.Call(ctx, fetch.Call{Method: http.MethodGet, URL: &u, Most: maxList})
 	if err == nil {
 		var p *page
-		if p, err = b.page(answer.Body, q.after); err == nil {
+		if p, err = b.page(answer.Body, q); err == nil {
 			p.at = at
 			return p, nil
 		}
@@ -132,7 +132,7 @@ func (b *Bucket) list(ctx context.Context, q query) (*page, error) {
 }
 
 // page reads a list.
-func (b *Bucket) page(body []byte, after string) (*page, error) {
+func (b *Bucket) page(body []byte, q query) (*page, error) {
 	var r result
 	if err := xml.Unmarshal(body, &r); err != nil {
 		return nil, fmt.Errorf("%w: its list is not XML as it should be: %.200s", fetch.ErrOrigin, err.Error())
@@ -144,7 +144,7 @@ func (b *Bucket) page(body []byte, after string) (*page, error) {
 	if more && len(r.Contents) == 0 {
 		return nil, fmt.Errorf("%w: a list says that more follows, and has nothing", fetch.ErrOrigin)
 	}
-	p := &page{after: after, end: !more}
+	p := &page{after: q.after, end: !more}
 	for _, c := range r.Contents {
 		key := c.Key
 		if r.EncodingType == "url" {
@@ -156,8 +156,8 @@ func (b *Bucket) page(body []byte, after string) (*page, error) {
 			key = decoded
 		}
 		name, ok := strings.CutPrefix(key, b.options.Prefix)
-		if !ok || name <= p.last() && name != "" {
-			return nil, fmt.Errorf("%w: a list out of order", fetch.ErrOrigin)
+		if !ok || !strings.HasPrefix(name, q.below) || name <= p.last() && name != "" {
+			return nil, fmt.Errorf("%w: a list out of order, or with keys that were not asked for", fetch.ErrOrigin)
 		}
 		if name == "" {
 			continue // the marker of a folder
