@@ -582,6 +582,8 @@ proxy = "http://proxy/"
 		":2: nodes.journal: s3://media/photos/thumbd/ and the originals of site.a (line 4), s3://media/photos/, contain each other; choose another prefix or bucket"},
 	{"a journal around originals in a bucket", bucketJournal("", inBucket("a", "")),
 		":2: nodes.journal: s3://media/ and the originals of site.a (line 4), s3://media/photos/, contain each other; choose another prefix or bucket"},
+	{"a journal among originals, asked for in another way", bucketJournal("photos/thumbd/", "[nodes.s3]\ncredentials = \"none\"\npath_style = true\nregion = \"eu-test-1\"\n", inBucket("a", "")),
+		":2: nodes.journal: s3://media/photos/thumbd/ and the originals of site.a (line 8), s3://media/photos/, contain each other; choose another prefix or bucket"},
 	{"a store for a folder of the journal", nodes("[nodes.s3]"), `:4: nodes.s3: is for a journal in a bucket, "s3://media/thumbd/"; remove it`},
 	{"a journal in a store without keys", bucketJournal("thumbd/", "[nodes.s3]\nregin = \"x\"\n", inBucket("a", "")),
 		`:4: nodes.s3.access_key: missing; e.g. access_key = "s3-access", the name of a file in keys/; or credentials = "none" for a bucket that everybody may read

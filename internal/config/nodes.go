@@ -5,6 +5,7 @@ package config
 import (
 	"fmt"
 	"net/netip"
+	"net/url"
 	"reflect"
 	"slices"
 	"strings"
@@ -223,11 +224,17 @@ func (r *reader) checkJournal(t table, n *Nodes, drafts []*draft) {
 // checkBucket notes a journal in a bucket that shares keys with originals.
 func (r *reader) checkBucket(t table, n *Nodes, drafts []*draft) {
 	for _, d := range drafts {
-		if d.S3 == nil || d.S3.Bucket != n.S3.Bucket || d.S3.URL().Host != n.S3.URL().Host {
+		if d.S3 == nil || d.S3.Bucket != n.S3.Bucket || !sameStore(d.S3.Endpoint, n.S3.Endpoint) {
 			continue
 		}
 		if mine, other := n.S3.Prefix, d.S3.Prefix; strings.HasPrefix(mine, other) || strings.HasPrefix(other, mine) {
 			r.mistake(t.at("journal"), "%s and the originals of %s, s3://%s/%s, contain each other; choose another prefix or bucket", n.Journal, r.ref(d), d.S3.Bucket, other)
 		}
 	}
+}
+
+// sameStore reports whether two endpoints are of one store. nil is AWS, where the name of a
+// bucket is taken once for all regions.
+func sameStore(a, b *url.URL) bool {
+	return a == b || a != nil && b != nil && a.Host == b.Host
 }
