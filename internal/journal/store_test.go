@@ -368,3 +368,22 @@ func TestNodeWithFaults(t *testing.T) {
 		})
 	}
 }
+
+// A store that answers late delays a purge of all nodes, and loses nothing.
+func TestNodesOnASlowStore(t *testing.T) {
+	s := store.Start(t, "media")
+	slow := s.Through(func(w http.ResponseWriter, r *http.Request, store http.Handler) {
+		time.Sleep(200 * time.Millisecond)
+		store.ServeHTTP(w, r)
+	})
+	a := join(t, bucket(t, slow), "n1", newTree("x", "y"), quickly)
+	b := join(t, bucket(t, slow), "n2", newTree("x", "y"), quickly)
+	<-a.Caught()
+	<-b.Caught()
+	if behind := a.purge(t, original("x"), time.Minute); behind != nil {
+		t.Errorf("behind: %v", behind)
+	}
+	if left := b.tree.has(); !slices.Equal(left, []string{"y"}) {
+		t.Errorf("left %v at the other node, want y", left)
+	}
+}
