@@ -194,6 +194,8 @@ func join(t *testing.T, store Store, name string, tree *tree, change func(*Optio
 	if change != nil {
 		change(&o)
 	}
+	// The configuration allows no less: a look may come late by a part of Poll.
+	o.Lag = max(o.Lag, 2*o.Poll)
 	ctx, cancel := context.WithCancel(context.Background())
 	m := &member{Node: New(o), tree: tree, events: func(w What) int { mu.Lock(); defer mu.Unlock(); return seen[w] }}
 	ended := make(chan struct{})
