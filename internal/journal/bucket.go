@@ -14,16 +14,15 @@ import (
 	"thumbd/internal/s3"
 )
 
-// Bucket is a Store in a bucket of an S3 store. It relies on no conditional PUT: the names
-// of entries are random, and each node writes its own report alone.
+// Bucket is a Store in a bucket of an S3 store. It needs no conditional PUT: the names of
+// entries are random, and only the node itself writes its report.
 type Bucket struct{ files *s3.Files }
 
-// storeTime is the longest that one operation on a store takes. It is that of the gates
-// of folders, too.
+// storeTime is the longest that one operation on a bucket or a folder takes.
 const storeTime = 10 * time.Second
 
-// NewBucket returns the store below the prefix of o. Only public addresses are dialed,
-// and those of allow. NewBucket sends no request.
+// NewBucket returns the store below the prefix of o, for example thumbd/. It dials only
+// public addresses and the addresses in allow. NewBucket sends no request.
 func NewBucket(o s3.Options, allow []netip.Prefix) *Bucket {
 	return &Bucket{s3.NewFiles(o, fetch.Options{
 		Site: "journal", AllowAddresses: allow,
@@ -35,13 +34,13 @@ func NewBucket(o s3.Options, allow []netip.Prefix) *Bucket {
 // Make implements Store. A bucket has no folders.
 func (*Bucket) Make(context.Context) error { return nil }
 
-// attempts are the times that a write is tried. It costs a purge less than the
-// administrator's next attempt.
+// attempts is how often a write is tried. If the store fails once, thumbd tries again,
+// so that the administrator need not.
 const attempts = 3
 
-// Put implements Store. The store's time is the Date of its answer. A store that fails or
-// asks for fewer requests is asked again, within storeTime: the same bytes under the same
-// name do no harm.
+// Put implements Store. The store's time is the Date of its answer. If the store fails or
+// asks for fewer requests, Put tries again, within storeTime: writing the same bytes under
+// the same name twice does no harm.
 func (b *Bucket) Put(ctx context.Context, name string, data []byte) (now time.Time, err error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
@@ -58,7 +57,7 @@ func (b *Bucket) Put(ctx context.Context, name string, data []byte) (now time.Ti
 			return now, err
 		case <-timer.C:
 		}
-		// Later than the pause that fetch makes after the first SlowDown.
+		// Longer than the pause of package fetch after the first SlowDown.
 		pause = 1250 * time.Millisecond
 	}
 	return now, err

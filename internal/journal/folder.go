@@ -21,35 +21,36 @@ import (
 	"thumbd/internal/share"
 )
 
-// Store keeps the files of a journal. Their names have one of two folders, for example
-// "journal/…" and "nodes/n1". Its methods are safe for concurrent use, and return within
-// storeTime, a List of more than one page later.
+// Store keeps the files of a journal, in two folders: for example
+// "journal/20261129T011530.123456Z-n1-k3x7q2m4tz" and "nodes/n1". Its methods are safe for
+// concurrent use. They return within storeTime, but a List of several pages takes longer.
 type Store interface {
-	// Put writes a file: readers see all of it or nothing. It returns the store's time.
+	// Put writes a file: a reader gets the whole file or no file. It returns the time of
+	// the store's clock.
 	Put(ctx context.Context, name string, data []byte) (now time.Time, err error)
-	// Get returns a file of at most MaxBytes. The error wraps fs.ErrNotExist if there is
-	// none.
+	// Get returns a file of at most MaxBytes. If the file does not exist, the error wraps
+	// fs.ErrNotExist.
 	Get(ctx context.Context, name string) ([]byte, error)
-	// List returns the names in a folder that come after a name, sorted and without the
-	// folder. A file that was there when List was called is among them.
+	// List returns the names of the files in a folder, without the folder, sorted, from
+	// the first name after a given name. It misses no file that existed before the call.
 	List(ctx context.Context, folder, after string) ([]string, error)
-	// Delete removes a file. That there is none is no error.
+	// Delete removes a file. It is no error if the file does not exist.
 	Delete(ctx context.Context, name string) error
-	// Make makes the two folders if they are missing.
+	// Make creates the two folders if they are missing.
 	Make(ctx context.Context) error
 }
 
 const (
-	// fileMode and folderMode let the group of the folder read and write, and nobody
-	// else. The folder's group is that of the files in it.
+	// fileMode lets the folder's group read, folderMode lets it write, too. Other users
+	// have no access. New files get the folder's group.
 	fileMode   = 0o640
 	folderMode = 0o770
-	// tempPrefix begins the names of files that are being written.
+	// tempPrefix begins the name of a file that is being written, for example .new-K3X7.
 	tempPrefix = ".new-"
 )
 
-// Folder is a Store in a folder of a file system that all nodes mount. Operations on a
-// file system that hangs end with an error of package share.
+// Folder is a Store in a folder of a file system that all nodes mount. If the file system
+// hangs, an operation ends with an error of package share.
 type Folder struct {
 	path string
 	gate *share.Gate
@@ -58,18 +59,19 @@ type Folder struct {
 // NewFolder returns the store in the folder at an absolute path. It touches no disk.
 func NewFolder(path string) *Folder {
 	f := &Folder{path: path, gate: share.Of(path)}
-	// Not original_time, which may be an hour: nobody can purge while an operation hangs.
+	// Not original_time, because it may be an hour: no purge can end before an operation
+	// that hangs.
 	f.gate.Set(storeTime, func(bool) {})
 	return f
 }
 
-// Make implements Store. The folder itself must be there: without the file system that
-// belongs there, another one would get the journal.
+// Make implements Store. The folder itself must exist. If Make created it while the shared
+// file system is not mounted, the journal would be on this machine's own disk.
 func (f *Folder) Make(context.Context) error { return share.Run(f.gate, f.make) }
 
-// make makes the folders in a thread that no other goroutine gets: it has a umask of its
-// own, which takes nothing from their modes. They have the set-group-ID bit of the folder
-// in which they are made. A service with RestrictSUIDSGID= may not set that bit itself.
+// make creates the folders in a thread with a umask of its own, 0, so that the folders get
+// all bits of folderMode. No other goroutine gets this thread. The kernel gives the folders
+// the set-group-ID bit of their parent: a service with RestrictSUIDSGID= may not set it.
 func (f *Folder) make() error {
 	runtime.LockOSThread()
 	if unix.Unshare(unix.CLONE_FS) == nil {
@@ -91,7 +93,7 @@ func (f *Folder) make() error {
 	return nil
 }
 
-// complete sets the mode of a folder that was just made, unless it has it.
+// complete sets the mode of a new folder, if the kernel has not set it.
 func complete(path string) error {
 	var st unix.Stat_t
 	if err := unix.Stat(path, &st); err != nil {
@@ -102,14 +104,15 @@ func complete(path string) error {
 	}
 	err := unix.Chmod(path, unix.S_ISGID|folderMode)
 	if err == nil || errors.Is(err, unix.EPERM) && st.Mode&folderMode == folderMode {
-		// An ACL may give files their group.
+		// Without the set-group-ID bit, an ACL may still give files their group.
 		return nil
 	}
-	// The next attempt would take it for the folder of another node.
+	// If the folder stayed, the next attempt would take it for one that another node made.
 	return errors.Join(&fs.PathError{Op: "chmod", Path: path, Err: err}, os.Remove(path))
 }
 
-// Put implements Store. The store's time is that which the file system gives a file.
+// Put implements Store. The store's time is the modification time that the file system
+// gives the new file.
 func (f *Folder) Put(_ context.Context, name string, data []byte) (now time.Time, err error) {
 	return share.Do(f.gate, func() (time.Time, error) { return f.put(name, data) }, nil)
 }
@@ -123,12 +126,12 @@ func (f *Folder) put(name string, data []byte) (now time.Time, err error) {
 	}
 	defer func() {
 		if err != nil {
-			// What stays is swept.
+			// If this fails, sweep removes the file later.
 			_ = os.Remove(temp)
 		}
 	}()
 	_, err = file.Write(data)
-	// An entry that was answered must outlive a power cut.
+	// An entry must survive a power cut from the moment when its purge is answered.
 	err = errors.Join(err, file.Chmod(fileMode), file.Sync())
 	info, serr := file.Stat()
 	if err := errors.Join(err, serr, file.Close()); err != nil {
@@ -140,7 +143,7 @@ func (f *Folder) put(name string, data []byte) (now time.Time, err error) {
 	return info.ModTime(), syncFolder(filepath.Dir(path))
 }
 
-// syncFolder makes sure of the names in a folder.
+// syncFolder has the names in a folder survive a power cut.
 func syncFolder(path string) error {
 	dir, err := os.Open(path)
 	if err != nil {
@@ -154,8 +157,8 @@ func syncFolder(path string) error {
 func (f *Folder) Get(_ context.Context, name string) ([]byte, error) {
 	return share.Do(f.gate, func() ([]byte, error) {
 		path := filepath.Join(f.path, name)
-		// Somebody may have put there what no node writes: a folder or a link, which
-		// would be an error at each look, or a FIFO.
+		// No node writes a folder, a link or a FIFO. An administrator may have put one
+		// there: it is refused once, and must not stop or block every reading.
 		info, err := os.Lstat(path)
 		if err != nil {
 			return nil, err
@@ -205,7 +208,7 @@ func (f *Folder) Delete(_ context.Context, name string) error {
 	})
 }
 
-// tempAge is the age at which a temp file is that of a node which has died.
+// tempAge is the age of a temp file from which its node counts as dead.
 const tempAge = time.Hour
 
 // sweep removes the temp files of nodes that have died.
@@ -220,7 +223,7 @@ func (f *Folder) sweep() error {
 				if err == nil && time.Since(info.ModTime()) > tempAge {
 					err = os.Remove(path)
 				}
-				// Another node sweeps too.
+				// Another node may have removed it at the same time.
 				if !errors.Is(err, fs.ErrNotExist) {
 					errs = append(errs, err)
 				}

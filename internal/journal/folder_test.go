@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The files and folders have the modes with which the group shares them.
+// The group can read and write the folders, and read the files.
 func TestModes(t *testing.T) {
 	top := t.TempDir()
 	f, ctx := NewFolder(top), t.Context()
@@ -33,8 +33,8 @@ func TestModes(t *testing.T) {
 	}
 }
 
-// A journal whose file system is away is no empty one, and a file that nobody of the group
-// has written is not waited for.
+// If the journal's file system is away, the journal does not look empty. A FIFO, a folder or
+// a link among its files is refused, and does not block.
 func TestFolderTrouble(t *testing.T) {
 	top := t.TempDir()
 	f, ctx := NewFolder(filepath.Join(top, "away")), t.Context()
@@ -63,7 +63,7 @@ func TestFolderTrouble(t *testing.T) {
 	}
 }
 
-// The temp files of nodes that have died go.
+// The temp files of dead nodes are removed.
 func TestSweep(t *testing.T) {
 	f, ctx := NewFolder(t.TempDir()), t.Context()
 	if err := f.Make(ctx); err != nil {

@@ -3,16 +3,24 @@
 // Package journal tells every node of a farm of each purge. The journal is a set of
 // small files in a store that all nodes reach, for example a folder:
 //
-//	journal/20261129T011530.123456Z-n1-k3x7q2m4tz   an Entry: what was purged
-//	nodes/n1                                        a Report: what n1 has applied
+//	journal/20261129T011530.123456Z-n1-k3x7q2m4tz   an Entry: one purge, written by n1
+//	nodes/n1                                        a Report: the entries n1 has applied
 //
-// Each file has two lines: JSON, and the mac of it. The mac is the first 21 bytes, in
+// Each file has two lines: JSON, and the mac of the JSON. The mac is the first 21 bytes, in
 // base64url, of HMAC-SHA256 over "journal" or "nodes", a line feed, the file's name
-// without its folder, a line feed, and the first line without its line feed.
+// without its folder, a line feed, and the first line without its line feed. An example of
+// a first line:
 //
-// A node lists the entries again and again, from a while before the newest one, and
-// applies each that it has not. Entries can be applied in any order and any number of
-// times: a purge removes what is there.
+//	{"v":1,"site":"gallery","originals":["animals/kitten.jpg"]}
+//
+// Every node lists the entries again and again, beginning some minutes before the newest
+// entry, and applies the entries that are new to it. Their order does not matter, and
+// neither does a repetition: a purge removes the thumbnails that exist at that moment.
+//
+// It is larger than other packages because a node may forget an entry, or count it as
+// applied everywhere, only by the rules of the format (times in names) and of the stores
+// (their clock, complete lists). Format, stores (folder.go, bucket.go) and node are files:
+// node.go has the loop, progress.go the entries that each tree has, nodes.go the reports.
 package journal
 
 import (
@@ -38,20 +46,20 @@ const (
 	nodes   = "nodes/"
 )
 
-// MaxBytes is the most that a file of the journal has.
+// MaxBytes is the size of the largest file in a journal.
 const MaxBytes = 1 << 20
 
-// version is that of the format.
+// version is the version of the format.
 const version = 1
 
 // Errors of this package.
 var (
-	// ErrUnwritten means that an entry could not be written: nothing was purged.
+	// ErrUnwritten means that an entry could not be written, so nothing was purged.
 	ErrUnwritten = errors.New("the journal can't be written, so nothing was purged")
-	// ErrSkip wraps the error of a purge that this node can never apply, for example
-	// of a site that it does not have.
+	// ErrSkip means that this node can never apply a purge, for example because it does
+	// not have the site.
 	ErrSkip = errors.New("not for this node")
-	// ErrNoNode means that no node has that name.
+	// ErrNoNode means that no node has the name in the request.
 	ErrNoNode = errors.New("there is no such node")
 
 	errMAC    = errors.New("no key of this node has signed it")
@@ -59,7 +67,7 @@ var (
 )
 
 // Entry is a purge of one site. Exactly one of Originals, Under, Preset and All is
-// set.
+// set. For example, {"v":1,"site":"gallery","under":"animals"} purges a folder.
 type Entry struct {
 	V         int      `json:"v"`
 	Site      string   `json:"site"`
@@ -68,19 +76,20 @@ type Entry struct {
 	Preset    string   `json:"preset,omitempty"`
 	All       bool     `json:"all,omitempty"`
 	Render    bool     `json:"render,omitempty"`
-	// Escaped: Originals and Under are percent-encoded, as one of them is not UTF-8.
+	// Escaped is true if Originals and Under are percent-encoded, because one of these
+	// names is not UTF-8.
 	Escaped bool `json:"escaped,omitempty"`
 }
 
-// Scope returns what e purges of its site.
+// Scope returns the thumbnails of e's site that e purges.
 func (e Entry) Scope() purge.Scope {
 	return purge.Scope{All: e.All, Originals: e.Originals, Under: e.Under, Preset: e.Preset}
 }
 
-// namesBytes is the most bytes of the names in one entry, as JSON has them.
+// namesBytes is the most bytes that the names in one entry take in JSON.
 const namesBytes = MaxBytes - 64<<10
 
-// Split returns e in as many parts as MaxBytes demands.
+// Split returns e in parts, so that no part's file is larger than MaxBytes.
 func (e Entry) Split() []Entry {
 	var parts []Entry
 	odd := e.isOdd()
@@ -104,7 +113,7 @@ func writtenBytes(name string, odd bool) int {
 	const quotes, percent, unicode = 3, 3, 6 // "", and %2F and \u003c for a byte
 	switch {
 	case strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r > '~' || strings.ContainsRune(`"\<>&`, r) }):
-		// In a part without an odd name, too.
+		// A part of the entry without an odd name is not percent-encoded.
 		return quotes + unicode*len(name)
 	case odd:
 		return quotes + percent*len(name)
@@ -112,12 +121,12 @@ func writtenBytes(name string, odd bool) int {
 	return quotes + len(name)
 }
 
-// isOdd reports whether JSON can't have e as it is.
+// isOdd reports whether e has a name that is not UTF-8, which JSON can't hold.
 func (e Entry) isOdd() bool {
 	return !utf8.ValidString(e.Under) || slices.ContainsFunc(e.Originals, func(name string) bool { return !utf8.ValidString(name) })
 }
 
-// escaped returns e as it is written.
+// escaped returns e as it is written to a file.
 func (e Entry) escaped() Entry {
 	e.V = version
 	if !e.isOdd() {
@@ -156,10 +165,11 @@ func (e Entry) unescaped() (Entry, error) {
 	return e, nil
 }
 
-// keyring are the keys of the group. The first one signs, all verify.
+// keyring has the keys that all nodes share. The first key signs, all keys verify.
 type keyring [][]byte
 
-// seal returns the file of that name in a folder, for example "journal/".
+// seal returns the bytes of a new file: v in JSON, and the mac. The folder is, for
+// example, "journal/".
 func (k keyring) seal(folder, name string, v any) ([]byte, error) {
 	line, err := json.Marshal(v)
 	if err != nil {
@@ -167,12 +177,12 @@ func (k keyring) seal(folder, name string, v any) ([]byte, error) {
 	}
 	data := fmt.Appendf(nil, "%s\n%s\n", line, purpose(folder).Proof(name, string(line), k[0]))
 	if len(data) > MaxBytes {
-		return nil, fmt.Errorf("%d bytes, and %d are the most", len(data), MaxBytes)
+		return nil, fmt.Errorf("%d bytes: a file of the journal has at most %d", len(data), MaxBytes)
 	}
 	return data, nil
 }
 
-// open decodes a file, unless nobody with a key has written it under that name.
+// open verifies the mac of a file, and decodes its JSON into v.
 func (k keyring) open(folder, name string, data []byte, v any) error {
 	line, rest, ok := bytes.Cut(data, []byte("\n"))
 	mac := bytes.TrimSuffix(rest, []byte("\n"))
@@ -185,8 +195,8 @@ func (k keyring) open(folder, name string, data []byte, v any) error {
 	return nil
 }
 
-// purpose returns that of the files in a folder: "journal" for "journal/". What is
-// signed is the purpose, the file's name and its first line.
+// purpose returns the first part of the signed text, for example "journal" for the folder
+// "journal/": an entry's mac is not valid for a report.
 func purpose(folder string) sign.Purpose { return sign.Purpose(strings.TrimSuffix(folder, "/")) }
 
 const (
@@ -196,12 +206,14 @@ const (
 	randomBytes = 10
 )
 
-// Name is the rule for names of nodes: the first label of a host's name.
+// Name is the rule for names of nodes, for example "thumbs1": the first label of a host's
+// name.
 var Name = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
 var entryName = regexp.MustCompile(`^[0-9]{8}T[0-9]{6}\.[0-9]{6}Z-[a-z0-9-]+-[a-z0-9]+$`)
 
-// stamp returns the beginning of the names of entries of a time.
+// stamp returns the beginning of the name of an entry that is written at a time, for
+// example 20261129T011530.123456Z.
 func stamp(at time.Time) string { return at.UTC().Format(stampLayout) }
 
 // newName returns a name for an entry of a node.
@@ -209,8 +221,8 @@ func newName(at time.Time, node string) string {
 	return stamp(at) + "-" + node + "-" + strings.ToLower(rand.Text()[:randomBytes])
 }
 
-// timeOf returns the time in the name of an entry. It is not ok if no entry has such a
-// name.
+// timeOf returns the time in the name of an entry. ok is false if the name is not that of
+// an entry.
 func timeOf(name string) (at time.Time, ok bool) {
 	if !entryName.MatchString(name) {
 		return time.Time{}, false
@@ -219,23 +231,24 @@ func timeOf(name string) (at time.Time, ok bool) {
 	return at, err == nil
 }
 
-// Report is what a node has said about itself last, in nodes/NAME.
+// Report is a node's last message about itself, in the file nodes/NAME.
 type Report struct {
 	V        int       `json:"v"`
-	Instance string    `json:"instance"` // of the process, made at random
-	At       time.Time `json:"at"`       // when this was written, by the store's clock
-	Read     time.Time `json:"read"`     // when the node has read the journal to its end
+	Instance string    `json:"instance"` // a random text, different for each process
+	At       time.Time `json:"at"`       // time of this report, by the store's clock
+	Read     time.Time `json:"read"`     // when the node last read the journal to its end
 	Applied  string    `json:"applied"`  // the newest entry that the node has applied
-	Waits    int       `json:"waits"`    // entries that it has read and could not apply yet
-	// Taken: another process reports under this name, so this says nothing of that one.
+	Waits    int       `json:"waits"`    // number of entries that it could not apply yet
+	// Taken is true if another process reports under the same name. The Report then says
+	// nothing about that process.
 	Taken bool `json:"taken,omitempty"`
-	// Clock is by how many seconds the node's clock is ahead of the store's.
+	// Clock is the number of seconds by which the node's clock is ahead of the store's.
 	Clock   int    `json:"clock,omitempty"`
 	Version string `json:"version"`
 	Libvips string `json:"libvips"`
-	// Settings has a digest of the settings of each site.
+	// Settings has a digest of each site's settings, by the site's name.
 	Settings map[string]string `json:"settings"`
-	// Recent are the newest entries that the node has applied, by name.
+	// Recent has the names of the newest entries that the node has applied.
 	Recent []string `json:"recent,omitempty"`
 }
 

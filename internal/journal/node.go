@@ -14,109 +14,109 @@ import (
 
 // Trees are the trees of a node's sites, to which entries are applied.
 type Trees interface {
-	// Sites returns the names of the sites. They do not change.
+	// Sites returns the names of the sites. Every call returns the same names.
 	Sites() []string
-	// Purge applies an entry of one of the sites. The error wraps ErrSkip if it could not
-	// be applied later either.
+	// Purge applies an entry to the tree of its site. If a later attempt would fail as
+	// well, the error wraps ErrSkip.
 	Purge(ctx context.Context, e Entry) error
 	// Empty reports whether a site's tree has no thumbnails.
 	Empty(site string) bool
-	// Progress returns the data of the last SetProgress for a site's tree, nil if there
-	// was none.
+	// Progress returns the data of the last SetProgress for a site's tree, or nil if
+	// SetProgress was never called.
 	Progress(site string) ([]byte, error)
 	SetProgress(site string, data []byte) error
 }
 
-// Options are those of a Node.
+// Options are the parameters of New.
 type Options struct {
 	Store Store
-	Where string   // the journal, as the configuration names it
-	Keys  [][]byte // the first signs, all verify
-	Name  string   // of this node
+	Where string   // the journal as in the configuration, for example "s3://media/thumbd/"
+	Keys  [][]byte // the first key signs, all keys verify
+	Name  string   // of this node, for example "thumbs1"
 	Trees Trees
-	// Version, Libvips and Settings are those of a Report.
+	// Version, Libvips and Settings are copied into each Report.
 	Version, Libvips string
 	Settings         map[string]string
-	Poll             time.Duration // between two looks into the journal
-	Settle           time.Duration // an entry is applied once more after it; 0: once
-	Lag              time.Duration // a node that has not read for so long is behind
+	Poll             time.Duration // between two readings of the journal
+	Settle           time.Duration // until an entry is applied a second time; 0: never
+	Lag              time.Duration // a node is behind if its last reading is older
 	Keep             time.Duration // how long entries are kept
-	Tell             func(Event)   // is called from any goroutine
+	Tell             func(Event)   // called from any goroutine
 }
 
-// What happened to a journal or to one of its entries.
+// What is the kind of an Event.
 type What int
 
-// The events. Those up to Refused are counted: see State.Entries.
+// The kinds of events. The kinds up to Refused are counted: see State.Entries.
 const (
 	Written  What = iota // an entry of this node
 	Applied              // an entry of another node
-	Skipped              // an entry that is not for this node, or Err tells why
+	Skipped              // an entry that this node can never apply; Err has the reason
 	Refused              // an entry without a valid mac, or of an unknown format
-	Unread               // the journal could not be read to its end, or not be applied
-	Read                 // it was read again
+	Unread               // the journal could not be read to its end, or an entry not be applied
+	Read                 // after Unread, the journal was read and applied again
 	Unsaid               // this node's report could not be written
-	Emptied              // the tree of a site, as this node was away for longer than keep
+	Emptied              // a site's tree was emptied: this node was away for longer than keep
 	Unkept               // the progress of a tree could not be written
 	Taken                // another process reports under this node's name
 	Untended             // old entries could not be deleted
 )
 
-// String is the label of the counter of What.
+// String returns the label of the counter, for example "applied".
 func (w What) String() string {
 	return [...]string{"written", "applied", "skipped", "refused", "unread", "read", "unsaid", "emptied", "unkept", "taken", "untended"}[w]
 }
 
-// Event tells what happened.
+// Event is something that happened to a journal or to one of its entries.
 type Event struct {
 	What  What
-	Entry string // the entry's name, if it is of one
-	Site  string
+	Entry string // the entry's name, or "" if the event is not about an entry
+	Site  string // the site's name, or ""
 	Err   error
 }
 
-// Node is one member of a farm. New makes one, and Run is its life. Its methods are
-// safe for concurrent use.
+// Node is one member of a farm. New returns a Node, and Run reads the journal for it. Its
+// methods are safe for concurrent use.
 type Node struct {
 	o        Options
 	keys     keyring
 	instance string
-	caught   chan struct{} // closed when the journal was read to its end once
-	wake     chan struct{} // has an element if Run must look at settling anew
+	caught   chan struct{} // closed after the first reading of the journal to its end
+	wake     chan struct{} // has an element if settling has changed since Run last read it
 	refresh  chan chan struct{}
 
-	// Of Run alone.
-	begun    bool
-	reported time.Time
-	looked   time.Time // when the reports of all nodes were read
-	tended   time.Time
+	// Only the goroutine of Run uses these fields.
+	begun    bool      // begin has succeeded
+	reported time.Time // when this node's report was last written
+	looked   time.Time // when the reports of all nodes were last read
+	tended   time.Time // when old entries were last deleted
 
 	mu       sync.Mutex
 	offset   time.Duration // of the store's clock from this machine's
 	trees    map[string]*progress
-	own      map[string]bool // entries that Write has written and Done has not got
+	own      map[string]bool // entries between Write and Done
 	failed   map[string]bool // entries that were read and could not be applied yet
 	refused  map[string]bool // entries that this process can't read, with its keys
 	retry    map[string]bool // entries that an earlier process could not read
 	stored   time.Time       // the store's time of its last answer
 	settling map[string]settling
-	newest   string    // entry that was listed
-	read     time.Time // when the last look that was complete began
+	newest   string    // the newest entry in all lists so far
+	read     time.Time // when the last complete reading began
 	started  time.Time // when New was called
-	taken    time.Time // when a report of another process had this node's name last
-	unread   error     // of the last look
+	taken    time.Time // when another process was last seen to report under this node's name
+	unread   error     // of the last reading
 	unsaid   error     // of the last write
 	counts   [Refused + 1]uint64
-	others   map[string]told
+	others   map[string]told // by the node's name
 }
 
-// settling is an entry that is applied once more.
+// settling is an entry that is to be applied a second time, at due.
 type settling struct {
 	entry Entry
 	due   time.Time
 }
 
-// New returns a Node that has read nothing yet.
+// New returns a Node. It does not use the store: Run does.
 func New(o Options) *Node {
 	return &Node{
 		o: o, keys: o.Keys, instance: rand.Text(), caught: make(chan struct{}), wake: make(chan struct{}, 1), refresh: make(chan chan struct{}), started: time.Now(),
@@ -128,27 +128,29 @@ func New(o Options) *Node {
 // Name returns the node's name.
 func (n *Node) Name() string { return n.o.Name }
 
-// Caught is closed when the journal was read to its end for the first time.
+// Caught returns a channel that is closed after the first reading of the journal to its
+// end.
 func (n *Node) Caught() <-chan struct{} { return n.caught }
 
 const (
-	// window is how far before the newest entry a node looks for entries that came
-	// later: of clocks that differ and of writes that took their time.
+	// window is how far before the newest entry a reading begins. Clocks differ and writes
+	// take time, so an entry may appear after an entry with a later time in its name.
 	window = 10 * time.Minute
-	// writeTime is the longest that a write takes from the time in the entry's name.
+	// writeTime is the longest time from the time in an entry's name to the end of its
+	// write. A slower write is repeated under a new name.
 	writeTime = time.Minute
-	// reportTime is between two reports at least if nothing is applied: see idleTime.
+	// reportTime is the least time between two reports of an idle node: see idleTime.
 	reportTime = 10 * time.Second
-	// lookTime is between two looks at the reports of all nodes.
+	// lookTime is the time between two readings of the reports of all nodes.
 	lookTime = 30 * time.Second
-	// tendTime is between two deletions of old entries.
+	// tendTime is the time between two deletions of old entries.
 	tendTime = time.Hour
 )
 
 // Run reads the journal until ctx is done. It is called once.
 func (n *Node) Run(ctx context.Context) {
 	next := time.Now()
-	var asked chan struct{} // by Refresh
+	var asked chan struct{} // closed to end a call of Refresh
 	for {
 		if !time.Now().Before(next) {
 			next = time.Now().Add(n.pause())
@@ -179,8 +181,8 @@ func (n *Node) Run(ctx context.Context) {
 	}
 }
 
-// Refresh has Run read the journal and write this node's report at once. It returns when
-// that is done, or ctx is: State then tells the errors of this moment.
+// Refresh has Run read the journal and write this node's report at once, and waits for
+// both, or until ctx is done. State then has the errors of this moment.
 func (n *Node) Refresh(ctx context.Context) {
 	done := make(chan struct{})
 	select {
@@ -194,12 +196,13 @@ func (n *Node) Refresh(ctx context.Context) {
 	}
 }
 
-// due returns when to look the next time: at next, or when an entry has settled.
+// due returns the time of Run's next work: next, or earlier if an entry is due to be
+// applied a second time.
 func (n *Node) due(next time.Time) time.Time {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, s := range n.settling {
-		// One that has failed waits for the next look.
+		// If the second time has failed, the entry waits for the next reading.
 		if s.due.Before(next) && time.Now().Before(s.due) {
 			next = s.due
 		}
@@ -207,7 +210,7 @@ func (n *Node) due(next time.Time) time.Time {
 	return next
 }
 
-// tellRead tells of the first of many errors, and of their end.
+// tellRead tells the first of several equal errors of look, and their end.
 func (n *Node) tellRead(ctx context.Context, err error) {
 	if ctx.Err() != nil {
 		return
@@ -224,7 +227,7 @@ func (n *Node) tellRead(ctx context.Context, err error) {
 	}
 }
 
-// attend does the work that no request waits for.
+// attend reads the reports of all nodes and deletes old entries, if it is time.
 func (n *Node) attend(ctx context.Context) {
 	n.mu.Lock()
 	idle := n.unread == nil
@@ -234,7 +237,7 @@ func (n *Node) attend(ctx context.Context) {
 	}
 	if time.Since(n.looked) >= lookTime {
 		n.looked = time.Now()
-		// An error is that of the next look into the journal too.
+		// If the store fails, the next reading of the journal tells so.
 		_, _ = n.Others(ctx)
 	}
 	if time.Since(n.tended) >= tendTime {
@@ -245,10 +248,10 @@ func (n *Node) attend(ctx context.Context) {
 	}
 }
 
-// keepMargin is how much later than Options.Keep entries are deleted: clocks differ.
+// keepMargin is added to Options.Keep before an entry is deleted, because clocks differ.
 const keepMargin = time.Hour
 
-// tend deletes entries and reports that nobody needs any more.
+// tend deletes the entries and reports that are older than Options.Keep and keepMargin.
 func (n *Node) tend(ctx context.Context) error {
 	names, err := n.o.Store.List(ctx, entries, "")
 	if err != nil {
@@ -282,10 +285,10 @@ func (n *Node) tend(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// look reads the journal to its end, and applies what it has not.
+// look reads the journal to its end, and applies the entries that are new to this node.
 func (n *Node) look(ctx context.Context) error {
 	start := time.Now()
-	// First: it needs the trees alone, and the journal may be away.
+	// This comes first because it needs no journal, and the store may be away.
 	errs := []error{n.settle(ctx)}
 	if !n.begun {
 		if err := n.begin(ctx); err != nil {
@@ -334,24 +337,25 @@ func (n *Node) look(ctx context.Context) error {
 	return err
 }
 
-// pause returns the time to the next look at the journal: poll, give or take a twentieth.
-// Two nodes of one name that looked at the same moments would not see each other's report.
+// pause returns the time to the next reading of the journal: Options.Poll, give or take a
+// twentieth. If two nodes with one name read and wrote at the same moments, neither would
+// see the other's report.
 func (n *Node) pause() time.Duration { return n.o.Poll - n.o.Poll/20 + mathrand.N(n.o.Poll/10) }
 
-// idleTime is between two reports if nothing is applied. A report costs two requests to a
-// store.
+// idleTime is the time between two reports of a node that applies no entry. A report costs
+// two requests to the store.
 func (n *Node) idleTime() time.Duration { return min(max(n.o.Lag/3, reportTime), 2*reportTime) }
 
-// take applies one entry.
+// take reads one entry and applies it, if a tree needs it.
 func (n *Node) take(ctx context.Context, name string) error {
 	e, err := n.get(ctx, name)
 	switch {
 	case errors.Is(err, errGone):
-		// If it is listed again, it was not deleted: a name may be in a folder a moment
-		// before its file is.
+		// In a folder, a name may be listed a moment before its file can be opened. If the
+		// next list has the name, too, the entry is read then.
 		return err
 	case errors.Is(err, errMAC), errors.Is(err, errFormat):
-		// After a reload there may be a key for it.
+		// After a reload, the configuration may have the entry's key.
 		n.refuse(name)
 		n.tell(Event{What: Refused, Entry: name, Err: err})
 		return nil
@@ -370,7 +374,7 @@ func (n *Node) take(ctx context.Context, name string) error {
 	return n.apply(ctx, name, e)
 }
 
-// apply purges what an entry says.
+// apply purges the thumbnails that an entry names.
 func (n *Node) apply(ctx context.Context, name string, e Entry) error {
 	err := n.o.Trees.Purge(ctx, e)
 	switch {
@@ -388,7 +392,7 @@ func (n *Node) apply(ctx context.Context, name string, e Entry) error {
 	return nil
 }
 
-// settle applies once more the entries for which it is time.
+// settle applies entries the second time, if they are due.
 func (n *Node) settle(ctx context.Context) error {
 	n.mu.Lock()
 	due := make(map[string]Entry)
@@ -414,6 +418,7 @@ func (n *Node) settle(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// settleLater has settle apply an entry a second time after Options.Settle.
 func (n *Node) settleLater(name string, e Entry) {
 	if n.o.Settle == 0 {
 		return
@@ -427,8 +432,8 @@ func (n *Node) settleLater(name string, e Entry) {
 	}
 }
 
-// Write writes e, which Split has returned, to the journal. After that the caller purges
-// here what e says, and calls Done with the name of the entry. The error wraps
+// Write writes e, a part from Split, to the journal and returns the entry's name. The
+// caller then purges this node's own tree, and calls Done with the name. The error wraps
 // ErrUnwritten.
 func (n *Node) Write(ctx context.Context, e Entry) (name string, err error) {
 	defer func() {
@@ -451,7 +456,8 @@ func (n *Node) Write(ctx context.Context, e Entry) (name string, err error) {
 			n.tell(Event{What: Written, Entry: name, Site: e.Site})
 			return name, nil
 		}
-		// If it is there all the same, it is applied as another node's.
+		// If the entry is in the store all the same, look applies it like an entry of
+		// another node.
 		n.Done(name, e, false)
 		if err != nil {
 			return "", fmt.Errorf("%w: %w", ErrUnwritten, err)
@@ -459,8 +465,8 @@ func (n *Node) Write(ctx context.Context, e Entry) (name string, err error) {
 	}
 }
 
-// Done ends the work on an entry that Write has written. If its purge has failed here,
-// the node tries it again by itself.
+// Done ends the work on an entry that Write has written. If purged is false, because the
+// purge has failed on this node, the node tries it again by itself.
 func (n *Node) Done(name string, e Entry, purged bool) {
 	if purged {
 		n.note(name)
@@ -471,7 +477,7 @@ func (n *Node) Done(name string, e Entry, purged bool) {
 	delete(n.own, name)
 }
 
-// put writes a file, and learns the store's time.
+// put writes a file, and notes the store's time from the answer.
 func (n *Node) put(ctx context.Context, name string, data []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, writeTime)
 	defer cancel()
@@ -486,11 +492,12 @@ func (n *Node) put(ctx context.Context, name string, data []byte) error {
 	return nil
 }
 
-// exact is how exact the time of an answer is: HTTP has whole seconds.
+// exact is the precision of a store's time: HTTP has whole seconds.
 const exact = 2 * time.Second
 
-// offset returns how far the store's clock, which said now between two times of this
-// machine's, is from this machine's.
+// offset returns the difference of the store's clock from this machine's. now is a time of
+// the store's clock; before and after are times of this machine around it. Within the
+// precision of now, the difference is 0.
 func offset(now, before, after time.Time) time.Duration {
 	switch {
 	case now.Before(before.Add(-exact)):
@@ -501,21 +508,21 @@ func offset(now, before, after time.Time) time.Duration {
 	return 0
 }
 
-// now returns the store's time.
+// now returns the present time by the store's clock.
 func (n *Node) now() time.Time {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.clock()
 }
 
-// clock is now. n.mu is held.
+// clock is like now. n.mu is held.
 func (n *Node) clock() time.Time { return n.onStore(time.Now()) }
 
-// onStore returns a time of this machine as the store's clock has it. The monotonic time
-// is left out: it stands still while the machine is suspended. n.mu is held.
+// onStore converts a time of this machine to the store's clock. It drops the monotonic
+// time, which stands still while the machine is suspended. n.mu is held.
 func (n *Node) onStore(at time.Time) time.Time { return at.Round(0).Add(n.offset) }
 
-// tell counts an event and passes it on.
+// tell counts an event and passes it to Options.Tell.
 func (n *Node) tell(e Event) {
 	n.mu.Lock()
 	if int(e.What) < len(n.counts) {

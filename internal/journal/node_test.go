@@ -24,7 +24,7 @@ import (
 
 var errAway = errors.New("the store is away")
 
-// memory is a Store in memory. Entries show for a node after a time of their own.
+// memory is a Store in memory. Each entry may be listed later than it was written.
 type memory struct {
 	mu    sync.Mutex
 	files map[string][]byte
@@ -101,10 +101,10 @@ func (m *memory) Delete(_ context.Context, name string) error {
 	return nil
 }
 
-// tree is the Trees of one site "a", which outlives its node as a disk does.
+// tree is the Trees of one site "a". Like a disk, it stays after its node was killed.
 type tree struct {
 	mu     sync.Mutex
-	names  map[string]bool // thumbnails, each of the original of that name
+	names  map[string]bool // thumbnails; each has the name of its original
 	record []byte
 	purges int
 	fails  bool
@@ -208,7 +208,7 @@ func join(t *testing.T, store Store, name string, tree *tree, change func(*Optio
 	return m
 }
 
-// kill ends a node as kill -9 does: the record stays as it was.
+// kill ends a node as kill -9 does: the record is not written again.
 func (m *member) kill() {
 	m.tree.mu.Lock()
 	record := m.tree.record
@@ -261,7 +261,8 @@ func TestPurgeReachesAllNodes(t *testing.T) {
 	})
 }
 
-// A node that is down is named, and has applied all before it is no longer behind.
+// A purge names a node that is down. After its start the node is behind until it has
+// applied all entries.
 func TestNodeThatWasDown(t *testing.T) {
 	for _, how := range []string{"stopped", "killed", "cut off", "new"} {
 		t.Run(how, func(t *testing.T) {
@@ -310,7 +311,7 @@ func TestNodeThatWasDown(t *testing.T) {
 	}
 }
 
-// cutStore is the way of one node to the store, which can be cut.
+// cutStore is one node's connection to the store. A test can cut it.
 type cutStore struct {
 	*memory
 	mu  sync.Mutex
@@ -349,8 +350,8 @@ func (c *cutStore) Put(ctx context.Context, name string, data []byte) (time.Time
 	return c.memory.Put(ctx, name, data)
 }
 
-// Entries that come in any order, some late, to nodes that are killed meanwhile and
-// have clocks that differ, give equal trees.
+// Trees are equal at the end, although entries come in any order and some late, clocks
+// differ, and nodes are killed meanwhile.
 func TestAnyOrderGivesEqualTrees(t *testing.T) {
 	for seed := range uint64(8) {
 		synctest.Test(t, func(t *testing.T) {
@@ -396,8 +397,8 @@ func TestAnyOrderGivesEqualTrees(t *testing.T) {
 	}
 }
 
-// skewed is a Store for a node whose clock is wrong and which can't learn it: the
-// names of its entries are of another time.
+// skewed is a Store for a node with a wrong clock that can't learn the right time: its
+// entries have another time in their names.
 type skewed struct {
 	*memory
 	by time.Duration
@@ -450,7 +451,7 @@ func TestClockOfADayAhead(t *testing.T) {
 	})
 }
 
-// The time in names is the store's, as its answers tell it.
+// The time in names is the store's time, from its answers.
 func TestOffset(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newMemory()
@@ -465,7 +466,7 @@ func TestOffset(t *testing.T) {
 	})
 }
 
-// A name that took too long to be written is made anew.
+// If the write of an entry takes too long, the entry gets a new name.
 func TestSlowWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newMemory()
@@ -509,8 +510,8 @@ func TestUnwritten(t *testing.T) {
 	})
 }
 
-// Refresh tells the errors of the moment, also before the node has been able to begin, and
-// the end of an error.
+// After Refresh, State has the errors of the moment, also if the node could not begin yet,
+// and no error that has ended.
 func TestRefresh(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newMemory()
@@ -543,8 +544,7 @@ func TestRefresh(t *testing.T) {
 	})
 }
 
-// A report tells of the node's clock, and the settings that the node has and this one
-// not.
+// A report has the node's clock. Differs names the sites that only one of two nodes has.
 func TestReport(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newMemory()
@@ -571,8 +571,8 @@ func TestReport(t *testing.T) {
 	})
 }
 
-// An entry that this node could not apply is tried until it is, however long that takes,
-// also by the next process.
+// If a node could not apply an entry, it tries again for as long as necessary, and so does
+// its next process.
 func TestFailingTree(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newMemory()
@@ -616,7 +616,7 @@ func TestFailingTree(t *testing.T) {
 	})
 }
 
-// Without a key nobody purges, or makes a purge look done.
+// A program without a key can neither purge nor make a purge look applied.
 func TestMAC(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newMemory()
@@ -696,8 +696,8 @@ func TestKeysAreChanged(t *testing.T) {
 	})
 }
 
-// An entry of a key that this node gets only later is not lost, however late that is. Its
-// purge names the node.
+// If a node gets the key of an entry later, the entry is not lost, however late that is.
+// The purge names the node.
 func TestKeyComesLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newMemory()
@@ -739,7 +739,8 @@ func TestKeyComesLater(t *testing.T) {
 	})
 }
 
-// Entries without a right mac fill no memory and hold up nothing, and go at their time.
+// Entries without a right mac fill no memory, delay no other entry, and are deleted when
+// they are old.
 func TestManyForgedEntries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newMemory()
@@ -786,7 +787,7 @@ func (c *countingStore) List(ctx context.Context, folder, after string) ([]strin
 	return names, err
 }
 
-// The requests of an idle node and of a waiting purge are those of thumbd-nodes(7).
+// An idle node and a waiting purge send as many requests as thumbd-nodes(7) says.
 func TestCost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newMemory()
@@ -798,13 +799,13 @@ func TestCost(t *testing.T) {
 		for range 100 {
 			a.purge(t, original("x"), 0)
 		}
-		// Not all that was purged last is listed for ever.
+		// The last purges do not stay in the list for ever.
 		time.Sleep(time.Hour)
 		puts, gets, lists, listed := counts.puts.Load(), counts.gets.Load(), counts.lists.Load(), counts.listed.Load()
 		const minutes = 10
 		time.Sleep(minutes * time.Minute)
 		puts, gets, lists, listed = counts.puts.Load()-puts, counts.gets.Load()-gets, counts.lists.Load()-lists, counts.listed.Load()-listed
-		// The names are those of reports, and once an hour those of old entries.
+		// The listed names are reports, and once an hour old entries.
 		if puts > 3*minutes+2 || gets > 7*minutes+4 || lists > 32*minutes+4 || listed > 500 {
 			t.Errorf("%d PUT, %d GET and %d LIST with %d names in %d minutes, want 3, 7 and 32 a minute, and not the same names each time", puts, gets, lists, listed, minutes)
 		}
@@ -820,8 +821,8 @@ func TestCost(t *testing.T) {
 	})
 }
 
-// What an entry takes away, and what is made again from an original whose attributes are
-// cached, goes with the second time.
+// If a mount caches attributes, a node may render the old original again after a purge. The
+// second time that the entry is applied removes this thumbnail.
 func TestSettle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newMemory()
@@ -839,7 +840,7 @@ func TestSettle(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		b.tree.fill("x")
-		// The next process does it for the one that is killed.
+		// If a process is killed before the second time, the next process does it.
 		b.kill()
 		b = join(t, store, "n2", b.tree, settles)
 		synctest.Wait()
@@ -856,7 +857,7 @@ func TestSettle(t *testing.T) {
 	})
 }
 
-// The second time needs no journal.
+// An entry is applied the second time also while the journal is away.
 func TestSettleWithoutJournal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cut := &cutStore{memory: newMemory()}
@@ -885,7 +886,8 @@ func (l lateStore) Get(ctx context.Context, name string) ([]byte, error) {
 	return l.memory.Get(ctx, name)
 }
 
-// An entry that is listed and not found is applied later, and not said to be applied.
+// If an entry is listed and its file is not found, it is applied later, and not reported as
+// applied before.
 func TestEntryComesAfterItsName(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newMemory()
@@ -902,7 +904,7 @@ func TestEntryComesAfterItsName(t *testing.T) {
 	})
 }
 
-// An entry that can't be applied and is deleted holds up nothing.
+// If an entry can't be applied and is deleted, no other entry waits for it.
 func TestFailedEntryIsDeleted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newMemory()
@@ -967,7 +969,7 @@ func (s strangeStore) Get(ctx context.Context, name string) ([]byte, error) {
 	return s.memory.Get(ctx, name)
 }
 
-// A report that can't be read is trouble of its node alone.
+// If one node's report can't be read, the reports of the others can.
 func TestReportCantBeRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newMemory()
@@ -981,11 +983,11 @@ func TestReportCantBeRead(t *testing.T) {
 	})
 }
 
-// rarely is for tests of days.
+// rarely sets long times, for tests of days.
 func rarely(o *Options) { o.Poll = time.Minute }
 
-// A node that was away for longer than entries are kept has empty trees, and one that
-// knows nothing of its tree as well.
+// If a node was away for longer than entries are kept, its trees are emptied. So are trees
+// with a record that can't be read.
 func TestAway(t *testing.T) {
 	for name, test := range map[string]struct {
 		away   time.Duration
@@ -1021,7 +1023,7 @@ func TestAway(t *testing.T) {
 	}
 }
 
-// Old entries go, and the node that has gone without being forgotten.
+// Old entries are deleted, and the report of a node that is silent for too long.
 func TestTend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newMemory()
@@ -1088,7 +1090,7 @@ func TestTwoNodesOfOneName(t *testing.T) {
 		if !a.State().Taken || !b.State().Taken {
 			t.Errorf("taken: %v, %v", a.State().Taken, b.State().Taken)
 		}
-		// What one of the two has applied is not said of the other.
+		// If one of the two has applied an entry, the other may not have.
 		c := join(t, store, "n2", newTree(), nil)
 		synctest.Wait()
 		for _, m := range []*member{a, c} {
@@ -1106,7 +1108,7 @@ func TestTwoNodesOfOneName(t *testing.T) {
 	})
 }
 
-// An entry that can't ever be applied here does not stop the others.
+// If an entry can never be applied here, the others are applied all the same.
 func TestSkipped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newMemory()
@@ -1133,7 +1135,7 @@ func (noTrees) Purge(context.Context, Entry) error         { panic("there is no 
 func (noTrees) Progress(string) ([]byte, error)            { panic("there is no tree") }
 func (noTrees) SetProgress(site string, data []byte) error { panic("there is no tree") }
 
-// A node without sites, for example one for downloads alone, holds up no purge.
+// No purge waits for a node without sites, for example a node for downloads alone.
 func TestNoSites(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store, cut := newMemory(), &cutStore{}
@@ -1154,7 +1156,8 @@ func TestNoSites(t *testing.T) {
 	})
 }
 
-// Names are as they were, whatever bytes they have, and no file is too large.
+// Names of any bytes are the same after Split, writing and reading, and no file is larger
+// than MaxBytes.
 func TestEntries(t *testing.T) {
 	var many []string
 	for i := range 30_000 {
@@ -1195,7 +1198,7 @@ func TestEntries(t *testing.T) {
 	}
 }
 
-// The format is that of the manual.
+// The mac follows the description in the package comment.
 func TestMACIsAsWritten(t *testing.T) {
 	const name = "20261129T011530.123456Z-n1-k3x7q2m4tz"
 	data, err := keyring{[]byte("0123456789abcdef")}.seal(entries, name, Entry{V: 1, Site: "gallery", All: true})
@@ -1277,8 +1280,8 @@ func TestSettleOfAnEntryThatWaited(t *testing.T) {
 	})
 }
 
-// The folder of the journal goes away while a purge waits: that is not as if all other
-// nodes were forgotten.
+// If the journal's folder goes away while a purge waits, the purge still names the nodes:
+// they were not forgotten.
 func TestFolderGoesAwayInAPurge(t *testing.T) {
 	top := filepath.Join(t.TempDir(), "journal")
 	if err := os.Mkdir(top, 0o2770); err != nil {

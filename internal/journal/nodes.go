@@ -12,13 +12,13 @@ import (
 	"time"
 )
 
-// told is the report of a node, or why it can't be trusted.
+// told is the report of a node, or the reason why it can't be trusted.
 type told struct {
 	Report
 	err error
 }
 
-// say writes this node's report, and tells if that fails.
+// say writes this node's report, and tells the first of several errors.
 func (n *Node) say(ctx context.Context) {
 	err := n.report(ctx)
 	n.mu.Lock()
@@ -32,7 +32,7 @@ func (n *Node) say(ctx context.Context) {
 
 // report writes this node's report.
 func (n *Node) report(ctx context.Context) error {
-	// First: a report of another process would be overwritten.
+	// The report is read before it is overwritten, to find another process with this name.
 	last, err := n.ask(ctx, n.o.Name)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -51,9 +51,10 @@ func (n *Node) report(ctx context.Context) error {
 	return nil
 }
 
-// compare notes if another process reports under this node's name.
+// compare notes that another process reports under this node's name, if the instance in
+// the last report is not this process.
 func (n *Node) compare(instance string) {
-	// The first report overwrites that of an earlier process.
+	// Before this process's first report, the file is from an earlier process of this node.
 	if n.reported.IsZero() || instance == n.instance {
 		return
 	}
@@ -66,8 +67,8 @@ func (n *Node) compare(instance string) {
 	}
 }
 
-// takenTime is how long after the last report of another process this node's name counts
-// as taken.
+// takenTime is the time for which this node's name counts as taken after the last report
+// of another process.
 const takenTime = 6 * reportTime
 
 // isTaken reports whether another process reports under this node's name. n.mu is held.
@@ -89,7 +90,8 @@ func (n *Node) Self() Report {
 	for _, p := range n.trees {
 		maps.Copy(applied, p.applied)
 	}
-	// A process that was killed may have noted it for one tree and not for the next.
+	// If a process was killed, it may have noted an entry for one tree and not for the next.
+	// Such an entry is not applied.
 	for _, p := range n.trees {
 		r.Waits = max(r.Waits, len(n.failed)+len(p.waiting))
 	}
@@ -102,7 +104,8 @@ func (n *Node) Self() Report {
 	return r
 }
 
-// ask reads the report of one node.
+// ask reads the report of one node. The error is the store's. If the report can't be
+// trusted, told.err has the reason.
 func (n *Node) ask(ctx context.Context, name string) (told, error) {
 	data, err := n.o.Store.Get(ctx, nodes+name)
 	var t told
@@ -120,15 +123,16 @@ func (n *Node) ask(ctx context.Context, name string) (told, error) {
 	return t, nil
 }
 
-// Other is another node, as its report has it.
+// Other is another node, with its last report.
 type Other struct {
 	Name string
 	Report
-	// Err means that the report is not one of the group.
+	// Err is the reason why the report can't be trusted, or nil.
 	Err error
 }
 
-// Others returns all other nodes, sorted by name.
+// Others reads the reports of all other nodes, and returns them sorted by name. If the
+// store can't list the nodes, it returns the nodes as they were last read, and the error.
 func (n *Node) Others(ctx context.Context) ([]Other, error) {
 	names, err := n.o.Store.List(ctx, nodes, "")
 	if err != nil {
@@ -144,7 +148,7 @@ func (n *Node) Others(ctx context.Context) ([]Other, error) {
 			continue
 		}
 		if err != nil {
-			// Of this node alone: those of the others tell how they are.
+			// The error is this node's alone. The other nodes' reports may be good.
 			t.err = fmt.Errorf("it can't be read: %w", err)
 		}
 		found[name] = t
@@ -155,7 +159,7 @@ func (n *Node) Others(ctx context.Context) ([]Other, error) {
 	return n.known(), nil
 }
 
-// known returns the other nodes as they were last read.
+// known returns the other nodes as Others last read them.
 func (n *Node) known() []Other {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -168,15 +172,15 @@ func (n *Node) known() []Other {
 	return all
 }
 
-// isDropped reports whether a node has been silent for so long that nobody waits for it:
-// it empties its trees before it serves again. A node whose report can't be trusted is not
-// dropped. n.mu is held.
+// isDropped reports whether a node has been silent for longer than Options.Keep. No purge
+// waits for it, because it empties its trees before it serves again. If a node's report
+// can't be trusted, the node is not dropped. n.mu is held.
 func (n *Node) isDropped(t told) bool {
 	return t.err == nil && n.clock().Sub(t.At) > n.o.Keep+keepMargin
 }
 
-// Forget removes the report of a node that has gone for good: purges don't wait for it
-// any more.
+// Forget removes the report of a node that has gone for good. Purges no longer wait for
+// the node.
 func (n *Node) Forget(ctx context.Context, name string) error {
 	if !Name.MatchString(name) {
 		return fmt.Errorf("%w: %q", ErrNoNode, name)
@@ -191,19 +195,19 @@ func (n *Node) Forget(ctx context.Context, name string) error {
 	return err
 }
 
-// Behind is a node that may not have applied a purge, and the reason.
+// Behind is a node that may not have applied a purge.
 type Behind struct {
-	Node string
-	Why  string
+	Node string // its name, or "?" if the nodes can't be listed
+	Why  string // a clause without its subject, for example "has not read the journal yet"
 }
 
 // String returns a line, for example "n3: has read the journal at
 // 2026-11-29T01:15:30Z last".
 func (b Behind) String() string { return b.Node + ": " + b.Why }
 
-// Differs returns the differences of a node from this one that make other thumbnails or
-// refuse other requests, for example "thumbd 1.2, not 1.3" or "other settings of site
-// gallery".
+// Differs returns the differences between the node of r and this node, of which here is
+// the report, if they change thumbnails or answers: for example "thumbd 1.2, not 1.3" or
+// "other settings of site gallery".
 func (r Report) Differs(here Report) []string {
 	var all []string
 	for _, v := range [][3]string{{"thumbd", r.Version, here.Version}, {"libvips", r.Libvips, here.Libvips}} {
@@ -229,12 +233,12 @@ func (r Report) Differs(here Report) []string {
 	return all
 }
 
-// Await waits until all other nodes say that they have applied the entries of those
-// names, or until the time is over. It returns the nodes that have not. If the reports
-// can't be read, these are all nodes that are known.
+// Await waits until all other nodes report that they have applied the entries with the
+// given names, at most for limit. It returns the nodes that have not reported so. If the
+// reports can't be read, it returns all known nodes.
 //
-// A node that comes meanwhile has read the entries before it is ready, so the nodes are
-// listed once. After that only the reports are read of which it matters.
+// If a node starts meanwhile, it reads the entries before it is ready. So Await lists the
+// nodes once, and then reads only the reports of nodes that have not applied the entries.
 func (n *Node) Await(ctx context.Context, names []string, limit time.Duration) []Behind {
 	end := time.Now().Add(limit)
 	others, err := n.Others(ctx)
@@ -261,15 +265,16 @@ func (n *Node) Await(ctx context.Context, names []string, limit time.Duration) [
 	}
 }
 
-// firstAsk and lastAsk are between two looks at the reports of nodes that are waited for.
+// firstAsk and lastAsk are the least and the most time between two readings of a report
+// for which a purge waits.
 const (
 	firstAsk = 100 * time.Millisecond
 	lastAsk  = time.Second
 )
 
-// askAgain reads the reports of the others that have not applied all of names. gone says
-// that a report is not there: its node was forgotten, or the store is away. The caller then
-// lists the reports again, which tells the two apart.
+// askAgain reads the reports of the nodes that have not applied all of names. gone is true
+// if a report does not exist: its node was forgotten, or the store is away. The caller then
+// lists the nodes again to tell the two causes apart.
 func (n *Node) askAgain(ctx context.Context, others []Other, names []string) (now []Other, gone bool) {
 	for _, o := range others {
 		if o.Err != nil || o.Taken || !o.hasApplied(names) {
@@ -290,15 +295,15 @@ func (n *Node) askAgain(ctx context.Context, others []Other, names []string) (no
 	return now, false
 }
 
-// without returns the nodes that have not applied all of names. err is why the reports
-// could not be read.
+// without returns the nodes that have not applied all of names. err is the error with
+// which the nodes could not be listed, or nil.
 func (n *Node) without(others []Other, names []string, err error) []Behind {
 	var behind []Behind
 	if err != nil {
-		behind = append(behind, Behind{"?", fmt.Sprintf("there may be nodes that are not known: %v", err)})
+		behind = append(behind, Behind{"?", fmt.Sprintf("there may be more nodes: %v", err)})
 	}
 	if n.State().Taken {
-		behind = append(behind, Behind{n.o.Name, "another process reports under its name too"})
+		behind = append(behind, Behind{n.o.Name, "another process reports under its name, too"})
 	}
 	for _, o := range others {
 		switch {
@@ -333,19 +338,19 @@ func (r Report) lastRead() string {
 	return "has read the journal at " + r.Read.Format(time.RFC3339) + " last"
 }
 
-// State is how a node is.
+// State is the health of a node, for metrics and health checks.
 type State struct {
-	Lag     time.Duration     // since the journal was read to its end
-	Behind  bool              // Lag is over Options.Lag, or it was never read
-	Entries map[string]uint64 // by What
-	Nodes   map[string]int    // current, behind and silent ones, this one included
+	Lag     time.Duration     // since the journal was last read to its end
+	Behind  bool              // Lag is over Options.Lag, or the journal was never read
+	Entries map[string]uint64 // number of entries by What, for example "applied"
+	Nodes   map[string]int    // number of nodes by their state, with this node
 	Offset  time.Duration     // of the store's clock from this machine's
 	Taken   bool              // another process reports under this node's name
-	// Unread and Unwritten are the errors of the last look and write, or nil.
+	// Unread and Unwritten are the errors of the last reading and the last write, or nil.
 	Unread, Unwritten error
 }
 
-// State returns how the node is, without asking the store.
+// State returns the node's health. It sends the store no request.
 func (n *Node) State() State {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -357,7 +362,7 @@ func (n *Node) State() State {
 	if last.IsZero() {
 		last = n.started
 	}
-	// A machine that was suspended has a monotonic clock that was, too.
+	// The monotonic clock stands still while the machine is suspended.
 	s.Lag = max(time.Since(last), time.Since(last.Round(0)))
 	s.Behind = n.read.IsZero() || s.Lag > n.o.Lag
 	for what, count := range n.counts {
@@ -374,9 +379,9 @@ func (n *Node) State() State {
 
 // The states of a node.
 const (
-	Current = "current" // reads the journal
-	Lagging = "behind"  // has not read it for Options.Lag
-	Silent  = "silent"  // does not report, or its report can't be trusted
+	Current = "current" // the node reads the journal
+	Lagging = "behind"  // it has not read the journal for Options.Lag
+	Silent  = "silent"  // it does not report, or its report can't be trusted
 )
 
 // StateOf returns the state of another node.

@@ -13,19 +13,20 @@ import (
 	"time"
 )
 
-// progress is how far the journal was applied to a tree.
+// progress is the part of the journal that was applied to a tree.
 type progress struct {
 	from    string          // all entries up to this stamp are applied
 	applied map[string]bool // entries after from
-	// waiting are entries that no key of this node has signed, or of another version of
-	// the format, also from before from. A node with other keys tries them again.
+	// waiting has the entries, also from before from, that this node can't read: it has no
+	// key for them, or they are in another version of the format. A process with other keys
+	// tries them again.
 	waiting map[string]bool
-	read    time.Time // when the journal was read to its end, by the store's clock
-	dirty   bool      // applied has changed since saved
-	saved   time.Time
+	read    time.Time // when the journal was last read to its end, by the store's clock
+	dirty   bool      // the record on the disk is out of date
+	saved   time.Time // when the record was last written
 }
 
-// record is progress as .thumbd/journal.json of the tree has it.
+// record is a progress in the tree's file .thumbd/journal.json.
 type record struct {
 	V       int       `json:"v"`
 	Journal string    `json:"journal"` // Options.Where
@@ -35,12 +36,12 @@ type record struct {
 	Waiting []string  `json:"waiting,omitempty"`
 }
 
-// mostWaiting is the most entries that wait for another key. A writer without a key
-// must not fill the memory.
+// mostWaiting is the most entries that wait for another key. If a program without a key
+// writes entries, they must not fill the memory.
 const mostWaiting = 1000
 
-// begin writes this node's first report, and learns how far the node was before. A node
-// may serve only after its report is written: the purges of other nodes then wait for it.
+// begin writes this node's first report, and reads the progress of its trees. A node may
+// serve only after its report is written: the purges of other nodes then wait for it.
 func (n *Node) begin(ctx context.Context) error {
 	records, known := make(map[string]*record), false
 	for _, site := range n.o.Trees.Sites() {
@@ -65,14 +66,15 @@ func (n *Node) begin(ctx context.Context) error {
 		}
 	}
 	if len(records) == 0 {
-		// The other nodes wait for this one, too.
+		// A node without sites must report entries as applied, too: other nodes wait for it.
 		n.trees[noSite] = &progress{from: stamp(now.Add(-window)), applied: make(map[string]bool), waiting: make(map[string]bool), read: now}
 	}
 	return nil
 }
 
-// enter writes the first report. known: a tree has seen the folders of the journal. If they
-// are missing then, so is their file system.
+// enter writes the first report. known means that a tree has a record of this journal. If
+// the journal's folders are missing then, their file system is not mounted, and enter does
+// not create them.
 func (n *Node) enter(ctx context.Context, known bool) error {
 	if !known {
 		if err := n.o.Store.Make(ctx); err != nil {
@@ -85,11 +87,12 @@ func (n *Node) enter(ctx context.Context, known bool) error {
 	return nil
 }
 
-// noSite is the name of the progress of a node without sites, which has no tree: it skips
-// every entry, and says so to the other nodes.
+// noSite is the name of the progress of a node without sites. Such a node skips every
+// entry, and reports it as applied.
 const noSite = ""
 
-// recall reads the record of a site's tree. It is nil if there is none of this journal.
+// recall reads the record of a site's tree. It returns nil if the tree has no record of
+// this journal.
 func (n *Node) recall(site string) (*record, error) {
 	data, err := n.o.Trees.Progress(site)
 	if err != nil || data == nil {
@@ -97,7 +100,7 @@ func (n *Node) recall(site string) (*record, error) {
 	}
 	var r record
 	if err := json.Unmarshal(data, &r); err != nil || r.V != version {
-		// Nothing is known of it, as after a long time.
+		// The tree's progress is unknown, so it is treated as too old.
 		return &record{V: version}, nil //nolint:nilerr // the tree is emptied
 	}
 	if r.Journal != n.o.Where {
@@ -106,8 +109,8 @@ func (n *Node) recall(site string) (*record, error) {
 	return &r, nil
 }
 
-// resume returns the progress of a tree. Without a record all of the journal is applied,
-// unless the tree is empty.
+// resume returns the progress of a tree with the record r. If r is nil, all of the journal
+// is applied, unless the tree is empty.
 func (n *Node) resume(site string, r *record, now time.Time) *progress {
 	p := &progress{applied: make(map[string]bool), waiting: make(map[string]bool), read: now}
 	switch {
@@ -125,8 +128,8 @@ func (n *Node) resume(site string, r *record, now time.Time) *progress {
 	return p
 }
 
-// emptyAway empties the trees of a node that was away for so long that entries may be
-// deleted which it has not applied.
+// emptyAway empties a tree if the journal was not read for it for longer than Options.Keep:
+// entries may have been deleted before they were applied to it.
 func (n *Node) emptyAway(ctx context.Context) error {
 	now := n.now()
 	n.mu.Lock()
@@ -152,9 +155,10 @@ func (n *Node) emptyAway(ctx context.Context) error {
 	return nil
 }
 
-// errGone means that an entry was not found after it was listed.
+// errGone means that an entry was listed, but its file does not exist.
 var errGone = errors.New("an entry that is listed is not there")
 
+// get reads an entry. Its errors wrap errGone, errMAC or errFormat, or are the store's.
 func (n *Node) get(ctx context.Context, name string) (Entry, error) {
 	var e Entry
 	data, err := n.o.Store.Get(ctx, entries+name)
@@ -170,7 +174,8 @@ func (n *Node) get(ctx context.Context, name string) (Entry, error) {
 	return e.unescaped()
 }
 
-// from returns the name after which there may be entries that a tree needs.
+// from returns the name after which the list of entries begins: the oldest from of all
+// trees.
 func (n *Node) from() string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -184,7 +189,8 @@ func (n *Node) from() string {
 	return from
 }
 
-// needs reports whether an entry must be read.
+// needs reports whether an entry must be read: a tree needs it, this process can read it,
+// and Write is not at work on it.
 func (n *Node) needs(name string) bool {
 	if _, ok := timeOf(name); !ok {
 		return false
@@ -194,7 +200,7 @@ func (n *Node) needs(name string) bool {
 	return !n.own[name] && !n.refused[name] && n.isNeeded(name)
 }
 
-// isNeeded reports whether an entry is not applied to all trees. n.mu is held.
+// isNeeded reports whether a tree needs an entry. n.mu is held.
 func (n *Node) isNeeded(name string) bool {
 	for _, p := range n.trees {
 		if p.needs(name) {
@@ -204,11 +210,12 @@ func (n *Node) isNeeded(name string) bool {
 	return false
 }
 
+// needs reports whether the tree needs an entry.
 func (p *progress) needs(name string) bool {
 	return (name > p.from || p.waiting[name]) && !p.applied[name]
 }
 
-// refuse notes an entry that this node can't read. It stays needed.
+// refuse notes that this node can't read an entry. The trees still need the entry.
 func (n *Node) refuse(name string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -220,8 +227,8 @@ func (n *Node) refuse(name string) {
 	}
 }
 
-// again returns the entries that an earlier process could not read, or one with other
-// keys, and that are not among the listed ones.
+// again returns the entries that an earlier process could not read, perhaps because it had
+// other keys. Listed entries are left out, because look reads these anyway.
 func (n *Node) again(listed []string) []string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -232,7 +239,7 @@ func (n *Node) again(listed []string) []string {
 	return slices.Sorted(maps.Keys(n.retry))
 }
 
-// drop notes that an entry is not there any more.
+// drop notes that an entry was deleted.
 func (n *Node) drop(name string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -244,8 +251,8 @@ func (n *Node) drop(name string) {
 	}
 }
 
-// neededBy reports whether the tree of a site needs an entry. It is not known if this
-// node has no such site.
+// neededBy reports whether the tree of a site needs an entry. known is false if this node
+// does not have the site.
 func (n *Node) neededBy(name, site string) (needed, known bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -253,7 +260,8 @@ func (n *Node) neededBy(name, site string) (needed, known bool) {
 	return known && p.needs(name), known
 }
 
-// note notes that an entry was applied to the tree that it is for.
+// note notes that an entry was applied to the tree of its site. The other trees don't need
+// it.
 func (n *Node) note(name string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -266,15 +274,14 @@ func (n *Node) note(name string) {
 	}
 }
 
-// fail notes that an entry is to be tried again.
+// fail notes that an entry must be tried again.
 func (n *Node) fail(name string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.failed[name] = true
 }
 
-// dropFailed forgets the entries to be tried again that are not among the listed ones:
-// nobody can apply them any more.
+// dropFailed forgets the failed entries that are no longer listed: they were deleted.
 func (n *Node) dropFailed(listed []string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -284,9 +291,10 @@ func (n *Node) dropFailed(listed []string) {
 	})
 }
 
-// advance moves the trees' from to the beginning of the window, but not past an entry
-// that is not applied for good. whole: all of the journal was read, beginning at start.
-// It reports whether that was for the first time.
+// advance moves the trees' from to the beginning of the window, but not past an entry that
+// must be applied again after a crash (see unsettled). names are the listed entries. whole
+// means that all of the journal was read, in a reading that began at start. advance returns
+// true for the first whole reading.
 func (n *Node) advance(start time.Time, names []string, whole bool) (first bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -308,17 +316,18 @@ func (n *Node) advance(start time.Time, names []string, whole bool) (first bool)
 		close(n.caught)
 		first = true
 	}
-	// If nothing comes for long, the list gets short: the names of new entries are near the
-	// store's own time.
+	// If no entry comes for a long time, the list must still get shorter. New entries have
+	// names near the store's time, so an older time is safe, too.
 	bound := n.stored
-	// An entry that this node wrote after the list says nothing of entries that others
-	// wrote before it.
+	// If this node wrote an entry after the list, stored is later than the list. Another node
+	// may have written an entry between the two.
 	if listed := n.onStore(start); listed.Before(bound) {
 		bound = listed
 	}
 	bound = bound.Add(-2 * window)
 	if newest, ok := timeOf(n.newest); ok {
-		// A clock that is ahead must not move the window past the entries of the others.
+		// If one node's clock is ahead, its entries must not move the window past the entries
+		// of other nodes.
 		if now := n.onStore(start); now.Before(newest) {
 			newest = now
 		}
@@ -330,12 +339,12 @@ func (n *Node) advance(start time.Time, names []string, whole bool) (first bool)
 	return first
 }
 
-// move moves the trees' from as far as bound, if it may. n.mu is held.
+// move moves the trees' from to bound, or less far if an entry is unsettled. n.mu is held.
 func (n *Node) move(bound string) {
 	for name := range n.unsettled() {
 		bound = min(bound, name[:stampBytes])
 	}
-	// These are deleted from the journal by now.
+	// Entries of this age are deleted from the journal by now.
 	end := stamp(n.clock().Add(-n.o.Keep - keepMargin))
 	for _, p := range n.trees {
 		maps.DeleteFunc(p.waiting, func(name string, _ bool) bool { return name <= end })
@@ -348,7 +357,7 @@ func (n *Node) move(bound string) {
 	maps.DeleteFunc(n.refused, func(name string, _ bool) bool { return name <= bound && !n.isNeeded(name) })
 }
 
-// unsettled returns the entries that must be applied again if this process is killed
+// unsettled returns the entries that the next process must apply if this process is killed
 // now. n.mu is held.
 func (n *Node) unsettled() map[string]bool {
 	all := make(map[string]bool)
@@ -360,7 +369,7 @@ func (n *Node) unsettled() map[string]bool {
 	return all
 }
 
-// save writes the progress of the trees if it has changed, or is old.
+// save writes the records of trees that are out of date. If final is true, it writes all.
 func (n *Node) save(final bool) {
 	for _, site := range n.o.Trees.Sites() {
 		data, ok := n.record(site, final)
@@ -378,10 +387,10 @@ func (n *Node) save(final bool) {
 	}
 }
 
-// saveTime is between two writes of a progress that says nothing but the time.
+// saveTime is the time between two writes of a record in which only the time has changed.
 func (n *Node) saveTime() time.Duration { return max(time.Minute, n.o.Keep/1000) }
 
-// record returns the text of a tree's record. It is not ok if there is none to write.
+// record returns the JSON of a tree's record. ok is false if it need not be written now.
 func (n *Node) record(site string, final bool) (data []byte, ok bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -396,8 +405,9 @@ func (n *Node) record(site string, final bool) (data []byte, ok bool) {
 			r.Applied = append(r.Applied, name)
 		}
 	}
-	// The window has passed the entries that had to wait for a key. If this process is killed
-	// before it applies one once more, the next process repeats it as a waiting entry.
+	// An entry that waited for a key may be older than the window. If this process is killed
+	// before it applies the entry a second time, the next process must find it among the
+	// waiting entries.
 	waiting := maps.Clone(p.waiting)
 	for name := range unsettled {
 		if name <= p.from && p.applied[name] {

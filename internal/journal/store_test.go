@@ -34,8 +34,8 @@ func bucket(t *testing.T, endpoint string) *Bucket {
 	}, []netip.Prefix{netip.MustParsePrefix(store.Address + "/32")})
 }
 
-// stores are the kinds of stores, each made empty by a function that returns one way to
-// the same store for each call of its result.
+// stores are the kinds of stores. A function makes an empty store, and returns a function
+// that opens it: for each node one Store.
 var stores = map[string]func(t *testing.T) func() Store{
 	"folder": func(t *testing.T) func() Store {
 		top := t.TempDir()
@@ -120,7 +120,7 @@ func TestLongList(t *testing.T) {
 	}
 }
 
-// way is the way of one node to a store, with a fault that can be set.
+// way is one node's connection to a store. A test can set a fault in it.
 type way struct {
 	*Bucket
 	fault atomic.Pointer[http.HandlerFunc]
@@ -178,8 +178,8 @@ var faults = map[string]http.HandlerFunc{
 	},
 }
 
-// While the store has a fault, nothing is written or said to be read, and no text has the
-// secret. Afterwards all is as before.
+// While the store has a fault, each operation returns an error without the secret key.
+// Afterwards all operations succeed.
 func TestFaults(t *testing.T) {
 	s := store.Start(t, "media")
 	for name, fault := range faults {
@@ -218,8 +218,8 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// A write outlives a store that fails twice or asks for fewer requests once, also if the
-// store has done it all the same.
+// A write succeeds although the store fails twice or asks for fewer requests once, also if
+// the store has written the file all the same.
 func TestWriteIsTriedAgain(t *testing.T) {
 	s := store.Start(t, "media")
 	for name, tt := range map[string]struct {
@@ -285,11 +285,11 @@ func await(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// quickly is for tests in real time.
+// quickly sets short times, for tests in real time.
 func quickly(o *Options) { o.Poll = 50 * time.Millisecond }
 
-// On a real store of each kind a purge reaches all nodes, and a node that was killed has
-// applied all when it has read the journal.
+// On a real store of each kind a purge reaches all nodes. A node that was killed has
+// applied all entries when it has read the journal again.
 func TestNodesOnAStore(t *testing.T) {
 	onStores(t, func(t *testing.T, open func() Store) {
 		a := join(t, open(), "n1", newTree("x", "y"), quickly)

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT
 
 // Package s3 is the originals of a site in a bucket of an S3 store: package fetch with
-// signed requests, the store's errors, and lists of keys.
+// signed requests, the store's errors, and lists of keys. It also keeps small files in a
+// bucket, for package journal.
+//
+// It is larger than other packages because originals, lists and files share one signature
+// and one translation of the store's errors. Each is a file.
 package s3
 
 import (
