@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: MIT
+
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/jpeg"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"thumbd/internal/admin"
+	"thumbd/internal/render/wire"
+	"thumbd/internal/systemd"
+	"thumbd/internal/test/keeptest"
+	"thumbd/internal/thumb"
+)
+
+// workerName is the name under which the test binary is a worker. Beside it are the file
+// hello, the message that it begins with, and gate, a FIFO at which it waits with each
+// job. The file can be a FIFO, too. A real worker needs libvips, and can't be made to
+// lack a format.
+const workerName = "thumbd-render"
+
+func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == workerName {
+		fmt.Fprintln(os.Stderr, work(filepath.Dir(os.Args[0])))
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// work answers each job with gray JPEGs until the daemon hangs up.
+func work(dir string) error {
+	hello, err := os.ReadFile(filepath.Join(dir, "hello"))
+	if err != nil {
+		return err
+	}
+	c, err := net.FileConn(os.NewFile(3, "daemon"))
+	if err != nil {
+		return err
+	}
+	conn := c.(*net.UnixConn)
+	if _, err := conn.Write(hello); err != nil {
+		return err
+	}
+	for {
+		b, oob := make([]byte, wire.MaxMessage), make([]byte, 4096)
+		n, oobn, _, _, err := conn.ReadMsgUnix(b, oob)
+		if err != nil {
+			return err
+		}
+		var job wire.Job
+		if err := wire.Decode(b[:n], &job); err != nil {
+			return err
+		}
+		reply, err := paint(job, oob[:oobn])
+		if err != nil {
+			return err
+		}
+		if _, err := os.ReadFile(filepath.Join(dir, "gate")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		answer, err := wire.Encode(reply)
+		if err != nil {
+			return err
+		}
+		if _, err := conn.Write(answer); err != nil {
+			return err
+		}
+	}
+}
+
+// paint makes a square JPEG for each output of a job, as of an original of 100x100.
+func paint(job wire.Job, rights []byte) (*wire.Reply, error) {
+	messages, err := unix.ParseSocketControlMessage(rights)
+	if err != nil {
+		return nil, err
+	}
+	fds, err := unix.ParseUnixRights(&messages[0])
+	if err != nil {
+		return nil, err
+	}
+	files := make([]*os.File, len(fds))
+	for i, fd := range fds {
+		files[i] = os.NewFile(uintptr(fd), "descriptor")
+		defer files[i].Close()
+	}
+	reply := &wire.Reply{ID: job.ID}
+	for i, t := range job.Outputs {
+		f := files[1+len(job.Watermarks)+i]
+		if err := jpeg.Encode(f, image.NewGray(image.Rect(0, 0, t.Width, t.Width)), nil); err != nil {
+			return nil, err
+		}
+		end, err := f.Seek(0, io.SeekCurrent)
+		if err != nil {
+			return nil, err
+		}
+		if err := f.Truncate(end); err != nil {
+			return nil, err
+		}
+		reply.Results = append(reply.Results, wire.Result{Width: t.Width, Height: t.Width, OriginalWidth: 100, OriginalHeight: 100})
+	}
+	return reply, nil
+}
+
+// able is the message of a worker that lacks nothing.
+func able() *wire.Hello {
+	return &wire.Hello{
+		Version: wire.Version, Vips: "8.99.0",
+		Read:  []thumb.Format{thumb.JPEG, thumb.PNG, thumb.WebP, thumb.AVIF, thumb.GIF, thumb.HEIC, thumb.TIFF},
+		Write: []thumb.Format{thumb.JPEG, thumb.PNG, thumb.WebP, thumb.AVIF, thumb.GIF},
+	}
+}
+
+// gallery is a configuration of one site, with one original, a.jpg. DIR is the folder of
+// the test.
+const gallery = `[daemon]
+workers = 1
+[site.gallery]
+prefix = "/thumbs/"
+document_root = "DIR/root"
+originals = "DIR/media"
+scheme = "preset"
+`
+
+// rig is a daemon with real sockets, workers and a service manager in a folder of a test.
+type rig struct {
+	*Daemon
+	t       *testing.T
+	dir     string
+	text    string // of the configuration
+	log     *keeptest.Log
+	manager *net.UnixConn
+	front   *http.Client
+	admin   *admin.Client
+	reloads chan os.Signal
+	stop    context.CancelFunc // as SIGTERM
+	ended   chan error         // has the error of Run
+}
+
+// newRig returns a rig with a configuration, whose daemon is not started.
+func newRig(t *testing.T, configuration string) *rig {
+	t.Helper()
+	r := &rig{t: t, dir: t.TempDir(), log: new(keeptest.Log), reloads: make(chan os.Signal, 1), ended: make(chan error, 1)}
+	for _, folder := range []string{"media", "worker", "keys"} {
+		must(t, os.Mkdir(r.path(folder), 0o755))
+	}
+	r.write("media/a.jpg", "an original")
+	own, err := os.Executable()
+	must(t, err)
+	must(t, os.Symlink(own, r.path("worker/"+workerName)))
+	t.Setenv("THUMBD_RENDER", r.path("worker/"+workerName))
+	r.hello(able())
+	r.configure(configuration)
+	r.manager, err = net.ListenUnixgram("unixgram", &net.UnixAddr{Name: r.path("manager"), Net: "unixgram"})
+	must(t, err)
+	t.Cleanup(func() { r.manager.Close() })
+	t.Setenv("NOTIFY_SOCKET", r.path("manager"))
+	level := new(slog.LevelVar)
+	log := slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: level}))
+	r.Daemon = New(Options{File: r.path("thumbd.toml"), Version: "1.2.3", Log: log, Level: level})
+	r.front = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", r.path("front"))
+	}}}
+	r.admin = admin.Dial(r.path("admin"))
+	return r
+}
+
+// start returns a rig whose daemon has told that it is ready.
+func start(t *testing.T, configuration string) *rig {
+	t.Helper()
+	r := newRig(t, configuration)
+	r.run()
+	r.told("READY=1\nSTATUS=serves 1 sites")
+	return r
+}
+
+// run begins to run the daemon. It ends with the test.
+func (r *rig) run() {
+	r.t.Helper()
+	var sockets systemd.Sockets
+	var err error
+	sockets.Front, err = net.Listen("unix", r.path("front"))
+	must(r.t, err)
+	sockets.Admin, err = net.Listen("unix", r.path("admin"))
+	must(r.t, err)
+	var ctx context.Context
+	ctx, r.stop = context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		r.ended <- r.Run(ctx, sockets, r.reloads)
+	}()
+	r.t.Cleanup(func() {
+		r.stop()
+		<-ended
+		if r.t.Failed() {
+			r.t.Logf("the log:\n%s", r.log)
+		}
+	})
+}
+
+// path returns the path of a file in the rig's folder.
+func (r *rig) path(name string) string { return filepath.Join(r.dir, name) }
+
+func (r *rig) write(name, text string) {
+	r.t.Helper()
+	must(r.t, os.WriteFile(r.path(name), []byte(text), 0o600))
+}
+
+// configure writes the configuration.
+func (r *rig) configure(text string) {
+	r.t.Helper()
+	r.text = text
+	r.write("thumbd.toml", strings.ReplaceAll(text, "DIR", r.dir))
+}
+
+// hello sets the message that workers begin with from now on.
+func (r *rig) hello(m *wire.Hello) {
+	r.t.Helper()
+	b, err := wire.Encode(m)
+	must(r.t, err)
+	r.write("worker/hello", string(b))
+}
+
+// reload has the daemon load a configuration, and returns the status that it has told the
+// manager then.
+func (r *rig) reload(text string) string {
+	r.t.Helper()
+	r.configure(text)
+	r.reloads <- unix.SIGHUP
+	if got := r.next(); !strings.HasPrefix(got, "RELOADING=1\nMONOTONIC_USEC=") {
+		r.t.Errorf("told %q, want a reload", got)
+	}
+	return r.next()
+}
+
+// next returns the next message to the manager that is no sign of life.
+func (r *rig) next() string {
+	r.t.Helper()
+	b := make([]byte, 4096)
+	for {
+		must(r.t, r.manager.SetReadDeadline(time.Now().Add(patience)))
+		n, err := r.manager.Read(b)
+		must(r.t, err)
+		if text := string(b[:n]); text != "WATCHDOG=1" {
+			return text
+		}
+	}
+}
+
+// patience is how long a test waits for an event that comes on any machine.
+const patience = 2 * time.Minute
+
+// told fails the test if the next message to the manager is another one.
+func (r *rig) told(want string) {
+	r.t.Helper()
+	if got := r.next(); got != want {
+		r.t.Errorf("told %q, want %q", got, want)
+	}
+}
+
+// silent fails the test if there is a message to the manager.
+func (r *rig) silent() {
+	r.t.Helper()
+	raw, err := r.manager.SyscallConn()
+	must(r.t, err)
+	must(r.t, raw.Control(func(fd uintptr) {
+		b := make([]byte, 4096)
+		if n, _, err := unix.Recvfrom(int(fd), b, unix.MSG_DONTWAIT); err == nil {
+			r.t.Errorf("told %q, want nothing", b[:n])
+		}
+	}))
+}
+
+// get returns the status and reason of the answer to nginx, for example "503 shutdown",
+// or "200" if there is no reason.
+func (r *rig) get(uri string) string {
+	resp, err := r.front.Get("http://localhost" + uri)
+	if err != nil {
+		return err.Error()
+	}
+	resp.Body.Close()
+	return strings.TrimSpace(fmt.Sprint(resp.StatusCode, " ", resp.Header.Get("X-Thumbd-Reason")))
+}
+
+// ask is get, whose answer comes later.
+func (r *rig) ask(uri string) <-chan string {
+	answer := make(chan string, 1)
+	go func() { answer <- r.get(uri) }()
+	return answer
+}
+
+// want fails the test if nginx gets another answer.
+func (r *rig) want(uri, answer string) {
+	r.t.Helper()
+	if got := r.get(uri); got != answer {
+		r.t.Errorf("%s: got %q, want %q", uri, got, answer)
+	}
+}
+
+// logged waits for a line with the texts.
+func (r *rig) logged(texts ...string) {
+	r.t.Helper()
+	keeptest.Await(r.t, func() bool { return r.hasLine(texts...) })
+}
+
+func (r *rig) hasLine(texts ...string) bool {
+lines:
+	for line := range strings.Lines(r.log.String()) {
+		for _, text := range texts {
+			if !strings.Contains(line, text) {
+				continue lines
+			}
+		}
+		return true
+	}
+	return false
+}
+
+// troubles returns the kinds and names of the troubles of the daemon's report, for example
+// "originals gallery".
+func (r *rig) troubles() string {
+	r.t.Helper()
+	report, err := r.admin.Report(r.t.Context())
+	must(r.t, err)
+	var all []string
+	for _, t := range report.Troubles {
+		all = append(all, t.Kind+" "+t.Name)
+	}
+	return strings.Join(all, ", ")
+}
+
+// newGate makes the FIFO of workers, or that of their hello.
+func (r *rig) newGate(name string) {
+	r.t.Helper()
+	_ = os.Remove(r.path("worker/" + name))
+	must(r.t, unix.Mkfifo(r.path("worker/"+name), 0o600))
+}
+
+// atGate waits until a worker is at a FIFO. The worker goes on when the file is closed.
+func (r *rig) atGate(name string) *os.File {
+	r.t.Helper()
+	f, err := os.OpenFile(r.path("worker/"+name), os.O_WRONLY, 0)
+	must(r.t, err)
+	return f
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
