@@ -19,23 +19,36 @@ import (
 // configuration stays. It tells the service manager and the log.
 func (d *Daemon) load(ctx context.Context) error {
 	s, err := d.read(ctx)
-	if err != nil && ctx.Err() != nil {
-		// Told to stop meanwhile: nothing is wrong.
-		return err
+	if err == nil {
+		err = d.claim(ctx, s)
 	}
-	if err != nil {
+	switch {
+	case err == nil:
+		d.use(ctx, s)
+	case ctx.Err() == nil:
 		d.refuse(err)
-		return err
 	}
-	if err = d.listenMetrics(s.config.Metrics); err == nil {
+	// An error of a daemon that was told to stop meanwhile is of no interest.
+	return err
+}
+
+// claim takes all of the system that s needs beside its workers. If a part can't be had,
+// claim closes s.
+func (d *Daemon) claim(ctx context.Context, s *Service) error {
+	err := d.listenMetrics(s.config.Metrics)
+	if err == nil {
 		err = d.hold(ctx, s)
 	}
 	if err != nil {
 		s.Close()
 		d.disown(s)
-		d.refuse(err)
-		return err
 	}
+	return err
+}
+
+// use has s answer in place of the present service. It returns when the thumbnails of
+// another configuration are gone, and the purges of other nodes are applied.
+func (d *Daemon) use(ctx context.Context, s *Service) {
 	s.SetGates(d.reports())
 	d.log.Info("loaded", "version", d.version, "file", d.file, "libvips", s.hello.Vips)
 	for _, m := range s.hello.Missing {
@@ -72,7 +85,6 @@ func (d *Daemon) load(ctx context.Context) error {
 	s.watch(d.log, d.keeper)
 	d.join(ctx, m)
 	d.notify(fmt.Sprintf("READY=1\nSTATUS=serves %d sites", len(s.sites)))
-	return nil
 }
 
 // holdTime is how long to wait for the end of a thumbd warm that found no thumbd. It
