@@ -203,17 +203,14 @@ const MaxTime = 253402300799
 
 // parseTime parses seconds since 1970, of at most 15 digits.
 func parseTime(s string) (time.Time, error) {
-	if s == "" || len(s) > 15 || strings.Trim(s, "0123456789") != "" {
-		return time.Time{}, fmt.Errorf("%w: expires is no time", ErrQuery)
-	}
-	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil {
+	n, err := strconv.ParseUint(s, 10, 63)
+	if err != nil || len(s) > 15 {
 		return time.Time{}, fmt.Errorf("%w: expires is no time", ErrQuery)
 	}
 	if n > MaxTime {
 		return time.Time{}, fmt.Errorf("%w: expires is after the year 9999; want seconds since 1970, not milliseconds", ErrQuery)
 	}
-	return time.Unix(n, 0), nil
+	return time.Unix(int64(n), 0), nil
 }
 
 // fileName decodes a name once. A + stays a +.
