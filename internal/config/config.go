@@ -27,8 +27,6 @@ import (
 	"time"
 
 	"thumbd/internal/access"
-	"thumbd/internal/fetch"
-	"thumbd/internal/s3"
 	"thumbd/internal/share"
 	"thumbd/internal/thumb"
 )
@@ -76,14 +74,11 @@ type Config struct {
 // Site is one site of the configuration.
 type Site struct {
 	Thumb           thumb.Site
-	Originals       string         // absolute path of the folder; "": see Fetch
+	Originals       string         // absolute path of the folder; "": see Distant
 	OriginalFormats []thumb.Format // at least one
 	// WatermarkImages are the absolute paths of the images of Thumb.Watermarks.
 	WatermarkImages map[string]string
-	// Fetch is nil if the originals are in a folder. Its Formats are not set.
-	Fetch *fetch.Options
-	// S3 is nil if the originals are in no bucket. If they are, Fetch is set too.
-	S3 *s3.Options
+	Distant
 	// Access is nil if the site is open.
 	Access *access.Options
 	Cache  Cache

@@ -56,19 +56,9 @@ func (d *draft) setBucket(s string) error {
 	return nil
 }
 
-// s3 reads how d's originals in a bucket are asked for, if they are in one.
-func (r *reader) s3(d *draft) {
-	t, ok := r.table(d.table, "s3")
+// s3 reads [site.NAME.s3] of a site with originals in a bucket.
+func (r *reader) s3(d *draft, t table) {
 	o := d.store
-	if o == nil {
-		if ok && r.sound(d.table, "originals") {
-			r.mistake(t.key, `is for originals in a bucket, "s3://media/photos/"; remove it`)
-		}
-		return
-	}
-	if !ok {
-		t = table{key: d.table.at("s3")}
-	}
 	r.read(t, storeFields(o))
 	r.completeStore(t, o, d.table.at("originals"))
 	d.S3, d.Fetch.Base = &o.Options, o.URL()

@@ -37,7 +37,8 @@ type draft struct {
 	tree, originals       string
 	accessKeys, tokenKeys []string
 	uses                  []keyUse
-	store                 *store // nil: originals are in no bucket
+	distant               *distant // the kind of originals on another machine; nil: a folder
+	store                 *store   // nil: originals are in no bucket
 	info                  bool
 	thumbnailBytes        int64
 }
@@ -124,15 +125,14 @@ func (r *reader) site(c *Config, t table, name string) *draft {
 		r.warn(t.at("watch"), `as long as this is true thumbd does not end after idle_exit, because it must see changes; say so with idle_exit = "0"`)
 	}
 	r.inPlace(c, d)
-	r.s3(d)
-	r.fetch(c, d)
+	r.distant(c, d)
 	r.resolve(d)
 	return d
 }
 
 func siteFields(d *draft) fields {
 	s := &d.Thumb
-	return fields{
+	known := fields{
 		"prefix":             text(&s.Prefix, checkPrefix),
 		"hosts":              list(&s.Hosts, host),
 		"document_root":      folder(&s.DocumentRoot),
@@ -157,10 +157,10 @@ func siteFields(d *draft) fields {
 		"watermark":          nil,
 		"access":             nil,
 		"cache":              nil,
-		"fetch":              nil,
-		"s3":                 nil,
 		"inplace":            nil,
 	}
+	maps.Copy(known, distantFields())
+	return known
 }
 
 // qualityFields are the formats that have a quality.

@@ -19,14 +19,17 @@ import (
 // fetched and can't be listed, a bucket is fetched and can.
 func TestAbilities(t *testing.T) {
 	base := &url.URL{Scheme: "https", Host: "origin.example", Path: "/media/"}
+	in := func(bucket s3.Options) *config.Site {
+		return &config.Site{Distant: config.Distant{Fetch: &fetch.Options{}, S3: &bucket}}
+	}
 	for name, test := range map[string]struct {
 		site *config.Site
 		want []bool // lists, tells, has a gate, knows forms, is distant
 	}{
 		"folder":                {&config.Site{Originals: t.TempDir()}, []bool{true, true, true, true, false}},
-		"origin":                {&config.Site{Fetch: &fetch.Options{Base: base}}, []bool{false, false, false, false, true}},
-		"bucket of AWS's chain": {&config.Site{Fetch: &fetch.Options{}, S3: &s3.Options{Bucket: "media", Chain: true}}, []bool{true, true, false, false, true}},
-		"bucket":                {&config.Site{Fetch: &fetch.Options{}, S3: &s3.Options{Bucket: "media"}}, []bool{true, true, false, false, true}},
+		"origin":                {&config.Site{Distant: config.Distant{Fetch: &fetch.Options{Base: base}}}, []bool{false, false, false, false, true}},
+		"bucket of AWS's chain": {in(s3.Options{Bucket: "media", Chain: true}), []bool{true, true, false, false, true}},
+		"bucket":                {in(s3.Options{Bucket: "media"}), []bool{true, true, false, false, true}},
 	} {
 		s := New(&config.Config{}, test.site, nil)
 		has := []bool{is[originals.Lister](s), is[originals.Teller](s), is[originals.Gated](s), is[originals.Former](s), is[originals.Distant](s)}
