@@ -3,17 +3,14 @@
 package admin
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"syscall"
 )
@@ -83,81 +80,6 @@ const (
 	maxText = 64 << 10 // of an error's text, in bytes
 	maxJSON = 16 << 20 // of an answer in JSON, in bytes
 )
-
-// Purge returns the daemon's words about the purge.
-func (c *Client) Purge(ctx context.Context, p Purge) (string, error) {
-	b, err := c.whole(ctx, http.MethodPost, PurgeRoute, p.Form(), maxText)
-	return strings.TrimSpace(string(b)), err
-}
-
-// Warm asks the daemon to make the missing thumbnails of an original, and waits for
-// them. If original is "", it only checks the site and the selection.
-func (c *Client) Warm(ctx context.Context, site string, s Selection, original string) (w Warmed, err error) {
-	return w, c.decode(ctx, http.MethodPost, WarmRoute, s.Form(site, original), &w)
-}
-
-// Info returns the description of an original, the file of package info. Without an
-// original it only checks that the site has descriptions.
-func (c *Client) Info(ctx context.Context, site, original string) ([]byte, error) {
-	return c.whole(ctx, http.MethodPost, InfoRoute, Selection{}.Form(site, original), maxText)
-}
-
-// EachOriginal calls f with the name of each original that s selects, and returns
-// the number of folders that the daemon can't read.
-func (c *Client) EachOriginal(ctx context.Context, site string, s Selection, f func(name string) error) (unread int, err error) {
-	resp, err := c.do(ctx, http.MethodPost, OriginalsRoute, s.Form(site, ""))
-	if err != nil {
-		return 0, err
-	}
-	defer resp.Body.Close()
-	lines := bufio.NewReader(resp.Body)
-	for {
-		line, err := lines.ReadString('\n')
-		if errors.Is(err, io.EOF) && line == "" {
-			break
-		}
-		if err != nil {
-			return 0, &NoAnswer{err}
-		}
-		name, err := url.PathUnescape(strings.TrimSuffix(line, "\n"))
-		if err != nil {
-			return 0, &NoAnswer{err}
-		}
-		if err := f(name); err != nil {
-			return 0, err
-		}
-	}
-	if unread, err = strconv.Atoi(resp.Trailer.Get(UnreadTrailer)); err != nil {
-		return 0, &NoAnswer{fmt.Errorf("%s: %w", UnreadTrailer, err)}
-	}
-	return unread, nil
-}
-
-// Report returns the daemon's state. The daemon tries all folders and origins for
-// it.
-func (c *Client) Report(ctx context.Context) (*Report, error) {
-	r := new(Report)
-	if err := c.decode(ctx, http.MethodGet, ReportRoute, "", r); err != nil {
-		return nil, err
-	}
-	return r, nil
-}
-
-// Nodes returns the members of the farm.
-func (c *Client) Nodes(ctx context.Context) (all []Node, err error) {
-	return all, c.decode(ctx, http.MethodGet, NodesRoute, "", &all)
-}
-
-// Forget removes a node from the list of Nodes.
-func (c *Client) Forget(ctx context.Context, name string) error {
-	_, err := c.whole(ctx, http.MethodPost, NodesRoute, url.Values{"forget": {name}}.Encode(), maxText)
-	return err
-}
-
-// Status returns a list of Family in JSON.
-func (c *Client) Status(ctx context.Context) ([]byte, error) {
-	return c.whole(ctx, http.MethodGet, StatusRoute, "", maxJSON)
-}
 
 // Health asks for /_thumbd/health. Only the socket for nginx has this route.
 func (c *Client) Health(ctx context.Context) error {

@@ -4,83 +4,19 @@ package admin
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// Selection says which thumbnails of an original are made ahead of time.
-type Selection struct {
-	// Presets are as thumb.Site.PresetNames has them, Specs as URIs of the signed
-	// scheme: "300x200_crop,q=70". Without both, all presets are meant.
-	Presets, Specs []string
-	// Formats are extensions; none stands for the original's own, or jpg if a
-	// thumbnail can't have that. The variants that nginx negotiates come with each.
-	Formats []string
-	// Since is the oldest mtime of an original; zero means all originals.
-	Since time.Time
-}
-
-// Form returns the form of WarmRoute and OriginalsRoute:
-// "site=gallery&preset=small&original=2024%2Fa.jpg". Original may be empty: then
-// WarmRoute only checks the rest.
-func (s Selection) Form(site, original string) string {
-	form := url.Values{"site": {site}, "preset": s.Presets, "spec": s.Specs, "format": s.Formats}
-	if !s.Since.IsZero() {
-		form.Set("since", s.Since.Format(time.RFC3339Nano))
-	}
-	if original != "" {
-		form.Set("original", original)
-	}
-	return form.Encode()
-}
-
-// ParseSelection reads the fields of Selection.Form. Its errors are ErrForm.
-func ParseSelection(form url.Values) (site, original string, s Selection, err error) {
-	for name, values := range form {
-		last := values[len(values)-1]
-		var cause error
-		if len(values) > 1 && (name == "site" || name == "original" || name == "since") {
-			cause = errTwice
-		}
-		switch name {
-		case "preset":
-			s.Presets = values
-		case "spec":
-			s.Specs = values
-		case "format":
-			s.Formats = values
-		case "site":
-			site = last
-		case "original":
-			original = last
-		case "since":
-			var bad error
-			s.Since, bad = time.Parse(time.RFC3339Nano, last)
-			cause = errors.Join(cause, bad)
-		default:
-			cause = errUnknown
-		}
-		if cause != nil {
-			err = errors.Join(err, fieldError(name, cause))
-		}
-	}
-	return site, original, s, err
-}
-
-var (
-	errTwice   = errors.New("more than once")
-	errUnknown = errors.New("unknown")
-	errLate    = errors.New("it must come before so many originals")
-)
-
-func fieldError(name string, cause error) error {
-	return fmt.Errorf("%w: %s: %w", ErrForm, name, cause)
-}
+// PurgeRoute takes a POST with a form of Purge, and answers in words.
+const PurgeRoute = "/purge"
 
 // Purge says which thumbnails of a site are taken away: of Originals, of those below
 // the folder Under, of Preset, or All.
@@ -125,6 +61,12 @@ const (
 	// MaxField is the most bytes of a field: the longest name, percent-encoded.
 	MaxField = 16 << 10
 )
+
+// Purge returns the daemon's words about the purge.
+func (c *Client) Purge(ctx context.Context, p Purge) (string, error) {
+	b, err := c.whole(ctx, http.MethodPost, PurgeRoute, p.Form(), maxText)
+	return strings.TrimSpace(string(b)), err
+}
 
 // ReadPurge reads a form of any size from r, and calls purge for each part of it.
 // If there are many originals, all other fields must come before them. Errors are
