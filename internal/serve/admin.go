@@ -25,57 +25,66 @@ const adminTime = 10 * time.Minute
 func (h *Handler) Admin() http.Handler { return http.HandlerFunc(h.admin) }
 
 func (h *Handler) admin(w http.ResponseWriter, r *http.Request) {
-	err := errNoService
-	switch r.URL.Path {
-	case admin.PurgeRoute:
-		err = post(w, r, h.adminPurge)
-	case admin.WarmRoute:
-		err = post(w, r, h.adminWarm)
-	case admin.InfoRoute:
-		err = post(w, r, h.adminInfo)
-	case admin.OriginalsRoute:
-		err = post(w, r, h.adminOriginals)
-	case admin.NodesRoute:
-		err = h.adminNodes(w, r)
-	case admin.ReportRoute:
-		err = get(w, r, h.report)
-	case admin.ReadyRoute:
-		err = get(w, r, h.ready)
-	case admin.StatusRoute, admin.MetricsRoute:
-		err = get(w, r, h.metrics)
-	}
-	if err != nil {
+	if err := h.answerAdmin(w, r); err != nil {
 		h.refuseAdmin(w, r, err)
 	}
 }
 
 // answering answers a request of an administrator, or returns why not.
-type answering func(w http.ResponseWriter, r *http.Request) error
+type answering func(h *Handler, w http.ResponseWriter, r *http.Request) error
 
-// post has f answer a POST.
-func post(w http.ResponseWriter, r *http.Request, f answering) error {
-	if err := allow(w, r, errMethodPost, http.MethodPost); err != nil {
-		return err
-	}
-	return f(w, r)
+// The methods of requests without a form, and with a form.
+var (
+	get  = []string{http.MethodGet, http.MethodHead}
+	post = []string{http.MethodPost}
+)
+
+// adminRoutes are the routes of Admin.
+var adminRoutes = []struct {
+	methods []string
+	path    string
+	answer  answering
+}{
+	{post, admin.PurgeRoute, (*Handler).adminPurge},
+	{post, admin.WarmRoute, (*Handler).adminWarm},
+	{post, admin.InfoRoute, (*Handler).adminInfo},
+	{post, admin.OriginalsRoute, (*Handler).adminOriginals},
+	{get, admin.NodesRoute, (*Handler).adminNodes},
+	{post, admin.NodesRoute, (*Handler).adminForget},
+	{get, admin.ReportRoute, (*Handler).report},
+	{get, admin.ReadyRoute, (*Handler).ready},
+	{get, admin.StatusRoute, (*Handler).metrics},
+	{get, admin.MetricsRoute, (*Handler).metrics},
 }
 
-// get has f answer a GET or a HEAD.
-func get(w http.ResponseWriter, r *http.Request, f answering) error {
-	if err := allow(w, r, errMethod, http.MethodGet, http.MethodHead); err != nil {
-		return err
+func (h *Handler) answerAdmin(w http.ResponseWriter, r *http.Request) error {
+	var allowed []string
+	for _, route := range adminRoutes {
+		switch {
+		case route.path != r.URL.Path:
+		case slices.Contains(route.methods, r.Method):
+			return route.answer(h, w, r)
+		default:
+			allowed = append(allowed, route.methods...)
+		}
 	}
-	return f(w, r)
+	if allowed == nil {
+		return errNoService
+	}
+	return refuseMethod(w, allowed)
 }
 
-// allow returns err if the method of the request is not in methods. It then sets the
-// header Allow to methods, as RFC 9110 section 15.5.6 demands.
-func allow(w http.ResponseWriter, r *http.Request, err error, methods ...string) error {
-	if slices.Contains(methods, r.Method) {
-		return nil
+// refuseMethod refuses a method other than the allowed ones. It sets the header Allow, as
+// RFC 9110 section 15.5.6 demands.
+func refuseMethod(w http.ResponseWriter, allowed []string) error {
+	w.Header().Set("Allow", strings.Join(allowed, ", "))
+	switch {
+	case !slices.Contains(allowed, http.MethodPost):
+		return errMethod
+	case !slices.Contains(allowed, http.MethodGet):
+		return errMethodPost
 	}
-	w.Header().Set("Allow", strings.Join(methods, ", "))
-	return err
+	return errMethods
 }
 
 // refuseAdmin answers with the text of err: administrators may read it.
@@ -93,15 +102,15 @@ func (h *Handler) refuseAdmin(w http.ResponseWriter, r *http.Request, err error)
 func (h *Handler) Scrape() http.Handler { return http.HandlerFunc(h.scrape) }
 
 func (h *Handler) scrape(w http.ResponseWriter, r *http.Request) {
-	err := get(w, r, func(w http.ResponseWriter, r *http.Request) error {
-		switch r.URL.Path {
-		case healthRoute:
-			return h.ready(w, r)
-		case admin.MetricsRoute:
-			return h.metrics(w, r)
-		}
-		return errNoService
-	})
+	err := errNoService
+	switch {
+	case !slices.Contains(get, r.Method):
+		err = refuseMethod(w, get)
+	case r.URL.Path == healthRoute:
+		err = h.ready(w, r)
+	case r.URL.Path == admin.MetricsRoute:
+		err = h.metrics(w, r)
+	}
 	if err != nil {
 		h.refuseAdmin(w, r, err)
 	}

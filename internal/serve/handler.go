@@ -13,6 +13,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -80,9 +81,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.RequestURI == authURI:
 		h.auth(w, r)
-	case r.Method != http.MethodGet && r.Method != http.MethodHead:
-		w.Header().Set("Allow", "GET, HEAD")
-		err = errMethod
+	case !slices.Contains(get, r.Method):
+		err = refuseMethod(w, get)
 	case strings.HasPrefix(r.RequestURI, internalPrefix):
 		err = h.internal(w, r)
 	default:

@@ -114,14 +114,11 @@ func (p *purging) answer(ctx context.Context, w http.ResponseWriter) {
 	body(w, code, strings.Join(lines, "\n"))
 }
 
-// adminNodes answers a GET with all nodes, and a POST by forgetting one.
-func (h *Handler) adminNodes(w http.ResponseWriter, r *http.Request) error {
+// adminForget removes a node from the list of nodes.
+func (h *Handler) adminForget(w http.ResponseWriter, r *http.Request) error {
 	node := h.options.Node()
 	if node == nil {
 		return errNoService
-	}
-	if r.Method != http.MethodPost {
-		return get(w, r, func(w http.ResponseWriter, r *http.Request) error { return answerNodes(w, r, node) })
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil {
@@ -142,7 +139,12 @@ func (h *Handler) adminNodes(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func answerNodes(w http.ResponseWriter, r *http.Request, node *Node) error {
+// adminNodes answers with all nodes.
+func (h *Handler) adminNodes(w http.ResponseWriter, r *http.Request) error {
+	node := h.options.Node()
+	if node == nil {
+		return errNoService
+	}
 	others, err := node.Others(r.Context())
 	if err != nil {
 		return err

@@ -12,9 +12,12 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"thumbd/internal/admin"
 	"thumbd/internal/keep"
@@ -70,6 +73,7 @@ func TestAdministratorsAreAnswered(t *testing.T) {
 		{"GET", "/readyz", 200, ""}, {"HEAD", "/readyz", 200, ""}, {"GET", "/thumbs/a.jpg", 404, ""}, {"POST", "/health", 404, ""},
 		{"GET", "/purge", 405, "POST"}, {"PUT", "/warm", 405, "POST"}, {"GET", "/originals", 405, "POST"},
 		{"POST", "/readyz", 405, "GET, HEAD"}, {"DELETE", "/report", 405, "GET, HEAD"}, {"POST", "/status", 405, "GET, HEAD"}, {"PUT", "/metrics", 405, "GET, HEAD"},
+		{"GET", "/nodes", 404, ""}, {"POST", "/nodes", 404, ""}, {"DELETE", "/nodes", 405, "GET, HEAD, POST"},
 	} {
 		w := httptest.NewRecorder()
 		b.Admin().ServeHTTP(w, httptest.NewRequest(tt.method, tt.path, nil))
@@ -166,5 +170,25 @@ func TestLargeFormsAreRefused(t *testing.T) {
 	}
 	if w := b.post("site=gallery&render=1&" + many + "original=b.jpg"); w.Code != 200 {
 		t.Errorf("many originals: %d: %s", w.Code, w.Body)
+	}
+}
+
+// thumbd-admin(7) has every route of the sockets for administrators and Prometheus, with
+// its method, and no other.
+func TestEveryAdminRouteIsInTheManual(t *testing.T) {
+	page, err := os.ReadFile("../../packaging/man/thumbd-admin.7")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]bool{"GET " + healthRoute: true}
+	for _, r := range adminRoutes {
+		want[r.methods[0]+" "+r.path] = true
+	}
+	got := make(map[string]bool)
+	for _, m := range regexp.MustCompile(`(?m)^\.It Li ([A-Z]+ /\S+)$`).FindAllStringSubmatch(string(page), -1) {
+		got[m[1]] = true
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -30,6 +30,7 @@ var (
 	errMoved      = errors.New("the thumbnail has another URI")
 	errMethod     = errors.New("only GET and HEAD are answered")
 	errMethodPost = errors.New("only POST is answered")
+	errMethods    = errors.New("only GET, HEAD and POST are answered")
 	errNoService  = errors.New("there is nothing at this URI of thumbd's own")
 	errTaken      = errors.New("the thumbnail was purged again and again")
 )
@@ -57,6 +58,7 @@ var statuses = []struct {
 	{thumb.ErrElsewhere, status{http.StatusFound, "resolve"}},
 	{errMethod, status{http.StatusMethodNotAllowed, "method"}},
 	{errMethodPost, status{http.StatusMethodNotAllowed, "method"}},
+	{errMethods, status{http.StatusMethodNotAllowed, "method"}},
 	{admin.ErrForm, status{http.StatusBadRequest, "form"}},
 	{purge.ErrScope, status{http.StatusBadRequest, "scope"}},
 	{keep.ErrSelection, status{http.StatusBadRequest, "selection"}},
