@@ -3,6 +3,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -207,15 +208,13 @@ func (s *Service) Probe(make bool) []error {
 			}
 		}
 		if make {
-			note("tree", name, site.Tree.Probe())
+			// If the tree can't be written, it can't be swept, for the same cause.
+			note("tree", name, cmp.Or(site.Tree.Probe(), site.Tree.Sweep()))
 		} else {
 			note("tree", name, site.Tree.Check())
 		}
 		note("watermark", name, site.CheckWatermarks())
 		note("placeholder", name, site.CheckPlaceholder())
-		if make {
-			note("tree", name, site.Tree.Sweep())
-		}
 	}
 	for _, f := range s.files {
 		note("files", f.Where.Name, f.Section.Probe())
