@@ -3,7 +3,6 @@
 package daemon
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -23,18 +22,19 @@ import (
 	"thumbd/internal/keep"
 	"thumbd/internal/publish"
 	"thumbd/internal/serve"
+	"thumbd/internal/test/keeptest"
 	"thumbd/internal/thumb"
 )
 
 // recorder is a daemon without sockets, with what it has said.
 type recorder struct {
 	*Daemon
-	log  *bytes.Buffer
+	log  *keeptest.Log
 	told []string // the service manager
 }
 
 func newDaemon(file string) *recorder {
-	r := &recorder{log: new(bytes.Buffer)}
+	r := &recorder{log: new(keeptest.Log)}
 	r.Daemon = New(Options{File: file, Version: "1.2.3", Log: slog.New(slog.NewTextHandler(r.log, nil))})
 	r.tell = func(state string) error {
 		r.told = append(r.told, state)
@@ -84,7 +84,7 @@ func TestCausesAreTold(t *testing.T) {
 func TestErrorsOfADaemonOfItsOwn(t *testing.T) {
 	d := newDaemon("thumbd.toml")
 	d.refuse(causes[0].err)
-	if len(d.told) > 0 || d.log.Len() > 0 {
+	if len(d.told) > 0 || d.log.String() != "" {
 		t.Errorf("told %q, log %s", d.told, d.log)
 	}
 }
@@ -254,7 +254,7 @@ func TestFollowTellsToWait(t *testing.T) {
 	cancel()
 	d := newDaemon("")
 	d.follow(ctx, func(ctx context.Context) error { return ctx.Err() })
-	if d.log.Len() > 0 {
+	if d.log.String() != "" {
 		t.Errorf("log %s", d.log)
 	}
 }

@@ -275,6 +275,9 @@ func TestLackingWorker(t *testing.T) {
 	if !r.hasLine("not loaded", "thumbd.toml:8: site.gallery.negotiate: avif") {
 		t.Error("no line of the mistake")
 	}
+	if report, err = r.admin.Report(t.Context()); err != nil || report.NoWorker {
+		t.Errorf("after a mistake the report has %+v, %v", report, err)
+	}
 	if state := r.state(); state.Vips != able().Vips || state.Workers != 1 {
 		t.Errorf("state %+v", state)
 	}
