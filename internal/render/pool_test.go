@@ -684,6 +684,23 @@ func TestAMissingProgramIsAnError(t *testing.T) {
 	}
 }
 
+// If a start is interrupted, its error is that of a deadline: the worker has not ended, so
+// nobody waits for its exit status before it is killed.
+func TestAnInterruptedStart(t *testing.T) {
+	ours, theirs, err := socketpair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ours.Close()
+	defer theirs.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	w := &worker{conn: ours}
+	if err := w.greet(ctx, time.Hour); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("error %v, want %v", err, os.ErrDeadlineExceeded)
+	}
+}
+
 // A job that runs on although its worker should have been killed is what the
 // watchdog has to know.
 func TestAJobPastItsDeadlineIsNotAlive(t *testing.T) {

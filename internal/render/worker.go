@@ -140,17 +140,14 @@ func (w *worker) pid() int { return w.cmd.Process.Pid }
 
 // greet waits for the worker's Hello.
 func (w *worker) greet(ctx context.Context, limit time.Duration) error {
+	if err := w.conn.SetReadDeadline(time.Now().Add(limit)); err != nil {
+		return err
+	}
 	stop := context.AfterFunc(ctx, func() {
 		// An error means that the socket is closed, so reading ends, too.
 		_ = w.conn.SetReadDeadline(time.Unix(1, 0))
 	})
 	defer stop()
-	if err := w.conn.SetReadDeadline(time.Now().Add(limit)); err != nil {
-		return err
-	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
 	return w.receive(&w.hello)
 }
 
