@@ -173,15 +173,19 @@ func (d *Daemon) beat() time.Duration {
 // keeps its place and no other: that is for health and the log.
 func (d *Daemon) feed() {
 	if s := d.service.Load(); s != nil {
-		err := s.pool.Alive()
-		if err != nil && !d.stuck {
-			d.log.Error("stuck", "err", err)
-		}
-		d.stuck = err != nil
+		d.tellStuck(s.pool.Alive())
 	}
 	if d.watchdog > 0 {
 		d.notify("WATCHDOG=1")
 	}
+}
+
+// tellStuck logs why a worker is stuck, once until none is. err is nil if none is.
+func (d *Daemon) tellStuck(err error) {
+	if err != nil && !d.stuck {
+		d.log.Error("stuck", "err", err)
+	}
+	d.stuck = err != nil
 }
 
 // idle reports whether no request has come for idle_exit, systemd holds the socket for

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -21,9 +22,12 @@ import (
 	"thumbd/internal/config"
 	"thumbd/internal/keep"
 	"thumbd/internal/publish"
+	"thumbd/internal/render"
+	"thumbd/internal/render/wire"
 	"thumbd/internal/serve"
 	"thumbd/internal/test/keeptest"
 	"thumbd/internal/thumb"
+	"thumbd/internal/tidy"
 )
 
 // recorder is a daemon without sockets, with what it has said.
@@ -164,6 +168,189 @@ func TestIdle(t *testing.T) {
 			t.Error("idle, though Prometheus would start it again at once")
 		}
 	})
+}
+
+// A daemon is not idle while a request is under way, nor if it must see changes of
+// originals or the purges of other nodes, nor with idle_exit = "0".
+func TestNoIdleExit(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(*recorder, *config.Config)
+		idle   bool
+	}{
+		"nothing to do": {func(*recorder, *config.Config) {}, true},
+		"a request":     {func(d *recorder, _ *config.Config) { d.keeper.Busy() }, false},
+		"a request of before": {func(d *recorder, _ *config.Config) {
+			done := d.keeper.Busy()
+			time.Sleep(time.Second)
+			done()
+		}, false},
+		"watch":     {func(_ *recorder, c *config.Config) { c.Sites = []config.Site{{}, {Watch: true}} }, false},
+		"nodes":     {func(d *recorder, _ *config.Config) { d.member.Store(new(member)) }, false},
+		"idle_exit": {func(_ *recorder, c *config.Config) { c.IdleExit = 0 }, false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			d, c := newDaemon(""), &config.Config{IdleExit: time.Minute}
+			d.activated = true
+			d.service.Store(&Service{config: c, tidier: tidy.NewKeeper(nil, nil)})
+			begun := time.Now()
+			tt.change(d, c)
+			time.Sleep(time.Until(begun.Add(time.Minute)))
+			if got := d.idle(); got != tt.idle {
+				t.Errorf("%s: idle %v, want %v", name, got, tt.idle)
+			}
+		})
+	}
+}
+
+// The log tells once that a worker is stuck, until none is.
+func TestStuckWorkerIsTold(t *testing.T) {
+	d, stuck := newDaemon(""), errors.New("the job of worker 7 runs since 2m0s, past its deadline")
+	for i, tt := range []struct {
+		err   error
+		lines int
+	}{{nil, 0}, {stuck, 1}, {stuck, 1}, {nil, 1}, {stuck, 2}} {
+		d.tellStuck(tt.err)
+		if got := d.log.Count("level=ERROR msg=stuck err=\"the job of worker 7"); got != tt.lines {
+			t.Errorf("look %d: %d lines, want %d", i, got, tt.lines)
+		}
+	}
+}
+
+// A message that the service manager does not take is told, and the daemon goes on.
+func TestManagerIsGone(t *testing.T) {
+	r := newRig(t, gallery)
+	must(t, os.Remove(r.path("manager")))
+	r.run()
+	r.logged("level=WARN", "msg=notify")
+	r.want("/thumbs/small/a.jpg", "200")
+}
+
+// A daemon that was started by hand makes the socket for Prometheus. It says if a change of
+// its address has no effect.
+func TestSocketForPrometheus(t *testing.T) {
+	at := func(name string) string {
+		return strings.Replace(gallery, "[daemon]\n", "[daemon]\nmetrics = \"DIR/"+name+"\"\n", 1)
+	}
+	scrape := func(r *rig, name string) (string, error) {
+		conn, err := net.Dial("unix", r.path(name))
+		if err != nil {
+			return "", err
+		}
+		defer conn.Close()
+		_, err = io.WriteString(conn, "GET /metrics HTTP/1.0\r\n\r\n")
+		must(t, err)
+		b, err := io.ReadAll(conn)
+		return string(b), err
+	}
+	t.Run("by hand", func(t *testing.T) {
+		r := start(t, at("scraped"))
+		if text, err := scrape(r, "scraped"); err != nil || !strings.Contains(text, "\nthumbd_build_info{") {
+			t.Errorf("scraped %.200s, %v", text, err)
+		}
+		r.reload(at("scraped"))
+		if r.log.Count("metrics=") > 0 {
+			t.Error("a line, though nothing has changed")
+		}
+		r.reload(at("another"))
+		if !r.hasLine("level=WARN", "takes effect when thumbd is started again", "metrics="+r.path("another"), "listens="+r.path("scraped")) {
+			t.Error("no line in the log")
+		}
+		if _, err := scrape(r, "another"); err == nil {
+			t.Error("it listens at another address")
+		}
+		r.stop()
+		must(t, <-r.ended)
+		if _, err := scrape(r, "scraped"); err == nil {
+			t.Error("it listens after its end")
+		}
+	})
+	t.Run("by systemd", func(t *testing.T) {
+		r := newRig(t, at("scraped"))
+		r.activated = true
+		r.run()
+		r.told("READY=1\nSTATUS=serves 1 sites")
+		if !r.hasLine("level=WARN", "metrics is without effect", MetricsUnit) {
+			t.Error("no line in the log")
+		}
+		if _, err := scrape(r, "scraped"); err == nil {
+			t.Error("it listens")
+		}
+	})
+	t.Run("in use", func(t *testing.T) {
+		r := newRig(t, at("scraped"))
+		l, err := net.Listen("unix", r.path("scraped"))
+		must(t, err)
+		defer l.Close()
+		r.run()
+		if err := <-r.ended; err == nil || !strings.Contains(err.Error(), "metrics "+r.path("scraped")) {
+			t.Errorf("error %v, want one that names the address", err)
+		}
+		if got := children(t); len(got) > 0 {
+			t.Errorf("the workers %v go on", got)
+		}
+	})
+}
+
+// The log has errors of workers as errors, and tells the replacement of a worker. That a
+// worker starts is for those who look for trouble.
+func TestEventsOfWorkers(t *testing.T) {
+	log := new(keeptest.Log)
+	told := logEvent(slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	for _, tt := range []struct {
+		event render.Event
+		want  string
+	}{
+		{render.Event{Text: "worker started", PID: 7}, `level=DEBUG msg="worker started" pid=7`},
+		{render.Event{Text: "worker replaced", PID: 7, Detail: "died while idle"}, `level=INFO msg="worker replaced" pid=7 detail="died while idle"`},
+		{render.Event{Text: "worker did not start", Err: errors.New("exec format error")}, `level=ERROR msg="worker did not start" pid=0 err="exec format error"`},
+	} {
+		if told(tt.event); log.Count(tt.want+"\n") != 1 {
+			t.Errorf("log %s, want %s", log, tt.want)
+		}
+	}
+}
+
+// If the worker's program is missing, the error says where it belongs.
+func TestNoWorkerProgram(t *testing.T) {
+	t.Setenv("THUMBD_RENDER", "")
+	const installed = "/usr/libexec/thumbd/thumbd-render"
+	path, err := WorkerProgram()
+	if _, missing := os.Stat(installed); missing == nil {
+		if err != nil || path != installed {
+			t.Errorf("program %s, %v; want %s", path, err, installed)
+		}
+		return
+	}
+	if err == nil || !strings.Contains(err.Error(), installed) || !strings.Contains(err.Error(), "set THUMBD_RENDER") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// If the configuration's limits, formats or libraries change, an original that was refused
+// is tried again. Other keys don't matter.
+func TestLimitsOfRefusals(t *testing.T) {
+	text := func(change func(*config.Config, *config.Site, *wire.Hello, *string)) string {
+		c, s, hello, version := config.Config{OriginalBytes: 1, OriginalPixels: 1}, config.Site{}, *able(), "1.2.3"
+		change(&c, &s, &hello, &version)
+		return limitsText(&c, &s, hello, version)
+	}
+	none := text(func(*config.Config, *config.Site, *wire.Hello, *string) {})
+	for name, tt := range map[string]struct {
+		change func(*config.Config, *config.Site, *wire.Hello, *string)
+		equal  bool
+	}{
+		"version":          {func(_ *config.Config, _ *config.Site, _ *wire.Hello, v *string) { *v = "1.2.4" }, false},
+		"libvips":          {func(_ *config.Config, _ *config.Site, h *wire.Hello, _ *string) { h.Vips = "8.99.1" }, false},
+		"decoders":         {func(_ *config.Config, _ *config.Site, h *wire.Hello, _ *string) { h.Read = nil }, false},
+		"original_bytes":   {func(c *config.Config, _ *config.Site, _ *wire.Hello, _ *string) { c.OriginalBytes = 2 }, false},
+		"original_pixels":  {func(c *config.Config, _ *config.Site, _ *wire.Hello, _ *string) { c.OriginalPixels = 2 }, false},
+		"original_formats": {func(_ *config.Config, s *config.Site, _ *wire.Hello, _ *string) { s.OriginalFormats = able().Read }, false},
+		"workers":          {func(c *config.Config, _ *config.Site, _ *wire.Hello, _ *string) { c.Workers = 9 }, true},
+	} {
+		if got := text(tt.change); (got == none) != tt.equal {
+			t.Errorf("%s: %q and %q, want equal: %v", name, none, got, tt.equal)
+		}
+	}
 }
 
 // A tree is this daemon's as long as one of its services has it: after a site was removed
