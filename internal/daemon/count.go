@@ -14,8 +14,9 @@ import (
 	"thumbd/internal/tidy"
 )
 
-// Reports takes the events of a pool and of the folders of originals. A
-// share that is slow has passed its deadline; otherwise it answers again.
+// Reports are the functions that take the events of a pool of workers and of the folders
+// of originals. If slow is true, the share at path has passed its deadline; otherwise it
+// answers again.
 type Reports struct {
 	share  func(kind, name, path string, slow bool)
 	worker func(render.Event)

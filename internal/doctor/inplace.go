@@ -163,8 +163,8 @@ type hiddenLocation struct {
 }
 
 // hidden returns the locations by regular expression directly within a server that
-// restrict files below a prefix. A file counts if counts says so of its URI and the
-// location.
+// restrict files below a prefix, each with the URI of such a file. counts decides whether
+// a file, of a URI, matters in a location.
 func hidden(server *nginxconf.Server, prefix string, counts func(uri string, l *nginxconf.Location) bool) []hiddenLocation {
 	var all []hiddenLocation
 	for _, l := range server.Locations() {

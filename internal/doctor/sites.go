@@ -110,8 +110,9 @@ func siteLocation(server *nginxconf.Server, s *thumb.Site) *nginxconf.Location {
 	return nil
 }
 
-// concrete returns hosts to try: "" for any host, and for a wildcard the matching hosts
-// that servers name. If no server names one, it invents one.
+// concrete returns the hosts to ask for: "" if a site has any host, and for a wildcard the
+// matching names of servers. If no server has a matching name, it makes one up, for example
+// "thumbd-doctor.example.com" for "*.example.com".
 func concrete(hosts []string, servers []*nginxconf.Server) []string {
 	if len(hosts) == 0 {
 		return []string{""}

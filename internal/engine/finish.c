@@ -68,7 +68,7 @@ bytes(VipsImage *in, VipsImage **out)
 	return result;
 }
 
-/* Adds the difference to a small blur, times amount. Alpha stays. */
+/* Sharpens in: adds its difference to a blur of itself, times amount. Alpha stays. */
 static int
 sharpen(VipsImage *in, double amount, double sigma, VipsImage **out)
 {

@@ -88,8 +88,8 @@ func (s *search) next() (quality int, ok bool) {
 	return s.tried, true
 }
 
-// found takes the bytes of a file of the quality that next has returned. It reports
-// whether that is the best file until now.
+// found takes the size of the file that was encoded in the quality of the last next, in
+// bytes. It reports whether this file is the best one so far.
 func (s *search) found(bytes int64) bool {
 	if bytes <= s.most {
 		s.fits = s.tried
@@ -99,8 +99,8 @@ func (s *search) found(bytes int64) bool {
 	return s.tried == s.least
 }
 
-// choose sets out's quality, if it is auto, to the lowest at which out looks as it
-// should. Its pixels are those of t.
+// choose sets out's quality, if it is auto, to the lowest quality at which the picture looks
+// good enough. t has the pixels of out.
 func (out *output) choose(t tilePixels) error {
 	m, err := newMosaic(t, sampleTiles)
 	if err != nil {

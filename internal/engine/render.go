@@ -107,7 +107,7 @@ type output struct {
 	found  image.Point
 }
 
-// size returns that of the picture made.
+// size returns the size of the picture that is made of o.
 func (out *output) size(o *original) image.Point {
 	if out.Method == thumb.Original {
 		return o.stored

@@ -220,7 +220,7 @@ contrast(VipsImage *in)
 	return gray;
 }
 
-/* The value of the samples of a band of in that is in their middle. */
+/* The median of the samples of one band of in. */
 static int
 median(VipsImage *in, int band)
 {

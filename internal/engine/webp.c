@@ -31,8 +31,8 @@ decode(const void *data, size_t length, WebPDecoderConfig *config, VipsImage *to
 }
 
 /* Cut *data to the chunk of the picture, with its head. libwebp reads on into the
- * chunks behind it if a damaged picture asks for more than it has, and tells
- * nothing. https://developers.google.com/speed/webp/docs/riff_container */
+ * chunks behind it if a damaged picture needs more data than it has, and reports
+ * no error. https://developers.google.com/speed/webp/docs/riff_container */
 static void
 cut_to_picture(const guint8 **data, size_t *length)
 {

@@ -154,7 +154,7 @@ func (s *Spool) open(key string) (*os.File, record, error) {
 	_ = dir.Chtimes(key, time.Time{}, time.Now())
 	if fi, err := f.Stat(); err != nil || fi.Size() != r.Size {
 		f.Close()
-		return nil, record{}, fmt.Errorf("%s: %w in one piece", key, fs.ErrNotExist)
+		return nil, record{}, fmt.Errorf("%s: %w as a whole file", key, fs.ErrNotExist)
 	}
 	return f, r, nil
 }

@@ -87,17 +87,17 @@ func Parse(file []byte) (Info, error) {
 	_, terr := base64.StdEncoding.DecodeString(tiny)
 	switch {
 	case len(file) > MaxBytes || !bytes.Equal(file, again):
-		return Info{}, errors.New("its fields are not those of an info file")
+		return Info{}, errors.New("it does not have the fields of an info file")
 	case i.Width < 1 || i.Height < 1 || i.Bytes < 1 || i.Frames < 1:
-		return Info{}, fmt.Errorf("%dx%d pixels, %d bytes, %d frames", i.Width, i.Height, i.Bytes, i.Frames)
+		return Info{}, fmt.Errorf("impossible numbers: %dx%d pixels, %d bytes, %d frames", i.Width, i.Height, i.Bytes, i.Frames)
 	case !colorPattern.MatchString(i.Color):
-		return Info{}, fmt.Errorf("the color %q", i.Color)
+		return Info{}, fmt.Errorf("impossible color %q", i.Color)
 	case err != nil || len(hash) < 5 || len(hash) > 25:
-		return Info{}, fmt.Errorf("the thumbhash %q", i.ThumbHash)
+		return Info{}, fmt.Errorf("impossible thumbhash %q", i.ThumbHash)
 	case !blurHashPattern.MatchString(i.BlurHash):
-		return Info{}, fmt.Errorf("the blurhash %q", i.BlurHash)
+		return Info{}, fmt.Errorf("impossible blurhash %q", i.BlurHash)
 	case !isData || terr != nil || len(i.LQIP) > MaxLQIP:
-		return Info{}, fmt.Errorf("the lqip %.30q", i.LQIP)
+		return Info{}, fmt.Errorf("impossible lqip %.30q", i.LQIP)
 	}
 	return i, nil
 }

@@ -20,9 +20,9 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// Prepare learns how the trees have been made, and notes in them how they are
-// going to be. It is called before SetSites, once. A tree that tells nothing
-// is taken for one of these sites.
+// Prepare reads from each tree the settings with which its thumbnails were made, and writes
+// the present settings there. It is called once, before SetSites. If a tree has no settings,
+// its thumbnails count as made with the present ones.
 func (sites *Sites) Prepare() error {
 	var errs []error
 	for _, s := range sites.byThumb {

@@ -164,7 +164,8 @@ func (k *Keeper) try(ctx context.Context, renderer Renderer, a Request) (out Out
 	return out, bytes, err
 }
 
-// identity is that of a's original.
+// identity returns the identity of a's original in the pool of workers, by which one
+// original's renders and refusals are counted. info is the original's.
 func (a Request) identity(info originals.Info) render.Identity {
 	return render.Identity{
 		Site: a.Thumb.Name, Name: a.thumb.Original, Mtime: info.Mtime.UnixNano(), Size: info.Size,

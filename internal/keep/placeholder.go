@@ -91,8 +91,8 @@ func (a Request) PlaceholderTransform() thumb.Transform {
 	return t
 }
 
-// Placeholder returns the placeholder of a's site as a asks for it, from memory or
-// rendered now. The caller calls release when it has read the picture.
+// Placeholder returns the placeholder of a's site, in the size and format of a, from memory
+// or rendered now. The caller calls release when it has read the picture.
 func (k *Keeper) Placeholder(ctx context.Context, sites *Sites, a Request) (picture io.Reader, size int64, release func(), err error) {
 	original, info, err := a.openPlaceholder()
 	if err != nil {

@@ -149,15 +149,15 @@ type Files struct {
 	Section *files.Section
 }
 
-// Sites are the part of a Keeper that a configuration gives. They are not changed
-// once in use.
+// Sites is the part of a Keeper that comes from a configuration. It is not changed after its
+// first use.
 type Sites struct {
 	// Accel is set before the first use.
 	Accel Accel
 	// Behind is how many originals of the scheme inplace may wait for their
 	// variants. It is set before the first use.
 	Behind int
-	// Longest is the most that a thumbnail takes.
+	// Longest is the longest time that a thumbnail takes, with the wait for a worker.
 	Longest  time.Duration
 	files    map[*thumb.Site]*files.Section
 	renderer Renderer
@@ -168,8 +168,8 @@ type Sites struct {
 	users     sync.WaitGroup // requests and flights
 }
 
-// NewSites returns a set of sites. renderer makes their thumbnails, each in longest at
-// most.
+// NewSites returns a set of sites. renderer makes their thumbnails, each within the time
+// longest.
 func NewSites(renderer Renderer, longest time.Duration, sites []*Site) *Sites {
 	s := &Sites{renderer: renderer, Longest: longest, byThumb: make(map[*thumb.Site]*Site), files: make(map[*thumb.Site]*files.Section)}
 	for _, site := range sites {

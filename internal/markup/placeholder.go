@@ -127,7 +127,8 @@ func (w wave) at(across, down []float64) float64 {
 	return v
 }
 
-// cosines returns those of 0 to 6 half waves in the middle of pixel i of n.
+// cosines returns the cosines of a DCT at the middle of pixel i of n, with 0 to 6 half waves
+// over all n pixels.
 func cosines(i, n int) []float64 {
 	list := make([]float64, 7)
 	for k := range list {

@@ -27,9 +27,9 @@ import (
 
 // Errors of Add. If it returns one of them, it has changed no file.
 var (
-	// ErrExists is a name that the configuration has already.
+	// ErrExists means that the configuration has a site of this name.
 	ErrExists = errors.New("it is there already")
-	// ErrMistakes is a configuration that would have mistakes.
+	// ErrMistakes means that with the new site the configuration would have mistakes.
 	ErrMistakes = errors.New("the configuration would have mistakes")
 )
 
@@ -206,14 +206,14 @@ func (s Site) text() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// keyBytes of randomness are in a key.
+// keyBytes is the number of random bytes in a key.
 const keyBytes = 32
 
-// NewKey makes a key at path, in a folder keys, and returns the group that may read
-// it. A key that is there is an error.
+// NewKey writes a new key to path, in a folder keys, and returns the group that may read
+// it. It is an error if the file exists.
 func NewKey(path, group string) (string, error) {
-	// That a name climbs out of the folder is a mistake of the configuration,
-	// but it would be found only after this.
+	// Package config refuses a name that leads out of the folder, but it would read the
+	// name only after the key is written.
 	if filepath.Base(filepath.Dir(path)) != "keys" {
 		return "", fmt.Errorf("%w: a site's name is no path", ErrMistakes)
 	}

@@ -61,10 +61,10 @@ func (w *worker) unfitFor(s side) end {
 	return w.unfit()
 }
 
-// prefer returns the index of the waiting output that is next for an idle worker. This is
-// at, with an exception: if that output is of the other side, it or the worker's idle
-// time is young, and another output of the worker's side may be taken now, it is the
-// other output. q.mu is held.
+// prefer returns the index of the waiting output that an idle worker takes next. This is
+// usually at, the first one. If at is of the other side than the worker, prefer returns
+// another output of the worker's own side, until both have waited for patience: so workers
+// need not be replaced for each change of sides. q.mu is held.
 func (q *queue) prefer(at int, idle *seat) int {
 	first, s := q.waiting[at], idle.side
 	waited := time.Since(first.queued) > patience && time.Since(idle.since) > patience

@@ -250,7 +250,7 @@ var misfits = map[string]bool{
 	"PermanentRedirect": true, "RequestTimeTooSkewed": true, "SignatureDoesNotMatch": true, "TokenRefreshRequired": true,
 }
 
-// ended are the codes of an error that other keys may mend.
+// ended has the codes of errors after which thumbd asks for new keys and tries again.
 var ended = map[string]bool{
 	"ExpiredToken": true, "InvalidAccessKeyId": true, "InvalidToken": true, "SignatureDoesNotMatch": true, "TokenRefreshRequired": true,
 }

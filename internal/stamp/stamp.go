@@ -24,12 +24,11 @@ type Original struct {
 	Size  int64 // bytes
 }
 
-// spread is how many seconds earlier than its original a thumbnail may be.
+// spread is the most seconds by which a thumbnail's time is before its original's.
 const spread = 4095
 
-// Of returns the modification time of a thumbnail of that original. recipe is
-// text that is equal for equal recipes alone, for example
-// "400x300_crop_q=82.webp".
+// Of returns the modification time of a thumbnail of the original o. Two recipes have the
+// same text only if they are equal, for example "400x300_crop_q=82.webp".
 //
 // Some file systems hold no time before 1970 or after 2038. A time outside of
 // this range is mapped into it.

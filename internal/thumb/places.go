@@ -151,7 +151,7 @@ func (s *Site) heads() []string {
 	return heads
 }
 
-// Sizes returns the names of one preset in URIs: NAME, its NAME@Nx and its NAME-Nw.
+// Sizes returns the names of one preset in URIs, for example card, card@2x and card-800w.
 func (s *Site) Sizes(preset string) []string {
 	names := []string{preset}
 	for _, n := range s.Presets[preset].DPR {
@@ -161,7 +161,7 @@ func (s *Site) Sizes(preset string) []string {
 	return append(names, s.Ladder(preset)...)
 }
 
-// Ladder returns the NAME-Nw of a preset, in the order of its widths.
+// Ladder returns the names NAME-Nw of a preset, for example card-800w, by rising width.
 func (s *Site) Ladder(preset string) []string {
 	var names []string
 	for _, n := range s.Presets[preset].Widths {

@@ -91,8 +91,8 @@ func (r *run) folder(ctx context.Context, name string, visit func(entry) bool) (
 	}
 }
 
-// isOrdered reports whether a source is asked cheapest in the order of names: a list of a
-// bucket tells of a thousand originals that follow each other.
+// isOrdered reports whether it is cheapest to ask a source about originals in the order of
+// their names: a list of a bucket has a thousand successive names.
 func isOrdered(t originals.Teller) bool {
 	_, ok := t.(originals.Distant)
 	return ok
@@ -107,8 +107,9 @@ func unordered(dir *os.File) func() ([]fs.DirEntry, error) {
 // orderedMost is the number of entries that inOrder returns at once: 10 MB.
 const orderedMost = 1 << 15
 
-// inOrder does the same in the order of names. Of a larger folder it reads all names for
-// each most of them, so that memory does not grow with the folder.
+// inOrder is like unordered, but in the order of names. Each call returns at most most
+// entries. For this it reads all names of the folder and keeps only the next ones, so that
+// memory does not grow with the folder.
 func inOrder(dir *os.File, most int) func() ([]fs.DirEntry, error) {
 	after := ""
 	return func() (list []fs.DirEntry, err error) {

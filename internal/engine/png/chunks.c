@@ -36,7 +36,8 @@ critical(const Chunk *k)
 	return !(k->name[0] & 0x20);
 }
 
-/* Takes the chunk at the beginning of the left bytes at p. */
+/* Reads the chunk at p, with left bytes to the end of the file. Returns the reason why it
+ * is not in order, or NULL. */
 static const char *
 take(const uint8_t *p, size_t left, Chunk *k)
 {

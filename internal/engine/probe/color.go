@@ -198,8 +198,9 @@ func appendFixed(b []byte, v float64) []byte {
 	return binary.BigEndian.AppendUint32(b, uint32(int32(math.Round(v*65536))))
 }
 
-// writeProfile returns a profile of version 2.4 from red, green and blue to
-// space. Each of tags is its content and then its names.
+// writeProfile returns an ICC profile of version 2.4 that converts red, green and blue to
+// space, for example "XYZ ". Each element of tags has the content of a tag, followed by the
+// names of tags with this content.
 func writeProfile(space string, tags [][]string) []byte {
 	const header, entry = 128, 12
 	head := make([]byte, header)

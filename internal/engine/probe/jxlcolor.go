@@ -72,8 +72,8 @@ func (b *bits) jxlSize() {
 	b.jxlSides(5, side)
 }
 
-// jxlSides reads a height and a width: each in so many bits as eights, or as
-// one of four kinds.
+// jxlSides skips a height and a width. After a flag, each is either a number of eights
+// bits, in units of 8 pixels, or a number in one of the four forms of side.
 func (b *bits) jxlSides(eights int, side [4][2]uint32) {
 	small := b.flag()
 	read := func() {

@@ -32,8 +32,8 @@ func pngColoring(s *scanner) Coloring {
 	return c
 }
 
-// pngProfile returns the profile of an iCCP chunk, or nil: its name, a zero, a
-// zero for the method, and then it is packed.
+// pngProfile returns the profile in an iCCP chunk, or nil. The chunk has the profile's name,
+// a zero, the method of compression, which is zero, and the compressed profile.
 func pngProfile(chunk []byte) []byte {
 	_, packed, _ := bytes.Cut(chunk, []byte{0})
 	if len(packed) == 0 || packed[0] != 0 {

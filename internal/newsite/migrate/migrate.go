@@ -97,7 +97,7 @@ func (r *reader) read(text []byte) error {
 		return err
 	}
 	if r.systems > 0 && was != r.Layout {
-		return fmt.Errorf("%w: the file before it is of another system", ErrSettings)
+		return fmt.Errorf("%w: it is of another system than the file before; translate one system at a time", ErrSettings)
 	}
 	return nil
 }
@@ -109,7 +109,7 @@ type draft struct {
 	what  string // for example "filter set my_thumb"
 	sized bool   // a filter that gives the size was seen
 	lost  bool
-	// remarks are for the preset if it is written.
+	// remarks are told to the administrator only if the preset is written.
 	remarks []string
 }
 

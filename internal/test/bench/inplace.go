@@ -97,7 +97,7 @@ func (h hitRatios) detail() string {
 
 // compareHits has two hitters ask in turns.
 func compareHits(ctx context.Context, hitters [2]hitter) (h hitRatios, err error) {
-	// So short that other programs hit both.
+	// The rounds are so short that other programs slow both hitters alike.
 	const rounds, requests = 600, 50
 	for round := range rounds + 1 {
 		var took, spent [2]time.Duration

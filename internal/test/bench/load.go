@@ -88,8 +88,8 @@ func (c *client) exchange(target string) (first time.Duration, mediaType string,
 	return first, resp.Header.Get("Content-Type"), err
 }
 
-// repeat has n clients of nginx ask for target for so long, and returns how
-// long each request took.
+// repeat has n clients ask nginx for target again and again, for the duration long. It
+// returns the time that each request took.
 func repeat(ctx context.Context, r *rig.Rig, target string, n int, long time.Duration) ([]time.Duration, error) {
 	var mu sync.Mutex
 	var all []time.Duration

@@ -153,8 +153,8 @@ func (s *stages) sharpScale(o original, box image.Point) int {
 	return 1
 }
 
-// decodedAt returns a size: if sharp makes a thumbnail of it, it decodes at this scale,
-// and then leaves pixels out at nearly no cost.
+// decodedAt returns the size of a thumbnail for which sharp decodes an original of the given
+// size at 1/scale. Sharp then makes the thumbnail by leaving out pixels, at nearly no cost.
 func decodedAt(size image.Point, scale int) image.Point {
 	return size.Mul(2).Div(2*scale + scale/2 + 1)
 }

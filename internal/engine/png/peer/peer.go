@@ -129,8 +129,9 @@ func Make(r *rand.Rand, m Making) []byte {
 	return append(file, Chunk("IEND", nil)...)
 }
 
-// filtered returns filtered lines: any bytes are the filtered lines of some pixels. With
-// a palette, each pixel must be a color that exists, so these lines have the filter none.
+// filtered returns random lines, each after the byte of its filter. Without a palette any
+// bytes are a valid line. With a palette each pixel must be a color of it, so these lines
+// have the filter none.
 func filtered(r *rand.Rand, m Making) []byte {
 	var out []byte
 	for range m.Size.Y {
