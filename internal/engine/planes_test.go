@@ -80,6 +80,7 @@ func TestPlanesLookAsTheyShould(t *testing.T) {
 			"baseline":               {Quality: 92, Luma: [2]int{2, 2}},
 			"whole chroma":           {Quality: 92, Luma: [2]int{1, 1}},
 			"progressive":            {Quality: 92, Luma: [2]int{2, 2}, Scans: peer.Usual()},
+			"progressive, usual":     {Quality: 88, Luma: [2]int{2, 2}, Scans: peer.Usual()},
 			"progressive, coarse":    {Quality: 75, Luma: [2]int{2, 2}, Scans: peer.Usual()},
 			"progressive, very much": {Quality: 40, Luma: [2]int{2, 1}, Scans: peer.Usual()},
 		} {

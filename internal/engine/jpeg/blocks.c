@@ -121,7 +121,7 @@ blocks_samples(Decoder *d, int row, int progressive)
 			for (k = 0; k <= c->last; k++) {
 				size_t slot = c->slot[k];
 
-				if (slot < (size_t) (c->size * c->size))
+				if (is_needed(c, k))
 					dequantize(from + slot * columns, c->columns, c->quantum[k],
 						progressive && k > 0 ? middle(c, k) : 0,
 						c->dequantized + slot * columns);

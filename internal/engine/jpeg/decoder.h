@@ -68,6 +68,13 @@ typedef struct {
 	int high, low;  /* Ah, Al */
 } Scan;
 
+/* Whether the scale needs coefficient k, which has a row of its own then. */
+static inline int
+is_needed(const Component *c, int k)
+{
+	return c->slot[k] < c->size * c->size;
+}
+
 /* Sets the reason, and returns -1. */
 static inline int
 refuse(Decoder *d, const char *why)
