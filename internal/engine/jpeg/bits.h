@@ -83,6 +83,16 @@ bits_take(Bits *s, int n)
 	return v;
 }
 
+/* Takes n bits, 1 to 32. */
+static inline uint64_t
+bits_long(Bits *s, int n)
+{
+	uint64_t v = s->bits >> (64 - n);
+
+	bits_drop(s, (unsigned) n);
+	return v;
+}
+
 /* Takes a value of n bits, 0 to 15, as T.81 F.1.2.1 codes differences: of 3
  * bits, 100 to 111 are 4 to 7, 000 to 011 are -7 to -4. */
 static inline int

@@ -20,6 +20,9 @@ typedef struct {
 	int halved;
 	/* Decode the refinement of a coefficient even if it is too small to be seen. */
 	int exact;
+	/* Use no instructions but those of every processor of this kind. The planes are the
+	 * same. */
+	int plain;
 } JpegScale;
 
 /* Decodes the JPEG in the descriptor file from its first byte on. If the kind of file

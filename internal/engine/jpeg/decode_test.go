@@ -173,12 +173,12 @@ func expectLikeLibjpeg(t *testing.T, p plane.Picture, file []byte, eighths int) 
 // TestRandomFiles decodes files of every kind that is decoded, and compares with
 // their coefficients as libjpeg reads them: all planes with an exact transform,
 // and luma with libjpeg's own at 1/8 and 3/8, which has no such transform for
-// the others.
+// the others. Every second file is decoded in plain C.
 func TestRandomFiles(t *testing.T) {
 	for seed := range tries(2000) {
 		r := rand.New(rand.NewPCG(uint64(seed), 17))
 		file, m := peer.Random(r)
-		s := Scale{Size: sizeIn(m), Eighths: 1 + r.IntN(4), Halved: r.IntN(2) == 0, Exact: true}
+		s := Scale{Size: sizeIn(m), Eighths: 1 + r.IntN(4), Halved: r.IntN(2) == 0, Exact: true, Plain: seed%2 == 1}
 		if !s.Halved && m.Bands == 3 && m.Luma == [2]int{2, 2} && m.Chroma == [2]int{1, 1} {
 			s.Eighths = 1 + r.IntN(2)
 		}
@@ -341,7 +341,7 @@ func TestDamagedFiles(t *testing.T) {
 		r := rand.New(rand.NewPCG(uint64(seed), 19))
 		file, _ := peer.Random(r)
 		file = mutated(r, file)
-		s := Scale{Size: sizeTold(file), Eighths: []int{1, 2, 3, 4, 8}[r.IntN(5)], Halved: r.IntN(2) == 0, Exact: r.IntN(2) == 0}
+		s := Scale{Size: sizeTold(file), Eighths: []int{1, 2, 3, 4, 8}[r.IntN(5)], Halved: r.IntN(2) == 0, Exact: r.IntN(2) == 0, Plain: r.IntN(2) == 0}
 		p, err := decoded(t, file, s)
 		if err != nil {
 			continue
@@ -361,7 +361,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add(file, uint8(seed))
 	}
 	f.Fuzz(func(t *testing.T, file []byte, how uint8) {
-		s := Scale{Size: sizeTold(file), Eighths: 1 + int(how&3), Halved: how&4 != 0, Exact: how&8 != 0}
+		s := Scale{Size: sizeTold(file), Eighths: 1 + int(how&3), Halved: how&4 != 0, Exact: how&8 != 0, Plain: how&32 != 0}
 		if how&16 != 0 {
 			s.Eighths = 8
 		}

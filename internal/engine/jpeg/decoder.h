@@ -40,7 +40,7 @@ typedef struct {
 	uint8_t precision[64]; /* the lowest bit that a scan of each coefficient had */
 	uint8_t decoded[64];   /* the same of decoded scans */
 	int chosen, refined;   /* whether AC refinement is decoded, once that is chosen */
-	uint64_t *history;     /* of each block, the coefficients that are not 0 */
+	uint64_t *history;     /* of each block, the set of coefficients that are not 0 */
 } Component;
 
 typedef struct {
@@ -105,7 +105,7 @@ int decode_ac(Decoder *d, const Scan *s);
 int decode_refinement(Decoder *d, const Scan *s);
 
 /* A restart, T.81 F.2.2.4: the marker RSTn of number next must follow. */
-static inline int
+static inline __attribute__((always_inline)) int
 restart(Bits *s, int *next)
 {
 	Input *in = s->input;

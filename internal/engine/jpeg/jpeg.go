@@ -37,6 +37,7 @@
 //	markers.c      segments
 //	sequential.c   the scan of a baseline file
 //	progressive.c  the scans of a progressive file
+//	sets.h         sets of coefficients, for these scans
 //	blocks.c       coefficients to samples
 //	idct.c         the inverse DCT of 1 to 4 samples
 //	whole.c        the call of libjpeg at 8/8
@@ -80,6 +81,9 @@ type Scale struct {
 	// Exact has the lowest bits of a progressive file's coefficients decoded
 	// even if they are too little to be seen.
 	Exact bool
+	// Plain uses no instructions but those of every processor of this kind. The planes
+	// are the same.
+	Plain bool
 }
 
 // ErrLeft says why a file was left to libjpeg.
@@ -91,6 +95,7 @@ func Decode(file *os.File, s Scale) (plane.Picture, error) {
 	scale := C.JpegScale{
 		width: C.int(s.Size.X), height: C.int(s.Size.Y),
 		eighths: C.int(s.Eighths), halved: number(s.Halved), exact: number(s.Exact),
+		plain: number(s.Plain),
 	}
 	var why *C.char
 	p := C.jpeg_decode(C.int(file.Fd()), &scale, &why)

@@ -3,6 +3,7 @@
 /* The scans of a progressive file, T.81 G.2. */
 
 #include "decoder.h"
+#include "sets.h"
 
 /* Runs over the MCUs of a scan and their restart intervals. */
 typedef struct {
@@ -10,7 +11,7 @@ typedef struct {
 } Restarts;
 
 /* Begins an MCU. Returns 1 if a restart comes before it, 0 if none does, or -1. */
-static inline int
+static inline __attribute__((always_inline)) int
 begin(Restarts *r, Bits *s)
 {
 	if (!r->interval || r->left-- > 0)
@@ -29,7 +30,7 @@ static const char disorder[] = "restart markers are not in order";
 static const char nonsense[] = "a code that is none";
 
 /* The DC coefficients of one component in an MCU, for its h x v blocks. */
-static int
+static inline __attribute__((always_inline)) int
 dc_blocks(const Decoder *d, Bits *s, Component *c, const Scan *scan, int x, int y)
 {
 	size_t row = (size_t) (c->size * c->size + 1) * (size_t) c->columns;
@@ -132,7 +133,7 @@ ac_block(Bits *s, const Huffman *h, const Component *c, const Scan *scan, int16_
 			continue;
 		out[c->slot[k - 1] * columns] = (int16_t) (value * (1 << scan->low));
 		if (history)
-			*history |= (uint64_t) 1 << (k - 1);
+			*history |= IN_SET(k - 1);
 	}
 	return 0;
 }
@@ -157,13 +158,9 @@ decode_ac(Decoder *d, const Scan *scan)
 				return refuse(d, disorder);
 			if (again)
 				run = 0;
-			if (run == 0) {
-				Bits t = s; /* in registers */
-
-				run = ac_block(&t, h, c, scan, c->coefficients + (size_t) y * row + x,
+			if (run == 0)
+				run = ac_block(&s, h, c, scan, c->coefficients + (size_t) y * row + x,
 					c->history ? c->history + (size_t) y * (size_t) c->columns + x : NULL);
-				s = t;
-			}
 			if (run < 0)
 				return refuse(d, nonsense);
 			run -= run > 0;
@@ -171,38 +168,40 @@ decode_ac(Decoder *d, const Scan *scan)
 	return ended(d, s);
 }
 
-/* Reads a bit for each coefficient in the set which. None of them is 0. If the bit
- * is 1, the coefficient grows by 1 << low, away from 0. */
-static inline __attribute__((always_inline)) void
-correct(Bits *s, const Component *c, int16_t *out, uint64_t which, int low)
+/* Reads a bit for each coefficient in set. Returns the set of the ones whose bit is 1. */
+static inline __attribute__((always_inline)) uint64_t
+corrected(Bits *s, uint64_t set, int bmi2)
 {
-	while (which) {
-		int i;
+	int n = set_count(set, bmi2);
+	uint64_t bits = 0;
 
+	if (n == 0)
+		return 0;
+	bits_fill(s);
+	if (n > 32) {
+		bits = bits_long(s, 32);
+		n -= 32;
 		bits_fill(s);
-		for (i = 0; i < BITS_FILLED && which; i++) {
-			int16_t *p = out + c->slot[__builtin_ctzll(which)] * (ptrdiff_t) c->columns;
-
-			which &= which - 1;
-			if (bits_take(s, 1))
-				*p = (int16_t) (*p + (*p < 0 ? -(1 << low) : 1 << low));
-		}
 	}
+	return set_chosen(set, bits << n | bits_long(s, n), bmi2);
 }
 
-/* Refines the coefficients of one block, T.81 G.1.2.3. band is the set of the scan's
- * coefficients. Returns as ac_block does. */
+/* The changes to a block: coefficients that were not 0 and grow away from 0, new ones,
+ * and of the new ones the negative ones. */
+typedef struct {
+	uint64_t grown, added, negative;
+} Changes;
+
+/* Reads the changes to one block, T.81 G.1.2.3. band is the set of the scan's
+ * coefficients, old the set of those that are not 0. Returns as ac_block does. */
 static inline __attribute__((always_inline)) int
-refine_block(Bits *s, const Huffman *h, const Component *c, int low, int16_t *out,
-	uint64_t band, uint64_t *history)
+refine_block(Bits *s, const Huffman *h, uint64_t band, uint64_t old, Changes *changes,
+	int bmi2)
 {
-	const uint64_t old = *history & band;
 	uint64_t rest = band;
 
 	while (rest) {
-		uint64_t zeros = rest & ~old;
-		uint64_t place, upto;
-		int value = 0;
+		uint64_t place, upto, negative = 0;
 		int symbol, run;
 
 		bits_fill(s);
@@ -211,63 +210,93 @@ refine_block(Bits *s, const Huffman *h, const Component *c, int low, int16_t *ou
 			return -1;
 		run = symbol >> 4;
 		if (symbol & 0xf)
-			value = bits_take(s, 1) ? 1 << low : -(1 << low);
+			negative = bits_take(s, 1) ? 0 : ~(uint64_t) 0;
 		else if (run < 15) {
 			int blocks = (int) end_of_band(s, run);
 
-			correct(s, c, out, old & rest, low);
+			changes->grown |= corrected(s, old & rest, bmi2);
 			return blocks;
 		}
 		/* Past run coefficients that are 0, to the next one. */
-		while (run-- > 0)
-			zeros &= zeros - 1;
-		place = zeros & -zeros;
-		upto = place ? place | (place - 1) : ~(uint64_t) 0;
-		correct(s, c, out, old & rest & upto, low);
+		place = set_nth(rest & ~old, run, bmi2);
+		upto = place ? -place : ~(uint64_t) 0;
+		changes->grown |= corrected(s, old & rest & upto, bmi2);
 		rest &= ~upto;
-		if (!value)
+		if (!(symbol & 0xf))
 			continue;
 		if (!place)
 			return -1;
-		*history |= place;
-		out[c->slot[__builtin_ctzll(place)] * (ptrdiff_t) c->columns] = (int16_t) value;
+		changes->added |= place;
+		changes->negative |= place & negative;
 	}
 	return 0;
 }
 
-int
-decode_refinement(Decoder *d, const Scan *scan)
+/* Makes the changes to the coefficients in needed, by 1 << low. */
+static inline __attribute__((always_inline)) void
+change(const Component *c, int16_t *out, const Changes *changes, uint64_t needed, int low)
+{
+	uint64_t left = (changes->grown | changes->added) & needed;
+
+	while (left) {
+		int k = set_first(left);
+		int16_t *p = out + c->slot[k] * (ptrdiff_t) c->columns;
+		int below = *p < 0 || (changes->negative & IN_SET(k));
+
+		*p = (int16_t) (*p + (below ? -(1 << low) : 1 << low));
+		left &= ~IN_SET(k);
+	}
+}
+
+static inline __attribute__((always_inline)) int
+refine(Decoder *d, const Scan *scan, int bmi2)
 {
 	Component *c = scan->component[0];
 	size_t row = (size_t) (c->size * c->size + 1) * (size_t) c->columns;
 	const Huffman *h = d->ac[c->ac];
-	uint64_t band = (~(uint64_t) 0 >> (63 - scan->end)) & (~(uint64_t) 0 << scan->start);
+	const uint64_t band = set_of(scan->start, scan->end);
+	uint64_t needed = 0;
 	Bits s = bits_start(&d->input);
 	Restarts r = { d->interval, d->interval, 0 };
 	int run = 0; /* of blocks without new coefficients */
-	int x, y, again;
+	int x, y, k, again;
 
 	if (!h)
 		return refuse(d, "no Huffman table");
+	for (k = 1; k <= c->last; k++)
+		needed |= is_needed(c, k) ? IN_SET(k) : 0;
 	for (y = 0; y < c->down; y++)
 		for (x = 0; x < c->across; x++) {
-			int16_t *out = c->coefficients + (size_t) y * row + x;
 			uint64_t *history = c->history + (size_t) y * (size_t) c->columns + x;
-			Bits t;
+			Changes changes = { 0, 0, 0 };
 
 			if ((again = begin(&r, &s)) < 0)
 				return refuse(d, disorder);
 			if (again)
 				run = 0;
-			t = s; /* in registers */
 			if (run == 0)
-				run = refine_block(&t, h, c, scan->low, out, band, history);
+				run = refine_block(&s, h, band, *history & band, &changes, bmi2);
 			else
-				correct(&t, c, out, *history & band, scan->low);
-			s = t;
+				changes.grown = corrected(&s, *history & band, bmi2);
 			if (run < 0)
 				return refuse(d, nonsense);
 			run -= run > 0;
+			*history |= changes.added;
+			change(c, c->coefficients + (size_t) y * row + x, &changes, needed, scan->low);
 		}
 	return ended(d, s);
+}
+
+BMI2 static int
+refine_bmi2(Decoder *d, const Scan *scan)
+{
+	return refine(d, scan, 1);
+}
+
+int
+decode_refinement(Decoder *d, const Scan *scan)
+{
+	if (has_bmi2() && !d->scale->plain)
+		return refine_bmi2(d, scan);
+	return refine(d, scan, 0);
 }
