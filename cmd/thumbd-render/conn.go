@@ -19,8 +19,8 @@ type conn struct {
 	fd  int
 	buf []byte // of a message
 	oob []byte // of its descriptors
-	// A render that begins sets the one and looks at the other, a daemon's end
-	// the reverse, so that one of them sees both.
+	// A render sets rendering when it begins, and then reads abandoned. At the daemon's end
+	// abandoned is set, and then rendering is read. So one of the two sees both.
 	rendering, abandoned atomic.Bool
 }
 

@@ -92,7 +92,7 @@ func named(original string, file []byte) []byte {
 	return slices.Concat([]byte(`{"original":`), name, []byte(","), bytes.TrimPrefix(file, []byte("{")))
 }
 
-// failures is a warm.Progress that tells of failures alone: what succeeds is printed.
+// failures is a warm.Progress that prints failures only: the successes are the output.
 type failures struct{ cmd *cobra.Command }
 
 func (failures) Begin(int) {}

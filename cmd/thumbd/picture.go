@@ -96,7 +96,8 @@ func (f *pictureFlags) picture(ctx context.Context, args []string) (markup.Pictu
 	return p, nil
 }
 
-// look sets what the element needs of the original, as far as the flags do not tell.
+// look reads the original's size and placeholder, unless flags have given them or the
+// element does not need them.
 func (f *pictureFlags) look(ctx context.Context, c *config.Config, site *config.Site) (err error) {
 	if f.size != "" {
 		if f.wanted.Size, err = parseOriginalSize(f.size); err != nil || !f.wanted.Placeholder {
@@ -147,8 +148,9 @@ func parseOriginalSize(text string) (image.Point, error) {
 	return image.Pt(width, height), nil
 }
 
-// read returns what a worker, and no other process, reads of an original: its size as it
-// is seen, or its description. Without a picture the error is not nil.
+// read has a worker read an original's size as it is seen, or its description, and returns
+// the result. Only a worker parses originals. If the result has no picture, the error is
+// not nil.
 func read(ctx context.Context, c *config.Config, site *config.Site, original string, t thumb.Transform) (render.Picture, error) {
 	from := source.New(c, site, nil)
 	defer from.Close()

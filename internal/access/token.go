@@ -128,7 +128,7 @@ func (c claims) Validate() error {
 // same text as the claim "4711".
 type tokenID string
 
-// UnmarshalJSON reads the text of a string, and any other value as it is written.
+// UnmarshalJSON takes the text of a string, or the JSON of any other value.
 func (id *tokenID) UnmarshalJSON(b []byte) error {
 	var text string
 	if err := json.Unmarshal(b, &text); err != nil {

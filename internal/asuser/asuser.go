@@ -118,8 +118,8 @@ func (u User) Do(f func() error) error {
 	}
 	done := make(chan error, 1)
 	go func() {
-		// A thread has rights of its own in the kernel. It is never unlocked,
-		// so it ends with the goroutine, and no other goroutine gets it.
+		// In the kernel each thread has its own rights. The thread is never unlocked, so it
+		// ends with the goroutine, and no other goroutine runs with these rights.
 		runtime.LockOSThread()
 		if err := u.become(); err != nil {
 			done <- fmt.Errorf("become user %s: %w", u.Name, err)

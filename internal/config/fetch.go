@@ -38,7 +38,8 @@ func fetchDefaults(u *url.URL) *fetch.Options {
 	}
 }
 
-// baseURL accepts a URL to which names can be appended: it ends with a slash.
+// baseURL parses a URL to which names of originals are appended, for example
+// "https://origin.example/media/".
 func baseURL(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	switch {

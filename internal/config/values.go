@@ -171,7 +171,8 @@ func list[T comparable](dst *[]T, item func(any) (T, error)) setter {
 	}
 }
 
-// format returns a function that parses the text of a format, one of those given.
+// format returns a function that parses the name of a format, for example "webp". Formats
+// outside of the list of are mistakes.
 func format(of []thumb.Format) func(any) (thumb.Format, error) {
 	var names []string
 	for _, f := range of {

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// life decides when a daemon loads its configuration again, when it tells that it is
-// alive, and when it ends.
+// life decides when a daemon reloads its configuration, tells the service manager that the
+// daemon is alive, and ends.
 type life struct {
 	// load loads the configuration. It is not called concurrently.
 	load func(context.Context) error

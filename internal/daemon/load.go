@@ -142,8 +142,9 @@ func (d *Daemon) own(ctx context.Context, s *Service, site *keep.Site) error {
 	return nil
 }
 
-// ownMore notes that s has a tree, with the lock if no other service has it. It reports
-// whether there is a lock.
+// ownMore notes that s uses the tree below folder. lock is the tree's lock, or nil if another
+// service of this daemon may hold the lock already. ownMore reports whether one of them
+// holds it.
 func (d *Daemon) ownMore(s *Service, folder string, lock *publish.Lock) bool {
 	d.owning.Lock()
 	defer d.owning.Unlock()

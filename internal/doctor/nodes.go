@@ -17,8 +17,8 @@ import (
 	"thumbd/internal/systemd"
 )
 
-// nodes looks at this machine as one of several, and at the other ones, as their reports
-// in the journal have them.
+// nodes checks this machine as one of several, and the other machines by their reports in
+// the journal.
 func (v *visit) nodes(ctx context.Context) string {
 	if v.config == nil {
 		return v.skip("no configuration to look at")

@@ -51,8 +51,8 @@ func (o *original) encodeWithin(out *output, encoder encoder) error {
 	return o.write(out, best)
 }
 
-// search looks for the highest quality at which a file has at most a number of bytes,
-// by halving what is left.
+// search looks for the highest quality at which a file has at most a number of bytes, by
+// halving the range of qualities.
 type search struct {
 	most   int64 // bytes
 	first  int   // quality
@@ -120,7 +120,7 @@ func (out *output) choose(t tilePixels) error {
 // have the same SSIM at the worst tenth as with the default qualities.
 const target = 62_816 // 0.9585 of sameTile
 
-// curve is what qualities do in a format.
+// curve says how the qualities of a format change a picture.
 type curve struct {
 	// Qualities are chosen from least to most. All of them have half of the chroma, and
 	// at the least of them colors and soft gradients, of which luma's likeness tells

@@ -214,7 +214,7 @@ func (o *original) make(out *output, m *marks) error {
 		return o.describe(p, out)
 	}
 	if out.Quality == thumb.AutoQuality || out.MaxBytes != 0 {
-		// Each encode would do again what p is made by, for example the blur.
+		// Without a copy in memory each encode would repeat p's operations, e.g. a blur.
 		flat, err := p.flat(out.Format)
 		if err != nil {
 			return err

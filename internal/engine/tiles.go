@@ -88,8 +88,8 @@ func newMosaic(t tilePixels, n int) (mosaic, error) {
 	return m, nil
 }
 
-// sample returns n tiles: of all of them in the order of what there is to see in them,
-// every so many, so that busy and plain tiles have their share.
+// sample returns n of all tiles: it sorts them by activity and takes one of each n-th part,
+// so that busy and plain tiles have their share.
 func (t tilePixels) sample(n int) []int {
 	type seen struct{ activity, tile int }
 	all := make([]seen, t.count())

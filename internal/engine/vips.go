@@ -61,8 +61,8 @@ func settings() { C.thumbd_settings() }
 // runningVersion returns the version of the library that is loaded: "8.16.1".
 func runningVersion() string { return C.GoString(C.vips_version_string()) }
 
-// lastError takes the text of libvips' error buffer and its last warning. In some
-// cases only the warning says what a decoder has found.
+// lastError takes the text of libvips' error buffer and its last warning. In some cases
+// only the warning names the fault that a decoder has found.
 func lastError() error {
 	text, warning := complaint(), takeWarning()
 	switch {

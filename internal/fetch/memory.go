@@ -115,7 +115,7 @@ func (m *memory) answered() {
 
 // add remembers the error of a fetch that began at start. The whole origin
 // counts as silent if it refuses the connection, or if two fetches timed out and
-// it answered no other one in between. One timeout, or one closed connection,
+// it answered no fetch in between. One timeout, or one closed connection,
 // counts for this original alone.
 func (m *memory) add(key string, start time.Time, err error) {
 	m.mu.Lock()

@@ -221,8 +221,8 @@ func want(a Request, run purge.Render, picture *render.Picture, info originals.I
 	return w
 }
 
-// publish publishes picture and closes it, unless it goes into the outcome: then it
-// is a valid picture, also with an error.
+// publish publishes picture and closes it. If the picture is valid and could not be
+// published, it is in the outcome and stays open, also beside an error.
 func (k *Keeper) publish(ctx context.Context, a Request, picture *render.Picture, want publish.Want) (Outcome, int64, error) {
 	keep := false
 	defer func() {

@@ -167,7 +167,8 @@ func (k *Keeper) measure(ctx context.Context, sites *Sites, s *Site, original st
 	}
 }
 
-// sized returns a as the thumbnail of a size, if it is a variant of one.
+// sized returns a with the thumbnail of a WordPress size, if a is for a variant of such a
+// thumbnail, for example photo-300x200.jpg.webp.
 func (a Request) sized() Request {
 	if t := a.reading(a.thumb); t.Sized() {
 		a.thumb = t

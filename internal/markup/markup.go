@@ -2,7 +2,7 @@
 
 // Package markup writes the HTML of a thumbnail in several widths and formats, with
 // its real sizes, without I/O. The packages for applications, in packaging/clients,
-// write the same; testdata/vectors/clients.json holds all of them to it.
+// write the same HTML: all of them are tested by testdata/vectors/clients.json.
 package markup
 
 import (
@@ -29,8 +29,8 @@ type Wanted struct {
 	Base     string // before each path, for example https://img.example
 	Lazy     bool   // load it when it comes near to the window
 	Priority bool   // load it before other pictures
-	// Placeholder shows the tiny picture of ThumbHash, that of the original's
-	// description, until the picture is there.
+	// Placeholder shows a tiny picture until the picture is loaded. It is made of ThumbHash,
+	// a field of the original's description.
 	Placeholder bool
 	ThumbHash   string
 }

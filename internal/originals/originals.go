@@ -25,8 +25,8 @@ import (
 	"thumbd/internal/stamp"
 )
 
-// Errors of an original, beside [fs.ErrNotExist], which also means that no file
-// can have the name, or that links form a loop.
+// Errors of an original, beside [fs.ErrNotExist]. That error also means that no file can
+// have the name, or that links form a loop.
 var (
 	ErrNotRegular = errors.New("not a regular file")
 	ErrOutside    = errors.New("not below the originals")
@@ -106,7 +106,7 @@ func (d *Dir) Open(name string) (*os.File, Info, error) {
 	return o.file, o.info, err
 }
 
-// opened is what Open returns.
+// opened is the result of Open.
 type opened struct {
 	file *os.File
 	info Info
@@ -254,8 +254,8 @@ func (d *Dir) open(r *os.Root, name string) (*os.File, Info, error) {
 	if err := check(r, name); err != nil {
 		return nil, Info{}, err
 	}
-	// What check saw may have been replaced: O_NONBLOCK so that a FIFO does
-	// not wait for a writer, O_NOCTTY so that a terminal stays nobody's.
+	// The file that check saw may have been replaced by a FIFO or a terminal. O_NONBLOCK
+	// keeps a FIFO from waiting for a writer, O_NOCTTY a terminal from becoming ours.
 	f, err := r.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY|syscall.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, Info{}, err

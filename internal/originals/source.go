@@ -42,8 +42,8 @@ type Lister interface {
 	CanList() error
 }
 
-// Teller is a Source that tells, without opening them, which versions its originals
-// have and which of them were deleted.
+// Teller is a Source that tells the version of an original without opening it, and whether
+// an original was deleted.
 type Teller interface {
 	// Device returns a number of the place of the originals, or ErrEmpty, or
 	// ErrUnlisted, if nothing is told of any.
@@ -78,7 +78,7 @@ type Former interface {
 // Folder is a Dir as a Source, with all abilities but Distant.
 type Folder struct{ *Dir }
 
-// Open opens as Dir.Open does, which waits for the gate's deadline at most.
+// Open opens like Dir.Open, and waits at most for the gate's deadline.
 func (f Folder) Open(_ context.Context, name string) (*os.File, Info, error) {
 	return f.Dir.Open(name)
 }

@@ -101,9 +101,9 @@ func Originals(folder string, formats []thumb.Format, u asuser.User) (Sight, err
 func All(string) bool { return true }
 
 // Look looks as u at a folder and, up to a bound, at the files in it that are wanted. It
-// does not matter whether u can list the folders in it. Names that begin with a dot are left out, and so are links. Only root can
-// look as another user: asuser.ErrNotRoot. A folder that does not answer is
-// share.ErrSlow.
+// does not matter whether u can list the folders in it. Names that begin with a dot are
+// left out, and so are links. Only root can look as another user: asuser.ErrNotRoot. If the
+// folder does not answer, the error is share.ErrSlow.
 func Look(folder string, u asuser.User, wanted func(name string) bool) (Sight, error) {
 	return share.Do(share.Of(folder), func() (Sight, error) {
 		s, _, err := look(folder, u, wanted)
@@ -128,7 +128,7 @@ func look(folder string, u asuser.User, wanted func(string) bool) (Sight, walk, 
 	return s, w, err
 }
 
-// File looks as u at a file. The Sight has it as its only one.
+// File looks as u at a file. The Sight has no other file.
 func File(path string, u asuser.User) (Sight, error) {
 	at, err := resolved(path)
 	s := Sight{Folder: at, User: u.Name}

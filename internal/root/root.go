@@ -22,8 +22,8 @@ type Dir struct {
 	closed  bool
 }
 
-// handle is the directory as it was opened once. It is closed after it was
-// retired and its last user has released it.
+// handle is one opening of the directory. A handle is closed after it was retired and its
+// last user has released it.
 type handle struct {
 	root    *os.Root
 	info    os.FileInfo

@@ -26,8 +26,8 @@ func NewFiles(o Options, how fetch.Options) *Files { return &Files{New(o, how, n
 // s3://media/thumbd/nodes/n1.
 func (f *Files) Path(name string) string { return f.bucket.Path(name) }
 
-// Put writes an object: readers get all of it or the one before. It returns the store's
-// time, in whole seconds.
+// Put writes an object: a reader gets the whole new object or the old one. Put returns the
+// store's time, in whole seconds.
 func (f *Files) Put(ctx context.Context, name string, data []byte) (now time.Time, err error) {
 	answer, err := f.call(ctx, fetch.Call{Method: http.MethodPut, Body: data}, name, "s3:PutObject")
 	if err != nil {

@@ -74,8 +74,8 @@ func (h *Handler) answerAdmin(w http.ResponseWriter, r *http.Request) error {
 	return refuseMethod(w, allowed)
 }
 
-// refuseMethod refuses a method other than the allowed ones. It sets the header Allow, as
-// RFC 9110 section 15.5.6 demands.
+// refuseMethod returns the error of a method that is not allowed, and sets the header Allow,
+// as RFC 9110 section 15.5.6 demands.
 func refuseMethod(w http.ResponseWriter, allowed []string) error {
 	w.Header().Set("Allow", strings.Join(allowed, ", "))
 	switch {

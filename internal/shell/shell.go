@@ -100,11 +100,11 @@ func isPrintable(word string) bool {
 	return utf8.ValidString(word) && !strings.ContainsFunc(word, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
-// Writer writes what is Printable of each text that it is given. It keeps no
-// part of a text for the next one.
+// Writer passes each text on to To as Printable returns it. It keeps no part of a text for
+// the next Write.
 type Writer struct{ To io.Writer }
 
-// Write returns the length of text, as nothing of it is left out.
+// Write returns the length of text, although the printable text may be longer.
 func (w Writer) Write(text []byte) (int, error) {
 	if _, err := io.WriteString(w.To, Printable(string(text))); err != nil {
 		return 0, err

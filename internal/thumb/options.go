@@ -11,8 +11,8 @@ import (
 // option is one of a transform's options in URIs.
 type option struct {
 	name string
-	// set parses the value and reports whether it is one, in its one spelling
-	// and not the off value.
+	// set parses a value into t, and reports whether the value is valid: in range, in its
+	// only spelling ("0.5", not "0.50") and not the value for off.
 	set func(t *Thumb, value string) bool
 	// get returns the value, or "" if the option is off.
 	get func(t Thumb) string
@@ -70,7 +70,7 @@ func parseQuality(v string) (quality int, ok bool) {
 	return parseWhole(v, 1, 100)
 }
 
-// formatQuality returns what parseQuality parses, or nothing for 0.
+// formatQuality returns the text that parseQuality parses, or "" for 0.
 func formatQuality(quality int) string {
 	if quality == AutoQuality {
 		return autoWord
@@ -78,7 +78,7 @@ func formatQuality(quality int) string {
 	return formatWhole(quality)
 }
 
-// formatDecimal returns d, or nothing for 0.
+// formatDecimal returns d as text, or "" for 0.
 func formatDecimal(d Decimal) string {
 	if d == 0 {
 		return ""

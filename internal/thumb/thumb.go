@@ -113,7 +113,8 @@ func (v VariantRules) of(t Transform) Transform {
 	return t
 }
 
-// Site is what the URIs of a site depend on. It is not changed once in use.
+// Site has the settings on which the URIs of a site depend. It is not changed after its
+// first use.
 type Site struct {
 	Name         string
 	Prefix       string   // begins and ends with /
@@ -137,8 +138,8 @@ type Site struct {
 	MaxHeight    int
 }
 
-// Thumb is what a URI names. Its exported fields hold what is written in the
-// URI and nothing else, so that URI gives it back to the letter.
+// Thumb is the thumbnail that a URI names. Its exported fields hold the text of the URI and
+// nothing else, so that the method URI returns the same URI to the letter.
 type Thumb struct {
 	Site     *Site
 	Original string // below the site's originals, segments joined by /
@@ -156,8 +157,8 @@ type Thumb struct {
 	Signature string // as written
 }
 
-// Transform returns what is to be done to the original, with all that the URI
-// left to the preset and the site.
+// Transform returns the whole transform: Spec, completed by the settings of the preset and
+// of the site.
 func (t Thumb) Transform() Transform {
 	r := t.Spec
 	var enlarge Enlarge

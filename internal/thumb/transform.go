@@ -4,8 +4,8 @@ package thumb
 
 import "fmt"
 
-// Transform is what is done to an original. It is comparable: equal transforms
-// of one original give the same thumbnail.
+// Transform says how a thumbnail is made of an original. Transforms are comparable: equal
+// transforms of one original give the same thumbnail.
 type Transform struct {
 	// Width x Height is the box as stated, in pixels before DPR. One of them
 	// may be 0, free; both only with Original.
@@ -27,8 +27,8 @@ type Transform struct {
 	// Uncovered is.
 	MaxBytes int64  `json:"max_bytes,omitempty"`
 	Format   Format `json:"format"`
-	// Background is what lies below what is transparent, and around what Pad
-	// pads. None: transparent, or white where Format has no alpha.
+	// Background is the color below transparent parts, and of the border that Pad adds.
+	// None: transparent, or white if Format has no alpha.
 	Background Color   `json:"background,omitzero"`
 	Blur       Decimal `json:"blur,omitempty"`    // sigma in pixels before DPR; 0: none
 	Sharpen    Decimal `json:"sharpen,omitempty"` // 0: none
@@ -53,9 +53,9 @@ type Transform struct {
 	Info bool `json:"info,omitempty"`
 }
 
-// AutoQuality is the Quality of a thumbnail whose quality the worker chooses: the
-// lowest at which it still looks like its original. In URIs and in the configuration it
-// is the word auto.
+// AutoQuality is the Quality of a thumbnail if the worker chooses its quality: the lowest
+// at which the thumbnail still looks like its original. In URIs and in the configuration
+// it is the word auto.
 const AutoQuality = -1
 
 // autoWord is AutoQuality in URIs.

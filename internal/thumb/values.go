@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// Decimal is a number with at most two places, in hundredths. Its text is the
-// shortest one, "0.5"; that of 0 is "0".
+// Decimal is a number with at most two places, in hundredths. Its text is the shortest
+// possible, for example "0.5", or "0".
 type Decimal int32
 
-// ParseDecimal parses the text of a Decimal from least to most, and reports
-// whether it is one, in its one spelling.
+// ParseDecimal parses the text of a Decimal, and reports whether the text is valid: from
+// least to most, and in its only spelling, "0.5" and not "0.50".
 func ParseDecimal(s string, least, most Decimal) (Decimal, bool) {
 	whole, places, _ := strings.Cut(s, ".")
 	n, err := strconv.Atoi(whole)

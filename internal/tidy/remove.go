@@ -21,8 +21,8 @@ const (
 	noneName = tempDir + "/none"
 )
 
-// remove removes e and counts it; without Remove it only counts it. It returns
-// false if the file stays or was removed by another process.
+// remove removes e, if Remove is set, and counts e as removed for the reason why. If the
+// file stays or another process has removed it, remove counts nothing and returns false.
 func (r *run) remove(e entry, why string) bool {
 	if r.Remove {
 		removed, err := r.takeAway(e)

@@ -88,8 +88,7 @@ func Run(ctx context.Context, o Options) {
 	}
 }
 
-// Check returns an error if root can't be watched. It watches nothing after it
-// has returned.
+// Check returns an error if root can't be watched. It watches root for a moment only.
 func Check(root string) error {
 	w, err := newWatcher(Options{Root: root, Report: func(error) {}, Mounted: func(string, bool) {}})
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// drupalQuality is what Drupal's GD toolkit takes if nobody has changed it.
+// drupalQuality is the default quality of Drupal's GD toolkit.
 const drupalQuality = 75
 
 // drupal translates an image style, as "drush config:export" writes it:

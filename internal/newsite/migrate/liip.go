@@ -9,7 +9,7 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// liipQuality is what LiipImagine takes if a filter set says nothing.
+// liipQuality is the quality in LiipImagine if a filter set has none.
 const liipQuality = 100
 
 // liip translates the filter sets of LiipImagineBundle, in liip_imagine or at the top
@@ -111,7 +111,8 @@ type liipSet struct {
 	rotated bool
 }
 
-// settings takes what stands beside the filters, of a set or of the defaults.
+// settings takes the keys beside the filters of a set or of the defaults, for example
+// jpeg_quality.
 func (d *liipSet) settings(v *value) {
 	if v == nil {
 		return

@@ -71,7 +71,8 @@ type Result struct {
 	Detail  string  `json:"detail,omitempty"`  // for the log, at most 500 bytes
 	Width   int     `json:"width,omitempty"`   // of the picture made, pixels
 	Height  int     `json:"height,omitempty"`
-	// Quality is the one that the worker has chosen, if it was to choose: 1 to 100.
+	// Quality is the quality that the worker has chosen, 1 to 100, if the job left it to
+	// the worker.
 	Quality int `json:"quality,omitempty"`
 	// Over says that the picture has more bytes than Transform.MaxBytes, as it has
 	// at the lowest quality.
@@ -129,8 +130,8 @@ func Encode(m Message) ([]byte, error) {
 	return b, nil
 }
 
-// Decode sets m to the message in b, all of it and nothing else. What it
-// accepts is within the limits of this page.
+// Decode sets m to the message in b. It refuses further bytes, unknown fields, and messages
+// beyond the limits of this package.
 func Decode(b []byte, m Message) error {
 	if len(b) > MaxMessage {
 		return fmt.Errorf("%w: %d bytes", ErrMessage, len(b))

@@ -59,8 +59,8 @@ func (r *Rig) layOut() error {
 	return err
 }
 
-// giveToNobody makes the user nobody own the files that only thumbd reads or writes. It
-// is called if Options.Nobody is set.
+// giveToNobody gives the user nobody the files that only thumbd reads or writes. Options.Nobody
+// asks for this.
 func (r *Rig) giveToNobody() error {
 	cred, err := nobody()
 	if err != nil {

@@ -58,15 +58,15 @@ type Options struct {
 	// Plain leaves out thumbd and all of its files: nginx serves the files of the
 	// sites' document roots.
 	Plain bool
-	// Node makes nginx one of several behind a front: it has snippets/thumbd-node.conf.
+	// Node gives nginx snippets/thumbd-node.conf, as on a machine behind a front.
 	Node bool
 	// Metrics hands over a socket for Prometheus too, with which thumbd never ends
 	// of itself.
 	Metrics bool
 	// Stopped leaves thumbd to a later StartDaemon.
 	Stopped bool
-	// Nobody has root start thumbd as the user nobody, so that file permissions hold
-	// for it. It must be able to read Programs and Originals.
+	// Nobody has root start thumbd as the user nobody, so that file permissions hold for
+	// thumbd. The user must be able to read Programs and Originals.
 	Nobody bool
 	Env    []string  // of thumbd, beside ours
 	Log    io.Writer // gets thumbd's log too; nil: nobody
@@ -116,7 +116,7 @@ type Rig struct {
 const StopTime = 30 * time.Second
 
 // Start writes all files, starts nginx and thumbd and returns when both serve.
-// The caller closes the Rig. What was started is stopped if it fails.
+// The caller closes the Rig. If Start fails, it stops the programs that it has started.
 func Start(ctx context.Context, o Options) (_ *Rig, err error) {
 	r := &Rig{options: o, Log: newLog(o.Log), Notified: newLog(nil)}
 	// Short, for the path of a unix socket ends after 107 bytes.
