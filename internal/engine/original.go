@@ -12,7 +12,6 @@ import (
 	"os"
 	"slices"
 
-	"thumbd/internal/engine/plane"
 	"thumbd/internal/engine/probe"
 	"thumbd/internal/geometry"
 	"thumbd/internal/render/wire"
@@ -328,10 +327,10 @@ func (o *original) check(l loaded, rest bool) error {
 }
 
 // damaged is the error of a decoder. All that could be checked before was in
-// order, so it is the file's fault, unless memory ran out. An SVG was read to its
-// end before: librsvg does not take all that is XML.
+// order, so it is the file's fault, unless memory ran out: if err is plane.ErrMemory, see
+// resultOf. An SVG was read to its end before: librsvg does not take all that is XML.
 func (o *original) damaged(err error) error {
-	if errors.Is(err, plane.ErrMemory) || !room(o.memory) {
+	if !room(o.memory) {
 		return failed(wire.Internal, "decode %v: no memory: %w", o.format, err)
 	}
 	if o.format == thumb.SVG {

@@ -37,6 +37,8 @@ reduce(VipsImage *in, const Span *x, const Span *y, VipsImage *out)
 	int result = pixels_resize(&pixels, x, y, VIPS_IMAGE_ADDR(out, 0, 0),
 		VIPS_IMAGE_SIZEOF_LINE(out), passes_best());
 
+	if (result == PIXELS_NO_MEMORY)
+		vips_error("thumbd", "no memory to reduce a picture");
 	g_object_unref(region);
 	return result;
 }

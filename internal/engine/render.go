@@ -13,6 +13,7 @@ import (
 	"strings"
 	"unicode"
 
+	"thumbd/internal/engine/plane"
 	"thumbd/internal/geometry"
 	"thumbd/internal/render/wire"
 	"thumbd/internal/thumb"
@@ -72,7 +73,8 @@ func resultOf(size image.Point, err error) wire.Result {
 		return wire.Result{Width: size.X, Height: size.Y}
 	}
 	r := wire.Result{Failure: wire.Internal, Detail: detail(err.Error())}
-	if f, ok := errors.AsType[*failure](err); ok {
+	// Without memory every error is ours: nothing is known of the original.
+	if f, ok := errors.AsType[*failure](err); ok && !errors.Is(err, plane.ErrMemory) {
 		r.Failure = f.kind
 	}
 	return r

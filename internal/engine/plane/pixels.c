@@ -178,8 +178,10 @@ pixels_resize(const Pixels *in, const Span *x, const Span *y, uint8_t *out,
 	int result = -1;
 	int line;
 
-	if (resize_init(&r, x, y))
+	if (resize_init(&r, x, y)) {
+		result = PIXELS_NO_MEMORY;
 		goto done;
+	}
 	for (line = 0; line < y->wanted; line++) {
 		int first = r.y.first[line];
 

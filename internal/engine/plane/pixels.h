@@ -19,8 +19,9 @@ typedef struct {
 } Pixels;
 
 /* Resizes in along x and y to out. The parts of x and y are 1. A line of out begins
- * stride bytes after the line above. Every line of in is read. Returns 0; or -1 if there
- * is no memory, or a line can't be read. */
+ * stride bytes after the line above. Every line of in is read. Returns 0; or -1 if a line
+ * can't be read, or PIXELS_NO_MEMORY. */
+#define PIXELS_NO_MEMORY (-2)
 int pixels_resize(const Pixels *in, const Span *x, const Span *y, uint8_t *out,
 	ptrdiff_t stride, const Passes *passes);
 
