@@ -50,6 +50,35 @@ func TestFormatsThatAPluginIsMissingFor(t *testing.T) {
 	}
 }
 
+// otherLibvips is a libvips of another version, which was built without JPEG XL. A package
+// that was built with one version runs with others.
+const otherLibvips = `#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <string.h>
+const char *vips_version_string(void) { return "8.99.1"; }
+unsigned long vips_type_find(const char *base, const char *name)
+{
+	unsigned long (*real)(const char *, const char *) = (unsigned long (*)(const char *, const char *)) dlsym(RTLD_NEXT, "vips_type_find");
+
+	return name && !strncmp(name, "jxlload", 7) ? 0 : real(base, name);
+}
+`
+
+// TestTheRunningLibraryIsAsked holds that the version and the formats are those of the
+// libvips that is loaded, and not of the one that the program was compiled with.
+func TestTheRunningLibraryIsAsked(t *testing.T) {
+	built := startWorker(t).hello
+	if built.Vips == "" || built.Vips == "8.99.1" || !slices.Contains(built.Read, thumb.JXL) {
+		t.Fatalf("libvips %q reads %v: the test has no other version, or nothing to take away", built.Vips, built.Read)
+	}
+	t.Setenv("LD_PRELOAD", preload(t, otherLibvips))
+	hello := startWorker(t).hello
+	want := slices.DeleteFunc(slices.Clone(built.Read), func(f thumb.Format) bool { return f == thumb.JXL })
+	if hello.Vips != "8.99.1" || !slices.Equal(hello.Read, want) || !slices.Equal(hello.Write, built.Write) {
+		t.Errorf("libvips %q reads %v and writes %v; want 8.99.1, %v and %v", hello.Vips, hello.Read, hello.Write, want, built.Write)
+	}
+}
+
 // preload returns a library of the C source.
 func preload(t *testing.T, source string) string {
 	t.Helper()
@@ -58,7 +87,7 @@ func preload(t *testing.T, source string) string {
 	if err := os.WriteFile(file, []byte(source), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.CommandContext(t.Context(), "cc", "-shared", "-fPIC", "-o", library, file).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "cc", "-shared", "-fPIC", "-o", library, file, "-ldl").CombinedOutput(); err != nil {
 		t.Fatalf("cc: %v: %s", err, out)
 	}
 	return library
