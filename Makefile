@@ -262,7 +262,8 @@ install: all
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man7 packaging/man/*.7
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man8 packaging/man/*.8
 	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(PREFIX)/share/doc/thumbd
-	cp -R packaging/examples packaging/clients $(DESTDIR)$(PREFIX)/share/doc/thumbd/
+	cp -R packaging/examples $(DESTDIR)$(PREFIX)/share/doc/thumbd/
+	cp -R packaging/clients testdata/vectors $(DESTDIR)$(PREFIX)/share/doc/thumbd/examples/
 	sed 's,/usr/bin,$(PREFIX)/bin,' packaging/systemd/thumbd.service >$(DESTDIR)$(UNITDIR)/thumbd.service
 	install -m 0644 -t $(DESTDIR)$(UNITDIR) packaging/systemd/thumbd-admin.socket packaging/systemd/thumbd-metrics.socket
 	sed 's,/usr/bin,$(PREFIX)/bin,' packaging/systemd/thumbd-gc.service >$(DESTDIR)$(UNITDIR)/thumbd-gc.service

@@ -141,10 +141,12 @@ func TestMakeInstallKeepsEditedFiles(t *testing.T) {
 			}
 		}
 		for installed, name := range map[string]string{
-			"opt/thumbd/lib/sysusers.d/thumbd.conf":             "sysusers.d/thumbd.conf",
-			"opt/thumbd/lib/tmpfiles.d/thumbd.conf":             "tmpfiles.d/thumbd.conf",
-			"opt/thumbd/share/doc/thumbd/thumbd.toml":           "thumbd.toml",
-			"opt/thumbd/lib/systemd/system/thumbd-admin.socket": "systemd/thumbd-admin.socket",
+			"opt/thumbd/lib/sysusers.d/thumbd.conf":                    "sysusers.d/thumbd.conf",
+			"opt/thumbd/lib/tmpfiles.d/thumbd.conf":                    "tmpfiles.d/thumbd.conf",
+			"opt/thumbd/share/doc/thumbd/thumbd.toml":                  "thumbd.toml",
+			"opt/thumbd/share/doc/thumbd/examples/clients/README.md":   "clients/README.md",
+			"opt/thumbd/share/doc/thumbd/examples/vectors/signed.json": "../testdata/vectors/signed.json",
+			"opt/thumbd/lib/systemd/system/thumbd-admin.socket":        "systemd/thumbd-admin.socket",
 		} {
 			shipped, err := os.ReadFile(filepath.Join(module, "packaging", name))
 			if got := read(installed); err != nil || got != string(shipped) {
