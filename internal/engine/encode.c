@@ -183,13 +183,10 @@ static int
 save(VipsImage *in, const ThumbdEncoding *e, void **buffer, size_t *length)
 {
 	gboolean strip = e->metadata != THUMBD_METADATA_ALL && !e->artist && !e->copyright;
-	gboolean large = (gint64) in->Xsize * in->Ysize >= THUMBD_PROGRESSIVE;
 
 	switch (e->format) {
-	case THUMBD_JPEG:
-		return vips_jpegsave_buffer(in, buffer, length, THUMBD_STRIP(strip),
-			"Q", e->quality, "optimize_coding", TRUE,
-			"interlace", large, NULL);
+	case THUMBD_JPEG: /* for its metadata alone */
+		return vips_jpegsave_buffer(in, buffer, length, THUMBD_STRIP(strip), NULL);
 	case THUMBD_PNG:
 		return thumbd_save_png(in, strip, e->palette, buffer, length);
 	case THUMBD_WEBP:

@@ -99,6 +99,36 @@ func TestAllThatIsKeptIsTrue(t *testing.T) {
 	}
 }
 
+// TestMetadataChangesNoPixel has a JPEG with metadata be the JPEG without it, byte for
+// byte, but for its first segments: of planes and of pixels, turned, filtered, below and
+// above the size that is progressive, with the chroma of luma's size and with half.
+func TestMetadataChangesNoPixel(t *testing.T) {
+	const soi = 2
+	photo := tagged(t, thumb.JPEG, "-Artist=Someone", "-Comment=Hello")
+	large := withEXIF(originalFile(t, photograph(900, 700), thumb.JPEG), exif{orientation: 6, artist: "Someone"})
+	for name, data := range map[string][]byte{"phone": phone(t), "photo": photo, "large": large} {
+		for _, tr := range []thumb.Transform{
+			{Width: 90, Quality: 82}, {Width: 500, Quality: 82}, {Width: 500, Quality: 95}, {Width: 90, Quality: 82, Gray: true},
+			{Width: 60, Quality: thumb.AutoQuality},
+		} {
+			tr.Method, tr.Format = thumb.Fit, thumb.JPEG
+			bare := thumbnailFile(t, data, tr)
+			for _, tr.Metadata = range []thumb.Metadata{thumb.CopyrightMetadata, thumb.AllMetadata} {
+				file := thumbnailFile(t, data, tr)
+				if !bytes.Equal(file[endOfMetadata(file):], bare[soi:]) {
+					t.Errorf("%s: %+v is another picture", name, tr)
+				}
+				if endOfMetadata(bare) != soi {
+					t.Errorf("%s: %+v has segments", name, tr)
+				}
+			}
+			if file := thumbnailFile(t, data, tr); endOfMetadata(file) == soi {
+				t.Errorf("%s: %+v lacks segments", name, tr)
+			}
+		}
+	}
+}
+
 // inflate returns file, and behind it the compressed texts of a PNG.
 func inflate(t *testing.T, file []byte) []byte {
 	t.Helper()

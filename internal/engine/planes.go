@@ -55,7 +55,6 @@ func (o *original) staysPlanes(out *output) bool {
 	return out.Format == thumb.JPEG && o.profile == ignoreProfile &&
 		out.plan.Seek == 0 && out.plan.Canvas == out.plan.Cut.Size() &&
 		!out.Finishes() &&
-		out.Metadata == thumb.NoMetadata &&
 		// Planes keep their chroma, and a lower quality has half of it.
 		(out.MaxBytes == 0 || out.halves())
 }
@@ -80,8 +79,17 @@ func (o *original) encodePlanes(l loaded, out *output) error {
 			return err
 		}
 	}
+	var segments []byte
+	if out.Metadata != thumb.NoMetadata {
+		if err := o.keepHeader(); err != nil {
+			return err
+		}
+		if segments, err = o.header.segments(out.Transform, seen.Size()); err != nil {
+			return err
+		}
+	}
 	return o.encode(out, func(quality int, write func([]byte) error) error {
-		return jpeg.Encode(seen, encodingOf(quality, seen.Size()), write)
+		return jpeg.Encode(seen, encodingOf(quality, seen.Size()), withSegments(segments, write))
 	})
 }
 

@@ -176,6 +176,25 @@ fail:
 	return NULL;
 }
 
+int
+thumbd_black_like(VipsImage *in, int width, int height, VipsImage **out)
+{
+	VipsImage *t = vips_image_new_memory();
+
+	if (vips_image_pipelinev(t, VIPS_DEMAND_STYLE_ANY, in, NULL))
+		goto fail;
+	vips_image_init_fields(t, width, height, 1, VIPS_FORMAT_UCHAR, VIPS_CODING_NONE,
+		VIPS_INTERPRETATION_B_W, in->Xres, in->Yres);
+	if (vips_image_write_prepare(t))
+		goto fail;
+	memset(VIPS_IMAGE_ADDR(t, 0, 0), 0, VIPS_IMAGE_SIZEOF_IMAGE(t));
+	*out = t;
+	return 0;
+fail:
+	g_object_unref(t);
+	return -1;
+}
+
 gboolean
 thumbd_has(const char *operation)
 {

@@ -10,6 +10,8 @@ package engine
 import "C"
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"image"
 	"os"
@@ -456,9 +458,14 @@ type animation struct {
 // encode calls write with p as a file of t's format, with t's part of the metadata.
 // If palette is set, the original has a palette, and the file may have one, too.
 func (p picture) encode(t thumb.Transform, a animation, palette bool, write func([]byte) error) error {
-	if t.Format == thumb.JPEG && t.Metadata == thumb.NoMetadata {
-		return p.encodeJPEG(int(t.Quality), write)
+	if t.Format == thumb.JPEG {
+		return p.encodeJPEG(t, write)
 	}
+	return p.save(t, a, palette, write)
+}
+
+// save is encode by libvips.
+func (p picture) save(t thumb.Transform, a animation, palette bool, write func([]byte) error) error {
 	var pins runtime.Pinner
 	defer pins.Unpin()
 	e := C.ThumbdEncoding{
@@ -510,16 +517,61 @@ func (p picture) flat(f thumb.Format) (picture, error) {
 // memory returns the pixels of p, a picture of flat, line by line without gaps.
 func (p picture) memory() unsafe.Pointer { return unsafe.Pointer(C.thumbd_pixels(p.p)) }
 
-// encodeJPEG calls write with p as a JPEG without metadata.
-func (p picture) encodeJPEG(quality int, write func([]byte) error) error {
+// encodeJPEG is encode for a JPEG.
+func (p picture) encodeJPEG(t thumb.Transform, write func([]byte) error) error {
 	flat, err := p.flat(thumb.JPEG)
 	if err != nil {
 		return err
 	}
 	defer flat.close()
 	size := flat.size()
+	segments, err := p.segments(t, size)
+	if err != nil {
+		return err
+	}
 	pixels := jpeg.Pixels{Data: flat.memory(), Size: size, Bands: flat.bands(), Stride: size.X * flat.bands()}
-	return jpeg.EncodePixels(pixels, encodingOf(quality, size), write)
+	return jpeg.EncodePixels(pixels, encodingOf(t.Quality, size), withSegments(segments, write))
+}
+
+// segments returns the segments that a JPEG of a size has for t's part of p's metadata.
+// libvips writes them, of a black picture.
+func (p picture) segments(t thumb.Transform, size image.Point) (segments []byte, err error) {
+	if t.Metadata == thumb.NoMetadata {
+		return nil, nil
+	}
+	var black picture
+	if err := result(C.thumbd_black_like(p.p, C.int(size.X), C.int(size.Y), &black.p)); err != nil {
+		return nil, err
+	}
+	defer black.close()
+	err = black.save(t, animation{frames: 1}, false, func(file []byte) error {
+		const soi = 2
+		segments = bytes.Clone(file[soi:endOfMetadata(file)])
+		return nil
+	})
+	return segments, err
+}
+
+// endOfMetadata returns the end of the first segments of a JPEG that are of applications
+// and comments.
+func endOfMetadata(file []byte) int {
+	const com = 0xfe
+	at := 2
+	for at+4 <= len(file) && (file[at+1]&0xf0 == 0xe0 || file[at+1] == com) {
+		at += 2 + int(binary.BigEndian.Uint16(file[at+2:]))
+	}
+	return min(at, len(file))
+}
+
+// withSegments returns write for a JPEG that lacks segments at its beginning.
+func withSegments(segments []byte, write func([]byte) error) func([]byte) error {
+	if len(segments) == 0 {
+		return write
+	}
+	return func(file []byte) error {
+		const soi = 2
+		return write(slices.Concat(file[:soi], segments, file[soi:]))
+	}
 }
 
 // block returns data, pinned.

@@ -153,6 +153,9 @@ int thumbd_webp(VipsSource *source, VipsImage *header, VipsImage **out);
 void *thumbd_like(VipsImage *in, int width, int height, size_t room,
 	VipsImage **out, size_t *stride);
 
+/* A black picture of one band of bytes, in memory, with the metadata of in. */
+int thumbd_black_like(VipsImage *in, int width, int height, VipsImage **out);
+
 /* Whether the library has an operation. */
 gboolean thumbd_has(const char *operation);
 
