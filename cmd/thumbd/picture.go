@@ -180,6 +180,10 @@ func read(ctx context.Context, c *config.Config, site *config.Site, original str
 		stop()
 		<-done
 	}()
+	// Render would wait queue_time for a worker that does not start.
+	if _, err := pool.Hello(ctx); err != nil {
+		return render.Picture{}, fmt.Errorf("picture: %w", err)
+	}
 	p, err := pool.Render(ctx, render.Request{
 		Original: file, Identity: render.Identity{Site: site.Thumb.Name, Name: original}, Formats: site.OriginalFormats, Protected: site.Access != nil,
 		Transform: t,
