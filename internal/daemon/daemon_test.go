@@ -26,6 +26,7 @@ import (
 	"thumbd/internal/render/wire"
 	"thumbd/internal/serve"
 	"thumbd/internal/test/keeptest"
+	"thumbd/internal/test/standin"
 	"thumbd/internal/thumb"
 	"thumbd/internal/tidy"
 )
@@ -330,7 +331,7 @@ func TestNoWorkerProgram(t *testing.T) {
 // is tried again. Other keys don't matter.
 func TestLimitsOfRefusals(t *testing.T) {
 	text := func(change func(*config.Config, *config.Site, *wire.Hello, *string)) string {
-		c, s, hello, version := config.Config{OriginalBytes: 1, OriginalPixels: 1}, config.Site{}, *able(), "1.2.3"
+		c, s, hello, version := config.Config{OriginalBytes: 1, OriginalPixels: 1}, config.Site{}, *standin.Able(), "1.2.3"
 		change(&c, &s, &hello, &version)
 		return limitsText(&c, &s, hello, version)
 	}
@@ -339,13 +340,15 @@ func TestLimitsOfRefusals(t *testing.T) {
 		change func(*config.Config, *config.Site, *wire.Hello, *string)
 		equal  bool
 	}{
-		"version":          {func(_ *config.Config, _ *config.Site, _ *wire.Hello, v *string) { *v = "1.2.4" }, false},
-		"libvips":          {func(_ *config.Config, _ *config.Site, h *wire.Hello, _ *string) { h.Vips = "8.99.1" }, false},
-		"decoders":         {func(_ *config.Config, _ *config.Site, h *wire.Hello, _ *string) { h.Read = nil }, false},
-		"original_bytes":   {func(c *config.Config, _ *config.Site, _ *wire.Hello, _ *string) { c.OriginalBytes = 2 }, false},
-		"original_pixels":  {func(c *config.Config, _ *config.Site, _ *wire.Hello, _ *string) { c.OriginalPixels = 2 }, false},
-		"original_formats": {func(_ *config.Config, s *config.Site, _ *wire.Hello, _ *string) { s.OriginalFormats = able().Read }, false},
-		"workers":          {func(c *config.Config, _ *config.Site, _ *wire.Hello, _ *string) { c.Workers = 9 }, true},
+		"version":         {func(_ *config.Config, _ *config.Site, _ *wire.Hello, v *string) { *v = "1.2.4" }, false},
+		"libvips":         {func(_ *config.Config, _ *config.Site, h *wire.Hello, _ *string) { h.Vips = "8.99.1" }, false},
+		"decoders":        {func(_ *config.Config, _ *config.Site, h *wire.Hello, _ *string) { h.Read = nil }, false},
+		"original_bytes":  {func(c *config.Config, _ *config.Site, _ *wire.Hello, _ *string) { c.OriginalBytes = 2 }, false},
+		"original_pixels": {func(c *config.Config, _ *config.Site, _ *wire.Hello, _ *string) { c.OriginalPixels = 2 }, false},
+		"original_formats": {func(_ *config.Config, s *config.Site, _ *wire.Hello, _ *string) {
+			s.OriginalFormats = standin.Able().Read
+		}, false},
+		"workers": {func(c *config.Config, _ *config.Site, _ *wire.Hello, _ *string) { c.Workers = 9 }, true},
 	} {
 		if got := text(tt.change); (got == none) != tt.equal {
 			t.Errorf("%s: %q and %q, want equal: %v", name, none, got, tt.equal)

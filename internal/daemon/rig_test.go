@@ -4,12 +4,7 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"image"
-	"image/jpeg"
-	"io"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -25,104 +20,12 @@ import (
 	"thumbd/internal/render/wire"
 	"thumbd/internal/systemd"
 	"thumbd/internal/test/keeptest"
-	"thumbd/internal/thumb"
+	"thumbd/internal/test/standin"
 )
 
-// workerName is the name under which the test binary is a worker. Beside it are the file
-// hello, the message that it begins with, and gate, a FIFO at which it waits with each
-// job. The file can be a FIFO, too. A real worker needs libvips, and can't be made to
-// lack a format.
-const workerName = "thumbd-render"
-
 func TestMain(m *testing.M) {
-	if filepath.Base(os.Args[0]) == workerName {
-		fmt.Fprintln(os.Stderr, work(filepath.Dir(os.Args[0])))
-		os.Exit(1)
-	}
+	standin.Main()
 	os.Exit(m.Run())
-}
-
-// work answers each job with gray JPEGs until the daemon hangs up.
-func work(dir string) error {
-	hello, err := os.ReadFile(filepath.Join(dir, "hello"))
-	if err != nil {
-		return err
-	}
-	c, err := net.FileConn(os.NewFile(3, "daemon"))
-	if err != nil {
-		return err
-	}
-	conn := c.(*net.UnixConn)
-	if _, err := conn.Write(hello); err != nil {
-		return err
-	}
-	for {
-		b, oob := make([]byte, wire.MaxMessage), make([]byte, 4096)
-		n, oobn, _, _, err := conn.ReadMsgUnix(b, oob)
-		if err != nil {
-			return err
-		}
-		var job wire.Job
-		if err := wire.Decode(b[:n], &job); err != nil {
-			return err
-		}
-		reply, err := paint(job, oob[:oobn])
-		if err != nil {
-			return err
-		}
-		if _, err := os.ReadFile(filepath.Join(dir, "gate")); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		answer, err := wire.Encode(reply)
-		if err != nil {
-			return err
-		}
-		if _, err := conn.Write(answer); err != nil {
-			return err
-		}
-	}
-}
-
-// paint makes a square JPEG for each output of a job, as of an original of 100x100.
-func paint(job wire.Job, rights []byte) (*wire.Reply, error) {
-	messages, err := unix.ParseSocketControlMessage(rights)
-	if err != nil {
-		return nil, err
-	}
-	fds, err := unix.ParseUnixRights(&messages[0])
-	if err != nil {
-		return nil, err
-	}
-	files := make([]*os.File, len(fds))
-	for i, fd := range fds {
-		files[i] = os.NewFile(uintptr(fd), "descriptor")
-		defer files[i].Close()
-	}
-	reply := &wire.Reply{ID: job.ID}
-	for i, t := range job.Outputs {
-		f := files[1+len(job.Watermarks)+i]
-		if err := jpeg.Encode(f, image.NewGray(image.Rect(0, 0, t.Width, t.Width)), nil); err != nil {
-			return nil, err
-		}
-		end, err := f.Seek(0, io.SeekCurrent)
-		if err != nil {
-			return nil, err
-		}
-		if err := f.Truncate(end); err != nil {
-			return nil, err
-		}
-		reply.Results = append(reply.Results, wire.Result{Width: t.Width, Height: t.Width, OriginalWidth: 100, OriginalHeight: 100})
-	}
-	return reply, nil
-}
-
-// able is the message of a worker that lacks nothing.
-func able() *wire.Hello {
-	return &wire.Hello{
-		Version: wire.Version, Vips: "8.99.0",
-		Read:  []thumb.Format{thumb.JPEG, thumb.PNG, thumb.WebP, thumb.AVIF, thumb.GIF, thumb.HEIC, thumb.TIFF},
-		Write: []thumb.Format{thumb.JPEG, thumb.PNG, thumb.WebP, thumb.AVIF, thumb.GIF},
-	}
 }
 
 // gallery is a configuration of one site, with one original, a.jpg. DIR is the folder of
@@ -155,16 +58,13 @@ type rig struct {
 func newRig(t *testing.T, configuration string) *rig {
 	t.Helper()
 	r := &rig{t: t, dir: t.TempDir(), log: new(keeptest.Log), reloads: make(chan os.Signal, 1), ended: make(chan error, 1)}
-	for _, folder := range []string{"media", "worker", "keys"} {
+	for _, folder := range []string{"media", "keys"} {
 		must(t, os.Mkdir(r.path(folder), 0o755))
 	}
 	r.write("media/a.jpg", "an original")
-	own, err := os.Executable()
-	must(t, err)
-	must(t, os.Symlink(own, r.path("worker/"+workerName)))
-	t.Setenv("THUMBD_RENDER", r.path("worker/"+workerName))
-	r.hello(able())
+	standin.Install(t, r.path("worker"))
 	r.configure(configuration)
+	var err error
 	r.manager, err = net.ListenUnixgram("unixgram", &net.UnixAddr{Name: r.path("manager"), Net: "unixgram"})
 	must(t, err)
 	t.Cleanup(func() { r.manager.Close() })
@@ -231,9 +131,7 @@ func (r *rig) configure(text string) {
 // hello sets the message that workers begin with from now on.
 func (r *rig) hello(m *wire.Hello) {
 	r.t.Helper()
-	b, err := wire.Encode(m)
-	must(r.t, err)
-	r.write("worker/hello", string(b))
+	standin.Greet(r.t, r.path("worker"), m)
 }
 
 // reload has the daemon load a configuration, and returns the status that it has told the

@@ -15,6 +15,7 @@ import (
 
 	"thumbd/internal/systemd"
 	"thumbd/internal/test/keeptest"
+	"thumbd/internal/test/standin"
 )
 
 // A reload puts a new configuration into use. If that has mistakes or can't be put to
@@ -36,9 +37,9 @@ func TestReloads(t *testing.T) {
 		err      string
 		noWorker bool
 	}{
-		"a mistake":       {gallery + "typo = 1\n", workerName, "thumbd.toml:8: site.gallery.typo: unknown key", false},
+		"a mistake":       {gallery + "typo = 1\n", standin.Name, "thumbd.toml:8: site.gallery.typo: unknown key", false},
 		"a worker away":   {gallery, "nobody", "worker/nobody", true},
-		"a section wrong": {gallery + "[site.gallery.access]\nproofs = [\"token\"]\ntoken_keys = [\"jwt.key\"]\nrevoked = \"none.txt\"\n", workerName, "thumbd.toml:11: site.gallery.access.revoked:", false},
+		"a section wrong": {gallery + "[site.gallery.access]\nproofs = [\"token\"]\ntoken_keys = [\"jwt.key\"]\nrevoked = \"none.txt\"\n", standin.Name, "thumbd.toml:11: site.gallery.access.revoked:", false},
 	} {
 		r.write("keys/jwt.key", "thumbd-test-key-0123456789abcdef")
 		t.Setenv("THUMBD_RENDER", r.path("worker/"+tt.worker))
@@ -55,12 +56,12 @@ func TestReloads(t *testing.T) {
 			t.Errorf("%s: the report has %+v", name, report)
 		}
 	}
-	t.Setenv("THUMBD_RENDER", r.path("worker/"+workerName))
+	t.Setenv("THUMBD_RENDER", r.path("worker/"+standin.Name))
 	r.reload(gallery)
 	r.want("/thumbs/small/a.jpg", "200")
 	report, err := r.admin.Report(t.Context())
 	must(t, err)
-	if report.Refused != "" || report.Version != "1.2.3" || report.Vips != able().Vips || report.Checksum == "" {
+	if report.Refused != "" || report.Version != "1.2.3" || report.Vips != standin.Able().Vips || report.Checksum == "" {
 		t.Errorf("after the reload of a good file the report has %+v", report)
 	}
 	r.stop()
@@ -97,7 +98,7 @@ func TestFirstLoadFails(t *testing.T) {
 			if !strings.Contains(report.Refused, tt.err) || report.Unwell == "" || report.Checksum != "" {
 				t.Errorf("the report has %+v", report)
 			}
-			r.hello(able())
+			r.hello(standin.Able())
 			if got, want := r.reload(gallery), "READY=1\nSTATUS=serves 1 sites"; got != want {
 				t.Errorf("told %q, want %q", got, want)
 			}
@@ -225,7 +226,7 @@ func TestWorkersDoNotStart(t *testing.T) {
 	}
 	keeptest.Await(t, func() bool { return r.get("/_thumbd/health") == "503 unwell" })
 	r.logged("level=ERROR", "worker did not start", "start worker")
-	r.hello(able())
+	r.hello(standin.Able())
 	keeptest.Await(t, func() bool { return r.get("/_thumbd/health") == "200" })
 	r.want("/thumbs/small/a.jpg", "200")
 }
@@ -254,7 +255,7 @@ func children(t *testing.T) []int {
 // write is left out, and one that nginx negotiates is a mistake.
 func TestLackingWorker(t *testing.T) {
 	r := newRig(t, gallery)
-	lacks := able()
+	lacks := standin.Able()
 	lacks.Missing = []string{"landlock"}
 	lacks.Write = lacks.Write[:3]
 	r.hello(lacks)
@@ -278,7 +279,7 @@ func TestLackingWorker(t *testing.T) {
 	if report, err = r.admin.Report(t.Context()); err != nil || report.NoWorker {
 		t.Errorf("after a mistake the report has %+v, %v", report, err)
 	}
-	if state := r.state(); state.Vips != able().Vips || state.Workers != 1 {
+	if state := r.state(); state.Vips != standin.Able().Vips || state.Workers != 1 {
 		t.Errorf("state %+v", state)
 	}
 }
