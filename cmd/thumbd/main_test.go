@@ -14,9 +14,12 @@ import (
 	"unicode/utf8"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"thumbd/internal/test/standin"
 )
 
 func TestMain(m *testing.M) {
+	standin.Main()
 	testscript.Main(m, map[string]func(){"thumbd": main})
 }
 
