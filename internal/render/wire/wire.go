@@ -6,8 +6,9 @@
 // The worker sends one Hello once it is warm. Then the daemon sends a Job with
 // its descriptors by SCM_RIGHTS, the original first, then the images of
 // Job.Watermarks and one memfd for each of Job.Outputs, both in their order, and
-// waits for the Reply before it sends the next one. The worker writes a picture from offset 0 of its memfd and cuts
-// the memfd to its length. A worker whose socket is closed exits.
+// waits for the Reply before it sends the next Job. The worker writes a picture from
+// offset 0 of its memfd and cuts the memfd to the picture's length. If its socket is
+// closed, the worker exits.
 package wire
 
 import (
