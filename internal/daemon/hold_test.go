@@ -75,6 +75,9 @@ func TestTreeOfAnother(t *testing.T) {
 				if waited := time.Since(begun); !errors.Is(err, tt.err) || !strings.Contains(err.Error(), tt.cure) || waited < tt.wait || waited > tt.wait+lookPause {
 					t.Errorf("%v after %v, want %v and %q after %v", err, waited, tt.err, tt.cure, tt.wait)
 				}
+				lock, err := next.Own()
+				must(t, err)
+				lock.Close()
 				must(t, next.Hold(true))
 				next.Close()
 				giveUp()

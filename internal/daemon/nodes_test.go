@@ -181,6 +181,33 @@ func TestStartWithoutJournal(t *testing.T) {
 	})
 }
 
+// After a reload, the new node answers administrators as soon as it has read the journal,
+// also if the thumbnails of another configuration are still being removed.
+func TestNewNodeAnswers(t *testing.T) {
+	where := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDaemon("")
+		c := &config.Config{Nodes: &config.Nodes{
+			Journal: where, Keys: [][]byte{[]byte(nodeKey)}, Name: "n1", Poll: time.Second, Lag: time.Minute, Keep: time.Hour,
+		}}
+		old := d.newMember(&Service{config: c})
+		d.begin(old)
+		<-old.Caught()
+		d.pause()
+		m := d.newMember(&Service{config: c})
+		if d.member.Load() != old {
+			t.Error("the new node answers, and has read nothing")
+		}
+		d.begin(m)
+		<-m.Caught()
+		synctest.Wait()
+		if d.member.Load() != m {
+			t.Error("the new node does not answer")
+		}
+		d.leave()
+	})
+}
+
 // A start that was interrupted waits for no journal.
 func TestStopDuringTheWaitForTheJournal(t *testing.T) {
 	r := newFarm(t)

@@ -160,14 +160,16 @@ func TestStopFinishesARender(t *testing.T) {
 	}
 }
 
-// A reload lets the requests of before finish with the configuration of before, whose
-// workers end then.
+// A reload lets the requests of before finish with the configuration of before, also one
+// that waits for a worker. The workers of before end then.
 func TestReloadDuringARender(t *testing.T) {
 	r := start(t, gallery)
 	before := r.service.Load()
 	r.newGate("gate")
 	running := r.ask("/thumbs/small/a.jpg")
 	held := r.atGate("gate")
+	waiting := r.ask("/thumbs/thumb/a.jpg")
+	keeptest.Await(t, func() bool { return before.pool.State().Queued == 1 })
 	r.reload(strings.ReplaceAll(gallery, "thumbs", "pictures"))
 	select {
 	case <-before.done:
@@ -176,8 +178,10 @@ func TestReloadDuringARender(t *testing.T) {
 	}
 	must(t, os.Remove(r.path("worker/gate")))
 	held.Close()
-	if got := <-running; got != "200" {
-		t.Errorf("the running request got %q", got)
+	for _, answer := range []<-chan string{running, waiting} {
+		if got := <-answer; got != "200" {
+			t.Errorf("a request of before got %q", got)
+		}
 	}
 	<-before.done
 	r.want("/pictures/small/a.jpg", "200")
