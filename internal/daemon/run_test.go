@@ -124,6 +124,20 @@ func TestFirstLoadFails(t *testing.T) {
 	}
 }
 
+// The configuration's log_level holds from its load on.
+func TestLogLevel(t *testing.T) {
+	r := start(t, strings.Replace(gallery, "[daemon]\n", "[daemon]\nlog_level = \"warn\"\n", 1))
+	r.want("/thumbs/small/a.jpg", "200")
+	if n := r.log.Count("msg=rendered"); n > 0 {
+		t.Errorf("%d lines of level info", n)
+	}
+	r.reload(gallery)
+	r.want("/thumbs/thumb/a.jpg", "200")
+	if n := r.log.Count("msg=rendered"); n != 1 {
+		t.Errorf("%d lines of level info, want 1", n)
+	}
+}
+
 // A daemon that is told to stop while it starts leaves the clients that wait to the next
 // one, and nothing is wrong.
 func TestStopDuringTheFirstLoad(t *testing.T) {
