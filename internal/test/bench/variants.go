@@ -213,11 +213,7 @@ func inPlaceLarge(ctx context.Context, _ rig.Programs) (f figure, err error) {
 // grew.
 func costOfVariants(e *engine.Engine, o original, transforms []thumb.Transform) (took time.Duration, peak int, err error) {
 	debug.FreeOSMemory()
-	const resetPeak = "5" // See proc(5).
-	if err := os.WriteFile("/proc/self/clear_refs", []byte(resetPeak), 0); err != nil {
-		return 0, 0, err
-	}
-	before, err := memoryOf("self", "VmRSS:")
+	before, err := resetPeak("self")
 	if err != nil {
 		return 0, 0, err
 	}
@@ -226,7 +222,7 @@ func costOfVariants(e *engine.Engine, o original, transforms []thumb.Transform) 
 		return 0, 0, err
 	}
 	took = clock() - start
-	after, err := memoryOf("self", "VmHWM:")
+	after, err := status("self", "VmHWM:")
 	return took, after - before, err
 }
 
