@@ -701,8 +701,7 @@ func TestAnInterruptedStart(t *testing.T) {
 	}
 }
 
-// A job that runs on although its worker should have been killed is what the
-// watchdog has to know.
+// If a job runs on although its worker should have been killed, Alive tells.
 func TestAJobPastItsDeadlineIsNotAlive(t *testing.T) {
 	const renderTime = time.Second
 	p := New(Options{RenderTime: renderTime})

@@ -81,44 +81,6 @@ func TestWatchdogIsFed(t *testing.T) {
 	kit.WaitNotified(t, r, 5, "WATCHDOG=1")
 }
 
-// A worker that is killed and does not die leaves its place stuck, and the
-// watchdog is not fed until it has.
-func TestWatchdogIsNotFedWhileAPlaceIsStuck(t *testing.T) {
-	if !*kit.Campaign {
-		// It takes a minute, of waiting alone.
-		return
-	}
-	t.Parallel()
-	r := kit.Start(t, rig.Options{
-		Sites: []rig.Site{kit.Gallery(t, kit.JPGs(t))},
-		TOML:  "[daemon]\nworkers = 1\n[limits]\nrender_time = \"1s\"",
-		Env:   []string{"WATCHDOG_USEC=300000"},
-	})
-	// The dead are a tracer's first, and one that is stopped does not let them
-	// go to their parent.
-	var letGo []func()
-	for _, pid := range workers(t, r) {
-		tracer, end := traceProcess(t, pid)
-		kit.Must(t, tracer.Signal(syscall.SIGSTOP))
-		letGo = append(letGo, func() {
-			kit.Must(t, tracer.Signal(syscall.SIGCONT))
-			end()
-		})
-	}
-	kit.Expect(t, kit.Get(t, r, kit.Target("a.jpg", "20x20_crop", "jpg")), 504, "deadline")
-	kit.WaitLog(t, r, 1, "ERROR", "the watchdog is not fed")
-	fed := kit.Count(r, "WATCHDOG=1")
-	kit.WaitLog(t, r, 5, "ERROR", "the watchdog is not fed")
-	if n := kit.Count(r, "WATCHDOG=1"); n != fed {
-		t.Errorf("fed %d times all the same", n-fed)
-	}
-	for _, f := range letGo {
-		f()
-	}
-	kit.WaitNotified(t, r, fed+1, "WATCHDOG=1")
-	kit.Picture(t, kit.Get(t, r, kit.Target("b.jpg", "20x20_crop", "jpg")), "jpeg", 20, 20)
-}
-
 func TestReload(t *testing.T) {
 	t.Parallel()
 	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, kit.JPGs(t))}})

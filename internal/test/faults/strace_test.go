@@ -19,16 +19,9 @@ import (
 // called or the test ends, and returns what it has written.
 func strace(t *testing.T, r *rig.Rig, args ...string) (end func() string) {
 	t.Helper()
-	_, end = traceProcess(t, r.DaemonPID(), args...)
-	return end
-}
-
-// traceProcess is strace for any process. It returns the tracer too.
-func traceProcess(t *testing.T, pid int, args ...string) (tracer *os.Process, end func() string) {
-	t.Helper()
 	kit.NeedPrograms(t, "strace")
 	out := filepath.Join(t.TempDir(), "strace")
-	args = append([]string{"-f", "-y", "-s", "4096", "-o", out, "-p", strconv.Itoa(pid)}, args...)
+	args = append([]string{"-f", "-y", "-s", "4096", "-o", out, "-p", strconv.Itoa(r.DaemonPID())}, args...)
 	cmd := exec.Command("strace", args...)
 	said, err := cmd.StderrPipe()
 	if err != nil {
@@ -63,7 +56,7 @@ func traceProcess(t *testing.T, pid int, args ...string) (tracer *os.Process, en
 			t.Fatalf("strace: %v: %s", err, text)
 		}
 	}
-	return cmd.Process, end
+	return end
 }
 
 // A request that is refused for its signature, or anything else that can be
