@@ -239,3 +239,41 @@ func TestPictureOfAPreset(t *testing.T) {
 	p.write("thumbd.toml", strings.ReplaceAll(gallery, `"DIR/media"`, `"https://origin.example/media/"`))
 	p.expect(exitUsage, "", "thumbd: the originals of site gallery are on another server; want --original-size, e.g. 4000x3000, and no --placeholder\n", "picture", "gallery", "a.jpg", "hero")
 }
+
+// check tells a journal that this node or other nodes can't use, with the commands to type.
+func TestCheckOfAJournal(t *testing.T) {
+	const nodes = "[nodes]\njournal = \"DIR/journal\"\nname = \"one\"\nkeys = [\"nodes.key\"]\n"
+	p := newPlace(t, gallery+nodes)
+	p.write("keys/nodes.key", "0123456789abcdef0123456789abcdef")
+	p.expect(exitRuntime, "(note: [^\n]*\n)*", ".*the journal.*DIR/journal.*", "check")
+	if err := os.Mkdir(p.path("journal"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	p.expect(exitRuntime, "(note: [^\n]*\n)*", "thumbd: the journal: DIR/journal does not give its group to new files, [^\n]*; to mend it:\n(\t[^\n]*\n)+", "check")
+	if err := os.Chmod(p.path("journal"), os.ModeSetgid|0o770); err != nil {
+		t.Fatal(err)
+	}
+	const good = "(note: [^\n]*\n)*DIR/[a-z]+.toml: the configuration is good\n"
+	p.expect(exitOK, good, "", "check")
+	p.serve()
+	p.write("two.toml", strings.NewReplacer(`"one"`, `"two"`, "DIR/root", "DIR/root2").Replace(gallery+nodes))
+	p.expect(exitOK, good, "", "check", "-c", p.path("two.toml"))
+	p.write("keys/other.key", "fedcba9876543210fedcba9876543210")
+	p.write("two.toml", strings.NewReplacer(`"one"`, `"two"`, "DIR/root", "DIR/root2", "nodes.key", "other.key").Replace(gallery+nodes))
+	p.expect(exitOK, good, "warning: DIR/two.toml: the journal DIR/journal: the report of node one: .*; give all nodes the same keys and the same version of thumbd, "+
+		"or, if that node is gone for good: thumbd status --nodes --forget one\n", "check", "-c", p.path("two.toml"))
+}
+
+// verify names the variants that an original of the scheme inplace may be replaced by, and
+// an original whose name differs in its Unicode normalisation alone.
+func TestVerifyOfNames(t *testing.T) {
+	p := newPlace(t, gallery+"[site.uploads]\nprefix = \"/uploads/\"\ndocument_root = \"DIR/small\"\noriginals = \"DIR/media\"\nscheme = \"inplace\"\n")
+	p.write("media/a.svg", "<svg/>")
+	p.write("media/e\u0301.jpg", "an original")
+	p.expect(exitOK, ".*\nvariant    [^\n]*\\.avif of \"a.jpg\", if it saves enough\nvariant    [^\n]*\\.webp of \"a.jpg\", if it saves enough\n.*accepted\n", "", "verify", "/uploads/a.jpg")
+	p.expect(exitRuntime, ".*", "thumbd: refused: .*; but there is \"e\\\\u0301.jpg\", which differs in its Unicode normalisation alone: rename it, or sign that name\n",
+		"verify", "/thumbs/hero/\u00e9.jpg")
+	p.expect(exitRuntime, ".*", "thumbd: refused: .*no.jpg.*no such file or directory.*\n", "verify", "/thumbs/hero/no.jpg")
+	p.expect(exitOK, "/thumbs/hero/%C3%A9.jpg\n", "warning: there is no original \"\\\\u00e9.jpg\", but \"e\\\\u0301.jpg\", which differs in its Unicode normalisation alone\n",
+		"url", "gallery", "\u00e9.jpg", "--preset", "hero")
+}
