@@ -103,22 +103,20 @@ block(Bits *s, Component *c, const Huffman *dc, const Huffman *ac, int16_t *out,
 	return k == 64 ? 0 : skip_ac(s, ac, k);
 }
 
-static int
+static inline __attribute__((always_inline)) int
 blocks_of(Bits *s, Component *c, const Huffman *dc, const Huffman *ac, int mcu, int size)
 {
 	size_t row = (size_t) (size * size + 1) * (size_t) c->columns;
-	Bits t = *s; /* in registers */
 	int h, v;
 
 	for (v = 0; v < c->v; v++)
 		for (h = 0; h < c->h; h++)
-			if (block(&t, c, dc, ac, c->coefficients + (size_t) v * row + mcu * c->h + h, size))
+			if (block(s, c, dc, ac, c->coefficients + (size_t) v * row + mcu * c->h + h, size))
 				return -1;
-	*s = t;
 	return 0;
 }
 
-static int
+static inline __attribute__((always_inline)) int
 mcu(Decoder *d, Bits *s, int n)
 {
 	int i;
