@@ -29,34 +29,39 @@ ended(Decoder *d, Bits s)
 static const char disorder[] = "restart markers are not in order";
 static const char nonsense[] = "a code that is none";
 
-/* The DC coefficients of one component in an MCU, for its h x v blocks. */
+/* The DC coefficients of one component in an MCU, for its h x v blocks. first is whether
+ * the scan is the first one of them, as a constant. */
 static inline __attribute__((always_inline)) int
-dc_blocks(const Decoder *d, Bits *s, Component *c, const Scan *scan, int x, int y)
+dc_blocks(const Decoder *d, Bits *s, Component *c, const Scan *scan, int x, int y, int first)
 {
-	size_t row = (size_t) (c->size * c->size + 1) * (size_t) c->columns;
-	int h = scan->count > 1 ? c->h : 1;
-	int v = scan->count > 1 ? c->v : 1;
+	const size_t row = (size_t) (c->size * c->size + 1) * (size_t) c->columns;
+	const int h = scan->count > 1 ? c->h : 1;
+	const int v = scan->count > 1 ? c->v : 1;
+	const Huffman *table = first ? d->dc[c->dc] : NULL;
+	int16_t *out = c->coefficients + (size_t) (y * v) * row + x * h;
+	int prediction = c->prediction;
 	int i, j, difference;
 
-	for (j = 0; j < v; j++)
+	/* A bit for each of at most 4 blocks. */
+	if (!first)
+		bits_fill(s);
+	for (j = 0; j < v; j++, out += row)
 		for (i = 0; i < h; i++) {
-			int16_t *out = c->coefficients + (size_t) (y * v + j) * row + x * h + i;
-
-			if (scan->high) {
-				bits_fill(s);
-				*out = (int16_t) (*out | (int) bits_take(s, 1) << scan->low);
+			if (!first) {
+				out[i] = (int16_t) (out[i] | (int) bits_take(s, 1) << scan->low);
 				continue;
 			}
-			if (huffman_difference(d->dc[c->dc], s, &difference))
+			if (huffman_difference(table, s, &difference))
 				return -1;
-			c->prediction = (int16_t) (c->prediction + difference);
-			*out = (int16_t) (c->prediction * (1 << scan->low));
+			prediction = (int16_t) (prediction + difference);
+			out[i] = (int16_t) (prediction * (1 << scan->low));
 		}
+	c->prediction = (int16_t) prediction;
 	return 0;
 }
 
-int
-decode_dc(Decoder *d, const Scan *scan)
+static inline __attribute__((always_inline)) int
+dc_scan(Decoder *d, const Scan *scan, int first)
 {
 	Bits s = bits_start(&d->input);
 	Restarts r = { d->interval, d->interval, 0 };
@@ -64,15 +69,6 @@ decode_dc(Decoder *d, const Scan *scan)
 	int down = scan->count > 1 ? d->mcus_down : scan->component[0]->down;
 	int x, y, i, again;
 
-	for (i = 0; i < scan->count; i++) {
-		Component *c = scan->component[i];
-
-		c->prediction = 0;
-		if (!scan->high && !d->dc[c->dc])
-			return refuse(d, "no Huffman table");
-		if (!scan->high)
-			huffman_need_dc(d->dc[c->dc]);
-	}
 	for (y = 0; y < down; y++)
 		for (x = 0; x < across; x++) {
 			if ((again = begin(&r, &s)) < 0)
@@ -80,11 +76,29 @@ decode_dc(Decoder *d, const Scan *scan)
 			for (i = 0; i < scan->count; i++) {
 				if (again)
 					scan->component[i]->prediction = 0;
-				if (dc_blocks(d, &s, scan->component[i], scan, x, y))
+				if (dc_blocks(d, &s, scan->component[i], scan, x, y, first))
 					return refuse(d, nonsense);
 			}
 		}
 	return ended(d, s);
+}
+
+int
+decode_dc(Decoder *d, const Scan *scan)
+{
+	int i;
+
+	if (scan->high)
+		return dc_scan(d, scan, 0);
+	for (i = 0; i < scan->count; i++) {
+		Component *c = scan->component[i];
+
+		c->prediction = 0;
+		if (!d->dc[c->dc])
+			return refuse(d, "no Huffman table");
+		huffman_need_dc(d->dc[c->dc]);
+	}
+	return dc_scan(d, scan, 1);
 }
 
 /* The length of a run of blocks without coefficients, T.81 G.1.2.2: EOBn with n bits
