@@ -10,7 +10,7 @@ import (
 )
 
 // NodesRoute answers a GET with a list of Node, and a POST with forget=NAME by removing
-// that node from the list. Without [nodes] there is no such route.
+// that node from the list. Without [nodes] both answers are 404.
 const NodesRoute = "/nodes"
 
 // Node is a member of a farm, as it was last heard of.

@@ -64,6 +64,7 @@ type Daemon struct {
 	level     *slog.LevelVar
 	tell      func(state string) error // tells the service manager
 	watchdog  time.Duration            // how soon it wants to hear; 0: never
+	holdTime  time.Duration            // how long to wait for a tree that another process holds
 	keeper    *keep.Keeper
 	handler   *serve.Handler
 	metrics   *metrics.Metrics
@@ -83,7 +84,7 @@ type Daemon struct {
 
 // New returns a Daemon that has loaded nothing yet.
 func New(o Options) *Daemon {
-	d := &Daemon{file: o.File, version: o.Version, log: o.Log, level: o.Level, tell: systemd.Notify, owned: make(map[string]*owned)}
+	d := &Daemon{file: o.File, version: o.Version, log: o.Log, level: o.Level, tell: systemd.Notify, holdTime: holdTime, owned: make(map[string]*owned)}
 	d.metrics = metrics.New(d.state)
 	d.keeper = keep.New(keep.Options{Log: d.log, Count: d.count, Judge: serve.Judge})
 	d.handler = serve.New(serve.Options{Keeper: d.keeper, Log: d.log, Health: d.health, Node: d.node, Report: d.report, Count: d.count, Metrics: d.metrics})
@@ -180,7 +181,8 @@ func (d *Daemon) feed() {
 	}
 }
 
-// tellStuck logs why a worker is stuck, once until none is. err is nil if none is.
+// tellStuck logs why a worker is stuck, and then not again before a call without an error.
+// err is nil if no worker is stuck.
 func (d *Daemon) tellStuck(err error) {
 	if err != nil && !d.stuck {
 		d.log.Error("stuck", "err", err)

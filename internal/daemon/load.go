@@ -46,8 +46,8 @@ func (d *Daemon) claim(ctx context.Context, s *Service) error {
 	return err
 }
 
-// use has s answer in place of the present service. It returns when the thumbnails of
-// another configuration are gone, and the purges of other nodes are applied.
+// use has s answer in place of the present service. It purges the thumbnails of another
+// configuration before, and waits at most catchTime for the purges of other nodes.
 func (d *Daemon) use(ctx context.Context, s *Service) {
 	s.SetGates(d.reports())
 	d.log.Info("loaded", "version", d.version, "file", d.file, "libvips", s.hello.Vips)
@@ -87,8 +87,8 @@ func (d *Daemon) use(ctx context.Context, s *Service) {
 	d.notify(fmt.Sprintf("READY=1\nSTATUS=serves %d sites", len(s.sites)))
 }
 
-// holdTime is how long to wait for the end of a thumbd warm that found no thumbd. It
-// finishes its renders.
+// holdTime is the default of Daemon.holdTime: a thumbd warm that found no thumbd finishes
+// its renders.
 const holdTime = 5 * time.Second
 
 // hold holds the trees of s. A daemon goes on with a disk that does not let it:
@@ -197,7 +197,7 @@ func (d *Daemon) disown(s *Service) {
 
 // holdTree waits a while until a tree can be held, unless it is to be held alone.
 func (d *Daemon) holdTree(ctx context.Context, hold func() error) error {
-	end := time.Now().Add(holdTime)
+	end := time.Now().Add(d.holdTime)
 	for {
 		err := hold()
 		if !errors.Is(err, publish.ErrHeld) || d.alone || time.Now().After(end) {

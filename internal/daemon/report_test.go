@@ -12,6 +12,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"thumbd/internal/fetch"
 	"thumbd/internal/originals"
@@ -88,11 +89,12 @@ func TestTreeThatCanNotBeWritten(t *testing.T) {
 // A share that hangs is told in the log, to the doctor and in the metrics, until it
 // answers again. Other sites go on.
 func TestShareHangs(t *testing.T) {
-	r := start(t, strings.Replace(gallery, "[site", "[limits]\noriginal_time = \"1ms\"\n[site", 1)+
+	r := start(t, gallery+
 		"[files.docs]\nprefix = \"/docs/\"\nroot = \"DIR/docs\"\ninternal = \"/_docs/\"\nscheme = \"open\"\n")
 	must(t, os.Mkdir(r.path("docs"), 0o755))
 	for section, folder := range map[string]string{"site=gallery": "media", "files=docs": "docs"} {
 		end := make(chan struct{})
+		r.setOriginalTime(time.Millisecond)
 		err := share.Run(share.Of(r.path(folder)), func() error {
 			<-end
 			return nil
@@ -100,6 +102,7 @@ func TestShareHangs(t *testing.T) {
 		if !errors.Is(err, share.ErrSlow) {
 			t.Fatal(err)
 		}
+		r.setOriginalTime(time.Hour)
 		if !r.hasLine("level=ERROR", "does not answer within original_time", section, "path="+r.path(folder)) {
 			t.Errorf("%s: no line that it hangs", section)
 		}
@@ -118,6 +121,14 @@ func TestShareHangs(t *testing.T) {
 	if got := r.state().Stuck["gallery"]; got != 0 {
 		t.Errorf("the metrics have %d operations that hang, want none", got)
 	}
+}
+
+// setOriginalTime changes the deadline of each folder, of operations that begin from now on.
+func (r *rig) setOriginalTime(d time.Duration) {
+	s := r.service.Load()
+	c := *s.config
+	c.OriginalTime = d
+	(&Service{sites: s.sites, config: &c}).SetGates(r.reports())
 }
 
 // A site of an origin starts while its origin is away. The doctor asks the origin.

@@ -72,6 +72,7 @@ func newRig(t *testing.T, configuration string) *rig {
 	level := new(slog.LevelVar)
 	log := slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: level}))
 	r.Daemon = New(Options{File: r.path("thumbd.toml"), Version: "1.2.3", Log: log, Level: level})
+	r.Daemon.holdTime = time.Hour
 	r.front = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", r.path("front"))
 	}}}

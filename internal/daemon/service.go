@@ -208,8 +208,9 @@ func (s *Service) Probe(make bool) []error {
 			}
 		}
 		if make {
-			// If the tree can't be written, it can't be swept, for the same cause.
-			note("tree", name, cmp.Or(site.Tree.Probe(), site.Tree.Sweep()))
+			// A sweep may free a disk that is full. If both fail, the cause is mostly the same.
+			err, swept := site.Tree.Probe(), site.Tree.Sweep()
+			note("tree", name, cmp.Or(err, swept))
 		} else {
 			note("tree", name, site.Tree.Check())
 		}

@@ -18,7 +18,8 @@ import (
 // entries are random, and only the node itself writes its report.
 type Bucket struct{ files *s3.Files }
 
-// storeTime is the longest that one operation on a bucket or a folder takes.
+// storeTime is the longest that one operation on a bucket or a folder takes, or one page
+// of a list.
 const storeTime = 10 * time.Second
 
 // NewBucket returns the store below the prefix of o, for example thumbd/. It dials only

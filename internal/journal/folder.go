@@ -23,7 +23,7 @@ import (
 
 // Store keeps the files of a journal, in two folders: for example
 // "journal/20261129T011530.123456Z-n1-k3x7q2m4tz" and "nodes/n1". Its methods are safe for
-// concurrent use. They return within storeTime, but a List of several pages takes longer.
+// concurrent use. They return within storeTime; a List may take as long for each page.
 type Store interface {
 	// Put writes a file: a reader gets the whole file or no file. It returns the time of
 	// the store's clock.

@@ -91,7 +91,7 @@ func (n *Node) Self() Report {
 		maps.Copy(applied, p.applied)
 	}
 	// If a process was killed, it may have noted an entry for one tree and not for the next.
-	// Such an entry is not applied.
+	// Such an entry is not reported as applied.
 	for _, p := range n.trees {
 		r.Waits = max(r.Waits, len(n.failed)+len(p.waiting))
 	}
@@ -172,7 +172,8 @@ func (n *Node) known() []Other {
 	return all
 }
 
-// isDropped reports whether a node has been silent for longer than Options.Keep. No purge
+// isDropped reports whether a node has been silent for longer than Options.Keep and
+// keepMargin. No purge
 // waits for it, because it empties its trees before it serves again. If a node's report
 // can't be trusted, the node is not dropped. n.mu is held.
 func (n *Node) isDropped(t told) bool {
@@ -303,7 +304,7 @@ func (n *Node) without(others []Other, names []string, err error) []Behind {
 		behind = append(behind, Behind{"?", fmt.Sprintf("there may be more nodes: %v", err)})
 	}
 	if n.State().Taken {
-		behind = append(behind, Behind{n.o.Name, "another process reports under its name, too"})
+		behind = append(behind, Behind{n.o.Name, "another process reports under its name too"})
 	}
 	for _, o := range others {
 		switch {

@@ -281,7 +281,8 @@ func (n *Node) fail(name string) {
 	n.failed[name] = true
 }
 
-// dropFailed forgets the failed entries that are no longer listed: they were deleted.
+// dropFailed forgets the failed entries that are no longer listed: they were deleted, or
+// again has them.
 func (n *Node) dropFailed(listed []string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -62,9 +62,10 @@ func (w *worker) unfitFor(s side) end {
 }
 
 // prefer returns the index of the waiting output that an idle worker takes next. This is
-// usually at, the first one. If at is of the other side than the worker, prefer returns
-// another output of the worker's own side, until both have waited for patience: so workers
-// need not be replaced for each change of sides. q.mu is held.
+// usually at, the first one that may run. If at is of the other side than the worker, prefer
+// returns another output of the worker's own side, until the output at at has waited for
+// longer than patience, and the worker has served its side for as long: so workers need not
+// be replaced for each change of sides. q.mu is held.
 func (q *queue) prefer(at int, idle *seat) int {
 	first, s := q.waiting[at], idle.side
 	waited := time.Since(first.queued) > patience && time.Since(idle.since) > patience

@@ -250,7 +250,8 @@ var misfits = map[string]bool{
 	"PermanentRedirect": true, "RequestTimeTooSkewed": true, "SignatureDoesNotMatch": true, "TokenRefreshRequired": true,
 }
 
-// ended has the codes of errors after which thumbd asks for new keys and tries again.
+// ended has the codes of errors that new keys may cure: the next request then looks up the
+// keys of AWS's chain again.
 var ended = map[string]bool{
 	"ExpiredToken": true, "InvalidAccessKeyId": true, "InvalidToken": true, "SignatureDoesNotMatch": true, "TokenRefreshRequired": true,
 }

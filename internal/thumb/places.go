@@ -161,7 +161,8 @@ func (s *Site) Sizes(preset string) []string {
 	return append(names, s.Ladder(preset)...)
 }
 
-// Ladder returns the names NAME-Nw of a preset, for example card-800w, by rising width.
+// Ladder returns the names NAME-Nw of a preset, for example card-800w, in the order of its
+// widths in the configuration.
 func (s *Site) Ladder(preset string) []string {
 	var names []string
 	for _, n := range s.Presets[preset].Widths {
