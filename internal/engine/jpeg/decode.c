@@ -5,7 +5,9 @@
 
 /* If the lowest bits of a coefficient are not decoded, it may be wrong by up to this
  * much, in the gain of idct.c: there a difference of 1 in all samples of a block is 8.
- * With 16, SSIM falls below 0.99. */
+ * With 16, SSIM of a photograph falls below 0.99. With 12, that of a ramp under strong
+ * noise is still 0.988, with 8 it is 0.994: but then photographs of quality 90 take all
+ * their refinement scans. */
 #define COARSE 12
 
 /* Whether AC coefficients of c must be refined if their low lowest bits are missing. */

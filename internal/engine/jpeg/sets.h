@@ -45,10 +45,13 @@ set_count_bmi2(uint64_t set)
 	return (int) _mm_popcnt_u64(set);
 }
 
+/* AMD's processors before Zen 3 have these instructions, but they are slower there than
+ * the loops. */
 static inline int
 has_bmi2(void)
 {
-	return __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt");
+	return __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt")
+		&& !__builtin_cpu_is("amdfam17h") && !__builtin_cpu_is("bdver4");
 }
 
 #else /* these are never used */
