@@ -156,8 +156,8 @@ indexed(const Chunks *c, const uint8_t *raw, uint8_t *lines, uint8_t *out)
 	return NULL;
 }
 
-/* The inflated lines are at the end of the room: a finished line never covers a line
- * that is still filtered. */
+/* The inflated lines are at the end of the room: a finished line, and the byte behind it,
+ * never cover a line that is still filtered. */
 static const char *
 pixels(const Chunks *c, const PngPicture *p, uint8_t *out)
 {

@@ -44,7 +44,7 @@ func unfiltered(plain bool, kind int, in, up []byte, n, bpp int) []byte {
 	lines := 1 + kind/twice
 	read := C.CBytes(append(in, make([]byte, C.UNFILTER_SLACK)...))
 	above := C.CBytes(append(up, make([]byte, C.UNFILTER_SLACK)...))
-	out := C.malloc(C.size_t(n * lines))
+	out := C.malloc(C.size_t(n*lines + 1))
 	defer C.free(read)
 	defer C.free(above)
 	defer C.free(out)

@@ -6,7 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Loops may read so many bytes beyond the end of a line. */
+/* Loops may read so many bytes beyond the end of a line. A loop for one line may write
+ * one byte beyond it, too. */
 #define UNFILTER_SLACK 16
 
 /* How many types of filters there are: none, sub, up, average, Paeth. */

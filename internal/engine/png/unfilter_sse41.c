@@ -23,8 +23,19 @@ load(const uint8_t *p)
 	return _mm_cvtsi32_si128(pixel);
 }
 
+/* Stores four bytes. Of a pixel of three, the fourth is replaced by the next pixel; the
+ * last one is the byte beyond the line. */
 INLINE void
-store(uint8_t *p, __m128i v, int bpp)
+store(uint8_t *p, __m128i v)
+{
+	int32_t pixel = _mm_cvtsi128_si32(v);
+
+	memcpy(p, &pixel, sizeof(pixel));
+}
+
+/* Stores no more than the pixel. */
+INLINE void
+store_alone(uint8_t *p, __m128i v, int bpp)
 {
 	uint32_t pixel = (uint32_t) _mm_cvtsi128_si32(v);
 
@@ -44,26 +55,27 @@ sub_by(uint8_t *restrict out, const uint8_t *restrict in, size_t n, int bpp)
 
 	for (i = 0; i < n; i += (size_t) bpp) {
 		left = _mm_add_epi8(left, load(in + i));
-		store(out + i, left, bpp);
+		store(out + i, left);
 	}
 }
 
+/* Each pixel waits for the one to its left, so the loop keeps that pixel with all bits
+ * turned over: ~x is -x - 1 of a byte. The instruction's mean is rounded up, and of turned
+ * bytes it is the turned mean rounded down, as the filter has it. That minus the filtered
+ * byte is the next pixel, turned over: two instructions. */
 INLINE void
 average_by(uint8_t *restrict out, const uint8_t *restrict in,
 	const uint8_t *restrict up, size_t n, int bpp)
 {
-	const __m128i one = _mm_set1_epi8(1);
-	__m128i left = _mm_setzero_si128();
+	const __m128i ones = _mm_set1_epi8(-1);
+	__m128i turned = ones;
 	size_t i;
 
 	for (i = 0; i < n; i += (size_t) bpp) {
-		__m128i above = load(up + i);
-		/* The instruction rounds up, the filter down. */
-		__m128i odd = _mm_and_si128(_mm_xor_si128(left, above), one);
-		__m128i mean = _mm_sub_epi8(_mm_avg_epu8(left, above), odd);
+		__m128i above = _mm_xor_si128(load(up + i), ones);
 
-		left = _mm_add_epi8(mean, load(in + i));
-		store(out + i, left, bpp);
+		turned = _mm_sub_epi8(_mm_avg_epu8(turned, above), load(in + i));
+		store(out + i, _mm_xor_si128(turned, ones));
 	}
 }
 
@@ -101,7 +113,7 @@ paeth_next(Paeth *p, const uint8_t *in, __m128i above)
 INLINE void
 paeth_store(uint8_t *out, __m128i pixel, int bpp)
 {
-	store(out, _mm_packus_epi16(pixel, pixel), bpp);
+	store_alone(out, _mm_packus_epi16(pixel, pixel), bpp);
 }
 
 INLINE void
