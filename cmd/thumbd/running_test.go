@@ -240,7 +240,7 @@ func TestPictureOfAPreset(t *testing.T) {
 	p.expect(exitUsage, "", "thumbd: the originals of site gallery are on another server; want --original-size, e.g. 4000x3000, and no --placeholder\n", "picture", "gallery", "a.jpg", "hero")
 }
 
-// check tells a journal that this node or other nodes can't use, with the commands to type.
+// check reports a journal that this node or other nodes can't use, with the commands to type.
 func TestCheckOfAJournal(t *testing.T) {
 	const nodes = "[nodes]\njournal = \"DIR/journal\"\nname = \"one\"\nkeys = [\"nodes.key\"]\n"
 	p := newPlace(t, gallery+nodes)
@@ -265,15 +265,15 @@ func TestCheckOfAJournal(t *testing.T) {
 }
 
 // verify names the variants that an original of the scheme inplace may be replaced by, and
-// an original whose name differs in its Unicode normalisation alone.
+// an original whose name differs in its Unicode normalization alone.
 func TestVerifyOfNames(t *testing.T) {
 	p := newPlace(t, gallery+"[site.uploads]\nprefix = \"/uploads/\"\ndocument_root = \"DIR/small\"\noriginals = \"DIR/media\"\nscheme = \"inplace\"\n")
 	p.write("media/a.svg", "<svg/>")
 	p.write("media/e\u0301.jpg", "an original")
 	p.expect(exitOK, ".*\nvariant    [^\n]*\\.avif of \"a.jpg\", if it saves enough\nvariant    [^\n]*\\.webp of \"a.jpg\", if it saves enough\n.*accepted\n", "", "verify", "/uploads/a.jpg")
-	p.expect(exitRuntime, ".*", "thumbd: refused: .*; but there is \"e\\\\u0301.jpg\", which differs in its Unicode normalisation alone: rename it, or sign that name\n",
+	p.expect(exitRuntime, ".*", "thumbd: refused: .*; but there is \"e\\\\u0301.jpg\", which differs in its Unicode normalization alone: rename it, or sign that name\n",
 		"verify", "/thumbs/hero/\u00e9.jpg")
 	p.expect(exitRuntime, ".*", "thumbd: refused: .*no.jpg.*no such file or directory.*\n", "verify", "/thumbs/hero/no.jpg")
-	p.expect(exitOK, "/thumbs/hero/%C3%A9.jpg\n", "warning: there is no original \"\\\\u00e9.jpg\", but \"e\\\\u0301.jpg\", which differs in its Unicode normalisation alone\n",
+	p.expect(exitOK, "/thumbs/hero/%C3%A9.jpg\n", "warning: there is no original \"\\\\u00e9.jpg\", but \"e\\\\u0301.jpg\", which differs in its Unicode normalization alone\n",
 		"url", "gallery", "\u00e9.jpg", "--preset", "hero")
 }

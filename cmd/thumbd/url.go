@@ -99,7 +99,7 @@ func (f *urlFlags) lines(args []string, given func(string) bool) (string, error)
 }
 
 // warnForm warns of an original that is missing, and is there in another Unicode
-// normalisation.
+// normalization.
 func (f *urlFlags) warnForm(c *config.Config, s *config.Site, t thumb.Thumb) {
 	from := source.New(c, s, nil)
 	defer from.Close()
@@ -108,7 +108,7 @@ func (f *urlFlags) warnForm(c *config.Config, s *config.Site, t thumb.Thumb) {
 		return
 	}
 	if other := former.OtherForm(t.Original); other != "" {
-		fmt.Fprintf(f.warn, "warning: there is no original %+q, but %+q, which differs in its Unicode normalisation alone\n", t.Original, other)
+		fmt.Fprintf(f.warn, "warning: there is no original %+q, but %+q, which differs in its Unicode normalization alone\n", t.Original, other)
 	}
 }
 

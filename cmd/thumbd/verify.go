@@ -191,7 +191,7 @@ func (v *verifier) original(s *config.Site, t thumb.Thumb) error {
 	err := from.Ask(name)
 	if former, ok := from.(originals.Former); ok && errors.Is(err, fs.ErrNotExist) {
 		if other := former.OtherForm(name); other != "" {
-			return fmt.Errorf("%w; but there is %+q, which differs in its Unicode normalisation alone: rename it, or sign that name", err, other)
+			return fmt.Errorf("%w; but there is %+q, which differs in its Unicode normalization alone: rename it, or sign that name", err, other)
 		}
 	}
 	if err != nil {

@@ -20,7 +20,7 @@ const (
 	maxSegment = 255
 )
 
-// checkPrefix accepts the prefixes that nginx's normalisation and the names of
+// checkPrefix accepts the prefixes that nginx's normalization and the names of
 // published files leave possible.
 func checkPrefix(s string) error {
 	switch {

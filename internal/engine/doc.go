@@ -24,11 +24,12 @@
 //
 // If a JPEG is not enlarged, package jpeg decodes it at 1/8 to 4/8, or in full, into
 // planes, and package plane resizes these. If the thumbnail is a JPEG, too, and needs
-// no colors (no profile, filter, watermark, padding, metadata, or part to seek), it
-// stays planes, and libjpeg encodes them. Otherwise the small picture becomes a
-// picture of libvips. Lanczos3 then reduces by 7/5 or more, and by 4/3 or more at 4/8:
-// SSIM with a reduction of all pixels is 0.99 or more. If chroma has half of luma's
-// size, it is decoded at twice luma's scale, up to 4/8.
+// no colors (no profile, filter, watermark, padding, or part to seek, and no
+// max_bytes with a quality of 90 or more), it stays planes, and libjpeg encodes them.
+// Otherwise the small picture becomes a picture of libvips. Lanczos3 then reduces by
+// 7/5 or more, and by 4/3 or more at 4/8: SSIM of photographs with a reduction of all
+// pixels is 0.99 or more. If chroma has half of luma's size, it is decoded at twice
+// luma's scale, up to 4/8.
 //
 // libvips decodes every other JPEG: if package jpeg finds it out of order, or if its
 // PNG would lack chroma. The bytes are then those of libvips.
@@ -59,7 +60,7 @@
 // encoding, is 0.99 or more; with vips_thumbnail it is 0.97.
 //
 // Against sharp 0.35.5 with libraries of its own, processor time in milliseconds
-// over photographs of 2 to 24 megapixels (make bench BENCH=stages):
+// over photographs of 2 to 24 megapixels (make bench BENCH=stages), of an earlier version:
 //
 //	                      100x100     400x300    1200x900
 //	                  thumbd sharp  thumbd sharp  thumbd sharp

@@ -7,7 +7,8 @@
  * floats. */
 
 /* A division would take most of the time: a sum is multiplied by this and
- * shifted by SHIFT. A sum is at most 255.5 times the area, so 2^56. */
+ * shifted by SHIFT. A sum is at most 255.5 times the area, so 2^56. The mean is exact for
+ * areas of up to 2^20 pixels; beyond, it is at most 1 too much. */
 #define SHIFT 48
 #define INVERSE(area) ((G_GUINT64_CONSTANT(1) << SHIFT) / (area) + 1)
 
@@ -49,7 +50,7 @@ plain(const guint32 *sums, VipsPel *out, int width, int across, int bands,
 /* The same, of colors that are multiplied by the alpha behind them. A division of floats
  * takes less time than one of whole numbers. A quotient is less than 2^8, so it is rounded by
  * at most 2^-46. If it is not whole, it differs from the next whole number by more,
- * because alpha is less than 2^46. */
+ * because alpha is less than 2^45; so sum, below 2^53, is exact as a float, too. */
 static void
 weighted(const guint32 *sums, VipsPel *out, int width, int across, int bands,
 	int nx, int ny)

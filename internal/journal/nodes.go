@@ -173,9 +173,8 @@ func (n *Node) known() []Other {
 }
 
 // isDropped reports whether a node has been silent for longer than Options.Keep and
-// keepMargin. No purge
-// waits for it, because it empties its trees before it serves again. If a node's report
-// can't be trusted, the node is not dropped. n.mu is held.
+// keepMargin. No purge waits for it, because it empties its trees before it serves again.
+// If a node's report can't be trusted, the node is not dropped. n.mu is held.
 func (n *Node) isDropped(t told) bool {
 	return t.err == nil && n.clock().Sub(t.At) > n.o.Keep+keepMargin
 }

@@ -106,7 +106,7 @@ func (k *Keeper) Make(ctx context.Context, sites *Sites, a Request) (out Outcome
 }
 
 // TellOtherForm logs a hint if a's original is missing and another name differs in its
-// Unicode normalisation alone.
+// Unicode normalization alone.
 func (k *Keeper) TellOtherForm(a Request, err error) {
 	former, ok := a.Originals.(originals.Former)
 	if !ok || err == nil || !k.options.Judge(err).NoOriginal {
@@ -117,7 +117,7 @@ func (k *Keeper) TellOtherForm(a Request, err error) {
 		return
 	}
 	if more, due := k.lines.Due("form "+a.Thumb.Name+" "+a.thumb.Original, tell.Pause); due {
-		k.options.Log.Warn("no such original, but another name differs in its Unicode normalisation alone: rename that file, or sign its name",
+		k.options.Log.Warn("no such original, but another name differs in its Unicode normalization alone: rename that file, or sign its name",
 			"site", a.Thumb.Name, "original", strconv.QuoteToASCII(a.thumb.Original), "there", strconv.QuoteToASCII(other), "more", more)
 	}
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // OtherForm returns the name of an original that differs from name in its Unicode
-// normalisation alone, or "" if there is none. macOS decomposes names, so that a file
+// normalization alone, or "" if there is none. macOS decomposes names, so that a file
 // copied from there is "u" and a combining diaeresis, and a URL has "ü".
 func (d *Dir) OtherForm(name string) string {
 	if !utf8.ValidString(name) {

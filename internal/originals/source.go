@@ -68,10 +68,10 @@ type Gated interface {
 	Gate() *share.Gate
 }
 
-// Former is a Source that knows names in several Unicode normalisations.
+// Former is a Source that knows names in several Unicode normalizations.
 type Former interface {
 	// OtherForm returns the name of an original that differs from name in its
-	// normalisation alone, or "".
+	// normalization alone, or "".
 	OtherForm(name string) string
 }
 

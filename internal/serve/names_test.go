@@ -11,7 +11,7 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// A name that differs in its normalisation alone is told, once.
+// A name that differs in its normalization alone is told, once.
 func TestOtherFormIsTold(t *testing.T) {
 	b := newBench(t, &keeptest.Painter{}, nil)
 	b.WriteOriginal("u\u0308.jpg", "one")
@@ -21,7 +21,7 @@ func TestOtherFormIsTold(t *testing.T) {
 		}
 		b.get(b.URL("none.jpg", "10x10"))
 	}
-	if n := b.Log.Count("Unicode normalisation"); n != 1 {
+	if n := b.Log.Count("Unicode normalization"); n != 1 {
 		t.Errorf("%d lines, want 1", n)
 	}
 	if b.Log.Count(`there="\"u\\u0308.jpg\""`) != 1 {

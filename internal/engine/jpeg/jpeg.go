@@ -5,10 +5,10 @@
 //
 // The decoder is the project's own, and the encoder is libjpeg's. At such a scale
 // libjpeg reads every coefficient of a file and drops most of them. If the file is
-// progressive, it keeps all of them: 88 MB for 14.7 megapixels. This decoder skips the
+// progressive, it keeps all of them: 88 MB for 14.7 megapixels with whole chroma. This decoder skips the
 // coefficients that a scale does not need, several at a time, and whole scans. It takes
-// 0.45 of libjpeg-turbo's time at 1/8 of a baseline file, 0.7 at 4/8, and 0.04 to 0.15
-// if the file is progressive.
+// at most 0.45 of libjpeg-turbo's time at 1/8 of a baseline file, 0.7 at 4/8, and 0.04 to
+// 0.15 if the file is progressive.
 //
 // At 8/8 nothing can be skipped, and libjpeg is called for planes without its
 // conversion to pixels. If libjpeg would warn and go on, the file is left to libvips,

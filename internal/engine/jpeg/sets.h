@@ -45,8 +45,7 @@ set_count_bmi2(uint64_t set)
 	return (int) _mm_popcnt_u64(set);
 }
 
-/* AMD's processors before Zen 3 have these instructions, but they are slower there than
- * the loops. */
+/* On AMD's Excavator, Zen and Zen 2 PDEP takes time for each member, as the loops do. */
 static inline int
 has_bmi2(void)
 {

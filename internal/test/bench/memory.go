@@ -136,8 +136,8 @@ func children(parent int) (pids []int, err error) {
 	return pids, nil
 }
 
-// resetPeak makes the peak of a process that of from now on, and returns its resident
-// memory, in KiB. It takes the rights of the process' owner, or root's.
+// resetPeak sets the peak of a process to its present resident memory, and returns that,
+// in KiB. It takes the rights of the process' owner, or root's.
 func resetPeak(pid string) (int, error) {
 	const peak = "5" // See proc(5).
 	if err := os.WriteFile("/proc/"+pid+"/clear_refs", []byte(peak), 0); err != nil {

@@ -157,7 +157,9 @@ func growVips(ctx context.Context, o original, box image.Point) (g growth, err e
 	if err != nil {
 		return g, err
 	}
-	out, err := exec.CommandContext(ctx, self, vipsThumbnail, o.file.Name(), strconv.Itoa(box.X), strconv.Itoa(box.Y)).Output()
+	cmd := exec.CommandContext(ctx, self, vipsThumbnail, o.file.Name(), strconv.Itoa(box.X), strconv.Itoa(box.Y))
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
 	if err != nil {
 		return g, err
 	}
