@@ -34,7 +34,7 @@ type distant struct {
 
 // distants are all kinds. The first kind that fits a value takes it. A value without ://
 // is a folder.
-var distants = []distant{
+var distants = []*distant{
 	{"s3://", (*draft).setBucket, "s3", (*reader).s3, `originals in a bucket, "s3://media/photos/"`},
 	{begins: "", set: (*draft).setOrigin},
 }
@@ -45,10 +45,10 @@ func (d *draft) setOriginals(v any) error {
 	if !strings.Contains(s, "://") {
 		return folder(&d.Originals)(v)
 	}
-	for i := range distants {
-		if strings.HasPrefix(s, distants[i].begins) {
-			d.distant = &distants[i]
-			return d.distant.set(d, s)
+	for _, kind := range distants {
+		if strings.HasPrefix(s, kind.begins) {
+			d.distant = kind
+			return kind.set(d, s)
 		}
 	}
 	return nil
@@ -67,8 +67,7 @@ func distantFields() fields {
 
 // distant reads the sections about originals on another machine.
 func (r *reader) distant(c *Config, d *draft) {
-	for i := range distants {
-		kind := &distants[i]
+	for _, kind := range distants {
 		if kind.section == "" {
 			continue
 		}

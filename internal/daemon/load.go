@@ -27,8 +27,9 @@ func (d *Daemon) load(ctx context.Context) error {
 		d.use(ctx, s)
 	case ctx.Err() == nil:
 		d.refuse(err)
+	default:
+		// The daemon was told to stop meanwhile: nothing is wrong.
 	}
-	// An error of a daemon that was told to stop meanwhile is of no interest.
 	return err
 }
 
@@ -46,8 +47,8 @@ func (d *Daemon) claim(ctx context.Context, s *Service) error {
 	return err
 }
 
-// use has s answer in place of the present service. It purges the thumbnails of another
-// configuration before, and waits at most catchTime for the purges of other nodes.
+// use replaces the present service by s. Before it tells READY=1, it purges the thumbnails
+// of another configuration, and waits at most catchTime for the purges of other nodes.
 func (d *Daemon) use(ctx context.Context, s *Service) {
 	s.SetGates(d.reports())
 	d.log.Info("loaded", "version", d.version, "file", d.file, "libvips", s.hello.Vips)
@@ -69,7 +70,7 @@ func (d *Daemon) use(ctx context.Context, s *Service) {
 	if err := sites.Prepare(); err != nil {
 		d.log.Error("can't read or write .thumbd/settings.json: thumbnails of changed presets may stay", "err", err)
 	}
-	// Its trees are those of the old service.
+	// The old node must apply no more purges: it has the trees of the old service.
 	d.pause()
 	m := d.newMember(s)
 	wait := d.keeper.SetSites(sites)
@@ -87,8 +88,8 @@ func (d *Daemon) use(ctx context.Context, s *Service) {
 	d.notify(fmt.Sprintf("READY=1\nSTATUS=serves %d sites", len(s.sites)))
 }
 
-// holdTime is the default of Daemon.holdTime: a thumbd warm that found no thumbd finishes
-// its renders.
+// holdTime is the default of Daemon.holdTime: long enough for a thumbd warm that holds the
+// tree to finish its renders.
 const holdTime = 5 * time.Second
 
 // hold holds the trees of s. A daemon goes on with a disk that does not let it:
@@ -122,8 +123,7 @@ type owned struct {
 	services int // that have the tree: during a reload two
 }
 
-// own makes the tree of a site that of this daemon, and of no other one, until no service
-// has it. A daemon goes on with a disk that does not let it, as hold does.
+// own locks the tree of a site for this daemon, until no service uses the tree. A daemon goes on with a disk that does not let it, as hold does.
 func (d *Daemon) own(ctx context.Context, s *Service, site *keep.Site) error {
 	folder := folderOf(site)
 	if d.alone || d.ownMore(s, folder, nil) {

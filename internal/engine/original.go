@@ -12,6 +12,7 @@ import (
 	"os"
 	"slices"
 
+	"thumbd/internal/engine/plane"
 	"thumbd/internal/engine/probe"
 	"thumbd/internal/geometry"
 	"thumbd/internal/render/wire"
@@ -326,12 +327,11 @@ func (o *original) check(l loaded, rest bool) error {
 	return nil
 }
 
-// damaged is the error of a decoder. All that could be checked before was in
-// order, so it is the file's fault, unless memory ran out: if err is plane.ErrMemory, see
-// resultOf. An SVG was read to its end before: librsvg does not take all that is XML.
+// damaged returns the error of a decoder as a failure. All that could be checked before
+// was in order, so the file is at fault, unless memory ran out. An SVG was read to its end before: librsvg does not take all that is XML.
 func (o *original) damaged(err error) error {
 	if !room(o.memory) {
-		return failed(wire.Internal, "decode %v: no memory: %w", o.format, err)
+		err = fmt.Errorf("%w: %w", plane.ErrMemory, err)
 	}
 	if o.format == thumb.SVG {
 		return failed(wire.Unsupported, "draw %v: %w", o.format, err)

@@ -127,7 +127,7 @@ type curve struct {
 	// little, are still as they should.
 	least, most int
 	middle      int // is right for many pictures
-	halving     int // so many more halve what is lost, usually
+	halving     int // a quality that is higher by this much usually halves the loss
 }
 
 var autoCurves = map[thumb.Format]curve{
@@ -136,10 +136,9 @@ var autoCurves = map[thumb.Format]curve{
 	thumb.AVIF: {25, 80, 48, 14},
 }
 
-// lowest returns the quality, of a curve, at which the likeness is target. It looks at
-// the likeness of the middle quality, then of the one that would be right if this
-// picture were a usual one, and assumes that the logarithm of what is lost falls evenly
-// from one to the other and on.
+// lowest returns the lowest quality of c at which the likeness is target. It encodes at the
+// middle quality, then at the quality that would be right for a usual picture, and
+// interpolates: the logarithm of the loss is taken as linear in the quality.
 func lowest(c curve, likeness func(quality int) (int, error)) (int, error) {
 	allowed := logarithm(sameTile - target)
 	limit := func(quality int) int { return min(max(quality, c.least), c.most) }

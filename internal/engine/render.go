@@ -73,7 +73,7 @@ func resultOf(size image.Point, err error) wire.Result {
 		return wire.Result{Width: size.X, Height: size.Y}
 	}
 	r := wire.Result{Failure: wire.Internal, Detail: detail(err.Error())}
-	// Without memory every error is ours: nothing is known of the original.
+	// If memory ran out, nothing is known of the original.
 	if f, ok := errors.AsType[*failure](err); ok && !errors.Is(err, plane.ErrMemory) {
 		r.Failure = f.kind
 	}

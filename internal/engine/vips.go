@@ -13,6 +13,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"image"
 	"os"
 	"runtime"
@@ -78,18 +79,11 @@ func lastError() error {
 	}
 	for line := range strings.SplitSeq(text, "\n") {
 		if strings.HasPrefix(line, "thumbd: no memory") || strings.HasPrefix(line, "vips_tracked: out of memory") {
-			return memoryError(text)
+			return fmt.Errorf("%w: %s", plane.ErrMemory, text)
 		}
 	}
 	return errors.New(text)
 }
-
-// memoryError is the text of an error that means, as plane.ErrMemory, that memory ran out.
-type memoryError string
-
-func (m memoryError) Error() string { return string(m) }
-
-func (memoryError) Is(target error) bool { return target == plane.ErrMemory }
 
 // complaint takes the text of libvips' error buffer. If a decoder warns and goes on, its
 // first warning is there.

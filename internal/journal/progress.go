@@ -66,7 +66,7 @@ func (n *Node) begin(ctx context.Context) error {
 		}
 	}
 	if len(records) == 0 {
-		// A node without sites must report entries as applied, too: other nodes wait for it.
+		// A node without sites has no tree, but other nodes wait for its reports.
 		n.trees[noSite] = &progress{from: stamp(now.Add(-window)), applied: make(map[string]bool), waiting: make(map[string]bool), read: now}
 	}
 	return nil
@@ -87,8 +87,8 @@ func (n *Node) enter(ctx context.Context, known bool) error {
 	return nil
 }
 
-// noSite is the name of the progress of a node without sites. Such a node skips every
-// entry, and reports it as applied.
+// noSite is the key in Node.trees of the progress of a node without sites. Such a node skips
+// every entry, and reports the entry as applied.
 const noSite = ""
 
 // recall reads the record of a site's tree. It returns nil if the tree has no record of

@@ -22,8 +22,8 @@ type Dir struct {
 	closed  bool
 }
 
-// handle is one opening of the directory. A handle is closed after it was retired and its
-// last user has released it.
+// handle is one open directory. If the path names another directory, the handle is retired,
+// and closed as soon as it has no users.
 type handle struct {
 	root    *os.Root
 	info    os.FileInfo

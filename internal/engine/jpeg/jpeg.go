@@ -29,6 +29,9 @@
 // finds their damage. If the damage is inside a skipped scan, it is noticed only if it
 // breaks a marker.
 //
+// It is one package, of more than 500 lines, because its stages share the state of one
+// file (decoder.h): apart, each would have to check again what the one before has checked.
+//
 // A stage is a file, and names the sections of ITU-T T.81 that it follows:
 //
 //	input.c        the file in pieces

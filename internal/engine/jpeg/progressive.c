@@ -200,8 +200,9 @@ corrected(Bits *s, uint64_t set, int bmi2)
 	return set_chosen(set, bits << n | bits_long(s, n), bmi2);
 }
 
-/* The changes to a block: coefficients that were not 0 and grow away from 0, new ones,
- * and of the new ones the negative ones. */
+/* How a refinement scan changes a block, as sets of coefficients. In grown are those that
+ * were not 0, and whose absolute value grows by 1 << Al. In added are those that were 0,
+ * and in negative the members of added that are below 0 now. */
 typedef struct {
 	uint64_t grown, added, negative;
 } Changes;

@@ -29,8 +29,8 @@ import (
 	"unsafe"
 )
 
-// ErrMemory says that there is none for a plane.
-var ErrMemory = errors.New("no memory for a plane")
+// ErrMemory means that the process could not get memory.
+var ErrMemory = errors.New("no memory")
 
 // passes are the loops with which this processor resizes. A test takes others.
 var passes = C.passes_best()

@@ -93,7 +93,8 @@ func growAll(ctx context.Context, growers []*grower, o original, box image.Point
 	return grown, strings.Join(cells, "  "), nil
 }
 
-// growWorker returns a maker whose process is a worker of a daemon with one place.
+// growWorker returns the make function of thumbd. It starts a daemon with workers = 1, and
+// measures the growth of its workers while a request is answered.
 func growWorker(p rig.Programs) func(context.Context, original, image.Point) (growth, error) {
 	return func(ctx context.Context, o original, box image.Point) (g growth, err error) {
 		folder := filepath.Dir(o.file.Name())
@@ -124,8 +125,8 @@ func growWorker(p rig.Programs) func(context.Context, original, image.Point) (gr
 	}
 }
 
-// warmWorkers returns the workers of a daemon with one place, which has a spare one, too,
-// if both are warm: while a worker starts, it grows.
+// warmWorkers waits until both workers of a daemon with workers = 1 have started, and
+// returns their PIDs: one renders, one is spare. A worker also grows while it starts.
 func warmWorkers(ctx context.Context, daemon int) ([]int, error) {
 	const places, filters = 2, 2 // filters: SECCOMP_MODE_FILTER, the last step of a start
 	for ctx.Err() == nil {
