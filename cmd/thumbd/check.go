@@ -116,7 +116,7 @@ const unit = "thumbd.service"
 // stop finishes.
 func warnStopTimeout(cmd *cobra.Command, file string, c *config.Config) {
 	limit, err := systemd.StopTimeout(cmd.Context(), unit)
-	if longest := c.QueueTime + 2*c.RenderTime; err == nil && limit > 0 && longest > limit {
+	if longest := c.LongestRender(); err == nil && limit > 0 && longest > limit {
 		fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s: queue_time and two render_time are %v, and systemd kills %s after TimeoutStopSec=%v; "+
 			"lower them, or raise that with systemctl edit %s\n", file, longest, unit, limit, unit)
 	}

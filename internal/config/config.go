@@ -361,13 +361,14 @@ func limitsFields(c *Config) fields {
 	}
 }
 
-// readTimeout is proxy_read_timeout of nginx's snippet.
-const readTimeout = 300 * time.Second
+// ReadTimeout is proxy_read_timeout of nginx's snippets for requests that may need a
+// render.
+const ReadTimeout = 300 * time.Second
 
 // checkWaits warns if nginx would not wait long enough for an answer.
 func (r *reader) checkWaits(c *Config) {
-	sum := c.QueueTime + 2*c.RenderTime
-	if sum <= readTimeout {
+	sum := c.LongestRender()
+	if sum <= ReadTimeout {
 		return
 	}
 	key := "limits.queue_time"
@@ -375,10 +376,17 @@ func (r *reader) checkWaits(c *Config) {
 		key = "limits.render_time"
 	}
 	r.warn(key, "queue_time and two render_time are %s, and nginx waits %s (proxy_read_timeout); lower one of them",
-		durationText(sum), durationText(readTimeout))
+		durationText(sum), durationText(ReadTimeout))
 }
 
-// LongestAnswer returns the longest time after which a request for a thumbnail is answered.
+// LongestRender returns the longest time after which a thumbnail is rendered if its
+// original is at hand: the wait for a worker and two renders, because an output whose job
+// has failed is rendered once more, alone. With queue_time = "30s" and
+// render_time = "20s" it is 70 s.
+func (c *Config) LongestRender() time.Duration { return c.QueueTime + 2*c.RenderTime }
+
+// LongestAnswer returns the longest time after which a request for a thumbnail is answered:
+// LongestRender, and the time that its original takes.
 func (c *Config) LongestAnswer() time.Duration {
 	fetching := time.Duration(0)
 	for i := range c.Sites {
@@ -386,7 +394,7 @@ func (c *Config) LongestAnswer() time.Duration {
 			fetching = max(fetching, o.TotalTime)
 		}
 	}
-	return fetching + c.QueueTime + 2*c.RenderTime + 2*c.OriginalTime
+	return fetching + c.LongestRender() + 2*c.OriginalTime
 }
 
 // FrontTimeout is proxy_read_timeout of snippets/thumbd-front.conf.

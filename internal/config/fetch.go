@@ -91,9 +91,9 @@ func (r *reader) fetch(c *Config, d *draft) {
 		}
 		r.checkAddress(key, o.Base, o.AllowAddresses, d.table.key+".fetch")
 	}
-	if sum := c.QueueTime + 2*c.RenderTime + o.TotalTime; sum > readTimeout {
+	if sum := c.LongestRender() + o.TotalTime; sum > ReadTimeout {
 		r.warn(d.table.at("fetch")+".total_time", "total_time, queue_time and two render_time are %s, and nginx waits %s (proxy_read_timeout); lower one of them",
-			durationText(sum), durationText(readTimeout))
+			durationText(sum), durationText(ReadTimeout))
 	}
 }
 

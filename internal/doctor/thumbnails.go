@@ -118,7 +118,7 @@ func (v *visit) try(ctx context.Context, s *config.Site) string {
 		return "nothing to try"
 	}
 	for i, p := range probes {
-		p.Patience = v.config.QueueTime + 2*v.config.RenderTime + askTime
+		p.Patience = v.config.LongestRender() + askTime
 		said, again := v.attempt(ctx, p, routes, i == len(probes)-1)
 		if !again {
 			return said
