@@ -136,7 +136,7 @@ func (o *Origin) Call(ctx context.Context, c Call) (Answer, error) {
 	defer cancel()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	defer context.AfterFunc(o.flights.all, func() { stop(ErrStopped) })()
+	defer context.AfterFunc(o.all, func() { stop(ErrStopped) })()
 	start := time.Now()
 	a, err := o.call(ctx, c)
 	if err != nil {

@@ -24,6 +24,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"thumbd/internal/flight"
 	"thumbd/internal/originals"
 	"thumbd/internal/thumb"
 )
@@ -88,7 +89,9 @@ type Origin struct {
 	options Options
 	spool   *Spool
 	client  *http.Client
-	flights *flights
+	flights *flight.Group[string, struct{}]
+	all     context.Context // ends all requests in flight
+	stop    context.CancelCauseFunc
 	memory  *memory
 	turns   chan struct{}
 	waiting atomic.Int64
@@ -110,20 +113,22 @@ func New(o Options, spool *Spool) *Origin { return newOrigin(o, spool, net.Defau
 func newOrigin(options Options, spool *Spool, resolver *net.Resolver) *Origin {
 	o := &Origin{
 		options: options, spool: spool,
-		flights: newFlights(), memory: newMemory(),
-		turns: make(chan struct{}, options.Fetches), window: rateWindow, asking: askTime,
+		memory: newMemory(),
+		turns:  make(chan struct{}, options.Fetches), window: rateWindow, asking: askTime,
 	}
+	o.all, o.stop = context.WithCancelCause(context.Background())
+	o.flights = flight.New(o.all, func(key string) string { return key }, func(struct{}) {})
 	o.client = o.newClient(resolver)
 	return o
 }
 
 // Stop ends all fetches in flight. Later fetches return ErrStopped.
-func (o *Origin) Stop() { o.flights.stop(ErrStopped) }
+func (o *Origin) Stop() { o.stop(ErrStopped) }
 
 // Close waits for the fetches in flight and closes connections. The caller must
 // not call Open after it. Files that Open has returned stay open.
 func (o *Origin) Close() {
-	o.flights.wait()
+	o.flights.Wait()
 	o.client.CloseIdleConnections()
 }
 
@@ -150,7 +155,7 @@ func (o *Origin) Open(ctx context.Context, name string) (*os.File, originals.Inf
 	for range 3 {
 		err := o.memory.get(key)
 		if err == nil {
-			err = o.flights.do(ctx, key, func(ctx context.Context) error { return o.fetch(ctx, key, u) })
+			err = o.fetchOnce(ctx, key, u)
 		}
 		if err != nil {
 			return nil, originals.Info{}, fmt.Errorf("fetch %s: %w", u, err)
@@ -164,6 +169,17 @@ func (o *Origin) Open(ctx context.Context, name string) (*os.File, originals.Inf
 		}
 	}
 	return nil, originals.Info{}, fmt.Errorf("fetch %s: %w: spool_bytes is too small for them", u, ErrBusy)
+}
+
+// fetchOnce fetches an original, once for all callers that wait for it.
+func (o *Origin) fetchOnce(ctx context.Context, key string, u *url.URL) error {
+	_, release, err := o.flights.Do(ctx, key, func() flight.Func[struct{}] {
+		return func(ctx context.Context, _ <-chan struct{}) (none struct{}, err error) {
+			return none, o.fetch(ctx, key, u)
+		}
+	})
+	release()
+	return err
 }
 
 // Path returns the URL of the original of that name, for the log.

@@ -51,7 +51,7 @@ func cancelMany(t *testing.T) {
 		})
 	}
 	waiting.Wait()
-	o.flights.wait()
+	o.flights.Wait()
 	for _, name := range files(t, o.spool) {
 		if key, _, isContent := strings.Cut(name, "."); isContent {
 			if _, err := o.spool.record(key); err != nil {
@@ -59,9 +59,10 @@ func cancelMany(t *testing.T) {
 			}
 		}
 	}
-	if o.spool.coming != 0 || len(o.turns) != 0 || o.waiting.Load() != 0 || len(o.flights.current) != 0 {
+	flights, _ := o.flights.Callers()
+	if o.spool.coming != 0 || len(o.turns) != 0 || o.waiting.Load() != 0 || flights != 0 {
 		t.Errorf("%d bytes are coming, %d have a turn, %d wait for one, %d are fetched",
-			o.spool.coming, len(o.turns), o.waiting.Load(), len(o.flights.current))
+			o.spool.coming, len(o.turns), o.waiting.Load(), flights)
 	}
 }
 

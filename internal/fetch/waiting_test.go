@@ -37,7 +37,7 @@ func TestOneFetchForAllWhoWait(t *testing.T) {
 		})
 	}
 	<-asked
-	waitFor(t, func() bool { return o.flights.waiters() == clients })
+	waitFor(t, func() bool { return o.callers() == clients })
 	close(goOn)
 	clientsDone.Wait()
 	if n := len(asked); n != 0 {
@@ -45,14 +45,9 @@ func TestOneFetchForAllWhoWait(t *testing.T) {
 	}
 }
 
-// waiters returns how many wait for all flights.
-func (f *flights) waiters() int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	n := 0
-	for _, fl := range f.current {
-		n += fl.waiters
-	}
+// callers returns how many wait for all flights.
+func (o *Origin) callers() int {
+	_, n := o.flights.Callers()
 	return n
 }
 
@@ -85,12 +80,12 @@ func TestFetchEndsWithTheLastWaiter(t *testing.T) {
 		}()
 	}
 	<-asked
-	waitFor(t, func() bool { return o.flights.waiters() == 2 })
+	waitFor(t, func() bool { return o.callers() == 2 })
 	cancels[0]()
 	if err := <-errs; !errors.Is(err, context.Canceled) {
 		t.Errorf("the first: %v", err)
 	}
-	if n := o.flights.waiters(); n != 1 {
+	if n := o.callers(); n != 1 {
 		t.Errorf("%d wait for the fetch, want the last", n)
 	}
 	cancels[1]()
@@ -98,7 +93,7 @@ func TestFetchEndsWithTheLastWaiter(t *testing.T) {
 		t.Errorf("the last: %v", err)
 	}
 	<-ended
-	o.flights.wait()
+	o.flights.Wait()
 	if left := files(t, o.spool); len(left) > 0 {
 		t.Errorf("in the spool: %q", left)
 	}
@@ -266,11 +261,9 @@ func TestNotTooManyAtOnce(t *testing.T) {
 	if _, _, err := open(t, o, "one-too-many.jpg"); !errors.Is(err, ErrBusy) {
 		t.Errorf("one too many: %v", err)
 	}
-	o.flights.mu.Lock()
-	if n := len(o.flights.current); n != 5 {
+	if n, _ := o.flights.Callers(); n != 5 {
 		t.Errorf("%d fetches in flight, want 5", n)
 	}
-	o.flights.mu.Unlock()
 	close(goOn)
 	waiting.Wait()
 	if n := most.Load(); n != 2 {

@@ -7,31 +7,10 @@ import (
 	"time"
 )
 
-// Flight is the making of a thumbnail.
-type Flight = flight
-
-// AFlight returns any flight.
-func (k *Keeper) AFlight() *Flight {
-	k.flights.mu.Lock()
-	defer k.flights.mu.Unlock()
-	for _, fl := range k.flights.current {
-		return fl
-	}
-	return nil
-}
-
-// Result returns the outcome of a flight that has ended.
-func (fl *flight) Result() Outcome { return fl.outcome }
-
 // Waiting counts the clients that wait for any flight.
 func (k *Keeper) Waiting() int {
-	k.flights.mu.Lock()
-	defer k.flights.mu.Unlock()
-	n := 0
-	for _, fl := range k.flights.current {
-		n += fl.waiters
-	}
-	return n
+	_, callers := k.flights.Callers()
+	return callers
 }
 
 // WarmPlaces is how many originals are warmed at once.

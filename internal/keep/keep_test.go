@@ -9,6 +9,8 @@ import (
 	"io"
 	"io/fs"
 	"net/url"
+	"os"
+	"sync/atomic"
 	"testing"
 
 	"thumbd/internal/keep"
@@ -17,11 +19,14 @@ import (
 )
 
 // bench is a keeptest.Bench whose errors are told as serve tells them.
-type bench struct{ *keeptest.Bench }
+type bench struct {
+	*keeptest.Bench
+	unpublished atomic.Pointer[os.File] // of a request's outcome
+}
 
 func newBench(t *testing.T, renderer keep.Renderer, change func(*keep.Site)) *bench {
 	t.Helper()
-	return &bench{keeptest.New(t, renderer, serve.Judge, change)}
+	return &bench{Bench: keeptest.New(t, renderer, serve.Judge, change)}
 }
 
 // get makes the thumbnail of a URI as a request does.
@@ -60,6 +65,7 @@ func (b *bench) getUntil(ctx context.Context, uri string) error {
 		return err
 	}
 	f := out.Unpublished
+	b.unpublished.Store(f)
 	if f == nil {
 		if f, err = request.Open(); errors.Is(err, fs.ErrNotExist) {
 			return nil // A purge took it away meanwhile.

@@ -209,10 +209,9 @@ func TestAPictureInMemoryIsSharedAndClosed(t *testing.T) {
 		})
 	}
 	keeptest.Await(t, func() bool { return b.Waiting() == 20 })
-	fl := b.AFlight()
 	close(release)
 	wg.Wait()
-	if _, err := fl.Result().Unpublished.Stat(); !errors.Is(err, os.ErrClosed) {
+	if _, err := b.unpublished.Load().Stat(); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("the memfd: %v; want it closed", err)
 	}
 }

@@ -107,7 +107,7 @@ func (k *Keeper) Placeholder(ctx context.Context, sites *Sites, a Request) (pict
 		if b, ok := k.placeholders.get(key); ok {
 			return bytes.NewReader(b), int64(len(b)), func() {}, nil
 		}
-		out, release, err := k.placeholders.flights.do(ctx, a, func() makeFunc {
+		out, release, err := k.placeholders.flights.Do(ctx, a, func() makeFunc {
 			sites.users.Add(1)
 			return func(ctx context.Context, _ <-chan struct{}) (Outcome, error) {
 				defer sites.users.Done()

@@ -186,7 +186,7 @@ func (k *Keeper) purge(ctx context.Context, s *Site, p *purge.Purge, again bool,
 	s.ledger.Add(p.Covers, p.Bytes())
 	defer s.ledger.Taken()
 	// Last: then no later request gets the picture of a render that began before.
-	defer k.flights.forget(func(a Request) bool { return a.ledger == s.ledger && p.Covers(a.Name, a.published()) })
+	defer k.flights.Forget(func(a Request) bool { return a.ledger == s.ledger && p.Covers(a.Name, a.published()) })
 	bin, err := s.Tree.NewBin()
 	if err != nil {
 		return fmt.Errorf("purge: %w", err)

@@ -103,6 +103,6 @@ func (k *Keeper) remove(s *Site, name string) error {
 	is := func(n string, _ thumb.Thumb) bool { return n == name }
 	s.ledger.Add(is, len(name))
 	err := s.Tree.Remove(name)
-	k.flights.forget(func(a Request) bool { return a.ledger == s.ledger && a.Name == name })
+	k.flights.Forget(func(a Request) bool { return a.ledger == s.ledger && a.Name == name })
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 
+	"thumbd/internal/flight"
 	"thumbd/internal/originals"
 	"thumbd/internal/render"
 	"thumbd/internal/sign"
@@ -85,14 +86,23 @@ func (a Request) published() thumb.Thumb {
 	return t
 }
 
-// key names the flight of a.
-func (a Request) key() string { return a.Thumb.Name + a.Name }
+// flights has each thumbnail made once for any number of requests. [Sites] counts its
+// flights as users, so that no site is closed before their end.
+type flights = flight.Group[Request, Outcome]
+
+// makeFunc makes a thumbnail.
+type makeFunc = flight.Func[Outcome]
+
+func newFlights() *flights {
+	key := func(a Request) string { return a.Thumb.Name + a.Name }
+	return flight.New(context.Background(), key, Outcome.close)
+}
 
 // Make publishes a thumbnail, once for all waiting clients, and then its siblings in the
 // background. If ctx is done, the client leaves, and the work goes on for the others. The
 // caller calls release after the use of the outcome.
 func (k *Keeper) Make(ctx context.Context, sites *Sites, a Request) (out Outcome, release func(), err error) {
-	return k.flights.do(ctx, a, func() makeFunc {
+	return k.flights.Do(ctx, a, func() makeFunc {
 		sites.users.Add(1)
 		return func(ctx context.Context, _ <-chan struct{}) (Outcome, error) {
 			defer sites.users.Done()

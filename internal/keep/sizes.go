@@ -54,7 +54,8 @@ func (s *sizes) of(ctx context.Context, renderer Renderer, a Request, file *os.F
 	if size, ok := s.known.Get(key); ok {
 		return size, nil
 	}
-	// If the first of several is canceled, the others begin anew: see flights.
+	// The first caller reads its own open file, so this is no flight: that would outlive
+	// the file. If the first caller is canceled, the others begin anew: see [flight.Group].
 	size, err, _ := s.flights.Do(fmt.Sprintf("%q %q %v %d", key.site, key.name, key.mtime, key.bytes), func() (any, error) {
 		if size, ok := s.known.Get(key); ok {
 			return size, nil

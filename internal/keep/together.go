@@ -78,7 +78,7 @@ func (k *Keeper) accompany(ctx context.Context, sites *Sites, a Request) (out Ou
 			return k.make(ctx, sites.renderer, a)
 		}
 	}
-	out, release, err = k.flights.wait(ctx, a, begin, func(*flight) {
+	out, release, err = k.flights.Accompany(ctx, a, begin, func() {
 		if !began {
 			leave()
 		}
