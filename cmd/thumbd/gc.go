@@ -77,12 +77,10 @@ func gc(ctx context.Context, w io.Writer, c *config.Config, sites []*config.Site
 // tidySite opens the tree of a site with these originals. The caller closes both.
 func tidySite(s *config.Site, from originals.Source) tidy.Site {
 	t := tidy.Site{
-		Thumb:  &s.Thumb,
-		Tree:   publish.New(s.Thumb.DocumentRoot, s.Thumb.Prefix, nil),
-		Budget: daemon.Budget(s.Cache),
-	}
-	if s.Fetch != nil {
-		t.Lifetime = s.Fetch.Lifetime
+		Thumb:    &s.Thumb,
+		Lifetime: s.Lifetime(),
+		Tree:     publish.New(s.Thumb.DocumentRoot, s.Thumb.Prefix, nil),
+		Budget:   daemon.Budget(s.Cache),
 	}
 	t.Originals, _ = from.(originals.Teller)
 	return t

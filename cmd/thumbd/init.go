@@ -137,7 +137,7 @@ const mostTried = 10_000
 // picture returns the name of a picture among the originals of s, or "".
 func picture(s *config.Site) string {
 	found, left := "", mostTried
-	if s.Originals == "" {
+	if !s.Local() {
 		return ""
 	}
 	// An error leaves it unknown: the URL is then left to the administrator.
@@ -255,7 +255,7 @@ func writeSteps(w io.Writer, a newsite.Added, lines []string, m machine) error {
 	}
 	sight, err := rights.Originals(s.Originals, s.OriginalFormats, u)
 	switch {
-	case s.Fetch != nil || err != nil: // nobody can look there, or it is not there yet
+	case !s.Local() || err != nil: // nobody can look there, or it is not there yet
 	case !sight.Sees():
 		say("So far, "+sight.String()+". To let it:", sight.Cure()...)
 	case m.onlooker.Note != "":
@@ -266,7 +266,7 @@ func writeSteps(w io.Writer, a newsite.Added, lines []string, m machine) error {
 		load = "systemctl try-restart " + unit
 		say("The unit keeps thumbd out of these folders. With `systemctl edit "+unit+"` add:", lines...)
 	}
-	if s.Fetch != nil && m.booted {
+	if !s.Local() && m.booted {
 		say("The unit has no network. Where it has no drop-in yet that gives it one:", systemd.NetworkDropIn...)
 	}
 	say("Then:", load, m.reloadNginx, "thumbd doctor")

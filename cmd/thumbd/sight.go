@@ -66,7 +66,7 @@ func (o onlooker) folders(c *config.Config) (wrong []error, warnings []string) {
 	for i := range c.Sites {
 		s := &c.Sites[i]
 		section := "site " + s.Thumb.Name
-		if s.Fetch == nil {
+		if s.Local() {
 			sight, err := rights.Originals(s.Originals, s.OriginalFormats, o.User)
 			see(section, sight, err)
 		}
@@ -85,7 +85,7 @@ func (o onlooker) folders(c *config.Config) (wrong []error, warnings []string) {
 // of another node in it, or if a bucket can't be listed, and a warning for each node whose
 // report can't be trusted and for a unit that the folder is closed to.
 func (o onlooker) journal(ctx context.Context, c *config.Nodes) (wrong []error, warnings []string) {
-	if c.S3 == nil {
+	if c.Local() {
 		n, err := rights.Journal(c.Journal, o.User)
 		if err != nil {
 			return []error{fmt.Errorf("the journal %s: %w", c.Journal, err)}, nil
@@ -105,7 +105,7 @@ func (o onlooker) journal(ctx context.Context, c *config.Nodes) (wrong []error, 
 	switch {
 	case daemon.IsKeyless(err):
 		return nil, append(warnings, fmt.Sprintf("the journal %s: %v; %s", c.Journal, err, otherKeys))
-	case err != nil && (c.S3 != nil || !errors.Is(err, fs.ErrNotExist)):
+	case err != nil && (!c.Local() || !errors.Is(err, fs.ErrNotExist)):
 		return []error{fmt.Errorf("the journal %s: %w", c.Journal, err)}, warnings
 	}
 	for _, other := range others {

@@ -198,7 +198,7 @@ func (v *verifier) original(s *config.Site, t thumb.Thumb) error {
 		return err
 	}
 	v.say("original", "%q", from.Path(name))
-	if s.Fetch != nil {
+	if !s.Local() {
 		return nil
 	}
 	return v.readable(from.Path(name))

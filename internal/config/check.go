@@ -132,7 +132,7 @@ func (r *reader) resolve(d *draft) {
 			r.mistake(d.table.at("document_root"), "is %d bytes long with the prefix, over %d; shorten it", n, maxPath)
 		}
 	}
-	if r.sound(d.table, "originals") && d.Fetch == nil {
+	if r.sound(d.table, "originals") && d.Local() {
 		d.originals = resolved("originals", d.Originals)
 	}
 }

@@ -150,7 +150,7 @@ func redirectHost(v any) (string, error) {
 // checkSpool notes a spool that shares files with a tree or with originals, or
 // is too small for one. The drafts are in the order of lines.
 func (r *reader) checkSpool(c *Config, drafts []*draft) {
-	if !slices.ContainsFunc(drafts, func(d *draft) bool { return d.Fetch != nil }) {
+	if !slices.ContainsFunc(drafts, func(d *draft) bool { return !d.Local() }) {
 		return
 	}
 	if share := fetch.Share(c.OriginalBytes); c.SpoolBytes < share {

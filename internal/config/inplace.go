@@ -28,7 +28,7 @@ func (r *reader) inPlace(c *Config, d *draft) {
 	if !d.table.has("negotiate") {
 		d.Thumb.Negotiate = thumb.Variants()
 	}
-	if !d.table.has("watch") && d.Fetch == nil {
+	if !d.table.has("watch") && d.Local() {
 		d.Watch = true
 	}
 	if slices.Contains([]string{"inplace", "original", "tree"}, d.Thumb.Name) {
@@ -45,7 +45,7 @@ func (r *reader) inPlace(c *Config, d *draft) {
 	if r.sound(d.table, "negotiate") && len(d.Thumb.Negotiate) == 0 {
 		r.mistake(d.table.at("negotiate"), `is empty; want ["webp"] or ["avif", "webp"]`)
 	}
-	if d.Fetch != nil {
+	if !d.Local() {
 		r.mistake(d.table.at("originals"), "want a folder: in the scheme inplace nginx itself serves the originals")
 	}
 	if c.Accel != "nginx" {

@@ -33,15 +33,21 @@ type Nodes struct {
 	keys []string
 }
 
+// Local reports whether the journal is in a folder, whose path is then Journal.
+func (n *Nodes) Local() bool { return n.S3 == nil }
+
+// Chain reports whether the keys of the bucket of the journal are those of AWS's chain.
+func (n *Nodes) Chain() bool { return n.S3 != nil && n.S3.Chain }
+
 // Remote returns the reason why the daemon needs a network, for example "the originals of
 // site gallery are at a URL", and "" if it needs none.
 func (c *Config) Remote() string {
 	for i := range c.Sites {
-		if c.Sites[i].Fetch != nil {
+		if !c.Sites[i].Local() {
 			return "the originals of site " + c.Sites[i].Thumb.Name + " are at a URL"
 		}
 	}
-	if c.Nodes != nil && c.Nodes.S3 != nil {
+	if c.Nodes != nil && !c.Nodes.Local() {
 		return "the journal is in a bucket"
 	}
 	return ""
@@ -54,7 +60,7 @@ func (r *reader) nodes(c *Config, top table, drafts []*draft) {
 		return
 	}
 	n := &Nodes{Poll: 2 * time.Second, Wait: 10 * time.Second, Lag: time.Minute, Keep: 7 * day}
-	if slices.ContainsFunc(drafts, func(d *draft) bool { return d.Fetch == nil }) {
+	if slices.ContainsFunc(drafts, (*draft).Local) {
 		// A folder may be on a mount that caches attributes.
 		n.Settle = 5 * time.Second
 	}

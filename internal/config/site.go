@@ -191,7 +191,7 @@ func (r *reader) checkLayout(d *draft) {
 	if sizes && len(d.Thumb.Together) > 0 {
 		r.mistake(d.table.at("render_together"), `has no effect with layout = "wordpress"; remove it`)
 	}
-	if sizes && !inPlace && d.Fetch != nil {
+	if sizes && !inPlace && !d.Local() {
 		r.mistake(d.table.at("originals"), `want a folder with layout = "wordpress": nginx itself serves what is in it`)
 	}
 	if factors && layout {

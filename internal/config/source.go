@@ -4,6 +4,7 @@ package config
 
 import (
 	"strings"
+	"time"
 
 	"thumbd/internal/fetch"
 	"thumbd/internal/s3"
@@ -18,6 +19,33 @@ type Distant struct {
 	// S3 is set beside Fetch if the originals are in a bucket.
 	S3 *s3.Options
 }
+
+// Local reports whether the originals are in a folder of this machine. The folder can be
+// watched and walked, and a user's rights to it be looked at. If they are elsewhere, the
+// daemon needs a network.
+func (d Distant) Local() bool { return d.Fetch == nil }
+
+// Lifetime is the age at which a thumbnail counts as outdated, because nobody tells of
+// changes of its original; 0: there is none.
+func (d Distant) Lifetime() time.Duration {
+	if d.Fetch == nil {
+		return 0
+	}
+	return d.Fetch.Lifetime
+}
+
+// URL returns the URL that the names of originals are appended to, for example
+// "https://origin.example/media/", and "" for originals in a folder.
+func (d Distant) URL() string {
+	if d.Fetch == nil {
+		return ""
+	}
+	return d.Fetch.Base.String()
+}
+
+// Chain reports whether the keys with which originals are asked for are those of AWS's
+// chain.
+func (d Distant) Chain() bool { return d.S3 != nil && d.S3.Chain }
 
 // distant is a kind of originals on another machine.
 type distant struct {

@@ -158,10 +158,8 @@ func newSite(c *config.Config, from *config.Site, spool *fetch.Spool, hello wire
 		WatermarkBytes:  c.OriginalBytes,
 		Placeholder:     keep.Placeholder{Path: from.Placeholder, Status: from.PlaceholderStatus},
 		Wait:            from.Wait,
+		Lifetime:        from.Lifetime(),
 		Limits:          limitsText(c, from, hello, version),
-	}
-	if from.Fetch != nil {
-		s.Lifetime = from.Fetch.Lifetime
 	}
 	s.Tree = publish.New(from.Thumb.DocumentRoot, from.Thumb.Prefix, s.Gone)
 	return s

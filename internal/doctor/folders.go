@@ -123,7 +123,7 @@ func (v *visit) look(kind, name string) (rights.Sight, error) {
 	if err != nil {
 		return rights.Sight{}, err
 	}
-	i := slices.IndexFunc(v.config.Sites, func(s config.Site) bool { return s.Thumb.Name == name && s.Fetch == nil })
+	i := slices.IndexFunc(v.config.Sites, func(s config.Site) bool { return s.Thumb.Name == name && s.Local() })
 	if kind == "originals" && i >= 0 {
 		return rights.Originals(v.config.Sites[i].Originals, v.config.Sites[i].OriginalFormats, u)
 	}
@@ -178,8 +178,8 @@ func (v *visit) cureOrigin(t admin.Trouble) []string {
 	}
 	cure := []string{v.restart(), "see [site." + t.Name + ".fetch] in thumbd.toml(5)", "thumbd doctor"}
 	i := slices.IndexFunc(v.config.Sites, func(s config.Site) bool { return s.Thumb.Name == t.Name })
-	if i >= 0 && v.config.Sites[i].Fetch != nil {
-		cure = append([]string{shell.Line("curl", "-sSI", v.config.Sites[i].Fetch.Base.String())}, cure...)
+	if i >= 0 && !v.config.Sites[i].Local() {
+		cure = append([]string{shell.Line("curl", "-sSI", v.config.Sites[i].URL())}, cure...)
 	}
 	return cure
 }
@@ -193,7 +193,7 @@ func (v *visit) cureCredentials(t admin.Trouble) []string {
 	if strings.Contains(t.Text, "region") {
 		return []string{"write the bucket's region into [site." + t.Name + ".s3]", see, v.reload(), "thumbd doctor"}
 	}
-	if slices.ContainsFunc(v.config.Sites, func(s config.Site) bool { return s.Thumb.Name == t.Name && s.S3 != nil && s.S3.Chain }) {
+	if slices.ContainsFunc(v.config.Sites, func(s config.Site) bool { return s.Thumb.Name == t.Name && s.Chain() }) {
 		return v.cureKeys(t)
 	}
 	return []string{"write the store's key into the files that access_key and secret_key name", see, v.reload(), "thumbd doctor"}

@@ -133,11 +133,11 @@ func (v *visit) cureShared(admin.Trouble) []string {
 
 // cureJournal returns the commands that let the daemon use the journal.
 func (v *visit) cureJournal(t admin.Trouble) []string {
-	if v.config.Nodes.S3 != nil {
+	if !v.config.Nodes.Local() {
 		if strings.Contains(t.Text, "clock") {
 			return []string{"timedatectl set-ntp true", "thumbd doctor"}
 		}
-		if v.config.Nodes.S3.Chain {
+		if v.config.Nodes.Chain() {
 			return v.cureKeys(t)
 		}
 		return []string{"give the key of [nodes.s3] the rights that thumbd.toml(5) names there", v.reload(), "thumbd doctor"}

@@ -99,7 +99,7 @@ func (v *visit) try(ctx context.Context, s *config.Site) string {
 	if s.Thumb.Layout == thumb.WordPressLayout {
 		return "not tried: its URIs follow from the sizes of originals"
 	}
-	if s.Fetch != nil {
+	if !s.Local() {
 		return "not tried: nobody knows which originals the origin has"
 	}
 	if slices.ContainsFunc(v.host.Troubles, func(t admin.Trouble) bool { return t.Kind == "share" && t.Name == s.Thumb.Name }) {

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"testing"
+	"time"
 
 	"thumbd/internal/config"
 	"thumbd/internal/fetch"
@@ -16,18 +17,19 @@ import (
 )
 
 // Commands ask a source for its abilities: a folder has those of files, an origin is
-// fetched and can't be listed, a bucket is fetched and can.
+// fetched and can't be listed, a bucket is fetched and can. The properties of the site's
+// configuration agree with them: a source that is not distant is local.
 func TestAbilities(t *testing.T) {
 	base := &url.URL{Scheme: "https", Host: "origin.example", Path: "/media/"}
 	in := func(bucket s3.Options) *config.Site {
-		return &config.Site{Distant: config.Distant{Fetch: &fetch.Options{}, S3: &bucket}}
+		return &config.Site{Distant: config.Distant{Fetch: &fetch.Options{Base: base, Lifetime: time.Hour}, S3: &bucket}}
 	}
 	for name, test := range map[string]struct {
 		site *config.Site
 		want []bool // lists, tells, has a gate, knows forms, is distant
 	}{
 		"folder":                {&config.Site{Originals: t.TempDir()}, []bool{true, true, true, true, false}},
-		"origin":                {&config.Site{Distant: config.Distant{Fetch: &fetch.Options{Base: base}}}, []bool{false, false, false, false, true}},
+		"origin":                {&config.Site{Distant: config.Distant{Fetch: &fetch.Options{Base: base, Lifetime: time.Hour}}}, []bool{false, false, false, false, true}},
 		"bucket of AWS's chain": {in(s3.Options{Bucket: "media", Chain: true}), []bool{true, true, false, false, true}},
 		"bucket":                {in(s3.Options{Bucket: "media"}), []bool{true, true, false, false, true}},
 	} {
@@ -36,6 +38,13 @@ func TestAbilities(t *testing.T) {
 		s.Close()
 		if !slices.Equal(has, test.want) {
 			t.Errorf("%s has %v, want %v", name, has, test.want)
+		}
+		distant := is[originals.Distant](s)
+		if site := test.site; site.Local() == distant || (site.Lifetime() > 0) != distant || (site.URL() != "") != distant {
+			t.Errorf("%s: distant %v, local %v, lifetime %v, URL %q", name, distant, site.Local(), site.Lifetime(), site.URL())
+		}
+		if chain := name == "bucket of AWS's chain"; test.site.Chain() != chain {
+			t.Errorf("%s: keys of AWS's chain %v, want %v", name, !chain, chain)
 		}
 	}
 }
