@@ -11,13 +11,8 @@ import (
 	"strings"
 	"unicode"
 
+	"thumbd/internal/names"
 	"thumbd/internal/thumb"
-)
-
-// A URI's name is at most this long, and so is each of its segments.
-const (
-	maxPath    = 4095
-	maxSegment = 255
 )
 
 // checkPrefix accepts the prefixes that nginx's normalization and the names of
@@ -34,8 +29,8 @@ func checkPrefix(s string) error {
 		return fmt.Errorf("%q has one of %%, ? and #; write the characters as they are once decoded, and none of these", s)
 	case strings.ContainsFunc(s, unicode.IsControl):
 		return fmt.Errorf("%q has a control character; remove it", s)
-	case len(s) > maxPath:
-		return fmt.Errorf("is %d bytes long, over %d; shorten it", len(s), maxPath)
+	case len(s) > names.MaxPath:
+		return fmt.Errorf("is %d bytes long, over %d; shorten it", len(s), names.MaxPath)
 	}
 	for segment := range strings.SplitSeq(s[1:len(s)-1], "/") {
 		switch {
@@ -43,8 +38,8 @@ func checkPrefix(s string) error {
 			return fmt.Errorf("%q has //, which nginx merges; write /", s)
 		case segment[0] == '.':
 			return fmt.Errorf("%q has a segment that begins with a dot, which is never published; rename it", s)
-		case len(segment) > maxSegment:
-			return fmt.Errorf("has a segment of %d bytes, over %d; shorten it", len(segment), maxSegment)
+		case len(segment) > names.MaxSegment:
+			return fmt.Errorf("has a segment of %d bytes, over %d; shorten it", len(segment), names.MaxSegment)
 		}
 	}
 	return nil
@@ -73,8 +68,8 @@ func checkFolder(s string) error {
 	case slices.Contains(strings.Split(s, "/"), ".."):
 		// If links are followed, the meaning of .. depends on the disk.
 		return fmt.Errorf("%q has ..; write the path without", s)
-	case len(s) > maxPath:
-		return fmt.Errorf("is %d bytes long, over %d; shorten it", len(s), maxPath)
+	case len(s) > names.MaxPath:
+		return fmt.Errorf("is %d bytes long, over %d; shorten it", len(s), names.MaxPath)
 	}
 	return nil
 }
@@ -128,8 +123,8 @@ func (r *reader) resolve(d *draft) {
 	}
 	if r.sound(d.table, "document_root", "prefix") {
 		d.tree = resolved("document_root", filepath.Join(d.Thumb.DocumentRoot, d.Thumb.Prefix))
-		if n := len(d.Thumb.DocumentRoot) + len(d.Thumb.Prefix); n > maxPath {
-			r.mistake(d.table.at("document_root"), "is %d bytes long with the prefix, over %d; shorten it", n, maxPath)
+		if n := len(d.Thumb.DocumentRoot) + len(d.Thumb.Prefix); n > names.MaxPath {
+			r.mistake(d.table.at("document_root"), "is %d bytes long with the prefix, over %d; shorten it", n, names.MaxPath)
 		}
 	}
 	if r.sound(d.table, "originals") && d.Local() {

@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"thumbd/internal/names"
 	"thumbd/internal/root"
 	"thumbd/internal/share"
 	"thumbd/internal/sign"
@@ -34,12 +35,6 @@ var (
 	// ErrUnreadable is an error of the machine: a missing permission, an I/O
 	// error, or a missing root. Its text has the full path and the user.
 	ErrUnreadable = errors.New("file unreadable")
-)
-
-// Limits of names in bytes: NAME_MAX, and PATH_MAX without its final NUL.
-const (
-	maxSegment = 255
-	maxPath    = 4095
 )
 
 // Scheme is how a section's URLs are signed.
@@ -180,20 +175,8 @@ func (s *Section) URI(d Download, expires time.Time) (uri, query string, err err
 }
 
 func (s *Section) checkName(name string) error {
-	if len(s.Root)+1+len(name) > maxPath {
-		return fmt.Errorf("%w: its path is over %d bytes", ErrNone, maxPath)
-	}
-	for segment := range strings.SplitSeq(name, "/") {
-		switch {
-		case segment == "":
-			return fmt.Errorf("%w: it is a folder's name", ErrNone)
-		case segment[0] == '.':
-			return fmt.Errorf("%w: a segment begins with a dot", ErrNone)
-		case len(segment) > maxSegment:
-			return fmt.Errorf("%w: a segment is over %d bytes", ErrNone, maxSegment)
-		case strings.IndexByte(segment, 0) >= 0:
-			return fmt.Errorf("%w: it has a NUL", ErrNone)
-		}
+	if err := names.Check(s.Root, name); err != nil {
+		return fmt.Errorf("%w: %w", ErrNone, err)
 	}
 	return nil
 }

@@ -39,6 +39,7 @@ import (
 	"syscall"
 	"time"
 
+	"thumbd/internal/names"
 	"thumbd/internal/root"
 	"thumbd/internal/thumb"
 )
@@ -268,14 +269,9 @@ func (t *Tree) Open(name string) (*os.File, error) {
 // relative returns name below the tree's directory.
 func (t *Tree) relative(name string) (string, error) {
 	rel, ok := strings.CutPrefix(name, t.prefix)
-	if !ok {
+	// Neither .. nor the tree's own files: their names begin with a dot.
+	if !ok || !names.Visible(rel) {
 		return "", fmt.Errorf("%w: %q", ErrName, name)
-	}
-	for segment := range strings.SplitSeq(rel, "/") {
-		// Neither .. nor the tree's own files: their names begin with a dot.
-		if segment == "" || segment[0] == '.' {
-			return "", fmt.Errorf("%w: %q", ErrName, name)
-		}
 	}
 	return rel, nil
 }

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"thumbd/internal/fetch"
+	"thumbd/internal/names"
 	"thumbd/internal/originals"
 )
 
@@ -179,7 +180,8 @@ func (b *Bucket) Walk(ctx context.Context, f func(name string) error, _ func(err
 			b.pages.keep(p)
 		}
 		for _, o := range p.objects {
-			if !isOriginal(o.name) {
+			// The marker of a folder ends with a slash.
+			if !names.Visible(o.name) {
 				continue
 			}
 			if err := f(o.name); err != nil {
@@ -194,17 +196,6 @@ func (b *Bucket) Walk(ctx context.Context, f func(name string) error, _ func(err
 		}
 		after = p.last()
 	}
-}
-
-// isOriginal reports whether a key can be that of an original: no marker of a folder,
-// and as in folders no name with a segment that begins with a dot.
-func isOriginal(name string) bool {
-	for segment := range strings.SplitSeq(name, "/") {
-		if segment == "" || segment[0] == '.' {
-			return false
-		}
-	}
-	return true
 }
 
 // Device implements originals.Teller: a number of the endpoint, bucket and prefix.

@@ -12,6 +12,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"thumbd/internal/names"
 	"thumbd/internal/thumb"
 )
 
@@ -225,8 +226,8 @@ func fileName(s string) (string, error) {
 // CheckFileName returns ErrQuery unless a file can be saved under name.
 func CheckFileName(name string) error {
 	switch {
-	case name == "" || len(name) > 255:
-		return fmt.Errorf("%w: download is empty or over 255 bytes", ErrQuery)
+	case name == "" || len(name) > names.MaxSegment:
+		return fmt.Errorf("%w: download is empty or over %d bytes", ErrQuery, names.MaxSegment)
 	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
 		return fmt.Errorf("%w: download is no text in UTF-8, or has a control character", ErrQuery)
 	case strings.ContainsAny(name, `/\`):

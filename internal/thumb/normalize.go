@@ -6,16 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"thumbd/internal/names"
 )
 
 // ErrEscape is a % without two hexadecimal digits after it.
 var ErrEscape = errors.New("a percent sign is not followed by two hexadecimal digits")
-
-// Limits of names, in bytes: NAME_MAX, and PATH_MAX without its final NUL.
-const (
-	maxSegment = 255
-	maxPath    = 4095
-)
 
 // Normalize returns the $uri that nginx makes of a raw request target and that
 // try_files looks up: cut at the first # and then the first ?, %XX
@@ -121,21 +117,8 @@ func resolve(path string) (string, error) {
 // CheckName reports why no file of s can have the decoded URI uri as its name,
 // the suffix of a negotiated one included. The error wraps ErrName.
 func (s *Site) CheckName(uri string) error {
-	if len(s.DocumentRoot)+len(uri) > maxPath {
-		return fmt.Errorf("%w: its path is over %d bytes", ErrName, maxPath)
-	}
-	for segment := range strings.SplitSeq(uri[1:], "/") {
-		switch {
-		case segment == "":
-			return fmt.Errorf("%w: it is a folder's", ErrName)
-		case segment[0] == '.':
-			return fmt.Errorf("%w: a segment begins with a dot", ErrName)
-		case len(segment) > maxSegment:
-			return fmt.Errorf("%w: a segment is over %d bytes", ErrName, maxSegment)
-		}
-	}
-	if strings.IndexByte(uri, 0) >= 0 {
-		return fmt.Errorf("%w: it has a NUL", ErrName)
+	if err := names.Check(s.DocumentRoot, uri[1:]); err != nil {
+		return fmt.Errorf("%w: %w", ErrName, err)
 	}
 	return nil
 }
