@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"thumbd/internal/root"
+	"thumbd/internal/whole"
 )
 
 // Spool keeps fetched originals in a folder, up to a budget. If the budget is full, the
@@ -249,8 +250,9 @@ func (in *incoming) commit(r record) error {
 		return in.spool.explain(err)
 	}
 	next := in.name + recordSuffix
-	if err := in.dir.WriteFile(next, b, 0o600); err != nil {
-		return in.spool.explain(errors.Join(err, in.dir.Remove(next)))
+	// Not lasting: if a power cut empties the record, the original is fetched again.
+	if _, err := whole.MakeIn(in.dir, next, whole.Content{Data: b, Mode: 0o600}); err != nil {
+		return in.spool.explain(err)
 	}
 	s := in.spool
 	s.mu.Lock()

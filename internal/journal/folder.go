@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"thumbd/internal/share"
+	"thumbd/internal/whole"
 )
 
 // Store keeps the files of a journal, in two folders: for example
@@ -120,37 +121,13 @@ func (f *Folder) Put(_ context.Context, name string, data []byte) (now time.Time
 func (f *Folder) put(name string, data []byte) (now time.Time, err error) {
 	path := filepath.Join(f.path, name)
 	temp := filepath.Join(filepath.Dir(path), tempPrefix+rand.Text())
-	file, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, fileMode)
+	// An entry must survive a power cut from the moment when its purge is answered. If a
+	// crash leaves temp, sweep removes it.
+	info, err := whole.Make(temp, whole.Content{Data: data, Mode: fileMode, Lasting: true})
 	if err != nil {
 		return now, err
 	}
-	defer func() {
-		if err != nil {
-			// If this fails, sweep removes the file later.
-			_ = os.Remove(temp)
-		}
-	}()
-	_, err = file.Write(data)
-	// An entry must survive a power cut from the moment when its purge is answered.
-	err = errors.Join(err, file.Chmod(fileMode), file.Sync())
-	info, serr := file.Stat()
-	if err := errors.Join(err, serr, file.Close()); err != nil {
-		return now, err
-	}
-	if err := os.Rename(temp, path); err != nil {
-		return now, err
-	}
-	return info.ModTime(), syncFolder(filepath.Dir(path))
-}
-
-// syncFolder has the names in a folder survive a power cut.
-func syncFolder(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
+	return info.ModTime(), whole.Replace(temp, path)
 }
 
 // Get implements Store.

@@ -23,6 +23,7 @@ import (
 
 	"thumbd/internal/config"
 	"thumbd/internal/thumb"
+	"thumbd/internal/whole"
 )
 
 // Errors of Add. If it returns one of them, it has changed no file.
@@ -229,7 +230,7 @@ func NewKey(path, group string) (string, error) {
 	random := make([]byte, keyBytes)
 	// It never fails: crypto/rand.
 	_, _ = rand.Read(random)
-	err := write(path, []byte(hex.EncodeToString(random)+"\n"), 0o600)
+	_, err := whole.Make(path, whole.Content{Data: []byte(hex.EncodeToString(random) + "\n"), Mode: 0o600, Lasting: true})
 	if errors.Is(err, fs.ErrExist) {
 		return "", fmt.Errorf("%w; remove it, if no URL is signed with it any more", err)
 	}
@@ -262,27 +263,6 @@ func makeFolder(path string, mode os.FileMode, gid int) error {
 	return err
 }
 
-// write makes a file that is not there yet, and removes it again if it can't
-// be written whole.
-func write(path string, text []byte, mode os.FileMode) (err error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(path))
-		}
-	}()
-	if _, err := f.Write(text); err != nil {
-		return errors.Join(err, f.Close())
-	}
-	if err := f.Sync(); err != nil {
-		return errors.Join(err, f.Close())
-	}
-	return f.Close()
-}
-
 // place makes a file with a text, at once, and its folder. The file has no secret: its
 // owner and mode are taken from the file like, or are root and 0644. If the file exists,
 // it stays, and the error is fs.ErrExist.
@@ -291,7 +271,7 @@ func place(file string, text []byte, like string) (err error) {
 		return err
 	}
 	temp := file + ".new-" + rand.Text()
-	if err := write(temp, text, 0o600); err != nil {
+	if _, err := whole.Make(temp, whole.Content{Data: text, Mode: 0o600, Lasting: true}); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.Remove(temp)) }()
@@ -311,5 +291,6 @@ func place(file string, text []byte, like string) (err error) {
 	if err := os.Chmod(temp, mode); err != nil {
 		return err
 	}
+	// A rename would replace the file of an administrator who was faster.
 	return os.Link(temp, file)
 }

@@ -45,7 +45,8 @@ func makeAll(dir string) error {
 }
 
 // place renames the temp file to rel. The folders above it are taken to be
-// there until the rename says otherwise: they mostly are.
+// there until the rename says otherwise: they mostly are. So package whole can't do it. The
+// folder is not synced: a thumbnail that a power cut takes away is a miss.
 func (t *Tree) place(r *os.Root, tmp, rel string) error {
 	for range attempts {
 		err := r.Rename(tmp, rel)

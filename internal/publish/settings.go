@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path"
+
+	"thumbd/internal/whole"
 )
 
 // Records are the files in tempDir that outlive the process which writes them.
@@ -62,19 +64,6 @@ func (t *Tree) setRecord(record string, data []byte) (err error) {
 		if err := tmp.Sync(); err != nil {
 			return err
 		}
-		if err := r.Rename(name, path.Join(tempDir, record)); err != nil {
-			return err
-		}
-		return syncFolder(r, tempDir)
+		return whole.ReplaceIn(r, name, path.Join(tempDir, record))
 	})
-}
-
-// syncFolder makes sure of the names in a folder.
-func syncFolder(r *os.Root, name string) error {
-	dir, err := r.Open(name)
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
 }

@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"thumbd/internal/whole"
 )
 
 // state is the content of .thumbd/gc.json: one run writes it for the next run
@@ -93,14 +95,13 @@ func (r *run) report(good bool) error {
 	if err != nil {
 		return err
 	}
-	// A reader sees the old file or the whole new one.
-	if err := r.root.WriteFile(asideName, data, 0o600); err != nil {
+	if _, err := whole.MakeIn(r.root, asideName, whole.Content{Data: data, Mode: 0o600, Lasting: true}); err != nil {
 		return err
 	}
 	if err := r.own(asideName); err != nil {
 		return err
 	}
-	return r.root.Rename(asideName, stateName)
+	return whole.ReplaceIn(r.root, asideName, stateName)
 }
 
 // lock keeps other runs away until unlock, and removes the file that a killed
