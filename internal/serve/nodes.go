@@ -93,6 +93,9 @@ func (p *purging) here(ctx context.Context, e journal.Entry) error {
 	return err
 }
 
+// nodesBehind is the answer to a purge if another node may still have purged thumbnails.
+var nodesBehind = status{http.StatusAccepted, "nodes-behind"}
+
 // answer waits for the other nodes. It names each node that may still have purged
 // thumbnails.
 func (p *purging) answer(ctx context.Context, w http.ResponseWriter) {
@@ -108,8 +111,8 @@ func (p *purging) answer(ctx context.Context, w http.ResponseWriter) {
 		}
 	}
 	if len(lines) > 1 {
-		code = http.StatusAccepted
-		w.Header().Set("X-Thumbd-Reason", "nodes-behind")
+		code = nodesBehind.code
+		w.Header().Set("X-Thumbd-Reason", nodesBehind.reason)
 	}
 	body(w, code, strings.Join(lines, "\n"))
 }
