@@ -91,7 +91,7 @@
 //
 // vips_thumbnail resizes in WebP's decoder alone, by means of pixels: "by decoder alone"
 // is thumbd if it did the same, in 0.87 of the time of vips_thumbnail. At 100x100 such a
-// picture has a lower SSIM than the 0.98 that thumbd keeps. So thumbd asks the decoder
+// picture has a lower SSIM than the 0.99 that thumbd keeps. So thumbd asks the decoder
 // for 3/2 of the wanted pixels across and down, and reduces them by Lanczos3: all sizes
 // together take 0.94 of vips_thumbnail's time here, and up to 1.01 in other runs. At
 // 100x100 nearly all of the time is decoding, and both decode the same. A step is a
