@@ -3,12 +3,15 @@
 package engine
 
 import (
+	"bytes"
 	"image"
 	"image/color"
 	"image/draw"
 	"math/rand/v2"
 	"testing"
+	"unsafe"
 
+	"thumbd/internal/engine/png/peer"
 	"thumbd/internal/thumb"
 )
 
@@ -54,4 +57,87 @@ func TestMeanOfManyPixels(t *testing.T) {
 	one := thumb.Transform{Width: 1, Height: 1, Method: thumb.Stretch, Format: thumb.PNG}
 	expectColor(t, thumbnail(t, originalFile(t, noise, thumb.PNG), one), 0, 0, color.NRGBA{mean, mean, mean, 255}, 1)
 	expectColor(t, thumbnail(t, originalFile(t, uniform(1300, 1100, white), thumb.PNG), one), 0, 0, white, 0)
+}
+
+// means is what shrink.c makes of pixels, in plain arithmetic: each pixel is the mean
+// of n x n, and fewer at the ends, of colors that are weighted by alpha.
+func means(pixels []byte, size image.Point, bands, n int) (out []byte) {
+	for top := 0; top < size.Y; top += n {
+		for left := 0; left < size.X; left += n {
+			cell := image.Rect(left, top, left+n, top+n).Intersect(image.Rectangle{Max: size})
+			sums := make([]uint64, bands)
+			weights := uint64(0)
+			for y := cell.Min.Y; y < cell.Max.Y; y++ {
+				for x := cell.Min.X; x < cell.Max.X; x++ {
+					p := pixels[(y*size.X+x)*bands:][:bands]
+					weight := uint64(1)
+					if bands%2 == 0 {
+						weight = uint64(p[bands-1])
+					}
+					for b := range sums {
+						sums[b] += uint64(p[b]) * weight
+					}
+					weights += weight
+				}
+			}
+			if bands%2 == 0 {
+				for _, sum := range sums[:bands-1] {
+					out = append(out, byte((sum+weights/2)/max(weights, 1)))
+				}
+				sums, weights = []uint64{weights}, uint64(cell.Dx()*cell.Dy())
+			}
+			for _, sum := range sums {
+				out = append(out, byte((sum+weights/2)/weights))
+			}
+		}
+	}
+	return out
+}
+
+// TestShrinkIsExact compares the loops of shrink.c, which this processor's instructions
+// run, with plain arithmetic, also where a line or the picture ends inside of a group of
+// pixels. TestOldProcessorsMakeTheSameThumbnails runs the test on another processor, too.
+func TestShrinkIsExact(t *testing.T) {
+	for _, bands := range []int{1, 2, 3, 4} {
+		r := rand.New(rand.NewPCG(uint64(bands), 41))
+		file := peer.Make(r, peer.Making{
+			Size: image.Pt(9, 9), Type: []int{0, 4, 2, 6}[bands-1], Depth: 8, Filters: []int{0}, Level: 6, ChunkLen: 1000,
+		})
+		like := opened(t, file).header
+		for _, size := range []image.Point{{1, 1}, {3, 2}, {7, 9}, {16, 16}, {33, 5}, {63, 31}, {97, 70}, {5, 800}, {130, 3}} {
+			for _, n := range []int{2, 3, 4, 7, 16, 61, 300} {
+				for _, opaque := range []bool{false, true} {
+					pixels := make([]byte, size.X*size.Y*bands)
+					for i := range pixels {
+						pixels[i] = byte(max(0, min(255, 384*r.Float64()-64)))
+						if opaque && bands%2 == 0 && i%bands == bands-1 {
+							pixels[i] = 255
+						}
+					}
+					if got := shrunk(t, like, pixels, size, bands, n); !bytes.Equal(got, means(pixels, size, bands, n)) {
+						t.Errorf("%v of %d bands, opaque %v, by %d: other pixels", size, bands, opaque, n)
+					}
+				}
+			}
+		}
+	}
+}
+
+func shrunk(t *testing.T, like picture, pixels []byte, size image.Point, bands, n int) (out []byte) {
+	t.Helper()
+	in, memory, stride, err := like.blank(size, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.close()
+	for y := range size.Y {
+		copy(unsafe.Slice((*byte)(unsafe.Add(memory, y*stride)), stride), pixels[y*size.X*bands:][:size.X*bands])
+	}
+	l, err := loaded{picture: in, across: float64(size.X), down: float64(size.Y)}.shrink(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.close()
+	to := l.size()
+	return append(out, unsafe.Slice((*byte)(l.memory()), to.X*to.Y*bands)...)
 }
