@@ -59,7 +59,7 @@ AS_USER  := $(AS_USER)|Front|Protected$$|Downloads|CheckTouches|Login|Demo|Addre
 AS_USER  := $(AS_USER)|AllNodes|ComesBack|TwoDaemons|OnNodes|JournalIs|NodeIsReady
 FUZZERS  = $(shell grep -rl '^func Fuzz' --include='*_test.go' internal | xargs -n1 dirname | sort -u)
 
-.PHONY: .FORCE all demo test test-engine test-programs test-user asan check check-arm64 bench campaign install deb rpm repo image check-image clients check-clients check-cms check-nodes check-packages e2e-systemd clean
+.PHONY: .FORCE all demo test test-engine test-programs test-user asan check check-processors bench campaign install deb rpm repo image check-image clients check-clients check-cms check-nodes check-packages e2e-systemd clean
 
 all: $(BUILD)/thumbd $(BUILD)/thumbd-render
 
@@ -124,11 +124,12 @@ asan:
 	CC=gcc $(GO) test -asan -count=1 -timeout 60m -skip '$(UNMEASURED)|LookAsTheyShould' $(ASAN) ./internal/engine -mutants 40
 	CC=gcc $(GO) test -asan -count=1 -timeout 60m ./internal/engine/jpeg ./internal/engine/plane ./internal/engine/png
 
-# The own C of the engine, compiled for arm64 and run under emulation, against this
-# processor's bytes.
-check-arm64:
-	@$(SETUP) build arm64
-	$(GO) test -count=1 -v -run TestArm64MakesTheSameBytes ./internal/engine
+# Under emulation, against this processor's bytes: the own C of the engine on arm64, and
+# thumbnails on a processor without AVX2.
+check-processors:
+	@$(SETUP) test
+	@$(SETUP) processors
+	$(GO) test -count=1 -v -run 'TestArm64MakesTheSameBytes|TestOldProcessors' ./internal/engine -emulate
 
 check: $(TOOLS)/staticcheck $(TOOLS)/golangci-lint
 	@$(SETUP) check

@@ -3,10 +3,10 @@
 # Installs, with the system's package manager, what a make target needs and is
 # not there yet; says so first. As root, or through sudo.
 #
-# usage: setup.sh build|test|others|cms|nodes|clients|bench|check|arm64|repo|packages|boot|image
+# usage: setup.sh build|test|others|cms|nodes|clients|bench|check|processors|repo|packages|boot|image
 #        others: the other servers and languages that tests run
 #        bench: what thumbd is compared with
-#        arm64: a compiler for arm64, and an emulator
+#        processors: a compiler for arm64, and emulators
 set -eu
 
 # what a target needs: a command that proves that it is there, Debian's package,
@@ -64,9 +64,10 @@ needs() {
 		image_filter|libnginx-mod-http-image-filter|nginx-mod-http-image-filter|bench
 		command -v node|nodejs|nodejs|bench
 		command -v npm|npm|npm|bench
-		command -v aarch64-linux-gnu-gcc|gcc-aarch64-linux-gnu|gcc-aarch64-linux-gnu|arm64
-		test -e /usr/aarch64-linux-gnu/include/stdlib.h|libc6-dev-arm64-cross||arm64
-		command -v qemu-aarch64-static|qemu-user-static|qemu-user-static|arm64
+		command -v aarch64-linux-gnu-gcc|gcc-aarch64-linux-gnu|gcc-aarch64-linux-gnu|processors
+		test -e /usr/aarch64-linux-gnu/include/stdlib.h|libc6-dev-arm64-cross||processors
+		command -v qemu-aarch64-static|qemu-user-static|qemu-user-static|processors
+		command -v qemu-x86_64-static|qemu-user-static|qemu-user-static|processors
 		command -v systemd-analyze|systemd|systemd|check
 		command -v apparmor_parser|apparmor||check
 		command -v mandoc|mandoc|mandoc|check
