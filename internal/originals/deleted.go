@@ -8,7 +8,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"syscall"
+
+	"thumbd/internal/root"
 )
 
 // ErrEmpty means that the directory of originals is empty: probably a disk is
@@ -81,7 +82,7 @@ func above(name string) (folders []string) {
 }
 
 func isEmpty(r *os.Root, folder string) (bool, error) {
-	f, err := r.OpenFile(folder, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NONBLOCK, 0)
+	f, err := root.OpenFolder(r, folder)
 	if err != nil {
 		return false, err
 	}

@@ -5,16 +5,13 @@ package originals
 import (
 	"context"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path"
 	"strings"
-	"syscall"
-)
 
-// batch is the number of entries of a folder that are read at once.
-const batch = 512
+	"thumbd/internal/root"
+)
 
 // Walk calls f with the name of each original, in no order: of each regular file
 // and of each link to one. It does not follow links to folders, and skips names
@@ -37,27 +34,25 @@ type walk struct {
 
 func (w *walk) folder(name string) error {
 	dir, err := do(w.Dir, name, func(r *os.Root) (*os.File, error) {
-		f, err := r.OpenFile(name, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NONBLOCK, 0)
+		f, err := root.OpenFolder(r, name)
 		return f, w.explain(name, err)
 	}, func(f *os.File) { f.Close() })
 	if err != nil {
 		return w.leaveOut(name, err)
 	}
 	defer w.gate.Close(dir)
-	for {
-		entries, err := do(w.Dir, name, func(*os.Root) ([]fs.DirEntry, error) { return dir.ReadDir(batch) }, nil)
-		for _, e := range entries {
-			if err := w.entry(path.Join(name, e.Name()), e); err != nil {
-				return err
-			}
-		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
+	read := func(n int) ([]fs.DirEntry, error) {
+		return do(w.Dir, name, func(*os.Root) ([]fs.DirEntry, error) { return dir.ReadDir(n) }, nil)
+	}
+	for e, err := range root.Entries(read) {
 		if err != nil {
 			return w.leaveOut(name, err)
 		}
+		if err := w.entry(path.Join(name, e.Name()), e); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 func (w *walk) entry(name string, e fs.DirEntry) error {

@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"thumbd/internal/root"
 )
 
 // fill makes a folder with empty files of those names.
@@ -82,7 +84,7 @@ func TestWalkFindsWhatOpenOpens(t *testing.T) {
 
 func TestWalkReadsAllOfALargeFolder(t *testing.T) {
 	var names []string
-	for i := range 2*batch + 3 {
+	for i := range 2*root.Batch + 3 {
 		names = append(names, strconv.Itoa(i))
 	}
 	got, _ := walkAll(t, fill(t, names...))

@@ -10,6 +10,8 @@ import (
 	"path"
 	"path/filepath"
 	"syscall"
+
+	"thumbd/internal/root"
 )
 
 // acquire returns the tree's directory, made if it is missing.
@@ -96,7 +98,7 @@ func makeParents(r *os.Root, rel string) error {
 // fchmodat2: the system call filters of older systemd refuse it with EPERM, and
 // Root.Chmod then does not fall back.
 func chmodFolder(r *os.Root, name string) error {
-	f, err := r.OpenFile(name, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NONBLOCK, 0)
+	f, err := root.OpenFolder(r, name)
 	if err != nil {
 		return err
 	}

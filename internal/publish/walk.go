@@ -5,7 +5,6 @@ package publish
 import (
 	"context"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -13,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"thumbd/internal/root"
 )
 
 // Walk calls f with the name of every published file of the tree, or, if there are
@@ -199,30 +200,17 @@ func removeAll(ctx context.Context, r *os.Root, dir string) error {
 	return &fs.PathError{Op: "remove", Path: dir, Err: syscall.ENOTEMPTY}
 }
 
-// batch is how many entries of a folder are read at once.
-const batch = 512
-
 // eachEntry calls f with the entries of a folder as they are read.
 func eachEntry(r *os.Root, dir string, f func(fs.DirEntry) error) error {
-	d, err := r.OpenFile(dir, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	for {
-		entries, err := d.ReadDir(batch)
-		for _, e := range entries {
-			if err := f(e); err != nil {
-				return err
-			}
-		}
-		if errors.Is(err, io.EOF) {
-			return nil
+	for e, err := range root.Folder(r, dir) {
+		if err == nil {
+			err = f(e)
 		}
 		if err != nil {
 			return err
 		}
 	}
+	return nil
 }
 
 // isMissing reports whether there is no file of a name: neither itself nor,

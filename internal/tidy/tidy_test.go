@@ -24,6 +24,7 @@ import (
 
 	"thumbd/internal/originals"
 	"thumbd/internal/recipe"
+	"thumbd/internal/root"
 	"thumbd/internal/thumb"
 )
 
@@ -315,7 +316,7 @@ func TestOrderOfABucket(t *testing.T) {
 // Names come in their order, all of them and once, also of a folder that is larger than
 // one answer.
 func TestInOrder(t *testing.T) {
-	const files = 3*batch + 10
+	const files = 2*root.Batch + 10
 	dir := t.TempDir()
 	var want []string
 	for i := range files {
@@ -333,7 +334,7 @@ func TestInOrder(t *testing.T) {
 		next := inOrder(f, most)
 		for err == nil {
 			var entries []fs.DirEntry
-			entries, err = next()
+			entries, err = next(0)
 			if len(entries) > most {
 				t.Fatalf("%d entries at once, want %d at most", len(entries), most)
 			}

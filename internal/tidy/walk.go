@@ -17,10 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"thumbd/internal/originals"
+	"thumbd/internal/root"
 )
-
-// batch is the number of entries of a folder that are read at once.
-const batch = 256
 
 // entry is a regular file of the tree.
 type entry struct {
@@ -52,7 +50,7 @@ func (r *run) markers(ctx context.Context) error {
 
 // folder does the same for one folder, and reports whether it is empty now.
 func (r *run) folder(ctx context.Context, name string, visit func(entry) bool) (empty bool, err error) {
-	dir, err := r.root.OpenFile(name, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NONBLOCK, 0)
+	dir, err := root.OpenFolder(r.root, name)
 	if isGone(err) {
 		return true, nil
 	}
@@ -62,25 +60,11 @@ func (r *run) folder(ctx context.Context, name string, visit func(entry) bool) (
 	}
 	defer dir.Close()
 	empty = true
-	next := unordered(dir)
+	read := dir.ReadDir
 	if r.ordered {
-		next = inOrder(dir, orderedMost)
+		read = inOrder(dir, orderedMost)
 	}
-	for {
-		entries, err := next()
-		for _, e := range entries {
-			if ctx.Err() != nil {
-				return false, context.Cause(ctx)
-			}
-			gone, err := r.entry(ctx, dir, path.Join(name, e.Name()), e, visit)
-			if err != nil {
-				return false, err
-			}
-			empty = empty && gone
-		}
-		if errors.Is(err, io.EOF) {
-			return empty, nil
-		}
+	for e, err := range root.Entries(read) {
 		if isGone(err) {
 			return true, nil
 		}
@@ -88,7 +72,16 @@ func (r *run) folder(ctx context.Context, name string, visit func(entry) bool) (
 			r.trouble.add(err)
 			return false, nil
 		}
+		if ctx.Err() != nil {
+			return false, context.Cause(ctx)
+		}
+		gone, err := r.entry(ctx, dir, path.Join(name, e.Name()), e, visit)
+		if err != nil {
+			return false, err
+		}
+		empty = empty && gone
 	}
+	return empty, nil
 }
 
 // isOrdered reports whether it is cheapest to ask a source about originals in the order of
@@ -98,45 +91,43 @@ func isOrdered(t originals.Teller) bool {
 	return ok
 }
 
-// unordered returns the entries of a folder in the order of the file system, some with
-// each call, and io.EOF at the end.
-func unordered(dir *os.File) func() ([]fs.DirEntry, error) {
-	return func() ([]fs.DirEntry, error) { return dir.ReadDir(batch) }
-}
-
 // orderedMost is the number of entries that inOrder returns at once: 10 MB.
 const orderedMost = 1 << 15
 
-// inOrder is like unordered, but in the order of names. Each call returns at most most
-// entries. For this it reads all names of the folder and keeps only the next ones, so that
-// memory does not grow with the folder.
-func inOrder(dir *os.File, most int) func() ([]fs.DirEntry, error) {
+// inOrder is like the ReadDir of an open folder, but in the order of names. Each call returns
+// at most most entries. For this it reads all names of the folder and keeps only the next
+// ones, so that memory does not grow with the folder.
+func inOrder(dir *os.File, most int) func(int) ([]fs.DirEntry, error) {
 	after := ""
-	return func() (list []fs.DirEntry, err error) {
+	return func(int) (list []fs.DirEntry, err error) {
 		if _, err := dir.Seek(0, io.SeekStart); err != nil {
 			return nil, err
 		}
-		for err == nil {
-			var entries []fs.DirEntry
-			entries, err = dir.ReadDir(batch)
-			for _, e := range entries {
-				if e.Name() > after {
-					list = append(list, e)
-				}
+		for e, eerr := range root.Entries(dir.ReadDir) {
+			if eerr != nil {
+				err = eerr
+			} else if e.Name() > after {
+				list = append(list, e)
 			}
-			if len(list) >= 2*most || err != nil {
-				slices.SortFunc(list, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
-				list = list[:min(len(list), most)]
+			if len(list) >= 2*most {
+				list = first(list, most)
 			}
 		}
+		list = first(list, most)
 		if len(list) > 0 {
 			after = list[len(list)-1].Name()
 		}
-		if errors.Is(err, io.EOF) && len(list) == most {
-			err = nil
+		if err == nil && len(list) < most {
+			err = io.EOF
 		}
 		return list, err
 	}
+}
+
+// first returns the first entries by name, at most most, sorted.
+func first(list []fs.DirEntry, most int) []fs.DirEntry {
+	slices.SortFunc(list, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return list[:min(len(list), most)]
 }
 
 // entry does the same for one entry of a folder, and reports whether the entry
