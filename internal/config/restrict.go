@@ -67,7 +67,7 @@ func (r *reader) restrict(s *Site, readable, writable ability) {
 		p.Formats = r.keep(writable, site+".preset."+name+".formats", p.Formats)
 		s.Thumb.Presets[name] = p
 		if p.Transform.Quality == thumb.AutoQuality {
-			for f := thumb.JPEG; f.Thumbnail(); f++ {
+			for _, f := range thumb.ThumbnailFormats() {
 				if slices.Contains(s.Thumb.Formats, f) || slices.Contains(p.Formats, f) {
 					r.checkAuto(readable, site+".preset."+name+".quality", f)
 				}

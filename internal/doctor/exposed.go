@@ -12,6 +12,7 @@ import (
 	"thumbd/internal/config"
 	"thumbd/internal/files"
 	"thumbd/internal/nginxconf"
+	"thumbd/internal/thumb"
 )
 
 // exposure is a place of nginx's configuration that sends files of a folder.
@@ -69,9 +70,10 @@ func (v *visit) urisOf(server *nginxconf.Server, folder string) []string {
 		case !isWithin(root, folder):
 			return
 		}
-		for _, ext := range []string{"jpg", "png", "webp", "avif", "gif", "pdf"} {
-			uris = append(uris, path.Join("/", prefix, sampleFolder, "kitten."+ext))
+		for _, f := range thumb.ThumbnailFormats() {
+			uris = append(uris, path.Join("/", prefix, sampleFolder, "kitten."+f.String()))
 		}
+		uris = append(uris, path.Join("/", prefix, sampleFolder, "kitten.pdf"))
 	}
 	for _, root := range server.Effective("root") {
 		add("/", root.Arg(0))

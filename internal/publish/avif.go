@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"image"
 	"io"
+
+	"thumbd/internal/thumb"
 )
 
 // An AVIF file is a list of ISOBMFF boxes (ISO/IEC 14496-12): a length, big
@@ -33,8 +35,8 @@ const (
 
 var errBox = errors.New("boxes that do not fit into each other")
 
-// readBrand reads the first box and fails unless it has a brand of AVIF.
-func readBrand(in *bufio.Reader) error {
+// readBrand reads the first box and fails unless it has a brand of f.
+func readBrand(in *bufio.Reader, f thumb.Format) error {
 	kind, size, err := readBoxHeader(in)
 	if err != nil {
 		return err
@@ -50,7 +52,7 @@ func readBrand(in *bufio.Reader) error {
 	major := c.take(4)
 	c.take(4) // minor version
 	for brand := major; !c.bad; brand = c.take(4) {
-		if string(brand) == "avif" || string(brand) == "avis" {
+		if thumb.FormatOfBrand(string(brand)) == f {
 			return nil
 		}
 	}

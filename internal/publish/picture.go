@@ -73,8 +73,8 @@ func decodeHeader(in *bufio.Reader, want Want) (image.Config, error) {
 	if !want.Format.Begins(head) {
 		return image.Config{}, fmt.Errorf("it begins with %q", head)
 	}
-	if want.Format == thumb.AVIF {
-		if err := readBrand(in); err != nil {
+	if want.Format.Branded() {
+		if err := readBrand(in, want.Format); err != nil {
 			return image.Config{}, err
 		}
 	}

@@ -4,7 +4,8 @@ package render
 
 import (
 	"io"
-	"strings"
+
+	"thumbd/internal/thumb"
 )
 
 // unseen is the wear of an output if the format of its original is not walked in Go before
@@ -22,17 +23,13 @@ const mostDoubts = 10
 // more easily: so a file that is no JPEG, PNG, GIF or WebP counts more. Only the first
 // bytes are compared, nothing is parsed.
 func wear(original io.ReaderAt) int {
-	head := make([]byte, 12)
+	head := make([]byte, thumb.SignatureLength)
 	// An error leaves less to compare.
 	n, _ := original.ReadAt(head, 0)
-	text := string(head[:n])
-	for _, start := range []string{"\xff\xd8\xff", "\x89PNG", "GIF8"} {
-		if strings.HasPrefix(text, start) {
+	for _, f := range []thumb.Format{thumb.JPEG, thumb.PNG, thumb.GIF, thumb.WebP} {
+		if f.Begins(head[:n]) {
 			return 1
 		}
-	}
-	if strings.HasPrefix(text, "RIFF") && strings.HasSuffix(text, "WEBP") {
-		return 1
 	}
 	return unseen
 }

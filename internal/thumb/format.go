@@ -3,7 +3,6 @@
 package thumb
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,69 +27,77 @@ const (
 	JSON
 )
 
-// Signature is a byte sequence at an offset that the files of a format have.
-type Signature struct {
-	Offset int
-	Bytes  string
-}
-
 // formats has one row for each format. The other packages read their facts about
 // formats here. A new format needs a row, and its code in the worker: probe.Walk,
 // and the encoder if it can be a thumbnail's.
 var formats = [...]struct {
 	extensions []string // of file names, in lower case; the first is the format's name
 	mediaType  string   // as in nginx's mime.types
-	signatures []Signature
-	thumbnail  bool // a thumbnail can have this format
-	quality    int  // default of thumbnails, 1 to 100; 0: the format has no quality
-	animates   bool // a thumbnail of this format can be an animation
-	byDefault  bool // originals of this format are allowed unless a site says otherwise
-	data       bool // no picture
+	signatures []string // beginnings of files, for example "RIFF????WEBP": a ? is any byte
+	brands     []string // of ISO/IEC 14496-12, if the signature is that of all brands
+	thumbnail  bool     // a thumbnail can have this format
+	quality    int      // default of thumbnails, 1 to 100; 0: the format has no quality
+	alpha      bool     // a thumbnail of this format can be transparent
+	animates   bool     // a thumbnail of this format can be an animation
+	byDefault  bool     // originals of this format are allowed unless a site says otherwise
+	data       bool     // no picture
+
+	// The maps of conf.d/thumbd.conf. variant is the place of the format among the variants
+	// that they yield, 1 for the preferred one; 0: none. varies are the extensions of the
+	// names that they yield variants for.
+	variant int
+	varies  []string
 }{
 	JPEG: {
 		extensions: []string{"jpg", "jpeg", "jpe"}, mediaType: "image/jpeg",
-		signatures: []Signature{{0, "\xff\xd8\xff"}},
+		signatures: []string{"\xff\xd8\xff"},
 		thumbnail:  true, quality: 82, byDefault: true,
+		varies: []string{"jpg", "jpeg"},
 	},
 	PNG: {
 		extensions: []string{"png"}, mediaType: "image/png",
-		signatures: []Signature{{0, "\x89PNG\r\n\x1a\n"}},
-		thumbnail:  true, byDefault: true,
+		signatures: []string{"\x89PNG\r\n\x1a\n"},
+		thumbnail:  true, alpha: true, byDefault: true,
+		varies: []string{"png"},
 	},
 	WebP: {
 		extensions: []string{"webp"}, mediaType: "image/webp",
-		signatures: []Signature{{8, "WEBP"}},
-		thumbnail:  true, quality: 80, animates: true, byDefault: true,
+		signatures: []string{"RIFF????WEBP"},
+		thumbnail:  true, quality: 80, alpha: true, animates: true, byDefault: true,
+		variant: 2,
 	},
 	AVIF: {
 		extensions: []string{"avif"}, mediaType: "image/avif",
-		signatures: []Signature{{4, "ftyp"}},
-		thumbnail:  true, quality: 55, byDefault: true,
+		signatures: []string{"????ftyp"}, brands: []string{"avif", "avis"},
+		thumbnail: true, quality: 55, alpha: true, byDefault: true,
+		variant: 1,
 	},
 	GIF: {
 		extensions: []string{"gif"}, mediaType: "image/gif",
-		signatures: []Signature{{0, "GIF87a"}, {0, "GIF89a"}},
-		thumbnail:  true, animates: true, byDefault: true,
+		signatures: []string{"GIF87a", "GIF89a"},
+		thumbnail:  true, alpha: true, animates: true, byDefault: true,
+		varies: []string{"gif"},
 	},
 	HEIC: {
 		extensions: []string{"heic", "heif"}, mediaType: "image/heic",
-		signatures: []Signature{{4, "ftyp"}},
+		signatures: []string{"????ftyp"},
+		brands:     []string{"heic", "heix", "heim", "heis", "hevc", "hevx", "hevm", "hevs"},
 		byDefault:  true,
 	},
 	TIFF: {
 		extensions: []string{"tiff", "tif"}, mediaType: "image/tiff",
-		signatures: []Signature{{0, "II*\x00"}, {0, "MM\x00*"}, {0, "II+\x00"}, {0, "MM\x00+"}},
+		signatures: []string{"II*\x00", "MM\x00*", "II+\x00", "MM\x00+"},
 		byDefault:  true,
 	},
 	// An SVG is text without a signature.
 	SVG: {extensions: []string{"svg"}, mediaType: "image/svg+xml"},
 	JXL: {
 		extensions: []string{"jxl"}, mediaType: "image/jxl",
-		signatures: []Signature{{0, "\xff\x0a"}, {0, "\x00\x00\x00\x0cJXL \r\n\x87\n"}},
+		signatures: []string{"\xff\x0a", "\x00\x00\x00\x0cJXL \r\n\x87\n"},
 	},
 	JSON: {
 		extensions: []string{"json"}, mediaType: "application/json",
-		signatures: []Signature{{0, `{"width":`}}, data: true,
+		signatures: []string{`{"width":`}, data: true,
 	},
 }
 
@@ -124,7 +131,22 @@ func DefaultFormats() []Format {
 }
 
 // Variants returns the formats that can be negotiated, the preferred one first.
-func Variants() []Format { return []Format{AVIF, WebP} }
+func Variants() []Format {
+	list := having(Format.isVariant)
+	slices.SortFunc(list, func(a, b Format) int { return formats[a].variant - formats[b].variant })
+	return list
+}
+
+func (f Format) isVariant() bool { return formats[f].variant > 0 }
+
+// negotiable reports whether the maps of conf.d/thumbd.conf yield f for names that end as
+// name does. If the files of a name can be animations, a variant that can't be is none.
+func negotiable(name string, f Format) bool {
+	_, ext := cutLast(name, '.')
+	ext = strings.ToLower(ext)
+	own := extensions[ext]
+	return f.isVariant() && slices.Contains(formats[own].varies, ext) && (f.Animates() || !own.Animates())
+}
 
 func having(property func(Format) bool) (list []Format) {
 	for f := JPEG; int(f) < len(formats); f++ {
@@ -147,15 +169,42 @@ func (f Format) MediaType() string { return formats[f].mediaType }
 // Quality returns the default quality of thumbnails, or 0 if f has no quality.
 func (f Format) Quality() int { return formats[f].quality }
 
+// HasAlpha reports whether a thumbnail of format f can be transparent.
+func (f Format) HasAlpha() bool { return formats[f].alpha }
+
 // Animates reports whether a thumbnail of format f can be an animation.
 func (f Format) Animates() bool { return formats[f].animates }
 
 // Begins reports whether head, the first bytes of a file, has a signature of f. An
 // SVG has none.
 func (f Format) Begins(head []byte) bool {
-	return slices.ContainsFunc(formats[f].signatures, func(s Signature) bool {
-		return len(head) >= s.Offset && bytes.HasPrefix(head[s.Offset:], []byte(s.Bytes))
-	})
+	return slices.ContainsFunc(formats[f].signatures, func(s string) bool { return fits(head, s) })
+}
+
+func fits(head []byte, signature string) bool {
+	if len(head) < len(signature) {
+		return false
+	}
+	for i := range len(signature) {
+		if signature[i] != '?' && signature[i] != head[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// Branded reports whether a brand tells files of format f from files with the same signature.
+func (f Format) Branded() bool { return formats[f].brands != nil }
+
+// FormatOfBrand returns the format of files that have a brand in their first box, for
+// example "avif", or 0.
+func FormatOfBrand(brand string) Format {
+	for f := JPEG; int(f) < len(formats); f++ {
+		if slices.Contains(formats[f].brands, brand) {
+			return f
+		}
+	}
+	return 0
 }
 
 // SignatureLength is the number of bytes that Begins needs.

@@ -8,6 +8,7 @@ import "testing"
 // a media type in common.
 func TestEachFormatIsComplete(t *testing.T) {
 	mediaTypes := make(map[string]Format)
+	brands := make(map[string]Format)
 	count := 0
 	for _, f := range Formats() {
 		row := formats[f]
@@ -19,11 +20,22 @@ func TestEachFormatIsComplete(t *testing.T) {
 		}
 		mediaTypes[row.mediaType] = f
 		count += len(row.extensions)
+		for _, brand := range row.brands {
+			if other := brands[brand]; other != 0 || FormatOfBrand(brand) != f {
+				t.Errorf("the brand %s is of %v, %v and %v", brand, f, other, FormatOfBrand(brand))
+			}
+			brands[brand] = f
+		}
+		for _, ext := range row.varies {
+			if extensions[ext] != f {
+				t.Errorf("%v varies as %s, which is no extension of it", f, ext)
+			}
+		}
 		for _, s := range row.signatures {
-			if s.Offset+len(s.Bytes) > SignatureLength {
+			if len(s) > SignatureLength {
 				t.Errorf("%v: SignatureLength is less than a signature", f)
 			}
-			if !f.Begins(append(make([]byte, s.Offset), s.Bytes+" and so on"...)) {
+			if !f.Begins([]byte(s + " and so on")) {
 				t.Errorf("%v does not begin as %+v", f, s)
 			}
 		}

@@ -310,15 +310,3 @@ func (s *Site) hasFormat(f Format) bool {
 func (s *Site) Negotiates(uri string, f Format) bool {
 	return slices.Contains(s.Negotiate, f) && negotiable(uri, f)
 }
-
-// negotiable reports whether the maps yield f for names that end as name does.
-func negotiable(name string, f Format) bool {
-	_, ext := cutLast(name, '.')
-	switch strings.ToLower(ext) {
-	case "jpg", "jpeg", "png":
-		return f == WebP || f == AVIF
-	case "gif":
-		return f == WebP
-	}
-	return false
-}

@@ -23,9 +23,6 @@ const maxLooked = 20_000
 // maxNames originals are enough to find one with a thumbnail missing.
 const maxNames = 500
 
-// spelt are the extensions that are not the name of their format.
-var spelt = map[string]string{"jpeg": "jpg", "jpe": "jpg", "tif": "tiff", "heif": "heic"}
-
 // Originals returns names of a site's originals, of at most that many bytes,
 // that u can read, in the order of the folders.
 //
@@ -70,11 +67,7 @@ func skipped(d fs.DirEntry) error {
 
 // isOriginal goes by the extension; the worker goes by the bytes.
 func isOriginal(s *config.Site, folder, at string, most int64) bool {
-	ext := strings.ToLower(strings.TrimPrefix(filepath.Ext(at), "."))
-	if as, ok := spelt[ext]; ok {
-		ext = as
-	}
-	if !slices.ContainsFunc(s.OriginalFormats, func(f thumb.Format) bool { return f.String() == ext }) {
+	if f, ok := thumb.FormatOfName(at); !ok || !slices.Contains(s.OriginalFormats, f) {
 		return false
 	}
 	file, err := filepath.EvalSymlinks(at)

@@ -40,53 +40,33 @@ const SniffLength = 512
 // Sniff returns the format of the file that begins with head, or 0. It takes any
 // XML for an SVG.
 func Sniff(head []byte) thumb.Format {
-	for _, m := range magic {
-		if bytes.HasPrefix(head, []byte(m.prefix)) {
-			return m.format
+	for _, f := range thumb.Formats() {
+		switch {
+		case !f.Begins(head):
+		case f.Branded():
+			return brand(head)
+		default:
+			return f
 		}
 	}
-	switch {
-	case len(head) >= 12 && string(head[:4]) == "RIFF" && string(head[8:12]) == "WEBP":
-		return thumb.WebP
-	case len(head) >= 12 && string(head[4:8]) == "ftyp":
-		return brand(head)
-	case isXML(head):
+	if isXML(head) {
 		return thumb.SVG
 	}
 	return 0
 }
 
-var magic = []struct {
-	prefix string
-	format thumb.Format
-}{
-	{"\xff\xd8\xff", thumb.JPEG},
-	{"\x89PNG\r\n\x1a\n", thumb.PNG},
-	{"GIF87a", thumb.GIF},
-	{"GIF89a", thumb.GIF},
-	{"II*\x00", thumb.TIFF},
-	{"MM\x00*", thumb.TIFF},
-	{"II+\x00", thumb.TIFF},
-	{"MM\x00+", thumb.TIFF},
-	{"\xff\x0a", thumb.JXL},
-	{"\x00\x00\x00\x0cJXL \r\n\x87\n", thumb.JXL},
-}
-
-// brands are the brands of ISO/IEC 23008-12 and of AVIF that name the codec. If a
-// file's own brand is the neutral mif1, it lists one of these.
-var brands = map[string]thumb.Format{
-	"avif": thumb.AVIF, "avis": thumb.AVIF,
-	"heic": thumb.HEIC, "heix": thumb.HEIC, "heim": thumb.HEIC, "heis": thumb.HEIC,
-	"hevc": thumb.HEIC, "hevx": thumb.HEIC, "hevm": thumb.HEIC, "hevs": thumb.HEIC,
-}
-
+// brand returns the format of a file of ISO/IEC 14496-12, or 0. If its own brand is the
+// neutral mif1, it lists one that names the codec.
 func brand(head []byte) thumb.Format {
-	if f := brands[string(head[8:12])]; f != 0 {
+	if len(head) < 12 {
+		return 0
+	}
+	if f := thumb.FormatOfBrand(string(head[8:12])); f != 0 {
 		return f
 	}
 	end := min(int64(binary.BigEndian.Uint32(head)), int64(len(head)))
 	for i := int64(16); i+4 <= end; i += 4 {
-		if f := brands[string(head[i:i+4])]; f != 0 {
+		if f := thumb.FormatOfBrand(string(head[i : i+4])); f != 0 {
 			return f
 		}
 	}
