@@ -43,7 +43,7 @@ SOURCES := $(shell find cmd internal -name '*.go' -o -name '*.[ch]' -o -name '*.
 # runtime must be loaded before a library that takes memory away.
 UNMEASURED := Memory|EachAllocation
 # All but the packages with cgo and those that start whole programs.
-PURE     = $(shell CGO_ENABLED=0 $(GO) list ./... 2>/dev/null | grep -Ev '/(engine|thumbd-render|test/(rig|demo|e2e|faults|frontends|clinic|clients|farm|frameworks|gluster|nodes|kit|bench|boot|packages|container|wordpress))(/|$$)')
+PURE     = $(shell CGO_ENABLED=0 $(GO) list ./... 2>/dev/null | grep -Ev '/(engine|thumbd-render|test/(rig|peer|demo|e2e|faults|frontends|clinic|clients|farm|frameworks|gluster|nodes|kit|bench|boot|packages|container|wordpress))(/|$$)')
 # The tests of the built programs behind nginx. Each waits more than it computes.
 E2E      := $(addprefix ./internal/test/,faults e2e frontends clinic clients farm nodes)
 E2ETEST   = THUMBD_BUILD=$(CURDIR)/build $(GO) test -count=1 $(E2E)

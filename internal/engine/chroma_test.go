@@ -8,8 +8,8 @@ import (
 	"image/jpeg"
 	"testing"
 
-	"thumbd/internal/engine/peer"
 	"thumbd/internal/test/likeness"
+	"thumbd/internal/test/peer/vips"
 	"thumbd/internal/thumb"
 )
 
@@ -37,11 +37,11 @@ func TestChromaIsNoWorseThanOfAllPixels(t *testing.T) {
 			full := likeness.Chroma(whole)
 			for _, width := range []int{100, 300, 560, 900} {
 				tr := thumb.Transform{Width: width, Method: thumb.Fit, Format: format}
-				box := peer.Thumbnail{Width: width, Height: 4096}
+				box := vips.Thumbnail{Width: width, Height: 4096}
 				if format == thumb.JPEG {
 					tr.Quality, box.Quality = 82, 82
 				}
-				file, err := peer.Make(photos+name, box)
+				file, err := vips.Make(photos+name, box)
 				if err != nil {
 					t.Fatal(err)
 				}

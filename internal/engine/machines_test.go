@@ -19,7 +19,7 @@ import (
 	"github.com/h2non/bimg"
 	"golang.org/x/sys/cpu"
 
-	"thumbd/internal/engine/jpeg/peer"
+	"thumbd/internal/test/peer/libjpeg"
 	"thumbd/internal/thumb"
 )
 
@@ -102,9 +102,9 @@ func machineOriginals(t *testing.T) (folder string) {
 		faint.Pix[i] = uint8(i / 4 * 3)
 	}
 	for name, data := range map[string][]byte{
-		"baseline.jpg":     recoded(t, m, peer.Making{Quality: 90, Luma: [2]int{2, 2}}),
-		"whole-chroma.jpg": recoded(t, m, peer.Making{Quality: 90, Luma: [2]int{1, 1}, Interval: 7}),
-		"progressive.jpg":  recoded(t, m, peer.Making{Quality: 90, Luma: [2]int{2, 2}, Scans: peer.Usual()}),
+		"baseline.jpg":     recoded(t, m, libjpeg.Making{Quality: 90, Luma: [2]int{2, 2}}),
+		"whole-chroma.jpg": recoded(t, m, libjpeg.Making{Quality: 90, Luma: [2]int{1, 1}, Interval: 7}),
+		"progressive.jpg":  recoded(t, m, libjpeg.Making{Quality: 90, Luma: [2]int{2, 2}, Scans: libjpeg.Usual()}),
 		"rgb.png":          encodePNG(t, m),
 		"rgba.png":         encodePNG(t, faint),
 		"gray.png":         encodePNG(t, converted(m, image.NewGray(m.Bounds()))),

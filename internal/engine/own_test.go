@@ -12,7 +12,7 @@ import (
 
 	"github.com/h2non/bimg"
 
-	"thumbd/internal/engine/jpeg/peer"
+	"thumbd/internal/test/peer/libjpeg"
 	"thumbd/internal/thumb"
 )
 
@@ -96,8 +96,8 @@ func expectTheOriginal(t *testing.T, f thumb.Format, data []byte, quality int) {
 // behind that: it is left out, and they stay.
 func TestLongSegmentsOfColors(t *testing.T) {
 	for _, rgb := range []bool{false, true} {
-		m := peer.Making{Width: 8, Height: 8, Bands: 3, Quality: 80, Luma: [2]int{1, 1}, Chroma: [2]int{1, 1}, RGB: rgb}
-		file, err := peer.Encode(m, make([]byte, 8*8*3))
+		m := libjpeg.Making{Width: 8, Height: 8, Bands: 3, Quality: 80, Luma: [2]int{1, 1}, Chroma: [2]int{1, 1}, RGB: rgb}
+		file, err := libjpeg.Encode(m, make([]byte, 8*8*3))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,21 +9,21 @@ import (
 	"image/jpeg"
 	"testing"
 
-	"thumbd/internal/engine/jpeg/peer"
 	"thumbd/internal/geometry"
 	"thumbd/internal/test/likeness"
+	"thumbd/internal/test/peer/libjpeg"
 	"thumbd/internal/thumb"
 )
 
 // recoded returns m as a JPEG that libjpeg has made.
-func recoded(t testing.TB, m image.Image, how peer.Making) []byte {
+func recoded(t testing.TB, m image.Image, how libjpeg.Making) []byte {
 	t.Helper()
 	b := m.Bounds()
 	how.Width, how.Height, how.Bands = b.Dx(), b.Dy(), 3
 	if how.Chroma == [2]int{} {
 		how.Chroma = [2]int{1, 1}
 	}
-	file, err := peer.Encode(how, colors(m))
+	file, err := libjpeg.Encode(how, colors(m))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,13 +76,13 @@ func TestPlanesLookAsTheyShould(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for kind, how := range map[string]peer.Making{
+		for kind, how := range map[string]libjpeg.Making{
 			"baseline":               {Quality: 92, Luma: [2]int{2, 2}},
 			"whole chroma":           {Quality: 92, Luma: [2]int{1, 1}},
-			"progressive":            {Quality: 92, Luma: [2]int{2, 2}, Scans: peer.Usual()},
-			"progressive, usual":     {Quality: 88, Luma: [2]int{2, 2}, Scans: peer.Usual()},
-			"progressive, coarse":    {Quality: 75, Luma: [2]int{2, 2}, Scans: peer.Usual()},
-			"progressive, very much": {Quality: 40, Luma: [2]int{2, 1}, Scans: peer.Usual()},
+			"progressive":            {Quality: 92, Luma: [2]int{2, 2}, Scans: libjpeg.Usual()},
+			"progressive, usual":     {Quality: 88, Luma: [2]int{2, 2}, Scans: libjpeg.Usual()},
+			"progressive, coarse":    {Quality: 75, Luma: [2]int{2, 2}, Scans: libjpeg.Usual()},
+			"progressive, very much": {Quality: 40, Luma: [2]int{2, 1}, Scans: libjpeg.Usual()},
 		} {
 			file := recoded(t, m, how)
 			whole, err := jpeg.Decode(bytes.NewReader(file))

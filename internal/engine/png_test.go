@@ -9,7 +9,7 @@ import (
 	"slices"
 	"testing"
 
-	"thumbd/internal/engine/png/peer"
+	"thumbd/internal/test/peer/libpng"
 	"thumbd/internal/thumb"
 )
 
@@ -31,7 +31,7 @@ func encodedFully(t *testing.T, l loaded) (file []byte) {
 // pictures, with their metadata, are the same.
 func TestPNGsAreLibvips(t *testing.T) {
 	exif := append([]byte("MM\x00\x2a\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00"), 0, 0, 0, 0)
-	for name, m := range map[string]peer.Making{
+	for name, m := range map[string]libpng.Making{
 		"gray":                {Type: 0, Depth: 8},
 		"gray of 1 bit":       {Type: 0, Depth: 1},
 		"gray of 4 bits":      {Type: 0, Depth: 4},
@@ -44,8 +44,8 @@ func TestPNGsAreLibvips(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			m.Size, m.Filters, m.Level, m.ChunkLen = image.Pt(70, 50), []int{0, 1, 2, 3, 4}, 1, 1000
-			data := peer.Make(rand.New(rand.NewPCG(1, 41)), m)
-			data = slices.Insert(data, bytes.Index(data, []byte("IDAT"))-4, peer.Chunk("eXIf", exif)...)
+			data := libpng.Make(rand.New(rand.NewPCG(1, 41)), m)
+			data = slices.Insert(data, bytes.Index(data, []byte("IDAT"))-4, libpng.Chunk("eXIf", exif)...)
 			o := opened(t, data)
 			got := o.loadPNG()
 			if got.none() {
@@ -70,11 +70,11 @@ func TestPNGsAreLibvips(t *testing.T) {
 // TestPNGsLeftToLibvips has kinds of files that package png does not decode: they are
 // shown all the same.
 func TestPNGsLeftToLibvips(t *testing.T) {
-	m := peer.Making{Size: image.Pt(70, 50), Type: 2, Depth: 8, Filters: []int{0}, Level: 1, ChunkLen: 10000}
-	whole := peer.Make(rand.New(rand.NewPCG(1, 42)), m)
+	m := libpng.Making{Size: image.Pt(70, 50), Type: 2, Depth: 8, Filters: []int{0}, Level: 1, ChunkLen: 10000}
+	whole := libpng.Make(rand.New(rand.NewPCG(1, 42)), m)
 	pixels := bytes.Index(whole, []byte("IDAT")) - 4
 	for name, data := range map[string][]byte{
-		"a transparent color": slices.Insert(slices.Clone(whole), pixels, peer.Chunk("tRNS", make([]byte, 6))...),
+		"a transparent color": slices.Insert(slices.Clone(whole), pixels, libpng.Chunk("tRNS", make([]byte, 6))...),
 		"no end chunk":        whole[:len(whole)-12],
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -91,9 +91,9 @@ func TestPNGsLeftToLibvips(t *testing.T) {
 func TestPackedPNGs(t *testing.T) {
 	for _, kind := range []int{0, 2, 4, 6} {
 		for seed, size := range []image.Point{{1, 1}, {1, 300}, {300, 1}, {37, 41}, {200, 90}} {
-			m := peer.Making{Size: size, Type: kind, Depth: 8, Filters: []int{0, 1, 4}, Level: 1, ChunkLen: 10000}
-			original := peer.Make(rand.New(rand.NewPCG(uint64(seed), 43)), m)
-			want, err := peer.Decode(original)
+			m := libpng.Making{Size: size, Type: kind, Depth: 8, Filters: []int{0, 1, 4}, Level: 1, ChunkLen: 10000}
+			original := libpng.Make(rand.New(rand.NewPCG(uint64(seed), 43)), m)
+			want, err := libpng.Decode(original)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -101,7 +101,7 @@ func TestPackedPNGs(t *testing.T) {
 			if results[0].Failure != "" {
 				t.Fatal(results[0].Detail)
 			}
-			got, err := peer.Decode(made[0])
+			got, err := libpng.Decode(made[0])
 			if err != nil || got.Warnings > 0 || got.Size != size {
 				t.Fatalf("type %d of %v: libpng: %v, %d warnings, %v", kind, size, err, got.Warnings, got.Size)
 			}
@@ -116,7 +116,7 @@ func TestPackedPNGs(t *testing.T) {
 }
 
 // visible returns the pixels of d without those that are transparent.
-func visible(d peer.Decoded) (pixels []byte) {
+func visible(d libpng.Decoded) (pixels []byte) {
 	for p := range slices.Chunk(d.Pixels, d.Bands) {
 		if d.Bands%2 == 1 || p[d.Bands-1] > 0 {
 			pixels = append(pixels, p...)

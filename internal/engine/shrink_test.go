@@ -11,7 +11,7 @@ import (
 	"testing"
 	"unsafe"
 
-	"thumbd/internal/engine/png/peer"
+	"thumbd/internal/test/peer/libpng"
 	"thumbd/internal/thumb"
 )
 
@@ -100,7 +100,7 @@ func means(pixels []byte, size image.Point, bands, n int) (out []byte) {
 func TestShrinkIsExact(t *testing.T) {
 	for _, bands := range []int{1, 2, 3, 4} {
 		r := rand.New(rand.NewPCG(uint64(bands), 41))
-		file := peer.Make(r, peer.Making{
+		file := libpng.Make(r, libpng.Making{
 			Size: image.Pt(9, 9), Type: []int{0, 4, 2, 6}[bands-1], Depth: 8, Filters: []int{0}, Level: 6, ChunkLen: 1000,
 		})
 		like := opened(t, file).header

@@ -15,8 +15,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"thumbd/internal/engine/jpeg/peer"
 	"thumbd/internal/engine/plane"
+	"thumbd/internal/test/peer/libjpeg"
 )
 
 var campaign = flag.Bool("campaign", false, "try 100,000 random and as many damaged files")
@@ -49,7 +49,7 @@ func decoded(t testing.TB, data []byte, s Scale) (plane.Picture, error) {
 	return Decode(f, s)
 }
 
-func sizeIn(m peer.Making) image.Point { return image.Pt(m.Width, m.Height) }
+func sizeIn(m libjpeg.Making) image.Point { return image.Pt(m.Width, m.Height) }
 
 // sizeTold returns the size in a file's first frame header, or 0x0.
 func sizeTold(file []byte) image.Point {
@@ -63,7 +63,7 @@ func sizeTold(file []byte) image.Point {
 
 // exactly returns what T.81 A.3.3 makes of c with size x size coefficients, in
 // lines of width samples.
-func exactly(c peer.Component, size int) (samples []float64, width int) {
+func exactly(c libjpeg.Component, size int) (samples []float64, width int) {
 	var cosine [8][8]float64 // by sample and frequency
 	for x := range size {
 		for u := range size {
@@ -93,9 +93,9 @@ func exactly(c peer.Component, size int) (samples []float64, width int) {
 }
 
 // expectExactly compares each plane of p with the file's coefficients.
-func expectExactly(t *testing.T, p plane.Picture, file []byte, m peer.Making, s Scale) {
+func expectExactly(t *testing.T, p plane.Picture, file []byte, m libjpeg.Making, s Scale) {
 	t.Helper()
-	components, err := peer.Coefficients(file)
+	components, err := libjpeg.Coefficients(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +124,7 @@ func expectExactly(t *testing.T, p plane.Picture, file []byte, m peer.Making, s 
 }
 
 // factor returns the sampling factors of a component.
-func factor(m peer.Making, component int) [2]int {
+func factor(m libjpeg.Making, component int) [2]int {
 	switch {
 	case m.Bands == 1:
 		return [2]int{1, 1}
@@ -135,7 +135,7 @@ func factor(m peer.Making, component int) [2]int {
 }
 
 // sizeOf returns how large the blocks of a component are to be decoded.
-func sizeOf(m peer.Making, s Scale, component int) int {
+func sizeOf(m libjpeg.Making, s Scale, component int) int {
 	luma, own := factor(m, 0), factor(m, component)
 	switch {
 	case component == 0 || s.Eighths == 8:
@@ -153,7 +153,7 @@ func abs(n int) int { return max(n, -n) }
 // expectLikeLibjpeg compares luma with libjpeg's own decoder.
 func expectLikeLibjpeg(t *testing.T, p plane.Picture, file []byte, eighths int) {
 	t.Helper()
-	want, width, err := peer.Luma(file, eighths)
+	want, width, err := libjpeg.Luma(file, eighths)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +195,7 @@ func expectSamePlanes(t *testing.T, p plane.Picture, file []byte, s Scale) {
 func TestRandomFiles(t *testing.T) {
 	for seed := range tries(2000) {
 		r := rand.New(rand.NewPCG(uint64(seed), 17))
-		file, m := peer.Random(r)
+		file, m := libjpeg.Random(r)
 		s := Scale{Size: sizeIn(m), Eighths: 1 + r.IntN(4), Halved: r.IntN(2) == 0, Exact: true}
 		if !s.Halved && m.Bands == 3 && m.Luma == [2]int{2, 2} && m.Chroma == [2]int{1, 1} {
 			s.Eighths = 1 + r.IntN(2)
@@ -224,21 +224,21 @@ func TestRandomFiles(t *testing.T) {
 
 // TestKindsLeftToLibjpeg has what the decoder does not know.
 func TestKindsLeftToLibjpeg(t *testing.T) {
-	common := peer.Making{Width: 90, Height: 70, Bands: 3, Quality: 80, Luma: [2]int{1, 1}, Chroma: [2]int{1, 1}}
-	for name, change := range map[string]func(*peer.Making){
-		"arithmetic":  func(m *peer.Making) { m.Arithmetic = true },
-		"RGB":         func(m *peer.Making) { m.RGB = true },
-		"CMYK":        func(m *peer.Making) { m.Bands = 4 },
-		"4:1:1":       func(m *peer.Making) { m.Luma = [2]int{4, 1} },
-		"more chroma": func(m *peer.Making) { m.Chroma = [2]int{2, 1} },
-		"scans of their own": func(m *peer.Making) {
-			m.Scans = []peer.Scan{{Components: []int{0}, End: 63}, {Components: []int{1}, End: 63}, {Components: []int{2}, End: 63}}
+	common := libjpeg.Making{Width: 90, Height: 70, Bands: 3, Quality: 80, Luma: [2]int{1, 1}, Chroma: [2]int{1, 1}}
+	for name, change := range map[string]func(*libjpeg.Making){
+		"arithmetic":  func(m *libjpeg.Making) { m.Arithmetic = true },
+		"RGB":         func(m *libjpeg.Making) { m.RGB = true },
+		"CMYK":        func(m *libjpeg.Making) { m.Bands = 4 },
+		"4:1:1":       func(m *libjpeg.Making) { m.Luma = [2]int{4, 1} },
+		"more chroma": func(m *libjpeg.Making) { m.Chroma = [2]int{2, 1} },
+		"scans of their own": func(m *libjpeg.Making) {
+			m.Scans = []libjpeg.Scan{{Components: []int{0}, End: 63}, {Components: []int{1}, End: 63}, {Components: []int{2}, End: 63}}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := common
 			change(&m)
-			file, err := peer.Encode(m, make([]byte, 90*70*4))
+			file, err := libjpeg.Encode(m, make([]byte, 90*70*4))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -254,7 +254,7 @@ func TestKindsLeftToLibjpeg(t *testing.T) {
 // TestAnotherSize has a file of another size than its caller has checked, as of one
 // that is written over in between.
 func TestAnotherSize(t *testing.T) {
-	file, m := peer.Random(rand.New(rand.NewPCG(5, 17)))
+	file, m := libjpeg.Random(rand.New(rand.NewPCG(5, 17)))
 	for _, more := range []image.Point{{X: 1}, {Y: 1}, {X: -1}, {Y: -1}} {
 		_, err := decoded(t, file, Scale{Size: sizeIn(m).Add(more), Eighths: 1, Halved: true})
 		if !errors.Is(err, ErrLeft) {
@@ -266,8 +266,8 @@ func TestAnotherSize(t *testing.T) {
 // TestCodeOfOnes adds a Huffman table that nothing uses, with the codes 0 and 10,
 // and with 0 and 1: a code of ones alone is what a byte is filled up with.
 func TestCodeOfOnes(t *testing.T) {
-	m := peer.Making{Width: 9, Height: 9, Bands: 1, Quality: 80, Luma: [2]int{1, 1}, Chroma: [2]int{1, 1}}
-	file, err := peer.Encode(m, make([]byte, 81))
+	m := libjpeg.Making{Width: 9, Height: 9, Bands: 1, Quality: 80, Luma: [2]int{1, 1}, Chroma: [2]int{1, 1}}
+	file, err := libjpeg.Encode(m, make([]byte, 81))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -289,8 +289,8 @@ func TestCodeOfOnes(t *testing.T) {
 // TestColorsWithoutATransform has JFIF tell YCbCr, and else Adobe's marker RGB, as
 // libjpeg: a marker of JFIF that is too short does not count.
 func TestColorsWithoutATransform(t *testing.T) {
-	m := peer.Making{Width: 9, Height: 9, Bands: 3, Quality: 80, Luma: [2]int{1, 1}, Chroma: [2]int{1, 1}}
-	file, err := peer.Encode(m, make([]byte, 3*81))
+	m := libjpeg.Making{Width: 9, Height: 9, Bands: 3, Quality: 80, Luma: [2]int{1, 1}, Chroma: [2]int{1, 1}}
+	file, err := libjpeg.Encode(m, make([]byte, 3*81))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -315,7 +315,7 @@ func TestColorsWithoutATransform(t *testing.T) {
 func TestNothingIsLeftOfACutFile(t *testing.T) {
 	for seed := range 12 {
 		r := rand.New(rand.NewPCG(uint64(seed), 18))
-		file, m := peer.Random(r)
+		file, m := libjpeg.Random(r)
 		s := Scale{Size: sizeIn(m), Eighths: []int{1, 2, 3, 4, 8}[seed%5], Halved: true}
 		for _, tail := range []string{"", "\xff\xd9", string(file)} {
 			first, end := 0, len(file)-2
@@ -361,7 +361,7 @@ func TestDamagedFiles(t *testing.T) {
 	taken := 0
 	for seed := range tries(3000) {
 		r := rand.New(rand.NewPCG(uint64(seed), 19))
-		file, _ := peer.Random(r)
+		file, _ := libjpeg.Random(r)
 		file = mutated(r, file)
 		s := Scale{Size: sizeTold(file), Eighths: []int{1, 2, 3, 4, 8}[r.IntN(5)], Halved: r.IntN(2) == 0, Exact: r.IntN(2) == 0, Plain: r.IntN(2) == 0}
 		p, err := decoded(t, file, s)
@@ -379,7 +379,7 @@ func TestDamagedFiles(t *testing.T) {
 
 func FuzzDecode(f *testing.F) {
 	for seed := range 12 {
-		file, _ := peer.Random(rand.New(rand.NewPCG(uint64(seed), 20)))
+		file, _ := libjpeg.Random(rand.New(rand.NewPCG(uint64(seed), 20)))
 		f.Add(file, uint8(seed))
 	}
 	f.Fuzz(func(t *testing.T, file []byte, how uint8) {
@@ -400,12 +400,12 @@ func FuzzDecode(f *testing.F) {
 // TestRestartMarkersAreInOrder swaps two restart markers of a scan that is decoded
 // and of one that is passed over.
 func TestRestartMarkersAreInOrder(t *testing.T) {
-	m := peer.Making{Width: 90, Height: 70, Bands: 1, Quality: 80, Luma: [2]int{1, 1}, Chroma: [2]int{1, 1}, Interval: 9}
-	scans := []peer.Scan{{Components: []int{0}}, {Components: []int{0}, Start: 1, End: 63}}
+	m := libjpeg.Making{Width: 90, Height: 70, Bands: 1, Quality: 80, Luma: [2]int{1, 1}, Chroma: [2]int{1, 1}, Interval: 9}
+	scans := []libjpeg.Scan{{Components: []int{0}}, {Components: []int{0}, Start: 1, End: 63}}
 	r := rand.New(rand.NewPCG(1, 21))
-	for name, scans := range map[string][]peer.Scan{"decoded": nil, "passed over": scans} {
+	for name, scans := range map[string][]libjpeg.Scan{"decoded": nil, "passed over": scans} {
 		m.Scans = scans
-		file, err := peer.Encode(m, content(r, m.Width*m.Height))
+		file, err := libjpeg.Encode(m, content(r, m.Width*m.Height))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -435,8 +435,8 @@ func content(r *rand.Rand, n int) []byte {
 // TestBlocksOfAnMCU has files with 12 blocks in each MCU, 2 more than T.81 B.2.3
 // allows, and with 6: gray, every coefficient of which is 0, in the tables of T.81 K.3.
 func TestBlocksOfAnMCU(t *testing.T) {
-	m := peer.Making{Width: 16, Height: 16, Bands: 3, Quality: 80, Luma: [2]int{1, 1}, Chroma: [2]int{1, 1}}
-	file, err := peer.Encode(m, bytes.Repeat([]byte{128}, 3*16*16))
+	m := libjpeg.Making{Width: 16, Height: 16, Bands: 3, Quality: 80, Luma: [2]int{1, 1}, Chroma: [2]int{1, 1}}
+	file, err := libjpeg.Encode(m, bytes.Repeat([]byte{128}, 3*16*16))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -459,11 +459,11 @@ func TestBlocksOfAnMCU(t *testing.T) {
 
 // TestScansAreMissing leaves a progressive file alone that lacks its last scan.
 func TestScansAreMissing(t *testing.T) {
-	scans := []peer.Scan{{Components: []int{0}}, {Components: []int{0}, Start: 1, End: 63, Low: 1}, {Components: []int{0}, Start: 1, End: 63, High: 1}}
-	m := peer.Making{Width: 90, Height: 70, Bands: 1, Quality: 80, Luma: [2]int{1, 1}, Chroma: [2]int{1, 1}}
+	scans := []libjpeg.Scan{{Components: []int{0}}, {Components: []int{0}, Start: 1, End: 63, Low: 1}, {Components: []int{0}, Start: 1, End: 63, High: 1}}
+	m := libjpeg.Making{Width: 90, Height: 70, Bands: 1, Quality: 80, Luma: [2]int{1, 1}, Chroma: [2]int{1, 1}}
 	for missing := range 2 {
 		m.Scans = scans[:len(scans)-missing]
-		file, err := peer.Encode(m, content(rand.New(rand.NewPCG(1, 23)), m.Width*m.Height))
+		file, err := libjpeg.Encode(m, content(rand.New(rand.NewPCG(1, 23)), m.Width*m.Height))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -480,11 +480,11 @@ func TestScansAreMissing(t *testing.T) {
 // TestAComponentIsMissing leaves a baseline file alone of whose components, each in a scan
 // of its own, the last has none.
 func TestAComponentIsMissing(t *testing.T) {
-	m := peer.Making{Width: 90, Height: 70, Bands: 3, Quality: 80, Luma: [2]int{1, 1}, Chroma: [2]int{1, 1}}
+	m := libjpeg.Making{Width: 90, Height: 70, Bands: 3, Quality: 80, Luma: [2]int{1, 1}, Chroma: [2]int{1, 1}}
 	for i := range 3 {
-		m.Scans = append(m.Scans, peer.Scan{Components: []int{i}, End: 63})
+		m.Scans = append(m.Scans, libjpeg.Scan{Components: []int{i}, End: 63})
 	}
-	file, err := peer.Encode(m, content(rand.New(rand.NewPCG(1, 24)), 3*m.Width*m.Height))
+	file, err := libjpeg.Encode(m, content(rand.New(rand.NewPCG(1, 24)), 3*m.Width*m.Height))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -505,11 +505,11 @@ func TestAComponentIsMissing(t *testing.T) {
 // TestGrayOfAnySampling has gray files with each factor that libjpeg knows, which
 // says nothing in a file of one component.
 func TestGrayOfAnySampling(t *testing.T) {
-	m := peer.Making{Width: 90, Height: 70, Bands: 1, Quality: 80, Chroma: [2]int{1, 1}}
+	m := libjpeg.Making{Width: 90, Height: 70, Bands: 1, Quality: 80, Chroma: [2]int{1, 1}}
 	for across := 1; across <= 4; across++ {
 		for down := 1; down <= 4; down++ {
 			m.Luma = [2]int{across, down}
-			file, err := peer.Encode(m, content(rand.New(rand.NewPCG(1, 25)), m.Width*m.Height))
+			file, err := libjpeg.Encode(m, content(rand.New(rand.NewPCG(1, 25)), m.Width*m.Height))
 			if err != nil {
 				t.Fatal(err)
 			}

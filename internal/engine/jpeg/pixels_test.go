@@ -12,7 +12,7 @@ import (
 	"testing"
 	"unsafe"
 
-	"thumbd/internal/engine/jpeg/peer"
+	"thumbd/internal/test/peer/libjpeg"
 )
 
 // TestPixelsAsLibjpegWritesThem compares the coefficients of files of pixels, whose
@@ -28,13 +28,13 @@ func TestPixelsAsLibjpegWritesThem(t *testing.T) {
 					if halved && bands == 3 {
 						luma = [2]int{2, 2}
 					}
-					file, err := peer.Encode(peer.Making{
+					file, err := libjpeg.Encode(libjpeg.Making{
 						Width: size.X, Height: size.Y, Bands: bands, Quality: 82, Luma: luma, Chroma: [2]int{1, 1},
 					}, data)
 					if err != nil {
 						t.Fatal(err)
 					}
-					want, err := peer.Coefficients(file)
+					want, err := libjpeg.Coefficients(file)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -43,11 +43,11 @@ func TestPixelsAsLibjpegWritesThem(t *testing.T) {
 						if (bytes.Contains(got, []byte{0xff, 0xc2})) != progressive {
 							t.Errorf("progressive is not %v", progressive)
 						}
-						components, err := peer.Coefficients(got)
+						components, err := libjpeg.Coefficients(got)
 						if err != nil {
 							t.Fatal(err)
 						}
-						if !slices.EqualFunc(components, want, func(a, b peer.Component) bool {
+						if !slices.EqualFunc(components, want, func(a, b libjpeg.Component) bool {
 							return slices.Equal(a.Coefficients, b.Coefficients) && a.Quantum == b.Quantum
 						}) {
 							t.Errorf("progressive %v: other coefficients", progressive)

@@ -16,7 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"thumbd/internal/engine/png/peer"
+	"thumbd/internal/test/peer/libpng"
 )
 
 var campaign = flag.Bool("campaign", false, "try 100,000 random and as many damaged files")
@@ -44,18 +44,18 @@ func decodedBytes(t testing.TB, data []byte, p Picture) ([]byte, error) {
 	return decoded(f, p)
 }
 
-func pictureOf(m peer.Making) Picture { return Picture{Size: m.Size, Bands: m.Bands()} }
+func pictureOf(m libpng.Making) Picture { return Picture{Size: m.Size, Bands: m.Bands()} }
 
 // TestRandomFiles decodes files of every kind that is decoded, and compares with
 // libpng.
 func TestRandomFiles(t *testing.T) {
 	for seed := range tries(1000) {
-		file, m := peer.Random(rand.New(rand.NewPCG(uint64(seed), 31)))
+		file, m := libpng.Random(rand.New(rand.NewPCG(uint64(seed), 31)))
 		got, err := decodedBytes(t, file, pictureOf(m))
 		if err != nil {
 			t.Fatalf("seed %d, %+v: %v", seed, m, err)
 		}
-		want, err := peer.Decode(file)
+		want, err := libpng.Decode(file)
 		if err != nil || want.Bands != m.Bands() {
 			t.Fatalf("seed %d, %+v: libpng: %v, %d bands", seed, m, err, want.Bands)
 		}
@@ -87,7 +87,7 @@ func content(r *rand.Rand, n int) []byte {
 	return b
 }
 
-var common = peer.Making{Size: image.Pt(20, 10), Type: 2, Depth: 8, Filters: []int{4}, Level: 6, ChunkLen: 100}
+var common = libpng.Making{Size: image.Pt(20, 10), Type: 2, Depth: 8, Filters: []int{4}, Level: 6, ChunkLen: 100}
 
 // at returns where a chunk begins.
 func at(file []byte, kind string) int { return bytes.Index(file, []byte(kind)) - 4 }
@@ -117,7 +117,7 @@ func TestLeftToLibvips(t *testing.T) {
 		return func(f []byte) []byte { f[16+i] = v; resum(f, 8); return f }
 	}
 	insert := func(before, kind string, data []byte) func([]byte) []byte {
-		return func(f []byte) []byte { return slices.Insert(f, at(f, before), peer.Chunk(kind, data)...) }
+		return func(f []byte) []byte { return slices.Insert(f, at(f, before), libpng.Chunk(kind, data)...) }
 	}
 	for name, change := range map[string]func([]byte) []byte{
 		"interlaced":           header(12, 1),
@@ -149,15 +149,15 @@ func TestLeftToLibvips(t *testing.T) {
 			return f
 		},
 		"a longer end chunk": func(f []byte) []byte {
-			return append(f[:at(f, "IEND")], peer.Chunk("IEND", []byte{0})...)
+			return append(f[:at(f, "IEND")], libpng.Chunk("IEND", []byte{0})...)
 		},
 		"no end chunk": func(f []byte) []byte { return f[:at(f, "IEND")] },
 		"no pixels": func(f []byte) []byte {
-			return append(f[:at(f, "IDAT")], peer.Chunk("IEND", nil)...)
+			return append(f[:at(f, "IDAT")], libpng.Chunk("IEND", nil)...)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			file := change(peer.Make(rand.New(rand.NewPCG(3, 33)), common))
+			file := change(libpng.Make(rand.New(rand.NewPCG(3, 33)), common))
 			if _, err := decodedBytes(t, file, pictureOf(common)); !errors.Is(err, ErrLeft) {
 				t.Errorf("got %v", err)
 			} else {
@@ -169,16 +169,16 @@ func TestLeftToLibvips(t *testing.T) {
 
 // TestFaultsOfLines has wrong filters and numbers of colors, in data with right sums.
 func TestFaultsOfLines(t *testing.T) {
-	for name, m := range map[string]peer.Making{
+	for name, m := range map[string]libpng.Making{
 		"a filter":              {Size: image.Pt(20, 10), Type: 2, Depth: 8, Filters: []int{5}, ChunkLen: 999},
 		"a filter of a palette": {Size: image.Pt(20, 10), Type: 3, Depth: 4, Colors: 16, Filters: []int{5}, ChunkLen: 999},
 		"a color":               {Size: image.Pt(20, 10), Type: 3, Depth: 4, Colors: 16, Filters: []int{1}, ChunkLen: 999},
 	} {
 		t.Run(name, func(t *testing.T) {
-			file := peer.Make(rand.New(rand.NewPCG(4, 34)), m)
+			file := libpng.Make(rand.New(rand.NewPCG(4, 34)), m)
 			if name == "a color" {
 				i := at(file, "PLTE")
-				file = slices.Replace(file, i, i+12+48, peer.Chunk("PLTE", make([]byte, 45))...)
+				file = slices.Replace(file, i, i+12+48, libpng.Chunk("PLTE", make([]byte, 45))...)
 			}
 			if _, err := decodedBytes(t, file, pictureOf(m)); !errors.Is(err, ErrLeft) {
 				t.Errorf("got %v", err)
@@ -191,8 +191,8 @@ func TestFaultsOfLines(t *testing.T) {
 // the cut.
 func TestNothingIsLeftOfACutFile(t *testing.T) {
 	for seed := range 20 {
-		file, m := peer.Random(rand.New(rand.NewPCG(uint64(seed), 35)))
-		for _, tail := range [][]byte{nil, peer.Chunk("IEND", nil)} {
+		file, m := libpng.Random(rand.New(rand.NewPCG(uint64(seed), 35)))
+		for _, tail := range [][]byte{nil, libpng.Chunk("IEND", nil)} {
 			// Of chunks behind the pixels none is needed.
 			end := len(file)
 			if tail != nil {
@@ -240,7 +240,7 @@ func expectAsLibpng(t *testing.T, file []byte) (taken bool) {
 			continue
 		}
 		taken = true
-		want, err := peer.Decode(file)
+		want, err := libpng.Decode(file)
 		if err != nil {
 			t.Errorf("taken, and libpng refuses it")
 		} else if want.Bands != bands || !bytes.Equal(got, want.Pixels) {
@@ -257,7 +257,7 @@ func TestDamagedFiles(t *testing.T) {
 	taken := 0
 	for seed := range tries(1500) {
 		r := rand.New(rand.NewPCG(uint64(seed), 36))
-		file, _ := peer.Random(r)
+		file, _ := libpng.Random(r)
 		if expectAsLibpng(t, mutated(r, file, r.IntN(4) > 0)) {
 			taken++
 		}
@@ -273,7 +273,7 @@ func TestDamagedFiles(t *testing.T) {
 
 func FuzzDecode(f *testing.F) {
 	for seed := range 12 {
-		file, _ := peer.Random(rand.New(rand.NewPCG(uint64(seed), 37)))
+		file, _ := libpng.Random(rand.New(rand.NewPCG(uint64(seed), 37)))
 		f.Add(file)
 	}
 	f.Fuzz(func(t *testing.T, file []byte) {

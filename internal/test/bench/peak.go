@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"thumbd/internal/engine"
-	vips "thumbd/internal/engine/peer"
+	"thumbd/internal/test/peer/vips"
 	"thumbd/internal/test/rig"
 	"thumbd/internal/thumb"
 )

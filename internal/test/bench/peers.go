@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"thumbd/internal/engine"
-	vips "thumbd/internal/engine/peer"
+	"thumbd/internal/test/peer/vips"
 	"thumbd/internal/thumb"
 )
 

@@ -18,8 +18,8 @@ import (
 	"github.com/h2non/bimg"
 	"golang.org/x/image/draw"
 
-	libjpeg "thumbd/internal/engine/jpeg/peer"
-	vips "thumbd/internal/engine/peer"
+	"thumbd/internal/test/peer/libjpeg"
+	"thumbd/internal/test/peer/vips"
 	"thumbd/internal/test/rig"
 )
 

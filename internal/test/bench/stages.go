@@ -16,10 +16,10 @@ import (
 
 	"thumbd/internal/engine"
 	"thumbd/internal/engine/jpeg"
-	vips "thumbd/internal/engine/peer"
 	"thumbd/internal/engine/plane"
 	"thumbd/internal/geometry"
 	"thumbd/internal/test/likeness"
+	"thumbd/internal/test/peer/vips"
 	"thumbd/internal/test/rig"
 	"thumbd/internal/thumb"
 )

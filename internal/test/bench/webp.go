@@ -10,8 +10,8 @@ import (
 	_ "golang.org/x/image/webp" // for DecodeConfig
 
 	"thumbd/internal/engine"
-	vips "thumbd/internal/engine/peer"
 	"thumbd/internal/geometry"
+	"thumbd/internal/test/peer/vips"
 	"thumbd/internal/test/rig"
 	"thumbd/internal/thumb"
 )

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-// Package peer makes and reads JPEGs by libjpeg, for tests and benchmarks of
-// package jpeg.
-package peer
+// Package libjpeg makes and reads JPEGs by libjpeg, for tests and benchmarks of
+// package jpeg of the engine.
+package libjpeg
 
 // #cgo pkg-config: libjpeg
 // #cgo CFLAGS: -std=gnu11 -O2 -Wall -Wextra

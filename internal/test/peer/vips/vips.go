@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 
-// Package peer makes thumbnails by vips_thumbnail alone, as vipsthumbnail(1)
+// Package vips makes thumbnails by vips_thumbnail alone, as vipsthumbnail(1)
 // does, and takes single steps of that, for tests and benchmarks to compare
 // with. The library must be started.
-package peer
+package vips
 
 // /* The engine's decoder. The files are links: so changes to them are seen. */
 // #cgo pkg-config: vips libwebp

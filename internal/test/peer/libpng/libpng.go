@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-// Package peer makes random PNGs and reads PNGs by libpng, for tests of package
-// png.
-package peer
+// Package libpng makes random PNGs and reads PNGs by libpng, for tests of package
+// png of the engine.
+package libpng
 
 // #cgo pkg-config: libpng
 // #cgo CFLAGS: -std=gnu11 -O2 -Wall -Wextra
