@@ -17,8 +17,8 @@
 // scaled, libwebp itself decodes it (webp.c), in one thread and one copy.
 //
 // A render is: probe the file in Go, open it with the one loader for its
-// format, compare the header with the limits, load reduced as far as the
-// decoder can and quality allows (package geometry), resize, and only then, on
+// format, compare the header with the limits, let the decoder scale it as far as the
+// quality allows (package geometry), resize, and only then, on
 // few pixels, apply the profile, turn upright, seek the part to keep, finish, lay
 // the watermark over it, encode. Several outputs are made of one decode.
 //
@@ -54,7 +54,7 @@
 // the operation that applies it, and has no parameter for it.
 //
 // The places of a thumbnail's pixels are exact. libvips' own resizing, and so
-// vips_thumbnail, is off by up to a pixel if a shrunk JPEG has lost a part of its last
+// vips_thumbnail, is off by up to a pixel if a scaled JPEG has lost a part of its last
 // line, and by half a pixel if it enlarges. The SSIM of the luma of the corpus'
 // photographs with a Lanczos3 reduction of all pixels, at 100 to 1200 pixels and before
 // encoding, is 0.99 or more; with vips_thumbnail it is 0.97.

@@ -248,8 +248,9 @@ func (o *original) close() {
 	o.source.close()
 }
 
-// load returns the picture for out, reduced as far as its decoder can and a
-// resize to size, of the picture as it is stored, allows. The caller closes it.
+// load returns the picture for out. Its decoder scales it as far as it can and as a resize
+// to size allows; size is that of the picture as it is stored, before it is turned. The
+// caller closes the picture.
 func (o *original) load(size image.Point, out *output) (loaded, error) {
 	if !o.group.base.none() {
 		return o.group.base.again(), nil

@@ -10,7 +10,8 @@ import "image"
 //	shrink   n x n pixels become one, their mean
 //	reduce   Lanczos3, by any factor: expensive and fine
 //
-// Resize means all of them, or the way to a larger picture.
+// To resize a picture is to shrink and reduce it, or to enlarge it. ARCHITECTURE.md has
+// these words with examples.
 //
 // The factor of the last, fine reduction is at least leftNum / leftDen. If it were
 // smaller, a thumbnail from a smaller decode would differ from one from a larger decode

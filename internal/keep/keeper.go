@@ -2,7 +2,11 @@
 
 // Package keep makes the thumbnails of sites once, keeps them right and takes them
 // away: a flight for each missing thumbnail, the purges, and the changes of originals
-// and configurations. It does not know HTTP.
+// and configurations.
+//
+// It does not know HTTP. If you list its imports, net/http comes in through two of them:
+// admin, whose Selection and Warmed are also the arguments and the result of warming, and
+// fetch, whose errors tell that an origin, and not the original, has failed.
 //
 // It has more files than other packages, as all of them act on the flights and the
 // ledgers of purges: with a border between them, a thumbnail that is being made

@@ -109,8 +109,8 @@ func Make(path string, t Thumbnail) ([]byte, error) {
 // Picture is decoded and in memory. Its owner closes it.
 type Picture struct{ p *C.VipsImage }
 
-// Decode returns the pixels of a JPEG. The decoder makes it smaller by shrink: 1, 2, 4
-// or 8.
+// Decode returns the pixels of a JPEG. The decoder scales it to 1/shrink: shrink is 1, 2,
+// 4 or 8.
 func Decode(original []byte, shrink int) (Picture, error) {
 	var p Picture
 	if C.decode(unsafe.Pointer(&original[0]), C.size_t(len(original)), C.int(shrink), &p.p) != 0 {
