@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,12 +21,16 @@ func adminFlag(cmd *cobra.Command, socket *string) {
 func purgeCommand() *cobra.Command {
 	var socket string
 	var p admin.Purge
+	var wait time.Duration
 	cmd := &cobra.Command{
 		Use:   "purge SITE {ORIGINAL... | --under DIR | --preset NAME | --all}",
 		Short: "Take thumbnails away, at once for nginx",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p.Site, p.Originals = args[0], args[1:]
+			if cmd.Flags().Changed("wait") {
+				p.Wait = &wait
+			}
 			said, err := admin.Dial(socket).Purge(cmd.Context(), p)
 			r, ok := errors.AsType[*admin.Refused](err)
 			switch {
@@ -47,6 +52,7 @@ func purgeCommand() *cobra.Command {
 	cmd.Flags().StringVar(&p.Preset, "preset", "", "of the preset `NAME`")
 	cmd.Flags().BoolVar(&p.All, "all", false, "of the whole site")
 	cmd.Flags().BoolVar(&p.Here, "here", false, "on this node alone, not on the others of [nodes]")
+	cmd.Flags().DurationVar(&wait, "wait", 0, "for at most `TIME` for the other nodes, in place of wait of [nodes]")
 	cmd.Flags().BoolVar(&p.Render, "render", false, "make anew, in the background, those that there were")
 	return cmd
 }

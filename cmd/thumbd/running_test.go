@@ -198,6 +198,8 @@ func TestStatusOfNodes(t *testing.T) {
 	}
 	p.expect(exitUsage, "", "thumbd: .*two.*; see thumbd --help\n", "status", "--nodes", "--forget", "two")
 	p.expect(exitOK, ".+\n", "", "purge", "gallery", "--all", "--here")
+	p.expect(exitUsage, "", "thumbd: .*: wait: want a time from 0 to 5m0s; see thumbd --help\n", "purge", "gallery", "--all", "--wait", "6m")
+	p.expect(exitOK, ".+\n", "", "purge", "gallery", "--all", "--wait", "30s")
 }
 
 // check tells that a configuration is good, with a worker, and the faults that only the

@@ -5,6 +5,7 @@ package clients
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"html"
 	"io"
 	"mime/multipart"
@@ -75,24 +76,34 @@ func (d django) post(path, title, name string, file []byte) string {
 	return string(page)
 }
 
-// TestDjango uploads a photo to a site of Django, replaces, renames and deletes it. The
-// thumbnails follow: they are there before the page is asked for, and go with their
-// original.
-func TestDjango(t *testing.T) {
-	dir := kit.Folder(t, map[string]string{"media/none": "refused/text.jpg"})
-	site := kit.Gallery(t, filepath.Join(dir, "media"))
+// photos makes a folder for a site of Django, and the site of thumbd for it.
+func photos(t *testing.T) (dir string, site rig.Site) {
+	t.Helper()
+	dir = kit.Folder(t, map[string]string{"media/none": "refused/text.jpg"})
+	site = kit.Gallery(t, filepath.Join(dir, "media"))
 	site.TOML = "[site.gallery.preset.hero]\nsize = \"80x60\"\nmethod = \"crop\"\nwidths = [40, 80]\nformats = [\"webp\"]\n"
-	r := kit.Start(t, rig.Options{Sites: []rig.Site{site}})
 	options, err := json.Marshal(map[string]any{"prefix": "/thumbs/", "scheme": "signed", "key": kit.Key, "presets": map[string]any{
 		"hero": map[string]any{"size": "80x60", "method": "crop", "widths": []int{40, 80}, "formats": []string{"webp"}},
 	}})
 	kit.Must(t, err)
 	kit.Put(t, filepath.Join(dir, "thumbd.json"), options)
-	photo := func(name string) []byte {
-		b, err := os.ReadFile(kit.Testdata(t, name))
-		kit.Must(t, err)
-		return b
-	}
+	return dir, site
+}
+
+// photo returns a small picture, turned as its number says.
+func photo(t *testing.T, n int) []byte {
+	t.Helper()
+	b, err := os.ReadFile(kit.Testdata(t, fmt.Sprintf("originals/tests/orientation/%d.jpg", n)))
+	kit.Must(t, err)
+	return b
+}
+
+// TestDjango uploads a photo to a site of Django, replaces, renames and deletes it. The
+// thumbnails follow: they are there before the page is asked for, and go with their
+// original.
+func TestDjango(t *testing.T) {
+	dir, site := photos(t)
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{site}})
 	thumbnails := func(original string) []string {
 		var all []string
 		for _, preset := range []string{"hero-40w", "hero-80w"} {
@@ -103,11 +114,11 @@ func TestDjango(t *testing.T) {
 	}
 
 	d := startDjango(t, dir, r.AdminPath())
-	page := d.post("/upload/1", "A kitten", "kitten ü.jpg", photo("originals/tests/orientation/1.jpg"))
+	page := d.post("/upload/1", "A kitten", "kitten ü.jpg", photo(t, 1))
 	kit.AwaitPublished(t, r, "gallery", thumbnails("photos/kitten_ü.jpg"))
 	expectPage(t, r, page, "A kitten", thumbnails("photos/kitten_ü.jpg"))
 
-	page = d.post("/upload/1", "A <mark>", "mark.jpg", photo("originals/tests/orientation/3.jpg"))
+	page = d.post("/upload/1", "A <mark>", "mark.jpg", photo(t, 3))
 	kit.AwaitPublished(t, r, "gallery", thumbnails("photos/mark.jpg"))
 	expectPage(t, r, page, "A &lt;mark&gt;", thumbnails("photos/mark.jpg"))
 
@@ -125,10 +136,35 @@ func TestDjango(t *testing.T) {
 
 	// Without a thumbd an upload is stored all the same.
 	d = startDjango(t, dir, filepath.Join(dir, "none.sock"))
-	d.post("/upload/2", "Alone", "alone.jpg", photo("originals/tests/orientation/1.jpg"))
+	d.post("/upload/2", "Alone", "alone.jpg", photo(t, 1))
 	<-d.stop()
 	if !strings.Contains(d.log.String(), "thumbd purge ('gallery', ['photos/alone.jpg']): [Errno 2]") {
 		t.Errorf("no word about thumbd in the log:\n%s", d.log)
+	}
+}
+
+// TestDjangoOnNodes uploads a photo at one of two machines, while the other one is down:
+// the log names it, and that its purge is not known.
+func TestDjangoOnNodes(t *testing.T) {
+	dir, site := photos(t)
+	journal := t.TempDir()
+	var nodes []*rig.Rig
+	for _, name := range []string{"n1", "n2"} {
+		nodes = append(nodes, kit.Start(t, rig.Options{
+			Sites: []rig.Site{site}, Keys: map[string]string{"nodes.key": "the key of all nodes 0123456789"},
+			TOML: fmt.Sprintf("[nodes]\njournal = %q\nkeys = [\"nodes.key\"]\nname = %q\npoll = \"200ms\"\nwait = \"1s\"\n", journal, name),
+		}))
+	}
+	kit.StopDaemon(t, nodes[1])
+	d := startDjango(t, dir, nodes[0].AdminPath())
+	d.post("/upload/1", "A kitten", "kitten.jpg", photo(t, 1))
+	<-d.stop()
+	if !strings.Contains(d.log.String(), "not all machines are known to have purged: n2: has read the journal at ") {
+		t.Errorf("no word about n2 in the log:\n%s", d.log)
+	}
+	kit.StopDaemon(t, nodes[0])
+	if n := nodes[0].Log.Count("msg=purged"); n != 1 {
+		t.Errorf("%d purges at n1:\n%s", n, nodes[0].Log)
 	}
 }
 

@@ -268,6 +268,9 @@ func testPurgeHere(t *testing.T, kind string) {
 		t.Errorf("wait=0: %q", resp.Body)
 	}
 	kit.Expect(t, f.post(f.nodes[0], "b.jpg", waitFor("-1s")), 400, "form")
+	if out, code := f.purge(f.nodes[0], "--wait", "0", "b.jpg"); code != 1 || !strings.Contains(out, "\nn2: has read the journal at ") {
+		t.Errorf("--wait 0: exit status %d, %q", code, out)
+	}
 }
 
 // A node that was down, killed or cut off is named, and has none of what was purged once

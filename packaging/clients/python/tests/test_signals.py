@@ -33,10 +33,13 @@ from django.core.files.base import ContentFile
 from django.db import connection, models, transaction
 from django.test.utils import CaptureQueriesContext
 
+from thumbd.admin import Admin
 from thumbd.django import signals
 
 asked = {"/purge": [], "/warm": []}
 requests = []
+forms = []  # of purges
+behind = []  # the lines of machines that are not known to have purged
 answering = threading.Event()
 
 
@@ -45,11 +48,17 @@ class Thumbd(BaseHTTPRequestHandler):
         requests.append(self.path)
         form = parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode(), errors="surrogateescape")
         asked[self.path] += [value for name, value in form if name == "original"]
+        text = b""
         if self.path == "/warm":
             answering.wait()
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
+        else:
+            forms.append(form)
+            text = "\n".join(["purged: 2 thumbnails removed", *behind, ""]).encode()
+        self.send_response(202 if behind and self.path == "/purge" else 200)
+        self.send_header("Content-Length", str(len(text)))
         self.end_headers()
+        if text:
+            self.wfile.write(text)
 
     def log_message(self, *_):
         pass
@@ -144,6 +153,23 @@ assert asked["/purge"] == [photo.image.name], asked
 with warnings_of("thumbd") as log:
     signals._after_commit("default", ["photos/\ud800.jpg"], "", None)
 assert "surrogates not allowed" in log.getvalue(), log.getvalue()
+
+# A purge that a machine has yet to make up is no failure: the log names the machine.
+forms.clear()
+behind.append("n2: has read the journal at 2026-11-29T01:15:30Z last")
+settings.THUMBD_WAIT = 0.25
+with warnings_of("thumbd") as log:
+    save("behind.jpg")
+assert log.getvalue() == f"thumbd purge of gallery: not all machines are known to have purged: {behind[0]}\n", log.getvalue()
+assert forms == [[("site", "gallery"), ("wait", "0.250s"), ("original", "photos/behind.jpg")]], forms
+admin = Admin(SOCKET)
+with warnings_of("thumbd") as log:
+    assert admin.purge("gallery", ["a.jpg"], here=True) == behind, behind
+    assert behind[0] in log.getvalue(), log.getvalue()
+behind.clear()
+with warnings_of("thumbd") as log:
+    assert admin.purge("gallery", ["a.jpg"]) == [] and not log.getvalue(), log.getvalue()
+assert forms[1:] == [[("site", "gallery"), ("here", "1"), ("original", "a.jpg")], [("site", "gallery"), ("original", "a.jpg")]], forms
 
 # A child has a background of its own.
 child = os.fork()

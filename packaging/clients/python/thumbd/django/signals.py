@@ -14,7 +14,10 @@ the new ones are made, in the background. The originals of the site are in MEDIA
 
     THUMBD_SITE = "gallery"                     # its name in thumbd.toml
     THUMBD_ADMIN = "/run/thumbd/admin.sock"     # the default
+    THUMBD_WAIT = None                          # the default: wait of thumbd.toml
 
+If several machines share a journal, an upload waits until all of them have purged, or for
+THUMBD_WAIT seconds. The log then names the other machines, which make the purge up.
 QuerySet.update and bulk_create send no signals. A thumbd that does not answer stops no
 upload: it has a line in the log of "thumbd", and the thumbnails stay until a purge.
 """
@@ -114,18 +117,18 @@ class _Purges:
 
     def ask(self):
         names, self.names = sorted(self.names), set()
-        path, site = _thumbd()
-        for i in range(0, len(names), 1000):
+        if names:
+            path, site = _thumbd()
             # The answer to the upload waits for it: a page that it leads to is right.
-            _ask(Admin(path, timeout=5).purge, site, names[i : i + 1000])
+            _ask(Admin(path).purge, site, names, wait=getattr(settings, "THUMBD_WAIT", None))
 
 
 def _thumbd():
     return getattr(settings, "THUMBD_ADMIN", "/run/thumbd/admin.sock"), settings.THUMBD_SITE
 
 
-def _ask(method, *args):
+def _ask(method, *args, **options):
     try:
-        method(*args)
+        method(*args, **options)
     except (OSError, http.client.HTTPException, ThumbdError, UnicodeError) as e:
         _log.warning("thumbd %s %s: %s", method.__name__, args, e)
