@@ -7,11 +7,14 @@ import (
 	"fmt"
 	"image"
 	"image/jpeg"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"thumbd/internal/geometry"
 	"thumbd/internal/test/likeness"
 	"thumbd/internal/test/peer/libjpeg"
+	"thumbd/internal/test/peer/vips"
 	"thumbd/internal/thumb"
 )
 
@@ -102,6 +105,109 @@ func TestPlanesLookAsTheyShould(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// TestJPEGsLeftToLibvips has a JPEG of each kind that package jpeg leaves to libvips: its
+// thumbnail is that of vips_thumbnail. Kinds that libvips refuses are in
+// TestUnsupportedJPEGs, and arithmetic coding is in TestArithmeticJPEGs.
+func TestJPEGsLeftToLibvips(t *testing.T) {
+	m := photograph(420, 310)
+	size := m.Bounds().Size()
+	apart := []libjpeg.Scan{{Components: []int{0}, End: 63}, {Components: []int{1}, End: 63}, {Components: []int{2}, End: 63}}
+	for name, how := range map[string]libjpeg.Making{
+		"RGB":                      {Bands: 3, Luma: [2]int{1, 1}, Chroma: [2]int{1, 1}, RGB: true},
+		"RGB, progressive":         {Bands: 3, Luma: [2]int{1, 1}, Chroma: [2]int{1, 1}, RGB: true, Scans: libjpeg.Usual()},
+		"CMYK":                     {Bands: 4, Luma: [2]int{1, 1}, Chroma: [2]int{1, 1}},
+		"4:1:1":                    {Bands: 3, Luma: [2]int{4, 1}, Chroma: [2]int{1, 1}},
+		"4:1:0":                    {Bands: 3, Luma: [2]int{4, 2}, Chroma: [2]int{1, 1}},
+		"a third of chroma":        {Bands: 3, Luma: [2]int{3, 1}, Chroma: [2]int{1, 1}},
+		"more chroma than luma":    {Bands: 3, Luma: [2]int{1, 1}, Chroma: [2]int{2, 1}},
+		"a scan of each component": {Bands: 3, Luma: [2]int{2, 2}, Chroma: [2]int{1, 1}, Scans: apart},
+	} {
+		t.Run(name, func(t *testing.T) {
+			how.Width, how.Height, how.Quality = size.X, size.Y, 95
+			pixels := colors(m)
+			if how.Bands == 4 {
+				pixels = inks(pixels)
+			}
+			file, err := libjpeg.Encode(how, pixels)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, width := range []int{30, 60, 100, 140, 200, 400} {
+				to := image.Pt(width, (width*size.Y+size.X/2)/size.X)
+				l := opened(t, file).loadPlanes(to, true)
+				// At 8/8 libjpeg decodes for package jpeg.
+				if apart := how.Scans != nil && !how.RGB; !l.none() && !(apart && geometry.Eighths(size, to) == 8) {
+					t.Errorf("to %d: package jpeg decodes it", width)
+				}
+				if !l.none() {
+					l.close()
+				}
+				tolerance := 4.0
+				if how.Bands == 4 {
+					tolerance = 6 // vips_thumbnail does not compensate for the black of inks.
+				}
+				expectAsVipsThumbnail(t, file, width, tolerance)
+			}
+		})
+	}
+}
+
+// TestLargeJPEGsLeftToLibvips has a JPEG of more pixels than package jpeg decodes
+// at 8/8, as it would have to.
+func TestLargeJPEGsLeftToLibvips(t *testing.T) {
+	how := libjpeg.Making{Width: 4200, Height: 4000, Bands: 1, Quality: 80, Luma: [2]int{1, 1}, Chroma: [2]int{1, 1}}
+	pixels := make([]byte, how.Width*how.Height)
+	for i := range pixels {
+		pixels[i] = byte(i % how.Width * 255 / how.Width)
+	}
+	file, err := libjpeg.Encode(how, pixels)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l := opened(t, file).loadPlanes(image.Pt(4000, 3810), true); !l.none() {
+		l.close()
+		t.Error("package jpeg decodes it")
+	}
+	expectAsVipsThumbnail(t, file, 4000, 1)
+}
+
+// inks returns the pixels of RGB as those of CMYK without black, with inverted values
+// as Adobe has them.
+func inks(rgb []byte) (cmyk []byte) {
+	for i := 0; i < len(rgb); i += 3 {
+		cmyk = append(cmyk, rgb[i], rgb[i+1], rgb[i+2], 255)
+	}
+	return cmyk
+}
+
+// expectAsVipsThumbnail compares a thumbnail with vips_thumbnail's, whose places of
+// pixels are less exact. The mean difference of a sample is at most tolerance.
+func expectAsVipsThumbnail(t *testing.T, file []byte, width int, tolerance float64) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "original.jpg")
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := vips.Make(path, vips.Thumbnail{Width: width, Height: 4096})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := thumbnail(t, file, thumb.Transform{Width: width, Method: thumb.Fit, Format: thumb.PNG})
+	want := decode(t, theirs, thumb.PNG)
+	if got.Bounds() != want.Bounds() {
+		t.Fatalf("%v, vips_thumbnail's is %v", got.Bounds(), want.Bounds())
+	}
+	sum := 0
+	a, b := colors(got), colors(want)
+	for i := range a {
+		sum += max(int(a[i])-int(b[i]), int(b[i])-int(a[i]))
+	}
+	mean := float64(sum) / float64(len(a))
+	if mean > tolerance {
+		t.Errorf("to %d: a sample is %.1f off", width, mean)
 	}
 }
 
