@@ -42,6 +42,10 @@ SOURCES := $(shell find cmd internal -name '*.go' -o -name '*.[ch]' -o -name '*.
 # Tests of the engine that an instrumented one can't pass: it needs more memory, and its
 # runtime must be loaded before a library that takes memory away.
 UNMEASURED := Memory|EachAllocation
+# go test under AddressSanitizer and UBSan.
+SANITIZED := ASAN_OPTIONS=detect_leaks=0 CC=gcc \
+	CGO_CFLAGS='-g -O1 -fsanitize=undefined -fno-sanitize-recover=undefined' \
+	CGO_LDFLAGS=-fsanitize=undefined $(GO) test -asan -count=1
 # All but the packages with cgo and those that start whole programs.
 PURE     = $(shell CGO_ENABLED=0 $(GO) list ./... 2>/dev/null | grep -Ev '/(engine|thumbd-render|test/(rig|peer|demo|e2e|faults|frontends|clinic|clients|farm|frameworks|gluster|nodes|kit|bench|boot|packages|container|wordpress))(/|$$)')
 # The tests of the built programs behind nginx. Each waits more than it computes.
@@ -116,13 +120,10 @@ test-user:
 # left out: they take minutes there. Leaks are found by TestMemoryStaysFlat: GLib
 # keeps some memory for ever.
 asan: ASAN = -short
-asan: export ASAN_OPTIONS = detect_leaks=0
-asan: export CGO_CFLAGS = -g -O1 -fsanitize=undefined -fno-sanitize-recover=undefined
-asan: export CGO_LDFLAGS = -fsanitize=undefined
 asan:
 	@$(SETUP) test
-	CC=gcc $(GO) test -asan -count=1 -timeout 60m -skip '$(UNMEASURED)|LookAsTheyShould' $(ASAN) ./internal/engine -mutants 40
-	CC=gcc $(GO) test -asan -count=1 -timeout 60m ./internal/engine/jpeg ./internal/engine/plane ./internal/engine/png
+	$(SANITIZED) -timeout 60m -skip '$(UNMEASURED)|LookAsTheyShould' $(ASAN) ./internal/engine -mutants 40
+	$(SANITIZED) -timeout 60m ./internal/engine/jpeg ./internal/engine/plane ./internal/engine/png
 
 # Under emulation, against this processor's bytes: the own C of the engine on arm64, and
 # thumbnails on a processor without AVX2.
@@ -247,6 +248,8 @@ campaign:
 	$(GO) test -count=1 -timeout 2h -v ./internal/engine -campaign -run Matrix
 	$(GO) test -count=1 -timeout 2h -v ./internal/engine/jpeg -campaign
 	$(GO) test -count=1 -timeout 2h -v ./internal/engine/png -campaign
+	@: what is damaged, under the sanitizers, too
+	$(SANITIZED) -timeout 6h -v -run Damaged ./internal/engine/jpeg ./internal/engine/png -campaign
 
 install: all
 	install -D -m 0755 build/thumbd $(DESTDIR)$(PREFIX)/bin/thumbd
