@@ -117,12 +117,12 @@ test-user:
 # The engine's tests, with the seeds of its fuzz targets, and 40 damaged copies
 # of each sample, under AddressSanitizer and UBSan. "make asan ASAN=" takes all
 # colors and cuts. The tests that measure memory or compare whole pictures in Go are
-# left out: they take minutes there. Leaks are found by TestMemoryStaysFlat: GLib
-# keeps some memory for ever.
+# left out: they take minutes there, and the emulator does not run such programs. Leaks
+# are found by TestMemoryStaysFlat: GLib keeps some memory for ever.
 asan: ASAN = -short
 asan:
 	@$(SETUP) test
-	$(SANITIZED) -timeout 60m -skip '$(UNMEASURED)|LookAsTheyShould' $(ASAN) ./internal/engine -mutants 40
+	$(SANITIZED) -timeout 60m -skip '$(UNMEASURED)|LookAsTheyShould|OldProcessors' $(ASAN) ./internal/engine -mutants 40
 	$(SANITIZED) -timeout 60m ./internal/engine/jpeg ./internal/engine/plane ./internal/engine/png
 
 # Under emulation, against this processor's bytes: the own C of the engine on arm64, and
