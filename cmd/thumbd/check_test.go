@@ -13,6 +13,7 @@ import (
 
 	"thumbd/internal/access"
 	"thumbd/internal/config"
+	"thumbd/internal/route"
 	"thumbd/internal/thumb"
 )
 
@@ -28,7 +29,7 @@ func TestReadableTreesAreWarnedOf(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(root, "it's"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	open := config.Site{Thumb: thumb.Site{Name: "open", DocumentRoot: root, Prefix: "/it's/"}}
+	open := config.Site{Thumb: thumb.Site{Route: route.Route{Name: "open", Prefix: "/it's/"}, DocumentRoot: root}}
 	protected := open
 	protected.Thumb.Name, protected.Access = "protected", &access.Options{}
 	warned := func() string {

@@ -15,6 +15,7 @@ import (
 	"thumbd/internal/asuser"
 	"thumbd/internal/config"
 	"thumbd/internal/newsite"
+	"thumbd/internal/route"
 	"thumbd/internal/systemd"
 	"thumbd/internal/thumb"
 )
@@ -81,7 +82,7 @@ func TestInclusionsOfAServerAreLeftOut(t *testing.T) {
 		{nil, thumb.InPlace, []string{filepath.Join(dir, "no-nginx")}, both},
 	} {
 		s := &config.Site{Originals: "/srv/media", Thumb: thumb.Site{
-			Name: "uploads", Prefix: "/uploads/", DocumentRoot: "/srv/thumbs", Hosts: tt.hosts, Scheme: tt.scheme, Negotiate: thumb.Variants(),
+			Route: route.Route{Name: "uploads", Prefix: "/uploads/", Hosts: tt.hosts}, DocumentRoot: "/srv/thumbs", Scheme: tt.scheme, Negotiate: thumb.Variants(),
 		}}
 		lines := nginxLines(t.Context(), s, tt.command)
 		got := slices.DeleteFunc(lines, func(line string) bool { return !strings.HasPrefix(line, "include ") })
@@ -138,7 +139,7 @@ func TestRestrictionsOfAServerAreNested(t *testing.T) {
 }`, "\n")
 	for _, hosts := range [][]string{{"blog.example"}, nil} {
 		s := &config.Site{Originals: dir + "/www/uploads", Thumb: thumb.Site{
-			Name: "uploads", Prefix: "/uploads/", DocumentRoot: "/srv/thumbs", Hosts: hosts, Scheme: thumb.InPlace, Negotiate: thumb.Variants(),
+			Route: route.Route{Name: "uploads", Prefix: "/uploads/", Hosts: hosts}, DocumentRoot: "/srv/thumbs", Scheme: thumb.InPlace, Negotiate: thumb.Variants(),
 		}}
 		lines := nginxLines(t.Context(), s, command)
 		from := slices.Index(lines, want[0])
@@ -157,7 +158,7 @@ func TestRestrictionsOfAServerAreNested(t *testing.T) {
 func TestTheLineToTryIsRight(t *testing.T) {
 	for _, scheme := range []thumb.Scheme{thumb.Signed, thumb.PresetScheme, thumb.RestThumbnails, thumb.InPlace} {
 		s := &config.Site{Originals: t.TempDir(), Thumb: thumb.Site{
-			Name: "a", Prefix: "/a/", Scheme: scheme, Presets: thumb.DefaultPresets(), Negotiate: thumb.Variants(),
+			Route: route.Route{Name: "a", Prefix: "/a/"}, Scheme: scheme, Presets: thumb.DefaultPresets(), Negotiate: thumb.Variants(),
 			MaxWidth: 1000, MaxHeight: 1000, Formats: []thumb.Format{thumb.JPEG}, Keys: [][]byte{[]byte("key")},
 		}}
 		args := strings.Fields(tryLine(s))
@@ -242,7 +243,7 @@ func TestStepsLetTheServiceReadOriginals(t *testing.T) {
 func added(t *testing.T, originals, root string) newsite.Added {
 	t.Helper()
 	s := &config.Site{Originals: originals, OriginalFormats: thumb.DefaultFormats()}
-	s.Thumb = thumb.Site{Name: "a", Prefix: "/a/", DocumentRoot: root, Scheme: thumb.Signed}
+	s.Thumb = thumb.Site{Route: route.Route{Name: "a", Prefix: "/a/"}, DocumentRoot: root, Scheme: thumb.Signed}
 	return newsite.Added{File: "a.toml", Site: s}
 }
 

@@ -76,7 +76,7 @@ func (o onlooker) folders(c *config.Config) (wrong []error, warnings []string) {
 	}
 	for _, f := range c.Files {
 		sight, err := rights.Look(f.Root, o.User, rights.All)
-		see("files "+f.Where.Name, sight, err)
+		see("files "+f.Name, sight, err)
 	}
 	return wrong, warnings
 }

@@ -10,6 +10,7 @@ import (
 
 	"thumbd/internal/asuser"
 	"thumbd/internal/config"
+	"thumbd/internal/route"
 	"thumbd/internal/thumb"
 )
 
@@ -47,14 +48,14 @@ func TestFoldersAreLookedAtAsTheServicesUser(t *testing.T) {
 	}
 	c := &config.Config{
 		Sites: []config.Site{{
-			Thumb:     thumb.Site{Name: "a", Prefix: "/t/", DocumentRoot: filepath.Join(dir, "root")},
+			Thumb:     thumb.Site{Route: route.Route{Name: "a", Prefix: "/t/"}, DocumentRoot: filepath.Join(dir, "root")},
 			Originals: filepath.Join(dir, "media"), OriginalFormats: thumb.DefaultFormats(),
 		}, {
-			Thumb: thumb.Site{Name: "fresh", Prefix: "/t/", DocumentRoot: filepath.Join(dir, "cache/fresh")}, Originals: dir,
+			Thumb: thumb.Site{Route: route.Route{Name: "fresh", Prefix: "/t/"}, DocumentRoot: filepath.Join(dir, "cache/fresh")}, Originals: dir,
 		}, {
-			Thumb: thumb.Site{Name: "new", Prefix: "/t/", DocumentRoot: filepath.Join(dir, "root/new")}, Originals: dir,
+			Thumb: thumb.Site{Route: route.Route{Name: "new", Prefix: "/t/"}, DocumentRoot: filepath.Join(dir, "root/new")}, Originals: dir,
 		}},
-		Files: []config.Files{{Where: thumb.Site{Name: "b"}, Root: filepath.Join(dir, "downloads")}},
+		Files: []config.Files{{Route: route.Route{Name: "b"}, Root: filepath.Join(dir, "downloads")}},
 	}
 	as := onlooker{User: nobody, cache: filepath.Join(dir, "cache")} // which systemd is still to make
 	wrong, warnings := as.folders(c)

@@ -80,7 +80,7 @@ func (f *urlFlags) lines(args []string, given func(string) bool) (string, error)
 	if err != nil {
 		return "", usage{err}
 	}
-	if i := slices.IndexFunc(c.Files, func(x config.Files) bool { return x.Where.Name == args[0] }); i >= 0 {
+	if i := slices.IndexFunc(c.Files, func(x config.Files) bool { return x.Name == args[0] }); i >= 0 {
 		return f.fileURL(&c.Files[i], args[1:])
 	}
 	i := slices.IndexFunc(c.Sites, func(x config.Site) bool { return x.Thumb.Name == args[0] })
@@ -118,7 +118,7 @@ func names(c *config.Config) []string {
 		all = append(all, c.Sites[i].Thumb.Name)
 	}
 	for i := range c.Files {
-		all = append(all, c.Files[i].Where.Name)
+		all = append(all, c.Files[i].Name)
 	}
 	return all
 }
@@ -209,15 +209,15 @@ func (f *urlFlags) withToken(site *config.Site, line string, expires time.Time) 
 func (f *urlFlags) fileURL(c *config.Files, args []string) (string, error) {
 	switch {
 	case len(args) != 1 || f.preset != "" || f.format != "":
-		return "", fmt.Errorf("%s are files; want a PATH alone", c.Where.Name)
+		return "", fmt.Errorf("%s are files; want a PATH alone", c.Name)
 	case f.token || f.under != "":
 		return "", errors.New("--token and --under are for protected sites")
 	case c.Scheme == files.Signed && f.expires == 0:
 		return "", errors.New("a signed URL ends: want --expires too")
 	case c.Scheme != files.Signed && (f.expires != 0 || f.download != ""):
-		return "", fmt.Errorf("--expires and --download are for the scheme signed, and that of %s is %v", c.Where.Name, c.Scheme)
+		return "", fmt.Errorf("--expires and --download are for the scheme signed, and that of %s is %v", c.Name, c.Scheme)
 	}
-	section := daemon.NewFiles(c).Section
+	section := daemon.NewFiles(c)
 	defer section.Close()
 	uri, query, err := section.URI(files.Download{Path: args[0], SaveAs: f.download}, time.Now().Add(f.expires))
 	if err != nil {

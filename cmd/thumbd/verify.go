@@ -19,6 +19,7 @@ import (
 	"thumbd/internal/files"
 	"thumbd/internal/originals"
 	"thumbd/internal/rights"
+	"thumbd/internal/route"
 	"thumbd/internal/sign"
 	"thumbd/internal/source"
 	"thumbd/internal/thumb"
@@ -96,28 +97,24 @@ func (v *verifier) url(raw string) error {
 	raw, _, _ = strings.Cut(raw, "#")
 	_, v.query, _ = strings.Cut(raw, "?")
 	v.say("uri", "%q", v.uri)
-	var all thumb.Sites
+	type target struct {
+		route  *route.Route
+		verify func() error
+	}
+	var all []target
 	for i := range v.config.Sites {
-		all = append(all, &v.config.Sites[i].Thumb)
+		s := &v.config.Sites[i]
+		all = append(all, target{&s.Thumb.Route, func() error { return v.site(s) }})
 	}
 	for i := range v.config.Files {
-		all = append(all, &v.config.Files[i].Where)
+		f := &v.config.Files[i]
+		all = append(all, target{&f.Route, func() error { return v.files(f) }})
 	}
-	found, err := all.Find(v.host, v.uri)
-	if err != nil {
-		return err
+	found, ok := route.Find(all, func(t target) *route.Route { return t.route }, v.host, v.uri)
+	if !ok {
+		return thumb.ErrNoSite
 	}
-	for i := range v.config.Sites {
-		if found == &v.config.Sites[i].Thumb {
-			return v.site(&v.config.Sites[i])
-		}
-	}
-	for i := range v.config.Files {
-		if found == &v.config.Files[i].Where {
-			return v.files(&v.config.Files[i])
-		}
-	}
-	return thumb.ErrNoSite
+	return found.verify()
 }
 
 func (v *verifier) site(s *config.Site) error {
@@ -264,8 +261,8 @@ func (v *verifier) until(c *config.Files) string {
 }
 
 func (v *verifier) files(c *config.Files) error {
-	v.say("files", "%s, scheme %v", c.Where.Name, c.Scheme)
-	s := daemon.NewFiles(c).Section
+	v.say("files", "%s, scheme %v", c.Name, c.Scheme)
+	s := daemon.NewFiles(c)
 	defer s.Close()
 	d, err := s.Authorize(v.uri, v.query)
 	if err != nil {

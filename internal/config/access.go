@@ -166,10 +166,10 @@ func (r *reader) checkLength(key, name string, content []byte) {
 
 // compareUses notes a key that is for two purposes, at the later line, and a key of
 // authtoken that is for two sections, because such a URL does not name its section.
-func (r *reader) compareUses(drafts []*draft) {
+func (r *reader) compareUses(claims []*claim) {
 	uses := slices.Clone(r.uses)
-	for _, d := range drafts {
-		uses = append(uses, d.uses...)
+	for _, c := range claims {
+		uses = append(uses, c.uses...)
 	}
 	for i, b := range uses {
 		for _, a := range uses[:i] {
@@ -186,13 +186,13 @@ func (r *reader) compareUses(drafts []*draft) {
 
 // compareAccess notes an access key that two sites of overlapping prefixes share.
 func (r *reader) compareAccess(a, b *draft) {
-	if a.Access == nil || b.Access == nil || !overlap(a.Thumb.Prefix, b.Thumb.Prefix) {
+	if a.Access == nil || b.Access == nil || !a.Thumb.Overlaps(&b.Thumb.Route) {
 		return
 	}
 	for i, x := range b.Access.Keys {
 		for _, y := range a.Access.Keys {
 			if len(x) > 0 && bytes.Equal(x, y) {
-				r.mistake(b.table.at("access")+".keys", "%s is a key of %s too, which has an overlapping prefix; each needs its own", b.accessKeys[i], r.ref(a))
+				r.mistake(b.table.at("access")+".keys", "%s is a key of %s too, which has an overlapping prefix; each needs its own", b.accessKeys[i], r.ref(a.table))
 			}
 		}
 	}

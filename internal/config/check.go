@@ -12,6 +12,7 @@ import (
 	"unicode"
 
 	"thumbd/internal/names"
+	"thumbd/internal/route"
 	"thumbd/internal/thumb"
 )
 
@@ -140,48 +141,51 @@ func (r *reader) compare(drafts []*draft) {
 			r.mistake(b.table.at("originals"), "%s and the tree, %s, contain each other; keep thumbnails and originals in separate folders", b.originals, b.tree)
 		}
 		for _, a := range drafts[:i] {
-			r.comparePrefixes(a, b)
 			r.compareTrees(a, b)
+			r.compareAccess(a, b)
 			if within(b.originals, a.tree) || within(a.tree, b.originals) {
-				r.mistake(b.table.at("originals"), "%s and the tree of %s, %s, contain each other; choose another folder", b.originals, r.ref(a), a.tree)
+				r.mistake(b.table.at("originals"), "%s and the tree of %s, %s, contain each other; choose another folder", b.originals, r.ref(a.table), a.tree)
 			}
 			if within(a.originals, b.tree) || within(b.tree, a.originals) {
-				r.mistake(b.table.at("document_root"), "the tree, %s, and the originals of %s, %s, contain each other; choose another folder", b.tree, r.ref(a), a.originals)
+				r.mistake(b.table.at("document_root"), "the tree, %s, and the originals of %s, %s, contain each other; choose another folder", b.tree, r.ref(a.table), a.originals)
 			}
 		}
 	}
 }
 
-// ref names a site that another one contradicts.
-func (r *reader) ref(d *draft) string {
-	return fmt.Sprintf("%s (%s)", d.table.key, r.line(d.table.key))
+// ref names a site or a section that another one contradicts.
+func (r *reader) ref(t table) string {
+	return fmt.Sprintf("%s (%s)", t.key, r.line(t.key))
 }
 
-// overlap reports whether a URI can have both prefixes. An empty one is not known.
-func overlap(x, y string) bool {
-	return x != "" && y != "" && (strings.HasPrefix(x, y) || strings.HasPrefix(y, x))
+// claim is the URIs and keys of a site or of a section of downloads. No other may claim
+// the same ones.
+type claim struct {
+	route  *route.Route
+	table  table
+	scheme thumb.Scheme // of a site
+	names  []string     // of keys
+	keys   [][]byte     // one for each name; empty if it is wrong
+	uses   []keyUse
 }
 
-func (r *reader) comparePrefixes(a, b *draft) {
-	x, y := a.Thumb.Prefix, b.Thumb.Prefix
-	if both := thumb.RestThumbnails; a.Thumb.Scheme == both && b.Thumb.Scheme == both {
+// comparePrefixes notes URIs and keys of URIs that b shares with a.
+func (r *reader) comparePrefixes(a, b *claim) {
+	overlap := a.route.Overlaps(b.route)
+	if both := thumb.RestThumbnails; a.scheme == both && b.scheme == both {
 		r.compareKeys(a, b, "is of the scheme restthumbnails too, which signs no prefix")
-	} else if overlap(x, y) {
+	} else if overlap {
 		r.compareKeys(a, b, "has an overlapping prefix")
 	}
-	if !overlap(x, y) {
+	if !overlap || r.bad[a.table.at("hosts")] || r.bad[b.table.at("hosts")] {
 		return
 	}
-	if r.bad[a.table.at("hosts")] || r.bad[b.table.at("hosts")] {
-		return
+	hosts, any := a.route.CommonHosts(b.route)
+	if any {
+		r.mistake(b.table.at("prefix"), "%q and %q of %s overlap, and neither site has hosts; choose another prefix, or name hosts", b.route.Prefix, a.route.Prefix, r.ref(a.table))
 	}
-	if len(a.Thumb.Hosts) == 0 && len(b.Thumb.Hosts) == 0 {
-		r.mistake(b.table.at("prefix"), "%q and %q of %s overlap, and neither site has hosts; choose another prefix, or name hosts", y, x, r.ref(a))
-	}
-	for _, h := range b.Thumb.Hosts {
-		if slices.Contains(a.Thumb.Hosts, h) {
-			r.mistake(b.table.at("prefix"), "%q and %q of %s overlap, and both sites have the host %s; choose another prefix, or other hosts", y, x, r.ref(a), h)
-		}
+	for _, h := range hosts {
+		r.mistake(b.table.at("prefix"), "%q and %q of %s overlap, and both sites have the host %s; choose another prefix, or other hosts", b.route.Prefix, a.route.Prefix, r.ref(a.table), h)
 	}
 }
 
@@ -191,9 +195,9 @@ func (r *reader) compareTrees(a, b *draft) {
 	switch {
 	case a.tree == "" || b.tree == "":
 	case a.tree == b.tree:
-		r.mistake(b.table.at("document_root"), "the tree, %s, is that of %s too; choose another folder", b.tree, r.ref(a))
+		r.mistake(b.table.at("document_root"), "the tree, %s, is that of %s too; choose another folder", b.tree, r.ref(a.table))
 	case within(a.tree, b.tree) || within(b.tree, a.tree):
-		r.mistake(b.table.at("document_root"), "the tree, %s, and that of %s, %s, contain each other; choose another folder", b.tree, r.ref(a), a.tree)
+		r.mistake(b.table.at("document_root"), "the tree, %s, and that of %s, %s, contain each other; choose another folder", b.tree, r.ref(a.table), a.tree)
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 	"thumbd/internal/access"
 	"thumbd/internal/fetch"
 	"thumbd/internal/files"
+	"thumbd/internal/route"
 	"thumbd/internal/s3"
 	"thumbd/internal/sign"
 	"thumbd/internal/thumb"
@@ -79,8 +80,7 @@ func defaults() *Config {
 				thumb.JPEG, thumb.PNG, thumb.WebP, thumb.AVIF, thumb.GIF, thumb.HEIC, thumb.TIFF,
 			},
 			Thumb: thumb.Site{
-				Name:         "a",
-				Prefix:       "/a/",
+				Route:        route.Route{Name: "a", Prefix: "/a/"},
 				DocumentRoot: "/var/a",
 				Scheme:       thumb.Signed,
 				Keys:         [][]byte{keyA},
@@ -272,10 +272,8 @@ func TestParseTakesEveryKey(t *testing.T) {
 			},
 			Cache: Cache{MaxBytes: 10 << 30, MaxFiles: 5000, MaxAge: 720 * time.Hour, MinFree: 4096},
 			Thumb: thumb.Site{
-				Name:         "zoo",
+				Route:        route.Route{Name: "zoo", Prefix: "/zoo thumbs/", Hosts: []string{"zoo.example", "*.zoo.example"}},
 				Negotiate:    []thumb.Format{thumb.WebP},
-				Prefix:       "/zoo thumbs/",
-				Hosts:        []string{"zoo.example", "*.zoo.example"},
 				DocumentRoot: "/var/www",
 				Scheme:       thumb.PresetScheme,
 				Formats:      []thumb.Format{thumb.JPEG, thumb.WebP},
@@ -307,7 +305,7 @@ func TestParseTakesEveryKey(t *testing.T) {
 			},
 		}},
 		Files: []Files{{
-			Where: thumb.Site{Name: "documents", Prefix: "/documents/", Hosts: []string{"zoo.example"}}, Root: "/srv/documents", Internal: "/_documents/",
+			Route: route.Route{Name: "documents", Prefix: "/documents/", Hosts: []string{"zoo.example"}}, Root: "/srv/documents", Internal: "/_documents/",
 			Scheme: files.AuthToken, Keys: [][]byte{keyB}, Digest: sign.SHA256, Timeout: time.Hour,
 		}},
 	}
@@ -673,7 +671,7 @@ func TestPackagedFile(t *testing.T) {
 	bucket.Thumb.Keys = [][]byte{[]byte("the content of bucket.key")}
 	want.Sites = []Site{bucket, elsewhere, *s, uploads}
 	want.Files = []Files{{
-		Where: thumb.Site{Name: "documents", Prefix: "/documents/"}, Root: "/srv/documents", Internal: "/_documents/",
+		Route: route.Route{Name: "documents", Prefix: "/documents/"}, Root: "/srv/documents", Internal: "/_documents/",
 		Scheme: files.AuthToken, Keys: [][]byte{[]byte("the content of documents.key")}, Digest: sign.MD5, Timeout: 2 * time.Minute, Attachment: true,
 	}}
 	if d := diff(want, got); d != "" {

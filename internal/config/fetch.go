@@ -165,7 +165,7 @@ func (r *reader) checkSpool(c *Config, drafts []*draft) {
 	for _, d := range drafts {
 		for _, other := range []struct{ what, path string }{{"tree", d.tree}, {"originals", d.originals}} {
 			if within(spool, other.path) || within(other.path, spool) {
-				r.mistake("daemon.spool", "%s and the %s of %s, %s, contain each other; choose another folder", spool, other.what, r.ref(d), other.path)
+				r.mistake("daemon.spool", "%s and the %s of %s, %s, contain each other; choose another folder", spool, other.what, r.ref(d.table), other.path)
 			}
 		}
 	}

@@ -5,12 +5,11 @@ package config
 import (
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"thumbd/internal/files"
+	"thumbd/internal/route"
 	"thumbd/internal/sign"
-	"thumbd/internal/thumb"
 )
 
 // anySection is the purpose of a key if its URLs do not name a section.
@@ -18,8 +17,7 @@ const anySection = "URLs of authtoken"
 
 // Files is one section of downloads of the configuration.
 type Files struct {
-	// Where has Name, Prefix and Hosts, and nothing else.
-	Where    thumb.Site
+	route.Route
 	Root     string // absolute path
 	Internal string // of nginx; "" for other front ends
 	Scheme   files.Scheme
@@ -33,44 +31,44 @@ type Files struct {
 // sections reads and checks all sections of downloads into c, and compares them
 // with the sites.
 func (r *reader) sections(c *Config, tops []table, sites []*draft) {
+	var claims []*claim
+	for _, d := range sites {
+		claims = append(claims, &claim{route: &d.Thumb.Route, table: d.table, scheme: d.Thumb.Scheme, keys: d.Thumb.Keys, names: d.keys, uses: d.uses})
+	}
 	all := r.merge(tops, "files")
 	_, named := r.places["files"]
 	if named && !r.bad["files"] && len(all.values) == 0 {
 		r.mistake("files", "no [files.NAME] section in it; add one, e.g. [files.documents]")
 	}
-	drafts := slices.Clone(sites)
-	var internals []*draft
+	var internals []internal
 	for _, name := range slices.Sorted(maps.Keys(all.values)) {
 		if t, ok := r.table(all, name); ok {
-			f, d := r.filesSection(c, t, name)
-			drafts = append(drafts, d)
-			internals = append(internals, &draft{table: t, Site: Site{Thumb: thumb.Site{Prefix: f.Internal}}})
-			c.Files = append(c.Files, f)
+			f, claimed := r.filesSection(c, t, name)
+			claims = append(claims, claimed)
+			internals = append(internals, internal{t, f.Internal})
+			c.Files = append(c.Files, *f)
 		}
 	}
-	slices.SortStableFunc(drafts, func(a, b *draft) int {
+	slices.SortStableFunc(claims, func(a, b *claim) int {
 		return r.byPlace(a.table, b.table)
 	})
-	for i, b := range drafts {
-		for _, a := range drafts[:i] {
-			if strings.HasPrefix(a.table.key, "files.") || strings.HasPrefix(b.table.key, "files.") {
-				r.comparePrefixes(a, b)
-			}
-			r.compareAccess(a, b)
+	for i, b := range claims {
+		for _, a := range claims[:i] {
+			r.comparePrefixes(a, b)
 		}
 	}
-	r.compareUses(drafts)
-	r.compareInternals(internals, drafts)
+	r.compareUses(claims)
+	r.compareInternals(internals, claims)
 }
 
-// filesSection reads one section. Its draft is for comparing it with others.
-func (r *reader) filesSection(c *Config, t table, name string) (Files, *draft) {
-	f := Files{Where: thumb.Site{Name: name}, Digest: sign.MD5, Timeout: 2 * time.Minute, Attachment: true}
-	d := &draft{table: t}
+// filesSection reads one section.
+func (r *reader) filesSection(c *Config, t table, name string) (*Files, *claim) {
+	f := &Files{Route: route.Route{Name: name}, Digest: sign.MD5, Timeout: 2 * time.Minute, Attachment: true}
+	d := &claim{route: &f.Route, table: t}
 	if !namePattern.MatchString(name) {
 		r.mistake(t.key, "%s", nameRule)
 	}
-	r.read(t, filesFields(&f, &d.keys))
+	r.read(t, filesFields(f, &d.names))
 	r.missing(t, "prefix", `"/`+name+`/"`)
 	r.missing(t, "root", `"/srv/`+name+`"`)
 	r.missing(t, "scheme", `"signed"`)
@@ -82,8 +80,8 @@ func (r *reader) filesSection(c *Config, t table, name string) (Files, *draft) {
 			r.mistake(t.at(only), "is for the scheme authtoken; remove it")
 		}
 	}
-	r.filesKeys(t, &f, d)
-	d.Thumb.Name, d.Thumb.Prefix, d.Thumb.Hosts, d.Thumb.Keys = name, f.Where.Prefix, f.Where.Hosts, f.Keys
+	r.filesKeys(t, f, d)
+	d.keys = f.Keys
 	return f, d
 }
 
@@ -95,8 +93,8 @@ func filesFields(f *Files, keys *[]string) fields {
 		return err
 	}
 	return fields{
-		"prefix":      text(&f.Where.Prefix, checkPrefix),
-		"hosts":       list(&f.Where.Hosts, host),
+		"prefix":      text(&f.Prefix, checkPrefix),
+		"hosts":       list(&f.Hosts, host),
 		"root":        folder(&f.Root),
 		"internal":    text(&f.Internal, checkPrefix),
 		"scheme":      word(&f.Scheme),
@@ -107,21 +105,21 @@ func filesFields(f *Files, keys *[]string) fields {
 	}
 }
 
-func (r *reader) filesKeys(t table, f *Files, d *draft) {
+func (r *reader) filesKeys(t table, f *Files, d *claim) {
 	key := t.at("keys")
 	needed := f.Scheme == files.Signed || f.Scheme == files.AuthToken
 	switch {
 	case r.bad[key] || f.Scheme == 0:
 		return
-	case !needed && len(d.keys) > 0:
+	case !needed && len(d.names) > 0:
 		r.mistake(key, "URLs of the scheme %v are not signed; remove it", f.Scheme)
 		return
 	case needed && !t.has("keys"):
-		r.missing(t, "keys", `["`+f.Where.Name+`.key"]`)
-	case needed && len(d.keys) == 0:
+		r.missing(t, "keys", `["`+f.Name+`.key"]`)
+	case needed && len(d.names) == 0:
 		r.mistake(key, "is empty; URLs of the scheme %v are signed: name a key", f.Scheme)
 	}
-	for _, name := range d.keys {
+	for _, name := range d.names {
 		content := r.key(key, name)
 		purpose := "URLs of files"
 		switch {
@@ -138,21 +136,24 @@ func (r *reader) filesKeys(t table, f *Files, d *draft) {
 	}
 }
 
+// internal is the internal location of a section. A prefix that is missing or wrong is "".
+type internal struct {
+	table  table
+	prefix string
+}
+
 // compareInternals notes internal locations that share URIs with anything that
 // clients ask for.
-func (r *reader) compareInternals(internals, drafts []*draft) {
-	overlap := func(x, y string) bool {
-		return x != "" && y != "" && (strings.HasPrefix(x, y) || strings.HasPrefix(y, x))
-	}
+func (r *reader) compareInternals(internals []internal, claims []*claim) {
 	for i, b := range internals {
 		for _, a := range internals[:i] {
-			if overlap(a.Thumb.Prefix, b.Thumb.Prefix) {
-				r.mistake(b.table.at("internal"), "%q and that of %s overlap; choose another", b.Thumb.Prefix, r.ref(a))
+			if route.Overlap(a.prefix, b.prefix) {
+				r.mistake(b.table.at("internal"), "%q and that of %s overlap; choose another", b.prefix, r.ref(a.table))
 			}
 		}
-		for _, a := range drafts {
-			if overlap(a.Thumb.Prefix, b.Thumb.Prefix) {
-				r.mistake(b.table.at("internal"), "%q and the prefix of %s overlap; choose another", b.Thumb.Prefix, r.ref(a))
+		for _, a := range claims {
+			if route.Overlap(a.route.Prefix, b.prefix) {
+				r.mistake(b.table.at("internal"), "%q and the prefix of %s overlap; choose another", b.prefix, r.ref(a.table))
 			}
 		}
 	}

@@ -72,11 +72,11 @@ func (r *reader) checkKeys(d *draft) {
 
 // compareKeys notes a key that makes the URLs of one site good for another, and
 // why: "has an overlapping prefix".
-func (r *reader) compareKeys(a, b *draft, why string) {
-	for i, x := range b.Thumb.Keys {
-		for _, y := range a.Thumb.Keys {
+func (r *reader) compareKeys(a, b *claim, why string) {
+	for i, x := range b.keys {
+		for _, y := range a.keys {
 			if len(x) > 0 && bytes.Equal(x, y) {
-				r.mistake(b.table.at("keys"), "%s is a key of %s too, which %s; each needs its own", b.keys[i], r.ref(a), why)
+				r.mistake(b.table.at("keys"), "%s is a key of %s too, which %s; each needs its own", b.names[i], r.ref(a.table), why)
 			}
 		}
 	}

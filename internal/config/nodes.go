@@ -157,7 +157,7 @@ func (r *reader) sitesStore(t table, n *Nodes, drafts []*draft) {
 		other := *d.S3
 		if other.Prefix = from.S3.Prefix; !reflect.DeepEqual(&other, from.S3) {
 			r.mistake(t.at("journal"), "%s and %s ask for the bucket %s in different ways; write [nodes.s3] with the keys of one of the two",
-				r.ref(from), r.ref(d), n.S3.Bucket)
+				r.ref(from.table), r.ref(d.table), n.S3.Bucket)
 			return
 		}
 	}
@@ -221,7 +221,7 @@ func (r *reader) checkJournal(t table, n *Nodes, drafts []*draft) {
 	for _, d := range drafts {
 		for _, other := range []struct{ what, path string }{{"tree", d.tree}, {"originals", d.originals}} {
 			if within(path, other.path) || within(other.path, path) {
-				r.mistake(t.at("journal"), "%s and the %s of %s, %s, contain each other; choose another folder", path, other.what, r.ref(d), other.path)
+				r.mistake(t.at("journal"), "%s and the %s of %s, %s, contain each other; choose another folder", path, other.what, r.ref(d.table), other.path)
 			}
 		}
 	}
@@ -234,7 +234,7 @@ func (r *reader) checkBucket(t table, n *Nodes, drafts []*draft) {
 			continue
 		}
 		if mine, other := n.S3.Prefix, d.S3.Prefix; strings.HasPrefix(mine, other) || strings.HasPrefix(other, mine) {
-			r.mistake(t.at("journal"), "%s and the originals of %s, s3://%s/%s, contain each other; choose another prefix or bucket", n.Journal, r.ref(d), d.S3.Bucket, other)
+			r.mistake(t.at("journal"), "%s and the originals of %s, s3://%s/%s, contain each other; choose another prefix or bucket", n.Journal, r.ref(d.table), d.S3.Bucket, other)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"thumbd/internal/route"
 	"thumbd/internal/thumb"
 )
 
@@ -88,7 +89,7 @@ func (r *reader) site(c *Config, t table, name string) *draft {
 		OriginalFormats:   thumb.DefaultFormats(),
 		PlaceholderStatus: 404,
 		Thumb: thumb.Site{
-			Name:       name,
+			Route:      route.Route{Name: name},
 			Formats:    slices.Clone(thumbnailFormats),
 			Quality:    defaultQuality(),
 			Presets:    make(map[string]thumb.Preset),

@@ -24,6 +24,7 @@ import (
 	"thumbd/internal/publish"
 	"thumbd/internal/render"
 	"thumbd/internal/render/wire"
+	"thumbd/internal/route"
 	"thumbd/internal/serve"
 	"thumbd/internal/test/keeptest"
 	"thumbd/internal/test/standin"
@@ -363,7 +364,7 @@ func TestOwnedTree(t *testing.T) {
 	open := func() *Service {
 		tree := publish.New(dir, "/t/", nil)
 		t.Cleanup(tree.Close)
-		return &Service{sites: []*keep.Site{{Thumb: &thumb.Site{DocumentRoot: dir, Prefix: "/t/"}, Tree: tree}}}
+		return &Service{sites: []*keep.Site{{Thumb: &thumb.Site{DocumentRoot: dir, Route: route.Route{Prefix: "/t/"}}, Tree: tree}}}
 	}
 	d := newDaemon("")
 	before, after, other := open(), open(), open().sites[0].Tree

@@ -52,10 +52,9 @@ func (s *Service) guard() error {
 }
 
 // NewFiles returns a section of downloads. The caller closes it.
-func NewFiles(c *config.Files) keep.Files {
-	return keep.Files{Where: &c.Where, Section: files.New(files.Options{
-		Name:       c.Where.Name,
-		Prefix:     c.Where.Prefix,
+func NewFiles(c *config.Files) *files.Section {
+	return files.New(files.Options{
+		Route:      c.Route,
 		Root:       c.Root,
 		Internal:   c.Internal,
 		Scheme:     c.Scheme,
@@ -63,7 +62,7 @@ func NewFiles(c *config.Files) keep.Files {
 		Digest:     c.Digest,
 		Timeout:    c.Timeout,
 		Attachment: c.Attachment,
-	})}
+	})
 }
 
 // handled returns the sites as the handler has them.

@@ -15,6 +15,7 @@ import (
 	"thumbd/internal/keep"
 	"thumbd/internal/originals"
 	"thumbd/internal/publish"
+	"thumbd/internal/route"
 	"thumbd/internal/test/keeptest"
 	"thumbd/internal/thumb"
 )
@@ -32,7 +33,7 @@ func treeService(t *testing.T, dirs ...string) *Service {
 	close(s.done)
 	for _, dir := range dirs {
 		s.sites = append(s.sites, &keep.Site{
-			Thumb:     &thumb.Site{Name: "gallery", DocumentRoot: dir, Prefix: "/thumbs/"},
+			Thumb:     &thumb.Site{Route: route.Route{Name: "gallery", Prefix: "/thumbs/"}, DocumentRoot: dir},
 			Tree:      openTree(t, dir),
 			Originals: originals.Folder{Dir: originals.New(t.TempDir(), 1)},
 		})

@@ -16,6 +16,7 @@ import (
 	"thumbd/internal/config"
 	"thumbd/internal/journal"
 	"thumbd/internal/keep"
+	"thumbd/internal/route"
 	"thumbd/internal/serve"
 	"thumbd/internal/tell"
 	"thumbd/internal/test/keeptest"
@@ -309,7 +310,7 @@ func TestDigests(t *testing.T) {
 	site := func() *keep.Site {
 		return &keep.Site{
 			Thumb: &thumb.Site{
-				Name: "gallery", Prefix: "/thumbs/", DocumentRoot: "/srv/n1", Scheme: thumb.Signed, Keys: [][]byte{[]byte(nodeKey)},
+				Route: route.Route{Name: "gallery", Prefix: "/thumbs/"}, DocumentRoot: "/srv/n1", Scheme: thumb.Signed, Keys: [][]byte{[]byte(nodeKey)},
 				Formats: []thumb.Format{thumb.JPEG}, MaxWidth: 100, MaxHeight: 100,
 			},
 			OriginalFormats: []thumb.Format{thumb.JPEG},

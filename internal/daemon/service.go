@@ -15,6 +15,7 @@ import (
 
 	"thumbd/internal/config"
 	"thumbd/internal/fetch"
+	"thumbd/internal/files"
 	"thumbd/internal/keep"
 	"thumbd/internal/originals"
 	"thumbd/internal/publish"
@@ -41,7 +42,7 @@ type Service struct {
 	pool     *render.Pool
 	sites    []*keep.Site
 	spool    *fetch.Spool
-	files    []keep.Files
+	files    []*files.Section
 	gates    gates
 	stop     context.CancelFunc
 	done     chan struct{} // closed when pool.Run has returned
@@ -105,7 +106,7 @@ func (s *Service) SetGates(told Reports) {
 	}
 	for _, f := range s.config.Files {
 		if f.Root != "" {
-			s.setGate(told, share.Of(f.Root), "files", f.Where.Name, f.Root)
+			s.setGate(told, share.Of(f.Root), "files", f.Name, f.Root)
 		}
 	}
 }
@@ -216,7 +217,7 @@ func (s *Service) Probe(make bool) []error {
 		note("placeholder", name, site.CheckPlaceholder())
 	}
 	for _, f := range s.files {
-		note("files", f.Where.Name, f.Section.Probe())
+		note("files", f.Name, f.Probe())
 	}
 	return append(errs, s.probeSpool(make)...)
 }
@@ -241,7 +242,7 @@ func (s *Service) Close() {
 		s.tidier.Close()
 	}
 	for _, f := range s.files {
-		f.Section.Close()
+		f.Close()
 	}
 	for _, site := range s.sites {
 		site.Originals.Close()

@@ -27,10 +27,10 @@ func (v *visit) files(context.Context) string {
 }
 
 func (v *visit) section(f *config.Files) {
-	name := "files " + f.Where.Name
+	name := "files " + f.Name
 	var found bool
 	for _, server := range v.conf.Servers() {
-		asked := server.Exact(f.Where.Prefix)
+		asked := server.Exact(f.Prefix)
 		if asked == nil {
 			continue
 		}
@@ -45,14 +45,14 @@ func (v *visit) section(f *config.Files) {
 		v.internal(f, server)
 	}
 	if !found {
-		v.find("files-location", name, "no server block of nginx has a location for "+f.Where.Prefix,
-			"in the server block write:", "location ^~ "+quoted(f.Where.Prefix)+" {", "    try_files /_thumbd/none @thumbd;", "}", reloadNginx)
+		v.find("files-location", name, "no server block of nginx has a location for "+f.Prefix,
+			"in the server block write:", "location ^~ "+quoted(f.Prefix)+" {", "    try_files /_thumbd/none @thumbd;", "}", reloadNginx)
 	}
 }
 
 // internal checks the location from which nginx sends the files.
 func (v *visit) internal(f *config.Files, server *nginxconf.Server) {
-	name := "files " + f.Where.Name
+	name := "files " + f.Name
 	cure := []string{"in the server block write:", "location ^~ " + quoted(f.Internal) + " {", "    alias   " + quoted(f.Root+"/") + ";",
 		"    include snippets/thumbd-files.conf;", "}", reloadNginx}
 	l := server.Exact(f.Internal)

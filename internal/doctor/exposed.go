@@ -134,7 +134,7 @@ func (v *visit) treeOpen(s *config.Site, own []*nginxconf.Block) {
 			continue
 		}
 		cure := x.close()
-		if strings.HasPrefix(x.uri, s.Thumb.Prefix) {
+		if s.Thumb.Has(x.uri) {
 			cure = "in that location write: include snippets/thumbd-auth.conf;"
 		}
 		v.find("tree-open", siteWhere(&s.Thumb, x.block),
@@ -152,14 +152,14 @@ func (v *visit) filesOpen(f *config.Files) {
 		if slices.Contains(x.block.Args, f.Internal) {
 			continue
 		}
-		v.find("files-open", "files "+f.Where.Name+", "+x.block.Where(),
+		v.find("files-open", "files "+f.Name+", "+x.block.Where(),
 			fmt.Sprintf("nginx serves the section's files here to everybody, below %s", x.folder()),
 			x.close(), reloadNginx)
 	}
 }
 
 // marked checks that nginx passes on thumbd's marker and the location's root.
-func (v *visit) marked(s *config.Site, r route) {
+func (v *visit) marked(s *config.Site, r entrance) {
 	missing := func(b *nginxconf.Block, name, directive string) {
 		v.find("snippet-outdated", siteWhere(&s.Thumb, b), "it lacks "+directive+": thumbd refuses missing thumbnails", renew(included(b, name), name)...)
 	}
@@ -184,8 +184,7 @@ func (v *visit) rivals(s *config.Site) []string {
 	var names []string
 	for i := range v.config.Sites {
 		x := &v.config.Sites[i]
-		overlap := strings.HasPrefix(x.Thumb.Prefix, s.Thumb.Prefix) || strings.HasPrefix(s.Thumb.Prefix, x.Thumb.Prefix)
-		if x.Thumb.Name != s.Thumb.Name && x.Access != nil && overlap {
+		if x.Thumb.Name != s.Thumb.Name && x.Access != nil && x.Thumb.Overlaps(&s.Thumb.Route) {
 			names = append(names, x.Thumb.Name)
 		}
 	}
@@ -194,7 +193,7 @@ func (v *visit) rivals(s *config.Site) []string {
 
 // rooted checks that nginx passes on the document_root of a site, if the site shares URIs
 // with other protected sites.
-func (v *visit) rooted(s *config.Site, r route) {
+func (v *visit) rooted(s *config.Site, r entrance) {
 	document := s.Thumb.DocumentRoot
 	if ask := askLocation(r.server); ask == nil || !has(ask.All("proxy_set_header"), "X-Thumbd-Root", "$thumbd_asking_root") {
 		v.find("snippet-outdated", siteWhere(&s.Thumb, r.server.Block), "location = /_thumbd/auth does not send X-Thumbd-Root: thumbd allows nothing, for it can't tell the site from "+strings.Join(v.rivals(s), ", "),

@@ -112,7 +112,7 @@ func (v *visit) readable() {
 		v.sight("originals", v.config.Sites[i].Thumb.Name, "share")
 	}
 	for i := range v.config.Files {
-		v.sight("files", v.config.Files[i].Where.Name)
+		v.sight("files", v.config.Files[i].Name)
 	}
 }
 
@@ -127,7 +127,7 @@ func (v *visit) look(kind, name string) (rights.Sight, error) {
 	if kind == "originals" && i >= 0 {
 		return rights.Originals(v.config.Sites[i].Originals, v.config.Sites[i].OriginalFormats, u)
 	}
-	i = slices.IndexFunc(v.config.Files, func(f config.Files) bool { return f.Where.Name == name })
+	i = slices.IndexFunc(v.config.Files, func(f config.Files) bool { return f.Name == name })
 	if kind == "files" && i >= 0 {
 		return rights.Look(v.config.Files[i].Root, u, rights.All)
 	}
@@ -249,7 +249,7 @@ func (v *visit) cureFolder(t admin.Trouble) []string {
 			path, read, write = existing(filepath.Join(s.Thumb.DocumentRoot, s.Thumb.Prefix)), "", s.Thumb.DocumentRoot
 		}
 	}
-	if i := slices.IndexFunc(v.config.Files, func(f config.Files) bool { return f.Where.Name == t.Name }); i >= 0 && t.Kind == "files" {
+	if i := slices.IndexFunc(v.config.Files, func(f config.Files) bool { return f.Name == t.Name }); i >= 0 && t.Kind == "files" {
 		section, path, read = "files."+t.Name, v.config.Files[i].Root, v.config.Files[i].Root
 	}
 	if t.Kind == "spool" {

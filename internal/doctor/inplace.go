@@ -14,7 +14,7 @@ import (
 
 // inPlace checks the locations of a site of the scheme inplace: nginx serves its
 // originals.
-func (v *visit) inPlace(s *config.Site, r route) {
+func (v *visit) inPlace(s *config.Site, r entrance) {
 	v.reached(&s.Thumb, r)
 	v.shadows(s, r)
 	v.caches(&s.Thumb, r.location)
@@ -136,7 +136,7 @@ var shadowed = []string{
 
 // shadows looks for locations by regular expression that ^~ switches off below the
 // prefix of a site: before there was the site, they denied access or ran a program.
-func (v *visit) shadows(s *config.Site, r route) {
+func (v *visit) shadows(s *config.Site, r entrance) {
 	for _, h := range hidden(r.server, s.Thumb.Prefix, func(uri string, _ *nginxconf.Location) bool {
 		got := r.server.Locate(uri)
 		return got != nil && got.Block == r.location.Block

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"thumbd/internal/config"
+	"thumbd/internal/route"
 	"thumbd/internal/thumb"
 	"thumbd/nginx"
 )
@@ -29,7 +30,7 @@ func TestLinesInPlaceAreTheSameEverywhere(t *testing.T) {
 	}
 	site := func(name, prefix, originals string) *config.Site {
 		return &config.Site{Originals: originals, Thumb: thumb.Site{
-			Name: name, Prefix: prefix, DocumentRoot: "/var/cache/thumbd/" + name, Scheme: thumb.InPlace, Negotiate: thumb.Variants(),
+			Route: route.Route{Name: name, Prefix: prefix}, DocumentRoot: "/var/cache/thumbd/" + name, Scheme: thumb.InPlace, Negotiate: thumb.Variants(),
 		}}
 	}
 	uploads, blog := site("uploads", "/uploads/", "/var/www/example/uploads"), site("blog", "/wp-content/uploads/", "/srv/blog/wp-content/uploads")

@@ -14,7 +14,7 @@ import (
 )
 
 // site looks at the location of a site.
-func (v *visit) site(s *config.Site, r route) {
+func (v *visit) site(s *config.Site, r entrance) {
 	if servesOriginals(s) {
 		v.inPlace(s, r)
 		return
@@ -34,7 +34,7 @@ func (v *visit) site(s *config.Site, r route) {
 }
 
 // reached looks whether requests get to the location that is meant.
-func (v *visit) reached(s *thumb.Site, r route) {
+func (v *visit) reached(s *thumb.Site, r entrance) {
 	for _, f := range s.Formats {
 		got := r.server.Locate(sample(s, f))
 		switch {
@@ -61,7 +61,7 @@ func (v *visit) reached(s *thumb.Site, r route) {
 const anyName = "a.jpg"
 
 // root compares the location's root with document_root.
-func (v *visit) root(s *thumb.Site, r route) {
+func (v *visit) root(s *thumb.Site, r entrance) {
 	l := r.location
 	cure := []string{"in that location write: root " + quoted(s.DocumentRoot) + ";", reloadNginx}
 	if alias := l.First("alias"); alias != nil {
@@ -107,7 +107,7 @@ func variant(negotiate []thumb.Format) string {
 }
 
 // tryFiles checks that nginx looks for the files that thumbd publishes.
-func (v *visit) tryFiles(s *config.Site, r route) {
+func (v *visit) tryFiles(s *config.Site, r entrance) {
 	l := r.location
 	wanted := "$uri" + variant(s.Thumb.Negotiate)
 	cure := []string{"in that location write: try_files " + wanted + " @thumbd;", reloadNginx}

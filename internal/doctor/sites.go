@@ -15,8 +15,8 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// route is a server and a location of nginx that get requests for a site.
-type route struct {
+// entrance is a server and a location of nginx that get requests for a site.
+type entrance struct {
 	server   *nginxconf.Server
 	listen   nginxconf.Listen
 	host     string // that leads there
@@ -28,12 +28,12 @@ func (v *visit) sites(context.Context) string {
 	if v.conf == nil || v.config == nil {
 		return v.skip("it takes both configurations")
 	}
-	v.routes = make(map[string][]route)
+	v.entrances = make(map[string][]entrance)
 	for i := range v.config.Sites {
 		s := &v.config.Sites[i]
-		v.routes[s.Thumb.Name] = v.findRoutes(s)
+		v.entrances[s.Thumb.Name] = v.findEntrances(s)
 		var seen []*nginxconf.Block
-		for _, r := range v.routes[s.Thumb.Name] {
+		for _, r := range v.entrances[s.Thumb.Name] {
 			if !slices.Contains(seen, r.location.Block) {
 				seen = append(seen, r.location.Block)
 				v.site(s, r)
@@ -48,10 +48,10 @@ func (v *visit) sites(context.Context) string {
 	return fmt.Sprintf("%d sites in nginx's server blocks", len(v.config.Sites))
 }
 
-// findRoutes returns the locations of nginx for a site, or tells that there are none.
-func (v *visit) findRoutes(s *config.Site) []route {
+// findEntrances returns the locations of nginx for a site, or tells that there are none.
+func (v *visit) findEntrances(s *config.Site) []entrance {
 	servers := v.conf.Servers()
-	var routes []route
+	var entrances []entrance
 	for _, host := range concrete(s.Thumb.Hosts, servers) {
 		found := false
 		var other *nginxconf.Server
@@ -67,7 +67,7 @@ func (v *visit) findRoutes(s *config.Site) []route {
 					other = server
 				case loc != nil:
 					found = true
-					routes = append(routes, route{server, l, name, loc})
+					entrances = append(entrances, entrance{server, l, name, loc})
 				}
 			}
 		}
@@ -75,7 +75,7 @@ func (v *visit) findRoutes(s *config.Site) []route {
 			v.noRoute(s, host, other)
 		}
 	}
-	return routes
+	return entrances
 }
 
 // noRoute reports that no server with a location for a site answers for host, or, if host
@@ -181,7 +181,7 @@ func siteWhere(s *thumb.Site, b *nginxconf.Block) string {
 }
 
 // way returns how to get there on this machine.
-func (r route) way() probe.Way {
+func (r entrance) way() probe.Way {
 	return probe.Way{Network: r.listen.Network, Address: local(r.listen), TLS: r.listen.TLS, Host: r.host}
 }
 

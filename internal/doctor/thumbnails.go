@@ -33,7 +33,7 @@ func (v *visit) nginxRights(context.Context) string {
 		paths["site "+s.Thumb.Name] = existing(s.Thumb.DocumentRoot + strings.TrimSuffix(s.Thumb.Prefix, "/"))
 	}
 	for _, f := range v.config.Files {
-		paths["files "+f.Where.Name] = existing(f.Root)
+		paths["files "+f.Name] = existing(f.Root)
 	}
 	for _, where := range slices.Sorted(maps.Keys(paths)) {
 		path := paths[where]
@@ -78,9 +78,9 @@ const maxTried = 5
 // try asks for a thumbnail of one site.
 func (v *visit) try(ctx context.Context, s *config.Site) string {
 	where := siteWhere(&s.Thumb, nil)
-	routes := slices.DeleteFunc(slices.Clone(v.routes[s.Thumb.Name]), func(r route) bool { return r.listen.Proxy })
+	entrances := slices.DeleteFunc(slices.Clone(v.entrances[s.Thumb.Name]), func(r entrance) bool { return r.listen.Proxy })
 	// thumbd makes nothing for a location that does not ask; it may still serve hits.
-	slices.SortStableFunc(routes, func(a, b route) int {
+	slices.SortStableFunc(entrances, func(a, b entrance) int {
 		switch askA, askB := asks(a.location.Block), asks(b.location.Block); {
 		case askA == askB || s.Access == nil:
 			return 0
@@ -89,7 +89,7 @@ func (v *visit) try(ctx context.Context, s *config.Site) string {
 		}
 		return 1
 	})
-	if len(routes) == 0 {
+	if len(entrances) == 0 {
 		v.find("probe-untried", where, "nginx has no address from which to ask for it", "correct the findings about its location above")
 		return "not tried"
 	}
@@ -119,7 +119,7 @@ func (v *visit) try(ctx context.Context, s *config.Site) string {
 	}
 	for i, p := range probes {
 		p.Patience = v.config.LongestRender() + askTime
-		said, again := v.attempt(ctx, p, routes, i == len(probes)-1)
+		said, again := v.attempt(ctx, p, entrances, i == len(probes)-1)
 		if !again {
 			return said
 		}
@@ -129,7 +129,7 @@ func (v *visit) try(ctx context.Context, s *config.Site) string {
 
 // attempt asks for one thumbnail, and removes its published file. It reports true if
 // the check should go on with another original; last says that there is none.
-func (v *visit) attempt(ctx context.Context, p *probe.Probe, routes []route, last bool) (said string, again bool) {
+func (v *visit) attempt(ctx context.Context, p *probe.Probe, entrances []entrance, last bool) (said string, again bool) {
 	where := siteWhere(&p.Site.Thumb, nil)
 	defer func() {
 		if err := p.Clean(ctx); err != nil {
@@ -139,11 +139,11 @@ func (v *visit) attempt(ctx context.Context, p *probe.Probe, routes []route, las
 	if !p.Provable {
 		v.find("probe-untried", where, "only the signer of its tokens has the private key, so doctor can only try that no request gets in without a token",
 			"thumbd verify URL --token TOKEN, with one of your own")
-		v.refused(ctx, p, routes)
+		v.refused(ctx, p, entrances)
 		return "refusal alone tried", false
 	}
 	begin := time.Now()
-	first, at := v.get(ctx, p, routes[0])
+	first, at := v.get(ctx, p, entrances[0])
 	if (first.Status == http.StatusUnsupportedMediaType || first.Status == http.StatusUnprocessableEntity) && !last {
 		return "", true
 	}
@@ -161,20 +161,20 @@ func (v *visit) attempt(ctx context.Context, p *probe.Probe, routes []route, las
 		return "not published", false
 	}
 	v.hit(p, at, first, begin)
-	for _, r := range routes {
+	for _, r := range entrances {
 		again, at := v.get(ctx, p, r)
 		v.hit(p, at, again, begin)
 	}
-	v.refused(ctx, p, routes)
-	return fmt.Sprintf("miss and hit through %d addresses", len(routes)), false
+	v.refused(ctx, p, entrances)
+	return fmt.Sprintf("miss and hit through %d addresses", len(entrances)), false
 }
 
 // maxRedirects are followed: to https, and to another name.
 const maxRedirects = 2
 
-// get asks for the thumbnail on a route. It follows redirects to the same URI on
-// another route of the site, and returns that.
-func (v *visit) get(ctx context.Context, p *probe.Probe, r route) (probe.Answer, route) {
+// get asks for the thumbnail through an entrance. It follows redirects to the same URI on
+// another entrance of the site, and returns that.
+func (v *visit) get(ctx context.Context, p *probe.Probe, r entrance) (probe.Answer, entrance) {
 	a := p.Get(ctx, r.way(), true)
 	for range maxRedirects {
 		next, ok := v.redirected(p, a)
@@ -186,26 +186,26 @@ func (v *visit) get(ctx context.Context, p *probe.Probe, r route) (probe.Answer,
 	return a, r
 }
 
-// redirected returns the route to which an answer redirects the client, if the redirect
+// redirected returns the entrance to which an answer redirects the client, if the redirect
 // has the same URI.
-func (v *visit) redirected(p *probe.Probe, a probe.Answer) (route, bool) {
+func (v *visit) redirected(p *probe.Probe, a probe.Answer) (entrance, bool) {
 	if a.Err != nil || a.Status < 300 || a.Status >= 400 {
-		return route{}, false
+		return entrance{}, false
 	}
 	u, err := url.Parse(a.Header.Get("Location"))
 	if err != nil || u.Host == "" || u.EscapedPath() != p.Line() {
-		return route{}, false
+		return entrance{}, false
 	}
 	servers := v.conf.Servers()
 	for _, server := range servers {
 		loc := siteLocation(server, &p.Site.Thumb)
 		for _, l := range server.Listens {
 			if loc != nil && l.Network != "udp" && !l.Proxy && l.TLS == (u.Scheme == "https") && nginxconf.Pick(servers, l, u.Hostname()) == server {
-				return route{server, l, u.Hostname(), loc}, true
+				return entrance{server, l, u.Hostname(), loc}, true
 			}
 		}
 	}
-	return route{}, false
+	return entrance{}, false
 }
 
 // isFile reports whether nginx has sent an answer from a file: it then has at least
@@ -216,7 +216,7 @@ func isFile(a probe.Answer) bool {
 }
 
 // hit looks whether nginx alone has answered since begin.
-func (v *visit) hit(p *probe.Probe, r route, a probe.Answer, begin time.Time) {
+func (v *visit) hit(p *probe.Probe, r entrance, a probe.Answer, begin time.Time) {
 	where := siteWhere(&p.Site.Thumb, r.server.Block)
 	switch {
 	case a.Err != nil || a.Status != http.StatusOK:
@@ -230,11 +230,11 @@ func (v *visit) hit(p *probe.Probe, r route, a probe.Answer, begin time.Time) {
 }
 
 // refused checks that a protected site refuses a request without a proof.
-func (v *visit) refused(ctx context.Context, p *probe.Probe, routes []route) {
+func (v *visit) refused(ctx context.Context, p *probe.Probe, entrances []entrance) {
 	if p.Site.Access == nil {
 		return
 	}
-	for _, r := range routes {
+	for _, r := range entrances {
 		a := p.Get(ctx, r.way(), false)
 		if a.Err == nil && a.Status == http.StatusOK {
 			v.find("probe-open", siteWhere(&p.Site.Thumb, r.server.Block), fmt.Sprintf("a request without a proof is answered through %s", r.way().Address),

@@ -91,7 +91,7 @@ func TestHits(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			v, p := small(t)
-			v.hit(p, v.routes["small"][0], tt.answer, time.Now())
+			v.hit(p, v.entrances["small"][0], tt.answer, time.Now())
 			v.wants(t, tt.part, tt.want...)
 		})
 	}
@@ -139,9 +139,9 @@ func TestSitesThatAreNotTried(t *testing.T) {
 			if said := v.try(t.Context(), s); !strings.Contains(said, want) {
 				t.Errorf("%s: %q, want %q", site, said, want)
 			}
-			delete(v.routes, site)
+			delete(v.entrances, site)
 			if said := v.try(t.Context(), s); said != "not tried" {
-				t.Errorf("%s without a route: %q", site, said)
+				t.Errorf("%s without a entrance: %q", site, said)
 			}
 		}
 		names := []string{"probe-untried"}

@@ -42,8 +42,8 @@ type visit struct {
 	config    *config.Config // nil: it has mistakes
 	mistakes  error
 	warnings  []config.Mistake
-	untouched bool               // no site has been made yet
-	routes    map[string][]route // by site: where nginx answers for it
+	untouched bool                  // no site has been made yet
+	entrances map[string][]entrance // by site: where nginx answers for it
 }
 
 // find notes a finding of this check.

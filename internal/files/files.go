@@ -20,6 +20,7 @@ import (
 
 	"thumbd/internal/names"
 	"thumbd/internal/root"
+	"thumbd/internal/route"
 	"thumbd/internal/share"
 	"thumbd/internal/sign"
 )
@@ -63,8 +64,7 @@ func (s *Scheme) UnmarshalText(b []byte) error {
 
 // Options are the options of a Section, as in thumbd.toml(5).
 type Options struct {
-	Name       string
-	Prefix     string // begins and ends with /
+	route.Route
 	Root       string // absolute path
 	Internal   string // begins and ends with /, or ""
 	Scheme     Scheme

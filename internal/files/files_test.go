@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"thumbd/internal/route"
 	"thumbd/internal/sign"
 	"thumbd/internal/thumb"
 )
@@ -61,7 +62,7 @@ func authorize(s *Section, raw string) (Download, error) {
 func TestVectorsSigned(t *testing.T) {
 	v := readVectors(t, "files.json")
 	s := New(Options{
-		Prefix: v.Prefix, Root: "/nowhere", Scheme: Signed, Keys: [][]byte{[]byte(v.Key)},
+		Route: route.Route{Prefix: v.Prefix}, Root: "/nowhere", Scheme: Signed, Keys: [][]byte{[]byte(v.Key)},
 		Now: func() time.Time { return time.Unix(v.Now, 0) },
 	})
 	for _, x := range v.Vectors {
@@ -95,7 +96,7 @@ func TestVectorsAuthToken(t *testing.T) {
 			t.Fatal(err)
 		}
 		return New(Options{
-			Prefix: "/documents/", Root: "/nowhere", Scheme: AuthToken, Keys: [][]byte{[]byte("a newer secret"), []byte(v.Secret)},
+			Route: route.Route{Prefix: "/documents/"}, Root: "/nowhere", Scheme: AuthToken, Keys: [][]byte{[]byte("a newer secret"), []byte(v.Secret)},
 			Digest: d, Timeout: time.Duration(v.Timeout) * time.Second, Now: func() time.Time { return time.Unix(v.Now, 0) },
 		})
 	}
@@ -149,7 +150,7 @@ func tree(t *testing.T) *Section {
 	if err := syscall.Mkfifo(filepath.Join(dir, "root/fifo"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	s := New(Options{Name: "documents", Prefix: "/d/", Root: filepath.Join(dir, "root"), Scheme: Open})
+	s := New(Options{Route: route.Route{Name: "documents", Prefix: "/d/"}, Root: filepath.Join(dir, "root"), Scheme: Open})
 	t.Cleanup(s.Close)
 	return s
 }
@@ -193,7 +194,7 @@ func TestOnlyRegularFilesBelowTheRoot(t *testing.T) {
 }
 
 func TestRootThatIsNotThere(t *testing.T) {
-	s := New(Options{Prefix: "/d/", Root: filepath.Join(t.TempDir(), "none"), Scheme: Open})
+	s := New(Options{Route: route.Route{Prefix: "/d/"}, Root: filepath.Join(t.TempDir(), "none"), Scheme: Open})
 	defer s.Close()
 	for _, err := range []error{s.Find(Download{Path: "a"}), s.Probe()} {
 		if !errors.Is(err, ErrUnreadable) || errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), s.Root) {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"thumbd/internal/route"
 	"thumbd/internal/thumb"
 )
 
@@ -73,7 +74,7 @@ func methodOf(t *testing.T, name string) (m thumb.Method) {
 
 func sizesOnly(presets ...thumb.Preset) *thumb.Site {
 	s := &thumb.Site{
-		Prefix: "/u/", DocumentRoot: "/srv", Scheme: thumb.PresetScheme, Layout: thumb.WordPressLayout,
+		Route: route.Route{Prefix: "/u/"}, DocumentRoot: "/srv", Scheme: thumb.PresetScheme, Layout: thumb.WordPressLayout,
 		Formats: thumb.ThumbnailFormats(), MaxWidth: 100_000, MaxHeight: 100_000, Presets: make(map[string]thumb.Preset),
 	}
 	for i, p := range presets {

@@ -9,6 +9,7 @@ import (
 
 	"thumbd/internal/originals"
 	"thumbd/internal/publish"
+	"thumbd/internal/route"
 	"thumbd/internal/thumb"
 )
 
@@ -18,7 +19,7 @@ func TestLookedAtOriginalsAreBounded(t *testing.T) {
 	k := New(Options{})
 	defer k.Close()
 	root := t.TempDir()
-	s := &Site{Thumb: &thumb.Site{Name: "gallery", Prefix: "/thumbs/", DocumentRoot: root, Scheme: thumb.Signed}}
+	s := &Site{Thumb: &thumb.Site{Route: route.Route{Name: "gallery", Prefix: "/thumbs/"}, DocumentRoot: root, Scheme: thumb.Signed}}
 	s.Tree = publish.New(root, "/thumbs/", s.Gone)
 	defer s.Tree.Close()
 	if err := os.MkdirAll(s.folder(), 0o755); err != nil {

@@ -25,7 +25,7 @@ import (
 // its thumbnails count as made with the present ones.
 func (sites *Sites) Prepare() error {
 	var errs []error
-	for _, s := range sites.byThumb {
+	for _, s := range sites.all {
 		if err := s.prepare(); err != nil {
 			errs = append(errs, fmt.Errorf("site %s: %w", s.Thumb.Name, err))
 		}
@@ -120,8 +120,8 @@ func supersede(old, sites *Sites) (forget func()) {
 	if old == nil {
 		return func() {}
 	}
-	for _, before := range old.byThumb {
-		for _, now := range sites.byThumb {
+	for _, before := range old.all {
+		for _, now := range sites.all {
 			if now.ledger != before.ledger {
 				continue
 			}
@@ -132,7 +132,7 @@ func supersede(old, sites *Sites) (forget func()) {
 		}
 	}
 	return func() {
-		for _, s := range old.byThumb {
+		for _, s := range old.all {
 			s.ledger.Forget(s.Thumb)
 		}
 	}
@@ -149,7 +149,7 @@ func (k *Keeper) Follow(ctx context.Context) error {
 	}
 	defer sites.users.Done()
 	var errs []error
-	for _, s := range sites.byThumb {
+	for _, s := range sites.all {
 		if err := k.follow(ctx, s); err != nil {
 			errs = append(errs, fmt.Errorf("site %s: %w", s.Thumb.Name, err))
 		}

@@ -68,7 +68,7 @@ func newPurges() *purges {
 func (p *purges) equip(sites *Sites) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, s := range sites.byThumb {
+	for _, s := range sites.all {
 		tree := s.folder()
 		if p.ledgers[tree] == nil {
 			p.ledgers[tree] = purge.NewLedger()
@@ -171,7 +171,7 @@ func (n *removals) count(ctx context.Context, bin *publish.Bin) {
 }
 
 func (sites *Sites) named(name string) *Site {
-	for _, s := range sites.byThumb {
+	for _, s := range sites.all {
 		if s.Thumb.Name == name {
 			return s
 		}

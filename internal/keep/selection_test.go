@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"thumbd/internal/admin"
+	"thumbd/internal/route"
 	"thumbd/internal/thumb"
 )
 
@@ -28,7 +29,7 @@ func TestSelectionOfSizes(t *testing.T) {
 		{thumb.InPlace, admin.Selection{}, nil},
 		{thumb.InPlace, admin.Selection{Presets: []string{"a"}}, ErrSelection},
 	} {
-		s := &Site{Thumb: &thumb.Site{Name: "wp", Scheme: tt.scheme, Layout: thumb.WordPressLayout, Presets: map[string]thumb.Preset{"a": {}}}}
+		s := &Site{Thumb: &thumb.Site{Route: route.Route{Name: "wp"}, Scheme: tt.scheme, Layout: thumb.WordPressLayout, Presets: map[string]thumb.Preset{"a": {}}}}
 		if err := s.checkSelection(tt.selection); !errors.Is(err, tt.want) {
 			t.Errorf("%v %+v: got %v, want %v", tt.scheme, tt.selection, err, tt.want)
 		}
@@ -59,7 +60,7 @@ func TestSelectedNames(t *testing.T) {
 	} {
 		s := &Site{Thumb: &thumb.Site{
 			Negotiate: tt.negotiate,
-			Prefix:    "/t/", Scheme: tt.scheme, Keys: [][]byte{[]byte("thumbd-test-key-0123456789abcdef")}, MaxWidth: 99, MaxHeight: 99,
+			Route:     route.Route{Prefix: "/t/"}, Scheme: tt.scheme, Keys: [][]byte{[]byte("thumbd-test-key-0123456789abcdef")}, MaxWidth: 99, MaxHeight: 99,
 			Presets: map[string]thumb.Preset{
 				"p": {Transform: thumb.Transform{Width: 9, Height: 9, Method: thumb.Fit}},
 				"q": {Transform: thumb.Transform{Width: 10, Height: 9, Method: thumb.Fit}},

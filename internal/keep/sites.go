@@ -19,6 +19,7 @@ import (
 	"thumbd/internal/purge"
 	"thumbd/internal/recipe"
 	"thumbd/internal/render"
+	"thumbd/internal/route"
 	"thumbd/internal/share"
 	"thumbd/internal/thumb"
 )
@@ -143,12 +144,6 @@ const (
 	AccelDirect                // the file itself
 )
 
-// Files is a section of downloads with its folder.
-type Files struct {
-	Where   *thumb.Site // its Name, Prefix and Hosts count
-	Section *files.Section
-}
-
 // Sites is the part of a Keeper that comes from a configuration. It is not changed after its
 // first use.
 type Sites struct {
@@ -159,24 +154,29 @@ type Sites struct {
 	Behind int
 	// Longest is the longest time that a thumbnail takes, with the wait for a worker.
 	Longest  time.Duration
-	files    map[*thumb.Site]*files.Section
 	renderer Renderer
-	byThumb  map[*thumb.Site]*Site
-	thumbs   thumb.Sites
+	all      []*Site
+	targets  []target
 	// Protected are the sites with an access section.
 	Protected []*Site
 	users     sync.WaitGroup // requests and flights
 }
 
+// target is a site or a section of downloads; the other one is nil.
+type target struct {
+	route   *route.Route
+	site    *Site
+	section *files.Section
+}
+
 // NewSites returns a set of sites. renderer makes their thumbnails, each within the time
 // longest.
 func NewSites(renderer Renderer, longest time.Duration, sites []*Site) *Sites {
-	s := &Sites{renderer: renderer, Longest: longest, byThumb: make(map[*thumb.Site]*Site), files: make(map[*thumb.Site]*files.Section)}
+	s := &Sites{renderer: renderer, Longest: longest, all: sites}
 	for _, site := range sites {
 		site.settings = recipe.Of(site.Thumb, nil).Stamped()
 		site.change = recipe.NewChange(nil, site.settings)
-		s.byThumb[site.Thumb] = site
-		s.thumbs = append(s.thumbs, site.Thumb)
+		s.targets = append(s.targets, target{route: &site.Thumb.Route, site: site})
 		if site.Access != nil {
 			s.Protected = append(s.Protected, site)
 		}
@@ -186,21 +186,21 @@ func NewSites(renderer Renderer, longest time.Duration, sites []*Site) *Sites {
 
 // AddFiles has requests below the sections' prefixes go to them. It is for
 // before sites is in use.
-func (sites *Sites) AddFiles(sections []Files) {
+func (sites *Sites) AddFiles(sections []*files.Section) {
 	for _, f := range sections {
-		sites.files[f.Where] = f.Section
-		sites.thumbs = append(sites.thumbs, f.Where)
+		sites.targets = append(sites.targets, target{route: &f.Route, section: f})
 	}
 }
 
 // Find returns the site or the section of downloads that answers for a decoded URI.
-// Without an error one of the two is not nil.
+// Without an error one of the two is not nil. If none answers, the error is
+// thumb.ErrNoSite.
 func (sites *Sites) Find(host, uri string) (*Site, *files.Section, error) {
-	found, err := sites.thumbs.Find(host, uri)
-	if err != nil {
-		return nil, nil, err
+	found, ok := route.Find(sites.targets, func(t target) *route.Route { return t.route }, host, uri)
+	if !ok {
+		return nil, nil, thumb.ErrNoSite
 	}
-	return sites.byThumb[found], sites.files[found], nil
+	return found.site, found.section, nil
 }
 
 // Release gives back the sites that Keeper.Sites has returned.

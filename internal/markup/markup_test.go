@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"thumbd/internal/route"
 	"thumbd/internal/sign"
 	"thumbd/internal/thumb"
 )
@@ -87,7 +88,7 @@ type infoText struct {
 func (x siteText) site(t *testing.T) *thumb.Site {
 	t.Helper()
 	s := &thumb.Site{
-		Prefix: x.Prefix, Keys: [][]byte{[]byte(x.Key)}, Enlarge: x.Enlarge, Formats: x.Formats,
+		Route: route.Route{Prefix: x.Prefix}, Keys: [][]byte{[]byte(x.Key)}, Enlarge: x.Enlarge, Formats: x.Formats,
 		MaxWidth: 4096, MaxHeight: 4096, Presets: make(map[string]thumb.Preset),
 	}
 	if err := s.Scheme.UnmarshalText([]byte(x.Scheme)); err != nil {
@@ -114,7 +115,7 @@ func (x siteText) site(t *testing.T) *thumb.Site {
 // box parses "400x300" as URLs of the signed scheme have it.
 func box(t *testing.T, size string) (width, height int) {
 	t.Helper()
-	s := thumb.Site{Prefix: "/t/", Scheme: thumb.Signed, Formats: thumb.ThumbnailFormats(), MaxWidth: 1 << 20, MaxHeight: 1 << 20}
+	s := thumb.Site{Route: route.Route{Prefix: "/t/"}, Scheme: thumb.Signed, Formats: thumb.ThumbnailFormats(), MaxWidth: 1 << 20, MaxHeight: 1 << 20}
 	x, err := s.New(thumb.Wanted{Original: "a.jpg", Size: size, Method: "fit"})
 	if err != nil {
 		t.Fatal(err)

@@ -175,7 +175,7 @@ func (s *Site) accessKey() string { return s.Name + "-access.key" }
 
 func taken(c *config.Config, name string) bool {
 	return slices.ContainsFunc(c.Sites, func(s config.Site) bool { return s.Thumb.Name == name }) ||
-		slices.ContainsFunc(c.Files, func(f config.Files) bool { return f.Where.Name == name })
+		slices.ContainsFunc(c.Files, func(f config.Files) bool { return f.Name == name })
 }
 
 // text returns the text of the file of s.

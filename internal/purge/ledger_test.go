@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"thumbd/internal/route"
 	"thumbd/internal/thumb"
 )
 
@@ -125,7 +126,7 @@ func TestSupersededSitesPublishNothingThatHasChanged(t *testing.T) {
 // TestRememberedPurgesAreBounded has purges without end during one render, as
 // one of many originals is many.
 func TestRememberedPurgesAreBounded(t *testing.T) {
-	site := &thumb.Site{Prefix: "/t/", Scheme: thumb.PresetScheme, Presets: thumb.DefaultPresets()}
+	site := &thumb.Site{Route: route.Route{Prefix: "/t/"}, Scheme: thumb.PresetScheme, Presets: thumb.DefaultPresets()}
 	l := NewLedger()
 	before := l.Begin()
 	for _, scope := range []Scope{{Originals: []string{strings.Repeat("long/", 500) + "a"}}, {Under: "a"}} {

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"thumbd/internal/publish"
+	"thumbd/internal/route"
 	"thumbd/internal/thumb"
 )
 
@@ -19,7 +20,7 @@ import (
 // each can have in each preset.
 func TestAPurgeHoldsNamesAlone(t *testing.T) {
 	site := &thumb.Site{
-		Name: "p", Prefix: "/thumbs/", DocumentRoot: "/var/cache/thumbd/p", Scheme: thumb.PresetScheme,
+		Route: route.Route{Name: "p", Prefix: "/thumbs/"}, DocumentRoot: "/var/cache/thumbd/p", Scheme: thumb.PresetScheme,
 		Formats: []thumb.Format{thumb.JPEG, thumb.PNG, thumb.WebP, thumb.AVIF, thumb.GIF},
 		Presets: thumb.DefaultPresets(), MaxWidth: 4096, MaxHeight: 4096,
 	}
@@ -74,7 +75,7 @@ func TestAPurgeOfManyOriginalsWithSizes(t *testing.T) {
 	for _, name := range stay {
 		write(name)
 	}
-	site := &thumb.Site{Name: "wp", Prefix: "/uploads/", DocumentRoot: root, Scheme: thumb.InPlace, Layout: thumb.WordPressLayout}
+	site := &thumb.Site{Route: route.Route{Name: "wp", Prefix: "/uploads/"}, DocumentRoot: root, Scheme: thumb.InPlace, Layout: thumb.WordPressLayout}
 	p, err := Scope{Originals: names}.Of(site)
 	if err != nil {
 		t.Fatal(err)

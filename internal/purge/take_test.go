@@ -16,6 +16,7 @@ import (
 
 	"thumbd/internal/publish"
 	"thumbd/internal/recipe"
+	"thumbd/internal/route"
 	"thumbd/internal/thumb"
 )
 
@@ -24,7 +25,7 @@ import (
 func siteOf(t *testing.T, scheme thumb.Scheme) (*thumb.Site, *publish.Tree) {
 	t.Helper()
 	s := &thumb.Site{
-		Name: "gallery", Prefix: "/t/", DocumentRoot: t.TempDir(), Scheme: scheme, Keys: [][]byte{[]byte("secret")},
+		Route: route.Route{Name: "gallery", Prefix: "/t/"}, DocumentRoot: t.TempDir(), Scheme: scheme, Keys: [][]byte{[]byte("secret")},
 		Formats: []thumb.Format{thumb.JPEG, thumb.PNG}, MaxWidth: 100, MaxHeight: 100,
 		Presets: map[string]thumb.Preset{
 			"card":  {Transform: thumb.Transform{Width: 20, Height: 20, Method: thumb.Crop}, DPR: []int{2}},
@@ -274,7 +275,7 @@ func TestAPurgeOfAPresetOfSizes(t *testing.T) {
 // are found; a whole folder has no list.
 func TestFilesOfAPlace(t *testing.T) {
 	root := t.TempDir()
-	s := &thumb.Site{Name: "wp", Prefix: "/uploads/", DocumentRoot: root, Scheme: thumb.InPlace, Layout: thumb.WordPressLayout}
+	s := &thumb.Site{Route: route.Route{Name: "wp", Prefix: "/uploads/"}, DocumentRoot: root, Scheme: thumb.InPlace, Layout: thumb.WordPressLayout}
 	tree := publish.New(root, s.Prefix, nil)
 	defer tree.Close()
 	writeAll(t, root, []string{"/uploads/2024/a-300x200.jpg", "/uploads/2024/a-30x20.jpg", "/uploads/2024/b-300x200.jpg"})

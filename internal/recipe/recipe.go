@@ -19,6 +19,7 @@ import (
 	"strings"
 	"time"
 
+	"thumbd/internal/route"
 	"thumbd/internal/stamp"
 	"thumbd/internal/thumb"
 )
@@ -84,7 +85,7 @@ func (s Settings) Mark(watermark string) string { return s.marks[watermark] }
 // is added or removed, or a limit changes, no picture changes.
 func stripped(s *thumb.Site) *thumb.Site {
 	c := &thumb.Site{
-		Prefix: s.Prefix, Scheme: s.Scheme, Layout: s.Layout, Factors: s.Factors, Watermarks: s.Watermarks,
+		Route: route.Route{Prefix: s.Prefix}, Scheme: s.Scheme, Layout: s.Layout, Factors: s.Factors, Watermarks: s.Watermarks,
 		Enlarge: s.Enlarge, Quality: s.Quality, Metadata: s.Metadata, FramesOver: s.FramesOver, Variants: s.Variants,
 		Formats: formats, MaxWidth: math.MaxInt, MaxHeight: math.MaxInt,
 		Presets: make(map[string]thumb.Preset),
@@ -115,7 +116,7 @@ func (s *Settings) UnmarshalJSON(b []byte) error {
 		return err
 	}
 	site := thumb.Site{
-		Prefix: t.Prefix, Layout: t.Layout, Presets: t.Presets, Watermarks: t.Watermarks, Factors: t.Factors,
+		Route: route.Route{Prefix: t.Prefix}, Layout: t.Layout, Presets: t.Presets, Watermarks: t.Watermarks, Factors: t.Factors,
 		Enlarge: t.Enlarge, Quality: t.Quality, Metadata: t.Metadata, FramesOver: t.FramesOver, Variants: t.Variants,
 	}
 	if err := site.Scheme.UnmarshalText([]byte(t.Scheme)); err != nil {

@@ -11,13 +11,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"thumbd/internal/route"
 	"thumbd/internal/thumb"
 )
 
 // site is one of a scheme, as the configuration makes it.
 func site(scheme thumb.Scheme) *thumb.Site {
 	return &thumb.Site{
-		Name: "gallery", Prefix: "/t/", DocumentRoot: "/root", Scheme: scheme, Keys: [][]byte{[]byte("secret")},
+		Route: route.Route{Name: "gallery", Prefix: "/t/"}, DocumentRoot: "/root", Scheme: scheme, Keys: [][]byte{[]byte("secret")},
 		Formats: []thumb.Format{thumb.JPEG, thumb.PNG}, MaxWidth: 100, MaxHeight: 100,
 		Quality: map[thumb.Format]int{thumb.JPEG: 82, thumb.WebP: 80, thumb.AVIF: 55},
 		Presets: map[string]thumb.Preset{
@@ -112,7 +113,7 @@ func TestChangesAreOfWhatTheyMakeOtherwise(t *testing.T) {
 
 // The default presets of a site without its own go with its first own one.
 func TestPresetsThatHaveChanged(t *testing.T) {
-	bare := &thumb.Site{Prefix: "/t/", Scheme: thumb.PresetScheme, Presets: thumb.DefaultPresets()}
+	bare := &thumb.Site{Route: route.Route{Prefix: "/t/"}, Scheme: thumb.PresetScheme, Presets: thumb.DefaultPresets()}
 	for name, tt := range map[string]struct {
 		before, now *thumb.Site
 		change      func(*thumb.Site)

@@ -119,7 +119,7 @@ func (h *Handler) allow(sites *keep.Sites, r *http.Request) (allowed, error) {
 // of the file that nginx would serve.
 func checkRoot(sites *keep.Sites, site *keep.Site, uri string, roots []string) error {
 	for _, other := range sites.Protected {
-		if other == site || !strings.HasPrefix(uri, other.Thumb.Prefix) {
+		if other == site || !other.Thumb.Has(uri) {
 			continue
 		}
 		if len(roots) != 1 || path.Clean(roots[0]) != site.Thumb.DocumentRoot {

@@ -13,7 +13,9 @@ import (
 	"time"
 
 	"thumbd/internal/access"
+	"thumbd/internal/files"
 	"thumbd/internal/keep"
+	"thumbd/internal/route"
 	"thumbd/internal/sign"
 	"thumbd/internal/test/keeptest"
 	"thumbd/internal/thumb"
@@ -224,7 +226,7 @@ func TestProtectedWithoutNginx(t *testing.T) {
 	}
 }
 
-func (b *bench) setAccel(renderer keep.Renderer, accel keep.Accel, sections ...keep.Files) {
+func (b *bench) setAccel(renderer keep.Renderer, accel keep.Accel, sections ...*files.Section) {
 	b.T.Helper()
 	sites := keep.NewSites(renderer, time.Minute, []*keep.Site{b.Site})
 	sites.Accel = accel
@@ -241,7 +243,7 @@ func BenchmarkAuth(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	site := &keep.Site{Thumb: &thumb.Site{Name: "gallery", Prefix: "/thumbs/"}, Access: g}
+	site := &keep.Site{Thumb: &thumb.Site{Route: route.Route{Name: "gallery", Prefix: "/thumbs/"}}, Access: g}
 	log := slog.New(slog.DiscardHandler)
 	keeper := keep.New(keep.Options{Log: log, Judge: Judge})
 	h := New(Options{Keeper: keeper, Log: log, Health: func() error { return nil }})

@@ -14,9 +14,9 @@ import (
 
 	"thumbd/internal/files"
 	"thumbd/internal/keep"
+	"thumbd/internal/route"
 	"thumbd/internal/sign"
 	"thumbd/internal/test/keeptest"
-	"thumbd/internal/thumb"
 )
 
 // withFiles is a bench that has downloads below /documents/ too: report.pdf and
@@ -40,11 +40,11 @@ func withFiles(t *testing.T, accel keep.Accel, scheme files.Scheme) (*bench, *fi
 		}
 	}
 	s := files.New(files.Options{
-		Name: "documents", Prefix: "/documents/", Root: root, Internal: "/_documents/", Scheme: scheme,
+		Route: route.Route{Name: "documents", Prefix: "/documents/"}, Root: root, Internal: "/_documents/", Scheme: scheme,
 		Keys: [][]byte{accessKey}, Digest: sign.SHA1, Timeout: 2 * time.Minute, Attachment: true, Now: func() time.Time { return clock },
 	})
 	t.Cleanup(s.Close)
-	b.setAccel(p, accel, keep.Files{Where: &thumb.Site{Name: "documents", Prefix: "/documents/"}, Section: s})
+	b.setAccel(p, accel, s)
 	return b, s
 }
 

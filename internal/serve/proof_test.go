@@ -20,6 +20,7 @@ import (
 	"thumbd/internal/originals"
 	"thumbd/internal/publish"
 	"thumbd/internal/render"
+	"thumbd/internal/route"
 	"thumbd/internal/test/keeptest"
 	"thumbd/internal/thumb"
 )
@@ -88,7 +89,7 @@ func (b *bench) rival(renderer keep.Renderer, gate *access.Gate) *keep.Site {
 	root := filepath.Join(b.Dir, "rival")
 	s := &keep.Site{
 		Thumb: &thumb.Site{
-			Name: "rival", Prefix: "/thumbs/", Hosts: []string{"rival.example"}, DocumentRoot: root, Scheme: thumb.PresetScheme,
+			Route: route.Route{Name: "rival", Prefix: "/thumbs/", Hosts: []string{"rival.example"}}, DocumentRoot: root, Scheme: thumb.PresetScheme,
 			Formats: []thumb.Format{thumb.JPEG}, MaxWidth: 100, MaxHeight: 100,
 		},
 		Originals: originals.Folder{Dir: originals.New(filepath.Join(b.Dir, "media"), 1<<20)},

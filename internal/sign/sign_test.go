@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"thumbd/internal/route"
 	"thumbd/internal/sign"
 	"thumbd/internal/thumb"
 )
@@ -66,7 +67,7 @@ func decode(t *testing.T, s string) string {
 
 func site(scheme thumb.Scheme, prefix, key string) *thumb.Site {
 	return &thumb.Site{
-		Prefix: prefix, Scheme: scheme, Keys: [][]byte{[]byte("another key, that is not the first"), []byte(key)},
+		Route: route.Route{Prefix: prefix}, Scheme: scheme, Keys: [][]byte{[]byte("another key, that is not the first"), []byte(key)},
 		DocumentRoot: "/var/cache/thumbd/gallery", MaxWidth: 4096, MaxHeight: 4096,
 		Formats: []thumb.Format{thumb.JPEG, thumb.PNG, thumb.WebP, thumb.AVIF, thumb.GIF},
 		Presets: map[string]thumb.Preset{"card": {DPR: []int{2}, Transform: thumb.Transform{Width: 400, Height: 300, Method: thumb.Crop}}},

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"thumbd/internal/route"
 )
 
 // infoSites are a site of each scheme and layout that can have descriptions of
@@ -25,11 +27,11 @@ func infoSites() map[string]*Site {
 	}
 	signature := strings.Repeat("0", signatureLength)
 	return map[string]*Site{
-		"/t/d/a.jpg/info_" + signature + ".json": with(&Site{Prefix: "/t/", Scheme: Signed}),
-		"/p/info/d/a.jpg.json":                   with(&Site{Prefix: "/p/", Scheme: PresetScheme}),
-		"/f/info/d/a.jpg.json":                   with(&Site{Prefix: "/f/", Scheme: PresetScheme, Factors: []int{75, 100}}),
-		"/l/info/d/a.jpg.json":                   with(&Site{Prefix: "/l/", Scheme: PresetScheme, Layout: LiipLayout}),
-		"/u/info/d/a.jpg.json":                   with(&Site{Prefix: "/u/", Scheme: PresetScheme, Layout: DrupalLayout}),
+		"/t/d/a.jpg/info_" + signature + ".json": with(&Site{Route: route.Route{Prefix: "/t/"}, Scheme: Signed}),
+		"/p/info/d/a.jpg.json":                   with(&Site{Route: route.Route{Prefix: "/p/"}, Scheme: PresetScheme}),
+		"/f/info/d/a.jpg.json":                   with(&Site{Route: route.Route{Prefix: "/f/"}, Scheme: PresetScheme, Factors: []int{75, 100}}),
+		"/l/info/d/a.jpg.json":                   with(&Site{Route: route.Route{Prefix: "/l/"}, Scheme: PresetScheme, Layout: LiipLayout}),
+		"/u/info/d/a.jpg.json":                   with(&Site{Route: route.Route{Prefix: "/u/"}, Scheme: PresetScheme, Layout: DrupalLayout}),
 	}
 }
 

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"thumbd/internal/route"
 )
 
 func uploads() *Site {
 	return &Site{
-		Name: "uploads", Prefix: "/u/", Scheme: InPlace, MaxWidth: 4096, MaxHeight: 4096, Formats: ThumbnailFormats(), Negotiate: Variants(),
+		Route: route.Route{Name: "uploads", Prefix: "/u/"}, Scheme: InPlace, MaxWidth: 4096, MaxHeight: 4096, Formats: ThumbnailFormats(), Negotiate: Variants(),
 		Quality: map[Format]int{AVIF: 55, WebP: 80}, Variants: VariantRules{MaxWidth: 2560, MaxHeight: 2560, MinSaving: 10},
 	}
 }

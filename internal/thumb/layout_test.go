@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"thumbd/internal/route"
 	"thumbd/internal/thumb"
 )
 
@@ -19,7 +20,7 @@ func layoutSites() thumb.Sites {
 	box := thumb.Transform{Width: 40, Height: 30, Method: thumb.Fit}
 	site := func(name, prefix string, layout thumb.Layout) *thumb.Site {
 		return &thumb.Site{
-			Name: name, Prefix: prefix, DocumentRoot: "/srv", Scheme: thumb.PresetScheme, Layout: layout,
+			Route: route.Route{Name: name, Prefix: prefix}, DocumentRoot: "/srv", Scheme: thumb.PresetScheme, Layout: layout,
 			Formats: all, MaxWidth: 4096, MaxHeight: 4096,
 			Presets: map[string]thumb.Preset{
 				"thumb": {Transform: box}, "My_Thumb-2": {Transform: box}, "_2x": {Transform: box}, "1200": {Transform: box},

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"thumbd/internal/route"
 	"thumbd/internal/thumb"
 )
 
@@ -73,7 +74,7 @@ func TestNormalizeRefuses(t *testing.T) {
 }
 
 func TestCheckName(t *testing.T) {
-	site := &thumb.Site{Prefix: "/t/", DocumentRoot: "/var/cache/x"}
+	site := &thumb.Site{Route: route.Route{Prefix: "/t/"}, DocumentRoot: "/var/cache/x"}
 	long := strings.Repeat("d/", 2038) // with root and a name of 6: 4094
 	for uri, ok := range map[string]bool{
 		"/t/a.jpg":                              true,

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"thumbd/internal/route"
 	"thumbd/internal/thumb"
 )
 
@@ -22,7 +23,7 @@ var all = []thumb.Format{thumb.JPEG, thumb.PNG, thumb.WebP, thumb.AVIF, thumb.GI
 
 func signedSite() *thumb.Site {
 	return &thumb.Site{
-		Name: "gallery", Prefix: "/thumbs/", DocumentRoot: "/srv", Scheme: thumb.Signed, Formats: all,
+		Route: route.Route{Name: "gallery", Prefix: "/thumbs/"}, DocumentRoot: "/srv", Scheme: thumb.Signed, Formats: all,
 		MaxWidth: 4096, MaxHeight: 2048, Quality: map[thumb.Format]int{thumb.JPEG: 82, thumb.WebP: 80},
 		Presets: map[string]thumb.Preset{"card": {
 			Transform: thumb.Transform{Width: 400, Height: 300, Method: thumb.Crop, Gravity: thumb.North, Quality: 60},
@@ -356,41 +357,6 @@ func TestParseRestThumbnailsRefuses(t *testing.T) {
 	} {
 		if got, err := restSite().Parse("/thumbnails/" + name); !errors.Is(err, want) {
 			t.Errorf("Parse(%q) = %+v, %v; want %v", name, got, err, want)
-		}
-	}
-}
-
-func TestFindMostSpecificHost(t *testing.T) {
-	site := func(name, prefix string, hosts ...string) *thumb.Site {
-		return &thumb.Site{Name: name, Prefix: prefix, Hosts: hosts}
-	}
-	sites := thumb.Sites{
-		site("any", "/t/"),
-		site("wild", "/t/", "*.example"),
-		site("wilder", "/t/", "*.b.example"),
-		site("exact", "/t/", "x.example", "a.b.example"),
-		site("other", "/o/", "x.example"),
-	}
-	for _, tt := range []struct{ host, uri, want string }{
-		{"", "/t/a", "any"},
-		{"y.test", "/t/a", "any"},
-		{"y.example", "/t/a", "wild"},
-		{"example", "/t/a", "any"},
-		{"c.b.example", "/t/a", "wilder"},
-		{"d.c.b.example", "/t/a", "wilder"},
-		{"A.B.example:8080", "/t/a", "exact"},
-		{"x.example.", "/t/a", "exact"},
-		{"[::1]:80", "/t/a", "any"},
-		{"x.example", "/o/a", "other"},
-		{"y.example", "/o/a", ""},
-		{"y.example", "/tt/a", ""},
-	} {
-		got, err := sites.Find(tt.host, tt.uri)
-		switch {
-		case tt.want == "" && !errors.Is(err, thumb.ErrNoSite):
-			t.Errorf("Find(%q, %q): %v, %v; want ErrNoSite", tt.host, tt.uri, got, err)
-		case tt.want != "" && (err != nil || got.Name != tt.want):
-			t.Errorf("Find(%q, %q) = %v, %v; want %s", tt.host, tt.uri, got, err, tt.want)
 		}
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"thumbd/internal/route"
 )
 
 // covers reports whether name lies at one of places.
@@ -23,7 +25,7 @@ func covers(places []Place, name string) bool {
 
 func presetSite(factors ...int) *Site {
 	return &Site{
-		Prefix: "/p/", Scheme: PresetScheme, Factors: factors, MaxWidth: 1000, MaxHeight: 1000,
+		Route: route.Route{Prefix: "/p/"}, Scheme: PresetScheme, Factors: factors, MaxWidth: 1000, MaxHeight: 1000,
 		Formats: []Format{JPEG, PNG, WebP, AVIF, GIF},
 		Presets: map[string]Preset{
 			"s": {Transform: Transform{Width: 9, Height: 9, Method: Fit}, DPR: []int{2}, Formats: []Format{WebP, PNG}},
@@ -37,8 +39,8 @@ func presetSite(factors ...int) *Site {
 func TestThumbnailsLieWhereTheirOriginalsDo(t *testing.T) {
 	signature := strings.Repeat("0", signatureLength)
 	secret := strings.Repeat("0", secretLength)
-	signed := &Site{Prefix: "/t/", Scheme: Signed, Formats: []Format{JPEG, WebP}, MaxWidth: 1000, MaxHeight: 1000}
-	rest := &Site{Prefix: "/r/", Scheme: RestThumbnails, Formats: []Format{JPEG}, MaxWidth: 1000, MaxHeight: 1000}
+	signed := &Site{Route: route.Route{Prefix: "/t/"}, Scheme: Signed, Formats: []Format{JPEG, WebP}, MaxWidth: 1000, MaxHeight: 1000}
+	rest := &Site{Route: route.Route{Prefix: "/r/"}, Scheme: RestThumbnails, Formats: []Format{JPEG}, MaxWidth: 1000, MaxHeight: 1000}
 	for _, tt := range []struct {
 		site  *Site
 		names []string
@@ -81,7 +83,7 @@ func TestThumbnailsLieWhereTheirOriginalsDo(t *testing.T) {
 }
 
 func TestPlacesOfFoldersAndPresets(t *testing.T) {
-	signed := &Site{Prefix: "/t/", Scheme: Signed}
+	signed := &Site{Route: route.Route{Prefix: "/t/"}, Scheme: Signed}
 	for _, tt := range []struct {
 		name string
 		got  []Place

@@ -11,6 +11,8 @@ import (
 	"errors"
 	"slices"
 	"strings"
+
+	"thumbd/internal/route"
 )
 
 // Faults of a URI. If a URI has several, the first one here is answered.
@@ -116,10 +118,8 @@ func (v VariantRules) of(t Transform) Transform {
 // Site has the settings on which the URIs of a site depend. It is not changed after its
 // first use.
 type Site struct {
-	Name         string
-	Prefix       string   // begins and ends with /
-	Hosts        []string // lower case, exact or *.suffix; none: any host
-	DocumentRoot string   // absolute; document root + URI is the file
+	route.Route
+	DocumentRoot string // absolute; document root + URI is the file
 	Scheme       Scheme
 	Layout       Layout   // schemes preset and inplace
 	Keys         [][]byte // the first signs, all verify

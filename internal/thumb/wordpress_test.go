@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"thumbd/internal/route"
 	"thumbd/internal/thumb"
 )
 
@@ -23,7 +24,7 @@ func wordpressSites() thumb.Sites {
 	}
 	site := func(name, prefix string, scheme thumb.Scheme) *thumb.Site {
 		return &thumb.Site{
-			Name: name, Prefix: prefix, DocumentRoot: "/srv", Scheme: scheme, Layout: thumb.WordPressLayout,
+			Route: route.Route{Name: name, Prefix: prefix}, DocumentRoot: "/srv", Scheme: scheme, Layout: thumb.WordPressLayout,
 			Formats: []thumb.Format{thumb.JPEG, thumb.PNG, thumb.WebP, thumb.GIF}, MaxWidth: 4096, MaxHeight: 4096, Presets: sizes,
 		}
 	}

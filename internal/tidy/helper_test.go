@@ -16,6 +16,7 @@ import (
 
 	"thumbd/internal/originals"
 	"thumbd/internal/publish"
+	"thumbd/internal/route"
 	"thumbd/internal/thumb"
 )
 
@@ -51,7 +52,7 @@ func newPlace(t testing.TB, scheme thumb.Scheme) *place {
 // siteAt is the site of the signed scheme with its tree and originals in top.
 func siteAt(top string) Site {
 	site := &thumb.Site{
-		Name: "gallery", Prefix: prefix, DocumentRoot: filepath.Join(top, "root"), Scheme: thumb.Signed,
+		Route: route.Route{Name: "gallery", Prefix: prefix}, DocumentRoot: filepath.Join(top, "root"), Scheme: thumb.Signed,
 		Formats: []thumb.Format{thumb.JPEG, thumb.PNG, thumb.WebP}, Presets: thumb.DefaultPresets(), MaxWidth: 4096, MaxHeight: 4096,
 	}
 	return Site{

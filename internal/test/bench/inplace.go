@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"thumbd/internal/config"
+	"thumbd/internal/route"
 	"thumbd/internal/test/rig"
 	"thumbd/internal/thumb"
 )
@@ -22,7 +23,7 @@ const acceptAVIF = "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q
 // uploads is a site of the scheme inplace with the locations that thumbd init prints.
 func uploads(originals string) rig.Site {
 	s := &config.Site{Originals: originals, Thumb: thumb.Site{
-		Name: "uploads", Prefix: "/uploads/", DocumentRoot: "DOCUMENT_ROOT", Scheme: thumb.InPlace, Negotiate: thumb.Variants(),
+		Route: route.Route{Name: "uploads", Prefix: "/uploads/"}, DocumentRoot: "DOCUMENT_ROOT", Scheme: thumb.InPlace, Negotiate: thumb.Variants(),
 	}}
 	return rig.Site{Name: "uploads", Prefix: "/uploads/", Scheme: "inplace", Originals: originals, Lines: rig.Lines(s)}
 }

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"thumbd/internal/route"
 	"thumbd/internal/sign"
 	"thumbd/internal/test/rig"
 	"thumbd/internal/thumb"
@@ -30,7 +31,7 @@ func site(folder string) rig.Site {
 // different versions are the same picture under another name.
 func target(original string, t thumb.Transform, version int) (string, error) {
 	s := &thumb.Site{
-		Prefix: "/thumbs/", Scheme: thumb.Signed, MaxWidth: 1 << 14, MaxHeight: 1 << 14,
+		Route: route.Route{Prefix: "/thumbs/"}, Scheme: thumb.Signed, MaxWidth: 1 << 14, MaxHeight: 1 << 14,
 		Formats: []thumb.Format{thumb.JPEG, thumb.WebP, thumb.PNG},
 	}
 	x := thumb.Thumb{Site: s, Original: original, Spec: t, Version: fmt.Sprint(version), Ext: t.Format.String()}

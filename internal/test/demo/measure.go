@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"thumbd/internal/route"
 	"thumbd/internal/sign"
 	"thumbd/internal/test/rig"
 	"thumbd/internal/thumb"
@@ -90,7 +91,7 @@ func isImage(name string) bool {
 
 // measure asks for every thumbnail twice: nginx misses it, then has it.
 func (g gallery) measure(ctx context.Context, r *rig.Rig) ([]original, error) {
-	site := &thumb.Site{Prefix: "/thumbs/", Scheme: thumb.Signed}
+	site := &thumb.Site{Route: route.Route{Prefix: "/thumbs/"}, Scheme: thumb.Signed}
 	var originals []original
 	for _, name := range g.names {
 		info, err := os.Stat(filepath.Join(g.folder, name))

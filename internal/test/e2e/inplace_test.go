@@ -28,6 +28,7 @@ import (
 	"thumbd/internal/access"
 	"thumbd/internal/config"
 	"thumbd/internal/doctor"
+	"thumbd/internal/route"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 	"thumbd/internal/thumb"
@@ -48,7 +49,7 @@ func uploads(originals, toml string) rig.Options {
 // uploadsFor is uploads, protected if there are access rules.
 func uploadsFor(originals, toml string, rules *access.Options) rig.Options {
 	s := &config.Site{Access: rules, Originals: originals, Thumb: thumb.Site{
-		Name: "uploads", Prefix: "/uploads/", DocumentRoot: "DOCUMENT_ROOT", Scheme: thumb.InPlace, Negotiate: thumb.Variants(),
+		Route: route.Route{Name: "uploads", Prefix: "/uploads/"}, DocumentRoot: "DOCUMENT_ROOT", Scheme: thumb.InPlace, Negotiate: thumb.Variants(),
 	}}
 	return rig.Options{
 		Sites: []rig.Site{{

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"thumbd/internal/config"
+	"thumbd/internal/route"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 	"thumbd/internal/thumb"
@@ -36,7 +37,7 @@ method = "fit"
 // prints.
 func wordpressSite(originals string, scheme thumb.Scheme) rig.Options {
 	s := &config.Site{Originals: originals, Thumb: thumb.Site{
-		Name: "wp", Prefix: "/wp-content/uploads/", DocumentRoot: "DOCUMENT_ROOT", Scheme: scheme, Layout: thumb.WordPressLayout,
+		Route: route.Route{Name: "wp", Prefix: "/wp-content/uploads/"}, DocumentRoot: "DOCUMENT_ROOT", Scheme: scheme, Layout: thumb.WordPressLayout,
 	}}
 	if scheme == thumb.InPlace {
 		s.Thumb.Negotiate = thumb.Variants()

@@ -24,6 +24,7 @@ import (
 	"thumbd/internal/originals"
 	"thumbd/internal/publish"
 	"thumbd/internal/render"
+	"thumbd/internal/route"
 	"thumbd/internal/sign"
 	"thumbd/internal/thumb"
 )
@@ -111,7 +112,7 @@ func New(t *testing.T, renderer keep.Renderer, judge func(error) keep.Verdict, c
 	b.WriteOriginal("a.jpg", "one")
 	b.Site = &keep.Site{
 		Thumb: &thumb.Site{
-			Name: "gallery", Prefix: "/thumbs/", DocumentRoot: filepath.Join(b.Dir, "root"), Scheme: thumb.Signed,
+			Route: route.Route{Name: "gallery", Prefix: "/thumbs/"}, DocumentRoot: filepath.Join(b.Dir, "root"), Scheme: thumb.Signed,
 			Keys: [][]byte{Key}, Formats: []thumb.Format{thumb.JPEG, thumb.WebP}, MaxWidth: 100, MaxHeight: 100,
 		},
 		Originals: originals.Folder{Dir: originals.New(media, 1<<20)},
