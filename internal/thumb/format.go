@@ -181,12 +181,12 @@ func (f Format) Begins(head []byte) bool {
 	return slices.ContainsFunc(formats[f].signatures, func(s string) bool { return fits(head, s) })
 }
 
-func fits(head []byte, signature string) bool {
-	if len(head) < len(signature) {
+func fits(head []byte, pattern string) bool {
+	if len(head) < len(pattern) {
 		return false
 	}
-	for i := range len(signature) {
-		if signature[i] != '?' && signature[i] != head[i] {
+	for i := range len(pattern) {
+		if pattern[i] != '?' && pattern[i] != head[i] {
 			return false
 		}
 	}
