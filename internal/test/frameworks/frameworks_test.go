@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 // Package frameworks tests pages that Next.js, Nuxt, Astro and unpic build with the package
-// for npm.
+// for npm, and compares the hashes of descriptions with those of packages of npm.
 package frameworks
 
 import (
