@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -324,6 +325,175 @@ func TestFarmWithAMachineThatHangs(t *testing.T) {
 		})
 	}
 	clients.Wait()
+}
+
+// A machine is cut off: nothing that is sent to it is answered, and it accepts no
+// connection. The requests that it has at that moment wait, and no other request does.
+func TestFarmWithAMachineThatIsCutOff(t *testing.T) {
+	dir, names := pictures(t, 40)
+	g := kit.Gallery(t, dir)
+	f := &farm{nodes: []*rig.Rig{kit.Start(t, rig.Options{Node: true, Sites: []rig.Site{g}}), kit.Start(t, rig.Options{Node: true, Sites: []rig.Site{g}})}}
+	w := newWire(t, f.nodes[0].Addr)
+	o := rig.Front(f.nodes, g, "include snippets/thumbd-front.conf;")
+	o.HTTP = strings.Replace(o.HTTP, f.nodes[0].Addr, w.from.Addr().String(), 1)
+	f.front = kit.Start(t, o)
+	// all asks for the thumbnails of all names at once.
+	all := func(names []string) *sync.WaitGroup {
+		var clients sync.WaitGroup
+		for _, name := range names {
+			clients.Go(func() {
+				if got := kit.Get(t, f.front, kit.Target(name, "30x30_crop", "jpg")); got.Status != 200 {
+					t.Errorf("%s: status %d", name, got.Status)
+				}
+			})
+		}
+		return &clients
+	}
+	all(names).Wait()
+	of := slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		_, err := os.Stat(filepath.Join(f.nodes[0].Root("gallery"), "thumbs", name))
+		return err != nil
+	})
+	const inFlight = 3
+	if len(of) < 2*inFlight {
+		t.Fatalf("the machine has the thumbnails of %q alone", of)
+	}
+	w.hold()
+	waiting := all(of[:inFlight])
+	w.await(inFlight)
+	w.cut()
+	for range 3 {
+		all(names).Wait()
+	}
+	if got := w.held(); got != inFlight {
+		t.Errorf("%d requests wait for the machine, of which %d were there when it was cut off", got, inFlight)
+	}
+	w.close()
+	waiting.Wait()
+}
+
+// wire is the way from the front to a machine.
+type wire struct {
+	t    *testing.T
+	from *net.TCPListener
+	to   string
+
+	accepting sync.WaitGroup
+	mu        sync.Mutex
+	holds     bool
+	conns     []net.Conn
+	waits     map[net.Conn]bool // a request was read and nothing answered
+}
+
+func newWire(t *testing.T, to string) *wire {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	kit.Must(t, err)
+	w := &wire{t: t, from: l.(*net.TCPListener), to: to, waits: make(map[net.Conn]bool)}
+	t.Cleanup(w.close)
+	w.accepting.Go(func() {
+		for {
+			front, err := w.from.Accept()
+			if err != nil {
+				return
+			}
+			machine, err := net.Dial("tcp", w.to)
+			if err != nil {
+				front.Close()
+				continue
+			}
+			w.mu.Lock()
+			w.conns = append(w.conns, front, machine)
+			w.mu.Unlock()
+			go w.carry(front, front, machine)
+			go w.carry(front, machine, front)
+		}
+	})
+	return w
+}
+
+// carry takes bytes of a connection of the front in one direction. It carries no more of
+// them once w holds.
+func (w *wire) carry(front, from, to net.Conn) {
+	b := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(b)
+		w.mu.Lock()
+		holds := w.holds
+		if n > 0 {
+			w.waits[front] = from == front
+		}
+		w.mu.Unlock()
+		switch {
+		case holds && err == nil:
+		case holds:
+			return
+		case err != nil:
+			// One of them has closed the connection, and the other one is to see it.
+			to.Close()
+			return
+		default:
+			if _, err := to.Write(b[:n]); err != nil {
+				from.Close()
+			}
+		}
+	}
+}
+
+// hold ends the carrying of bytes.
+func (w *wire) hold() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.holds = true
+	clear(w.waits)
+}
+
+// held returns the number of requests that wait.
+func (w *wire) held() (n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, waits := range w.waits {
+		if waits {
+			n++
+		}
+	}
+	return n
+}
+
+// await waits until so many requests wait.
+func (w *wire) await(n int) {
+	w.t.Helper()
+	for end := time.Now().Add(kit.Patience); w.held() < n; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			w.t.Fatalf("%d requests wait, want %d", w.held(), n)
+		}
+	}
+}
+
+// cut has the kernel answer no new connection: nobody accepts, and the queue is full.
+func (w *wire) cut() {
+	w.t.Helper()
+	kit.Must(w.t, w.from.SetDeadline(time.Unix(1, 0)))
+	w.accepting.Wait()
+	raw, err := w.from.SyscallConn()
+	kit.Must(w.t, err)
+	kit.Must(w.t, raw.Control(func(fd uintptr) { err = syscall.Listen(int(fd), 0) }), err)
+	last, err := net.Dial("tcp", w.from.Addr().String())
+	kit.Must(w.t, err)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.conns = append(w.conns, last)
+}
+
+// close ends all connections.
+func (w *wire) close() {
+	w.from.Close()
+	w.accepting.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range w.conns {
+		c.Close()
+	}
 }
 
 // One machine more takes at most 1.5/(n+1) of the originals from the n others, and

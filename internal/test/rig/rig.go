@@ -81,7 +81,7 @@ func Front(nodes []*Rig, s Site, lines string) Options {
 	}
 	return Options{
 		Plain: true,
-		HTTP:  "upstream thumbs { hash $thumbd_original consistent; " + strings.Join(servers, " ") + " keepalive 32; }",
+		HTTP:  "upstream thumbs { zone thumbs 64k; hash $thumbd_original consistent; " + strings.Join(servers, " ") + " }",
 		Server: fmt.Sprintf("location ^~ %s { set $thumbd_scheme %s; set $thumbd_prefix %[1]s; %[3]s proxy_pass http://thumbs; }",
 			s.Prefix, s.Scheme, lines),
 	}
