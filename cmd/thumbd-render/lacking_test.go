@@ -3,12 +3,10 @@
 package main
 
 import (
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"testing"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/thumb"
 )
 
@@ -38,7 +36,7 @@ func TestFormatsThatAPluginIsMissingFor(t *testing.T) {
 		"decoder": {noDecoder, without(whole.Read, thumb.AVIF, thumb.HEIC), whole.Write},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Setenv("LD_PRELOAD", preload(t, c.source))
+			t.Setenv("LD_PRELOAD", aid.Preload(t, c.source))
 			hello := startWorker(t).hello
 			if !slices.Equal(hello.Read, c.read) || !slices.Equal(hello.Write, c.write) {
 				t.Errorf("reads %v, want %v; writes %v, want %v", hello.Read, c.read, hello.Write, c.write)
@@ -71,24 +69,10 @@ func TestTheRunningLibraryIsAsked(t *testing.T) {
 	if built.Vips == "" || built.Vips == "8.99.1" || !slices.Contains(built.Read, thumb.JXL) {
 		t.Fatalf("libvips %q reads %v: the test has no other version, or nothing to take away", built.Vips, built.Read)
 	}
-	t.Setenv("LD_PRELOAD", preload(t, otherLibvips))
+	t.Setenv("LD_PRELOAD", aid.Preload(t, otherLibvips))
 	hello := startWorker(t).hello
 	want := slices.DeleteFunc(slices.Clone(built.Read), func(f thumb.Format) bool { return f == thumb.JXL })
 	if hello.Vips != "8.99.1" || !slices.Equal(hello.Read, want) || !slices.Equal(hello.Write, built.Write) {
 		t.Errorf("libvips %q reads %v and writes %v; want 8.99.1, %v and %v", hello.Vips, hello.Read, hello.Write, want, built.Write)
 	}
-}
-
-// preload returns a library of the C source.
-func preload(t *testing.T, source string) string {
-	t.Helper()
-	dir := t.TempDir()
-	file, library := filepath.Join(dir, "lacking.c"), filepath.Join(dir, "lacking.so")
-	if err := os.WriteFile(file, []byte(source), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if out, err := exec.CommandContext(t.Context(), "cc", "-shared", "-fPIC", "-o", library, file, "-ldl").CombinedOutput(); err != nil {
-		t.Fatalf("cc: %v: %s", err, out)
-	}
-	return library
 }

@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"thumbd/internal/admin"
-	"thumbd/internal/test/keeptest"
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/standin"
 )
 
@@ -97,7 +97,7 @@ func (p *place) serve() {
 	p.t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan int, 1)
-	var errs keeptest.Log
+	var errs aid.Log
 	go func() {
 		ended <- run(ctx, []string{"serve", "-c", p.path("thumbd.toml"), "--listen", p.path("front"), "--admin", p.path("admin")}, &errs, &errs)
 	}()
@@ -107,7 +107,7 @@ func (p *place) serve() {
 			p.t.Errorf("thumbd serve: exit code %d: %s", code, &errs)
 		}
 	})
-	keeptest.Await(p.t, func() bool {
+	aid.Await(p.t, func() bool {
 		select {
 		case code := <-ended:
 			ended <- code

@@ -26,7 +26,7 @@ import (
 	"thumbd/internal/render/wire"
 	"thumbd/internal/route"
 	"thumbd/internal/serve"
-	"thumbd/internal/test/keeptest"
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/standin"
 	"thumbd/internal/thumb"
 	"thumbd/internal/tidy"
@@ -35,12 +35,12 @@ import (
 // recorder is a daemon without sockets, with what it has said.
 type recorder struct {
 	*Daemon
-	log  *keeptest.Log
+	log  *aid.Log
 	told []string // the service manager
 }
 
 func newDaemon(file string) *recorder {
-	r := &recorder{log: new(keeptest.Log)}
+	r := &recorder{log: new(aid.Log)}
 	r.Daemon = New(Options{File: file, Version: "1.2.3", Log: slog.New(slog.NewTextHandler(r.log, nil))})
 	r.tell = func(state string) error {
 		r.told = append(r.told, state)
@@ -221,7 +221,7 @@ func TestStuckWorkerIsTold(t *testing.T) {
 // A message that the service manager does not take is told, and the daemon goes on.
 func TestManagerIsGone(t *testing.T) {
 	r := newRig(t, gallery)
-	must(t, os.Remove(r.path("manager")))
+	aid.Must(t, os.Remove(r.path("manager")))
 	r.run()
 	r.logged("level=WARN", "msg=notify")
 	r.want("/thumbs/small/a.jpg", "200")
@@ -240,7 +240,7 @@ func TestSocketForPrometheus(t *testing.T) {
 		}
 		defer conn.Close()
 		_, err = io.WriteString(conn, "GET /metrics HTTP/1.0\r\n\r\n")
-		must(t, err)
+		aid.Must(t, err)
 		b, err := io.ReadAll(conn)
 		return string(b), err
 	}
@@ -261,7 +261,7 @@ func TestSocketForPrometheus(t *testing.T) {
 			t.Error("it listens at another address")
 		}
 		r.stop()
-		must(t, <-r.ended)
+		aid.Must(t, <-r.ended)
 		if _, err := scrape(r, "scraped"); err == nil {
 			t.Error("it listens after its end")
 		}
@@ -281,14 +281,14 @@ func TestSocketForPrometheus(t *testing.T) {
 	t.Run("in use", func(t *testing.T) {
 		r := newRig(t, at("scraped"))
 		l, err := net.Listen("unix", r.path("scraped"))
-		must(t, err)
+		aid.Must(t, err)
 		defer l.Close()
 		r.run()
 		if err := <-r.ended; err == nil || !strings.Contains(err.Error(), "metrics "+r.path("scraped")) {
 			t.Errorf("error %v, want one that names the address", err)
 		}
-		if got := children(t); len(got) > 0 {
-			t.Errorf("the workers %v go on", got)
+		if got, err := aid.Children(os.Getpid()); err != nil || len(got) > 0 {
+			t.Errorf("the workers %v go on, %v", got, err)
 		}
 	})
 }
@@ -296,7 +296,7 @@ func TestSocketForPrometheus(t *testing.T) {
 // The log has errors of workers as errors, and tells the replacement of a worker. That a
 // worker starts is for those who look for trouble.
 func TestEventsOfWorkers(t *testing.T) {
-	log := new(keeptest.Log)
+	log := new(aid.Log)
 	told := logEvent(slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	for _, tt := range []struct {
 		event render.Event

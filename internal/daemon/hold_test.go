@@ -16,7 +16,7 @@ import (
 	"thumbd/internal/originals"
 	"thumbd/internal/publish"
 	"thumbd/internal/route"
-	"thumbd/internal/test/keeptest"
+	"thumbd/internal/test/aid"
 	"thumbd/internal/thumb"
 )
 
@@ -66,7 +66,7 @@ func TestTreeOfAnother(t *testing.T) {
 			free, taken := t.TempDir(), t.TempDir()
 			other, next := openTree(t, taken), openTree(t, free)
 			giveUp, err := tt.take(other)
-			must(t, err)
+			aid.Must(t, err)
 			s, again := treeService(t, free, taken), treeService(t, free, taken)
 			synctest.Test(t, func(t *testing.T) {
 				d := newDaemon("")
@@ -77,12 +77,12 @@ func TestTreeOfAnother(t *testing.T) {
 					t.Errorf("%v after %v, want %v and %q after %v", err, waited, tt.err, tt.cure, tt.wait)
 				}
 				lock, err := next.Own()
-				must(t, err)
+				aid.Must(t, err)
 				lock.Close()
-				must(t, next.Hold(true))
+				aid.Must(t, next.Hold(true))
 				next.Close()
 				giveUp()
-				must(t, d.claim(t.Context(), again))
+				aid.Must(t, d.claim(t.Context(), again))
 				again.Close()
 				d.disown(again)
 			})
@@ -107,9 +107,9 @@ func TestRival(t *testing.T) {
 func TestStartDuringAWarm(t *testing.T) {
 	r := newRig(t, gallery)
 	warm := openTree(t, r.path("root"))
-	must(t, warm.Hold(true))
+	aid.Must(t, warm.Hold(true))
 	r.run()
-	keeptest.Await(t, warm.Wanted)
+	aid.Await(t, warm.Wanted)
 	warm.Close()
 	r.told("READY=1\nSTATUS=serves 1 sites")
 }
@@ -119,11 +119,11 @@ func TestStopDuringAWarm(t *testing.T) {
 	r := newRig(t, gallery)
 	r.activated = true
 	warm := openTree(t, r.path("root"))
-	must(t, warm.Hold(true))
+	aid.Must(t, warm.Hold(true))
 	r.run()
-	keeptest.Await(t, warm.Wanted)
+	aid.Await(t, warm.Wanted)
 	r.stop()
-	must(t, <-r.ended)
+	aid.Must(t, <-r.ended)
 	r.silent()
 	if r.log.Count("level=ERROR") > 0 {
 		t.Error("it has logged an error")
@@ -139,7 +139,7 @@ func TestAlone(t *testing.T) {
 		t.Errorf("a site that is not there: %v", err)
 	}
 	alone, err := StartAlone(t.Context(), o, "gallery")
-	must(t, err)
+	aid.Must(t, err)
 	defer func() {
 		if alone != nil {
 			alone.Stop()
@@ -174,5 +174,5 @@ func TestAlone(t *testing.T) {
 		t.Error("it answers after its end")
 	}
 	alone = nil
-	must(t, daemon.Hold(false))
+	aid.Must(t, daemon.Hold(false))
 }

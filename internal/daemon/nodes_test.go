@@ -19,6 +19,7 @@ import (
 	"thumbd/internal/route"
 	"thumbd/internal/serve"
 	"thumbd/internal/tell"
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/keeptest"
 	"thumbd/internal/thumb"
 )
@@ -39,7 +40,7 @@ func newFarm(t *testing.T) *rig {
 	t.Helper()
 	r := newRig(t, farm)
 	r.write("keys/nodes.key", nodeKey)
-	must(t, os.Mkdir(r.path("journal"), 0o755))
+	aid.Must(t, os.Mkdir(r.path("journal"), 0o755))
 	return r
 }
 
@@ -56,13 +57,13 @@ func (r *rig) other(key string) *journal.Node {
 func TestNode(t *testing.T) {
 	r := newFarm(t)
 	other := r.other(nodeKey)
-	must(t, os.MkdirAll(r.path("root/thumbs/small"), 0o755))
+	aid.Must(t, os.MkdirAll(r.path("root/thumbs/small"), 0o755))
 	r.write("root/thumbs/small/a.jpg", "purged while this node was away")
-	must(t, journal.NewFolder(r.path("journal")).Make(t.Context()))
+	aid.Must(t, journal.NewFolder(r.path("journal")).Make(t.Context()))
 	write := func(e journal.Entry, by *journal.Node) {
 		t.Helper()
 		name, err := by.Write(t.Context(), e)
-		must(t, err)
+		aid.Must(t, err)
 		by.Done(name, e, true)
 	}
 	write(journal.Entry{Site: "gallery", Originals: []string{"a.jpg"}}, other)
@@ -75,7 +76,7 @@ func TestNode(t *testing.T) {
 
 	r.want("/thumbs/small/a.jpg", "200")
 	write(journal.Entry{Site: "gallery", All: true}, other)
-	keeptest.Await(t, func() bool {
+	aid.Await(t, func() bool {
 		_, err := os.Stat(r.path("root/thumbs/small/a.jpg"))
 		return errors.Is(err, fs.ErrNotExist)
 	})
@@ -110,7 +111,7 @@ func TestNodeWithoutJournal(t *testing.T) {
 	if got := r.troubles(); got != "" {
 		t.Errorf("troubles %q of a good installation", got)
 	}
-	must(t, os.Rename(r.path("journal"), r.path("away")))
+	aid.Must(t, os.Rename(r.path("journal"), r.path("away")))
 	if got, want := r.troubles(), "journal n1"; got != want {
 		t.Errorf("troubles %q, want %q", got, want)
 	}
@@ -118,7 +119,7 @@ func TestNodeWithoutJournal(t *testing.T) {
 	if _, err := r.admin.Purge(t.Context(), admin.Purge{Site: "gallery", All: true}); err == nil {
 		t.Error("a purge that no other node hears of")
 	}
-	must(t, os.Rename(r.path("away"), r.path("journal")))
+	aid.Must(t, os.Rename(r.path("away"), r.path("journal")))
 	r.logged("level=INFO", "the journal is read again", "node=n1")
 	if got := r.troubles(); got != "" {
 		t.Errorf("troubles %q after the journal has come back", got)
@@ -136,7 +137,7 @@ func TestNodeWithoutRight(t *testing.T) {
 	r := newFarm(t)
 	r.run()
 	r.told("READY=1\nSTATUS=serves 1 sites")
-	must(t, os.Chmod(r.path("journal/nodes"), 0o500))
+	aid.Must(t, os.Chmod(r.path("journal/nodes"), 0o500))
 	t.Cleanup(func() { _ = os.Chmod(r.path("journal/nodes"), 0o700) })
 	if got, want := r.troubles(), "journal-write n1"; got != want {
 		t.Errorf("troubles %q, want %q", got, want)
@@ -212,11 +213,11 @@ func TestNewNodeAnswers(t *testing.T) {
 // A start that was interrupted waits for no journal.
 func TestStopDuringTheWaitForTheJournal(t *testing.T) {
 	r := newFarm(t)
-	must(t, os.Remove(r.path("journal")))
+	aid.Must(t, os.Remove(r.path("journal")))
 	r.run()
 	r.logged("the journal can't be read")
 	r.stop()
-	must(t, <-r.ended)
+	aid.Must(t, <-r.ended)
 	if r.log.Count("not all purges") > 0 {
 		t.Error("it has waited")
 	}
@@ -240,7 +241,7 @@ func TestJournalIsTold(t *testing.T) {
 		journal.Untended: "level=ERROR msg=\"old files of the journal can't be deleted",
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			d, log := newDaemon(""), new(keeptest.Log)
+			d, log := newDaemon(""), new(aid.Log)
 			d.Daemon.log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 			told := d.tellJournal(&config.Nodes{Journal: "/srv/journal", Name: "n1"})
 			e := journal.Event{What: what, Entry: "e1", Site: "gallery", Err: cause}
@@ -289,16 +290,16 @@ func TestEntriesOfOthers(t *testing.T) {
 	if apply.SetProgress("gallery", []byte("{}")) == nil {
 		t.Error("progress in a tree that can't be written")
 	}
-	must(t, os.Remove(b.Dir+"/root"))
-	must(t, apply.SetProgress("gallery", []byte("{}")))
+	aid.Must(t, os.Remove(b.Dir+"/root"))
+	aid.Must(t, apply.SetProgress("gallery", []byte("{}")))
 	if data, err := apply.Progress("gallery"); err != nil || string(data) != "{}" {
 		t.Errorf("progress %q, %v", data, err)
 	}
 	if !apply.Empty("gallery") {
 		t.Error("a tree without thumbnails is not empty")
 	}
-	must(t, os.Mkdir(b.Dir+"/root/thumbs/a.jpg", 0o755))
-	must(t, os.WriteFile(b.Dir+"/root/thumbs/a.jpg/card.jpg", nil, 0o644))
+	aid.Must(t, os.Mkdir(b.Dir+"/root/thumbs/a.jpg", 0o755))
+	aid.Must(t, os.WriteFile(b.Dir+"/root/thumbs/a.jpg/card.jpg", nil, 0o644))
 	if apply.Empty("gallery") {
 		t.Error("a tree with a thumbnail is empty")
 	}

@@ -18,7 +18,7 @@ import (
 	"thumbd/internal/originals"
 	"thumbd/internal/s3"
 	"thumbd/internal/share"
-	"thumbd/internal/test/keeptest"
+	"thumbd/internal/test/aid"
 )
 
 // A daemon starts with folders that are missing. The log and the doctor are told of each,
@@ -41,9 +41,9 @@ func TestMissingFolders(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, gallery+tt.text)
 			r.write("mark.png", "a mark")
-			must(t, os.Mkdir(r.path("docs"), 0o755))
+			aid.Must(t, os.Mkdir(r.path("docs"), 0o755))
 			r.write("docs/a.pdf", "a paper")
-			must(t, os.Rename(r.path(tt.away), r.path("away")))
+			aid.Must(t, os.Rename(r.path(tt.away), r.path("away")))
 			r.run()
 			r.told("READY=1\nSTATUS=serves 1 sites")
 			if !r.hasLine("level=ERROR", "msg=probe", r.path(tt.away)) {
@@ -53,7 +53,7 @@ func TestMissingFolders(t *testing.T) {
 			if got := r.troubles(); got != tt.kind {
 				t.Errorf("troubles %q, want %q", got, tt.kind)
 			}
-			must(t, os.Rename(r.path("away"), r.path(tt.away)))
+			aid.Must(t, os.Rename(r.path("away"), r.path(tt.away)))
 			if got := r.troubles(); got != "" {
 				t.Errorf("troubles %q after it has come back", got)
 			}
@@ -76,7 +76,7 @@ func TestTreeThatCanNotBeWritten(t *testing.T) {
 	if !r.hasLine("level=ERROR", "settings.json") {
 		t.Error("no line of .thumbd/settings.json")
 	}
-	must(t, os.Remove(r.path("root")))
+	aid.Must(t, os.Remove(r.path("root")))
 	if got := r.troubles(); got != "" {
 		t.Errorf("troubles %q after it can be written", got)
 	}
@@ -91,7 +91,7 @@ func TestTreeThatCanNotBeWritten(t *testing.T) {
 func TestShareHangs(t *testing.T) {
 	r := start(t, gallery+
 		"[files.docs]\nprefix = \"/docs/\"\nroot = \"DIR/docs\"\ninternal = \"/_docs/\"\nscheme = \"open\"\n")
-	must(t, os.Mkdir(r.path("docs"), 0o755))
+	aid.Must(t, os.Mkdir(r.path("docs"), 0o755))
 	for section, folder := range map[string]string{"site=gallery": "media", "files=docs": "docs"} {
 		end := make(chan struct{})
 		r.setOriginalTime(time.Millisecond)
@@ -134,9 +134,9 @@ func (r *rig) setOriginalTime(d time.Duration) {
 // A site of an origin starts while its origin is away. The doctor asks the origin.
 func TestOriginAway(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
+	aid.Must(t, err)
 	address := l.Addr().String()
-	must(t, l.Close())
+	aid.Must(t, l.Close())
 	r := newRig(t, fmt.Sprintf(`[daemon]
 workers = 1
 spool = "DIR/spool"
@@ -157,14 +157,14 @@ allow_addresses = ["127.0.0.0/8"]
 	if got, want := r.troubles(), "spool , origin gallery"; got != want {
 		t.Errorf("troubles %q, want %q", got, want)
 	}
-	must(t, os.Remove(r.path("spool")))
+	aid.Must(t, os.Remove(r.path("spool")))
 	l, err = net.Listen("tcp", address)
-	must(t, err)
+	aid.Must(t, err)
 	origin := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "image/jpeg")
 		_, _ = io.WriteString(w, "\xff\xd8\xff an original")
 	}))
-	must(t, origin.Listener.Close())
+	aid.Must(t, origin.Listener.Close())
 	origin.Listener = l
 	origin.Start()
 	defer origin.Close()
@@ -200,22 +200,22 @@ func TestKindsOfOrigins(t *testing.T) {
 // doctor and the metrics are told until they can.
 func TestWatchedOriginals(t *testing.T) {
 	r := newRig(t, gallery+"watch = true\n")
-	must(t, os.Rename(r.path("media"), r.path("away")))
+	aid.Must(t, os.Rename(r.path("media"), r.path("away")))
 	r.run()
 	r.told("READY=1\nSTATUS=serves 1 sites")
-	keeptest.Await(t, func() bool { return r.state().Unwatched["gallery"] })
+	aid.Await(t, func() bool { return r.state().Unwatched["gallery"] })
 	if got, want := r.troubles(), "watch gallery, originals gallery"; got != want {
 		t.Errorf("troubles %q, want %q", got, want)
 	}
 	r.logged("level=ERROR", "originals are not followed", "site=gallery")
-	must(t, os.Rename(r.path("away"), r.path("media")))
-	keeptest.Await(t, func() bool { return !r.state().Unwatched["gallery"] })
+	aid.Must(t, os.Rename(r.path("away"), r.path("media")))
+	aid.Await(t, func() bool { return !r.state().Unwatched["gallery"] })
 	if got := r.troubles(); got != "" {
 		t.Errorf("troubles %q while the originals are followed", got)
 	}
 	r.want("/thumbs/small/a.jpg", "200")
-	must(t, os.Remove(r.path("media/a.jpg")))
-	keeptest.Await(t, func() bool {
+	aid.Must(t, os.Remove(r.path("media/a.jpg")))
+	aid.Await(t, func() bool {
 		_, err := os.Stat(r.path("root/thumbs/small/a.jpg"))
 		return errors.Is(err, os.ErrNotExist)
 	})
@@ -227,7 +227,7 @@ func TestDiskRunsFull(t *testing.T) {
 	r.want("/thumbs/small/a.jpg", "200")
 	r.logged("level=WARN", "nothing left to remove", "site=gallery")
 	r.logged("level=INFO", "gc, as there was less free than min_free", "site=gallery")
-	keeptest.Await(t, func() bool { return r.state().Trees["gallery"].Over })
+	aid.Await(t, func() bool { return r.state().Trees["gallery"].Over })
 }
 
 // A section of downloads is as the configuration says.
@@ -239,12 +239,12 @@ internal = "/_docs/"
 scheme = "open"
 disposition = "attachment"
 `)
-	must(t, os.Mkdir(r.path("docs"), 0o755))
+	aid.Must(t, os.Mkdir(r.path("docs"), 0o755))
 	r.write("docs/a.pdf", "a paper")
 	r.run()
 	r.told("READY=1\nSTATUS=serves 1 sites")
 	resp, err := r.front.Get("http://localhost/docs/a.pdf")
-	must(t, err)
+	aid.Must(t, err)
 	defer resp.Body.Close()
 	if got := resp.Header.Get("X-Accel-Redirect"); got != "/_docs/a.pdf" {
 		t.Errorf("X-Accel-Redirect %q", got)
@@ -262,6 +262,6 @@ func TestListOfRevokedTokensIsLookedAt(t *testing.T) {
 	r.write("revoked.txt", "")
 	r.run()
 	r.told("READY=1\nSTATUS=serves 1 sites")
-	must(t, os.Remove(r.path("revoked.txt")))
+	aid.Must(t, os.Remove(r.path("revoked.txt")))
 	r.logged("level=ERROR", "msg=access", "site=gallery", r.path("revoked.txt"))
 }

@@ -19,7 +19,7 @@ import (
 	"thumbd/internal/admin"
 	"thumbd/internal/render/wire"
 	"thumbd/internal/systemd"
-	"thumbd/internal/test/keeptest"
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/standin"
 )
 
@@ -45,7 +45,7 @@ type rig struct {
 	t       *testing.T
 	dir     string
 	text    string // of the configuration
-	log     *keeptest.Log
+	log     *aid.Log
 	manager *net.UnixConn
 	front   *http.Client
 	admin   *admin.Client
@@ -57,16 +57,16 @@ type rig struct {
 // newRig returns a rig with a configuration, whose daemon is not started.
 func newRig(t *testing.T, configuration string) *rig {
 	t.Helper()
-	r := &rig{t: t, dir: t.TempDir(), log: new(keeptest.Log), reloads: make(chan os.Signal, 1), ended: make(chan error, 1)}
+	r := &rig{t: t, dir: t.TempDir(), log: new(aid.Log), reloads: make(chan os.Signal, 1), ended: make(chan error, 1)}
 	for _, folder := range []string{"media", "keys"} {
-		must(t, os.Mkdir(r.path(folder), 0o755))
+		aid.Must(t, os.Mkdir(r.path(folder), 0o755))
 	}
 	r.write("media/a.jpg", "an original")
 	standin.Install(t, r.path("worker"))
 	r.configure(configuration)
 	var err error
 	r.manager, err = net.ListenUnixgram("unixgram", &net.UnixAddr{Name: r.path("manager"), Net: "unixgram"})
-	must(t, err)
+	aid.Must(t, err)
 	t.Cleanup(func() { r.manager.Close() })
 	t.Setenv("NOTIFY_SOCKET", r.path("manager"))
 	level := new(slog.LevelVar)
@@ -95,9 +95,9 @@ func (r *rig) run() {
 	var sockets systemd.Sockets
 	var err error
 	sockets.Front, err = net.Listen("unix", r.path("front"))
-	must(r.t, err)
+	aid.Must(r.t, err)
 	sockets.Admin, err = net.Listen("unix", r.path("admin"))
-	must(r.t, err)
+	aid.Must(r.t, err)
 	var ctx context.Context
 	ctx, r.stop = context.WithCancel(context.Background())
 	ended := make(chan struct{})
@@ -119,7 +119,7 @@ func (r *rig) path(name string) string { return filepath.Join(r.dir, name) }
 
 func (r *rig) write(name, text string) {
 	r.t.Helper()
-	must(r.t, os.WriteFile(r.path(name), []byte(text), 0o600))
+	aid.Must(r.t, os.WriteFile(r.path(name), []byte(text), 0o600))
 }
 
 // configure writes the configuration.
@@ -152,9 +152,9 @@ func (r *rig) next() string {
 	r.t.Helper()
 	b := make([]byte, 4096)
 	for {
-		must(r.t, r.manager.SetReadDeadline(time.Now().Add(patience)))
+		aid.Must(r.t, r.manager.SetReadDeadline(time.Now().Add(patience)))
 		n, err := r.manager.Read(b)
-		must(r.t, err)
+		aid.Must(r.t, err)
 		if text := string(b[:n]); text != "WATCHDOG=1" {
 			return text
 		}
@@ -176,8 +176,8 @@ func (r *rig) told(want string) {
 func (r *rig) silent() {
 	r.t.Helper()
 	raw, err := r.manager.SyscallConn()
-	must(r.t, err)
-	must(r.t, raw.Control(func(fd uintptr) {
+	aid.Must(r.t, err)
+	aid.Must(r.t, raw.Control(func(fd uintptr) {
 		b := make([]byte, 4096)
 		if n, _, err := unix.Recvfrom(int(fd), b, unix.MSG_DONTWAIT); err == nil {
 			r.t.Errorf("told %q, want nothing", b[:n])
@@ -214,28 +214,17 @@ func (r *rig) want(uri, answer string) {
 // logged waits for a line with the texts.
 func (r *rig) logged(texts ...string) {
 	r.t.Helper()
-	keeptest.Await(r.t, func() bool { return r.hasLine(texts...) })
+	aid.Await(r.t, func() bool { return r.hasLine(texts...) })
 }
 
-func (r *rig) hasLine(texts ...string) bool {
-lines:
-	for line := range strings.Lines(r.log.String()) {
-		for _, text := range texts {
-			if !strings.Contains(line, text) {
-				continue lines
-			}
-		}
-		return true
-	}
-	return false
-}
+func (r *rig) hasLine(texts ...string) bool { return r.log.Count(texts...) > 0 }
 
 // troubles returns the kinds and names of the troubles of the daemon's report, for example
 // "originals gallery".
 func (r *rig) troubles() string {
 	r.t.Helper()
 	report, err := r.admin.Report(r.t.Context())
-	must(r.t, err)
+	aid.Must(r.t, err)
 	var all []string
 	for _, t := range report.Troubles {
 		all = append(all, t.Kind+" "+t.Name)
@@ -247,20 +236,11 @@ func (r *rig) troubles() string {
 func (r *rig) newGate(name string) {
 	r.t.Helper()
 	_ = os.Remove(r.path("worker/" + name))
-	must(r.t, unix.Mkfifo(r.path("worker/"+name), 0o600))
+	aid.NewGate(r.t, r.path("worker/"+name))
 }
 
 // atGate waits until a worker is at a FIFO. The worker goes on when the file is closed.
 func (r *rig) atGate(name string) *os.File {
 	r.t.Helper()
-	f, err := os.OpenFile(r.path("worker/"+name), os.O_WRONLY, 0)
-	must(r.t, err)
-	return f
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
+	return aid.AtGate(r.t, r.path("worker/"+name))
 }

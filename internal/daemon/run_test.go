@@ -6,15 +6,13 @@ import (
 	"errors"
 	"net"
 	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"thumbd/internal/systemd"
-	"thumbd/internal/test/keeptest"
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/standin"
 )
 
@@ -51,7 +49,7 @@ func TestReloads(t *testing.T) {
 			t.Errorf("%s: no line in the log", name)
 		}
 		report, err := r.admin.Report(t.Context())
-		must(t, err)
+		aid.Must(t, err)
 		if !strings.Contains(report.Refused, tt.err) || report.NoWorker != tt.noWorker || report.Unwell != "" {
 			t.Errorf("%s: the report has %+v", name, report)
 		}
@@ -60,13 +58,13 @@ func TestReloads(t *testing.T) {
 	r.reload(gallery)
 	r.want("/thumbs/small/a.jpg", "200")
 	report, err := r.admin.Report(t.Context())
-	must(t, err)
+	aid.Must(t, err)
 	if report.Refused != "" || report.Version != "1.2.3" || report.Vips != standin.Able().Vips || report.Checksum == "" {
 		t.Errorf("after the reload of a good file the report has %+v", report)
 	}
 	r.stop()
 	r.told("STOPPING=1")
-	must(t, <-r.ended)
+	aid.Must(t, <-r.ended)
 	if _, err := os.Stat(r.path("front")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the socket of a daemon that has ended: %v", err)
 	}
@@ -94,7 +92,7 @@ func TestFirstLoadFails(t *testing.T) {
 			r.want("/thumbs/small/a.jpg", tt.refused)
 			r.want("/_thumbd/health", "503 unwell")
 			report, err := r.admin.Report(t.Context())
-			must(t, err)
+			aid.Must(t, err)
 			if !strings.Contains(report.Refused, tt.err) || report.Unwell == "" || report.Checksum != "" {
 				t.Errorf("the report has %+v", report)
 			}
@@ -148,7 +146,7 @@ func TestStopDuringTheFirstLoad(t *testing.T) {
 	held := r.atGate("hello")
 	defer held.Close()
 	r.stop()
-	must(t, <-r.ended)
+	aid.Must(t, <-r.ended)
 	if text := r.log.String(); strings.Contains(text, "ERROR") || strings.Contains(text, "loaded") {
 		t.Errorf("log %s", text)
 	}
@@ -168,7 +166,7 @@ func TestStopFinishesARender(t *testing.T) {
 	if got := <-running; got != "200" {
 		t.Errorf("the running request got %q", got)
 	}
-	must(t, <-r.ended)
+	aid.Must(t, <-r.ended)
 	if _, err := os.Stat(r.path("root/thumbs/small/a.jpg")); err != nil {
 		t.Error(err)
 	}
@@ -183,14 +181,14 @@ func TestReloadDuringARender(t *testing.T) {
 	running := r.ask("/thumbs/small/a.jpg")
 	held := r.atGate("gate")
 	waiting := r.ask("/thumbs/thumb/a.jpg")
-	keeptest.Await(t, func() bool { return before.pool.State().Queued == 1 })
+	aid.Await(t, func() bool { return before.pool.State().Queued == 1 })
 	r.reload(strings.ReplaceAll(gallery, "thumbs", "pictures"))
 	select {
 	case <-before.done:
 		t.Error("the workers of before are gone, and one renders")
 	default:
 	}
-	must(t, os.Remove(r.path("worker/gate")))
+	aid.Must(t, os.Remove(r.path("worker/gate")))
 	held.Close()
 	for _, answer := range []<-chan string{running, waiting} {
 		if got := <-answer; got != "200" {
@@ -234,39 +232,21 @@ func TestWatchdog(t *testing.T) {
 func TestWorkersDoNotStart(t *testing.T) {
 	r := start(t, gallery)
 	var workers []int
-	keeptest.Await(t, func() bool {
-		workers = children(t)
+	aid.Await(t, func() bool {
+		var err error
+		workers, err = aid.Children(os.Getpid())
+		aid.Must(t, err)
 		return len(workers) == 2 // one with a place, and one more
 	})
 	r.write("worker/hello", "nonsense")
 	for _, pid := range workers {
-		must(t, unix.Kill(pid, unix.SIGKILL))
+		aid.Must(t, unix.Kill(pid, unix.SIGKILL))
 	}
-	keeptest.Await(t, func() bool { return r.get("/_thumbd/health") == "503 unwell" })
+	aid.Await(t, func() bool { return r.get("/_thumbd/health") == "503 unwell" })
 	r.logged("level=ERROR", "worker did not start", "start worker")
 	r.hello(standin.Able())
-	keeptest.Await(t, func() bool { return r.get("/_thumbd/health") == "200" })
+	aid.Await(t, func() bool { return r.get("/_thumbd/health") == "200" })
 	r.want("/thumbs/small/a.jpg", "200")
-}
-
-// children returns the processes that this one has started.
-func children(t *testing.T) []int {
-	t.Helper()
-	lists, err := filepath.Glob("/proc/self/task/*/children")
-	must(t, err)
-	var all []int
-	for _, list := range lists {
-		b, err := os.ReadFile(list)
-		if err != nil {
-			continue // The thread has ended.
-		}
-		for text := range strings.FieldsSeq(string(b)) {
-			pid, err := strconv.Atoi(text)
-			must(t, err)
-			all = append(all, pid)
-		}
-	}
-	return all
 }
 
 // The log, the doctor and the metrics tell what a worker lacks. A format that it can't
@@ -286,7 +266,7 @@ func TestLackingWorker(t *testing.T) {
 		t.Error("no line of the format")
 	}
 	report, err := r.admin.Report(t.Context())
-	must(t, err)
+	aid.Must(t, err)
 	if len(report.Missing) != 1 || len(report.Formats) != 2 {
 		t.Errorf("the report has %+v", report)
 	}

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"thumbd/internal/render/wire"
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/likeness"
 	"thumbd/internal/thumb"
 )
@@ -160,10 +161,12 @@ func rendersWithoutMemory(t *testing.T) map[string]jobWithoutMemory {
 func runWithoutMemory(t *testing.T) {
 	t.Helper()
 	dir := t.TempDir()
-	library, control := filepath.Join(dir, "nomemory.so"), filepath.Join(dir, "control")
-	if out, err := exec.CommandContext(t.Context(), "cc", "-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-Werror", "-o", library, "nomemory.c", "-ldl").CombinedOutput(); err != nil {
-		t.Fatalf("cc: %v\n%s", err, out)
+	control := filepath.Join(dir, "control")
+	source, err := os.ReadFile("nomemory.c")
+	if err != nil {
+		t.Fatal(err)
 	}
+	library := aid.Preload(t, string(source))
 	if err := os.WriteFile(control, make([]byte, unsafe.Sizeof(allocations{})), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"thumbd/internal/test/aid"
 )
 
 // Whoever goes away, and whenever: no descriptor, goroutine or file is left,
@@ -23,7 +25,7 @@ func TestNothingLeaks(t *testing.T) {
 	goroutines, files := runtime.NumGoroutine(), descriptors(t)
 	t.Run("canceled", cancelMany)
 	// Of the server too, which is gone.
-	waitFor(t, func() bool { return runtime.NumGoroutine() <= goroutines && descriptors(t) <= files })
+	aid.Await(t, func() bool { return runtime.NumGoroutine() <= goroutines && descriptors(t) <= files })
 }
 
 func cancelMany(t *testing.T) {

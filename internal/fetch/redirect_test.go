@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"thumbd/internal/test/aid"
 )
 
 func TestRedirectsAreCounted(t *testing.T) {
@@ -70,7 +72,7 @@ func TestIdleConnectionsAreBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	waitFor(t, func() bool { return connections.Load() <= 2 })
+	aid.Await(t, func() bool { return connections.Load() <= 2 })
 }
 
 // What began under TLS does not end without.
@@ -87,7 +89,7 @@ func TestRedirectsBetweenSchemes(t *testing.T) {
 	})
 	plain = serveOn(t, mux)
 	server := httptest.NewUnstartedServer(mux)
-	must(t, server.Listener.Close())
+	aid.Must(t, server.Listener.Close())
 	server.Listener = listen(t, "tcp4", "127.0.0.2:0")
 	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)
 	server.StartTLS()
@@ -106,7 +108,7 @@ func TestRedirectsBetweenSchemes(t *testing.T) {
 		o := startOrigin(t, tt.base, func(o *Options) {
 			for _, url := range []string{plain, secure} {
 				n, err := strconv.Atoi(strings.TrimSuffix(url[strings.LastIndex(url, ":")+1:], "/"))
-				must(t, err)
+				aid.Must(t, err)
 				o.AllowPorts = append(o.AllowPorts, n)
 			}
 		})

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"thumbd/internal/originals"
+	"thumbd/internal/test/aid"
 	"thumbd/internal/thumb"
 )
 
@@ -194,9 +195,9 @@ func TestWhatIsAsked(t *testing.T) {
 	}))
 	o := startOrigin(t, redirecting, func(o *Options) {
 		u, err := url.Parse(base)
-		must(t, err)
+		aid.Must(t, err)
 		n, err := strconv.Atoi(u.Port())
-		must(t, err)
+		aid.Must(t, err)
 		o.AllowPorts = []int{n}
 	})
 	for range 2 {

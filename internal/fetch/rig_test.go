@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/thumb"
 )
 
@@ -41,13 +42,6 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	proxy.Close()
 	os.Exit(code)
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // jpeg returns n bytes that begin as a JPEG.
@@ -176,7 +170,7 @@ func names(t *testing.T, answer func(name string, n int) []netip.Addr) *net.Reso
 		}
 	}()
 	t.Cleanup(func() {
-		must(t, conn.Close())
+		aid.Must(t, conn.Close())
 		<-done
 	})
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {

@@ -18,6 +18,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"thumbd/internal/test/aid"
 )
 
 func TestOneFetchForAllWhoWait(t *testing.T) {
@@ -37,7 +39,7 @@ func TestOneFetchForAllWhoWait(t *testing.T) {
 		})
 	}
 	<-asked
-	waitFor(t, func() bool { return o.callers() == clients })
+	aid.Await(t, func() bool { return o.callers() == clients })
 	close(goOn)
 	clientsDone.Wait()
 	if n := len(asked); n != 0 {
@@ -49,16 +51,6 @@ func TestOneFetchForAllWhoWait(t *testing.T) {
 func (o *Origin) callers() int {
 	_, n := o.flights.Callers()
 	return n
-}
-
-// waitFor returns when what is to come has come.
-func waitFor(t *testing.T, come func() bool) {
-	t.Helper()
-	for begin := time.Now(); !come(); time.Sleep(time.Millisecond) {
-		if time.Since(begin) > patience {
-			t.Fatal("it does not come")
-		}
-	}
 }
 
 // The last who goes away ends the fetch, and one who goes before does not.
@@ -80,7 +72,7 @@ func TestFetchEndsWithTheLastWaiter(t *testing.T) {
 		}()
 	}
 	<-asked
-	waitFor(t, func() bool { return o.callers() == 2 })
+	aid.Await(t, func() bool { return o.callers() == 2 })
 	cancels[0]()
 	if err := <-errs; !errors.Is(err, context.Canceled) {
 		t.Errorf("the first: %v", err)
@@ -257,7 +249,7 @@ func TestNotTooManyAtOnce(t *testing.T) {
 			}
 		})
 	}
-	waitFor(t, func() bool { return o.waiting.Load() == 3 && now.Load() == 2 })
+	aid.Await(t, func() bool { return o.waiting.Load() == 3 && now.Load() == 2 })
 	if _, _, err := open(t, o, "one-too-many.jpg"); !errors.Is(err, ErrBusy) {
 		t.Errorf("one too many: %v", err)
 	}

@@ -18,6 +18,7 @@ import (
 
 	"thumbd/internal/fetch"
 	"thumbd/internal/s3"
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/store"
 )
 
@@ -275,16 +276,6 @@ func (s shift) WriteHeader(status int) {
 	s.ResponseWriter.WriteHeader(status)
 }
 
-// await waits until a condition is true.
-func await(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("not within a minute: " + what)
-		}
-	}
-}
-
 // quickly sets short times, for tests in real time.
 func quickly(o *Options) { o.Poll = 50 * time.Millisecond }
 
@@ -349,7 +340,7 @@ func TestNodeWithFaults(t *testing.T) {
 			b := join(t, w, "n2", newTree("x", "y"), func(o *Options) { o.Poll, o.Lag = 50*time.Millisecond, 200*time.Millisecond })
 			<-b.Caught()
 			w.set(faults[name])
-			await(t, "it is behind", func() bool { return b.State().Behind && b.State().Unread != nil })
+			aid.Await(t, func() bool { return b.State().Behind && b.State().Unread != nil })
 			if _, err := b.Write(t.Context(), original("y")); !errors.Is(err, ErrUnwritten) {
 				t.Errorf("got %v, want %v", err, ErrUnwritten)
 			}
@@ -357,7 +348,7 @@ func TestNodeWithFaults(t *testing.T) {
 				t.Errorf("behind: %v, want n2", behind)
 			}
 			w.set(nil)
-			await(t, "it has caught up", func() bool { return b.State().Unread == nil && !slices.Contains(b.tree.has(), "x") })
+			aid.Await(t, func() bool { return b.State().Unread == nil && !slices.Contains(b.tree.has(), "x") })
 			if !slices.Equal(b.tree.has(), []string{"y"}) {
 				t.Errorf("left %v, want y", b.tree.has())
 			}

@@ -17,6 +17,7 @@ import (
 	"thumbd/internal/keep"
 	"thumbd/internal/render"
 	"thumbd/internal/tell"
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/keeptest"
 	"thumbd/internal/thumb"
 )
@@ -60,7 +61,7 @@ func TestConcurrentClientsShareOneRender(t *testing.T) {
 	const clients = 50
 	var b *bench
 	p := &keeptest.Painter{Before: func(context.Context, render.Request) error {
-		keeptest.Await(t, func() bool { return b.Waiting() == clients })
+		aid.Await(t, func() bool { return b.Waiting() == clients })
 		return nil
 	}}
 	b = newBench(t, p, nil)
@@ -92,11 +93,11 @@ func TestAClientThatGoesDoesNotStopTheOthers(t *testing.T) {
 	ctx, leave := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = b.getUntil(ctx, uri) })
-	keeptest.Await(t, func() bool { return b.Waiting() == 1 })
+	aid.Await(t, func() bool { return b.Waiting() == 1 })
 	wg.Go(func() { b.mustGet(uri) })
-	keeptest.Await(t, func() bool { return b.Waiting() == 2 })
+	aid.Await(t, func() bool { return b.Waiting() == 2 })
 	leave()
-	keeptest.Await(t, func() bool { return b.Waiting() == 1 })
+	aid.Await(t, func() bool { return b.Waiting() == 1 })
 	close(release)
 	wg.Wait()
 	if n := p.Calls.Load(); n != 1 {
@@ -114,7 +115,7 @@ func TestWhenAllHaveGoneTheRenderIsCanceled(t *testing.T) {
 	ctx, leave := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = b.getUntil(ctx, uri) })
-	keeptest.Await(t, func() bool { return p.Calls.Load() == 1 })
+	aid.Await(t, func() bool { return p.Calls.Load() == 1 })
 	leave()
 	wg.Wait()
 	b.Refuse(keep.ErrConfiguration)()
@@ -133,7 +134,7 @@ func TestOneWhoComesAfterAllHaveGoneGetsItAnew(t *testing.T) {
 		}
 		<-ctx.Done()
 		close(gone)
-		keeptest.Await(t, func() bool { return b.Waiting() == 1 })
+		aid.Await(t, func() bool { return b.Waiting() == 1 })
 		return ctx.Err()
 	}
 	b = newBench(t, p, nil)
@@ -141,7 +142,7 @@ func TestOneWhoComesAfterAllHaveGoneGetsItAnew(t *testing.T) {
 	ctx, leave := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = b.getUntil(ctx, uri) })
-	keeptest.Await(t, func() bool { return p.Calls.Load() == 1 })
+	aid.Await(t, func() bool { return p.Calls.Load() == 1 })
 	leave()
 	<-gone
 	if err := b.get(uri); err != nil || p.Calls.Load() != 2 {
@@ -208,7 +209,7 @@ func TestAPictureInMemoryIsSharedAndClosed(t *testing.T) {
 			b.mustGet(uri)
 		})
 	}
-	keeptest.Await(t, func() bool { return b.Waiting() == 20 })
+	aid.Await(t, func() bool { return b.Waiting() == 20 })
 	close(release)
 	wg.Wait()
 	if _, err := b.unpublished.Load().Stat(); !errors.Is(err, os.ErrClosed) {

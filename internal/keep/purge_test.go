@@ -14,6 +14,7 @@ import (
 	"thumbd/internal/publish"
 	"thumbd/internal/purge"
 	"thumbd/internal/render"
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/keeptest"
 	"thumbd/internal/thumb"
 )
@@ -188,7 +189,7 @@ func TestLeftoversOfPurgesAreDeleted(t *testing.T) {
 	if err := b.Follow(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	keeptest.Await(t, func() bool {
+	aid.Await(t, func() bool {
 		_, err := os.Stat(filepath.Dir(left))
 		return os.IsNotExist(err)
 	})

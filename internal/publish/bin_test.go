@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"thumbd/internal/test/aid"
 )
 
 // newBin returns a Bin of tree that ends with the test, if not before.
@@ -28,18 +30,11 @@ func newBin(t *testing.T, tree *Tree) *Bin {
 	return b
 }
 
-func must(t *testing.T, errs ...error) {
-	t.Helper()
-	if err := errors.Join(errs...); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // in returns what Walk tells of b, sorted.
 func in(t *testing.T, b *Bin) []string {
 	t.Helper()
 	names := []string{}
-	must(t, b.Walk(t.Context(), func(name string) error {
+	aid.Must(t, b.Walk(t.Context(), func(name string) error {
 		names = append(names, name)
 		return nil
 	}))
@@ -50,7 +45,7 @@ func in(t *testing.T, b *Bin) []string {
 func published(t *testing.T, tree *Tree, folders ...string) []string {
 	t.Helper()
 	names := []string{}
-	must(t, tree.Walk(t.Context(), folders, func(name string) error {
+	aid.Must(t, tree.Walk(t.Context(), folders, func(name string) error {
 		names = append(names, name)
 		return nil
 	}))
@@ -81,7 +76,7 @@ func TestBinTakesWhatThereIs(t *testing.T) {
 				mustPublish(t, tree, name)
 			}
 			b := newBin(t, tree)
-			must(t, tt.take(b))
+			aid.Must(t, tt.take(b))
 			if diff := cmp.Diff(tt.want, in(t, b)); diff != "" {
 				t.Errorf("taken (-want +got):\n%s", diff)
 			}
@@ -89,7 +84,7 @@ func TestBinTakesWhatThereIs(t *testing.T) {
 			if diff := cmp.Diff(left, published(t, tree)); diff != "" {
 				t.Errorf("left (-want +got):\n%s", diff)
 			}
-			must(t, b.Delete(t.Context()))
+			aid.Must(t, b.Delete(t.Context()))
 			if entries, err := os.ReadDir(filepath.Join(folder, tempDir)); err != nil || len(entries) > 0 {
 				t.Errorf("not deleted: %v, %v", entries, err)
 			}
@@ -104,19 +99,19 @@ func TestBinTakesWhatIsMadeAnew(t *testing.T) {
 	want := []string{}
 	for range 3 {
 		mustPublish(t, tree, "/thumbs/a.jpg/1.jpg")
-		must(t, b.Take("/thumbs/a.jpg"))
+		aid.Must(t, b.Take("/thumbs/a.jpg"))
 		want = append(want, "/thumbs/a.jpg/1.jpg")
 	}
 	// A file where a folder was.
 	mustPublish(t, tree, "/thumbs/a.jpg")
-	must(t, b.Take("/thumbs/a.jpg"))
+	aid.Must(t, b.Take("/thumbs/a.jpg"))
 	mustPublish(t, tree, "/thumbs/a.jpg/1.jpg")
-	must(t, b.Take("/thumbs/a.jpg"))
+	aid.Must(t, b.Take("/thumbs/a.jpg"))
 	want = append([]string{"/thumbs/a.jpg"}, append(want, "/thumbs/a.jpg/1.jpg")...)
 	if diff := cmp.Diff(want, in(t, b)); diff != "" {
 		t.Errorf("taken (-want +got):\n%s", diff)
 	}
-	must(t, b.Delete(t.Context()))
+	aid.Must(t, b.Delete(t.Context()))
 }
 
 func TestBinRefusesOtherNames(t *testing.T) {
@@ -128,11 +123,11 @@ func TestBinRefusesOtherNames(t *testing.T) {
 			t.Errorf("Take(%q): %v; want %v", name, err, ErrName)
 		}
 	}
-	must(t, b.Delete(t.Context()))
+	aid.Must(t, b.Delete(t.Context()))
 	// And where there is no tree, nothing is made.
-	must(t, os.RemoveAll(folder))
+	aid.Must(t, os.RemoveAll(folder))
 	b = newBin(t, tree)
-	must(t, b.Take("/thumbs/a.jpg"), b.TakeAll(), b.Delete(t.Context()))
+	aid.Must(t, b.Take("/thumbs/a.jpg"), b.TakeAll(), b.Delete(t.Context()))
 	if _, err := os.Stat(folder); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a tree was made: %v", err)
 	}
@@ -146,18 +141,18 @@ func TestBinsOfTheDeadAreDeleted(t *testing.T) {
 	}
 	mustPublish(t, tree, "/thumbs/b.jpg")
 	b := newBin(t, tree)
-	must(t, b.Take("/thumbs/b.jpg"))
-	must(t, tree.SetSettings([]byte("{}")), tree.Sweep())
+	aid.Must(t, b.Take("/thumbs/b.jpg"))
+	aid.Must(t, tree.SetSettings([]byte("{}")), tree.Sweep())
 	stopped, stop := context.WithCancel(t.Context())
 	stop()
 	if err := tree.DeleteBins(stopped); !errors.Is(err, context.Canceled) {
 		t.Errorf("stopped: %v", err)
 	}
-	must(t, tree.DeleteBins(t.Context()))
+	aid.Must(t, tree.DeleteBins(t.Context()))
 	if got := in(t, b); !slices.Equal(got, []string{"/thumbs/b.jpg"}) {
 		t.Errorf("the bin that is used has %v", got)
 	}
-	must(t, b.Delete(t.Context()))
+	aid.Must(t, b.Delete(t.Context()))
 	entries, err := os.ReadDir(filepath.Join(folder, tempDir))
 	if err != nil || len(entries) != 1 || entries[0].Name() != settingsName {
 		t.Errorf("left: %v, %v", entries, err)
@@ -187,9 +182,9 @@ func TestBinTakesWhileOthersPublish(t *testing.T) {
 		default:
 		}
 		b := newBin(t, tree)
-		must(t, b.Take("/thumbs/d"))
+		aid.Must(t, b.Take("/thumbs/d"))
 		taken += len(in(t, b))
-		must(t, b.Delete(t.Context()))
+		aid.Must(t, b.Delete(t.Context()))
 	}
 	running.Wait()
 	if taken == 0 || len(published(t, tree)) > 0 {
@@ -204,7 +199,7 @@ func TestWalkAndEachTellPublishedFiles(t *testing.T) {
 		mustPublish(t, tree, name)
 	}
 	makeFile(t, filepath.Join(folder, ".hidden/x.jpg"))
-	must(t, os.Symlink("b.jpg", filepath.Join(folder, "d/e/link.jpg")))
+	aid.Must(t, os.Symlink("b.jpg", filepath.Join(folder, "d/e/link.jpg")))
 	if diff := cmp.Diff(all, published(t, tree)); diff != "" {
 		t.Errorf("Walk (-want +got):\n%s", diff)
 	}
@@ -223,7 +218,7 @@ func TestWalkAndEachTellPublishedFiles(t *testing.T) {
 		{"/thumbs/missing", []string{"2.jpg"}, nil},
 	} {
 		var got []string
-		must(t, tree.Each(tt.folder, tt.files, func(name string, at time.Time) error {
+		aid.Must(t, tree.Each(tt.folder, tt.files, func(name string, at time.Time) error {
 			if !at.Equal(mtime) {
 				t.Errorf("%s: mtime %v", name, at)
 			}
@@ -235,7 +230,7 @@ func TestWalkAndEachTellPublishedFiles(t *testing.T) {
 			t.Errorf("Each(%s, %v) (-want +got):\n%s", tt.folder, tt.files, diff)
 		}
 	}
-	must(t, tree.Remove(all[0]), tree.Remove(all[0]))
+	aid.Must(t, tree.Remove(all[0]), tree.Remove(all[0]))
 	if diff := cmp.Diff(all[1:], published(t, tree)); diff != "" {
 		t.Errorf("after Remove (-want +got):\n%s", diff)
 	}
@@ -246,7 +241,7 @@ func TestSettingsAreKept(t *testing.T) {
 	if data, err := tree.Settings(); data != nil || err != nil {
 		t.Errorf("of no tree: %q, %v", data, err)
 	}
-	must(t, tree.SetSettings([]byte("one")), tree.SetSettings([]byte("two")), tree.Sweep())
+	aid.Must(t, tree.SetSettings([]byte("one")), tree.SetSettings([]byte("two")), tree.Sweep())
 	if data, err := tree.Settings(); string(data) != "two" || err != nil {
 		t.Errorf("%q, %v", data, err)
 	}
@@ -264,7 +259,7 @@ func TestGuardDecides(t *testing.T) {
 		t.Errorf("left behind: %v", got)
 	}
 	want.Guard = func(place func() error) error { return place() }
-	must(t, tree.Publish("/thumbs/a.jpg", memfd(t, encodeJPEG(t, 64, 48)), want))
+	aid.Must(t, tree.Publish("/thumbs/a.jpg", memfd(t, encodeJPEG(t, 64, 48)), want))
 	if got := published(t, tree); len(got) != 1 {
 		t.Errorf("published: %v", got)
 	}

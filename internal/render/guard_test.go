@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"thumbd/internal/test/aid"
 )
 
 // reasons returns why workers were replaced, in their order.
@@ -30,7 +32,7 @@ func (b *bench) reasons() (got []string) {
 // expectReasons waits until as many workers were replaced.
 func expectReasons(t *testing.T, b *bench, want ...string) {
 	t.Helper()
-	await(t, func() bool { return len(b.reasons()) >= len(want) })
+	aid.Await(t, func() bool { return len(b.reasons()) >= len(want) })
 	if got := b.reasons(); !slices.Equal(got, want) {
 		t.Errorf("workers were replaced for %q, want %q", got, want)
 	}
@@ -60,7 +62,7 @@ func TestWorkerThatSpinsWithoutAJobIsReplaced(t *testing.T) {
 func TestWorkerThatWorksIsNotIdle(t *testing.T) {
 	b := newBench(t, func(o *Options) { o.Look = time.Hour })
 	var w *worker
-	await(t, func() bool {
+	aid.Await(t, func() bool {
 		b.Pool.mu.Lock()
 		defer b.Pool.mu.Unlock()
 		for w = range b.alive {
@@ -94,7 +96,7 @@ func TestJobsAreNoIdleTime(t *testing.T) {
 		if _, _, err := b.render("work", i+1); err != nil {
 			t.Fatal(err)
 		}
-		await(t, func() bool { return b.State().Running == 0 })
+		aid.Await(t, func() bool { return b.State().Running == 0 })
 	}
 	b.look(time.Now())
 	b.Pool.mu.Lock()
@@ -234,7 +236,7 @@ func pidOf(t *testing.T, p *Picture) (pid int) {
 func TestTurnsStartNoWorkers(t *testing.T) {
 	b := newBench(t, func(o *Options) { o.Workers = 2 })
 	for i := range 20 {
-		await(t, func() bool {
+		aid.Await(t, func() bool {
 			b.queue.seats.mu.Lock()
 			defer b.queue.seats.mu.Unlock()
 			return len(b.queue.seats.idle) == 2

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"thumbd/internal/render/wire"
+	"thumbd/internal/test/aid"
 	"thumbd/internal/thumb"
 )
 
@@ -147,7 +148,7 @@ func (b *bench) block() (release func() error) {
 	b.t.Helper()
 	done := b.background(context.Background(), b.request("wait", 1))
 	path := filepath.Join(b.dir, "wait")
-	await(b.t, func() bool { return exists(path + ".running") })
+	aid.Await(b.t, func() bool { return exists(path + ".running") })
 	return func() error {
 		if err := os.WriteFile(path+".go", nil, 0o600); err != nil {
 			b.t.Fatal(err)
@@ -156,20 +157,9 @@ func (b *bench) block() (release func() error) {
 	}
 }
 
-// await returns when it is so. A condition that is not met within a minute fails
-// the test, at the line of its caller.
-func await(t *testing.T, so func() bool) {
-	t.Helper()
-	for end := time.Now().Add(time.Minute); !so(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("it is not so after a minute")
-		}
-	}
-}
-
 func (b *bench) awaitQueued(n int) {
 	b.t.Helper()
-	await(b.t, func() bool { return b.State().Queued == n })
+	aid.Await(b.t, func() bool { return b.State().Queued == n })
 }
 
 func TestRenderMakesPictures(t *testing.T) {
@@ -450,7 +440,7 @@ func TestAClientMovesItsOutputToTheForeground(t *testing.T) {
 		b.awaitQueued(i + 1)
 	}
 	close(wanted)
-	await(t, func() bool {
+	aid.Await(t, func() bool {
 		job := b.queue.take(&seat{side: neither})
 		b.queue.again(job)
 		return len(job) > 0 && job[0].Identity == last.Identity
@@ -510,7 +500,7 @@ func TestARunningOneIsFinishedThoughNobodyWaits(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := b.background(ctx, b.request("wait", 1))
 	path := filepath.Join(b.dir, "wait")
-	await(t, func() bool { return exists(path + ".running") })
+	aid.Await(t, func() bool { return exists(path + ".running") })
 	cancel()
 	if err := os.WriteFile(path+".go", nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -604,7 +594,7 @@ func TestADeadIdleWorkerCostsNothing(t *testing.T) {
 	if err := p.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	await(t, func() bool { return syscall.Kill(pid, 0) != nil })
+	aid.Await(t, func() bool { return syscall.Kill(pid, 0) != nil })
 	if again, _, err := b.render("plain", 2); err != nil || again == pid {
 		t.Errorf("worker %d, %v; want another than %d", again, err, pid)
 	}

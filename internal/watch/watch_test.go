@@ -15,6 +15,8 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 	"github.com/google/go-cmp/cmp"
+
+	"thumbd/internal/test/aid"
 )
 
 // told is what somebody was told: "lost", or names, folders with a slash.
@@ -58,7 +60,7 @@ func (c told) await(t *testing.T, want ...string) {
 func run(t *testing.T) (root string, c told) {
 	t.Helper()
 	root = filepath.Join(t.TempDir(), "root")
-	must(t, os.MkdirAll(filepath.Join(root, "d/e"), 0o755))
+	aid.Must(t, os.MkdirAll(filepath.Join(root, "d/e"), 0o755))
 	return root, runOn(t, root)
 }
 
@@ -79,16 +81,9 @@ func runOn(t *testing.T, root string) told {
 	return c
 }
 
-func must(t *testing.T, errs ...error) {
-	t.Helper()
-	if err := errors.Join(errs...); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func write(t *testing.T, path string) {
 	t.Helper()
-	must(t, os.WriteFile(path, []byte("x"), 0o644))
+	aid.Must(t, os.WriteFile(path, []byte("x"), 0o644))
 }
 
 func TestChangesAreTold(t *testing.T) {
@@ -102,20 +97,20 @@ func TestChangesAreTold(t *testing.T) {
 		{"written", func() { write(t, at("a")) }, []string{"a"}},
 		{"again", func() { write(t, at("a")) }, []string{"a"}},
 		{"deep", func() { write(t, at("d/e/b")) }, []string{"d/e/b"}},
-		{"renamed", func() { must(t, os.Rename(at("a"), at("c"))) }, []string{"a", "c"}},
-		{"removed", func() { must(t, os.Remove(at("c"))) }, []string{"c"}},
-		{"a folder moved", func() { must(t, os.Rename(at("d"), at("f"))) }, []string{"d/", "f/e/b"}},
+		{"renamed", func() { aid.Must(t, os.Rename(at("a"), at("c"))) }, []string{"a", "c"}},
+		{"removed", func() { aid.Must(t, os.Remove(at("c"))) }, []string{"c"}},
+		{"a folder moved", func() { aid.Must(t, os.Rename(at("d"), at("f"))) }, []string{"d/", "f/e/b"}},
 		{"in its new place", func() { write(t, at("f/e/b")) }, []string{"f/e/b"}},
 		{"a folder that comes full", func() {
 			other := filepath.Join(filepath.Dir(root), "other")
-			must(t, os.MkdirAll(filepath.Join(other, "x/y"), 0o755))
+			aid.Must(t, os.MkdirAll(filepath.Join(other, "x/y"), 0o755))
 			write(t, filepath.Join(other, "x/y/z"))
-			must(t, os.Rename(other, at("g")))
+			aid.Must(t, os.Rename(other, at("g")))
 		}, []string{"g/x/y/z"}},
 		{"and in it", func() { write(t, at("g/x/y/w")) }, []string{"g/x/y/w"}},
-		{"a folder removed", func() { must(t, os.RemoveAll(at("g"))) }, []string{"g/x/y/z", "g/x/y/w", "g/"}},
+		{"a folder removed", func() { aid.Must(t, os.RemoveAll(at("g"))) }, []string{"g/x/y/z", "g/x/y/w", "g/"}},
 		{"the root replaced", func() {
-			must(t, os.Rename(root, root+".old"), os.MkdirAll(at("n"), 0o755))
+			aid.Must(t, os.Rename(root, root+".old"), os.MkdirAll(at("n"), 0o755))
 		}, []string{"lost"}},
 		{"in the new root", func() { write(t, at("n/a")) }, []string{"n/a"}},
 	} {
@@ -132,17 +127,17 @@ func TestARootBehindALinkIsWatched(t *testing.T) {
 	for name, root := range map[string]string{"the folder": "media", "a folder above": "srv/media"} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			must(t, os.MkdirAll(filepath.Join(dir, "disk/media/d"), 0o755))
-			must(t, os.Symlink("disk/media", filepath.Join(dir, "media")), os.Symlink("disk", filepath.Join(dir, "srv")))
+			aid.Must(t, os.MkdirAll(filepath.Join(dir, "disk/media/d"), 0o755))
+			aid.Must(t, os.Symlink("disk/media", filepath.Join(dir, "media")), os.Symlink("disk", filepath.Join(dir, "srv")))
 			root := filepath.Join(dir, root)
-			must(t, Check(root))
+			aid.Must(t, Check(root))
 			c := runOn(t, root)
 			write(t, filepath.Join(dir, "disk/media/a"))
 			write(t, filepath.Join(root, "d/b"))
 			c.await(t, "a", "d/b")
-			must(t, os.RemoveAll(filepath.Join(root, "d")))
+			aid.Must(t, os.RemoveAll(filepath.Join(root, "d")))
 			c.await(t, "d/")
-			must(t, os.RemoveAll(filepath.Join(dir, "disk/media")), os.MkdirAll(filepath.Join(dir, "disk/media"), 0o755))
+			aid.Must(t, os.RemoveAll(filepath.Join(dir, "disk/media")), os.MkdirAll(filepath.Join(dir, "disk/media"), 0o755))
 			c.await(t, "lost")
 			write(t, filepath.Join(root, "n"))
 			c.await(t, "n")
@@ -154,9 +149,9 @@ func TestARootBehindALinkIsWatched(t *testing.T) {
 func TestALinkThatIsTurnedIsNoticed(t *testing.T) {
 	dir := t.TempDir()
 	root := filepath.Join(dir, "current")
-	must(t, os.MkdirAll(filepath.Join(dir, "1"), 0o755), os.MkdirAll(filepath.Join(dir, "2"), 0o755), os.Symlink("1", root))
+	aid.Must(t, os.MkdirAll(filepath.Join(dir, "1"), 0o755), os.MkdirAll(filepath.Join(dir, "2"), 0o755), os.Symlink("1", root))
 	c := runOn(t, root)
-	must(t, os.Symlink("2", root+".new"), os.Rename(root+".new", root))
+	aid.Must(t, os.Symlink("2", root+".new"), os.Rename(root+".new", root))
 	c.await(t, "report", "lost")
 	write(t, filepath.Join(root, "a"))
 	c.await(t, "a")
@@ -164,7 +159,7 @@ func TestALinkThatIsTurnedIsNoticed(t *testing.T) {
 
 func TestWhatBeginsWithADotIsNotTold(t *testing.T) {
 	root, c := run(t)
-	must(t, os.Mkdir(filepath.Join(root, ".hidden"), 0o755))
+	aid.Must(t, os.Mkdir(filepath.Join(root, ".hidden"), 0o755))
 	write(t, filepath.Join(root, ".hidden/a"))
 	write(t, filepath.Join(root, "d/.b"))
 	write(t, filepath.Join(root, "last"))
@@ -197,8 +192,8 @@ func TestFilesAreToldOnceTheyAreQuiet(t *testing.T) {
 func newTest(t *testing.T, quiet time.Duration) *watcher {
 	t.Helper()
 	w, err := newWatcher(make(told, 10).options(t.TempDir(), quiet))
-	must(t, err)
-	t.Cleanup(func() { must(t, w.notify.Close()) })
+	aid.Must(t, err)
+	t.Cleanup(func() { aid.Must(t, w.notify.Close()) })
 	return w
 }
 
@@ -215,7 +210,7 @@ func TestTooMuchIsLost(t *testing.T) {
 		{"folders that went", most, func(w *watcher, i int) {
 			path := filepath.Join(w.at, strconv.Itoa(i))
 			w.folders.add(path)
-			must(t, w.event(fsnotify.Event{Name: path, Op: fsnotify.Remove}))
+			aid.Must(t, w.event(fsnotify.Event{Name: path, Op: fsnotify.Remove}))
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -242,7 +237,7 @@ func TestOnlyWhatIsNotToldIsCounted(t *testing.T) {
 		w.touch("b" + strconv.Itoa(i))
 		path := filepath.Join(w.at, "d")
 		w.folders.add(path)
-		must(t, w.event(fsnotify.Event{Name: path, Op: fsnotify.Remove}))
+		aid.Must(t, w.event(fsnotify.Event{Name: path, Op: fsnotify.Remove}))
 		if w.next() == nil || w.held != 0 {
 			t.Errorf("%d bytes are held of names that were told", w.held)
 		}
@@ -307,12 +302,12 @@ func TestAnOverflowIsLost(t *testing.T) {
 		}
 	}
 	cancel()
-	must(t, <-ended)
+	aid.Must(t, <-ended)
 }
 
 func TestCheckNamesWhatIsMissing(t *testing.T) {
 	dir := t.TempDir()
-	must(t, Check(dir))
+	aid.Must(t, Check(dir))
 	if err := Check(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no folder: %v", err)
 	}

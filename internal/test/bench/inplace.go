@@ -13,6 +13,7 @@ import (
 
 	"thumbd/internal/config"
 	"thumbd/internal/route"
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/rig"
 	"thumbd/internal/thumb"
 )
@@ -76,7 +77,7 @@ type hitter struct {
 
 // spent returns the time that nginx's workers have spent on CPUs.
 func (h hitter) spent() (sum time.Duration, err error) {
-	workers, err := children(h.rig.NginxPID())
+	workers, err := aid.Children(h.rig.NginxPID())
 	for _, pid := range workers {
 		sum += clockOf(pid)()
 	}

@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/image/draw"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/rig"
 	"thumbd/internal/thumb"
 )
@@ -95,7 +96,7 @@ func largePhotograph(path string) error {
 // residentWorker returns the resident memory, in KiB, of the worker of a daemon
 // with one place: the larger one, as the other is a spare.
 func residentWorker(daemon int) (int, error) {
-	pids, err := children(daemon)
+	pids, err := aid.Children(daemon)
 	if err != nil {
 		return 0, err
 	}
@@ -111,29 +112,6 @@ func residentWorker(daemon int) (int, error) {
 		return 0, errors.New("the daemon has no workers")
 	}
 	return most, nil
-}
-
-// children returns the processes that a process has started.
-func children(parent int) (pids []int, err error) {
-	// A child is its parent's thread's.
-	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", parent))
-	if err != nil {
-		return nil, err
-	}
-	for _, list := range lists {
-		text, err := os.ReadFile(list)
-		if err != nil {
-			return nil, err
-		}
-		for field := range strings.FieldsSeq(string(text)) {
-			pid, err := strconv.Atoi(field)
-			if err != nil {
-				return nil, err
-			}
-			pids = append(pids, pid)
-		}
-	}
-	return pids, nil
 }
 
 // resetPeak sets the peak of a process to its present resident memory, and returns that,

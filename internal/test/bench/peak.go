@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"thumbd/internal/engine"
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/peer/vips"
 	"thumbd/internal/test/rig"
 	"thumbd/internal/thumb"
@@ -130,7 +131,7 @@ func growWorker(p rig.Programs) func(context.Context, original, image.Point) (gr
 func warmWorkers(ctx context.Context, daemon int) ([]int, error) {
 	const places, filters = 2, 2 // filters: SECCOMP_MODE_FILTER, the last step of a start
 	for ctx.Err() == nil {
-		pids, err := children(daemon)
+		pids, err := aid.Children(daemon)
 		if err != nil {
 			return nil, err
 		}

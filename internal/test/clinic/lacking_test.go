@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
@@ -101,12 +102,8 @@ func undecoded(t *testing.T) []string {
 	t.Helper()
 	p, err := kit.Programs()
 	kit.Must(t, err)
-	dir := t.TempDir()
-	library := filepath.Join(dir, "undecoded.so")
-	source := filepath.Join(dir, "undecoded.c")
-	kit.Put(t, source, []byte("int dav1d_open(void) { return -12; }\nvoid *aom_codec_av1_dx(void) { return 0; }\n"))
-	kit.Run(t, "cc", "-shared", "-fPIC", "-o", library, source)
-	script := filepath.Join(dir, "render")
+	library := aid.Preload(t, "int dav1d_open(void) { return -12; }\nvoid *aom_codec_av1_dx(void) { return 0; }\n")
+	script := filepath.Join(t.TempDir(), "render")
 	kit.PutProgram(t, script, fmt.Appendf(nil, "#!/bin/sh\nLD_PRELOAD='%s' exec '%s' \"$@\"\n", library, p.Render))
 	return []string{"THUMBD_RENDER=" + script}
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
@@ -165,13 +166,13 @@ func TestPurgeDuringARender(t *testing.T) {
 	kit.Put(t, filepath.Join(originals, "now"), []byte{now})
 	link := filepath.Join(originals, "a.jpg")
 	kit.Must(t, os.Symlink("before", link))
-	path := kit.NewGate(t)
+	path := aid.NewGate(t, filepath.Join(t.TempDir(), "gate"))
 	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, originals)}, TOML: "[daemon]\nworkers = 2", Env: kit.Faulty(t, kit.Gate, path)})
 	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 	defer cancel()
 	uri := kit.Target("a.jpg", "20x20_crop", "jpg")
 	first := kit.Ask(ctx, r, uri)
-	held := kit.AtGate(t, path)
+	held := aid.AtGate(t, path)
 	kit.Must(t, os.Symlink("now", link+".new"), os.Rename(link+".new", link))
 	kit.Expect(t, kit.Do(t, r, kit.Post(url.Values{"site": {"gallery"}, "original": {"a.jpg"}})), 200, "")
 	// The gate is open for good.

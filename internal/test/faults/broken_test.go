@@ -8,11 +8,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
@@ -146,31 +146,8 @@ func TestWorkerProgramGoesAndComesBack(t *testing.T) {
 // workers returns the process IDs of the running thumbd's workers.
 func workers(t *testing.T, r *rig.Rig) []int {
 	t.Helper()
-	return children(t, r.DaemonPID())
-}
-
-// children returns the processes that pid has started and not waited for.
-func children(t *testing.T, pid int) []int {
-	t.Helper()
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var pids []int
-	for _, stat := range stats {
-		// A process that has ended meanwhile has no text. The name, in
-		// parentheses, may have spaces: proc(5).
-		text, _ := os.ReadFile(stat)
-		fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
-		if len(fields) < 2 || string(fields[1]) != strconv.Itoa(pid) {
-			continue
-		}
-		child, err := strconv.Atoi(filepath.Base(filepath.Dir(stat)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		pids = append(pids, child)
-	}
+	pids, err := aid.Children(r.DaemonPID())
+	kit.Must(t, err)
 	return pids
 }
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
@@ -82,12 +83,12 @@ func TestQueueFull(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 	defer cancel()
 	running := kit.Ask(ctx, r, kit.Target("a.jpg", "20x20_crop", "jpg"))
-	held := kit.AtGate(t, path)
+	held := aid.AtGate(t, path)
 
 	waiting := fillQueue(ctx, t, r, "b.jpg", "c.jpg")
 	held.Close()
 	kit.Expect(t, (<-running).Response, 200, "")
-	kit.AtGate(t, path).Close()
+	aid.AtGate(t, path).Close()
 	kit.Expect(t, (<-waiting).Response, 200, "")
 }
 
@@ -118,7 +119,7 @@ func TestQueueTime(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 	defer cancel()
 	running := kit.Ask(ctx, r, kit.Target("a.jpg", "20x20_crop", "jpg"))
-	held := kit.AtGate(t, path)
+	held := aid.AtGate(t, path)
 	kit.Expect(t, kit.Get(t, r, kit.Target("b.jpg", "20x20_crop", "jpg")), 503, "queue-time")
 	held.Close()
 	kit.Expect(t, (<-running).Response, 200, "")
@@ -133,7 +134,7 @@ func TestClientGoesAway(t *testing.T) {
 	defer cancel()
 	first, leave := context.WithCancel(ctx)
 	gone := kit.Ask(first, r, kit.Target("a.jpg", "20x20_crop", "jpg"))
-	held := kit.AtGate(t, path)
+	held := aid.AtGate(t, path)
 	leave()
 	if got := <-gone; got.Err == nil {
 		t.Fatalf("the client that left has an answer: %d", got.Status)

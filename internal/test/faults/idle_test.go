@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
@@ -84,7 +85,7 @@ func hold(t *testing.T, r *rig.Rig) (end func() (starts int)) {
 func TestNoIdleExit(t *testing.T) {
 	const idle = "[daemon]\nidle_exit = \"60ms\""
 	t.Run("while a render runs", func(t *testing.T) {
-		path := kit.NewGate(t)
+		path := aid.NewGate(t, filepath.Join(t.TempDir(), "gate"))
 		r := kit.Start(t, rig.Options{
 			Sites: []rig.Site{kit.Gallery(t, kit.JPGs(t))}, TOML: idle, Env: append(kit.Faulty(t, kit.Gate, path), "WATCHDOG_USEC=60000"),
 			Stopped: true,
@@ -96,7 +97,7 @@ func TestNoIdleExit(t *testing.T) {
 		if err := errors.Join(r.AwaitClient(ctx), r.StartDaemon(ctx)); err != nil {
 			t.Fatal(err)
 		}
-		held := kit.AtGate(t, path)
+		held := aid.AtGate(t, path)
 		// Five beats, at each of which it looks whether it is idle.
 		kit.WaitNotified(t, r, kit.Count(r, "WATCHDOG=1")+5, "WATCHDOG=1")
 		held.Close()

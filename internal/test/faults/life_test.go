@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
@@ -134,7 +135,7 @@ func reloadAtGate(t *testing.T, r *rig.Rig, gate string) *os.File {
 		t.Fatal(err)
 	}
 	kit.HangUp(t, r)
-	return kit.AtGate(t, gate)
+	return aid.AtGate(t, gate)
 }
 
 func TestStopDuringReload(t *testing.T) {

@@ -6,12 +6,14 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
@@ -19,7 +21,7 @@ import (
 // gated is a thumbd with one worker, which waits at the gate over every job.
 func gated(t *testing.T, limits string) (r *rig.Rig, gatePath string) {
 	t.Helper()
-	gatePath = kit.NewGate(t)
+	gatePath = aid.NewGate(t, filepath.Join(t.TempDir(), "gate"))
 	return kit.Start(t, rig.Options{
 		Sites: []rig.Site{kit.Gallery(t, kit.JPGs(t))},
 		TOML:  "[daemon]\nworkers = 1\n[limits]\n" + limits,
@@ -49,7 +51,7 @@ func TestStopInTheMiddleOfARender(t *testing.T) {
 			defer leave()
 			uri := kit.Signed("/thumbs/", "a.jpg", "20x20_crop", "jpg")
 			running := kit.Ask(client, r, rig.Escape(uri))
-			held := kit.AtGate(t, path)
+			held := aid.AtGate(t, path)
 			if clientGoes {
 				leave()
 			}
@@ -79,14 +81,14 @@ func TestStopWithAQueue(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 	defer cancel()
 	first := kit.Ask(ctx, r, kit.Target("a.jpg", "20x20_crop", "jpg"))
-	held := kit.AtGate(t, path)
+	held := aid.AtGate(t, path)
 	waiting := fillQueue(ctx, t, r, "b.jpg", "c.jpg", "d.jpg")
 	stopping(t, r)
 	// The second render's time is to end after that for the queue.
 	<-time.After(limit / 4)
 	held.Close()
 	kit.Picture(t, (<-first).Response, "jpeg", 20, 20)
-	held = kit.AtGate(t, path)
+	held = aid.AtGate(t, path)
 	defer held.Close()
 	got := map[string]int{}
 	for range 2 {

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
@@ -265,11 +266,11 @@ func TestDaemonWaitsForItsTree(t *testing.T) {
 // a client waits for already.
 func TestWarmDoesNotWaitForWhatIsInWork(t *testing.T) {
 	t.Parallel()
-	path := kit.NewGate(t)
+	path := aid.NewGate(t, filepath.Join(t.TempDir(), "gate"))
 	originals := kit.Folder(t, map[string]string{"a.jpg": kit.Upright})
 	r := kit.Start(t, rig.Options{Sites: kit.WarmSites(t, originals), Env: kit.Faulty(t, kit.Gate, path), TOML: "[daemon]\nworkers = 2"})
 	reply := kit.Ask(t.Context(), r, "/p/s/100/a.jpg")
-	first := kit.AtGate(t, path)
+	first := aid.AtGate(t, path)
 	ended, out := kit.Background(t, kit.WarmCommand(t, r, true, "p"))
 	busy := regexp.MustCompile(`(?m)^thumbd_workers{.*state="rendering".*} 2$`)
 	for begun := time.Now(); !busy.Match(kit.Do(t, r, rig.Request{Target: "/metrics", Admin: true}).Body); {

@@ -5,15 +5,12 @@
 package keeptest
 
 import (
-	"bytes"
 	"context"
 	"image"
 	"image/jpeg"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -26,6 +23,7 @@ import (
 	"thumbd/internal/render"
 	"thumbd/internal/route"
 	"thumbd/internal/sign"
+	"thumbd/internal/test/aid"
 	"thumbd/internal/thumb"
 )
 
@@ -65,28 +63,6 @@ func (p *Painter) Render(ctx context.Context, r render.Request) (*render.Picture
 	return render.NewPicture(f, width, height, func() { p.Distrusted.Add(1) }), nil
 }
 
-// Log keeps the lines of a log. Safe for concurrent use.
-type Log struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-// Write adds p.
-func (l *Log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-// Count returns how often text occurs.
-func (l *Log) Count(text string) int { return strings.Count(l.String(), text) }
-
-func (l *Log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // Bench is a Keeper with one site, gallery, and one original, a.jpg. Its folder has the
 // originals in media, and the document root is root.
 type Bench struct {
@@ -94,7 +70,7 @@ type Bench struct {
 	T    *testing.T
 	Dir  string
 	Site *keep.Site
-	Log  *Log
+	Log  *aid.Log
 	// Level is that of the lines that the log keeps.
 	Level slog.LevelVar
 }
@@ -104,7 +80,7 @@ type Bench struct {
 // used.
 func New(t *testing.T, renderer keep.Renderer, judge func(error) keep.Verdict, change func(*keep.Site)) *Bench {
 	t.Helper()
-	b := &Bench{T: t, Dir: t.TempDir(), Log: &Log{}}
+	b := &Bench{T: t, Dir: t.TempDir(), Log: new(aid.Log)}
 	media := filepath.Join(b.Dir, "media")
 	if err := os.Mkdir(media, 0o755); err != nil {
 		t.Fatal(err)
@@ -200,16 +176,5 @@ func WithPresets(names ...string) func(*keep.Site) {
 		for i, name := range names {
 			s.Thumb.Presets[name] = thumb.Preset{Transform: thumb.Transform{Width: 9 + i, Height: 9, Method: thumb.Fit}}
 		}
-	}
-}
-
-// Await returns when so returns true.
-func Await(t *testing.T, so func() bool) {
-	t.Helper()
-	for !so() {
-		if t.Context().Err() != nil {
-			t.Fatal("it never was")
-		}
-		time.Sleep(time.Millisecond)
 	}
 }

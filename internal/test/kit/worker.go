@@ -13,7 +13,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
 
@@ -23,27 +22,6 @@ import (
 	"thumbd/internal/test/rig"
 	"thumbd/internal/thumb"
 )
-
-// NewGate returns the path of a FIFO for the fault gate.
-func NewGate(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "gate")
-	if err := syscall.Mkfifo(path, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-// AtGate waits until a worker is at the gate with a job. It goes on when the
-// file is closed.
-func AtGate(t *testing.T, path string) *os.File {
-	t.Helper()
-	f, err := os.OpenFile(path, os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f
-}
 
 // Ask sends a GET. Its answer comes later, on the channel.
 func Ask(ctx context.Context, r *rig.Rig, target string) <-chan Reply {

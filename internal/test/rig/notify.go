@@ -8,6 +8,8 @@ import (
 	"net"
 	"strings"
 	"syscall"
+
+	"thumbd/internal/test/aid"
 )
 
 // notifySocket receives the messages of thumbd to systemd, sd_notify(3), and writes
@@ -15,11 +17,11 @@ import (
 type notifySocket struct {
 	path  string
 	conn  *net.UnixConn
-	log   *Log
+	log   *aid.Log
 	ended chan struct{}
 }
 
-func newNotifySocket(path string, log *Log) (*notifySocket, error) {
+func newNotifySocket(path string, log *aid.Log) (*notifySocket, error) {
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
 	if err != nil {
 		return nil, err

@@ -21,6 +21,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"thumbd/internal/test/aid"
 )
 
 // Site is a site of thumbd.toml together with its location in nginx.
@@ -97,10 +99,10 @@ type Rig struct {
 	// Addr is the address of nginx: 127.0.0.1:34567.
 	Addr string
 	// Log is the daemon's, over all its starts.
-	Log *Log
+	Log *aid.Log
 	// Notified has the messages of the daemons to the service manager, sd_notify(3),
 	// a line each: "pid=1234 READY=1". It stays empty with SocketActivate.
-	Notified *Log
+	Notified *aid.Log
 
 	options Options
 	held    *os.File
@@ -118,7 +120,7 @@ const StopTime = 30 * time.Second
 // Start writes all files, starts nginx and thumbd and returns when both serve.
 // The caller closes the Rig. If Start fails, it stops the programs that it has started.
 func Start(ctx context.Context, o Options) (_ *Rig, err error) {
-	r := &Rig{options: o, Log: newLog(o.Log), Notified: newLog(nil)}
+	r := &Rig{options: o, Log: &aid.Log{Also: o.Log}, Notified: new(aid.Log)}
 	// Short, for the path of a unix socket ends after 107 bytes.
 	if r.Dir, err = os.MkdirTemp("", "thumbd-rig-"); err != nil {
 		return nil, err

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-package rig
+package aid
 
 import (
 	"context"
@@ -10,20 +10,15 @@ import (
 	"sync"
 )
 
-// Log has the lines that a program has written so far. It is safe for concurrent use.
+// Log has the lines that a program has written so far. The zero Log is ready for use. It
+// is safe for concurrent use.
 type Log struct {
-	also io.Writer
+	// Also gets all that is written, if it is not nil.
+	Also io.Writer
 
 	mu      sync.Mutex
 	text    strings.Builder
-	changed chan struct{} // closed at the next Write
-}
-
-func newLog(also io.Writer) *Log {
-	if also == nil {
-		also = io.Discard
-	}
-	return &Log{also: also, changed: make(chan struct{})}
+	changed chan struct{} // closed at the next Write; nil if nobody waits for it
 }
 
 // Write appends b.
@@ -31,15 +26,21 @@ func (l *Log) Write(b []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.text.Write(b)
-	close(l.changed)
-	l.changed = make(chan struct{})
-	return l.also.Write(b)
+	if l.changed != nil {
+		close(l.changed)
+		l.changed = nil
+	}
+	if l.Also != nil {
+		return l.Also.Write(b)
+	}
+	return len(b), nil
 }
 
 // String returns the whole text.
 func (l *Log) String() string {
-	text, _ := l.now()
-	return text
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // Count returns the number of lines that have all of words.
@@ -64,6 +65,9 @@ func (l *Log) Wait(ctx context.Context, n int, words ...string) error {
 func (l *Log) now() (text string, changed <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.changed == nil {
+		l.changed = make(chan struct{})
+	}
 	return l.text.String(), l.changed
 }
 
