@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/json"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -17,11 +16,8 @@ import (
 	"thumbd/internal/test/standin"
 )
 
-// place is a folder of a test with a configuration and a worker.
-type place struct {
-	t   *testing.T
-	dir string
-}
+// place is a folder of a test in which commands run.
+type place struct{ *standin.Folder }
 
 // gallery is a configuration of one site. DIR is the folder of the test.
 const gallery = `[daemon]
@@ -39,79 +35,61 @@ widths = [20, 40]
 formats = ["jpg"]
 `
 
-// newPlace returns a place with the original a.jpg.
 func newPlace(t *testing.T, configuration string) *place {
 	t.Helper()
-	p := &place{t, t.TempDir()}
-	p.write("thumbd.toml", configuration)
-	p.write("media/a.jpg", "an original")
-	standin.Install(t, p.path("worker"))
-	return p
-}
-
-func (p *place) path(name string) string { return filepath.Join(p.dir, name) }
-
-func (p *place) write(name, text string) {
-	p.t.Helper()
-	err := os.MkdirAll(filepath.Dir(p.path(name)), 0o755)
-	if err == nil {
-		err = os.WriteFile(p.path(name), []byte(strings.ReplaceAll(text, "DIR", p.dir)), 0o600)
-	}
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	return &place{standin.NewFolder(t, configuration)}
 }
 
 // run runs a command with the place's configuration and socket, if the command has these
 // flags, and returns its exit code and its output without the path of the folder.
 func (p *place) run(args ...string) (code int, stdout, stderr string) {
-	p.t.Helper()
+	p.T.Helper()
 	for _, c := range rootCommand().Commands() {
 		if c.Name() != args[0] {
 			continue
 		}
 		for flag, file := range map[string]string{"config": "thumbd.toml", "admin": "admin", "socket": "front"} {
 			if c.Flags().Lookup(flag) != nil {
-				args = append(args[:1:1], append([]string{"--" + flag + "=" + p.path(file)}, args[1:]...)...)
+				args = append(args[:1:1], append([]string{"--" + flag + "=" + p.Path(file)}, args[1:]...)...)
 			}
 		}
 	}
 	var out, errs bytes.Buffer
-	code = run(p.t.Context(), args, &out, &errs)
-	short := func(b bytes.Buffer) string { return strings.ReplaceAll(b.String(), p.dir, "DIR") }
+	code = run(p.T.Context(), args, &out, &errs)
+	short := func(b bytes.Buffer) string { return strings.ReplaceAll(b.String(), p.Dir, "DIR") }
 	return code, short(out), short(errs)
 }
 
 // expect runs a command and compares its exit code, and its outputs with patterns.
 func (p *place) expect(want int, stdout, stderr string, args ...string) {
-	p.t.Helper()
+	p.T.Helper()
 	code, out, errs := p.run(args...)
 	match := func(pattern, text string) bool { return regexp.MustCompile("(?s)^" + pattern + "$").MatchString(text) }
 	if code != want || !match(stdout, out) || !match(stderr, errs) {
-		p.t.Errorf("thumbd %q: exit code %d, want %d\nstdout: %q, want %q\nstderr: %q, want %q", args, code, want, out, stdout, errs, stderr)
+		p.T.Errorf("thumbd %q: exit code %d, want %d\nstdout: %q, want %q\nstderr: %q, want %q", args, code, want, out, stdout, errs, stderr)
 	}
 }
 
 // serve has thumbd serve run until the end of the test.
 func (p *place) serve() {
-	p.t.Helper()
+	p.T.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan int, 1)
 	var errs aid.Log
 	go func() {
-		ended <- run(ctx, []string{"serve", "-c", p.path("thumbd.toml"), "--listen", p.path("front"), "--admin", p.path("admin")}, &errs, &errs)
+		ended <- run(ctx, []string{"serve", "-c", p.Path("thumbd.toml"), "--listen", p.Path("front"), "--admin", p.Path("admin")}, &errs, &errs)
 	}()
-	p.t.Cleanup(func() {
+	p.T.Cleanup(func() {
 		stop()
 		if code := <-ended; code != exitOK {
-			p.t.Errorf("thumbd serve: exit code %d: %s", code, &errs)
+			p.T.Errorf("thumbd serve: exit code %d: %s", code, &errs)
 		}
 	})
-	aid.Await(p.t, func() bool {
+	aid.Await(p.T, func() bool {
 		select {
 		case code := <-ended:
 			ended <- code
-			p.t.Fatalf("thumbd serve: exit code %d: %s", code, &errs)
+			p.T.Fatalf("thumbd serve: exit code %d: %s", code, &errs)
 		default:
 		}
 		code, _, _ := p.run("health")
@@ -142,12 +120,12 @@ func TestCommandsAskTheDaemon(t *testing.T) {
 	p.expect(exitUsage, "", "thumbd: .*preset.*none.*\n", "warm", "gallery", "--preset", "none")
 	p.expect(exitUsage, "", "thumbd: .*\"galery\".*\n", "warm", "galery")
 	p.expect(exitUsage, "", "thumbd: --since \"soon\": want a time such as .*\n", "warm", "gallery", "--since", "soon")
-	p.expect(exitUsage, "", "thumbd: open DIR/none: no such file or directory; see thumbd --help\n", "warm", "gallery", "--from", p.path("none"))
-	p.write("list", "a.jpg\nb.jpg\n")
+	p.expect(exitUsage, "", "thumbd: open DIR/none: no such file or directory; see thumbd --help\n", "warm", "gallery", "--from", p.Path("none"))
+	p.Write("list", "a.jpg\nb.jpg\n")
 	p.expect(exitRuntime, "gallery: 2 originals, made 0 thumbnails, 1 were there, 1 failed \\(1 no-original\\)\n", ".*thumbd: warm: 1 thumbnails could not be made\n",
-		"warm", "gallery", "--preset", "hero", "--from", p.path("list"))
-	p.write("one", "a.jpg\n")
-	p.expect(exitOK, "gallery: 1 originals, made 0 thumbnails, 0 were there, left out 1 older originals\n", "(gallery: .*\n)*", "warm", "gallery", "--preset", "hero", "--since", "2999-01-01", "--from", p.path("one"))
+		"warm", "gallery", "--preset", "hero", "--from", p.Path("list"))
+	p.Write("one", "a.jpg\n")
+	p.expect(exitOK, "gallery: 1 originals, made 0 thumbnails, 0 were there, left out 1 older originals\n", "(gallery: .*\n)*", "warm", "gallery", "--preset", "hero", "--since", "2999-01-01", "--from", p.Path("one"))
 
 	code, out, errs := p.run("info", "gallery", "a.jpg")
 	var one struct {
@@ -160,11 +138,11 @@ func TestCommandsAskTheDaemon(t *testing.T) {
 	p.expect(exitOK, `\{"original":"a.jpg","width":100,.*\}`+"\n", "", "info", "--ndjson", "gallery")
 	p.expect(exitRuntime, "", "\"b.jpg\": no-original\nthumbd: info: 1 originals could not be described\n", "info", "gallery", "b.jpg")
 	p.expect(exitUsage, "", "thumbd: .*\"galery\".*\n", "info", "galery", "a.jpg")
-	p.write("media/\xff.jpg", "an original")
+	p.Write("media/\xff.jpg", "an original")
 	p.expect(exitRuntime, "", ".*the name is not UTF-8, so JSON can't have it\nthumbd: info: 1 originals could not be described\n", "info", "--ndjson", "gallery", "\xff.jpg")
 
 	p.expect(exitOK, "purged: 3 thumbnails removed\n", "", "purge", "gallery", "a.jpg")
-	if _, err := os.Stat(p.path("root/thumbs/hero/a.jpg")); !os.IsNotExist(err) {
+	if _, err := os.Stat(p.Path("root/thumbs/hero/a.jpg")); !os.IsNotExist(err) {
 		t.Errorf("after the purge: %v", err)
 	}
 	p.expect(exitUsage, "", "thumbd: .*; see thumbd --help\n", "purge", "gallery")
@@ -185,8 +163,8 @@ func TestCommandsAskTheDaemon(t *testing.T) {
 // The nodes of a journal are printed, a line for each, and can be forgotten.
 func TestStatusOfNodes(t *testing.T) {
 	p := newPlace(t, gallery+"[nodes]\njournal = \"DIR/journal\"\nname = \"one\"\nkeys = [\"nodes.key\"]\n")
-	p.write("keys/nodes.key", "0123456789abcdef0123456789abcdef")
-	if err := os.Mkdir(p.path("journal"), 0o755); err != nil {
+	p.Write("keys/nodes.key", "0123456789abcdef0123456789abcdef")
+	if err := os.Mkdir(p.Path("journal"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	p.serve()
@@ -208,13 +186,13 @@ func TestCheckOfAPlace(t *testing.T) {
 	p := newPlace(t, gallery)
 	p.expect(exitOK, "(note: [^\n]*\n)*DIR/thumbd.toml: the configuration is good\n", "(warning: [^\n]*\n(\t[^\n]*\n)*)*", "check")
 	p.expect(exitOK, "", "", "check", "--reload")
-	if err := os.RemoveAll(p.path("media")); err != nil {
+	if err := os.RemoveAll(p.Path("media")); err != nil {
 		t.Fatal(err)
 	}
 	p.expect(exitRuntime, "(note: [^\n]*\n)*", ".*thumbd: .*DIR/media.*no such file or directory.*", "check")
 	// A reload keeps the sites whose folders can be used.
 	p.expect(exitOK, "", "", "check", "--reload")
-	p.write("thumbd.toml", gallery+"typo = 1\n")
+	p.Write("thumbd.toml", gallery+"typo = 1\n")
 	p.expect(exitUsage, "", "DIR/thumbd.toml:14: site.gallery.preset.hero.typo: unknown key[^\n]*\n", "check", "--reload")
 }
 
@@ -236,9 +214,9 @@ func TestPictureOfAPreset(t *testing.T) {
 	p.expect(exitUsage, "", "thumbd: no site \"galery\" in DIR/thumbd.toml; it has gallery\n", "picture", "galery", "a.jpg", "hero")
 	p.expect(exitUsage, "", "thumbd: site gallery has no preset \"hreo\"; it has .*hero.*\n", "picture", "gallery", "a.jpg", "hreo")
 	p.expect(exitRuntime, "", "thumbd: picture: .*b.jpg.*no such file or directory\n", "picture", "gallery", "b.jpg", "hero")
-	t.Setenv("THUMBD_RENDER", p.path("none"))
+	t.Setenv("THUMBD_RENDER", p.Path("none"))
 	p.expect(exitRuntime, "", "thumbd: picture: .*DIR/none: no such file or directory\n", "picture", "gallery", "a.jpg", "hero")
-	p.write("thumbd.toml", strings.ReplaceAll(gallery, `"DIR/media"`, `"https://origin.example/media/"`))
+	p.Write("thumbd.toml", strings.ReplaceAll(gallery, `"DIR/media"`, `"https://origin.example/media/"`))
 	p.expect(exitUsage, "", "thumbd: the originals of site gallery are on another server; want --original-size, e.g. 4000x3000, and no --placeholder\n", "picture", "gallery", "a.jpg", "hero")
 }
 
@@ -246,32 +224,32 @@ func TestPictureOfAPreset(t *testing.T) {
 func TestCheckOfAJournal(t *testing.T) {
 	const nodes = "[nodes]\njournal = \"DIR/journal\"\nname = \"one\"\nkeys = [\"nodes.key\"]\n"
 	p := newPlace(t, gallery+nodes)
-	p.write("keys/nodes.key", "0123456789abcdef0123456789abcdef")
+	p.Write("keys/nodes.key", "0123456789abcdef0123456789abcdef")
 	p.expect(exitRuntime, "(note: [^\n]*\n)*", ".*the journal.*DIR/journal.*", "check")
-	if err := os.Mkdir(p.path("journal"), 0o755); err != nil {
+	if err := os.Mkdir(p.Path("journal"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	p.expect(exitRuntime, "(note: [^\n]*\n)*", "thumbd: the journal: DIR/journal does not give its group to new files, [^\n]*; to mend it:\n(\t[^\n]*\n)+", "check")
-	if err := os.Chmod(p.path("journal"), os.ModeSetgid|0o770); err != nil {
+	if err := os.Chmod(p.Path("journal"), os.ModeSetgid|0o770); err != nil {
 		t.Fatal(err)
 	}
 	const good = "(note: [^\n]*\n)*DIR/[a-z]+.toml: the configuration is good\n"
 	p.expect(exitOK, good, "", "check")
 	p.serve()
-	p.write("two.toml", strings.NewReplacer(`"one"`, `"two"`, "DIR/root", "DIR/root2").Replace(gallery+nodes))
-	p.expect(exitOK, good, "", "check", "-c", p.path("two.toml"))
-	p.write("keys/other.key", "fedcba9876543210fedcba9876543210")
-	p.write("two.toml", strings.NewReplacer(`"one"`, `"two"`, "DIR/root", "DIR/root2", "nodes.key", "other.key").Replace(gallery+nodes))
+	p.Write("two.toml", strings.NewReplacer(`"one"`, `"two"`, "DIR/root", "DIR/root2").Replace(gallery+nodes))
+	p.expect(exitOK, good, "", "check", "-c", p.Path("two.toml"))
+	p.Write("keys/other.key", "fedcba9876543210fedcba9876543210")
+	p.Write("two.toml", strings.NewReplacer(`"one"`, `"two"`, "DIR/root", "DIR/root2", "nodes.key", "other.key").Replace(gallery+nodes))
 	p.expect(exitOK, good, "warning: DIR/two.toml: the journal DIR/journal: the report of node one: .*; give all nodes the same keys and the same version of thumbd, "+
-		"or, if that node is gone for good: thumbd status --nodes --forget one\n", "check", "-c", p.path("two.toml"))
+		"or, if that node is gone for good: thumbd status --nodes --forget one\n", "check", "-c", p.Path("two.toml"))
 }
 
 // verify names the variants that an original of the scheme inplace may be replaced by, and
 // an original whose name differs in its Unicode normalization alone.
 func TestVerifyOfNames(t *testing.T) {
 	p := newPlace(t, gallery+"[site.uploads]\nprefix = \"/uploads/\"\ndocument_root = \"DIR/small\"\noriginals = \"DIR/media\"\nscheme = \"inplace\"\n")
-	p.write("media/a.svg", "<svg/>")
-	p.write("media/e\u0301.jpg", "an original")
+	p.Write("media/a.svg", "<svg/>")
+	p.Write("media/e\u0301.jpg", "an original")
 	p.expect(exitOK, ".*\nvariant    [^\n]*\\.avif of \"a.jpg\", if it saves enough\nvariant    [^\n]*\\.webp of \"a.jpg\", if it saves enough\n.*accepted\n", "", "verify", "/uploads/a.jpg")
 	p.expect(exitRuntime, ".*", "thumbd: refused: .*; but there is \"e\\\\u0301.jpg\", which differs in its Unicode normalization alone: rename it, or sign that name\n",
 		"verify", "/thumbs/hero/\u00e9.jpg")

@@ -221,7 +221,7 @@ func TestStuckWorkerIsTold(t *testing.T) {
 // A message that the service manager does not take is told, and the daemon goes on.
 func TestManagerIsGone(t *testing.T) {
 	r := newRig(t, gallery)
-	aid.Must(t, os.Remove(r.path("manager")))
+	aid.Must(t, os.Remove(r.Path("manager")))
 	r.run()
 	r.logged("level=WARN", "msg=notify")
 	r.want("/thumbs/small/a.jpg", "200")
@@ -234,7 +234,7 @@ func TestSocketForPrometheus(t *testing.T) {
 		return strings.Replace(gallery, "[daemon]\n", "[daemon]\nmetrics = \"DIR/"+name+"\"\n", 1)
 	}
 	scrape := func(r *rig, name string) (string, error) {
-		conn, err := net.Dial("unix", r.path(name))
+		conn, err := net.Dial("unix", r.Path(name))
 		if err != nil {
 			return "", err
 		}
@@ -254,7 +254,7 @@ func TestSocketForPrometheus(t *testing.T) {
 			t.Error("a line, though nothing has changed")
 		}
 		r.reload(at("another"))
-		if !r.hasLine("level=WARN", "takes effect when thumbd is started again", "metrics="+r.path("another"), "listens="+r.path("scraped")) {
+		if !r.hasLine("level=WARN", "takes effect when thumbd is started again", "metrics="+r.Path("another"), "listens="+r.Path("scraped")) {
 			t.Error("no line in the log")
 		}
 		if _, err := scrape(r, "another"); err == nil {
@@ -280,11 +280,11 @@ func TestSocketForPrometheus(t *testing.T) {
 	})
 	t.Run("in use", func(t *testing.T) {
 		r := newRig(t, at("scraped"))
-		l, err := net.Listen("unix", r.path("scraped"))
+		l, err := net.Listen("unix", r.Path("scraped"))
 		aid.Must(t, err)
 		defer l.Close()
 		r.run()
-		if err := <-r.ended; err == nil || !strings.Contains(err.Error(), "metrics "+r.path("scraped")) {
+		if err := <-r.ended; err == nil || !strings.Contains(err.Error(), "metrics "+r.Path("scraped")) {
 			t.Errorf("error %v, want one that names the address", err)
 		}
 		if got, err := aid.Children(os.Getpid()); err != nil || len(got) > 0 {

@@ -97,7 +97,7 @@ func TestRival(t *testing.T) {
 	if got := r.troubles(); got != "" {
 		t.Errorf("troubles %q of a good installation", got)
 	}
-	r.write("root/thumbs/.thumbd/daemon.lock", "process 7 on elsewhere\n")
+	r.Write("root/thumbs/.thumbd/daemon.lock", "process 7 on elsewhere\n")
 	if got, want := r.troubles(), "shared gallery"; got != want {
 		t.Errorf("troubles %q, want %q", got, want)
 	}
@@ -106,7 +106,7 @@ func TestRival(t *testing.T) {
 // A daemon waits for the end of a thumbd warm, which it has told to end.
 func TestStartDuringAWarm(t *testing.T) {
 	r := newRig(t, gallery)
-	warm := openTree(t, r.path("root"))
+	warm := openTree(t, r.Path("root"))
 	aid.Must(t, warm.Hold(true))
 	r.run()
 	aid.Await(t, warm.Wanted)
@@ -118,7 +118,7 @@ func TestStartDuringAWarm(t *testing.T) {
 func TestStopDuringAWarm(t *testing.T) {
 	r := newRig(t, gallery)
 	r.activated = true
-	warm := openTree(t, r.path("root"))
+	warm := openTree(t, r.Path("root"))
 	aid.Must(t, warm.Hold(true))
 	r.run()
 	aid.Await(t, warm.Wanted)
@@ -134,7 +134,7 @@ func TestStopDuringAWarm(t *testing.T) {
 // wants to publish.
 func TestAlone(t *testing.T) {
 	r := newRig(t, gallery+"[site.other]\nprefix = \"/other/\"\ndocument_root = \"DIR/other\"\noriginals = \"DIR/media\"\nscheme = \"preset\"\n")
-	o := Options{File: r.path("thumbd.toml"), Version: "1.2.3", Log: r.Daemon.log}
+	o := Options{File: r.Path("thumbd.toml"), Version: "1.2.3", Log: r.Daemon.log}
 	if _, err := StartAlone(t.Context(), o, "nobody"); !errors.Is(err, ErrConfiguration) || !strings.Contains(err.Error(), o.File) {
 		t.Errorf("a site that is not there: %v", err)
 	}
@@ -161,7 +161,7 @@ func TestAlone(t *testing.T) {
 	if ctx.Err() != nil {
 		t.Error("wanted by nobody, and it is to end")
 	}
-	daemon := openTree(t, r.path("root"))
+	daemon := openTree(t, r.Path("root"))
 	if err := daemon.Hold(false); !errors.Is(err, publish.ErrHeld) {
 		t.Errorf("a daemon: %v, want %v", err, publish.ErrHeld)
 	}

@@ -39,15 +39,15 @@ settle = "0"
 func newFarm(t *testing.T) *rig {
 	t.Helper()
 	r := newRig(t, farm)
-	r.write("keys/nodes.key", nodeKey)
-	aid.Must(t, os.Mkdir(r.path("journal"), 0o755))
+	r.Write("keys/nodes.key", nodeKey)
+	aid.Must(t, os.Mkdir(r.Path("journal"), 0o755))
 	return r
 }
 
 // other returns another node of r's farm, which does not read.
 func (r *rig) other(key string) *journal.Node {
 	return journal.New(journal.Options{
-		Store: journal.NewFolder(r.path("journal")), Keys: [][]byte{[]byte(key)}, Name: "n2", Keep: time.Hour,
+		Store: journal.NewFolder(r.Path("journal")), Keys: [][]byte{[]byte(key)}, Name: "n2", Keep: time.Hour,
 		Tell: func(journal.Event) {},
 	})
 }
@@ -57,9 +57,9 @@ func (r *rig) other(key string) *journal.Node {
 func TestNode(t *testing.T) {
 	r := newFarm(t)
 	other := r.other(nodeKey)
-	aid.Must(t, os.MkdirAll(r.path("root/thumbs/small"), 0o755))
-	r.write("root/thumbs/small/a.jpg", "purged while this node was away")
-	aid.Must(t, journal.NewFolder(r.path("journal")).Make(t.Context()))
+	aid.Must(t, os.MkdirAll(r.Path("root/thumbs/small"), 0o755))
+	r.Write("root/thumbs/small/a.jpg", "purged while this node was away")
+	aid.Must(t, journal.NewFolder(r.Path("journal")).Make(t.Context()))
 	write := func(e journal.Entry, by *journal.Node) {
 		t.Helper()
 		name, err := by.Write(t.Context(), e)
@@ -70,14 +70,14 @@ func TestNode(t *testing.T) {
 	r.run()
 	r.told("READY=1\nSTATUS=serves 1 sites")
 	r.want("/_thumbd/ready", "200")
-	if _, err := os.Stat(r.path("root/thumbs/small/a.jpg")); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(r.Path("root/thumbs/small/a.jpg")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a thumbnail that was purged before the start: %v", err)
 	}
 
 	r.want("/thumbs/small/a.jpg", "200")
 	write(journal.Entry{Site: "gallery", All: true}, other)
 	aid.Await(t, func() bool {
-		_, err := os.Stat(r.path("root/thumbs/small/a.jpg"))
+		_, err := os.Stat(r.Path("root/thumbs/small/a.jpg"))
 		return errors.Is(err, fs.ErrNotExist)
 	})
 	write(journal.Entry{Site: "elsewhere", All: true}, other)
@@ -111,15 +111,15 @@ func TestNodeWithoutJournal(t *testing.T) {
 	if got := r.troubles(); got != "" {
 		t.Errorf("troubles %q of a good installation", got)
 	}
-	aid.Must(t, os.Rename(r.path("journal"), r.path("away")))
+	aid.Must(t, os.Rename(r.Path("journal"), r.Path("away")))
 	if got, want := r.troubles(), "journal n1"; got != want {
 		t.Errorf("troubles %q, want %q", got, want)
 	}
-	r.logged("level=ERROR", "the journal can't be read", "node=n1", r.path("journal"))
+	r.logged("level=ERROR", "the journal can't be read", "node=n1", r.Path("journal"))
 	if _, err := r.admin.Purge(t.Context(), admin.Purge{Site: "gallery", All: true}); err == nil {
 		t.Error("a purge that no other node hears of")
 	}
-	aid.Must(t, os.Rename(r.path("away"), r.path("journal")))
+	aid.Must(t, os.Rename(r.Path("away"), r.Path("journal")))
 	r.logged("level=INFO", "the journal is read again", "node=n1")
 	if got := r.troubles(); got != "" {
 		t.Errorf("troubles %q after the journal has come back", got)
@@ -137,8 +137,8 @@ func TestNodeWithoutRight(t *testing.T) {
 	r := newFarm(t)
 	r.run()
 	r.told("READY=1\nSTATUS=serves 1 sites")
-	aid.Must(t, os.Chmod(r.path("journal/nodes"), 0o500))
-	t.Cleanup(func() { _ = os.Chmod(r.path("journal/nodes"), 0o700) })
+	aid.Must(t, os.Chmod(r.Path("journal/nodes"), 0o500))
+	t.Cleanup(func() { _ = os.Chmod(r.Path("journal/nodes"), 0o700) })
 	if got, want := r.troubles(), "journal-write n1"; got != want {
 		t.Errorf("troubles %q, want %q", got, want)
 	}
@@ -213,7 +213,7 @@ func TestNewNodeAnswers(t *testing.T) {
 // A start that was interrupted waits for no journal.
 func TestStopDuringTheWaitForTheJournal(t *testing.T) {
 	r := newFarm(t)
-	aid.Must(t, os.Remove(r.path("journal")))
+	aid.Must(t, os.Remove(r.Path("journal")))
 	r.run()
 	r.logged("the journal can't be read")
 	r.stop()
@@ -347,11 +347,11 @@ func TestOthersOfAJournal(t *testing.T) {
 	r := newFarm(t)
 	r.run()
 	r.told("READY=1\nSTATUS=serves 1 sites")
-	all, err := Nodes(t.Context(), &config.Nodes{Journal: r.path("journal"), Keys: [][]byte{[]byte(nodeKey)}, Name: "n2", Keep: time.Hour})
+	all, err := Nodes(t.Context(), &config.Nodes{Journal: r.Path("journal"), Keys: [][]byte{[]byte(nodeKey)}, Name: "n2", Keep: time.Hour})
 	if err != nil || len(all) != 1 || all[0].Name != "n1" {
 		t.Errorf("nodes %+v, %v; want n1", all, err)
 	}
-	if _, err := os.Stat(r.path("journal/nodes/n2")); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(r.Path("journal/nodes/n2")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a report of the doctor: %v", err)
 	}
 }

@@ -40,20 +40,20 @@ func TestMissingFolders(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, gallery+tt.text)
-			r.write("mark.png", "a mark")
-			aid.Must(t, os.Mkdir(r.path("docs"), 0o755))
-			r.write("docs/a.pdf", "a paper")
-			aid.Must(t, os.Rename(r.path(tt.away), r.path("away")))
+			r.Write("mark.png", "a mark")
+			aid.Must(t, os.Mkdir(r.Path("docs"), 0o755))
+			r.Write("docs/a.pdf", "a paper")
+			aid.Must(t, os.Rename(r.Path(tt.away), r.Path("away")))
 			r.run()
 			r.told("READY=1\nSTATUS=serves 1 sites")
-			if !r.hasLine("level=ERROR", "msg=probe", r.path(tt.away)) {
+			if !r.hasLine("level=ERROR", "msg=probe", r.Path(tt.away)) {
 				t.Error("no line in the log")
 			}
 			r.want(tt.uri, tt.before)
 			if got := r.troubles(); got != tt.kind {
 				t.Errorf("troubles %q, want %q", got, tt.kind)
 			}
-			aid.Must(t, os.Rename(r.path("away"), r.path(tt.away)))
+			aid.Must(t, os.Rename(r.Path("away"), r.Path(tt.away)))
 			if got := r.troubles(); got != "" {
 				t.Errorf("troubles %q after it has come back", got)
 			}
@@ -66,7 +66,7 @@ func TestMissingFolders(t *testing.T) {
 // published until it can.
 func TestTreeThatCanNotBeWritten(t *testing.T) {
 	r := newRig(t, gallery)
-	r.write("root", "")
+	r.Write("root", "")
 	r.run()
 	r.told("READY=1\nSTATUS=serves 1 sites")
 	r.want("/thumbs/small/a.jpg", "200")
@@ -76,12 +76,12 @@ func TestTreeThatCanNotBeWritten(t *testing.T) {
 	if !r.hasLine("level=ERROR", "settings.json") {
 		t.Error("no line of .thumbd/settings.json")
 	}
-	aid.Must(t, os.Remove(r.path("root")))
+	aid.Must(t, os.Remove(r.Path("root")))
 	if got := r.troubles(); got != "" {
 		t.Errorf("troubles %q after it can be written", got)
 	}
 	r.want("/thumbs/small/a.jpg", "200")
-	if _, err := os.Stat(r.path("root/thumbs/small/a.jpg")); err != nil {
+	if _, err := os.Stat(r.Path("root/thumbs/small/a.jpg")); err != nil {
 		t.Error(err)
 	}
 }
@@ -91,11 +91,11 @@ func TestTreeThatCanNotBeWritten(t *testing.T) {
 func TestShareHangs(t *testing.T) {
 	r := start(t, gallery+
 		"[files.docs]\nprefix = \"/docs/\"\nroot = \"DIR/docs\"\ninternal = \"/_docs/\"\nscheme = \"open\"\n")
-	aid.Must(t, os.Mkdir(r.path("docs"), 0o755))
+	aid.Must(t, os.Mkdir(r.Path("docs"), 0o755))
 	for section, folder := range map[string]string{"site=gallery": "media", "files=docs": "docs"} {
 		end := make(chan struct{})
 		r.setOriginalTime(time.Millisecond)
-		err := share.Run(share.Of(r.path(folder)), func() error {
+		err := share.Run(share.Of(r.Path(folder)), func() error {
 			<-end
 			return nil
 		})
@@ -103,7 +103,7 @@ func TestShareHangs(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.setOriginalTime(time.Hour)
-		if !r.hasLine("level=ERROR", "does not answer within original_time", section, "path="+r.path(folder)) {
+		if !r.hasLine("level=ERROR", "does not answer within original_time", section, "path="+r.Path(folder)) {
 			t.Errorf("%s: no line that it hangs", section)
 		}
 		if folder == "media" {
@@ -148,7 +148,7 @@ scheme = "preset"
 [site.gallery.fetch]
 allow_addresses = ["127.0.0.0/8"]
 `, address))
-	r.write("spool", "")
+	r.Write("spool", "")
 	r.run()
 	r.told("READY=1\nSTATUS=serves 1 sites")
 	if !r.hasLine("level=ERROR", "msg=probe", "spool") || r.log.Count(address) > 0 {
@@ -157,7 +157,7 @@ allow_addresses = ["127.0.0.0/8"]
 	if got, want := r.troubles(), "spool , origin gallery"; got != want {
 		t.Errorf("troubles %q, want %q", got, want)
 	}
-	aid.Must(t, os.Remove(r.path("spool")))
+	aid.Must(t, os.Remove(r.Path("spool")))
 	l, err = net.Listen("tcp", address)
 	aid.Must(t, err)
 	origin := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -200,7 +200,7 @@ func TestKindsOfOrigins(t *testing.T) {
 // doctor and the metrics are told until they can.
 func TestWatchedOriginals(t *testing.T) {
 	r := newRig(t, gallery+"watch = true\n")
-	aid.Must(t, os.Rename(r.path("media"), r.path("away")))
+	aid.Must(t, os.Rename(r.Path("media"), r.Path("away")))
 	r.run()
 	r.told("READY=1\nSTATUS=serves 1 sites")
 	aid.Await(t, func() bool { return r.state().Unwatched["gallery"] })
@@ -208,15 +208,15 @@ func TestWatchedOriginals(t *testing.T) {
 		t.Errorf("troubles %q, want %q", got, want)
 	}
 	r.logged("level=ERROR", "originals are not followed", "site=gallery")
-	aid.Must(t, os.Rename(r.path("away"), r.path("media")))
+	aid.Must(t, os.Rename(r.Path("away"), r.Path("media")))
 	aid.Await(t, func() bool { return !r.state().Unwatched["gallery"] })
 	if got := r.troubles(); got != "" {
 		t.Errorf("troubles %q while the originals are followed", got)
 	}
 	r.want("/thumbs/small/a.jpg", "200")
-	aid.Must(t, os.Remove(r.path("media/a.jpg")))
+	aid.Must(t, os.Remove(r.Path("media/a.jpg")))
 	aid.Await(t, func() bool {
-		_, err := os.Stat(r.path("root/thumbs/small/a.jpg"))
+		_, err := os.Stat(r.Path("root/thumbs/small/a.jpg"))
 		return errors.Is(err, os.ErrNotExist)
 	})
 }
@@ -239,8 +239,8 @@ internal = "/_docs/"
 scheme = "open"
 disposition = "attachment"
 `)
-	aid.Must(t, os.Mkdir(r.path("docs"), 0o755))
-	r.write("docs/a.pdf", "a paper")
+	aid.Must(t, os.Mkdir(r.Path("docs"), 0o755))
+	r.Write("docs/a.pdf", "a paper")
 	r.run()
 	r.told("READY=1\nSTATUS=serves 1 sites")
 	resp, err := r.front.Get("http://localhost/docs/a.pdf")
@@ -258,10 +258,10 @@ disposition = "attachment"
 // be read any more.
 func TestListOfRevokedTokensIsLookedAt(t *testing.T) {
 	r := newRig(t, gallery+"[site.gallery.access]\nproofs = [\"token\"]\ntoken_keys = [\"jwt.key\"]\nrevoked = \"DIR/revoked.txt\"\n")
-	r.write("keys/jwt.key", nodeKey)
-	r.write("revoked.txt", "")
+	r.Write("keys/jwt.key", nodeKey)
+	r.Write("revoked.txt", "")
 	r.run()
 	r.told("READY=1\nSTATUS=serves 1 sites")
-	aid.Must(t, os.Remove(r.path("revoked.txt")))
-	r.logged("level=ERROR", "msg=access", "site=gallery", r.path("revoked.txt"))
+	aid.Must(t, os.Remove(r.Path("revoked.txt")))
+	r.logged("level=ERROR", "msg=access", "site=gallery", r.Path("revoked.txt"))
 }

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -42,9 +41,7 @@ scheme = "preset"
 // rig is a daemon with real sockets, workers and a service manager in a folder of a test.
 type rig struct {
 	*Daemon
-	t       *testing.T
-	dir     string
-	text    string // of the configuration
+	*standin.Folder
 	log     *aid.Log
 	manager *net.UnixConn
 	front   *http.Client
@@ -57,26 +54,20 @@ type rig struct {
 // newRig returns a rig with a configuration, whose daemon is not started.
 func newRig(t *testing.T, configuration string) *rig {
 	t.Helper()
-	r := &rig{t: t, dir: t.TempDir(), log: new(aid.Log), reloads: make(chan os.Signal, 1), ended: make(chan error, 1)}
-	for _, folder := range []string{"media", "keys"} {
-		aid.Must(t, os.Mkdir(r.path(folder), 0o755))
-	}
-	r.write("media/a.jpg", "an original")
-	standin.Install(t, r.path("worker"))
-	r.configure(configuration)
+	r := &rig{Folder: standin.NewFolder(t, configuration), log: new(aid.Log), reloads: make(chan os.Signal, 1), ended: make(chan error, 1)}
 	var err error
-	r.manager, err = net.ListenUnixgram("unixgram", &net.UnixAddr{Name: r.path("manager"), Net: "unixgram"})
+	r.manager, err = net.ListenUnixgram("unixgram", &net.UnixAddr{Name: r.Path("manager"), Net: "unixgram"})
 	aid.Must(t, err)
 	t.Cleanup(func() { r.manager.Close() })
-	t.Setenv("NOTIFY_SOCKET", r.path("manager"))
+	t.Setenv("NOTIFY_SOCKET", r.Path("manager"))
 	level := new(slog.LevelVar)
 	log := slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: level}))
-	r.Daemon = New(Options{File: r.path("thumbd.toml"), Version: "1.2.3", Log: log, Level: level})
+	r.Daemon = New(Options{File: r.Path("thumbd.toml"), Version: "1.2.3", Log: log, Level: level})
 	r.Daemon.holdTime = time.Hour
 	r.front = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", r.path("front"))
+		return new(net.Dialer).DialContext(ctx, "unix", r.Path("front"))
 	}}}
-	r.admin = admin.Dial(r.path("admin"))
+	r.admin = admin.Dial(r.Path("admin"))
 	return r
 }
 
@@ -91,13 +82,13 @@ func start(t *testing.T, configuration string) *rig {
 
 // run begins to run the daemon. It ends with the test.
 func (r *rig) run() {
-	r.t.Helper()
+	r.T.Helper()
 	var sockets systemd.Sockets
 	var err error
-	sockets.Front, err = net.Listen("unix", r.path("front"))
-	aid.Must(r.t, err)
-	sockets.Admin, err = net.Listen("unix", r.path("admin"))
-	aid.Must(r.t, err)
+	sockets.Front, err = net.Listen("unix", r.Path("front"))
+	aid.Must(r.T, err)
+	sockets.Admin, err = net.Listen("unix", r.Path("admin"))
+	aid.Must(r.T, err)
 	var ctx context.Context
 	ctx, r.stop = context.WithCancel(context.Background())
 	ended := make(chan struct{})
@@ -105,56 +96,41 @@ func (r *rig) run() {
 		defer close(ended)
 		r.ended <- r.Run(ctx, sockets, r.reloads)
 	}()
-	r.t.Cleanup(func() {
+	r.T.Cleanup(func() {
 		r.stop()
 		<-ended
-		if r.t.Failed() {
-			r.t.Logf("the log:\n%s", r.log)
+		if r.T.Failed() {
+			r.T.Logf("the log:\n%s", r.log)
 		}
 	})
 }
 
-// path returns the path of a file in the rig's folder.
-func (r *rig) path(name string) string { return filepath.Join(r.dir, name) }
-
-func (r *rig) write(name, text string) {
-	r.t.Helper()
-	aid.Must(r.t, os.WriteFile(r.path(name), []byte(text), 0o600))
-}
-
-// configure writes the configuration.
-func (r *rig) configure(text string) {
-	r.t.Helper()
-	r.text = text
-	r.write("thumbd.toml", strings.ReplaceAll(text, "DIR", r.dir))
-}
-
 // hello sets the message that workers begin with from now on.
 func (r *rig) hello(m *wire.Hello) {
-	r.t.Helper()
-	standin.Greet(r.t, r.path("worker"), m)
+	r.T.Helper()
+	standin.Greet(r.T, r.Path("worker"), m)
 }
 
 // reload has the daemon load a configuration, and returns the status that it has told the
 // manager then.
 func (r *rig) reload(text string) string {
-	r.t.Helper()
-	r.configure(text)
+	r.T.Helper()
+	r.Write("thumbd.toml", text)
 	r.reloads <- unix.SIGHUP
 	if got := r.next(); !strings.HasPrefix(got, "RELOADING=1\nMONOTONIC_USEC=") {
-		r.t.Errorf("told %q, want a reload", got)
+		r.T.Errorf("told %q, want a reload", got)
 	}
 	return r.next()
 }
 
 // next returns the next message to the manager that is no sign of life.
 func (r *rig) next() string {
-	r.t.Helper()
+	r.T.Helper()
 	b := make([]byte, 4096)
 	for {
-		aid.Must(r.t, r.manager.SetReadDeadline(time.Now().Add(patience)))
+		aid.Must(r.T, r.manager.SetReadDeadline(time.Now().Add(patience)))
 		n, err := r.manager.Read(b)
-		aid.Must(r.t, err)
+		aid.Must(r.T, err)
 		if text := string(b[:n]); text != "WATCHDOG=1" {
 			return text
 		}
@@ -166,21 +142,21 @@ const patience = 2 * time.Minute
 
 // told fails the test if the next message to the manager is another one.
 func (r *rig) told(want string) {
-	r.t.Helper()
+	r.T.Helper()
 	if got := r.next(); got != want {
-		r.t.Errorf("told %q, want %q", got, want)
+		r.T.Errorf("told %q, want %q", got, want)
 	}
 }
 
 // silent fails the test if there is a message to the manager.
 func (r *rig) silent() {
-	r.t.Helper()
+	r.T.Helper()
 	raw, err := r.manager.SyscallConn()
-	aid.Must(r.t, err)
-	aid.Must(r.t, raw.Control(func(fd uintptr) {
+	aid.Must(r.T, err)
+	aid.Must(r.T, raw.Control(func(fd uintptr) {
 		b := make([]byte, 4096)
 		if n, _, err := unix.Recvfrom(int(fd), b, unix.MSG_DONTWAIT); err == nil {
-			r.t.Errorf("told %q, want nothing", b[:n])
+			r.T.Errorf("told %q, want nothing", b[:n])
 		}
 	}))
 }
@@ -205,16 +181,16 @@ func (r *rig) ask(uri string) <-chan string {
 
 // want fails the test if nginx gets another answer.
 func (r *rig) want(uri, answer string) {
-	r.t.Helper()
+	r.T.Helper()
 	if got := r.get(uri); got != answer {
-		r.t.Errorf("%s: got %q, want %q", uri, got, answer)
+		r.T.Errorf("%s: got %q, want %q", uri, got, answer)
 	}
 }
 
 // logged waits for a line with the texts.
 func (r *rig) logged(texts ...string) {
-	r.t.Helper()
-	aid.Await(r.t, func() bool { return r.hasLine(texts...) })
+	r.T.Helper()
+	aid.Await(r.T, func() bool { return r.hasLine(texts...) })
 }
 
 func (r *rig) hasLine(texts ...string) bool { return r.log.Count(texts...) > 0 }
@@ -222,9 +198,9 @@ func (r *rig) hasLine(texts ...string) bool { return r.log.Count(texts...) > 0 }
 // troubles returns the kinds and names of the troubles of the daemon's report, for example
 // "originals gallery".
 func (r *rig) troubles() string {
-	r.t.Helper()
-	report, err := r.admin.Report(r.t.Context())
-	aid.Must(r.t, err)
+	r.T.Helper()
+	report, err := r.admin.Report(r.T.Context())
+	aid.Must(r.T, err)
 	var all []string
 	for _, t := range report.Troubles {
 		all = append(all, t.Kind+" "+t.Name)
@@ -234,13 +210,13 @@ func (r *rig) troubles() string {
 
 // newGate makes the FIFO of workers, or that of their hello.
 func (r *rig) newGate(name string) {
-	r.t.Helper()
-	_ = os.Remove(r.path("worker/" + name))
-	aid.NewGate(r.t, r.path("worker/"+name))
+	r.T.Helper()
+	_ = os.Remove(r.Path("worker/" + name))
+	aid.NewGate(r.T, r.Path("worker/"+name))
 }
 
 // atGate waits until a worker is at a FIFO. The worker goes on when the file is closed.
 func (r *rig) atGate(name string) *os.File {
-	r.t.Helper()
-	return aid.AtGate(r.t, r.path("worker/"+name))
+	r.T.Helper()
+	return aid.AtGate(r.T, r.Path("worker/"+name))
 }

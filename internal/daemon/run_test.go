@@ -39,8 +39,8 @@ func TestReloads(t *testing.T) {
 		"a worker away":   {gallery, "nobody", "worker/nobody", true},
 		"a section wrong": {gallery + "[site.gallery.access]\nproofs = [\"token\"]\ntoken_keys = [\"jwt.key\"]\nrevoked = \"none.txt\"\n", standin.Name, "thumbd.toml:11: site.gallery.access.revoked:", false},
 	} {
-		r.write("keys/jwt.key", "thumbd-test-key-0123456789abcdef")
-		t.Setenv("THUMBD_RENDER", r.path("worker/"+tt.worker))
+		r.Write("keys/jwt.key", "thumbd-test-key-0123456789abcdef")
+		t.Setenv("THUMBD_RENDER", r.Path("worker/"+tt.worker))
 		if got := r.reload(tt.text); got != status {
 			t.Errorf("%s: told %q, want %q", name, got, status)
 		}
@@ -54,7 +54,7 @@ func TestReloads(t *testing.T) {
 			t.Errorf("%s: the report has %+v", name, report)
 		}
 	}
-	t.Setenv("THUMBD_RENDER", r.path("worker/"+standin.Name))
+	t.Setenv("THUMBD_RENDER", r.Path("worker/"+standin.Name))
 	r.reload(gallery)
 	r.want("/thumbs/small/a.jpg", "200")
 	report, err := r.admin.Report(t.Context())
@@ -65,7 +65,7 @@ func TestReloads(t *testing.T) {
 	r.stop()
 	r.told("STOPPING=1")
 	aid.Must(t, <-r.ended)
-	if _, err := os.Stat(r.path("front")); !errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(r.Path("front")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the socket of a daemon that has ended: %v", err)
 	}
 }
@@ -84,7 +84,7 @@ func TestFirstLoadFails(t *testing.T) {
 		t.Run(name+", by systemd", func(t *testing.T) {
 			r := newRig(t, tt.text)
 			if tt.hello != "" {
-				r.write("worker/hello", tt.hello)
+				r.Write("worker/hello", tt.hello)
 			}
 			r.activated = true
 			r.run()
@@ -106,13 +106,13 @@ func TestFirstLoadFails(t *testing.T) {
 		t.Run(name+", by hand", func(t *testing.T) {
 			r := newRig(t, tt.text)
 			if tt.hello != "" {
-				r.write("worker/hello", tt.hello)
+				r.Write("worker/hello", tt.hello)
 			}
 			r.run()
 			if err := <-r.ended; err == nil || !strings.Contains(err.Error(), tt.err) {
 				t.Errorf("error %v, want %s", err, tt.err)
 			}
-			if _, err := net.Dial("unix", r.path("front")); err == nil {
+			if _, err := net.Dial("unix", r.Path("front")); err == nil {
 				t.Error("its socket is open")
 			}
 			if r.log.Count("not loaded") > 0 {
@@ -167,7 +167,7 @@ func TestStopFinishesARender(t *testing.T) {
 		t.Errorf("the running request got %q", got)
 	}
 	aid.Must(t, <-r.ended)
-	if _, err := os.Stat(r.path("root/thumbs/small/a.jpg")); err != nil {
+	if _, err := os.Stat(r.Path("root/thumbs/small/a.jpg")); err != nil {
 		t.Error(err)
 	}
 }
@@ -188,7 +188,7 @@ func TestReloadDuringARender(t *testing.T) {
 		t.Error("the workers of before are gone, and one renders")
 	default:
 	}
-	aid.Must(t, os.Remove(r.path("worker/gate")))
+	aid.Must(t, os.Remove(r.Path("worker/gate")))
 	held.Close()
 	for _, answer := range []<-chan string{running, waiting} {
 		if got := <-answer; got != "200" {
@@ -238,7 +238,7 @@ func TestWorkersDoNotStart(t *testing.T) {
 		aid.Must(t, err)
 		return len(workers) == 2 // one with a place, and one more
 	})
-	r.write("worker/hello", "nonsense")
+	r.Write("worker/hello", "nonsense")
 	for _, pid := range workers {
 		aid.Must(t, unix.Kill(pid, unix.SIGKILL))
 	}

@@ -3,24 +3,18 @@
 package kit
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"image"
-	"image/jpeg"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"thumbd/internal/render/wire"
 	"thumbd/internal/test/rig"
-	"thumbd/internal/thumb"
+	"thumbd/internal/test/standin"
 )
 
 // Ask sends a GET. Its answer comes later, on the channel.
@@ -88,37 +82,16 @@ func faultyWorker(fault string) int {
 }
 
 func faultyLoop(fault string) error {
-	f := os.NewFile(3, "daemon")
-	c, err := net.FileConn(f)
-	if err != nil {
-		return err
-	}
-	f.Close()
-	conn := c.(*net.UnixConn)
 	if fault == Late {
 		if err := wait(os.Getenv(pathVariable)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
 	}
-	all := []thumb.Format{thumb.JPEG, thumb.PNG, thumb.WebP, thumb.AVIF, thumb.GIF}
-	if err := send(conn, &wire.Hello{Version: wire.Version, Vips: "none", Read: all, Write: all}); err != nil {
+	hello, err := wire.Encode(standin.Able())
+	if err != nil {
 		return err
 	}
-	for {
-		job, files, err := receive(conn)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if err := goWrong(fault); err != nil {
-			return err
-		}
-		if err := answer(conn, job, files); err != nil {
-			return err
-		}
-	}
+	return standin.Work(hello, func() error { return goWrong(fault) })
 }
 
 func goWrong(fault string) error {
@@ -149,70 +122,4 @@ func wait(path string) error {
 	defer f.Close()
 	_, err = io.ReadAll(f)
 	return err
-}
-
-// answer makes a gray JPEG of the size asked for of each output, as light as the
-// first byte of the original says.
-func answer(conn *net.UnixConn, job *wire.Job, files []*os.File) error {
-	reply := &wire.Reply{ID: job.ID}
-	light := make([]byte, 1)
-	if _, err := files[0].ReadAt(light, 0); err != nil {
-		return err
-	}
-	for i, o := range job.Outputs {
-		w, h := o.Box()
-		var b bytes.Buffer
-		picture := image.NewGray(image.Rect(0, 0, w, h))
-		for i := range picture.Pix {
-			picture.Pix[i] = light[0]
-		}
-		if err := jpeg.Encode(&b, picture, nil); err != nil {
-			return err
-		}
-		f := files[i+1]
-		if _, err := f.WriteAt(b.Bytes(), 0); err != nil {
-			return err
-		}
-		if err := f.Truncate(int64(b.Len())); err != nil {
-			return err
-		}
-		reply.Results = append(reply.Results, wire.Result{Width: w, Height: h, OriginalWidth: w, OriginalHeight: h})
-	}
-	for _, f := range files {
-		f.Close()
-	}
-	return send(conn, reply)
-}
-
-func send(conn *net.UnixConn, m wire.Message) error {
-	b, err := wire.Encode(m)
-	if err == nil {
-		_, err = conn.Write(b)
-	}
-	return err
-}
-
-func receive(conn *net.UnixConn) (*wire.Job, []*os.File, error) {
-	buf := make([]byte, wire.MaxMessage)
-	oob := make([]byte, unix.CmsgSpace(4*(wire.MaxOutputs+1)))
-	n, oobn, _, _, err := conn.ReadMsgUnix(buf, oob)
-	if err != nil || n == 0 {
-		return nil, nil, io.EOF
-	}
-	messages, err := unix.ParseSocketControlMessage(oob[:oobn])
-	if err != nil {
-		return nil, nil, err
-	}
-	var files []*os.File
-	for _, m := range messages {
-		fds, err := unix.ParseUnixRights(&m)
-		if err != nil {
-			return nil, nil, err
-		}
-		for _, fd := range fds {
-			files = append(files, os.NewFile(uintptr(fd), "handed"))
-		}
-	}
-	job := new(wire.Job)
-	return job, files, wire.Decode(buf[:n], job)
 }

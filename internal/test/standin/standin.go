@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-// Package standin is a worker without libvips, for tests of the daemon and of the commands:
-// a real one can't be made to lack a format. The test binary is the worker.
+// Package standin is a worker without libvips, for tests of the daemon, of the commands and
+// of workers that fail: a real one can't be made to lack a format. The test binary is the
+// worker.
 package standin
 
 import (
@@ -16,12 +17,14 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"thumbd/internal/info"
 	"thumbd/internal/render/wire"
+	"thumbd/internal/test/aid"
 	"thumbd/internal/thumb"
 )
 
@@ -33,8 +36,11 @@ const Name = "thumbd-render"
 // gate, a FIFO at which it waits with each job. The file hello can be a FIFO, too.
 func Main() {
 	if filepath.Base(os.Args[0]) == Name {
-		fmt.Fprintln(os.Stderr, work(filepath.Dir(os.Args[0])))
-		os.Exit(1)
+		if err := main(filepath.Dir(os.Args[0])); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
 	}
 }
 
@@ -56,6 +62,34 @@ func Install(t *testing.T, dir string) {
 	t.Setenv("THUMBD_RENDER", filepath.Join(dir, Name))
 }
 
+// Folder is a folder of a test with the configuration thumbd.toml, the original media/a.jpg
+// and a worker.
+type Folder struct {
+	T   *testing.T
+	Dir string
+}
+
+// NewFolder returns a Folder with a configuration: see Write.
+func NewFolder(t *testing.T, configuration string) *Folder {
+	t.Helper()
+	f := &Folder{t, t.TempDir()}
+	f.Write("thumbd.toml", configuration)
+	f.Write("media/a.jpg", "an original")
+	Install(t, f.Path("worker"))
+	return f
+}
+
+// Path returns the path of a file in the folder, for example of media/a.jpg.
+func (f *Folder) Path(name string) string { return filepath.Join(f.Dir, name) }
+
+// Write writes a file, and makes the folders above it. DIR in the text stands for the path
+// of the folder.
+func (f *Folder) Write(name, text string) {
+	f.T.Helper()
+	aid.Must(f.T, os.MkdirAll(filepath.Dir(f.Path(name)), 0o755),
+		os.WriteFile(f.Path(name), []byte(strings.ReplaceAll(text, "DIR", f.Dir)), 0o600))
+}
+
 // Greet sets the message that the workers of a folder begin with from now on.
 func Greet(t *testing.T, dir string, m *wire.Hello) {
 	t.Helper()
@@ -68,84 +102,124 @@ func Greet(t *testing.T, dir string, m *wire.Hello) {
 	}
 }
 
-// work answers each job with gray JPEGs until the daemon hangs up.
-func work(dir string) error {
+func main(dir string) error {
 	hello, err := os.ReadFile(filepath.Join(dir, "hello"))
 	if err != nil {
 		return err
 	}
-	c, err := net.FileConn(os.NewFile(3, "daemon"))
+	return Work(hello, func() error {
+		if _, err := os.ReadFile(filepath.Join(dir, "gate")); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
+	})
+}
+
+// Work is a worker: it sends the message hello to the daemon, which has started this
+// process, and answers each job with gray JPEGs and descriptions until the daemon hangs
+// up. It calls before with each job before the answer, and ends with its error.
+//
+// The gray is the first byte of the original. An original is as large as the picture that
+// is made of it, and 100x100 if its size or its description is asked for.
+func Work(hello []byte, before func() error) error {
+	f := os.NewFile(3, "daemon")
+	c, err := net.FileConn(f)
 	if err != nil {
 		return err
 	}
+	f.Close()
 	conn := c.(*net.UnixConn)
 	if _, err := conn.Write(hello); err != nil {
 		return err
 	}
 	for {
-		b, oob := make([]byte, wire.MaxMessage), make([]byte, 4096)
-		n, oobn, _, _, err := conn.ReadMsgUnix(b, oob)
+		job, files, err := receive(conn)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err == nil {
+			err = before()
+		}
 		if err != nil {
 			return err
 		}
-		var job wire.Job
-		if err := wire.Decode(b[:n], &job); err != nil {
-			return err
-		}
-		reply, err := paint(job, oob[:oobn])
-		if err != nil {
-			return err
-		}
-		if _, err := os.ReadFile(filepath.Join(dir, "gate")); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		answer, err := wire.Encode(reply)
-		if err != nil {
-			return err
-		}
-		if _, err := conn.Write(answer); err != nil {
+		if err := answer(conn, job, files); err != nil {
 			return err
 		}
 	}
 }
 
-// paint makes a square JPEG, or the description, for each output of a job, as of an
-// original of 100x100.
-func paint(job wire.Job, rights []byte) (*wire.Reply, error) {
-	messages, err := unix.ParseSocketControlMessage(rights)
-	if err != nil {
-		return nil, err
+// receive returns the next job and its files, or io.EOF if the daemon has hung up.
+func receive(conn *net.UnixConn) (*wire.Job, []*os.File, error) {
+	b := make([]byte, wire.MaxMessage)
+	oob := make([]byte, unix.CmsgSpace(4*(1+2*wire.MaxOutputs)))
+	n, oobn, _, _, err := conn.ReadMsgUnix(b, oob)
+	if err != nil || n == 0 {
+		return nil, nil, io.EOF
 	}
-	fds, err := unix.ParseUnixRights(&messages[0])
+	messages, err := unix.ParseSocketControlMessage(oob[:oobn])
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	files := make([]*os.File, len(fds))
-	for i, fd := range fds {
-		files[i] = os.NewFile(uintptr(fd), "descriptor")
-		defer files[i].Close()
+	var files []*os.File
+	for _, m := range messages {
+		fds, err := unix.ParseUnixRights(&m)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, fd := range fds {
+			files = append(files, os.NewFile(uintptr(fd), "descriptor"))
+		}
+	}
+	job := new(wire.Job)
+	return job, files, wire.Decode(b[:n], job)
+}
+
+// answer fills the files of a job's outputs, closes all files and sends the reply.
+func answer(conn *net.UnixConn, job *wire.Job, files []*os.File) error {
+	light := make([]byte, 1)
+	if _, err := files[0].ReadAt(light, 0); err != nil {
+		return err
 	}
 	reply := &wire.Reply{ID: job.ID}
 	for i, t := range job.Outputs {
-		f := files[1+len(job.Watermarks)+i]
-		if err := write(f, t); err != nil {
-			return nil, err
+		w, h := t.Box()
+		if err := fill(files[1+len(job.Watermarks)+i], t, image.Rect(0, 0, w, h), light[0]); err != nil {
+			return err
 		}
-		end, err := f.Seek(0, io.SeekCurrent)
-		if err != nil {
-			return nil, err
+		result := wire.Result{Width: w, Height: h, OriginalWidth: w, OriginalHeight: h}
+		if t.Info || t.Measure {
+			result.OriginalWidth, result.OriginalHeight = 100, 100
 		}
-		if err := f.Truncate(end); err != nil {
-			return nil, err
-		}
-		reply.Results = append(reply.Results, wire.Result{Width: t.Width, Height: t.Width, OriginalWidth: 100, OriginalHeight: 100})
+		reply.Results = append(reply.Results, result)
 	}
-	return reply, nil
+	for _, f := range files {
+		f.Close()
+	}
+	b, err := wire.Encode(reply)
+	if err == nil {
+		_, err = conn.Write(b)
+	}
+	return err
 }
 
-func write(to io.Writer, t thumb.Transform) error {
+// fill makes f a gray JPEG, or a description.
+func fill(f *os.File, t thumb.Transform, size image.Rectangle, light byte) error {
+	if err := write(f, t, size, light); err != nil {
+		return err
+	}
+	end, err := f.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return err
+	}
+	return f.Truncate(end)
+}
+
+func write(to io.Writer, t thumb.Transform, size image.Rectangle, light byte) error {
 	if !t.Info {
-		return jpeg.Encode(to, image.NewGray(image.Rect(0, 0, t.Width, t.Width)), nil)
+		gray := image.NewGray(size)
+		draw.Draw(gray, size, image.NewUniform(color.Gray{light}), image.Point{}, draw.Src)
+		return jpeg.Encode(to, gray, nil)
 	}
 	i := info.Info{Width: 100, Height: 100, Format: thumb.JPEG, Bytes: 1, Frames: 1}
 	m := image.NewNRGBA(image.Rect(0, 0, 100, 100))
