@@ -47,9 +47,9 @@ SANITIZED := ASAN_OPTIONS=detect_leaks=0 CC=gcc \
 	CGO_CFLAGS='-g -O1 -fsanitize=undefined -fno-sanitize-recover=undefined' \
 	CGO_LDFLAGS=-fsanitize=undefined $(GO) test -asan -count=1
 # All but the packages with cgo and those that start whole programs.
-PURE     = $(shell CGO_ENABLED=0 $(GO) list ./... 2>/dev/null | grep -Ev '/(engine|thumbd-render|test/(rig|peer|demo|e2e|faults|frontends|clinic|clients|farm|frameworks|gluster|nodes|kit|bench|boot|packages|container|wordpress))(/|$$)')
+PURE     = $(shell CGO_ENABLED=0 $(GO) list ./... 2>/dev/null | grep -Ev '/(engine|thumbd-render|test/(rig|peer|demo|e2e|faults|guards|frontends|clinic|clients|farm|frameworks|gluster|nodes|kit|bench|boot|packages|container|wordpress))(/|$$)')
 # The tests of the built programs behind nginx. Each waits more than it computes.
-E2E      := $(addprefix ./internal/test/,faults e2e frontends clinic clients farm nodes)
+E2E      := $(addprefix ./internal/test/,faults e2e guards frontends clinic clients farm nodes)
 E2ETEST   = THUMBD_BUILD=$(CURDIR)/build $(GO) test -count=1 $(E2E)
 # Pictures and arithmetic: who runs them makes no difference, and the engine's take
 # minutes of one processor.

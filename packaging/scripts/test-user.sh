@@ -33,7 +33,7 @@ done
 cat >"$dir/run" <<'EOF'
 cd "$tree/$(printf %s "$1" | tr , /)"
 case $1 in
-internal,test,e2e | internal,test,faults | internal,test,frontends | internal,test,clinic | internal,test,clients | internal,test,farm | internal,test,nodes) only=$programs ;;
+internal,test,e2e | internal,test,faults | internal,test,guards | internal,test,frontends | internal,test,clinic | internal,test,clients | internal,test,farm | internal,test,nodes) only=$programs ;;
 *) only= ;;
 esac
 env -i PATH="$PATH" TMPDIR="$dir/tmp" HOME="$dir/home" THUMBD_BUILD="$tree/build" \

@@ -198,7 +198,7 @@ func TestDirect(t *testing.T) {
 
 func checkFront(t *testing.T, b browser) {
 	t.Helper()
-	resp, body := b.get(t, signedFile("/signed/report.pdf", "&download=a%20b.pdf"))
+	resp, body := b.get(t, kit.SignedFile("/signed/report.pdf", "&download=a%20b.pdf"))
 	if resp.StatusCode != 200 || string(body) != "%PDF- a report" {
 		t.Errorf("a file: %d %q", resp.StatusCode, body)
 	}
@@ -231,7 +231,7 @@ func checkFront(t *testing.T, b browser) {
 		resp, body := b.get(t, rig.Escape(card)+kit.Proof(kit.AccessKey, "access", card, kit.Expires(time.Hour)))
 		kit.Picture(t, rig.Response{Status: resp.StatusCode, Header: resp.Header, Body: body}, "jpeg", 60, 60)
 	}
-	token := jwt(t, "HS256", claims("gallery", time.Hour), secretSigner(kit.TokenKey))
+	token := kit.JWT(t, "HS256", kit.Claims("gallery", time.Hour), kit.SecretSigner(kit.TokenKey))
 	if resp, _ := b.get(t, rig.Escape(card), "Cookie", "thumbd="+token); resp.StatusCode != 200 {
 		t.Errorf("a token: %d", resp.StatusCode)
 	}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-// Package kit has the helpers of packages e2e, faults, frontends, clinic, clients, farm
-// and nodes, the tests of the built programs.
+// Package kit has the helpers of packages e2e, faults, guards, frontends, clinic, clients,
+// farm and nodes, the tests of the built programs.
 //
 // It is larger than other packages because all of these start the same programs: a file
 // for each kind of helper.

@@ -6,6 +6,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -49,6 +50,43 @@ func Proof(key, purpose, path, query string) string {
 	mac := hmac.New(sha256.New, []byte(key))
 	mac.Write([]byte(purpose + "\n" + path + "\n" + query))
 	return "?" + query + "&signature=" + base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:21])
+}
+
+// SignedFile is the request URI of a download with its proof. more is of the query, for
+// example "&download=a.pdf".
+func SignedFile(path, more string) string {
+	return rig.Escape(path) + Proof(FilesKey, "file", path, Expires(time.Hour)+more)
+}
+
+// JWT is a token, computed here and not by thumbd's own code.
+func JWT(t testing.TB, algorithm string, claims map[string]any, signer func([]byte) []byte) string {
+	t.Helper()
+	body, err := json.Marshal(claims)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := base64.RawURLEncoding
+	text := e.EncodeToString([]byte(`{"alg":"`+algorithm+`"}`)) + "." + e.EncodeToString(body)
+	return text + "." + e.EncodeToString(signer([]byte(text)))
+}
+
+// SecretSigner signs a JWT by HS256.
+func SecretSigner(key string) func([]byte) []byte {
+	return func(text []byte) []byte {
+		mac := hmac.New(sha256.New, []byte(key))
+		mac.Write(text)
+		return mac.Sum(nil)
+	}
+}
+
+// Claims returns the claims of a JWT for a site that expires after d. more has names and
+// values in turn.
+func Claims(site string, d time.Duration, more ...string) map[string]any {
+	c := map[string]any{"aud": site, "exp": time.Now().Add(d).Unix()}
+	for i := 0; i < len(more); i += 2 {
+		c[more[i]] = more[i+1]
+	}
+	return c
 }
 
 func Expires(d time.Duration) string { return fmt.Sprintf("expires=%d", time.Now().Add(d).Unix()) }

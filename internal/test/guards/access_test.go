@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: MIT
 
-package frontends
+package guards
 
 import (
 	"bytes"
 	"crypto"
 	"crypto/ed25519"
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/base64"
-	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"os"
@@ -24,34 +20,6 @@ import (
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
-
-// jwt is a token, made here.
-func jwt(t testing.TB, algorithm string, claims map[string]any, signer func([]byte) []byte) string {
-	t.Helper()
-	body, err := json.Marshal(claims)
-	if err != nil {
-		t.Fatal(err)
-	}
-	e := base64.RawURLEncoding
-	text := e.EncodeToString([]byte(`{"alg":"`+algorithm+`"}`)) + "." + e.EncodeToString(body)
-	return text + "." + e.EncodeToString(signer([]byte(text)))
-}
-
-func secretSigner(key string) func([]byte) []byte {
-	return func(text []byte) []byte {
-		mac := hmac.New(sha256.New, []byte(key))
-		mac.Write(text)
-		return mac.Sum(nil)
-	}
-}
-
-func claims(site string, d time.Duration, more ...string) map[string]any {
-	c := map[string]any{"aud": site, "exp": time.Now().Add(d).Unix()}
-	for i := 0; i < len(more); i += 2 {
-		c[more[i]] = more[i+1]
-	}
-	return c
-}
 
 // attempt is a request for the card of a photograph.
 type attempt struct {
@@ -66,9 +34,9 @@ type attempt struct {
 func attempts(t *testing.T, card, other string) []attempt {
 	escaped := rig.Escape(card)
 	signed := kit.Proof(kit.AccessKey, "access", card, kit.Expires(time.Hour))
-	token := jwt(t, "HS256", claims("gallery", time.Hour), secretSigner(kit.TokenKey))
+	token := kit.JWT(t, "HS256", kit.Claims("gallery", time.Hour), kit.SecretSigner(kit.TokenKey))
 	with := func(more ...string) string {
-		return "Cookie: thumbd=" + jwt(t, "HS256", claims("gallery", time.Hour, more...), secretSigner(kit.TokenKey))
+		return "Cookie: thumbd=" + kit.JWT(t, "HS256", kit.Claims("gallery", time.Hour, more...), kit.SecretSigner(kit.TokenKey))
 	}
 	return []attempt{
 		{"nothing", escaped, "", 401, "no-proof"},
@@ -82,8 +50,8 @@ func attempts(t *testing.T, card, other string) []attempt {
 
 		{"over within leeway", escaped + kit.Proof(kit.AccessKey, "access", card, kit.Expires(-5*time.Second)), "", 200, ""},
 		{"over", escaped + kit.Proof(kit.AccessKey, "access", card, kit.Expires(-time.Minute)), "", 403, "expired"},
-		{"a token over within leeway", escaped, "Cookie: thumbd=" + jwt(t, "HS256", claims("gallery", -5*time.Second), secretSigner(kit.TokenKey)), 200, ""},
-		{"a token over", escaped, "Cookie: thumbd=" + jwt(t, "HS256", claims("gallery", -time.Minute), secretSigner(kit.TokenKey)), 403, "expired"},
+		{"a token over within leeway", escaped, "Cookie: thumbd=" + kit.JWT(t, "HS256", kit.Claims("gallery", -5*time.Second), kit.SecretSigner(kit.TokenKey)), 200, ""},
+		{"a token over", escaped, "Cookie: thumbd=" + kit.JWT(t, "HS256", kit.Claims("gallery", -time.Minute), kit.SecretSigner(kit.TokenKey)), 403, "expired"},
 		{"another site's key", escaped + kit.Proof("another-sites-key-0123456789abcde", "access", card, kit.Expires(time.Hour)), "", 403, "signature"},
 		{"the URLs' own key", escaped + kit.Proof(kit.Key, "access", card, kit.Expires(time.Hour)), "", 403, "signature"},
 		{"the tokens' key", escaped + kit.Proof(kit.TokenKey, "access", card, kit.Expires(time.Hour)), "", 403, "signature"},
@@ -93,9 +61,9 @@ func attempts(t *testing.T, card, other string) []attempt {
 		{"another time", escaped + strings.Replace(signed, "expires=", "expires=1", 1), "", 403, "signature"},
 		{"one parameter more before it", escaped + strings.Replace(signed, "&", "&v=1&", 1), "", 403, "signature"},
 		{"a signed parameter behind it", escaped + signed + "&expires=2000000000", "", 403, "signature"},
-		{"alg=none", escaped, "Cookie: thumbd=" + jwt(t, "none", claims("gallery", time.Hour), func([]byte) []byte { return nil }), 403, "token"},
-		{"another token's key", escaped, "Cookie: thumbd=" + jwt(t, "HS256", claims("gallery", time.Hour), secretSigner(kit.AccessKey)), 403, "token"},
-		{"another site's token", escaped, "Cookie: thumbd=" + jwt(t, "HS256", claims("other", time.Hour), secretSigner(kit.TokenKey)), 403, "token"},
+		{"alg=none", escaped, "Cookie: thumbd=" + kit.JWT(t, "none", kit.Claims("gallery", time.Hour), func([]byte) []byte { return nil }), 403, "token"},
+		{"another token's key", escaped, "Cookie: thumbd=" + kit.JWT(t, "HS256", kit.Claims("gallery", time.Hour), kit.SecretSigner(kit.AccessKey)), 403, "token"},
+		{"another site's token", escaped, "Cookie: thumbd=" + kit.JWT(t, "HS256", kit.Claims("other", time.Hour), kit.SecretSigner(kit.TokenKey)), 403, "token"},
 		{"another folder", escaped, with("prefix", "/thumbs/other/"), 403, "elsewhere"},
 		{"taken back", escaped, with("jti", "taken-back"), 403, "revoked"},
 
@@ -186,10 +154,10 @@ func TestProtectedByPublicKey(t *testing.T) {
 		}
 		return signature
 	}
-	kit.Expect(t, kit.Get(t, r, card, "Cookie: thumbd="+jwt(t, "EdDSA", claims("gallery", time.Hour), sign)), 200, "")
+	kit.Expect(t, kit.Get(t, r, card, "Cookie: thumbd="+kit.JWT(t, "EdDSA", kit.Claims("gallery", time.Hour), sign)), 200, "")
 	for _, secret := range []string{string(text), strings.TrimSpace(string(text)), string(der), string(public)} {
 		for _, algorithm := range []string{"HS256", "EdDSA"} {
-			kit.Expect(t, kit.Get(t, r, card, "Cookie: thumbd="+jwt(t, algorithm, claims("gallery", time.Hour), secretSigner(secret))), 403, "token")
+			kit.Expect(t, kit.Get(t, r, card, "Cookie: thumbd="+kit.JWT(t, algorithm, kit.Claims("gallery", time.Hour), kit.SecretSigner(secret))), 403, "token")
 		}
 	}
 }
@@ -206,7 +174,7 @@ func TestAskingWithoutRules(t *testing.T) {
 func TestRevokedLater(t *testing.T) {
 	r := kit.Start(t, kit.Protected(t, rig.Options{}))
 	card := kit.Target("photos/fig.jpg", "60x60_crop", "jpg")
-	cookie := "Cookie: thumbd=" + jwt(t, "HS256", claims("gallery", time.Hour, "jti", "smith-7"), secretSigner(kit.TokenKey))
+	cookie := "Cookie: thumbd=" + kit.JWT(t, "HS256", kit.Claims("gallery", time.Hour, "jti", "smith-7"), kit.SecretSigner(kit.TokenKey))
 	kit.Expect(t, kit.Get(t, r, card, cookie), 200, "")
 	list := filepath.Join(r.Dir, "revoked.txt")
 	if err := os.WriteFile(list, []byte("smith-7\n"), 0o600); err != nil {
@@ -234,7 +202,7 @@ func TestLogFormat(t *testing.T) {
 	o.Sites[0].Location = "access_log access.log thumbd_noquery;"
 	r := kit.Start(t, o)
 	card := kit.Target("photos/fig.jpg", "60x60_crop", "jpg")
-	token := jwt(t, "HS256", claims("gallery", time.Hour), secretSigner(kit.TokenKey))
+	token := kit.JWT(t, "HS256", kit.Claims("gallery", time.Hour), kit.SecretSigner(kit.TokenKey))
 	kit.Expect(t, kit.Get(t, r, card+"?token="+token, "Referer: http://x/?token="+token), 200, "")
 	kit.Expect(t, kit.Get(t, r, card+"?token="+token+"x"), 403, "token")
 	// nginx writes it after its answer.
@@ -281,7 +249,7 @@ func TestCheckTouchesNoFile(t *testing.T) {
 	}
 	for range 20 {
 		kit.Expect(t, kit.Get(t, r, good), 200, "")
-		kit.Expect(t, kit.Get(t, r, rig.Escape(card), "Cookie: thumbd="+jwt(t, "HS256", claims("gallery", time.Hour), secretSigner(kit.TokenKey))), 200, "")
+		kit.Expect(t, kit.Get(t, r, rig.Escape(card), "Cookie: thumbd="+kit.JWT(t, "HS256", kit.Claims("gallery", time.Hour), kit.SecretSigner(kit.TokenKey))), 200, "")
 		kit.Expect(t, kit.Get(t, r, rig.Escape(card)), 401, "no-proof")
 	}
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-package frontends
+package guards
 
 import (
 	"bufio"
@@ -60,7 +60,7 @@ func (w ward) secret() string { return "secret of " + w.name + ".\n" }
 
 // token is a proof for w.
 func (w ward) token(t testing.TB) string {
-	return jwt(t, "HS256", claims(w.name, time.Hour), secretSigner(w.key()))
+	return kit.JWT(t, "HS256", kit.Claims(w.name, time.Hour), kit.SecretSigner(w.key()))
 }
 
 // newStronghold starts an installation, with the files that nginx alone serves. In the

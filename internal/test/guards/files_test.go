@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-package frontends
+package guards
 
 import (
 	"bytes"
@@ -13,10 +13,6 @@ import (
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
-
-func signedFile(path, more string) string {
-	return rig.Escape(path) + kit.Proof(kit.FilesKey, "file", path, kit.Expires(time.Hour)+more)
-}
 
 // authToken is a URL as wsgi-xsendfile's users make it.
 func authToken(secret, path string, at time.Time) string {
@@ -34,8 +30,8 @@ func TestDownloads(t *testing.T) {
 		{"/x/..//open/sub/%6fk.txt", "ok", "text/plain", `attachment; filename="ok.txt"`},
 		{"/open/page.html", "<script>1</script>", "text/html", `attachment; filename="page.html"`},
 		{rig.Escape("/open/été à la plage/100% sûr?#.txt"), "beach", "text/plain", `attachment; filename="100_ s_r?#.txt"; filename*=UTF-8''100%25%20s%C3%BBr%3F%23.txt`},
-		{signedFile("/signed/report.pdf", ""), "%PDF- a report", "application/pdf", `attachment; filename="report.pdf"`},
-		{signedFile("/signed/report.pdf", "&download=a%20%22b%22%20%C3%A9+c.pdf"), "%PDF- a report", "application/pdf",
+		{kit.SignedFile("/signed/report.pdf", ""), "%PDF- a report", "application/pdf", `attachment; filename="report.pdf"`},
+		{kit.SignedFile("/signed/report.pdf", "&download=a%20%22b%22%20%C3%A9+c.pdf"), "%PDF- a report", "application/pdf",
 			`attachment; filename="a \"b\" _+c.pdf"; filename*=UTF-8''a%20%22b%22%20%C3%A9%2Bc.pdf`},
 		{authToken("s3cr3t", "sub/ok.txt", time.Now()), "ok", "text/plain", `inline; filename="ok.txt"`},
 	} {
@@ -83,7 +79,7 @@ func attacks() []string {
 		".htpasswd", ".git/config", "sub/.env", "sub/../.htpasswd", "out", "absolute", "up/secret", "up/root-too/x", "self/.htpasswd", "etc/passwd", "loop",
 		"../secret", "../root-too/x", "sub/../../secret", "/../secret", "", "sub", "sub/", "fifo", "subs/.env", "subs/ok.txt", "link.pdf", "link.pdf/x", "report.pdf/", "report.pdf/../../secret", "%2e%2e/secret", "..;/secret", "..\\secret", "secret\x00.pdf",
 	} {
-		all = append(all, "/open/"+rig.Escape(path), signedFile("/signed/"+path, ""), authToken("s3cr3t", path, time.Now()))
+		all = append(all, "/open/"+rig.Escape(path), kit.SignedFile("/signed/"+path, ""), authToken("s3cr3t", path, time.Now()))
 	}
 	for _, raw := range []string{
 		"..%2fsecret", "..%2Fsecret", "%2e%2e/secret", "%2e%2e%2fsecret", "%252e%252e%252fsecret", "..%5csecret", "..%c0%afsecret", "%c0%ae%c0%ae/secret", "....//secret", "..//secret",
@@ -96,7 +92,7 @@ func attacks() []string {
 	all = append(all,
 		// What is nobody's to ask for.
 		"/_open/report.pdf", "/_open/.htpasswd", "/_signed/report.pdf", "/_open/../_open/report.pdf", "/%5fopen/report.pdf", "//_open/report.pdf", "/_open../secret", "/_open%2e%2e/secret", "/_openx/report.pdf",
-		"/open../secret", "/open..%2fsecret", "/_thumbd/none", "/_thumbd/auth", "/signed/report.pdf#"+signedFile("/signed/report.pdf", "")[len("/signed/report.pdf"):],
+		"/open../secret", "/open..%2fsecret", "/_thumbd/none", "/_thumbd/auth", "/signed/report.pdf#"+kit.SignedFile("/signed/report.pdf", "")[len("/signed/report.pdf"):],
 		// Not signed, or not so.
 		"/signed/report.pdf", "/signed/report.pdf?", "/signed/report.pdf?download=x", "/signed/report.pdf"+kit.Proof("another-key-0123456789abcdef0123", "file", "/signed/report.pdf", kit.Expires(time.Hour)),
 		"/signed/report.pdf"+kit.Proof(kit.AccessKey, "access", "/signed/report.pdf", kit.Expires(time.Hour)), "/signed/report.pdf"+kit.Proof(kit.FilesKey, "access", "/signed/report.pdf", kit.Expires(time.Hour)),
@@ -114,7 +110,7 @@ func attacks() []string {
 func TestAttacksOnDownloads(t *testing.T) {
 	root := kit.Documents(t)
 	r := kit.Start(t, kit.Downloads(t, root))
-	kit.Expect(t, kit.Get(t, r, signedFile("/signed/report.pdf", "")), 200, "")
+	kit.Expect(t, kit.Get(t, r, kit.SignedFile("/signed/report.pdf", "")), 200, "")
 	all := attacks()
 	for _, target := range all {
 		if strings.ContainsAny(target, "\r\n\x00") {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-package frontends
+package guards
 
 import (
 	"fmt"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-package frontends
+package guards
 
 import (
 	"bytes"
@@ -82,7 +82,7 @@ func TestCachedProofServesNobodyElse(t *testing.T) {
 	for _, uri := range []string{card, other} {
 		kit.Put(t, r.File("gallery", uri), []byte("a hit"))
 	}
-	token := jwt(t, "HS256", claims("gallery", time.Hour, "prefix", filepath.Dir(card)+"/"), secretSigner(kit.TokenKey))
+	token := kit.JWT(t, "HS256", kit.Claims("gallery", time.Hour, "prefix", filepath.Dir(card)+"/"), kit.SecretSigner(kit.TokenKey))
 	good := map[string][]string{
 		rig.Escape(card) + kit.Proof(kit.AccessKey, "access", card, kit.Expires(time.Hour)): nil,
 		rig.Escape(card): {"Cookie: thumbd=" + token},
@@ -151,7 +151,7 @@ func TestCachedAnswerLastsASecond(t *testing.T) {
 	card := kit.Signed("/thumbs/", "photos/dogs.jpg", "60x60_crop", "jpg")
 	kit.Put(t, r.File("gallery", card), []byte("a hit"))
 	target := rig.Escape(card)
-	cookie := "Cookie: thumbd=" + jwt(t, "HS256", claims("gallery", time.Hour, "jti", "smith-7"), secretSigner(kit.TokenKey))
+	cookie := "Cookie: thumbd=" + kit.JWT(t, "HS256", kit.Claims("gallery", time.Hour, "jti", "smith-7"), kit.SecretSigner(kit.TokenKey))
 	kept := target
 	kit.Expect(t, kit.Get(t, r, kept, cookie), 200, "")
 	if err := os.WriteFile(filepath.Join(r.Dir, "revoked.txt"), []byte("smith-7\n"), 0o600); err != nil {
