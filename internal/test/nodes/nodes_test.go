@@ -2,6 +2,9 @@
 
 // Package nodes tests several thumbds that purge together through a journal: the built
 // programs, each behind an nginx and with a tree of its own.
+//
+// It is larger than other packages because all tests have the same farm, with a journal in
+// a folder and in a bucket, and differ in the fault alone.
 package nodes
 
 import (

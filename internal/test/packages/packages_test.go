@@ -3,6 +3,9 @@
 // Package packages tests the deb and the rpm as they are built, their
 // repository, and what their scripts do. THUMBD_PACKAGES names the folder that
 // has one of each, and repo/; make check-packages fills it.
+//
+// It is larger than other packages because the deb, the rpm and the repository hold the
+// same files and scripts: a test compares them with each other.
 package packages
 
 import (

@@ -2,6 +2,9 @@
 
 // Package inside tests the installed package, as root of a machine that it may
 // do anything to: internal/test/boot boots it.
+//
+// It is larger than other packages because it is one program: a machine is booted once, and
+// all tests run in it.
 package inside
 
 import (
