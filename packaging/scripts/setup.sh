@@ -36,6 +36,7 @@ needs() {
 		command -v apache2|apache2-bin|httpd|others
 		test -e /usr/lib/apache2/modules/mod_xsendfile.so|libapache2-mod-xsendfile|mod_xsendfile|others
 		command -v lighttpd|lighttpd|lighttpd|others
+		command -v haproxy|haproxy|haproxy|others
 		command -v php|php-cli|php-cli|others clients cms
 		command -v php-cgi|php-cgi|php-cli|cms
 		php --ri gd|php-gd|php-gd|cms
