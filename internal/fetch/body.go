@@ -33,27 +33,27 @@ func (o *Origin) key(u *url.URL) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// fetch brings the original at u into the spool, as the origin has it now. It
-// remembers an error.
-func (o *Origin) fetch(ctx context.Context, key string, u *url.URL) error {
+// fetch brings an original into the spool, as the origin has it now, and returns its
+// record. It remembers an error.
+func (o *Origin) fetch(ctx context.Context, of original) (record, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer time.AfterFunc(o.options.TotalTime, func() { cancel(o.slow("total_time")) }).Stop()
 	if err := o.turn(ctx); err != nil {
-		return err
+		return record{}, err
 	}
 	defer func() { <-o.turns }()
+	run := o.memory.begin(of)
+	defer o.memory.end(run)
 	// While this fetch waited, another may have found the origin silent.
-	if err := o.memory.get(key); err != nil {
-		return err
+	if err := o.memory.get(of.key); err != nil {
+		return record{}, err
 	}
-	start := time.Now()
-	if err := o.bring(ctx, cancel, key, u); err != nil {
+	r, err := o.bring(ctx, cancel, run)
+	if err != nil {
 		err = o.explain(ctx, err)
-		o.memory.add(key, start, err)
-		return err
 	}
-	return nil
+	return r, o.memory.note(run, err)
 }
 
 // turn waits until fewer than Fetches fetches are in progress. The caller gives
@@ -78,45 +78,45 @@ func (o *Origin) turn(ctx context.Context) error {
 
 // bring asks the origin for the original, conditionally if the spool has a copy,
 // and writes the body of the answer into the spool. cancel ends ctx.
-func (o *Origin) bring(ctx context.Context, cancel context.CancelCauseFunc, key string, u *url.URL) error {
-	r, err := o.spool.record(key)
+func (o *Origin) bring(ctx context.Context, cancel context.CancelCauseFunc, run *run) (record, error) {
+	r, err := o.spool.record(run.of.key)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return record{}, err
 	}
 	if r.Size > o.options.OriginalBytes {
 		// original_bytes was larger when the copy was fetched.
 		r = record{}
 	}
-	resp, err := o.request(ctx, http.MethodGet, u, r)
+	resp, err := o.request(ctx, http.MethodGet, run.of.url, r)
 	if err != nil {
-		return err
+		return record{}, err
 	}
 	defer resp.Body.Close()
 	if err := o.checkAnswer(resp, r.conditional()); err != nil {
 		if errors.Is(err, fs.ErrNotExist) && !errors.Is(err, ErrUntold) {
-			o.spool.drop(key)
+			o.spool.drop(run.of.key)
 		}
-		return err
+		return record{}, err
 	}
 	o.memory.served()
 	if resp.StatusCode == http.StatusNotModified {
-		return nil
+		return r, nil
 	}
-	in, err := o.spool.create(key)
+	in, err := o.spool.create(run.of.key)
 	if err != nil {
-		return err
+		return record{}, err
 	}
 	defer in.discard()
 	sum := sha256.New()
 	size, err := o.receive(io.MultiWriter(in, sum), resp.Body, cancel)
 	if err != nil {
-		return err
+		return record{}, err
 	}
 	etag, lastModified := validators(resp.Header)
 	return in.commit(record{
-		URL: u.String(), Size: size, Mtime: o.version(resp.Header, sum),
+		URL: run.of.url.String(), Size: size, Mtime: o.version(resp.Header, sum),
 		ETag: etag, LastModified: lastModified,
-	})
+	}, func() error { return o.memory.forgotten(run) })
 }
 
 // maxETag is the length in bytes of the longest ETag that is sent back. Origins

@@ -142,7 +142,7 @@ func (o *Origin) Call(ctx context.Context, c Call) (Answer, error) {
 	if err != nil {
 		err = o.explain(ctx, err)
 		if errors.Is(err, ErrSlowDown) {
-			o.memory.add(o.key(c.URL), start, err)
+			err = o.memory.note(&run{of: original{key: o.key(c.URL)}, start: start}, err)
 		}
 		return Answer{}, err
 	}

@@ -67,7 +67,7 @@ func (s *Spool) reserve(dir *os.Root, n int64) error {
 	return err
 }
 
-// drop removes the original of a key, because its origin does not have it any more.
+// drop removes the original of a key.
 func (s *Spool) drop(key string) {
 	dir, release, err := s.acquire()
 	if err != nil {
@@ -77,6 +77,27 @@ func (s *Spool) drop(key string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.remove(dir, key)
+}
+
+// dropAll removes each original that covers reports true for.
+func (s *Spool) dropAll(covers func(key string, r record) bool) {
+	dir, release, err := s.acquire()
+	if err != nil {
+		return
+	}
+	defer release()
+	// If the folder can't be read, no copy is used either.
+	_ = each(dir, func(fi os.FileInfo) {
+		key := fi.Name()
+		if strings.Contains(key, ".") {
+			return
+		}
+		if r, err := readRecord(dir, key); err == nil && covers(key, r) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.remove(dir, key)
+		}
+	})
 }
 
 // evict counts the stored bytes. If they are over the budget, it removes the

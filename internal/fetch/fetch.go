@@ -89,7 +89,7 @@ type Origin struct {
 	options Options
 	spool   *Spool
 	client  *http.Client
-	flights *flight.Group[string, struct{}]
+	flights *flight.Group[original, record]
 	all     context.Context // ends all requests in flight
 	stop    context.CancelCauseFunc
 	memory  *memory
@@ -117,7 +117,7 @@ func newOrigin(options Options, spool *Spool, resolver *net.Resolver) *Origin {
 		turns:  make(chan struct{}, options.Fetches), window: rateWindow, asking: askTime,
 	}
 	o.all, o.stop = context.WithCancelCause(context.Background())
-	o.flights = flight.New(o.all, func(key string) string { return key }, func(struct{}) {})
+	o.flights = flight.New(o.all, func(of original) string { return of.key }, func(record) {})
 	o.client = o.newClient(resolver)
 	return o
 }
@@ -146,40 +146,59 @@ func (o *Origin) Close() {
 // 2020 that is made from the content alone. So it is the same on every node for
 // the same content, and differs for other content.
 func (o *Origin) Open(ctx context.Context, name string) (*os.File, originals.Info, error) {
-	u, err := o.url(name)
+	of, err := o.original(name)
 	if err != nil {
 		return nil, originals.Info{}, err
 	}
-	key := o.key(u)
 	// A fetched file may be evicted before it is opened.
-	for range 3 {
-		err := o.memory.get(key)
-		if err == nil {
-			err = o.fetchOnce(ctx, key, u)
+	for tries := 0; tries < 3; {
+		r, err := o.fetchOnce(ctx, of)
+		if errors.Is(err, errForgotten) {
+			continue
 		}
 		if err != nil {
-			return nil, originals.Info{}, fmt.Errorf("fetch %s: %w", u, err)
+			return nil, originals.Info{}, fmt.Errorf("fetch %s: %w", of.url, err)
 		}
-		f, r, err := o.spool.open(key)
+		// The fetch's own bytes: another process may have put earlier ones in their place.
+		f, err := o.spool.open(of.key, r)
 		if err == nil {
 			return f, originals.Info{Mtime: r.Mtime, Size: r.Size, Fixed: true}, nil
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
-			return nil, originals.Info{}, fmt.Errorf("fetch %s: %w", u, err)
+			return nil, originals.Info{}, fmt.Errorf("fetch %s: %w", of.url, err)
 		}
+		tries++
 	}
-	return nil, originals.Info{}, fmt.Errorf("fetch %s: %w: spool_bytes is too small for them", u, ErrBusy)
+	return nil, originals.Info{}, fmt.Errorf("fetch %s: %w: spool_bytes is too small for them", of.url, ErrBusy)
 }
 
-// fetchOnce fetches an original, once for all callers that wait for it.
-func (o *Origin) fetchOnce(ctx context.Context, key string, u *url.URL) error {
-	_, release, err := o.flights.Do(ctx, key, func() flight.Func[struct{}] {
-		return func(ctx context.Context, _ <-chan struct{}) (none struct{}, err error) {
-			return none, o.fetch(ctx, key, u)
-		}
+// fetchOnce fetches an original, once for all callers that wait for it, unless a failure
+// is remembered. It returns the record of the copy.
+func (o *Origin) fetchOnce(ctx context.Context, of original) (record, error) {
+	if err := o.memory.get(of.key); err != nil {
+		return record{}, err
+	}
+	r, release, err := o.flights.Do(ctx, of, func() flight.Func[record] {
+		return func(ctx context.Context, _ <-chan struct{}) (record, error) { return o.fetch(ctx, of) }
 	})
 	release()
-	return err
+	return r, err
+}
+
+// original is an original of an Origin.
+type original struct {
+	name string
+	url  *url.URL
+	key  string // of the copy in the spool
+}
+
+// original returns the original of that name.
+func (o *Origin) original(name string) (original, error) {
+	u, err := o.url(name)
+	if err != nil {
+		return original{}, err
+	}
+	return original{name, u, o.key(u)}, nil
 }
 
 // Path returns the URL of the original of that name, for the log.
@@ -194,9 +213,9 @@ func (o *Origin) Path(name string) string {
 // Exists reports whether the origin has the original of that name, without a
 // request to it. An error means that this is not known.
 func (o *Origin) Exists(name string) (bool, error) {
-	u, err := o.url(name)
+	of, err := o.original(name)
 	if err == nil {
-		err = o.memory.get(o.key(u))
+		err = o.memory.get(of.key)
 	}
 	if errors.Is(err, fs.ErrNotExist) && !errors.Is(err, ErrUntold) {
 		return false, nil

@@ -36,9 +36,21 @@ type memory struct {
 	silent   refusal   // of all originals
 	heard    time.Time // when there was an answer last
 	late     late
+	running  map[*run]bool
 	slow     refusal       // of all originals: the store asks for fewer requests
 	pause    time.Duration // of the last ErrSlowDown
 }
+
+// run is a fetch in progress.
+type run struct {
+	of        original
+	start     time.Time
+	forgotten bool // under the memory's lock
+}
+
+// errForgotten means that Forget was called for the original of a fetch in progress: the
+// fetch may have got an earlier version.
+var errForgotten = errors.New("forgotten while it was fetched")
 
 // late is the first original since the last answer of the origin with a fetch that timed
 // out.
@@ -48,6 +60,7 @@ type late struct {
 }
 
 type refusal struct {
+	name  string // of the original
 	err   error
 	until time.Time
 }
@@ -57,7 +70,47 @@ func newMemory() *memory {
 	if err != nil {
 		panic(err) // The size is a constant above zero.
 	}
-	return &memory{now: time.Now, refusals: cache}
+	return &memory{now: time.Now, refusals: cache, running: make(map[*run]bool)}
+}
+
+// begin registers a fetch, before its request is sent. The caller calls end.
+func (m *memory) begin(of original) *run {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := &run{of: of, start: time.Now()}
+	m.running[r] = true
+	return r
+}
+
+func (m *memory) end(r *run) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.running, r)
+}
+
+// forgotten returns errForgotten if forget has included r.
+func (m *memory) forgotten(r *run) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if r.forgotten {
+		return errForgotten
+	}
+	return nil
+}
+
+// forget removes the errors of the originals that covers reports true for, and marks their
+// fetches in progress.
+func (m *memory) forget(covers func(name string) bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, key := range m.refusals.Keys() {
+		if r, ok := m.refusals.Peek(key); ok && covers(r.name) {
+			m.refusals.Remove(key)
+		}
+	}
+	for r := range m.running {
+		r.forgotten = r.forgotten || covers(r.of.name)
+	}
 }
 
 // get returns the remembered error for key, or nil.
@@ -103,7 +156,7 @@ func (m *memory) slowDown(err error) {
 		return // Of a request that was on its way.
 	}
 	m.pause = min(max(2*m.pause, leastPause), mostPause)
-	m.slow = refusal{err, m.now().Add(max(m.pause, After(err)))}
+	m.slow = refusal{err: err, until: m.now().Add(max(m.pause, After(err)))}
 }
 
 // answered notes that the origin has answered, with any status.
@@ -113,27 +166,33 @@ func (m *memory) answered() {
 	m.heard, m.silent = m.now(), refusal{}
 }
 
-// add remembers the error of a fetch that began at start. The whole origin
-// counts as silent if it refuses the connection, or if two fetches timed out and
-// it answered no fetch in between. One timeout, or one closed connection,
-// counts for this original alone.
-func (m *memory) add(key string, start time.Time, err error) {
+// note remembers the error of a fetch, unless it is nil, and returns it. After forget has
+// included the fetch, note returns errForgotten instead.
+//
+// The whole origin counts as silent if it refuses the connection, or if two fetches timed
+// out and it answered no fetch in between. One timeout, or one closed connection, counts
+// for this original alone.
+func (m *memory) note(f *run, err error) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	r := refusal{err, m.now().Add(troubleTime)}
+	if f.forgotten {
+		return errForgotten
+	}
+	r := refusal{f.of.name, err, m.now().Add(troubleTime)}
 	switch {
-	case errors.Is(err, context.Canceled), isAny(err, ErrBusy, ErrSpool, ErrStopped):
-		return
+	case err == nil, errors.Is(err, context.Canceled), isAny(err, ErrBusy, ErrSpool, ErrStopped):
+		return err
 	case errors.Is(err, ErrSlowDown):
 		m.slowDown(err)
 		// The others first: it may be this original alone that the store can't serve.
 		r.until = m.slow.until.Add(troubleTime)
 	case isAny(err, fs.ErrNotExist, originals.ErrTooLarge, ErrType):
 		r.until = m.now().Add(refusalTime)
-	case m.heard.Before(start) && (isDial(err) || errors.Is(err, ErrSlow) && m.isSecond(key, start)):
+	case m.heard.Before(f.start) && (isDial(err) || errors.Is(err, ErrSlow) && m.isSecond(f.of.key, f.start)):
 		m.silent = r
 	}
-	m.refusals.Add(key, r)
+	m.refusals.Add(f.of.key, r)
+	return err
 }
 
 // isSecond reports whether the fetch of another original timed out, and the

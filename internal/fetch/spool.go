@@ -127,7 +127,16 @@ func (s *Spool) explain(err error) error {
 // record returns the record of key. The error wraps [fs.ErrNotExist] if there is
 // none, or if its bytes are missing.
 func (s *Spool) record(key string) (record, error) {
-	f, r, err := s.open(key)
+	dir, release, err := s.acquire()
+	if err != nil {
+		return record{}, err
+	}
+	defer release()
+	r, err := readRecord(dir, key)
+	if err != nil {
+		return record{}, s.missing(err)
+	}
+	f, err := s.open(key, r)
 	if err != nil {
 		return record{}, err
 	}
@@ -135,29 +144,26 @@ func (s *Spool) record(key string) (record, error) {
 	return r, nil
 }
 
-// open returns the original of key as record does, and counts as a use of it. The caller
-// closes the file.
-func (s *Spool) open(key string) (*os.File, record, error) {
+// open returns the original of key that the record r describes, and counts as a use of
+// the key. The error wraps [fs.ErrNotExist] if its bytes are missing. The caller closes
+// the file.
+func (s *Spool) open(key string, r record) (*os.File, error) {
 	dir, release, err := s.acquire()
 	if err != nil {
-		return nil, record{}, err
+		return nil, err
 	}
 	defer release()
-	r, err := readRecord(dir, key)
-	if err != nil {
-		return nil, record{}, s.missing(err)
-	}
 	f, err := dir.Open(r.Content)
 	if err != nil {
-		return nil, record{}, s.missing(err)
+		return nil, s.missing(err)
 	}
 	// Its age is for eviction alone, which may have come before.
 	_ = dir.Chtimes(key, time.Time{}, time.Now())
 	if fi, err := f.Stat(); err != nil || fi.Size() != r.Size {
 		f.Close()
-		return nil, record{}, fmt.Errorf("%s: %w as a whole file", key, fs.ErrNotExist)
+		return nil, fmt.Errorf("%s: %w as a whole file", key, fs.ErrNotExist)
 	}
-	return f, r, nil
+	return f, nil
 }
 
 // missing keeps an error that says that there is no such file, and makes
@@ -238,30 +244,35 @@ func (in *incoming) Write(p []byte) (int, error) {
 	return n, in.spool.explain(err)
 }
 
-// commit makes the written bytes the original of its key, with the record r.
-func (in *incoming) commit(r record) error {
+// commit makes the written bytes the original of its key, with the record r, and returns
+// r with their name. If allowed returns an error, commit does nothing but return it.
+func (in *incoming) commit(r record, allowed func() error) (record, error) {
 	r.Content = in.name
 	b, err := json.Marshal(r)
 	if err != nil {
-		return in.spool.explain(err)
+		return r, in.spool.explain(err)
 	}
 	// A record that a power cut leaves must name bytes that are there.
 	if err := in.file.Sync(); err != nil {
-		return in.spool.explain(err)
+		return r, in.spool.explain(err)
 	}
 	next := in.name + recordSuffix
 	// Not lasting: if a power cut empties the record, the original is fetched again.
 	if _, err := whole.MakeIn(in.dir, next, whole.Content{Data: b, Mode: 0o600}); err != nil {
-		return in.spool.explain(err)
+		return r, in.spool.explain(err)
 	}
 	s := in.spool
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	// With the lock held: drop then comes before this check or after the rename.
+	if err := allowed(); err != nil {
+		return r, errors.Join(err, in.dir.Remove(next))
+	}
 	old, oldErr := readRecord(in.dir, in.key)
 	// It stays counted until the new one has its place.
 	replaced, replacedErr := in.dir.Lstat(in.key)
 	if err := in.dir.Rename(next, in.key); err != nil {
-		return s.explain(errors.Join(err, in.dir.Remove(next)))
+		return r, s.explain(errors.Join(err, in.dir.Remove(next)))
 	}
 	s.settle(in)
 	s.stored += Share(in.size)
@@ -271,7 +282,7 @@ func (in *incoming) commit(r record) error {
 	if oldErr == nil {
 		s.removeFile(in.dir, old.Content)
 	}
-	return nil
+	return r, nil
 }
 
 // settle ends the count of in as one that comes. s.mu is held.

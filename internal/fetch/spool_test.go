@@ -38,7 +38,18 @@ func keep(t *testing.T, s *Spool, key string, n int) error {
 	if _, err := in.Write(bytes.Repeat([]byte(key[:1]), n)); err != nil {
 		return err
 	}
-	return in.commit(record{URL: key, Size: int64(n), Mtime: time.Unix(1, 0)})
+	_, err = in.commit(record{URL: key, Size: int64(n), Mtime: time.Unix(1, 0)}, func() error { return nil })
+	return err
+}
+
+// openKey opens the original of key as its record says.
+func (s *Spool) openKey(key string) (*os.File, record, error) {
+	r, err := s.record(key)
+	if err != nil {
+		return nil, r, err
+	}
+	f, err := s.open(key, r)
+	return f, r, err
 }
 
 // kept returns which keys of several the spool has.
@@ -92,7 +103,7 @@ func TestBudgetKeepsWhatWasUsedLast(t *testing.T) {
 		}
 		age(t, s, key, time.Duration(20-i)*time.Minute)
 	}
-	if f, _, err := s.open("a"); err != nil {
+	if f, _, err := s.openKey("a"); err != nil {
 		t.Fatal(err)
 	} else {
 		f.Close()
@@ -178,7 +189,7 @@ func TestOpenOriginalsSurviveEviction(t *testing.T) {
 	if err := keep(t, s, "a", 900); err != nil {
 		t.Fatal(err)
 	}
-	f, _, err := s.open("a")
+	f, _, err := s.openKey("a")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -280,13 +291,13 @@ func TestSpoolWithWhatItDidNotWrite(t *testing.T) {
 			if err := spoil(s.dir.Path(), r); err != nil {
 				t.Fatal(err)
 			}
-			if _, _, err := s.open("a"); !errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrSpool) {
+			if _, _, err := s.openKey("a"); !errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrSpool) {
 				t.Errorf("got %v", err)
 			}
 			if err := keep(t, s, "a", 300); err != nil {
 				t.Error(err)
 			}
-			if f, _, err := s.open("a"); err != nil {
+			if f, _, err := s.openKey("a"); err != nil {
 				t.Error(err)
 			} else {
 				f.Close()
@@ -304,7 +315,7 @@ func TestSpoolThatCanNotBeUsed(t *testing.T) {
 		s := NewSpool(path, 1000)
 		defer s.Close()
 		_, createErr := s.create("a")
-		_, _, openErr := s.open("a")
+		_, _, openErr := s.openKey("a")
 		for what, err := range map[string]error{"create": createErr, "open": openErr, "Probe": s.Probe(), "Check": s.Check()} {
 			if !errors.Is(err, ErrSpool) || errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), path) {
 				t.Errorf("%s: %s: %v", path, what, err)
@@ -348,7 +359,7 @@ func TestSpoolUnderLoad(t *testing.T) {
 				if err := keep(t, s, key, 300+i); err != nil && !errors.Is(err, ErrBusy) {
 					t.Error(err)
 				}
-				f, r, err := s.open(key)
+				f, r, err := s.openKey(key)
 				if err != nil {
 					continue
 				}

@@ -91,6 +91,11 @@ func TestFetchEndsWithTheLastWaiter(t *testing.T) {
 	}
 }
 
+// add notes the error of a fetch of the original with this key, begun at start.
+func (m *memory) add(key string, start time.Time, err error) {
+	_ = m.note(&run{of: original{key: key}, start: start}, err)
+}
+
 func TestRefusalsAreRemembered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory()

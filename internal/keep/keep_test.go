@@ -5,6 +5,7 @@ package keep_test
 import (
 	"context"
 	"errors"
+	"image"
 	"image/jpeg"
 	"io"
 	"io/fs"
@@ -47,34 +48,40 @@ func (b *bench) getUntil(ctx context.Context, uri string) error {
 		return err
 	}
 	defer sites.Release()
+	_, err = b.picture(ctx, sites, uri)
+	return err
+}
+
+// picture makes the thumbnail of a URI and returns it, or nil if a purge took it away
+// meanwhile.
+func (b *bench) picture(ctx context.Context, sites *keep.Sites, uri string) (image.Image, error) {
 	decoded, err := url.PathUnescape(uri)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	site, _, err := sites.Find("", decoded)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	request, err := site.Request(decoded, 0)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	out, release, err := b.Make(ctx, sites, request)
 	defer release()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	f := out.Unpublished
 	b.unpublished.Store(f)
 	if f == nil {
 		if f, err = request.Open(); errors.Is(err, fs.ErrNotExist) {
-			return nil // A purge took it away meanwhile.
+			return nil, nil
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 		defer f.Close()
 	}
-	_, err = jpeg.Decode(io.NewSectionReader(f, 0, 1<<20))
-	return err
+	return jpeg.Decode(io.NewSectionReader(f, 0, 1<<20))
 }

@@ -73,7 +73,7 @@ func New(o Options) *Keeper {
 		o.Count = func(Event) {}
 	}
 	k := &Keeper{
-		options: o, flights: newFlights(), lines: tell.NewLines(), purges: newPurges(), sampler: tell.NewSampler(),
+		options: o, sites: holder{used: make(map[*Sites]bool)}, flights: newFlights(), lines: tell.NewLines(), purges: newPurges(), sampler: tell.NewSampler(),
 		placeholders: newPlaceholders(), sizes: newSizes(),
 		// One more than work at once, so that each worker finds the next.
 		warming: make(chan struct{}, runtime.GOMAXPROCS(0)+1),

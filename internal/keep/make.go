@@ -48,10 +48,14 @@ func (o Outcome) close() {
 // make has a's thumbnail published, by rendering it unless it is there.
 func (k *Keeper) make(ctx context.Context, renderer Renderer, a Request) (out Outcome, err error) {
 	start := time.Now()
-	a = a.sized()
+	asked := a
 	var last Outcome
 	for range 2 {
-		out, bytes, err := k.try(ctx, renderer, a)
+		run := asked.ledger.Begin()
+		// The originals that exist may have changed since the last try.
+		a = asked.sized()
+		out, bytes, err := k.try(ctx, renderer, a, run)
+		run.End()
 		switch {
 		case errors.Is(err, ErrChanged), errors.Is(err, purge.ErrPurged):
 			// A request of before gets the picture of before, if need be.
@@ -97,11 +101,9 @@ func (k *Keeper) tellRendered(ctx context.Context, a Request, out Outcome, bytes
 	k.log(ctx, slog.LevelInfo, a, "rendered", args...)
 }
 
-// try renders and publishes once. bytes is the size of the new picture, 0 if
+// try renders and publishes once, within run. bytes is the size of the new picture, 0 if
 // nothing was to do.
-func (k *Keeper) try(ctx context.Context, renderer Renderer, a Request) (out Outcome, bytes int64, err error) {
-	run := a.ledger.Begin()
-	defer run.End()
+func (k *Keeper) try(ctx context.Context, renderer Renderer, a Request, run purge.Render) (out Outcome, bytes int64, err error) {
 	p := a.standing()
 	if p.lives {
 		return Outcome{}, 0, nil

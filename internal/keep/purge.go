@@ -182,7 +182,10 @@ func (sites *Sites) named(name string) *Site {
 // purge takes away the thumbnails of p, a purge of s, and counts them if n is not
 // nil.
 func (k *Keeper) purge(ctx context.Context, s *Site, p *purge.Purge, again bool, n *removals) error {
-	// First: then no removed thumbnail can come back.
+	if p.Original != nil {
+		k.forgetOriginals(s, p.Names(), p.Original)
+	}
+	// Before the removal: then no removed thumbnail can come back.
 	s.ledger.Add(p.Covers, p.Bytes())
 	defer s.ledger.Taken()
 	// Last: then no later request gets the picture of a render that began before.
@@ -206,6 +209,17 @@ func (k *Keeper) purge(ctx context.Context, s *Site, p *purge.Purge, again bool,
 		return fmt.Errorf("purge: %w", err)
 	}
 	return nil
+}
+
+// forgetOriginals has the sources of s, also those of earlier configurations that are in
+// use, drop what they keep of the originals that covers includes. It is called before
+// Ledger.Add: a render that begins after Add may publish, and must join no earlier fetch.
+func (k *Keeper) forgetOriginals(s *Site, names []string, covers func(name string) bool) {
+	k.sites.each(func(one *Site) {
+		if f, ok := one.Originals.(originals.Forgetter); ok && one.ledger == s.ledger {
+			f.Forget(names, covers)
+		}
+	})
 }
 
 // tellUndeleted logs an error of deleting the purged files of s.

@@ -102,6 +102,7 @@ func (s *Site) isStale(teller originals.Teller, name, original string) bool {
 func (k *Keeper) remove(s *Site, name string) error {
 	is := func(n string, _ thumb.Thumb) bool { return n == name }
 	s.ledger.Add(is, len(name))
+	defer s.ledger.Taken()
 	err := s.Tree.Remove(name)
 	k.flights.Forget(func(a Request) bool { return a.ledger == s.ledger && a.Name == name })
 	return err

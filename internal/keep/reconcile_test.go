@@ -40,3 +40,21 @@ func TestCoarseTimesAreNotStale(t *testing.T) {
 		}
 	}
 }
+
+// After Reconcile has removed a thumbnail, requests see that no purge is at work.
+func TestReconcileEnds(t *testing.T) {
+	b := newBench(t, &keeptest.Painter{}, nil)
+	uri := b.URL("a.jpg", "10x10")
+	b.mustGet(uri)
+	b.Age(uri)
+	if _, removed, err := b.ReconcileSite(t.Context(), b.Site); removed != 1 || err != nil {
+		t.Fatal(removed, err)
+	}
+	request, err := b.Site.Request(uri, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first, second := request.Purges(), request.Purges(); first != second {
+		t.Errorf("%d purges, then %d, and none between them", first, second)
+	}
+}

@@ -206,11 +206,16 @@ func (sites *Sites) Find(host, uri string) (*Site, *files.Section, error) {
 // Release gives back the sites that Keeper.Sites has returned.
 func (sites *Sites) Release() { sites.users.Done() }
 
-// holder holds the sites that new requests go to.
+// holder holds the sites that new requests go to, and earlier sites while they are used.
 type holder struct {
 	mu      sync.Mutex
 	current *Sites
 	cause   error // why there are none
+
+	// used is locked before mu. It has the current sites, and earlier ones whose sources
+	// may be open: wait of swap removes them.
+	usedMu sync.Mutex
+	used   map[*Sites]bool
 }
 
 // acquire returns the sites. The caller gives them back by users.Done. If there are none,
@@ -228,6 +233,11 @@ func (h *holder) acquire() (*Sites, error) {
 // swap puts s into use. It returns the earlier sites, or nil, and a function that waits
 // for their last user.
 func (h *holder) swap(s *Sites, cause error) (old *Sites, wait func()) {
+	h.usedMu.Lock()
+	defer h.usedMu.Unlock()
+	if s != nil {
+		h.used[s] = true
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	old = h.current
@@ -235,5 +245,22 @@ func (h *holder) swap(s *Sites, cause error) (old *Sites, wait func()) {
 	if old == nil {
 		return nil, func() {}
 	}
-	return old, old.users.Wait
+	return old, func() {
+		old.users.Wait()
+		h.usedMu.Lock()
+		defer h.usedMu.Unlock()
+		delete(h.used, old)
+	}
+}
+
+// each calls f with each site of the current sites and of earlier ones that are in use.
+// While it lasts, no source of theirs is closed.
+func (h *holder) each(f func(*Site)) {
+	h.usedMu.Lock()
+	defer h.usedMu.Unlock()
+	for sites := range h.used {
+		for _, s := range sites.all {
+			f(s)
+		}
+	}
 }

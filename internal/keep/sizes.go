@@ -10,7 +10,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/sync/singleflight"
@@ -25,23 +24,16 @@ import (
 // mostSizes is of how many originals the size is remembered.
 const mostSizes = 32 << 10
 
-// measured is one version of an original.
-type measured struct {
-	original
-	mtime time.Time
-	bytes int64
-}
-
 // sizes knows the sizes of originals, as they are seen. A worker is asked once for each
 // version of an original, even if clients ask for several thumbnails of it. Safe for
 // concurrent use.
 type sizes struct {
-	known   *lru.Cache[measured, image.Point]
+	known   *lru.Cache[render.Identity, image.Point]
 	flights singleflight.Group
 }
 
 func newSizes() *sizes {
-	known, err := lru.New[measured, image.Point](mostSizes)
+	known, err := lru.New[render.Identity, image.Point](mostSizes)
 	if err != nil {
 		panic(err) // The number is ours.
 	}
@@ -50,18 +42,18 @@ func newSizes() *sizes {
 
 // of returns the size of a's original. file is the open original.
 func (s *sizes) of(ctx context.Context, renderer Renderer, a Request, file *os.File, info originals.Info) (image.Point, error) {
-	key := measured{original{a.Thumb.Name, a.thumb.Original}, info.Mtime, info.Size}
+	key := a.identity(info)
 	if size, ok := s.known.Get(key); ok {
 		return size, nil
 	}
 	// The first caller reads its own open file, so this is no flight: that would outlive
 	// the file. If the first caller is canceled, the others begin anew: see [flight.Group].
-	size, err, _ := s.flights.Do(fmt.Sprintf("%q %q %v %d", key.site, key.name, key.mtime, key.bytes), func() (any, error) {
+	size, err, _ := s.flights.Do(fmt.Sprintf("%#v", key), func() (any, error) {
 		if size, ok := s.known.Get(key); ok {
 			return size, nil
 		}
 		picture, err := renderer.Render(ctx, render.Request{
-			Original: file, Identity: a.identity(info), Formats: a.OriginalFormats,
+			Original: file, Identity: key, Formats: a.OriginalFormats,
 			Transform: thumb.MeasureTransform(), Protected: a.Access != nil,
 			Background: a.company != nil, Wanted: a.wanted,
 		})

@@ -62,6 +62,16 @@ type Distant interface {
 	Stop()
 }
 
+// Forgetter is a Source that keeps something of its originals: copies, failures, or
+// fetches in flight.
+type Forgetter interface {
+	// Forget drops all that the Source keeps of the originals that covers reports true for.
+	// An Open that begins after Forget has returned gives the original as it is then. An
+	// Open that waits for a fetch of before fetches once more. If names is not nil, it has
+	// all these originals, so that nothing else is looked at.
+	Forget(names []string, covers func(name string) bool)
+}
+
 // Gated is a Source whose files may be on a share that hangs.
 type Gated interface {
 	// Gate returns the gate through which operations on open originals go.
@@ -75,7 +85,7 @@ type Former interface {
 	OtherForm(name string) string
 }
 
-// Folder is a Dir as a Source, with all abilities but Distant.
+// Folder is a Dir as a Source, with all abilities but Distant and Forgetter.
 type Folder struct{ *Dir }
 
 // Open opens like Dir.Open, and waits at most for the gate's deadline.

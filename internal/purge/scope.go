@@ -34,8 +34,11 @@ type Scope struct {
 // that a changed configuration renders differently. It is immutable.
 type Purge struct {
 	Covers Covers
-	all    bool
-	places []thumb.Place
+	// Original reports whether the purge includes thumbnails of an original because the
+	// original may have changed. It is nil if only the configuration has changed.
+	Original func(name string) bool
+	all      bool
+	places   []thumb.Place
 	// names are originals. Their places are found when they are taken: there
 	// are 54 names of files for each in six presets.
 	names []string
@@ -57,7 +60,7 @@ func (s Scope) Of(site *thumb.Site) (*Purge, error) {
 	if ways != 1 {
 		return nil, fmt.Errorf("%w: want originals, a folder, a preset or all", ErrScope)
 	}
-	p := &Purge{site: site}
+	p := &Purge{site: site, Original: func(string) bool { return true }}
 	var err error
 	switch {
 	case s.All:
@@ -84,6 +87,7 @@ func (p *Purge) originals(names []string) error {
 		asked[name] = true
 	}
 	p.names = names
+	p.Original = func(name string) bool { return asked[name] }
 	p.Covers = func(_ string, t thumb.Thumb) bool {
 		return slices.ContainsFunc(t.Readings(), func(r thumb.Thumb) bool { return asked[r.Original] })
 	}
@@ -95,7 +99,8 @@ func (p *Purge) below(folder string) error {
 		return err
 	}
 	p.places = p.site.Below(folder)
-	p.Covers = func(_ string, t thumb.Thumb) bool { return strings.HasPrefix(t.Original, folder+"/") }
+	p.Original = func(name string) bool { return strings.HasPrefix(name, folder+"/") }
+	p.Covers = func(_ string, t thumb.Thumb) bool { return p.Original(t.Original) }
 	return nil
 }
 
@@ -137,6 +142,9 @@ func Changed(site *thumb.Site, c recipe.Change) *Purge {
 	}
 	return p
 }
+
+// Names returns the originals of a purge by names, and nil for every other purge.
+func (p *Purge) Names() []string { return p.names }
 
 // Bytes returns about how much memory Covers takes.
 func (p *Purge) Bytes() int {

@@ -80,6 +80,7 @@ type pages struct {
 	list   []*page // the newest first
 	err    error
 	failed time.Time
+	since  time.Time // older pages are not kept
 }
 
 // result is the body of ListObjectsV2.
@@ -296,7 +297,17 @@ func (p *pages) keep(one *page) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.err = nil
+	if one.at.Before(p.since) {
+		return
+	}
 	p.list = append([]*page{one}, p.list[:min(len(p.list), mostPages-1)]...)
+}
+
+// forget removes all pages and the error, also those of lists in flight.
+func (p *pages) forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.list, p.err, p.since = nil, nil, time.Now()
 }
 
 func (p *pages) fail(err error) {

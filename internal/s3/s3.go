@@ -127,6 +127,12 @@ func (b *Bucket) Close() {
 	}
 }
 
+// Forget forgets as fetch.Origin's, and all lists.
+func (b *Bucket) Forget(names []string, covers func(name string) bool) {
+	b.pages.forget()
+	b.Origin.Forget(names, covers)
+}
+
 // Path returns the URL of the original of that name as the configuration writes it,
 // for the log: s3://media/photos/a.jpg.
 func (b *Bucket) Path(name string) string {

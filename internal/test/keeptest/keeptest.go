@@ -37,11 +37,17 @@ type Painter struct {
 	// Before is called with the request before it is answered, if not nil.
 	Before func(ctx context.Context, r render.Request) error
 	Width  int // of the picture, if it is not the requested one
+	// Gray returns the picture's shade, if not nil. Otherwise it is 0.
+	Gray func(r render.Request) uint8
 }
 
 // Render paints a gray picture.
 func (p *Painter) Render(ctx context.Context, r render.Request) (*render.Picture, error) {
 	p.Calls.Add(1)
+	gray := uint8(0)
+	if p.Gray != nil {
+		gray = p.Gray(r)
+	}
 	if p.Before != nil {
 		if err := p.Before(ctx, r); err != nil {
 			return nil, err
@@ -57,7 +63,13 @@ func (p *Painter) Render(ctx context.Context, r render.Request) (*render.Picture
 	if p.Width != 0 {
 		painted = p.Width
 	}
-	if err := jpeg.Encode(f, image.NewGray(image.Rect(0, 0, painted, height)), nil); err != nil {
+	picture := image.NewGray(image.Rect(0, 0, painted, height))
+	if gray != 0 {
+		for i := range picture.Pix {
+			picture.Pix[i] = gray
+		}
+	}
+	if err := jpeg.Encode(f, picture, nil); err != nil {
 		return nil, err
 	}
 	return render.NewPicture(f, width, height, func() { p.Distrusted.Add(1) }), nil
