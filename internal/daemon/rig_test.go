@@ -128,7 +128,7 @@ func (r *rig) next() string {
 	r.T.Helper()
 	b := make([]byte, 4096)
 	for {
-		aid.Must(r.T, r.manager.SetReadDeadline(time.Now().Add(patience)))
+		aid.Must(r.T, r.manager.SetReadDeadline(time.Now().Add(aid.Patience)))
 		n, err := r.manager.Read(b)
 		aid.Must(r.T, err)
 		if text := string(b[:n]); text != "WATCHDOG=1" {
@@ -136,9 +136,6 @@ func (r *rig) next() string {
 		}
 	}
 }
-
-// patience is how long a test waits for an event that comes on any machine.
-const patience = 2 * time.Minute
 
 // told fails the test if the next message to the manager is another one.
 func (r *rig) told(want string) {

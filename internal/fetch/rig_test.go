@@ -23,9 +23,6 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// patience is far above what anything here takes.
-const patience = time.Minute
-
 // proxied counts connections to the proxy that the environment names.
 var proxied atomic.Int64
 
@@ -87,7 +84,7 @@ func testOptions(t *testing.T, base string) Options {
 	}
 	return Options{
 		Site: "test", Base: u, Formats: []thumb.Format{thumb.JPEG}, AllowAddresses: prefixes("127.0.0.2/32"),
-		Redirects: 3, ConnectTime: patience, HeaderTime: patience, TotalTime: patience, Rate: 1,
+		Redirects: 3, ConnectTime: aid.Patience, HeaderTime: aid.Patience, TotalTime: aid.Patience, Rate: 1,
 		Fetches: 4, Queue: 100, OriginalBytes: 1 << 20,
 	}
 }
@@ -116,7 +113,7 @@ func startWith(t *testing.T, base string, change func(*Options), resolver *net.R
 // open fetches an original and returns its bytes and mtime.
 func open(t *testing.T, o *Origin, name string) (string, time.Time, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), aid.Patience)
 	defer cancel()
 	f, info, err := o.Open(ctx, name)
 	if err != nil {

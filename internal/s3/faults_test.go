@@ -18,6 +18,7 @@ import (
 
 	"thumbd/internal/fetch"
 	"thumbd/internal/originals"
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/store"
 )
 
@@ -381,7 +382,7 @@ func TestOneSlowOriginal(t *testing.T) {
 	if _, err := read(t, b, "bad.jpg"); !errors.Is(err, fetch.ErrSlowDown) {
 		t.Fatalf("got %v, want %v", err, fetch.ErrSlowDown)
 	}
-	for deadline := time.Now().Add(patience); ; {
+	for deadline := time.Now().Add(aid.Patience); ; {
 		if !time.Now().Before(deadline) {
 			t.Fatal("no other original is sent")
 		}

@@ -20,12 +20,10 @@ import (
 
 	"thumbd/internal/fetch"
 	"thumbd/internal/originals"
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/store"
 	"thumbd/internal/thumb"
 )
-
-// patience is far above what anything here takes.
-const patience = time.Minute
 
 // jpeg returns bytes that begin as a JPEG and differ for other text.
 func jpeg(text string) []byte { return []byte("\xff\xd8\xff\xe0" + text) }
@@ -53,7 +51,7 @@ func openWith(t *testing.T, endpoint string, change func(*Options), limit func(*
 	spool := fetch.NewSpool(filepath.Join(t.TempDir(), "spool"), 10<<20)
 	how := fetch.Options{
 		Site: "test", Formats: []thumb.Format{thumb.JPEG}, AllowAddresses: []netip.Prefix{netip.MustParsePrefix(store.Address + "/32")},
-		ConnectTime: patience, HeaderTime: patience, TotalTime: patience, Rate: 1, Fetches: 4, Queue: 100, OriginalBytes: 1 << 20,
+		ConnectTime: aid.Patience, HeaderTime: aid.Patience, TotalTime: aid.Patience, Rate: 1, Fetches: 4, Queue: 100, OriginalBytes: 1 << 20,
 	}
 	if limit != nil {
 		limit(&how)

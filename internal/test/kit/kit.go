@@ -30,11 +30,11 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	_ "golang.org/x/image/webp"
 	"golang.org/x/sys/unix"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/rig"
 )
 
@@ -43,7 +43,7 @@ const (
 	Key = "thumbd-test-key-0123456789abcdef"
 	// Patience is far longer than any step of a test, and far shorter than the
 	// limit of a test run.
-	Patience = 2 * time.Minute
+	Patience = aid.Patience
 )
 
 // Programs builds both programs, once for all tests.
@@ -290,11 +290,10 @@ func Unmount(t *testing.T, dir string) {
 	}
 }
 
+// Must is aid.Must, for packages that have the rest from here.
 func Must(t testing.TB, errs ...error) {
 	t.Helper()
-	if err := errors.Join(errs...); err != nil {
-		t.Fatal(err)
-	}
+	aid.Must(t, errs...)
 }
 
 var (
