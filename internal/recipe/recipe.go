@@ -37,24 +37,6 @@ type Settings struct {
 // stamped are the modification times of package stamp.
 const stamped = 2
 
-// text is Settings in JSON. A field that an older version did not write is
-// zero: its thumbnails were made with that value.
-type text struct {
-	Prefix     string                     `json:"prefix"`
-	Scheme     string                     `json:"scheme"`
-	Layout     thumb.Layout               `json:"layout,omitzero"`
-	Presets    map[string]thumb.Preset    `json:"presets"`
-	Watermarks map[string]thumb.Watermark `json:"watermarks"`
-	Marks      map[string]string          `json:"marks"`
-	Factors    []int                      `json:"factors,omitempty"`
-	Enlarge    bool                       `json:"enlarge"`
-	Quality    map[thumb.Format]int       `json:"quality"`
-	Metadata   thumb.Metadata             `json:"metadata"`
-	FramesOver thumb.FramesOver           `json:"frames_over,omitzero"`
-	Variants   thumb.VariantRules         `json:"variants,omitzero"`
-	Mtime      int                        `json:"mtime,omitempty"`
-}
-
 // Of returns the settings of a site. marks has, for the name of each watermark,
 // text that identifies the content of its image, for example a hash.
 //
@@ -105,7 +87,9 @@ var formats = thumb.ThumbnailFormats()
 func (s Settings) MarshalJSON() ([]byte, error) {
 	c := s.site
 	return json.Marshal(text{
-		c.Prefix, c.Scheme.String(), c.Layout, c.Presets, c.Watermarks, s.marks, c.Factors, c.Enlarge, c.Quality, c.Metadata, c.FramesOver, c.Variants, s.mtime,
+		c.Prefix, c.Scheme.String(), c.Layout, each(c.Presets, writtenPreset),
+		each(c.Watermarks, func(w thumb.Watermark) watermark { return watermark(w) }), s.marks,
+		c.Factors, c.Enlarge, c.Quality, c.Metadata, c.FramesOver, variants(c.Variants), s.mtime,
 	})
 }
 
@@ -116,8 +100,9 @@ func (s *Settings) UnmarshalJSON(b []byte) error {
 		return err
 	}
 	site := thumb.Site{
-		Route: route.Route{Prefix: t.Prefix}, Layout: t.Layout, Presets: t.Presets, Watermarks: t.Watermarks, Factors: t.Factors,
-		Enlarge: t.Enlarge, Quality: t.Quality, Metadata: t.Metadata, FramesOver: t.FramesOver, Variants: t.Variants,
+		Route: route.Route{Prefix: t.Prefix}, Layout: t.Layout, Presets: each(t.Presets, readPreset),
+		Watermarks: each(t.Watermarks, func(w watermark) thumb.Watermark { return thumb.Watermark(w) }), Factors: t.Factors,
+		Enlarge: t.Enlarge, Quality: t.Quality, Metadata: t.Metadata, FramesOver: t.FramesOver, Variants: thumb.VariantRules(t.Variants),
 	}
 	if err := site.Scheme.UnmarshalText([]byte(t.Scheme)); err != nil {
 		return fmt.Errorf("scheme: %w", err)

@@ -33,13 +33,13 @@ type Preset struct {
 	DPR       []int     // the N of NAME@Nx that exist too, each 2 to 4
 	// Widths are the N of NAME-Nw that exist too: hero-320w is hero with a width of
 	// 320 pixels and the ratio of its box. Only presets with a Width have some.
-	Widths []int `json:",omitempty"`
+	Widths []int
 	// Formats are wanted beside the original's own. In the preset scheme URIs may
 	// name them after the original.
 	Formats []Format
-	Enlarge Enlarge `json:"enlarge,omitzero"`
+	Enlarge Enlarge
 	// Rank is the place in the configuration, from 0, in the layout wordpress.
-	Rank int `json:"rank,omitempty"`
+	Rank int
 }
 
 // InfoSide is the longest side, in pixels, of the picture from which the description of
@@ -97,9 +97,9 @@ func DefaultPresets() map[string]Preset {
 
 // VariantRules are the settings of the thumbnails of the scheme inplace.
 type VariantRules struct {
-	MaxWidth  int     `json:"max_width,omitempty"` // in pixels; 0: as wide as the original
-	MaxHeight int     `json:"max_height,omitempty"`
-	MinSaving Decimal `json:"min_saving,omitempty"`
+	MaxWidth  int // in pixels; 0: as wide as the original
+	MaxHeight int
+	MinSaving Decimal
 }
 
 // largestSide is the most that a side of a WebP can have.

@@ -9,48 +9,48 @@ import "fmt"
 type Transform struct {
 	// Width x Height is the box as stated, in pixels before DPR. One of them
 	// may be 0, free; both only with Original.
-	Width   int     `json:"width,omitempty"`
-	Height  int     `json:"height,omitempty"`
-	Method  Method  `json:"method"`
-	Gravity Gravity `json:"gravity,omitzero"`
-	Focus   Focus   `json:"focus,omitzero"` // in place of Gravity
+	Width   int
+	Height  int
+	Method  Method
+	Gravity Gravity
+	Focus   Focus // in place of Gravity
 	// Uncovered is for Crop, Smart and Attention. It is a preset's: no option of
 	// URIs sets it.
-	Uncovered Uncovered `json:"uncovered,omitzero"`
+	Uncovered Uncovered
 	// DPR multiplies Width and Height before every other rule; 0 is 1.
-	DPR int `json:"dpr,omitempty"`
+	DPR int
 	// Quality is 1 to 100 or AutoQuality; 0 leaves it to the site, and once
 	// resolved means that Format has no use for it.
-	Quality int `json:"quality,omitempty"`
+	Quality int
 	// MaxBytes is the most bytes of the file, as far as a lower quality can keep it:
 	// Quality is then the highest that is taken. 0: any. It is a preset's, as
 	// Uncovered is.
-	MaxBytes int64  `json:"max_bytes,omitempty"`
-	Format   Format `json:"format"`
+	MaxBytes int64
+	Format   Format
 	// Background is the color below transparent parts, and of the border that Pad adds.
 	// None: transparent, or white if Format has no alpha.
-	Background Color   `json:"background,omitzero"`
-	Blur       Decimal `json:"blur,omitempty"`    // sigma in pixels before DPR; 0: none
-	Sharpen    Decimal `json:"sharpen,omitempty"` // 0: none
-	Gray       bool    `json:"gray,omitempty"`
+	Background Color
+	Blur       Decimal // sigma in pixels before DPR; 0: none
+	Sharpen    Decimal // 0: none
+	Gray       bool
 	// Frames is 1 where an animation gives its first frame alone, else 0.
-	Frames int `json:"frames,omitempty"`
+	Frames int
 	// Watermark is resolved by Thumb.Transform; before, it has its Name alone.
-	Watermark Watermark `json:"watermark,omitzero"`
-	Enlarge   bool      `json:"enlarge,omitempty"`
-	Metadata  Metadata  `json:"metadata,omitzero"`
+	Watermark Watermark
+	Enlarge   bool
+	Metadata  Metadata
 	// FramesOver is for an animation that is over the limits.
-	FramesOver FramesOver `json:"frames_over,omitzero"`
+	FramesOver FramesOver
 	// Variant is for a thumbnail that nginx serves in place of its original. There is
 	// none unless it shows all frames of the original and takes at least MinSaving
 	// of its bytes less.
-	Variant   bool    `json:"variant,omitempty"`
-	MinSaving Decimal `json:"min_saving,omitempty"` // 0 to 0.99
+	Variant   bool
+	MinSaving Decimal // 0 to 0.99
 	// Measure asks a worker for the size of the original alone, as it is seen. The rest
 	// is MeasureTransform's.
-	Measure bool `json:"measure,omitempty"`
+	Measure bool
 	// Info asks for the description of the original. The rest is InfoPreset's.
-	Info bool `json:"info,omitempty"`
+	Info bool
 }
 
 // AutoQuality is the Quality of a thumbnail if the worker chooses its quality: the lowest

@@ -128,8 +128,8 @@ func (c *Color) UnmarshalText(b []byte) error {
 // Watermark is how a picture is laid over a thumbnail. The zero Watermark is
 // none.
 type Watermark struct {
-	Name     string  `json:"name"`
-	Opacity  Decimal `json:"opacity"`           // 0 to 1
-	Position Gravity `json:"position,omitzero"` // where it lies; Center has no name in TOML
-	Scale    Decimal `json:"scale,omitempty"`   // its width of the thumbnail's, 0 to 1; 0: its own
+	Name     string
+	Opacity  Decimal // 0 to 1
+	Position Gravity // where it lies; Center has no name in TOML
+	Scale    Decimal // its width of the thumbnail's, 0 to 1; 0: its own
 }

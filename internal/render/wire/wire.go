@@ -55,8 +55,8 @@ type Job struct {
 	Height  int            `json:"height"`
 	Bytes   int64          `json:"bytes"` // most of a thumbnail: the size of its memfd
 	// Watermarks are the names of those in Outputs, each once.
-	Watermarks []string          `json:"watermarks,omitempty"`
-	Outputs    []thumb.Transform `json:"outputs"`
+	Watermarks []string `json:"watermarks,omitempty"`
+	Outputs    Outputs  `json:"outputs"`
 }
 
 // Reply is the answer to a Job, with a Result for each output in its order.

@@ -3,7 +3,10 @@
 package wire_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -26,6 +29,43 @@ func job() *wire.Job {
 			},
 			{Method: thumb.Original, Format: thumb.GIF, Metadata: thumb.CopyrightMetadata, FramesOver: thumb.FirstFrame},
 		},
+	}
+}
+
+// An output has its protocol's names, whatever the fields of thumb.Transform are called.
+// If this text changes, raise Version.
+func TestOutputsHaveTheirText(t *testing.T) {
+	full := thumb.Transform{
+		Width: 200, Height: 150, Method: thumb.Crop, Gravity: thumb.NorthEast, Focus: thumb.NewFocus(3000, 6250), Uncovered: thumb.Axes,
+		DPR: 2, Quality: 70, MaxBytes: 4096, Format: thumb.JPEG, Background: thumb.NewColor(0, 255, 128), Blur: 30, Sharpen: 100, Gray: true,
+		Frames: 1, Watermark: thumb.Watermark{Name: "logo", Opacity: 50, Position: thumb.South, Scale: 25},
+		Enlarge: true, Metadata: thumb.CopyrightMetadata, FramesOver: thumb.FirstFrame, Variant: true, MinSaving: 10, Measure: true, Info: true,
+	}
+	for _, v := range []any{full, full.Watermark} {
+		for f, value := range reflect.ValueOf(v).Fields() {
+			if value.IsZero() {
+				t.Errorf("no value for %s", f.Name)
+			}
+		}
+	}
+	const want = `[{"width":200,"height":150,"method":"crop","gravity":"northeast","focus":"30:62.5","uncovered":"axes","dpr":2,"quality":70,` +
+		`"max_bytes":4096,"format":"jpg","background":"00ff80","blur":30,"sharpen":100,"gray":true,"frames":1,` +
+		`"watermark":{"name":"logo","opacity":50,"position":"south","scale":25},"enlarge":true,"metadata":"copyright","frames_over":"first",` +
+		`"variant":true,"min_saving":10,"measure":true,"info":true},{"method":"fit","format":"png"}]`
+	sent := wire.Outputs{full, {Method: thumb.Fit, Format: thumb.PNG}}
+	got, err := json.Marshal(sent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	var received wire.Outputs
+	if err := json.Unmarshal(got, &received); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(sent, received); diff != "" {
+		t.Errorf("(-sent +received):\n%s", diff)
 	}
 }
 
@@ -94,6 +134,14 @@ func TestDecodeRefuses(t *testing.T) {
 		if err := wire.Decode([]byte(b), &wire.Reply{}); !errors.Is(err, wire.ErrMessage) {
 			t.Errorf("Decode(%.60s) = %v; want ErrMessage", b, err)
 		}
+	}
+	b, err := wire.Encode(job())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b = bytes.Replace(b, []byte(`{"width":200,`), []byte(`{"weight":7,"width":200,`), 1)
+	if err := wire.Decode(b, &wire.Job{}); !errors.Is(err, wire.ErrMessage) || !strings.Contains(err.Error(), "weight") {
+		t.Errorf("an unknown field of an output: %v; want ErrMessage", err)
 	}
 	if err := wire.Decode([]byte(`{"version":1,"vips":""}`), &wire.Hello{}); !errors.Is(err, wire.ErrMessage) {
 		t.Errorf("a hello of another version: %v; want ErrMessage", err)
