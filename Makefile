@@ -122,7 +122,7 @@ test-user:
 asan: ASAN = -short
 asan:
 	@$(SETUP) test
-	$(SANITIZED) -timeout 60m -skip '$(UNMEASURED)|LookAsTheyShould|OldProcessors' $(ASAN) ./internal/engine -mutants 40
+	$(SANITIZED) -timeout 60m -skip '$(UNMEASURED)|LookAsTheyShould|Chroma|OldProcessors' $(ASAN) ./internal/engine -mutants 40
 	$(SANITIZED) -timeout 60m ./internal/engine/jpeg ./internal/engine/plane ./internal/engine/png
 
 # Under emulation, against this processor's bytes: the own C of the engine on arm64, and
