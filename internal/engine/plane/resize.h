@@ -53,8 +53,11 @@ void filter_clear(Filter *f);
  * f->wanted bytes, rounded up to a multiple of TAPS.
  *
  * If pixels have alpha, each color c of alpha a becomes c * a / 4, and alpha becomes
- * 255 * a / 4, rounded: numbers up to 16256. Lanczos3 may double them. Such lines have a
- * down and an across of their own.
+ * 255 * a / 4, rounded: numbers of 14 bits, up to 16256. Lanczos3's rings make up to 1.28
+ * times as much of them in one pass, and 1.7 times in both, so an int16_t has no room for
+ * a bit more. It would not be seen either: over any ground, a color that is rounded to
+ * c * a / 4 differs by at most 2/255 of a byte's step. Such lines have a down and an
+ * across of their own.
  *
  * split puts the bands of a line of pixels apart, stride numbers from one to the
  * next. */
