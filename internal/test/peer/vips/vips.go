@@ -39,6 +39,93 @@ package vips
 // }
 //
 // static int
+// save_as(VipsImage *in, ThumbdFormat format, int quality, void **buffer, size_t *size)
+// {
+//	switch (format) {
+//	case THUMBD_JPEG:
+//		return save(in, quality, buffer, size);
+//	case THUMBD_PNG:
+//		return vips_pngsave_buffer(in, buffer, size, THUMBD_STRIP(TRUE),
+//			"compression", 3, "filter", VIPS_FOREIGN_PNG_FILTER_ALL, NULL);
+//	default:
+//		return vips_webpsave_buffer(in, buffer, size, THUMBD_STRIP(TRUE),
+//			"Q", quality, "effort", 4, NULL);
+//	}
+// }
+//
+// /* The picture in with another size, in memory. Colors are multiplied by alpha
+//  * meanwhile. */
+// static VipsImage *
+// resized(VipsImage *in, int width, int height)
+// {
+//	VipsObject *scope = VIPS_OBJECT(vips_image_new());
+//	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 5);
+//	gboolean alpha = vips_image_hasalpha(in);
+//	VipsImage *last = NULL;
+//
+//	if (!(alpha ? vips_premultiply(in, &t[0], NULL) : vips_copy(in, &t[0], NULL)) &&
+//		!vips_resize(t[0], &t[1], (double) width / in->Xsize,
+//			"vscale", (double) height / in->Ysize, NULL) &&
+//		!(alpha ? vips_unpremultiply(t[1], &t[2], NULL) : vips_copy(t[1], &t[2], NULL)) &&
+//		!(alpha ? vips_rint(t[2], &t[3], NULL) : vips_copy(t[2], &t[3], NULL)) &&
+//		!vips_cast_uchar(t[3], &t[4], NULL))
+//		last = vips_image_copy_memory(t[4]);
+//	g_object_unref(scope);
+//	return last;
+// }
+//
+// /* Some encoders write metadata although they are told not to. */
+// static void
+// forget(VipsImage *own)
+// {
+//	char **fields = vips_image_get_fields(own);
+//	int i;
+//
+//	for (i = 0; fields[i]; i++)
+//		vips_image_remove(own, fields[i]);
+//	g_strfreev(fields);
+// }
+//
+// static int
+// whole(VipsImage *in, int width, int height, ThumbdFormat format, int quality,
+//	void **buffer, size_t *size)
+// {
+//	VipsObject *scope = VIPS_OBJECT(vips_image_new());
+//	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 5);
+//	gboolean flat = format == THUMBD_JPEG && vips_image_hasalpha(in);
+//	VipsArrayDouble *white = vips_array_double_newv(1, 255.0);
+//	int result = -1;
+//
+//	if ((t[0] = resized(in, width, height)) &&
+//		!(vips_image_get_typeof(in, VIPS_META_ICC_NAME)
+//				? vips_icc_transform(t[0], &t[1], "srgb", "embedded", TRUE,
+//					  "intent", VIPS_INTENT_RELATIVE,
+//					  "black_point_compensation", TRUE, NULL)
+//				: vips_copy(t[0], &t[1], NULL)) &&
+//		!(flat ? vips_flatten(t[1], &t[2], "background", white, NULL)
+//			   : vips_copy(t[1], &t[2], NULL)) &&
+//		!vips_autorot(t[2], &t[3], NULL) &&
+//		!vips_copy(t[3], &t[4], NULL)) {
+//		forget(t[4]);
+//		result = save_as(t[4], format, quality, buffer, size);
+//	}
+//	vips_area_unref(VIPS_AREA(white));
+//	g_object_unref(scope);
+//	return result;
+// }
+//
+// static VipsImage *
+// open_at(const char *path, int shrink)
+// {
+//	VipsImage *t;
+//
+//	if (shrink == 1)
+//		return vips_image_new_from_file(path, "access", VIPS_ACCESS_SEQUENTIAL, NULL);
+//	return vips_jpegload(path, &t, "shrink", shrink, "access", VIPS_ACCESS_SEQUENTIAL, NULL)
+//		? NULL : t;
+// }
+//
+// static int
 // load_profile(const char *name, VipsBlob **out)
 // {
 //	return vips_profile_load(name, out, NULL);
@@ -79,7 +166,12 @@ import "C"
 
 import (
 	"errors"
+	"image"
+	"strings"
 	"unsafe"
+
+	"thumbd/internal/geometry"
+	"thumbd/internal/thumb"
 )
 
 // Thumbnail describes the result: a JPEG or PNG that fits into a box.
@@ -104,6 +196,35 @@ func Make(path string, t Thumbnail) ([]byte, error) {
 	}
 	code := C.thumbnail(name, C.int(t.Width), C.int(t.Height), profile, C.int(t.Quality), &buffer, &size)
 	return taken(code, buffer, size)
+}
+
+// Whole returns a thumbnail of a size, upright and in sRGB, as JPEG, PNG or WebP. libvips
+// alone makes it, as thumbd did before it had decoders and encoders of its own: a JPEG
+// is loaded at 1/1 to 1/8 and leaves at least 5/3 to Lanczos3, and the encoders have
+// thumbd's settings of then.
+func Whole(path string, size image.Point, format thumb.Format, quality int) ([]byte, error) {
+	name := C.CString(path)
+	defer C.free(unsafe.Pointer(name))
+	in := C.open_at(name, 1)
+	if in == nil {
+		return nil, lastError()
+	}
+	defer func() { C.g_object_unref(C.gpointer(in)) }()
+	if C.vips_image_get_orientation(in) > 4 {
+		size.X, size.Y = size.Y, size.X
+	}
+	shrink := geometry.Divisor(image.Pt(int(in.Xsize), int(in.Ysize)), size)
+	if strings.HasSuffix(path, ".jpg") && shrink > 1 {
+		C.g_object_unref(C.gpointer(in))
+		if in = C.open_at(name, C.int(shrink)); in == nil {
+			return nil, lastError()
+		}
+	}
+	codes := map[thumb.Format]C.ThumbdFormat{thumb.JPEG: C.THUMBD_JPEG, thumb.PNG: C.THUMBD_PNG, thumb.WebP: C.THUMBD_WEBP}
+	var buffer unsafe.Pointer
+	var length C.size_t
+	code := C.whole(in, C.int(size.X), C.int(size.Y), codes[format], C.int(quality), &buffer, &length)
+	return taken(code, buffer, length)
 }
 
 // Picture is decoded and in memory. Its owner closes it.
