@@ -145,20 +145,19 @@ func TestFarmWithoutAMachine(t *testing.T) {
 	}
 }
 
-// A machine is added and another one removed while clients ask for hits and misses, as
-// thumbd-nodes(7) says: no request fails.
-func TestFarmGrowsAndShrinks(t *testing.T) {
-	dir, names := pictures(t, 20)
-	f := startFarm(t, 3, rig.Options{Sites: []rig.Site{kit.Gallery(t, dir)}})
+// leader returns a function that has the front lead clients to all machines but one, or to
+// all (-1), as thumbd-nodes(7) says.
+func (f *farm) leader(t *testing.T) func(without int) {
+	t.Helper()
 	path := filepath.Join(f.front.Dir, "nginx.conf")
 	text, err := os.ReadFile(path)
 	kit.Must(t, err)
-	line := func(n int) string { return fmt.Sprintf("server %s max_fails=2 fail_timeout=5s;", f.nodes[n].Addr) }
-	// lead has the front lead clients to all machines but one.
-	lead := func(without int) {
+	return func(without int) {
 		t.Helper()
-		mark := fmt.Sprintf("/without/%d", without)
-		conf := strings.Replace(string(text), line(without), "", 1)
+		mark, conf := fmt.Sprintf("/without/%d", without), string(text)
+		if without >= 0 {
+			conf = strings.Replace(conf, fmt.Sprintf("server %s max_fails=2 fail_timeout=5s;", f.nodes[without].Addr), "", 1)
+		}
 		conf = strings.Replace(conf, "location ^~ /thumbs/", "location = "+mark+" { return 204; } location ^~ /thumbs/", 1)
 		// The signal would end an nginx that has not read its configuration yet.
 		kit.Expect(t, kit.Get(t, f.front, mark), 404, "")
@@ -170,6 +169,14 @@ func TestFarmGrowsAndShrinks(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A machine is added and another one removed while clients ask for hits and misses, as
+// thumbd-nodes(7) says: no request fails.
+func TestFarmGrowsAndShrinks(t *testing.T) {
+	dir, names := pictures(t, 20)
+	f := startFarm(t, 3, rig.Options{Sites: []rig.Site{kit.Gallery(t, dir)}})
+	lead := f.leader(t)
 	lead(2)
 	load := kit.StartLoad(t, 4, func(ctx context.Context, n int) error {
 		return kit.MissAndHit(ctx, f.front, names[n%len(names)], n)
@@ -185,6 +192,50 @@ func TestFarmGrowsAndShrinks(t *testing.T) {
 		if n == 0 {
 			t.Errorf("machine %d has rendered nothing", i)
 		}
+	}
+}
+
+// A machine that is added renders its share of the originals anew, and when a machine is
+// removed, the others render its share anew. Nothing else is rendered twice.
+func TestFarmRendersTheShareAnew(t *testing.T) {
+	dir, names := pictures(t, 40)
+	f := startFarm(t, 3, rig.Options{Sites: []rig.Site{kit.Gallery(t, dir)}})
+	lead := f.leader(t)
+	all := func() {
+		for _, name := range names {
+			kit.Expect(t, kit.Get(t, f.front, kit.Target(name, "30x30_crop", "jpg")), 200, "")
+		}
+	}
+	has := func(i int, name string) bool {
+		_, err := os.Stat(filepath.Join(f.nodes[i].Root("gallery"), "thumbs", name))
+		return err == nil
+	}
+	lead(2)
+	all()
+	lead(-1)
+	all()
+	// The share of machine 0 that did not move to machine 2 moves when 0 goes.
+	share, moves := 0, 0
+	for _, name := range names {
+		switch {
+		case has(2, name):
+			share++
+		case has(0, name):
+			moves++
+		}
+	}
+	if share == 0 || share == len(names) {
+		t.Errorf("the new machine has rendered %d of %d thumbnails", share, len(names))
+	}
+	lead(0)
+	all()
+	all()
+	sum := 0
+	for _, n := range f.rendered(t) {
+		sum += n
+	}
+	if want := len(names) + share + moves; sum != want {
+		t.Errorf("%d thumbnails were rendered, want %d, %d of the new machine's share and %d of the removed one's", sum, want, share, moves)
 	}
 }
 
