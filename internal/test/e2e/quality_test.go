@@ -17,6 +17,8 @@ import (
 func TestQualityByItself(t *testing.T) {
 	originals := kit.Folder(t, map[string]string{"a.jpg": "originals/photos/fig.jpg"})
 	g := kit.Gallery(t, originals)
+	p := rig.Site{Name: "p", Prefix: "/p/", Scheme: "preset", Originals: originals}
+	p.TOML = "[site.p.quality]\nwebp = \"auto\"\n[site.p.preset.plain]\nsize = \"200x200\"\nmethod = \"fit\"\nformats = [\"webp\"]\n"
 	const most = 4 << 10
 	g.TOML = fmt.Sprintf(`[site.gallery.preset.auto]
 size = "200x200"
@@ -31,7 +33,7 @@ size = "200x200"
 method = "fit"
 max_bytes = %d
 `, 60)
-	r := kit.Start(t, rig.Options{Sites: []rig.Site{g}})
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{g, p}})
 	for _, ext := range []string{"jpg", "webp", "avif"} {
 		for _, spec := range []string{"200x200_fit_q=auto", "auto", "little", "least"} {
 			uri := kit.Signed("/thumbs/", "a.jpg", spec, ext)
@@ -42,6 +44,9 @@ max_bytes = %d
 		}
 	}
 	kit.WaitLog(t, r, 6, "msg=rendered", "q=auto.", " quality=")
+	// A site's quality of a format is that of its presets.
+	kit.Expect(t, kit.Get(t, r, "/p/plain/a.jpg.webp"), 200, "")
+	kit.WaitLog(t, r, 1, "msg=rendered", "site=p", "q=auto.webp", " quality=")
 	kit.WaitLog(t, r, 1, "WARN", "larger than max_bytes at the lowest quality", "max_bytes=60", fmt.Sprintf("quality=%d", thumb.LeastQuality))
 	before := kit.Thumbnails(t, r, "gallery")
 	kit.Reload(t, r, replacing(`"4KiB"`, `"5KiB"`)(kit.Configuration(t, r)))
