@@ -24,7 +24,7 @@ func checkCommand() *cobra.Command {
 	var reload bool
 	cmd := &cobra.Command{
 		Use:   "check",
-		Short: "Test the configuration, as nginx -t",
+		Short: "Test the configuration, as nginx -t does",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if reload {

@@ -30,7 +30,7 @@ func infoCommand() *cobra.Command {
 	var f infoFlags
 	cmd := &cobra.Command{
 		Use:   "info SITE ORIGINAL... | info --ndjson SITE [ORIGINAL...]",
-		Short: "Print what is published of originals: size, format, colors and placeholders, in JSON",
+		Short: "Print the descriptions of originals: size, format, colors and placeholders, in JSON",
 		Example: "  thumbd info gallery animals/kitten.jpg\n" +
 			"  thumbd info --ndjson gallery >gallery.ndjson",
 		Args: cobra.MinimumNArgs(1),

@@ -80,7 +80,7 @@ func initCommand() *cobra.Command {
 	flags.StringVar(&s.Prefix, "prefix", "", "the `URI` below which the thumbnails are, e.g. /thumbs/")
 	flags.StringSliceVar(&from, "from", nil, "the `FILE` of LiipImagine's filter sets, of WordPress' sizes, or of a Drupal style, more than once for several")
 	flags.StringVar(&s.Scheme, "scheme", "signed", "signed, preset, restthumbnails or inplace")
-	flags.StringSliceVar(&s.Hosts, "host", nil, "a `NAME` that the site is for, more than once for several (any)")
+	flags.StringSliceVar(&s.Hosts, "host", nil, "a host `NAME` that the site answers for, more than once for several (any)")
 	flags.BoolVar(&s.Protected, "protected", false, "show thumbnails only to clients with a signed query")
 	flags.StringSliceVar(&s.AllowAddresses, "allow-address", nil, "an `ADDRESS` of an origin that is not of the Internet, e.g. 10.1.0.0/16")
 	flags.StringVar(&s.DocumentRoot, "document-root", "", "the `FOLDER` of the thumbnails ("+systemd.Cache+"/SITE)")
@@ -281,8 +281,9 @@ func writeSteps(w io.Writer, a newsite.Added, lines []string, m machine) error {
 	return err
 }
 
-// inclusions are the lines for a server block that it may have only once, by the
-// named locations of the files: a second one is an error of nginx.
+// inclusions are include lines for a server block. The key is the named location in the
+// included file: if the block has that location already, the line must not be added, as
+// nginx refuses two locations of one name.
 var inclusions = map[string]string{
 	"@thumbd":         "include snippets/thumbd.conf;",
 	"@thumbd_inplace": "include snippets/thumbd-inplace.conf;",

@@ -24,7 +24,7 @@ func purgeCommand() *cobra.Command {
 	var wait time.Duration
 	cmd := &cobra.Command{
 		Use:   "purge SITE {ORIGINAL... | --under DIR | --preset NAME | --all}",
-		Short: "Take thumbnails away, at once for nginx",
+		Short: "Remove thumbnails: no client gets them after the command",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p.Site, p.Originals = args[0], args[1:]
@@ -48,11 +48,11 @@ func purgeCommand() *cobra.Command {
 		},
 	}
 	adminFlag(cmd, &socket)
-	cmd.Flags().StringVar(&p.Under, "under", "", "of all originals below `DIR`, a folder of originals")
-	cmd.Flags().StringVar(&p.Preset, "preset", "", "of the preset `NAME`")
-	cmd.Flags().BoolVar(&p.All, "all", false, "of the whole site")
-	cmd.Flags().BoolVar(&p.Here, "here", false, "on this node alone, not on the others of [nodes]")
-	cmd.Flags().DurationVar(&wait, "wait", 0, "for at most `TIME` for the other nodes, in place of wait of [nodes]")
-	cmd.Flags().BoolVar(&p.Render, "render", false, "make anew, in the background, those that there were")
+	cmd.Flags().StringVar(&p.Under, "under", "", "remove the thumbnails of all originals below `DIR`, a folder of originals")
+	cmd.Flags().StringVar(&p.Preset, "preset", "", "remove the thumbnails of the preset `NAME`")
+	cmd.Flags().BoolVar(&p.All, "all", false, "remove all thumbnails of the site")
+	cmd.Flags().BoolVar(&p.Here, "here", false, "purge on this node alone, not on the others of [nodes]")
+	cmd.Flags().DurationVar(&wait, "wait", 0, "wait at most this `TIME` for the other nodes, in place of wait of [nodes]")
+	cmd.Flags().BoolVar(&p.Render, "render", false, "render the removed thumbnails again, in the background")
 	return cmd
 }

@@ -46,7 +46,7 @@ func serveCommand() *cobra.Command {
 	}
 	configFlag(cmd, &file)
 	cmd.Flags().StringVar(&listen, "listen", "", "socket to make, `PATH[,mode=0660][,group=NAME]`; without it systemd's")
-	cmd.Flags().StringVar(&admin, "admin", "", "socket to make for thumbd purge, `PATH[,mode=0660][,group=NAME]`; with --listen")
+	cmd.Flags().StringVar(&admin, "admin", "", "socket to make for administrators, `PATH[,mode=0660][,group=NAME]`; with --listen")
 	return cmd
 }
 

@@ -51,7 +51,7 @@ func statusCommand() *cobra.Command {
 	}
 	adminFlag(cmd, &socket)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	cmd.Flags().BoolVar(&nodes, "nodes", false, "of the machines that share a journal, see [nodes]")
+	cmd.Flags().BoolVar(&nodes, "nodes", false, "print the machines that share a journal, see [nodes]")
 	cmd.Flags().StringVar(&forget, "forget", "", "with --nodes: purges don't wait for node `NAME` any more")
 	return cmd
 }

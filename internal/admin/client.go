@@ -35,8 +35,8 @@ func NewClient(dial func(context.Context) (net.Conn, error)) *Client {
 	}}}
 }
 
-// Listens reports whether a daemon, or systemd that starts one, listens at a
-// socket. The error is NoAnswer: this user may not connect.
+// Listens reports whether a daemon listens at a socket, or systemd, which starts a daemon
+// for it. If this user may not connect, the error is a NoAnswer.
 func Listens(socket string) (bool, error) {
 	c, err := net.Dial("unix", socket)
 	switch {

@@ -88,8 +88,8 @@ func (s *search) next() (quality int, ok bool) {
 	return s.tried, true
 }
 
-// found takes the size of the file that was encoded in the quality of the last next, in
-// bytes. It reports whether this file is the best one so far.
+// found tells the search the size, in bytes, of the file in the quality that next has
+// returned. It reports whether this file is the best one so far.
 func (s *search) found(bytes int64) bool {
 	if bytes <= s.most {
 		s.fits = s.tried

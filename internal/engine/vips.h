@@ -159,7 +159,8 @@ int thumbd_black_like(VipsImage *in, int width, int height, VipsImage **out);
 /* Whether the library has an operation. */
 gboolean thumbd_has(const char *operation);
 
-/* The frame that begins at a line of in. Frames are read in their order. */
+/* The frame of in, whose frames lie below one another, that begins at line top. Frames
+ * must be read in their order. */
 int thumbd_frame(VipsImage *in, int top, int height, VipsImage **out);
 
 /* The picture in, each pixel the mean of n x n, in memory. n is at most

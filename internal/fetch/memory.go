@@ -52,8 +52,8 @@ type run struct {
 // fetch may have got an earlier version.
 var errForgotten = errors.New("forgotten while it was fetched")
 
-// late is the first original since the last answer of the origin with a fetch that timed
-// out.
+// late is a fetch that timed out: the first one since the origin's last answer. If a
+// second one times out, too, the origin counts as down.
 type late struct {
 	key   string
 	start time.Time

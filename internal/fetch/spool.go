@@ -56,7 +56,8 @@ type record struct {
 	LastModified string
 }
 
-// conditional reports whether the origin can be asked for a newer version only.
+// conditional reports whether thumbd can ask the origin to send the original only if it
+// has changed.
 func (r record) conditional() bool { return r.ETag != "" || r.LastModified != "" }
 
 // NewSpool returns the spool at path, an absolute one, with a budget of limit

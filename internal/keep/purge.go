@@ -77,8 +77,8 @@ func (p *purges) equip(sites *Sites) {
 	}
 }
 
-// start runs f in the background or, once the Keeper is closed, at once: then
-// it has no time for anything that takes long.
+// start runs f in the background. If the Keeper is closed, it runs f before it returns;
+// f finds the context canceled then, and must end soon.
 func (p *purges) start(f func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -262,7 +262,7 @@ func (k *Keeper) renderAgain(site string, bin *publish.Bin) {
 	}
 	running.Wait()
 	if err != nil && ctx.Err() == nil {
-		k.options.Log.Warn("not all that was purged is made anew", "site", site, "err", err)
+		k.options.Log.Warn("not all purged thumbnails are rendered again", "site", site, "err", err)
 	}
 }
 

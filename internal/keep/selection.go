@@ -43,7 +43,7 @@ func (s *Site) checkSelection(selection admin.Selection) error {
 		return fmt.Errorf("%w: the site %s has the scheme restthumbnails, which has no presets", ErrSelection, s.Thumb.Name)
 	}
 	if _, ok := s.Originals.(originals.Teller); !ok && !selection.Since.IsZero() {
-		return fmt.Errorf("%w: when originals of the site %s have changed is not known before they are fetched", ErrSelection, s.Thumb.Name)
+		return fmt.Errorf("%w: since can't be used: the times of originals of the site %s are known only after they are fetched", ErrSelection, s.Thumb.Name)
 	}
 	explicit := len(selection.Presets)+len(selection.Specs)+len(selection.Formats) > 0
 	if n := len(s.wanted(selection)); explicit && n > mostSelected {

@@ -95,7 +95,8 @@ func (b *Block) directive() *crossplane.Directive {
 	return d
 }
 
-// Find returns the directive of the same text directly within b, or nil.
+// Find returns the directive directly within b that has the name and the arguments of
+// like, or nil.
 func (b *Block) Find(like *Block) *Block {
 	for _, child := range b.Children {
 		if child.Name == like.Name && slices.Equal(child.Args, like.Args) {

@@ -71,7 +71,7 @@ func (h *Handler) tellUnreadable(s *files.Section, err error) {
 		return
 	}
 	if more, due := h.lines.Due("files "+s.Name, tell.Pause); due {
-		h.options.Log.Error("not readable", "files", s.Name, "err", err, "more", more)
+		h.options.Log.Error("a download can't be read", "files", s.Name, "err", err, "more", more)
 	}
 }
 

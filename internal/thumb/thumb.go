@@ -212,9 +212,9 @@ func (t Thumb) WithFormat(f Format) Transform {
 	return t.Transform()
 }
 
-// Siblings returns the thumbnails of the same original that are to be made
-// together with t, not signed: those of the presets in Site.Together, if t is of
-// one of them, in t's format and in the formats of their presets.
+// Siblings returns the thumbnails that are made together with t: if t is of a preset in
+// Site.Together, those of all presets there, of the same original, in t's format and
+// in the formats of their presets. They are not signed.
 func (t Thumb) Siblings() []Thumb {
 	if t.Preset == "" || !slices.Contains(t.Site.Together, t.presetText()) {
 		return nil

@@ -23,8 +23,8 @@ typedef struct {
  * Returns NULL, or the reason for which the file is left to libvips. */
 const char *chunks_walk(Chunks *c, size_t length);
 
-/* The bytes of a pixel in a line that is not filtered, 1 for several pixels in a
- * byte, and the bytes of such a line. */
+/* The bytes of a pixel, for example 3 for RGB, or 1 if a byte holds several pixels; and
+ * the bytes of a line, without the byte that names its filter. */
 int chunks_bpp(const Chunks *c);
 size_t chunks_line(const Chunks *c);
 

@@ -118,8 +118,9 @@ func (c Container) FirstFrame(f thumb.Format, r io.ReaderAt) (Container, error) 
 	return first, nil
 }
 
-// Prove looks whether a picture with NoEnd or Zeros is whole, and sets Trailer. It returns ErrTruncated or ErrMalformed if it is not. Of a PNG
-// its decoder finds out: it reads all of it, and checksums.
+// Prove checks if a picture with NoEnd or Zeros is whole, and sets Trailer. If the picture is
+// not whole, Prove returns ErrTruncated or ErrMalformed. It does not look at a PNG: the
+// decoder reads all of a PNG, and its checksums.
 func (c *Container) Prove(f thumb.Format, r io.ReaderAt, size int64) (err error) {
 	switch f {
 	case thumb.JPEG:
@@ -130,7 +131,7 @@ func (c *Container) Prove(f thumb.Format, r io.ReaderAt, size int64) (err error)
 		err = wholeWebP(r, size)
 	}
 	if err != nil {
-		return fmt.Errorf("%v of a doubtful end: %w", f, err)
+		return fmt.Errorf("%v with a missing end or zeros there: %w", f, err)
 	}
 	return nil
 }
@@ -212,8 +213,8 @@ const (
 	maxPNGChunks = 10_000
 )
 
-// png walks the chunks to IEND. If the file ends before or in that, and no other
-// chunk is cut, rows may be missing or not.
+// png walks the chunks to IEND. If the file ends before IEND or within it, and no other
+// chunk is cut off, the chunks do not tell if rows are missing.
 func (s *scanner) png() Container {
 	c := Container{Frames: 1}
 	s.skip(8)

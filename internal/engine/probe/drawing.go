@@ -118,7 +118,8 @@ func moves(transform, style string) bool {
 	return !identity.MatchString(strings.Join(strings.Fields(transform), "")) || turned.MatchString(style)
 }
 
-// fitOf returns preserveAspectRatio, or its default if it is none.
+// fitOf returns text in the usual form of preserveAspectRatio, for example "xMinYMin
+// slice", or the attribute's default if text is not of that form.
 func fitOf(text string) string {
 	match := fitPattern.FindStringSubmatch(text)
 	switch {

@@ -219,8 +219,8 @@ func (s *scanner) gifControl() gifControl {
 	return c
 }
 
-// leavesBare reports whether a frame does not cover the canvas. Its place is the
-// left, the top, the width and the height.
+// leavesBare reports whether a frame does not cover the canvas. place has the frame's
+// left, top, width and height, in two bytes each.
 func leavesBare(place []byte, canvas image.Point) bool {
 	number := func(i int) int { return int(binary.LittleEndian.Uint16(place[2*i:])) }
 	return number(0) > 0 || number(1) > 0 || number(2) < canvas.X || number(3) < canvas.Y

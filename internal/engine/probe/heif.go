@@ -9,8 +9,8 @@ import (
 	"slices"
 )
 
-// maxHEIF is the most pixels of a picture that libheif decodes, up to 1.18 without
-// a way to ask for more.
+// maxHEIF is the most pixels of a picture that libheif decodes. In versions up to 1.18 no
+// program can raise this limit.
 const maxHEIF = 16384 * 16384
 
 // decodable are the kinds of items that libheif decodes in all versions: AV1, HEVC, and

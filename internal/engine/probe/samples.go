@@ -129,8 +129,8 @@ func newTIFFReader(file io.ReaderAt, size int64) (tiffReader, error) {
 // directory has the numbers of each entry of a TIFF directory. A fraction is two numbers.
 type directory map[uint16][]uint64
 
-// Bounds of a hostile file: directories that are read, entries of one, and
-// numbers of an entry, and chunks of a picture.
+// Bounds for a hostile file: the directories that are read, the entries of a directory,
+// the numbers of an entry, and the chunks of a picture.
 const maxDirectories, maxDirectoryEntries, maxNumbers, maxChunks = 64, 4096, 64, 1 << 20
 
 // read returns the directory at a place of the file and the place of the next

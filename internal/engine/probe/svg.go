@@ -79,7 +79,7 @@ func (s *scanner) svg() Container {
 func checkInstruction(p xml.ProcInst) error {
 	switch {
 	case p.Target == "xml-stylesheet":
-		return fmt.Errorf("%w: it has a style sheet elsewhere", ErrUnsafe)
+		return fmt.Errorf("%w: it has a style sheet in another file", ErrUnsafe)
 	case p.Target == "xml" && !inUTF8.Match(p.Inst):
 		return fmt.Errorf("%w: its encoding is not UTF-8: %.80q", ErrUnsafe, p.Inst)
 	}

@@ -22,7 +22,7 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// mostBytes are in a file of settings.
+// mostBytes is the most bytes of a file of settings.
 const mostBytes = 1 << 20
 
 // ErrSettings is a file that holds no settings of a system that is known, or can't be

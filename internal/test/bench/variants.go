@@ -172,7 +172,7 @@ func luma(file []byte, part bimg.Options) (likeness.Plane, error) {
 }
 
 // inPlaceLarge makes both variants of a photograph of 12 MP in its own size, of one
-// decode, and tells what other efforts of the AVIF encoder would cost.
+// decode, and measures the other efforts of the AVIF encoder.
 func inPlaceLarge(ctx context.Context, _ rig.Programs) (f figure, err error) {
 	e, err := engine.Start()
 	if err != nil {

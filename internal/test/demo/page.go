@@ -75,10 +75,10 @@ func (s summary) HitText() string { return milliseconds(s.Hit) }
 // Share is how much less there is to send, in percent.
 func (s summary) Share() string { return percent(s.Thumbnails, s.Originals) }
 
-// Folder is the part of the original's name that its heading plays down.
+// Folder is the folder in the original's name, animals/ of animals/kitten.jpg, or "".
 func (o original) Folder() string { return o.Name[:strings.LastIndexByte(o.Name, '/')+1] }
 
-// Base is the rest of the name.
+// Base is the name without Folder: kitten.jpg.
 func (o original) Base() string { return o.Name[len(o.Folder()):] }
 
 // Size is the original's, for people.

@@ -306,8 +306,8 @@ func parseSize(size string) [2]int {
 	return [2]int{width, height}
 }
 
-// size returns the size of a thumbnail of an original, as thumbd makes it. It is not ok
-// if that is over the limits.
+// size returns the size that thumbd gives the thumbnail of an original of width x height
+// pixels. ok is false if there is no such preset, or if the size is over the limits.
 func (s *Site) size(original, name string, width, height int) (w, h int, ok bool) {
 	p, box, ok := s.find(name)
 	if !ok {
