@@ -180,7 +180,8 @@ func siteWhere(s *thumb.Site, b *nginxconf.Block) string {
 	return "site " + s.Name + ", " + b.Where()
 }
 
-// way returns how to get there on this machine.
+// way returns the address, the protocol and the host by which a request of this machine
+// gets to the server block of r.
 func (r entrance) way() probe.Way {
 	return probe.Way{Network: r.listen.Network, Address: local(r.listen), TLS: r.listen.TLS, Host: r.host}
 }
