@@ -166,7 +166,7 @@ func (d *Daemon) tellJournal(c *config.Nodes) func(journal.Event) {
 		case journal.Read:
 			d.log.Info("the journal is read again", at...)
 		case journal.Emptied:
-			d.log.Warn("the tree was emptied: this node was away for longer than keep", at...)
+			d.log.Warn("the tree was emptied: this node was away for longer than keep, or the tree is of another journal", at...)
 		case journal.Skipped:
 			d.log.Warn("a purge of another node is not for this one", at...)
 		default:

@@ -35,6 +35,9 @@ func NewBucket(o s3.Options, allow []netip.Prefix) *Bucket {
 // Make implements Store. A bucket has no folders.
 func (*Bucket) Make(context.Context) error { return nil }
 
+// Close implements Store.
+func (b *Bucket) Close() { b.files.Close() }
+
 // attempts is how often a write is tried. If the store fails once, thumbd tries again,
 // so that the administrator need not.
 const attempts = 3

@@ -39,6 +39,9 @@ type Store interface {
 	Delete(ctx context.Context, name string) error
 	// Make creates the two folders if they are missing.
 	Make(ctx context.Context) error
+	// Close closes connections, and ends the look-up of keys. No other method is called
+	// after it.
+	Close()
 }
 
 const (
@@ -111,6 +114,9 @@ func complete(path string) error {
 	// If the folder stayed, the next attempt would take it for one that another node made.
 	return errors.Join(&fs.PathError{Op: "chmod", Path: path, Err: err}, os.Remove(path))
 }
+
+// Close implements Store. No file is open.
+func (*Folder) Close() {}
 
 // Put implements Store. The store's time is the modification time that the file system
 // gives the new file.

@@ -54,8 +54,9 @@ const version = 1
 
 // Errors of this package.
 var (
-	// ErrUnwritten means that an entry could not be written, so nothing was purged.
-	ErrUnwritten = errors.New("the journal can't be written, so nothing was purged")
+	// ErrUnwritten means that the store did not say that it has an entry, so this node has
+	// not applied it. If the store has the entry all the same, every node applies it soon.
+	ErrUnwritten = errors.New("the journal can't be written, so this purge is not certain: purge again")
 	// ErrSkip means that this node can never apply a purge, for example because it does
 	// not have the site.
 	ErrSkip = errors.New("not for this node")

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -56,7 +57,7 @@ const (
 	Unread               // the journal could not be read to its end, or an entry not be applied
 	Read                 // after Unread, the journal was read and applied again
 	Unsaid               // this node's report could not be written
-	Emptied              // a site's tree was emptied: this node was away for longer than keep
+	Emptied              // a site's tree was emptied: this node was away for longer than keep, or had another journal
 	Unkept               // the progress of a tree could not be written
 	Taken                // another process reports under this node's name
 	Untended             // old entries could not be deleted
@@ -107,7 +108,8 @@ type Node struct {
 	unread   error     // of the last reading
 	unsaid   error     // of the last write
 	counts   [Refused + 1]uint64
-	others   map[string]told // by the node's name
+	others   map[string]told            // by the node's name
+	acks     map[string]map[string]bool // for each entry of Write, the nodes that have applied it
 }
 
 // settling is an entry that is to be applied a second time, at due.
@@ -116,13 +118,19 @@ type settling struct {
 	due   time.Time
 }
 
-// New returns a Node. It does not use the store: Run does.
+// New returns a Node. It does not use the store: Run does. The store is closed some time
+// after the Node's last use, when nothing refers to the Node any more.
 func New(o Options) *Node {
-	return &Node{
+	n := &Node{
 		o: o, keys: o.Keys, instance: rand.Text(), caught: make(chan struct{}), wake: make(chan struct{}, 1), refresh: make(chan chan struct{}), started: time.Now(),
 		trees: make(map[string]*progress), own: make(map[string]bool), failed: make(map[string]bool),
 		refused: make(map[string]bool), retry: make(map[string]bool), settling: make(map[string]settling), others: make(map[string]told),
+		acks: make(map[string]map[string]bool),
 	}
+	// A reload replaces the node while requests use it. They all refer to it, so that no
+	// count of them is needed.
+	runtime.AddCleanup(n, func(s Store) { go s.Close() }, o.Store)
+	return n
 }
 
 // Name returns the node's name.
@@ -451,6 +459,7 @@ func (n *Node) Write(ctx context.Context, e Entry) (name string, err error) {
 		}
 		n.mu.Lock()
 		n.own[name] = true
+		n.expect(name)
 		n.mu.Unlock()
 		if err = n.put(ctx, entries+name, data); err == nil && n.now().Sub(named) <= writeTime {
 			n.tell(Event{What: Written, Entry: name, Site: e.Site})

@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -34,6 +35,8 @@ type memory struct {
 	skew  time.Duration        // of the store's clock
 	away  bool
 	made  int // calls of Make
+
+	closed atomic.Bool
 }
 
 func newMemory() *memory {
@@ -41,6 +44,8 @@ func newMemory() *memory {
 }
 
 func (m *memory) setAway(away bool) { m.mu.Lock(); defer m.mu.Unlock(); m.away = away }
+
+func (m *memory) Close() { m.closed.Store(true) }
 
 func (m *memory) Make(context.Context) error {
 	m.mu.Lock()
@@ -931,14 +936,14 @@ func TestFailedEntryIsDeleted(t *testing.T) {
 // A process that was killed may have noted an entry for one tree and not for the next.
 func TestEntryOfTheNextTree(t *testing.T) {
 	name := newName(time.Now(), "n1")
-	n := New(Options{Name: "n2"})
+	n := New(Options{Name: "n2", Store: newMemory()})
 	first, next := &progress{applied: map[string]bool{name: true}}, &progress{applied: map[string]bool{}}
 	n.trees["a"], n.trees["b"] = first, next
-	if r := n.Self(); r.hasApplied([]string{name}) || r.Applied != "" {
+	if r := n.Self(); slices.Contains(r.Recent, name) || r.Applied != "" {
 		t.Errorf("applied: %v, want none", r.Recent)
 	}
 	n.note(name)
-	if r := n.Self(); !r.hasApplied([]string{name}) || r.Applied != name {
+	if r := n.Self(); !slices.Contains(r.Recent, name) || r.Applied != name {
 		t.Errorf("applied: %v, want %s", r.Recent, name)
 	}
 }
@@ -946,7 +951,7 @@ func TestEntryOfTheNextTree(t *testing.T) {
 // How long a node was away tells the clock: the monotonic time stands still while a machine
 // is suspended.
 func TestSuspendedMachine(t *testing.T) {
-	n := New(Options{Name: "n1"})
+	n := New(Options{Store: newMemory(), Name: "n1"})
 	n.trees["a"] = &progress{}
 	n.advance(time.Now(), nil, true)
 	for what, at := range map[string]time.Time{"now": n.now(), "read": n.trees["a"].read} {
@@ -1303,5 +1308,179 @@ func TestFolderGoesAwayInAPurge(t *testing.T) {
 	})
 	if behind := a.Await(t.Context(), []string{name}, 3*time.Second); len(behind) == 0 {
 		t.Error("nobody is behind")
+	}
+}
+
+// A purge of many parts that takes longer than the window ends when all nodes have it.
+func TestPurgeLongerThanTheWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newMemory()
+		a := join(t, store, "n1", newTree("x", "y"), nil)
+		b := join(t, store, "n2", newTree("x", "y"), nil)
+		synctest.Wait()
+		var names []string
+		for _, name := range []string{"x", "y"} {
+			e := original(name)
+			entry, err := a.Write(t.Context(), e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a.Done(entry, e, a.tree.Purge(t.Context(), e) == nil)
+			names = append(names, entry)
+			time.Sleep(window + 2*time.Minute)
+		}
+		e := original("z")
+		last, err := a.Write(t.Context(), e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Done(last, e, true)
+		if behind := a.Await(t.Context(), append(names, last), 30*time.Second); behind != nil {
+			t.Errorf("behind: %v", behind)
+		}
+		// An entry that a node has never reported does not become applied by its age.
+		b.tree.setFails(true)
+		e = original("x")
+		last, err = a.Write(t.Context(), e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Done(last, e, true)
+		time.Sleep(3 * window)
+		if behind := a.Await(t.Context(), append(names, last), 30*time.Second); len(behind) != 1 || behind[0].Node != "n2" {
+			t.Errorf("behind: %v, want n2", behind)
+		}
+	})
+}
+
+// A tree that comes from another journal may lack purges of that one, so it is emptied.
+func TestJournalIsReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first, second := newMemory(), newMemory()
+		disk := newTree("x", "y")
+		a := join(t, first, "n1", newTree("x", "y"), nil)
+		b := join(t, first, "n2", disk, nil)
+		synctest.Wait()
+		time.Sleep(time.Minute)
+		b.stop()
+		if behind := a.purge(t, original("x"), time.Second); len(behind) != 1 {
+			t.Errorf("behind: %v, want n2", behind)
+		}
+		elsewhere := func(o *Options) { o.Where = "elsewhere" }
+		b = join(t, second, "n2", disk, elsewhere)
+		<-b.Caught()
+		if has := disk.has(); len(has) > 0 || b.events(Emptied) != 1 || second.made != 1 {
+			t.Errorf("it has %q, emptied %d times, journal made %d times", has, b.events(Emptied), second.made)
+		}
+		b.stop()
+		// The tree is of the second journal from now on, and an empty tree lacks nothing.
+		disk.fill("z")
+		b = join(t, second, "n2", disk, elsewhere)
+		<-b.Caught()
+		b.stop()
+		if diff := cmp.Diff([]string{"z"}, disk.has()); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		c := join(t, second, "n3", newTree(), elsewhere)
+		<-c.Caught()
+		if c.events(Emptied) != 0 {
+			t.Error("an empty tree was emptied")
+		}
+	})
+}
+
+// sluggish is a store that takes some time for each report, whatever the context says.
+type sluggish struct {
+	*memory
+	slow atomic.Int64
+}
+
+func (s *sluggish) Get(ctx context.Context, name string) ([]byte, error) {
+	time.Sleep(time.Duration(s.slow.Load()))
+	return s.memory.Get(ctx, name)
+}
+
+// Await keeps its limit, however slow the store is and however many nodes there are.
+func TestAwaitKeepsItsLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &sluggish{memory: newMemory()}
+		a := join(t, store, "n1", newTree(), nil)
+		want := []string{}
+		for i := range 5 {
+			name := fmt.Sprintf("n%d", i+2)
+			want = append(want, name)
+			join(t, store, name, newTree(), nil).stop()
+		}
+		time.Sleep(time.Minute)
+		store.slow.Store(int64(9 * time.Second))
+		for _, limit := range []time.Duration{0, time.Second, 10 * time.Second, 20 * time.Second} {
+			e := original("x")
+			name, err := a.Write(t.Context(), e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a.Done(name, e, true)
+			start := time.Now()
+			var got []string
+			for _, b := range a.Await(t.Context(), []string{name}, limit) {
+				got = append(got, b.Node)
+			}
+			if took := time.Since(start); took > max(limit, time.Second) {
+				t.Errorf("limit %v: it took %v", limit, took)
+			}
+			want := want
+			if limit < 9*time.Second {
+				// The list of nodes is of before the purge.
+				want = append([]string{"?"}, want...)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("limit %v (-want +got):\n%s", limit, diff)
+			}
+		}
+		for _, o := range a.known() {
+			if o.Err != nil {
+				t.Errorf("%s counts as wrong because the store is slow: %v", o.Name, o.Err)
+			}
+		}
+		// Five reports take as long as one.
+		fresh := New(a.o)
+		start := time.Now()
+		if _, err := fresh.Others(t.Context()); err != nil || time.Since(start) > 10*time.Second {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+		// A node that has not listed the others yet says so.
+		if behind := New(a.o).Await(t.Context(), []string{"x"}, 0); len(behind) != 1 || behind[0].Node != "?" {
+			t.Errorf("behind: %v, want that there may be more nodes", behind)
+		}
+		time.Sleep(time.Minute) // The last readings end.
+	})
+}
+
+// The store is closed after the last use of its node, not before.
+func TestStoreIsClosed(t *testing.T) {
+	store := newMemory()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	n := New(Options{
+		Store: store, Keys: [][]byte{[]byte(testKey)}, Name: "n1", Trees: newTree(), Poll: time.Second, Lag: time.Minute, Keep: time.Hour,
+		Tell: func(Event) {},
+	})
+	go func() {
+		defer close(ended)
+		n.Run(ctx)
+	}()
+	<-n.Caught()
+	cancel()
+	<-ended
+	runtime.GC()
+	runtime.GC()
+	if _, err := n.Others(t.Context()); err != nil || store.closed.Load() {
+		t.Errorf("in use: %v, closed: %v", err, store.closed.Load())
+	}
+	runtime.KeepAlive(n)
+	n = nil
+	for !store.closed.Load() && t.Context().Err() == nil {
+		runtime.GC()
+		time.Sleep(time.Millisecond)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -120,6 +121,9 @@ func (n *Node) ask(ctx context.Context, name string) (told, error) {
 	if t.err == nil && t.V != version {
 		t.err = fmt.Errorf("%w: version %d", errFormat, t.V)
 	}
+	if t.err == nil {
+		n.acknowledge(name, t.Report)
+	}
 	return t, nil
 }
 
@@ -138,25 +142,41 @@ func (n *Node) Others(ctx context.Context) ([]Other, error) {
 	if err != nil {
 		return n.known(), fmt.Errorf("list the nodes: %w", err)
 	}
-	found := make(map[string]told)
-	for _, name := range names {
-		if name == n.o.Name || !Name.MatchString(name) {
-			continue
-		}
-		t, err := n.ask(ctx, name)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			// The error is this node's alone. The other nodes' reports may be good.
-			t.err = fmt.Errorf("it can't be read: %w", err)
-		}
-		found[name] = t
+	names = slices.DeleteFunc(names, func(name string) bool { return name == n.o.Name || !Name.MatchString(name) })
+	found := n.askAll(ctx, names)
+	if ctx.Err() != nil {
+		// The reports that could not be read may be good.
+		return n.known(), context.Cause(ctx)
 	}
 	n.mu.Lock()
 	n.others = found
 	n.mu.Unlock()
 	return n.known(), nil
+}
+
+// askAll reads the reports of nodes, all at the same time: the slowest answer of the store
+// is waited for once. Nodes without a report are left out.
+func (n *Node) askAll(ctx context.Context, names []string) map[string]told {
+	var mu sync.Mutex
+	found := make(map[string]told)
+	var asking sync.WaitGroup
+	for _, name := range names {
+		asking.Go(func() {
+			t, err := n.ask(ctx, name)
+			if errors.Is(err, fs.ErrNotExist) {
+				return
+			}
+			if err != nil {
+				// The error is this node's alone. The other nodes' reports may be good.
+				t.err = fmt.Errorf("it can't be read: %w", err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			found[name] = t
+		})
+	}
+	asking.Wait()
+	return found
 }
 
 // known returns the other nodes as Others last read them.
@@ -234,25 +254,53 @@ func (r Report) Differs(here Report) []string {
 }
 
 // Await waits until all other nodes report that they have applied the entries with the
-// given names, at most for limit. It returns the nodes that have not reported so. If the
-// reports can't be read, it returns all known nodes.
+// given names, at most for limit, or a second if limit is less, also if the store is
+// slower. It returns the nodes that have not reported so. If the reports can't be read, it
+// returns all known nodes. With a limit of 0 it returns after one reading.
 //
 // If a node starts meanwhile, it reads the entries before it is ready. So Await lists the
 // nodes once, and then reads only the reports of nodes that have not applied the entries.
 func (n *Node) Await(ctx context.Context, names []string, limit time.Duration) []Behind {
-	end := time.Now().Add(limit)
-	others, err := n.Others(ctx)
-	for pause := firstAsk; ; pause = min(2*pause, lastAsk) {
-		behind := n.without(others, names, err)
-		left := time.Until(end)
-		if len(behind) == 0 || left <= 0 {
+	ctx, cancel := context.WithTimeoutCause(ctx, max(limit, lastAsk), errUnlisted)
+	defer cancel()
+	// A node may have joined since the nodes were last listed.
+	behind := n.without(n.known(), names, errUnlisted)
+	// A folder that hangs heeds no context, so another goroutine waits for it.
+	results := make(chan []Behind)
+	go n.follow(ctx, names, results)
+	for {
+		select {
+		case behind = <-results:
+			if len(behind) == 0 || limit <= 0 {
+				return behind
+			}
+		case <-ctx.Done():
 			return behind
 		}
-		timer := time.NewTimer(min(left, pause))
+	}
+}
+
+// errUnlisted means that the nodes were not listed before the end of Await.
+var errUnlisted = errors.New("the journal did not list them in time")
+
+// follow sends the nodes that have not reported the entries as applied, again and again,
+// until there is none or ctx is done.
+func (n *Node) follow(ctx context.Context, names []string, results chan<- []Behind) {
+	others, err := n.Others(ctx)
+	for pause := firstAsk; ctx.Err() == nil; pause = min(2*pause, lastAsk) {
+		behind := n.without(others, names, err)
+		select {
+		case results <- behind:
+		case <-ctx.Done():
+		}
+		if len(behind) == 0 {
+			return
+		}
+		timer := time.NewTimer(pause)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
-			return behind
+			return
 		case <-timer.C:
 		}
 		if err == nil {
@@ -266,7 +314,8 @@ func (n *Node) Await(ctx context.Context, names []string, limit time.Duration) [
 }
 
 // firstAsk and lastAsk are the least and the most time between two readings of a report
-// for which a purge waits.
+// for which a purge waits. lastAsk is also the least time that Await takes for the list of
+// nodes.
 const (
 	firstAsk = 100 * time.Millisecond
 	lastAsk  = time.Second
@@ -276,19 +325,25 @@ const (
 // if a report does not exist: its node was forgotten, or the store is away. The caller then
 // lists the nodes again to tell the two causes apart.
 func (n *Node) askAgain(ctx context.Context, others []Other, names []string) (now []Other, gone bool) {
+	var late []string
 	for _, o := range others {
-		if o.Err != nil || o.Taken || !o.hasApplied(names) {
-			t, err := n.ask(ctx, o.Name)
-			switch {
-			case errors.Is(err, fs.ErrNotExist):
-				return others, true
-			case err != nil:
-				t.err = fmt.Errorf("it can't be read: %w", err)
-			}
+		if o.Err != nil || o.Taken || !n.hasApplied(o, names) {
+			late = append(late, o.Name)
+		}
+	}
+	found := n.askAll(ctx, late)
+	if ctx.Err() != nil {
+		return others, false
+	}
+	if len(found) < len(late) {
+		return others, true
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, o := range others {
+		if t, ok := found[o.Name]; ok {
 			o.Report, o.Err = t.Report, t.err
-			n.mu.Lock()
 			n.others[o.Name] = t
-			n.mu.Unlock()
 		}
 		now = append(now, o)
 	}
@@ -313,19 +368,50 @@ func (n *Node) without(others []Other, names []string, err error) []Behind {
 			behind = append(behind, Behind{o.Name, "its report can't be trusted: " + o.Err.Error()})
 		case o.Taken:
 			behind = append(behind, Behind{o.Name, "another process reports under its name too"})
-		case !o.hasApplied(names):
+		case !n.hasApplied(o, names):
 			behind = append(behind, Behind{o.Name, o.lastRead()})
 		}
 	}
 	return behind
 }
 
-func (r Report) hasApplied(names []string) bool {
-	applied := make(map[string]bool, len(r.Recent))
-	for _, name := range r.Recent {
+// hasApplied reports whether a node has reported the entries as applied, in its last report
+// or, if this node has written the entries, in an earlier one.
+func (n *Node) hasApplied(o Other, names []string) bool {
+	applied := make(map[string]bool, len(o.Recent))
+	for _, name := range o.Recent {
 		applied[name] = true
 	}
-	return !slices.ContainsFunc(names, func(name string) bool { return !applied[name] })
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return !slices.ContainsFunc(names, func(name string) bool { return !applied[name] && !n.acks[name][o.Name] })
+}
+
+// acknowledge notes which entries of this node another node reports as applied. Its later
+// reports leave the entries out, and a purge of many parts may take longer.
+func (n *Node) acknowledge(node string, r Report) {
+	if r.Taken {
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, name := range r.Recent {
+		if acks, ok := n.acks[name]; ok {
+			acks[node] = true
+		}
+	}
+}
+
+// ackTime is the time for which the acknowledgments of an entry are kept: longer than a
+// purge takes.
+const ackTime = 24 * time.Hour
+
+// expect has the acknowledgments of an entry noted, and forgets those of old entries. n.mu
+// is held.
+func (n *Node) expect(name string) {
+	end := stamp(n.clock().Add(-ackTime))
+	maps.DeleteFunc(n.acks, func(name string, _ map[string]bool) bool { return name < end })
+	n.acks[name] = make(map[string]bool)
 }
 
 func (r Report) lastRead() string {

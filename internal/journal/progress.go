@@ -50,7 +50,7 @@ func (n *Node) begin(ctx context.Context) error {
 			return err
 		}
 		records[site] = r
-		known = known || r != nil
+		known = known || r != nil && r.Journal == n.o.Where
 	}
 	err := n.enter(ctx, known)
 	now := n.now()
@@ -91,8 +91,8 @@ func (n *Node) enter(ctx context.Context, known bool) error {
 // every entry, and reports the entry as applied.
 const noSite = ""
 
-// recall reads the record of a site's tree. It returns nil if the tree has no record of
-// this journal.
+// recall reads the record of a site's tree. It returns nil if the tree has no record. If
+// the record says nothing about this journal, recall returns one that is too old.
 func (n *Node) recall(site string) (*record, error) {
 	data, err := n.o.Trees.Progress(site)
 	if err != nil || data == nil {
@@ -101,7 +101,11 @@ func (n *Node) recall(site string) (*record, error) {
 	var r record
 	if err := json.Unmarshal(data, &r); err != nil || r.V != version {
 		// The tree's progress is unknown, so it is treated as too old.
-		return &record{V: version}, nil //nolint:nilerr // the tree is emptied
+		return &record{V: version, Journal: n.o.Where}, nil //nolint:nilerr // the tree is emptied
+	}
+	if r.Journal != n.o.Where && !n.o.Trees.Empty(site) {
+		// The other journal may have entries that were never applied to the tree.
+		return &record{V: version}, nil
 	}
 	if r.Journal != n.o.Where {
 		return nil, nil

@@ -26,6 +26,13 @@ func NewFiles(o Options, how fetch.Options) *Files { return &Files{New(o, how, n
 // s3://media/thumbd/nodes/n1.
 func (f *Files) Path(name string) string { return f.bucket.Path(name) }
 
+// Close closes connections and the keys of the options. No other method is called after
+// it.
+func (f *Files) Close() {
+	f.bucket.Stop()
+	f.bucket.Close()
+}
+
 // Put writes an object: a reader gets the whole new object or the old one. Put returns the
 // store's time, in whole seconds.
 func (f *Files) Put(ctx context.Context, name string, data []byte) (now time.Time, err error) {

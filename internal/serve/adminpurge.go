@@ -32,7 +32,7 @@ func (h *Handler) adminPurge(w http.ResponseWriter, r *http.Request) error {
 		return p.part(r.Context(), form)
 	})
 	if err != nil {
-		return err
+		return p.explain(r.Context(), err)
 	}
 	p.answer(r.Context(), w)
 	return nil

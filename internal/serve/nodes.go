@@ -4,7 +4,6 @@ package serve
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -69,18 +68,15 @@ func (p *purging) part(ctx context.Context, form admin.Purge) error {
 	}
 	for _, e := range whole.Split() {
 		name, err := p.node.Write(ctx, e)
-		if errors.Is(err, journal.ErrUnwritten) && p.names > 0 {
-			return fmt.Errorf("after the first %d originals: %w", p.names, err)
-		}
 		if err != nil {
 			return err
 		}
+		p.entries = append(p.entries, name)
 		err = p.here(ctx, e)
 		p.node.Done(name, e, err == nil)
 		if err != nil {
 			return err
 		}
-		p.entries = append(p.entries, name)
 		p.names += len(e.Originals)
 	}
 	return nil
@@ -96,20 +92,40 @@ func (p *purging) here(ctx context.Context, e journal.Entry) error {
 // nodesBehind is the answer to a purge if another node may still have purged thumbnails.
 var nodesBehind = status{http.StatusAccepted, "nodes-behind"}
 
+// await waits for the other nodes. It returns a line for each node that may still have
+// purged thumbnails.
+func (p *purging) await(ctx context.Context) (lines []string) {
+	if len(p.entries) == 0 {
+		return nil
+	}
+	wait := p.node.Wait
+	if p.wait != nil {
+		wait = *p.wait
+	}
+	for _, b := range p.node.Await(ctx, p.entries, wait) {
+		lines = append(lines, b.String())
+	}
+	return lines
+}
+
+// explain adds to the error of a part what the parts before it have done: the number of
+// originals that are purged here, and each node that may not have purged them yet.
+func (p *purging) explain(ctx context.Context, err error) error {
+	if p.names == 0 {
+		return err
+	}
+	text := fmt.Sprintf("the first %d originals are purged on this node", p.names)
+	if lines := p.await(ctx); len(lines) > 0 {
+		text += "; other nodes may not have purged them yet:\n" + strings.Join(lines, "\n")
+	}
+	return fmt.Errorf("%w\n%s", err, text)
+}
+
 // answer waits for the other nodes. It names each node that may still have purged
 // thumbnails.
 func (p *purging) answer(ctx context.Context, w http.ResponseWriter) {
-	lines := []string{"purged: " + strings.Join(p.said, " + ") + " thumbnails removed"}
+	lines := append([]string{"purged: " + strings.Join(p.said, " + ") + " thumbnails removed"}, p.await(ctx)...)
 	code := http.StatusOK
-	if len(p.entries) > 0 {
-		wait := p.node.Wait
-		if p.wait != nil {
-			wait = *p.wait
-		}
-		for _, b := range p.node.Await(ctx, p.entries, wait) {
-			lines = append(lines, b.String())
-		}
-	}
 	if len(lines) > 1 {
 		code = nodesBehind.code
 		w.Header().Set("X-Thumbd-Reason", nodesBehind.reason)

@@ -3,6 +3,7 @@
 package serve
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,11 +16,14 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"thumbd/internal/admin"
+	"thumbd/internal/journal"
 	"thumbd/internal/keep"
 	"thumbd/internal/test/keeptest"
 	"thumbd/internal/thumb"
@@ -190,5 +194,66 @@ func TestEveryAdminRouteIsInTheManual(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// once is a store of a journal that takes one entry.
+type once struct {
+	*journal.Folder
+	taken atomic.Bool
+}
+
+func (o *once) Put(ctx context.Context, name string, data []byte) (time.Time, error) {
+	if strings.HasPrefix(name, "journal/") && o.taken.Swap(true) {
+		return time.Time{}, errors.New("no space left")
+	}
+	return o.Folder.Put(ctx, name, data)
+}
+
+// noTrees are the trees of a node without sites.
+type noTrees struct{}
+
+func (noTrees) Sites() []string                            { return nil }
+func (noTrees) Empty(string) bool                          { return true }
+func (noTrees) Purge(context.Context, journal.Entry) error { return nil }
+func (noTrees) Progress(string) ([]byte, error)            { return nil, nil }
+func (noTrees) SetProgress(string, []byte) error           { return nil }
+
+// If a later part of a purge fails, the error tells of the parts before it: how much is
+// purged here, and which nodes may not have purged it.
+func TestPurgeThatFailsInTheMiddle(t *testing.T) {
+	b := newBench(t, &keeptest.Painter{}, nil)
+	options := func(name string, s journal.Store) journal.Options {
+		return journal.Options{
+			Store: s, Keys: [][]byte{keeptest.Key}, Name: name, Trees: noTrees{}, Poll: time.Hour, Lag: 2 * time.Hour, Keep: 24 * time.Hour,
+			Tell: func(journal.Event) {},
+		}
+	}
+	store := &once{Folder: journal.NewFolder(t.TempDir())}
+	// Another node, which has stopped.
+	ctx, stop := context.WithCancel(t.Context())
+	other, ended := journal.New(options("n2", store)), make(chan struct{})
+	go func() {
+		defer close(ended)
+		other.Run(ctx)
+	}()
+	<-other.Caught()
+	stop()
+	<-ended
+	p := purging{handler: b.Handler, node: &Node{Node: journal.New(options("n1", store)), Wait: time.Second}}
+	part := func(name string) error {
+		return p.part(t.Context(), admin.Purge{Site: "gallery", Originals: []string{name}})
+	}
+	if err := part("a.jpg"); err != nil {
+		t.Fatal(err)
+	}
+	err := p.explain(t.Context(), part("b.jpg"))
+	if !errors.Is(err, journal.ErrUnwritten) {
+		t.Errorf("got %v, want %v", err, journal.ErrUnwritten)
+	}
+	for _, want := range []string{"no space left", "the first 1 originals are purged on this node", "\nn2: "} {
+		if !strings.Contains(fmt.Sprint(err), want) {
+			t.Errorf("%q does not have %q", err, want)
+		}
 	}
 }

@@ -351,7 +351,7 @@ func testJournalIsAway(t *testing.T, kind string) {
 	if !has(r, "a.jpg") {
 		t.Error("it was purged all the same")
 	}
-	if out, code := f.purge(r, "a.jpg"); code != 1 || !strings.Contains(out, "nothing was purged") {
+	if out, code := f.purge(r, "a.jpg"); code != 1 || !strings.Contains(out, "purge again") {
 		t.Errorf("exit status %d, %q", code, out)
 	}
 	// Hits and misses go on.
