@@ -8,12 +8,15 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"image/jpeg"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -27,6 +30,7 @@ import (
 	"thumbd/internal/purge"
 	"thumbd/internal/render"
 	"thumbd/internal/s3"
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/keeptest"
 	"thumbd/internal/test/store"
 	"thumbd/internal/thumb"
@@ -446,4 +450,75 @@ func TestSourcesForgetBeforeAPurgeCounts(t *testing.T) {
 		t.Errorf("the request of before the purge: %q", got)
 	}
 	b.expectNew("p")
+}
+
+// Purges that are applied in any order, and some of them twice, give the same: each
+// thumbnail that one of them covers is gone or made anew, and each other one is untouched.
+func TestPurgesInAnyOrder(t *testing.T) {
+	names := []string{"a.jpg", "d/a.jpg", "d/e/b.jpg", "e/c.jpg"}
+	presets := []string{"p", "q", "r"}
+	type step struct {
+		scope  purge.Scope
+		render bool
+	}
+	for _, tt := range []struct {
+		name  string
+		steps []step
+		left  map[string]bool // NAME of PRESET
+	}{
+		{"parts", []step{
+			{purge.Scope{Originals: []string{"a.jpg"}}, false}, {purge.Scope{Originals: []string{"a.jpg", "d/a.jpg"}}, true},
+			{purge.Scope{Under: "d"}, true}, {purge.Scope{Under: "d/e"}, false}, {purge.Scope{Preset: "r"}, true},
+		}, map[string]bool{"e/c.jpg p": true, "e/c.jpg q": true}},
+		{"all", []step{
+			{purge.Scope{All: true}, false}, {purge.Scope{Originals: []string{"a.jpg"}}, true}, {purge.Scope{Preset: "q"}, true}, {purge.Scope{All: true}, true},
+		}, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for range 10 {
+				b := newPurgeBench(t, places["folder"])
+				for _, name := range names {
+					b.put(name, older)
+					for _, preset := range presets {
+						b.mustGet(b.PresetURL(name, preset))
+					}
+					b.put(name, newer)
+				}
+				steps := append(slices.Clone(tt.steps), tt.steps[rand.N(len(tt.steps))])
+				rand.Shuffle(len(steps), func(i, j int) { steps[i], steps[j] = steps[j], steps[i] })
+				for _, s := range steps {
+					if _, err := b.Purge(t.Context(), "gallery", s.scope, s.render); err != nil {
+						t.Fatal(err)
+					}
+				}
+				// The renders in the background end.
+				aid.Await(t, func() bool { return b.Idle() > 0 })
+				for _, name := range names {
+					for _, preset := range presets {
+						got, want := b.published(b.PresetURL(name, preset)), "new"
+						if tt.left[name+" "+preset] {
+							want = "old"
+						}
+						if got != want && (want == "old" || got != "gone") {
+							t.Errorf("%s of %s is %s after %+v", preset, name, got, steps)
+						}
+					}
+				}
+			}
+		})
+	}
+}
+
+// published returns the version that a published file tells, or "gone".
+func (b *purgeBench) published(uri string) string {
+	f, err := os.Open(filepath.Join(b.Dir, "root", uri))
+	if err != nil {
+		return "gone"
+	}
+	defer f.Close()
+	picture, err := jpeg.Decode(f)
+	if err != nil {
+		return err.Error()
+	}
+	return version(picture)
 }
