@@ -219,9 +219,13 @@ func (f *farm) checkStatus() {
 }
 
 // While clients ask all nodes for a thumbnail, its original is replaced again and again. Once
-// a purge has exited with 0, no node answers with an earlier version.
-func TestPurgeOfAllNodesUnderLoad(t *testing.T) {
-	f := newFarm(t, 3)
+// a purge has exited with 0, no node answers with an earlier version. A node that was killed
+// is named, and answers with no earlier version once it is ready.
+func TestPurgeOfAllNodesUnderLoad(t *testing.T) { onJournals(t, testPurgeOfAllNodesUnderLoad) }
+
+func testPurgeOfAllNodesUnderLoad(t *testing.T, kind string) {
+	t.Helper()
+	f := newFarmIn(t, kind, 3)
 	uri := kit.Signed("/thumbs/", "v.png", "20x20_crop", "png")
 	put := func(version int) {
 		path := filepath.Join(f.originals, "v.png")
@@ -230,26 +234,48 @@ func TestPurgeOfAllNodesUnderLoad(t *testing.T) {
 	}
 	put(0)
 	var purged atomic.Int64 // version
+	var killed atomic.Bool  // the last node, which a balancer sends nothing until it is ready
 	load := kit.StartLoad(t, 6, func(ctx context.Context, n int) error {
-		least := purged.Load()
-		resp, err := f.nodes[n%len(f.nodes)].Do(ctx, rig.Request{Target: rig.Escape(uri)})
+		node, least := n%len(f.nodes), purged.Load()
+		if killed.Load() {
+			node = n % (len(f.nodes) - 1)
+		}
+		resp, err := f.nodes[node].Do(ctx, rig.Request{Target: rig.Escape(uri)})
+		if node == len(f.nodes)-1 && killed.Load() {
+			return nil // It was killed meanwhile.
+		}
 		if err != nil || resp.Status == 404 {
 			// nginx answers 404 if the purge comes between its look and its open.
 			return err
 		}
 		version, _, err := kit.VersionOf(resp.Body)
 		if err == nil && int64(version) < least {
-			err = fmt.Errorf("version %d, and %d was purged", version, least)
+			err = fmt.Errorf("version %d of node %d, and %d was purged", version, node+1, least)
 		}
 		return err
 	})
-	for version := 1; version <= kit.Times(10, 100); version++ {
+	last, times := f.nodes[len(f.nodes)-1], kit.Times(10, 100)
+	for version := 1; version <= times; version++ {
+		if version == times/2 {
+			killed.Store(true)
+			last.KillDaemon()
+		}
 		put(version)
-		if out, code := f.purge(f.nodes[version%len(f.nodes)], "v.png"); code != 0 {
+		args := []string{"v.png"}
+		if killed.Load() {
+			args = []string{"--wait", "1s", "v.png"}
+		}
+		out, code := f.purge(f.nodes[version%2], args...)
+		if !killed.Load() && code != 0 || killed.Load() && (code != 1 || !strings.Contains(out, "\nn3: ")) {
 			t.Fatalf("exit status %d, %q", code, out)
 		}
 		purged.Store(int64(version))
 		load.Await(12)
+		if killed.Load() {
+			kit.Must(t, last.StartDaemon(t.Context()))
+			f.waitReady(last)
+			killed.Store(false)
+		}
 	}
 	load.End()
 }
