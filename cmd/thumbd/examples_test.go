@@ -157,8 +157,8 @@ func TestSignaturesOfTheManual(t *testing.T) {
 func TestEachOptionHasAnExample(t *testing.T) {
 	text, _, _ := strings.Cut(manual(t, "thumbd-url.7"), "\n.Ss ")
 	all := items(text)
-	if len(all) != 18 {
-		t.Errorf("%d methods and options", len(all))
+	if len(all) == 0 {
+		t.Error("thumbd-url(7) has no methods and options")
 	}
 	for _, item := range all {
 		if !regexp.MustCompile(`(?m)^\.Li (\S*_` + item.names + `|\S*(?:_|\b)` + item.names + `=\S+)( |$)`).MatchString(item.text) {
