@@ -110,7 +110,7 @@ func loadable(ctx context.Context, file string) error {
 }
 
 // unit is the service that the packages install.
-const unit = "thumbd.service"
+const unit = systemd.Service
 
 // warnStopTimeout warns if the service manager would not wait for the renders that a
 // stop finishes.

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"thumbd/internal/admin"
+	"thumbd/internal/systemd"
 )
 
 // healthTime is the longest that a daemon at work takes to answer.
@@ -30,6 +31,6 @@ func healthCommand() *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&socket, "socket", "/run/thumbd/thumbd.sock", "thumbd's socket for nginx, a `PATH`")
+	cmd.Flags().StringVar(&socket, "socket", systemd.Socket, "thumbd's socket for nginx, a `PATH`")
 	return cmd
 }

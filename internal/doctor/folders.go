@@ -292,7 +292,7 @@ func (v *visit) withDropIn(commands []string, read, write string) []string {
 	if !v.managed || len(lines) == 0 {
 		return append(commands, v.restart())
 	}
-	return append(commands, "systemctl edit "+serviceUnit+"\n"+strings.Join(lines, "\n"), v.restart())
+	return append(commands, "systemctl edit "+systemd.Service+"\n"+strings.Join(lines, "\n"), v.restart())
 }
 
 // space looks whether the trees' file systems have room.

@@ -59,11 +59,11 @@ func (v *visit) order(is map[string]string) {
 		return
 	}
 	pulls := strings.Fields(is["Wants"] + " " + is["Requires"] + " " + is["BindsTo"])
-	if slices.Contains(strings.Fields(is["After"]), serviceUnit) && slices.Contains(pulls, serviceUnit) {
+	if slices.Contains(strings.Fields(is["After"]), systemd.Service) && slices.Contains(pulls, systemd.Service) {
 		return
 	}
 	v.find("nginx-before-thumbd", nginxUnit,
-		"it does not start after "+serviceUnit+": when this machine comes back, nginx serves thumbnails that were purged meanwhile",
+		"it does not start after "+systemd.Service+": when this machine comes back, nginx serves thumbnails that were purged meanwhile",
 		systemd.NginxDropIn...)
 }
 
@@ -101,7 +101,7 @@ func (v *visit) health(n admin.Node) {
 	case n.Here && v.has("journal-unreadable"):
 	case n.State == "silent":
 		v.find("node-silent", n.Name, "it has reported at "+text(n.At)+" last: each purge waits for it",
-			append(on(n, "systemctl start "+serviceUnit, "thumbd doctor"), "or, if it is gone for good: thumbd status --nodes --forget "+n.Name)...)
+			append(on(n, "systemctl start "+systemd.Service, "thumbd doctor"), "or, if it is gone for good: thumbd status --nodes --forget "+n.Name)...)
 	case n.State == "behind":
 		v.find("node-behind", n.Name, fmt.Sprintf("it has read the journal at %s last, and could not apply %d purges: it may serve thumbnails that were purged since", text(n.Read), n.Waits),
 			on(n, journal, "thumbd doctor")...)

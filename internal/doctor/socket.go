@@ -26,13 +26,13 @@ import (
 // socket tries to connect as nginx's workers do.
 func (v *visit) socket(context.Context) string {
 	unit, _, _ := strings.Cut(v.listening["Listen"], " ")
-	v.at = installedPath
+	v.at = systemd.Socket
 	if unit != "" {
 		v.at = unit
 	}
 	if path, where := v.upstream(); path != "" {
 		if unit != "" && path != unit {
-			v.find("socket-elsewhere", where, fmt.Sprintf("nginx asks at %s, and %s listens at %s", path, socketUnit, unit),
+			v.find("socket-elsewhere", where, fmt.Sprintf("nginx asks at %s, and %s listens at %s", path, systemd.SocketUnit, unit),
 				"write: server "+quoted("unix:"+unit)+";", reloadNginx)
 		}
 		v.at = path
@@ -40,12 +40,12 @@ func (v *visit) socket(context.Context) string {
 	fi, err := os.Stat(v.at)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		v.find("socket-missing", v.at, "there is no socket", "systemctl enable --now "+socketUnit)
+		v.find("socket-missing", v.at, "there is no socket", "systemctl enable --now "+systemd.SocketUnit)
 		return v.at + " is missing"
 	case err != nil:
 		return v.skip("%v", err)
 	case fi.Mode()&fs.ModeSocket == 0:
-		v.find("socket-missing", v.at, "it is no socket", shell.Line("rm", v.at), "systemctl restart "+socketUnit)
+		v.find("socket-missing", v.at, "it is no socket", shell.Line("rm", v.at), "systemctl restart "+systemd.SocketUnit)
 		return v.at + " is no socket"
 	}
 	if v.worker.Name == "" {
@@ -55,15 +55,15 @@ func (v *visit) socket(context.Context) string {
 	switch {
 	case errors.Is(err, unix.EACCES):
 		group := groupName(v.worker.GID)
-		cure := []string{"systemctl edit " + socketUnit + "\n[Socket]\nSocketGroup=" + group, "systemctl restart " + socketUnit}
+		cure := []string{"systemctl edit " + systemd.SocketUnit + "\n[Socket]\nSocketGroup=" + group, "systemctl restart " + systemd.SocketUnit}
 		if !v.booted {
 			cure = []string{"start thumbd serve --listen " + shell.Quote(v.at) + ",group=" + group}
 		}
 		v.find("socket-rights", v.at, fmt.Sprintf("nginx's workers, user %s, may not connect: it is %v of group %s", v.worker.Name, fi.Mode().Perm(), groupOf(fi)), cure...)
 	case errors.Is(err, unix.ECONNREFUSED):
-		v.find("socket-dead", v.at, "nobody listens on it", "systemctl restart "+socketUnit)
+		v.find("socket-dead", v.at, "nobody listens on it", "systemctl restart "+systemd.SocketUnit)
 	case err != nil:
-		v.find("socket-dead", v.at, err.Error(), "systemctl restart "+socketUnit)
+		v.find("socket-dead", v.at, err.Error(), "systemctl restart "+systemd.SocketUnit)
 	}
 	return fmt.Sprintf("%s, %v of group %s", v.at, fi.Mode().Perm(), groupOf(fi))
 }
@@ -177,10 +177,10 @@ func (v *visit) silent(at string, err error) string {
 	what := "thumbd does not answer: " + err.Error()
 	if v.managed {
 		// It may have failed only now, by this very request.
-		if now, err := systemd.Properties(context.Background(), serviceUnit, "Result", "ExecMainStatus", "ExecMainCode", "NRestarts"); err == nil {
+		if now, err := systemd.Properties(context.Background(), systemd.Service, "Result", "ExecMainStatus", "ExecMainCode", "NRestarts"); err == nil {
 			maps.Copy(v.service, now)
 		}
-		what += "; " + serviceUnit + " has " + v.outcome()
+		what += "; " + systemd.Service + " has " + v.outcome()
 	}
 	v.find("daemon-silent", at, what, journal, v.restart())
 	return "it does not answer"
@@ -190,7 +190,7 @@ func (v *visit) silent(at string, err error) string {
 // start it beside a daemon that runs, so the socket that wants it starts again.
 func (v *visit) adminCure() []string {
 	if v.managed {
-		return []string{"systemctl unmask " + adminUnit, "systemctl restart " + socketUnit}
+		return []string{"systemctl unmask " + systemd.AdminUnit, "systemctl restart " + systemd.SocketUnit}
 	}
 	return []string{
 		"start thumbd serve with --listen and: --admin " + shell.Quote(v.Admin),
@@ -202,7 +202,7 @@ func (v *visit) adminCure() []string {
 func (v *visit) load() {
 	credentials := os.Getenv("CREDENTIALS_DIRECTORY")
 	if credentials == "" && v.managed {
-		credentials = "/run/credentials/" + serviceUnit
+		credentials = "/run/credentials/" + systemd.Service
 	}
 	v.config, v.warnings, v.mistakes = config.Load(v.File, credentials)
 	// Without a line of its own an error is of the file.

@@ -20,6 +20,7 @@ import (
 	"thumbd/internal/doctor/probe"
 	"thumbd/internal/nginxconf"
 	"thumbd/internal/shell"
+	"thumbd/internal/systemd"
 	"thumbd/internal/thumb"
 )
 
@@ -265,7 +266,7 @@ func (v *visit) explain(a probe.Answer) (what string, cure []string) {
 	case reason != "":
 		return what, []string{log, "see ANSWERS in thumbd-url(7)"}
 	case a.Status == http.StatusBadGateway || a.Status == http.StatusGatewayTimeout:
-		return what + ": nginx does not get to thumbd", []string{"systemctl restart " + socketUnit, "see nginx's error log"}
+		return what + ": nginx does not get to thumbd", []string{"systemctl restart " + systemd.SocketUnit, "see nginx's error log"}
 	case a.Status == http.StatusForbidden:
 		return what + " by nginx, which may not read the file or refuses this machine: allow, deny, disable_symlinks", []string{"see nginx's error log"}
 	case a.Status == http.StatusUnauthorized:

@@ -26,21 +26,21 @@ func (v *visit) systemd(ctx context.Context) string {
 	names := slices.Concat([]string{"LoadState", "ActiveState", "SubState", "UnitFileState", "Result", "ExecMainStatus", "ExecMainCode", "NRestarts", "NeedDaemonReload", "DropInPaths", "User", "Group", "SupplementaryGroups", "Listen", "Backlog"},
 		hardenedNames(), systemd.NetworkProperties, systemd.BoundProperties, rights.JournalProperties)
 	var err error
-	if v.service, err = systemd.Properties(ctx, serviceUnit, names...); err != nil {
+	if v.service, err = systemd.Properties(ctx, systemd.Service, names...); err != nil {
 		return v.skip("systemctl does not answer")
 	}
-	if v.listening, err = systemd.Properties(ctx, socketUnit, names...); err != nil {
+	if v.listening, err = systemd.Properties(ctx, systemd.SocketUnit, names...); err != nil {
 		return v.skip("systemctl does not answer")
 	}
 	v.managed = true
 	for _, u := range []struct {
 		name   string
 		states map[string]string
-	}{{socketUnit, v.listening}, {serviceUnit, v.service}} {
+	}{{systemd.SocketUnit, v.listening}, {systemd.Service, v.service}} {
 		v.unit(u.name, u.states)
 	}
 	v.activity()
-	return fmt.Sprintf("%s is %s, %s is %s", socketUnit, v.listening["ActiveState"], serviceUnit, v.service["ActiveState"])
+	return fmt.Sprintf("%s is %s, %s is %s", systemd.SocketUnit, v.listening["ActiveState"], systemd.Service, v.service["ActiveState"])
 }
 
 // unit checks the properties that both units need.
@@ -63,21 +63,21 @@ func (v *visit) unit(name string, is map[string]string) {
 func (v *visit) activity() {
 	if v.listening["LoadState"] == "loaded" {
 		if state := v.listening["UnitFileState"]; state == "disabled" {
-			v.find("socket-not-enabled", socketUnit, "it is not enabled: after a restart of the machine nothing listens", "systemctl enable --now "+socketUnit)
+			v.find("socket-not-enabled", systemd.SocketUnit, "it is not enabled: after a restart of the machine nothing listens", "systemctl enable --now "+systemd.SocketUnit)
 		}
 		if state := v.listening["ActiveState"]; state != "active" {
-			cure := []string{"systemctl enable --now " + socketUnit}
+			cure := []string{"systemctl enable --now " + systemd.SocketUnit}
 			if state == "failed" {
-				cure = []string{"systemctl reset-failed " + socketUnit + " " + serviceUnit, "systemctl restart " + socketUnit}
+				cure = []string{"systemctl reset-failed " + systemd.SocketUnit + " " + systemd.Service, "systemctl restart " + systemd.SocketUnit}
 			}
-			v.find("socket-not-active", socketUnit, "it is "+state+", so nobody listens ("+v.listening["Result"]+")", cure...)
+			v.find("socket-not-active", systemd.SocketUnit, "it is "+state+", so nobody listens ("+v.listening["Result"]+")", cure...)
 		}
 	}
 	switch cure, ok := beforeRun[v.service["ExecMainStatus"]]; {
 	case ok && v.stumbles():
-		v.find("service-failed", serviceUnit, "it ends before thumbd runs: "+v.outcome(), append(cure, "systemctl restart "+serviceUnit)...)
+		v.find("service-failed", systemd.Service, "it ends before thumbd runs: "+v.outcome(), append(cure, "systemctl restart "+systemd.Service)...)
 	case v.service["ActiveState"] == "failed":
-		v.find("service-failed", serviceUnit, "it has failed: "+v.outcome(), journal, "systemctl restart "+serviceUnit)
+		v.find("service-failed", systemd.Service, "it has failed: "+v.outcome(), journal, "systemctl restart "+systemd.Service)
 	}
 }
 
@@ -89,7 +89,7 @@ func (v *visit) stumbles() bool {
 }
 
 // journal is the command that shows the end of the service's log.
-const journal = "journalctl -u " + serviceUnit + " -n 50"
+const journal = "journalctl -u " + systemd.Service + " -n 50"
 
 // beforeRun are the statuses of a service that ended before its program ran, see
 // systemd.exec(5), and their cures.
@@ -98,10 +98,10 @@ var beforeRun = map[string][]string{
 	"217": {"systemd-sysusers thumbd.conf", journal},
 	"226": {
 		"a container must let systemd make namespaces: for Proxmox pct set ID --features nesting=1, for LXD lxc config set NAME security.nesting true",
-		"else a path of a drop-in is missing: systemctl cat " + serviceUnit, journal,
+		"else a path of a drop-in is missing: systemctl cat " + systemd.Service, journal,
 	},
 	"239": {"/var/cache/thumbd must be a folder, not a link: move document_root, or mount the other folder there", journal},
-	"243": {"LoadCredential= of a drop-in names no file: systemctl cat " + serviceUnit, journal},
+	"243": {"LoadCredential= of a drop-in names no file: systemctl cat " + systemd.Service, journal},
 }
 
 // statusNames are the names of the statuses of beforeRun.
@@ -159,12 +159,12 @@ func (v *visit) hardening(context.Context) string {
 	if !v.managed || v.service["LoadState"] != "loaded" {
 		return v.skip("no unit to look at")
 	}
-	where := serviceUnit
+	where := systemd.Service
 	if paths := v.service["DropInPaths"]; paths != "" {
 		where = paths
 	}
 	if user := v.service["User"]; user == "" || user == "root" {
-		v.find("service-user", where, "thumbd runs as root", "remove User= from the drop-in; it is thumbd as installed", "systemctl daemon-reload && systemctl restart "+serviceUnit)
+		v.find("service-user", where, "thumbd runs as root", "remove User= from the drop-in; it is thumbd as installed", "systemctl daemon-reload && systemctl restart "+systemd.Service)
 	}
 	v.load()
 	remote := v.remote()
@@ -178,7 +178,7 @@ func (v *visit) hardening(context.Context) string {
 		needed := remote != "" && systemd.IsNetwork(h.property, value)
 		if known && !needed && !slices.Contains(h.values, value) {
 			v.find("hardening-loosened", where, fmt.Sprintf("%s=%s, and %s as installed", h.property, value, h.values[0]),
-				"remove it from the drop-in, unless you know why it is there: systemctl edit "+serviceUnit, "systemctl restart "+serviceUnit)
+				"remove it from the drop-in, unless you know why it is there: systemctl edit "+systemd.Service, "systemctl restart "+systemd.Service)
 		}
 	}
 	return "user " + v.service["User"] + ", drop-ins: " + orNone(v.service["DropInPaths"])
@@ -214,8 +214,8 @@ func (v *visit) backlog(context.Context) string {
 		return v.skip("net.core.somaxconn: %v", err)
 	}
 	if most < wanted {
-		v.find("backlog-bounded", "net.core.somaxconn", fmt.Sprintf("it is %d, below Backlog=%d of %s: more requests at once than that are answered 502", most, wanted, socketUnit),
-			fmt.Sprintf("echo net.core.somaxconn=%d > /etc/sysctl.d/60-thumbd.conf && sysctl --system", wanted), "systemctl restart "+socketUnit)
+		v.find("backlog-bounded", "net.core.somaxconn", fmt.Sprintf("it is %d, below Backlog=%d of %s: more requests at once than that are answered 502", most, wanted, systemd.SocketUnit),
+			fmt.Sprintf("echo net.core.somaxconn=%d > /etc/sysctl.d/60-thumbd.conf && sysctl --system", wanted), "systemctl restart "+systemd.SocketUnit)
 	}
 	return fmt.Sprintf("Backlog=%d, net.core.somaxconn is %d", wanted, most)
 }

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"strings"
 	"testing"
+
+	"thumbd/internal/systemd"
 )
 
 // sound properties of the service, as systemctl show prints them. Those of hardened
@@ -55,8 +57,8 @@ func TestUnits(t *testing.T) {
 			v.managed, v.service, v.listening = true, soundService(), soundSocket()
 			maps.Copy(v.service, tt.service)
 			maps.Copy(v.listening, tt.socket)
-			v.unit(socketUnit, v.listening)
-			v.unit(serviceUnit, v.service)
+			v.unit(systemd.SocketUnit, v.listening)
+			v.unit(systemd.Service, v.service)
 			v.activity()
 			v.hardening(t.Context())
 			v.wants(t, tt.part, tt.want...)

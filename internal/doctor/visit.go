@@ -13,14 +13,7 @@ import (
 	"thumbd/internal/config"
 	"thumbd/internal/nginxconf"
 	"thumbd/internal/shell"
-)
-
-// The units that the packages install, and the path of nginx's socket then.
-const (
-	serviceUnit   = "thumbd.service"
-	socketUnit    = "thumbd.socket"
-	adminUnit     = "thumbd-admin.socket"
-	installedPath = "/run/thumbd/thumbd.sock"
+	"thumbd/internal/systemd"
 )
 
 // visit holds the results of the checks so far.
@@ -70,7 +63,7 @@ func (v *visit) skip(format string, args ...any) string {
 // reload returns the command that loads a changed configuration.
 func (v *visit) reload() string {
 	if v.managed {
-		return "systemctl try-reload-or-restart " + serviceUnit
+		return "systemctl try-reload-or-restart " + systemd.Service
 	}
 	if v.host != nil {
 		return fmt.Sprintf("kill -HUP %d", v.host.PID)
@@ -81,7 +74,7 @@ func (v *visit) reload() string {
 // restart returns the command that starts the daemon anew.
 func (v *visit) restart() string {
 	if v.managed {
-		return "systemctl restart " + serviceUnit
+		return "systemctl restart " + systemd.Service
 	}
 	return "restart thumbd"
 }
@@ -99,11 +92,11 @@ func (v *visit) here(cure []string) []string {
 	}
 	listen := "start thumbd serve --listen " + shell.Quote(v.at)
 	plain := map[string]string{
-		reloadNginx:                            "nginx -t && nginx -s reload",
-		startNginx:                             "start nginx",
-		journal:                                "see the log of thumbd, which it writes to stderr",
-		"systemctl restart " + socketUnit:      listen,
-		"systemctl enable --now " + socketUnit: listen,
+		reloadNginx: "nginx -t && nginx -s reload",
+		startNginx:  "start nginx",
+		journal:     "see the log of thumbd, which it writes to stderr",
+		"systemctl restart " + systemd.SocketUnit:      listen,
+		"systemctl enable --now " + systemd.SocketUnit: listen,
 	}
 	cure = slices.Clone(cure)
 	for i, line := range cure {

@@ -13,7 +13,7 @@ import (
 	"syscall"
 )
 
-// binSuffix ends the names of bins in tempDir. The rest of the name is the name of a temp
+// binSuffix ends the names of bins in OwnDir. The rest of the name is the name of a temp
 // file. If this file does not exist, the bin's process is dead.
 const binSuffix = ".bin"
 
@@ -55,7 +55,7 @@ func (b *Bin) Take(name string) error {
 	if err := b.take(rel); err != nil {
 		return err
 	}
-	return b.take(path.Join(markers, rel))
+	return b.take(path.Join(Markers, rel))
 }
 
 // TakeFiles takes the files with these names in a folder of the tree, with their markers.
@@ -68,7 +68,7 @@ func (b *Bin) TakeFiles(folder string, names []string) error {
 	if err := b.takeFiles(rel, names); err != nil {
 		return err
 	}
-	return b.takeFiles(path.Join(markers, rel), names)
+	return b.takeFiles(path.Join(Markers, rel), names)
 }
 
 func (b *Bin) takeFiles(rel string, names []string) error {
@@ -107,7 +107,7 @@ func (b *Bin) TakeAll() error {
 	if err != nil {
 		return err
 	}
-	return b.take(markers)
+	return b.take(Markers)
 }
 
 func (b *Bin) take(rel string) error {
@@ -212,15 +212,15 @@ func (t *Tree) DeleteBins(ctx context.Context) error {
 		return err
 	}
 	defer release()
-	err = eachEntry(r, tempDir, func(e fs.DirEntry) error {
+	err = eachEntry(r, OwnDir, func(e fs.DirEntry) error {
 		owner, ok := strings.CutSuffix(e.Name(), binSuffix)
 		if !ok {
 			return nil
 		}
-		if _, err := r.Lstat(path.Join(tempDir, owner)); !isMissing(err) {
+		if _, err := r.Lstat(path.Join(OwnDir, owner)); !isMissing(err) {
 			return err
 		}
-		return removeAll(ctx, r, path.Join(tempDir, e.Name()))
+		return removeAll(ctx, r, path.Join(OwnDir, e.Name()))
 	})
 	if isMissing(err) {
 		return nil

@@ -85,7 +85,7 @@ func TestBinTakesWhatThereIs(t *testing.T) {
 				t.Errorf("left (-want +got):\n%s", diff)
 			}
 			aid.Must(t, b.Delete(t.Context()))
-			if entries, err := os.ReadDir(filepath.Join(folder, tempDir)); err != nil || len(entries) > 0 {
+			if entries, err := os.ReadDir(filepath.Join(folder, OwnDir)); err != nil || len(entries) > 0 {
 				t.Errorf("not deleted: %v, %v", entries, err)
 			}
 		})
@@ -137,7 +137,7 @@ func TestBinRefusesOtherNames(t *testing.T) {
 func TestBinsOfTheDeadAreDeleted(t *testing.T) {
 	tree, folder := site(t, nil)
 	for i := range 600 {
-		makeFile(t, filepath.Join(folder, tempDir, "DEAD"+binSuffix, "0/a.jpg", strconv.Itoa(i)))
+		makeFile(t, filepath.Join(folder, OwnDir, "DEAD"+binSuffix, "0/a.jpg", strconv.Itoa(i)))
 	}
 	mustPublish(t, tree, "/thumbs/b.jpg")
 	b := newBin(t, tree)
@@ -153,7 +153,7 @@ func TestBinsOfTheDeadAreDeleted(t *testing.T) {
 		t.Errorf("the bin that is used has %v", got)
 	}
 	aid.Must(t, b.Delete(t.Context()))
-	entries, err := os.ReadDir(filepath.Join(folder, tempDir))
+	entries, err := os.ReadDir(filepath.Join(folder, OwnDir))
 	if err != nil || len(entries) != 1 || entries[0].Name() != settingsName {
 		t.Errorf("left: %v, %v", entries, err)
 	}

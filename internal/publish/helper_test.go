@@ -112,7 +112,7 @@ func makeFile(t *testing.T, path string) {
 	}
 }
 
-// list returns all files and folders below folder but tempDir itself.
+// list returns all files and folders below folder but OwnDir itself.
 func list(t *testing.T, folder string) []string {
 	t.Helper()
 	names := []string{}
@@ -121,7 +121,7 @@ func list(t *testing.T, folder string) []string {
 		if err != nil || relErr != nil {
 			return errors.Join(err, relErr)
 		}
-		if rel != "." && rel != tempDir {
+		if rel != "." && rel != OwnDir {
 			names = append(names, rel)
 		}
 		return nil

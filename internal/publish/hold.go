@@ -22,7 +22,7 @@ var ErrHeld = errors.New("the tree is held")
 // ErrOwned is the ErrHeld of Own.
 var ErrOwned = fmt.Errorf("%w by another thumbd", ErrHeld)
 
-// holdName is the file in tempDir that holders of the tree lock.
+// holdName is the file in OwnDir that holders of the tree lock.
 const holdName = "hold.lock"
 
 // Hold locks the tree until Close, or the process's end: together with others, or
@@ -79,7 +79,7 @@ func (t *Tree) Wanted() bool {
 	return err == nil && fi.Size() > 0
 }
 
-// ownName is the file in tempDir that the daemon which publishes into the tree locks. It
+// ownName is the file in OwnDir that the daemon which publishes into the tree locks. It
 // has that daemon's process and machine.
 const ownName = "daemon.lock"
 
@@ -140,7 +140,7 @@ func (t *Tree) Own() (lock *Lock, err error) {
 	}
 	host, _ := os.Hostname()
 	lock = &Lock{
-		path: filepath.Join(t.dir.Path(), tempDir, ownName), file: f,
+		path: filepath.Join(t.dir.Path(), OwnDir, ownName), file: f,
 		text: fmt.Sprintf("process %d on %s", os.Getpid(), host),
 	}
 	if f.Truncate(0) == nil {
@@ -150,7 +150,7 @@ func (t *Tree) Own() (lock *Lock, err error) {
 	return lock, nil
 }
 
-// openLock opens a file in tempDir, and makes it and its folders if they are missing.
+// openLock opens a file in OwnDir, and makes it and its folders if they are missing.
 func (t *Tree) openLock(name string) (f *os.File, err error) {
 	for range attempts {
 		if f, err = t.openLockOnce(name); !errors.Is(err, fs.ErrNotExist) {
@@ -166,8 +166,8 @@ func (t *Tree) openLockOnce(name string) (*os.File, error) {
 		return nil, err
 	}
 	defer release()
-	if err := r.Mkdir(tempDir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := r.Mkdir(OwnDir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
-	return r.OpenFile(path.Join(tempDir, name), os.O_RDWR|os.O_CREATE|unix.O_NONBLOCK, 0o600)
+	return r.OpenFile(path.Join(OwnDir, name), os.O_RDWR|os.O_CREATE|unix.O_NONBLOCK, 0o600)
 }

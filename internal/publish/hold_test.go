@@ -115,7 +115,7 @@ func TestOwn(t *testing.T) {
 		t.Error(err)
 	}
 	// The locks of some file systems are those of one machine.
-	if err := os.WriteFile(filepath.Join(root, "t", tempDir, ownName), []byte("process 7 on n2\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(root, "t", OwnDir, ownName), []byte("process 7 on n2\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := next.Check(); !errors.Is(err, ErrOwned) || !strings.Contains(err.Error(), root+"/t: ") || !strings.Contains(err.Error(), "process 7 on n2") {

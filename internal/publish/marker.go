@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// markers is the folder in tempDir with an empty file for each thumbnail that its
+// Markers is the folder in OwnDir with an empty file for each thumbnail that its
 // original can't have. The file has the thumbnail's name below the folder, for example
 // .thumbd/none/2024/a.png.avif, and its modification time depends on the version of the
 // original. A purge takes markers away together with thumbnails.
-const markers = tempDir + "/none"
+const Markers = OwnDir + "/none"
 
 // Mark notes that there is no thumbnail of that name, with a modification time that
 // Marker returns. guard is as Want.Guard. A marker may be lost in a power cut.
@@ -31,7 +31,7 @@ func (t *Tree) Mark(name string, mtime time.Time, guard func(place func() error)
 		if err := r.Chtimes(temp, time.Time{}, mtime); err != nil {
 			return err
 		}
-		return guard(func() error { return t.place(r, temp, path.Join(markers, rel)) })
+		return guard(func() error { return t.place(r, temp, path.Join(Markers, rel)) })
 	})
 }
 
@@ -42,7 +42,7 @@ func (t *Tree) Marker(name string) (mtime time.Time, ok bool) {
 	if err != nil {
 		return time.Time{}, false
 	}
-	fi, ok := t.lstat(path.Join(markers, rel))
+	fi, ok := t.lstat(path.Join(Markers, rel))
 	if !ok {
 		return time.Time{}, false
 	}
@@ -55,5 +55,5 @@ func (t *Tree) Unmark(name string) error {
 	if err != nil {
 		return err
 	}
-	return t.remove(path.Join(markers, rel))
+	return t.remove(path.Join(Markers, rel))
 }

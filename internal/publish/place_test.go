@@ -35,10 +35,10 @@ func TestLinksDoNotLeadOut(t *testing.T) {
 	if _, _, ok := tree.Stat("/thumbs/in/b.jpg/c.jpg"); !ok {
 		t.Error("a link to a folder was taken for what is in the way")
 	}
-	if err := os.RemoveAll(filepath.Join(folder, tempDir)); err != nil {
+	if err := os.RemoveAll(filepath.Join(folder, OwnDir)); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink(outside, filepath.Join(folder, tempDir)); err != nil {
+	if err := os.Symlink(outside, filepath.Join(folder, OwnDir)); err != nil {
 		t.Fatal(err)
 	}
 	if err := tree.Publish("/thumbs/c.jpg", memfd(t, encodeJPEG(t, 64, 48)), jpg64); err == nil {
@@ -56,7 +56,7 @@ func TestTreeIsReopened(t *testing.T) {
 		"document root too":    func(folder string) error { return os.RemoveAll(filepath.Dir(folder)) },
 		"renamed away":         func(folder string) error { return os.Rename(folder, folder+".old") },
 		"removed, made again":  func(folder string) error { return errors.Join(os.RemoveAll(folder), os.Mkdir(folder, 0o755)) },
-		"temp folder removed":  func(folder string) error { return os.RemoveAll(filepath.Join(folder, tempDir)) },
+		"temp folder removed":  func(folder string) error { return os.RemoveAll(filepath.Join(folder, OwnDir)) },
 		"all but itself":       purge,
 		"a file takes a place": func(folder string) error { return os.WriteFile(filepath.Join(folder, "new"), nil, 0o644) },
 	}

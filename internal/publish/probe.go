@@ -16,7 +16,7 @@ import (
 )
 
 // probeName is in the tree's own folder, as published files are. So the probe meets the
-// errors of a rename from tempDir.
+// errors of a rename from OwnDir.
 const probeName = ".thumbd-probe"
 
 // Probe makes the tree if it is missing, and creates, renames and removes a
@@ -40,7 +40,7 @@ func (t *Tree) Check() error {
 	dir := t.dir.Path()
 	err := access(dir, unix.R_OK|unix.W_OK|unix.X_OK)
 	if err == nil {
-		err = access(filepath.Join(dir, tempDir), unix.R_OK|unix.W_OK|unix.X_OK)
+		err = access(filepath.Join(dir, OwnDir), unix.R_OK|unix.W_OK|unix.X_OK)
 		if errors.Is(err, fs.ErrNotExist) {
 			err = nil
 		}

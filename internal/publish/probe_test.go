@@ -65,7 +65,7 @@ func TestProbeNamesPathUserAndRemedy(t *testing.T) {
 	if !unprivileged(t) {
 		return
 	}
-	places := map[string]string{"the tree": "thumbs", "its document root": ".", "the temp folder": "thumbs/" + tempDir}
+	places := map[string]string{"the tree": "thumbs", "its document root": ".", "the temp folder": "thumbs/" + OwnDir}
 	for name, place := range places {
 		t.Run(name, func(t *testing.T) {
 			tree, folder := site(t, nil)

@@ -36,7 +36,7 @@ func TestPublish(t *testing.T) {
 			"thumbs/deep/a b":          fs.ModeDir | 0o755,
 			"thumbs/deep/a b/\xff.jpg": fs.ModeDir | 0o755,
 			file:                       0o644,
-			"thumbs/deep/" + tempDir:   fs.ModeDir | 0o700,
+			"thumbs/deep/" + OwnDir:    fs.ModeDir | 0o700,
 		} {
 			fi, err := os.Lstat(filepath.Join(documentRoot, path))
 			if err != nil {

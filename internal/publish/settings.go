@@ -12,7 +12,7 @@ import (
 	"thumbd/internal/whole"
 )
 
-// Records are the files in tempDir that outlive the process which writes them.
+// Records are the files in OwnDir that outlive the process which writes them.
 const (
 	settingsName = "settings.json" // how the tree was made
 	journalName  = "journal.json"  // how far the journal of purges was applied
@@ -41,7 +41,7 @@ func (t *Tree) record(name string) ([]byte, error) {
 		return nil, fmt.Errorf("%s of the tree: %w", name, err)
 	}
 	defer release()
-	data, err := r.ReadFile(path.Join(tempDir, name))
+	data, err := r.ReadFile(path.Join(OwnDir, name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -64,6 +64,6 @@ func (t *Tree) setRecord(record string, data []byte) (err error) {
 		if err := tmp.Sync(); err != nil {
 			return err
 		}
-		return whole.ReplaceIn(r, name, path.Join(tempDir, record))
+		return whole.ReplaceIn(r, name, path.Join(OwnDir, record))
 	})
 }

@@ -14,10 +14,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tempDir holds the temp files of a tree, each with a random name and locked
+// OwnDir is a tree's folder for files that nginx must not serve. It holds the temp files, each with a random name and locked
 // (flock) by its owner for as long as that lives. It is in the tree, so that
 // rename does not cross file systems.
-const tempDir = ".thumbd"
+const OwnDir = ".thumbd"
 
 // create runs fill with a new temp file and its name, and fill renames the file. An
 // error leaves no temp file behind. If a purge takes away a folder meanwhile, fill
@@ -60,7 +60,7 @@ func newTemp(r *os.Root) (f *os.File, name string, err error) {
 	// However often Sweep comes between, on a busy machine: another file costs
 	// nothing yet.
 	for range attempts {
-		name = path.Join(tempDir, rand.Text())
+		name = path.Join(OwnDir, rand.Text())
 		f, err = newOwn(r, name)
 		if !errors.Is(err, errSwept) {
 			break
@@ -75,7 +75,7 @@ var errSwept = fmt.Errorf("swept: %w", fs.ErrNotExist)
 func newOwn(r *os.Root, name string) (*os.File, error) {
 	f, err := createTemp(r, name)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err := r.Mkdir(tempDir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		if err := r.Mkdir(OwnDir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, err
 		}
 		f, err = createTemp(r, name)
@@ -159,9 +159,9 @@ func (t *Tree) Leftovers(remove bool) (files, bytes int64, err error) {
 }
 
 // tempNames returns the names that newTemp has given. Files that stay in
-// tempDir have others, in lower case.
+// OwnDir have others, in lower case.
 func tempNames(r *os.Root) ([]string, error) {
-	dir, err := r.Open(tempDir)
+	dir, err := r.Open(OwnDir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -173,7 +173,7 @@ func tempNames(r *os.Root) ([]string, error) {
 	var names []string
 	for _, e := range entries {
 		if e.Type().IsRegular() && strings.Trim(e.Name(), "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == "" {
-			names = append(names, path.Join(tempDir, e.Name()))
+			names = append(names, path.Join(OwnDir, e.Name()))
 		}
 	}
 	return names, err

@@ -58,8 +58,8 @@ func TestSweepRemovesOnlyWhatIsDead(t *testing.T) {
 	tree, folder := site(t, nil)
 	mustPublish(t, tree, "/thumbs/a.jpg")
 	// Files of daemons that died before they had a lock, or after chmod.
-	makeFile(t, filepath.Join(folder, tempDir, "DEAD"))
-	if err := os.WriteFile(filepath.Join(folder, tempDir, "EMPTY"), nil, 0o600); err != nil {
+	makeFile(t, filepath.Join(folder, OwnDir, "DEAD"))
+	if err := os.WriteFile(filepath.Join(folder, OwnDir, "EMPTY"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), "/proc/self/exe")
@@ -82,7 +82,7 @@ func TestSweepRemovesOnlyWhatIsDead(t *testing.T) {
 	}
 	temp := strings.TrimSpace(line)
 	// No temp file: what is kept there has a name in lower case.
-	makeFile(t, filepath.Join(folder, tempDir, "kept.json"))
+	makeFile(t, filepath.Join(folder, OwnDir, "kept.json"))
 
 	if files, bytes, err := tree.Leftovers(false); files != 2 || bytes == 0 || err != nil {
 		t.Errorf("dead: %d files of %d bytes, %v, want 2", files, bytes, err)

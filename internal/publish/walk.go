@@ -99,7 +99,7 @@ func (t *Tree) Names(folder string, holds func(name string) bool) ([]string, err
 	}
 	defer release()
 	var names []string
-	for _, dir := range []string{rel, path.Join(markers, rel)} {
+	for _, dir := range []string{rel, path.Join(Markers, rel)} {
 		err := eachEntry(r, dir, func(e fs.DirEntry) error {
 			if e.Type().IsRegular() && holds(e.Name()) {
 				names = append(names, e.Name())

@@ -42,7 +42,7 @@ var ErrNoService = errors.New("no thumbd.service names the daemon's user")
 // Service returns the user of thumbd.service, with the groups of its drop-ins.
 func Service(ctx context.Context) (asuser.User, error) {
 	names := append([]string{"LoadState", "User", "Group", "SupplementaryGroups"}, systemd.BoundProperties...)
-	is, err := systemd.Properties(ctx, "thumbd.service", names...)
+	is, err := systemd.Properties(ctx, systemd.Service, names...)
 	if err != nil || is["LoadState"] != "loaded" {
 		return asuser.User{}, ErrNoService
 	}

@@ -14,7 +14,7 @@ var NetworkProperties = []string{"PrivateNetwork", "RestrictAddressFamilies", "I
 // network.
 var NetworkDropIn = []string{
 	"install -D -m 0644 -t /etc/systemd/system/thumbd.service.d /usr/share/doc/thumbd/examples/systemd/remote-originals.conf",
-	"systemctl daemon-reload && systemctl restart thumbd.service",
+	"systemctl daemon-reload && systemctl restart " + Service,
 }
 
 // NginxDropIn has the commands that install the drop-in that has nginx.service start after

@@ -123,7 +123,7 @@ func (p *place) list() []string {
 			}
 			name += "/"
 		}
-		if name != tempDir+"/" && name != lockName && name != stateName {
+		if name != publish.OwnDir+"/" && name != lockName && name != stateName {
 			names = append(names, name)
 		}
 		return nil

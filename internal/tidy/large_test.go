@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"thumbd/internal/publish"
 	"thumbd/internal/thumb"
 )
 
@@ -181,7 +182,7 @@ func TestKilledInTheMiddle(t *testing.T) {
 	if interrupted == 0 {
 		t.Error("no run was killed in the middle")
 	}
-	if len(want) != 100 || strings.Contains(want[0], tempDir) {
+	if len(want) != 100 || strings.Contains(want[0], publish.OwnDir) {
 		t.Errorf("%d remain, %q first", len(want), want[:1])
 	}
 }

@@ -6,19 +6,15 @@ import (
 	"errors"
 	"io/fs"
 	"syscall"
+
+	"thumbd/internal/publish"
 )
 
-// tempDir is the tree's folder for files that nginx must not serve. Package
-// publish makes it.
-const tempDir = ".thumbd"
-
-// Names of a run's files in tempDir. No temp file has one of these names.
+// Names of a run's files in publish.OwnDir. No temp file has one of these names.
 const (
-	lockName  = tempDir + "/gc.lock"
-	stateName = tempDir + "/gc.json"
-	asideName = tempDir + "/gc.aside"
-	// noneName has an empty file for each thumbnail that its original can't have.
-	noneName = tempDir + "/none"
+	lockName  = publish.OwnDir + "/gc.lock"
+	stateName = publish.OwnDir + "/gc.json"
+	asideName = publish.OwnDir + "/gc.aside"
 )
 
 // remove removes e, if Remove is set, and counts e as removed for the reason why. If the

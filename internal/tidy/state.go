@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"thumbd/internal/publish"
 	"thumbd/internal/whole"
 )
 
@@ -107,9 +108,9 @@ func (r *run) report(good bool) error {
 // lock keeps other runs away until unlock, and removes the file that a killed
 // run has left aside.
 func (r *run) lock() (unlock func(), err error) {
-	err = r.root.Mkdir(tempDir, 0o700)
+	err = r.root.Mkdir(publish.OwnDir, 0o700)
 	if err == nil {
-		err = r.own(tempDir)
+		err = r.own(publish.OwnDir)
 	}
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err

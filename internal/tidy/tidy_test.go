@@ -23,6 +23,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"thumbd/internal/originals"
+	"thumbd/internal/publish"
 	"thumbd/internal/recipe"
 	"thumbd/internal/root"
 	"thumbd/internal/thumb"
@@ -81,7 +82,7 @@ func TestWhatGoesAndWhatStays(t *testing.T) {
 			}
 			p.must(os.Symlink("README", p.file("link.jpg", time.Now())+".link"))
 			p.must(os.MkdirAll(filepath.Join(p.Thumb.DocumentRoot, prefix, "empty/very"), 0o755))
-			p.file(tempDir+"/DEAD", time.Now())
+			p.file(publish.OwnDir+"/DEAD", time.Now())
 			stay = append(stay, "link.jpg", "link.jpg.link")
 
 			before := p.list()
@@ -622,7 +623,7 @@ func TestNoTree(t *testing.T) {
 func (p *place) opened() *run {
 	p.Helper()
 	dir := filepath.Join(p.Thumb.DocumentRoot, prefix)
-	p.must(os.MkdirAll(filepath.Join(dir, tempDir), 0o700))
+	p.must(os.MkdirAll(filepath.Join(dir, publish.OwnDir), 0o700))
 	r, err := os.OpenRoot(dir)
 	p.must(err)
 	p.Cleanup(func() { r.Close() })

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"thumbd/internal/originals"
+	"thumbd/internal/publish"
 	"thumbd/internal/root"
 )
 
@@ -41,8 +42,8 @@ func (r *run) walk(ctx context.Context, visit func(entry) (removed bool)) error 
 // markers removes the markers of deleted originals. They count as files without
 // bytes.
 func (r *run) markers(ctx context.Context) error {
-	_, err := r.folder(ctx, noneName, func(e entry) bool {
-		t, ok := r.thumbnail(entry{name: strings.TrimPrefix(e.name, noneName+"/")})
+	_, err := r.folder(ctx, publish.Markers, func(e entry) bool {
+		t, ok := r.thumbnail(entry{name: strings.TrimPrefix(e.name, publish.Markers+"/")})
 		return ok && r.original(t.Original).kind == deleted && r.sum.Orphans == "" && r.remove(e, Orphan)
 	})
 	return err
@@ -134,7 +135,7 @@ func first(list []fs.DirEntry, most int) []fs.DirEntry {
 // is gone now.
 func (r *run) entry(ctx context.Context, dir *os.File, name string, e fs.DirEntry, visit func(entry) bool) (gone bool, err error) {
 	switch {
-	case name == tempDir:
+	case name == publish.OwnDir:
 		return false, nil
 	case strings.HasPrefix(e.Name(), "."):
 		r.sum.Foreign++
