@@ -152,6 +152,12 @@ func (f *farm) leader(t *testing.T) func(without int) {
 	path := filepath.Join(f.front.Dir, "nginx.conf")
 	text, err := os.ReadFile(path)
 	kit.Must(t, err)
+	pid := f.front.NginxPID()
+	workers := func() []string {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", pid))
+		kit.Must(t, err)
+		return strings.Fields(string(b))
+	}
 	return func(without int) {
 		t.Helper()
 		mark, conf := fmt.Sprintf("/without/%d", without), string(text)
@@ -162,8 +168,13 @@ func (f *farm) leader(t *testing.T) func(without int) {
 		// The signal would end an nginx that has not read its configuration yet.
 		kit.Expect(t, kit.Get(t, f.front, mark), 404, "")
 		kit.Put(t, path, []byte(conf))
-		kit.Must(t, syscall.Kill(f.front.NginxPID(), syscall.SIGHUP))
-		for end := time.Now().Add(kit.Patience); kit.Get(t, f.front, mark).Status != 204; time.Sleep(10 * time.Millisecond) {
+		old := workers()
+		kit.Must(t, syscall.Kill(pid, syscall.SIGHUP))
+		// A worker of before may accept for a moment beside the new ones.
+		ended := func() bool {
+			return !slices.ContainsFunc(workers(), func(pid string) bool { return slices.Contains(old, pid) })
+		}
+		for end := time.Now().Add(kit.Patience); kit.Get(t, f.front, mark).Status != 204 || !ended(); time.Sleep(10 * time.Millisecond) {
 			if time.Now().After(end) {
 				t.Fatal("the front has not reloaded")
 			}
