@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// Route tells which URIs of which hosts belong to a site, or to a section of downloads.
+// Route is the prefix of URIs and the hosts that belong to a site, or to a section of
+// downloads.
 // An example is {"gallery", "/thumbs/", {"www.a.example", "*.b.example"}}. It is not
 // changed after its first use.
 type Route struct {
@@ -45,7 +46,7 @@ func (r *Route) CommonHosts(other *Route) (hosts []string, any bool) {
 // Find returns the element of all that answers for the decoded URI uri on host. of returns
 // the route of an element. host may have a port. If several routes match, the one with the
 // most specific host wins: an exact host, then the longest wildcard, then no hosts. If none
-// matches, ok is false. Package config refuses routes of which two could match equally.
+// matches, ok is false. Package config refuses two routes that could match equally.
 func Find[T any](all []T, of func(T) *Route, host, uri string) (found T, ok bool) {
 	host = hostname(host)
 	best := -1

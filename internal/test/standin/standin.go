@@ -28,12 +28,12 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// Name is the name under which a test binary is a worker.
+// Name is the name of a worker: a test binary that is called so works.
 const Name = "thumbd-render"
 
 // Main works and does not return if the program is called Name. TestMain begins with it.
-// Beside the program are the file hello, the message that it begins with, and perhaps
-// gate, a FIFO at which it waits with each job. The file hello can be a FIFO, too.
+// Beside the program is the file hello, the first message to the daemon, which can be a
+// FIFO. If there is a FIFO gate, too, the worker waits at it with each job.
 func Main() {
 	if filepath.Base(os.Args[0]) == Name {
 		if err := main(filepath.Dir(os.Args[0])); err != nil {
@@ -44,8 +44,8 @@ func Main() {
 	}
 }
 
-// Install makes a folder with the worker, which lacks nothing, and has daemons of the test
-// start it.
+// Install makes a folder with a worker that has all formats and the whole sandbox, and lets
+// the daemons of the test start it.
 func Install(t *testing.T, dir string) {
 	t.Helper()
 	own, err := os.Executable()
