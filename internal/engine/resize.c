@@ -2,6 +2,8 @@
 
 #include "vips.h"
 
+#include "plane/shrink.h"
+
 #include <math.h>
 
 int
@@ -177,7 +179,7 @@ resize(VipsImage *in, const ThumbdPlan *plan, VipsImage **out)
 	VipsObject *scope = VIPS_OBJECT(vips_image_new());
 	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 2);
 	int nx = VIPS_MAX(1, (int) (plan->across / plan->width / 2));
-	int ny = VIPS_CLIP(1, (int) (plan->down / plan->height / 2), THUMBD_SHRINK_MAX);
+	int ny = VIPS_CLIP(1, (int) (plan->down / plan->height / 2), SHRINK_MOST);
 	double across = plan->across / nx;
 	double down = plan->down / ny;
 	gboolean grows, stays;

@@ -164,15 +164,11 @@ gboolean thumbd_has(const char *operation);
 int thumbd_frame(VipsImage *in, int top, int height, VipsImage **out);
 
 /* The picture in, each pixel the mean of n x n, in memory. n is at most
- * THUMBD_SHRINK_MAX. */
+ * SHRINK_MOST. */
 int thumbd_shrink(VipsImage *in, int n, VipsImage **out);
 
-/* The most lines that thumbd_shrink_raw makes one line of: the sum of a column's colors,
- * each multiplied by alpha, must fit into 32 bits. */
-#define THUMBD_SHRINK_MAX (1 << 15)
-
 /* The picture in, each pixel the mean of nx x ny pixels, and fewer at the end. ny is at
- * most THUMBD_SHRINK_MAX. If in is of bytes, colors are weighted by alpha. If in is of other
+ * most SHRINK_MOST. If in is of bytes, colors are weighted by alpha. If in is of other
  * numbers, its colors must be multiplied by alpha already. */
 int thumbd_shrink_raw(VipsImage *in, int nx, int ny, VipsImage **out);
 
