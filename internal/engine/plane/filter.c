@@ -28,9 +28,10 @@ lobes(double x)
 	return square * (3 - 4 * square) / (3 * y * y);
 }
 
-/* Adds the window around a center to w. w[0] is the weight of old sample first. */
+/* Adds the window around a center to w. w[0] is the weight of old sample first. values has
+ * room for the window. */
 static void
-add_window(double center, double factor, int have, int first, double *w)
+add_window(double center, double factor, int have, int first, double *w, double *values)
 {
 	int from = (int) ceil(center - 3 * factor);
 	int to = (int) floor(center + 3 * factor);
@@ -38,9 +39,9 @@ add_window(double center, double factor, int have, int first, double *w)
 	int k;
 
 	for (k = from; k <= to; k++)
-		sum += lobes((k - center) / factor);
+		sum += values[k - from] = lobes((k - center) / factor);
 	for (k = from; k <= to; k++)
-		w[clip(0, k, have - 1) - first] += lobes((k - center) / factor) / sum;
+		w[clip(0, k, have - 1) - first] += values[k - from] / sum;
 }
 
 /* Rounds w, numbers with the sum parts, to the weights of new sample i. The largest
@@ -71,7 +72,7 @@ filter_init(Filter *f, const Span *s, int have)
 	double length = s->step / s->parts;
 	double factor = length > 1 ? length : 1;
 	size_t wanted = (size_t) s->wanted;
-	double *w;
+	double *w, *values; /* a window has at most as many samples as taps */
 	int i, p;
 
 	f->wanted = s->wanted;
@@ -79,18 +80,19 @@ filter_init(Filter *f, const Span *s, int have)
 	f->first = malloc(wanted * sizeof(*f->first));
 	f->used = malloc(wanted * sizeof(*f->used));
 	f->weights = malloc(wanted * (size_t) f->taps * sizeof(*f->weights));
-	w = malloc((size_t) f->taps * sizeof(*w));
+	w = malloc(2 * (size_t) f->taps * sizeof(*w));
 	if (!f->first || !f->used || !f->weights || !w) {
 		free(w);
 		return -1;
 	}
+	values = w + f->taps;
 	for (i = 0; i < s->wanted; i++) {
 		double center = s->from + i * s->step + length / 2 - 0.5;
 
 		f->first[i] = clip(0, (int) ceil(center - 3 * factor), have - 1);
 		memset(w, 0, (size_t) f->taps * sizeof(*w));
 		for (p = 0; p < s->parts; p++)
-			add_window(center + p * length, factor, have, f->first[i], w);
+			add_window(center + p * length, factor, have, f->first[i], w, values);
 		set_weights(f, i, w, s->parts);
 	}
 	free(w);
