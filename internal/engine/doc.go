@@ -34,12 +34,12 @@
 // libvips decodes every other JPEG: if package jpeg finds it out of order, or if its
 // PNG would lack chroma. The bytes are then those of libvips.
 //
-// If a PNG has 8 bits, and its file and pixels fit into maxBase, package png decodes it,
-// with the same pixels as libvips. libvips decodes every other PNG, also if package png
-// finds it out of order.
+// If a PNG has 8 bits, package png decodes it, with the same pixels as libvips, and
+// shrinks it meanwhile, if what is left fits into maxBase. libvips decodes every other
+// PNG, also if package png finds it out of order.
 //
 // Pictures of bytes are resized by loops of our own: shrink.c, then reduce.c, which
-// calls package plane. These loops know parts of pixels, and multiply colors by alpha
+// call package plane. These loops know parts of pixels, and multiply colors by alpha
 // in numbers of 14 bits. They take a third of the time of libvips with its floats. If
 // alpha is opaque throughout, it is skipped. Pictures of other numbers go through
 // vips_reduce.

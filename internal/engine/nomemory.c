@@ -113,7 +113,6 @@ OF_LIBRARY(g_try_malloc0_n, (size_t n, size_t size), (n, size), NULL)
 OF_LIBRARY(g_try_realloc, (void *p, size_t n), (p, n), NULL)
 OF_LIBRARY(g_try_realloc_n, (void *p, size_t n, size_t size), (p, n, size), NULL)
 OF_LIBRARY(libdeflate_alloc_compressor, (int level), (level), NULL)
-OF_LIBRARY(libdeflate_alloc_decompressor, (void), (), NULL)
 OF_LIBRARY(aligned_alloc, (size_t to, size_t n), (to, n), NULL)
 
 /* These end the process. */

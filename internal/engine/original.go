@@ -258,7 +258,7 @@ func (o *original) load(size image.Point, out *output) (loaded, error) {
 	if l := o.loadPlanes(size, out.halves()); !l.none() {
 		return l, nil
 	}
-	if l := o.loadPNG(); !l.none() {
+	if l := o.loadPNG(geometry.ShrinkEach(o.stored, size)); !l.none() {
 		return l, nil
 	}
 	return o.loadPicture(size, out.animated)

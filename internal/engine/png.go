@@ -3,13 +3,16 @@
 package engine
 
 import (
+	"image"
+
 	"thumbd/internal/engine/png"
 	"thumbd/internal/thumb"
 )
 
-// loadPNG decodes a PNG by package png. If it succeeds, the PNG is whole. If libvips
-// should decode the PNG, it returns none. The caller closes the picture.
-func (o *original) loadPNG() loaded {
+// loadPNG decodes a PNG by package png, and shrinks it by n.X across and n.Y down
+// meanwhile. If it succeeds, the PNG is whole. If libvips should decode the PNG, it
+// returns none. The caller closes the picture.
+func (o *original) loadPNG(n image.Point) loaded {
 	if o.format != thumb.PNG || o.left {
 		return loaded{}
 	}
@@ -17,12 +20,11 @@ func (o *original) loadPNG() loaded {
 	if o.keepHeader() != nil {
 		return loaded{}
 	}
-	p := png.Picture{Size: o.stored, Bands: o.header.bands(), Length: o.length}
-	bytes := pixels(o.stored) * int64(p.Bands)
-	if o.length+p.Room() > maxBase || o.header.bytes() != bytes {
+	p := png.Picture{Size: o.stored, Bands: o.header.bands(), Shrink: n}
+	if p.Memory() > maxBase || o.header.bytes() != pixels(o.stored)*int64(p.Bands) {
 		return loaded{}
 	}
-	out, memory, _, err := o.header.blank(o.stored, p.Room())
+	out, memory, _, err := o.header.blank(p.Shrunk(), p.Room())
 	if err != nil {
 		return loaded{}
 	}
@@ -31,5 +33,8 @@ func (o *original) loadPNG() loaded {
 		return loaded{}
 	}
 	o.left, o.isRead = false, true
-	return out.whole()
+	return loaded{
+		picture: out,
+		across:  float64(o.stored.X) / float64(n.X), down: float64(o.stored.Y) / float64(n.Y),
+	}
 }

@@ -47,7 +47,7 @@ func TestPNGsAreLibvips(t *testing.T) {
 			data := libpng.Make(rand.New(rand.NewPCG(1, 41)), m)
 			data = slices.Insert(data, bytes.Index(data, []byte("IDAT"))-4, libpng.Chunk("eXIf", exif)...)
 			o := opened(t, data)
-			got := o.loadPNG()
+			got := o.loadPNG(image.Pt(1, 1))
 			if got.none() {
 				t.Fatal("left to libvips")
 			}
@@ -78,7 +78,7 @@ func TestPNGsLeftToLibvips(t *testing.T) {
 		"no end chunk":        whole[:len(whole)-12],
 	} {
 		t.Run(name, func(t *testing.T) {
-			if o := opened(t, data); !o.loadPNG().none() || !o.left {
+			if o := opened(t, data); !o.loadPNG(image.Pt(1, 1)).none() || !o.left {
 				t.Error("not left")
 			}
 			thumbnail(t, data, thumb.Transform{Width: 20, Method: thumb.Fit, Format: thumb.PNG})

@@ -11,8 +11,8 @@ import (
 )
 
 // maxBase is a limit of memory in bytes. If a decoded original takes more, it is
-// decoded once for each output, and not kept for several. If a PNG with its file
-// takes more, it is decoded line by line, and not at once.
+// decoded once for each output, and not kept for several. If package png would take more
+// for a PNG, libvips decodes it.
 const maxBase = 192 << 20
 
 // group is the state that outputs share if they are made of the same pixels. The zero
@@ -85,6 +85,11 @@ func (o *original) gather(outputs []*output) []*output {
 	if wanted < 2 || o.format == thumb.SVG {
 		return sorted
 	}
+	n := geometry.Shrink(o.stored, size)
+	if base := o.loadPNG(image.Pt(n, n)); !base.none() {
+		o.group.base = base
+		return sorted
+	}
 	all, err := o.load(size, sorted[0])
 	if err != nil {
 		return sorted
@@ -94,7 +99,7 @@ func (o *original) gather(outputs []*output) []*output {
 		return sorted
 	}
 	defer all.close()
-	n := 1
+	n = 1
 	if !sorted[0].animated {
 		n = geometry.Shrink(all.size(), size)
 	}

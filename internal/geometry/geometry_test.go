@@ -405,3 +405,23 @@ func TestEighths(t *testing.T) {
 		}
 	}
 }
+
+// TestShrinkLeavesTwo shrinks pictures of random sizes: two pixels or more are left for each
+// wanted one, and fewer than two more.
+func TestShrinkLeavesTwo(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	for range 1000 {
+		picture := image.Pt(1+r.IntN(9000), 1+r.IntN(9000))
+		size := image.Pt(1+r.IntN(3000), 1+r.IntN(3000))
+		each, both := ShrinkEach(picture, size), Shrink(picture, size)
+		if both != min(each.X, each.Y) {
+			t.Errorf("%v to %v: %d together, %v each", picture, size, both, each)
+		}
+		for _, axis := range [][3]int{{picture.X, size.X, each.X}, {picture.Y, size.Y, each.Y}} {
+			have, want, n := axis[0], axis[1], axis[2]
+			if n < 1 || n > 1 && have < 2*want*n || have >= 2*want*(n+1) {
+				t.Errorf("%d to %d pixels: shrunk by %d", have, want, n)
+			}
+		}
+	}
+}

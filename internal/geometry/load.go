@@ -88,6 +88,11 @@ func Shrink(picture, size image.Point) int {
 	return min(max(min(picture.X/(2*size.X), picture.Y/(2*size.Y)), 1), mostShrink)
 }
 
+// ShrinkEach is Shrink with a factor for each axis.
+func ShrinkEach(picture, size image.Point) image.Point {
+	return image.Pt(max(picture.X/(2*size.X), 1), min(max(picture.Y/(2*size.Y), 1), mostShrink))
+}
+
 // Fine reports whether a picture that was reduced by Lanczos3 is large enough to
 // be reduced once more, to size.
 func Fine(picture, size image.Point) bool {

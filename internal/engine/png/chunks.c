@@ -4,18 +4,14 @@
 
 #include "decoder.h"
 
+#include <errno.h>
 #include <libdeflate.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The length and the name before a chunk's data, and the sum after it. */
 #define HEAD 8
 #define SUM 4
-
-typedef struct {
-	const uint8_t *data;
-	size_t length;
-	char name[5];
-} Chunk;
 
 static uint32_t
 number(const uint8_t *p)
@@ -36,28 +32,82 @@ critical(const Chunk *k)
 	return !(k->name[0] & 0x20);
 }
 
-/* Reads the chunk at p, with left bytes to the end of the file. Returns the reason why it
- * is not in order, or NULL. */
-static const char *
-take(const uint8_t *p, size_t left, Chunk *k)
+/* Reads up to n bytes of the file. Returns how many, fewer than n only at its end. */
+static size_t
+read_file(Input *in, uint8_t *to, size_t n)
 {
+	size_t done = 0;
+
+	while (done < n) {
+		size_t part = in->have - in->at;
+		ssize_t got;
+
+		if (part > 0) {
+			part = part < n - done ? part : n - done;
+			memcpy(to + done, in->piece + in->at, part);
+			in->at += part;
+			done += part;
+			continue;
+		}
+		got = pread(in->file, in->piece, sizeof(in->piece), in->next);
+		if (got < 0 && errno == EINTR)
+			continue;
+		/* libvips says why a file can't be read. */
+		if (got <= 0)
+			break;
+		in->next += got;
+		in->have = (size_t) got;
+		in->at = 0;
+	}
+	return done;
+}
+
+/* Begins the next chunk. Returns the reason why it is not in order, or NULL. */
+static const char *
+begin(Chunks *c)
+{
+	Chunk *k = &c->chunk;
+	uint8_t head[HEAD];
 	int i;
 
-	if (left < HEAD + SUM || number(p) > left - HEAD - SUM)
+	if (read_file(&c->input, head, HEAD) < HEAD)
 		return "cut off";
-	k->length = number(p);
-	k->data = p + HEAD;
+	k->left = number(head);
 	for (i = 0; i < 4; i++) {
-		int letter = p[4 + i] | 0x20;
+		int letter = head[4 + i] | 0x20;
 
 		if (letter < 'a' || letter > 'z')
 			return "a chunk without a name";
-		k->name[i] = (char) p[4 + i];
+		k->name[i] = (char) head[4 + i];
 	}
 	k->name[4] = 0;
-	if (libdeflate_crc32(0, p + 4, k->length + 4) != number(k->data + k->length))
-		return "a wrong checksum";
+	k->sum = libdeflate_crc32(0, head + 4, 4);
 	return NULL;
+}
+
+/* Reads up to n bytes of the chunk's data. Returns how many. If it is fewer than the chunk
+ * has left, the file is cut off, and end finds it. */
+static size_t
+data(Chunks *c, uint8_t *to, size_t n)
+{
+	n = read_file(&c->input, to, n < c->chunk.left ? n : c->chunk.left);
+	c->chunk.sum = libdeflate_crc32(c->chunk.sum, to, n);
+	c->chunk.left -= n;
+	return n;
+}
+
+/* Reads the rest of the chunk, and its checksum. */
+static const char *
+end(Chunks *c)
+{
+	uint8_t rest[4096];
+
+	while (c->chunk.left)
+		if (!data(c, rest, sizeof(rest)))
+			return "cut off";
+	if (read_file(&c->input, rest, SUM) < SUM)
+		return "cut off";
+	return number(rest) == c->chunk.sum ? NULL : "a wrong checksum";
 }
 
 /* Whether the specification knows the depth for the type, and this decoder does. */
@@ -77,13 +127,15 @@ known(int type, int depth)
 }
 
 static const char *
-header(Chunks *c, const Chunk *k)
+header(Chunks *c)
 {
-	const uint8_t *d = k->data;
+	uint8_t d[13];
 	int i;
 
-	if (!is(k, "IHDR") || k->length != 13)
+	if (!is(&c->chunk, "IHDR") || c->chunk.left != sizeof(d))
 		return "no header";
+	if (data(c, d, sizeof(d)) < sizeof(d))
+		return "cut off";
 	/* Widths beyond an int are no picture's. */
 	if (number(d) > INT32_MAX || number(d + 4) > INT32_MAX)
 		return "too large";
@@ -102,93 +154,114 @@ header(Chunks *c, const Chunk *k)
 }
 
 static const char *
-palette(Chunks *c, const Chunk *k)
+palette(Chunks *c)
 {
-	size_t i;
+	uint8_t colors[3 << 8];
+	size_t length = c->chunk.left, i;
 
 	/* For other colors it is advice. */
 	if (c->type == RGB || c->type == RGBA)
 		return NULL;
-	if (c->type != PALETTE || c->colors || k->length == 0 || k->length % 3 ||
-		k->length / 3 > (size_t) 1 << c->depth)
+	if (c->type != PALETTE || c->colors || length == 0 || length % 3 ||
+		length / 3 > (size_t) 1 << c->depth)
 		return "a palette that is out of order";
-	c->colors = (int) (k->length / 3);
-	for (i = 0; i < k->length / 3; i++) {
-		memcpy(c->palette[i], k->data + 3 * i, 3);
+	if (data(c, colors, length) < length)
+		return "cut off";
+	c->colors = (int) (length / 3);
+	for (i = 0; i < length / 3; i++) {
+		memcpy(c->palette[i], colors + 3 * i, 3);
 		c->palette[i][3] = 255;
 	}
 	return NULL;
 }
 
 static const char *
-transparency(Chunks *c, const Chunk *k)
+transparency(Chunks *c)
 {
-	size_t i;
+	uint8_t alphas[256];
+	size_t length = c->chunk.left, i;
 
 	if (c->type != PALETTE)
 		return "a color that is transparent";
-	if (c->alphas || k->length == 0 || k->length > (size_t) c->colors)
+	if (c->alphas || length == 0 || length > (size_t) c->colors)
 		return "transparency that is out of order";
-	c->alphas = (int) k->length;
-	for (i = 0; i < k->length; i++)
-		c->palette[i][3] = k->data[i];
+	if (data(c, alphas, length) < length)
+		return "cut off";
+	c->alphas = (int) length;
+	for (i = 0; i < length; i++)
+		c->palette[i][3] = alphas[i];
 	return NULL;
 }
 
-/* A chunk between IHDR and IEND that is not IDAT. */
+/* A chunk between IHDR and IEND that is not IDAT. early says that it is before the
+ * pixels. */
 static const char *
-other(Chunks *c, const Chunk *k)
+other(Chunks *c, int early)
 {
-	int early = c->data == 0;
+	const Chunk *k = &c->chunk;
+	const char *why = NULL;
 
 	if (is(k, "PLTE"))
-		return early ? palette(c, k) : "a palette behind the pixels";
-	if (is(k, "tRNS"))
-		return early ? transparency(c, k) : "transparency behind the pixels";
-	return critical(k) ? "a chunk of no kind" : NULL;
+		why = early ? palette(c) : "a palette behind the pixels";
+	else if (is(k, "tRNS"))
+		why = early ? transparency(c) : "transparency behind the pixels";
+	else if (is(k, "IDAT"))
+		why = "pixels in two places";
+	else if (critical(k))
+		why = "a chunk of no kind";
+	return why ? why : end(c);
 }
 
-/* Moves the data of an IDAT behind the data of the IDATs before it. */
-static const char *
-gather(Chunks *c, const Chunk *k, int follows)
+const char *
+chunks_open(Chunks *c, int file)
 {
-	size_t at = (size_t) (k->data - c->file);
+	static const uint8_t signature[8] = { 0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n' };
+	uint8_t first[sizeof(signature)];
+	const char *why;
 
-	if (c->data == 0)
-		c->data = at;
-	else if (!follows)
-		return "pixels in two places";
-	memmove(c->file + c->data + c->packed, k->data, k->length);
-	c->packed += k->length;
+	c->input.file = file;
+	if (read_file(&c->input, first, sizeof(first)) < sizeof(first) || memcmp(first, signature, sizeof(first)))
+		return "no PNG";
+	if ((why = begin(c)) || (why = header(c)) || (why = end(c)))
+		return why;
+	for (;;) {
+		if ((why = begin(c)))
+			return why;
+		if (is(&c->chunk, "IDAT"))
+			break;
+		if (is(&c->chunk, "IEND"))
+			return "chunks are missing";
+		if ((why = other(c, 1)))
+			return why;
+	}
+	return c->type == PALETTE && !c->colors ? "chunks are missing" : NULL;
+}
+
+const char *
+chunks_pixels(Chunks *c, uint8_t *to, size_t n, size_t *got)
+{
+	const char *why;
+
+	for (*got = 0; *got < n && is(&c->chunk, "IDAT");) {
+		*got += data(c, to + *got, n - *got);
+		/* If the chunk is not over and the room is not full, end finds the cut. */
+		if (*got < n && ((why = end(c)) || (why = begin(c))))
+			return why;
+	}
 	return NULL;
 }
 
 const char *
-chunks_walk(Chunks *c, size_t length)
+chunks_close(Chunks *c)
 {
-	static const uint8_t signature[8] = { 0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n' };
-	size_t at = sizeof(signature);
-	int pixels = 0; /* whether the chunk before was IDAT */
 	const char *why;
-	Chunk k;
 
-	if (length < at || memcmp(c->file, signature, at))
-		return "no PNG";
-	if ((why = take(c->file + at, length - at, &k)) || (why = header(c, &k)))
-		return why;
 	for (;;) {
-		at += HEAD + k.length + SUM;
-		if ((why = take(c->file + at, length - at, &k)))
+		if (is(&c->chunk, "IEND"))
+			return c->chunk.left ? "chunks are missing" : end(c);
+		if ((why = other(c, 0)) || (why = begin(c)))
 			return why;
-		if (is(&k, "IEND"))
-			break;
-		if ((why = is(&k, "IDAT") ? gather(c, &k, pixels) : other(c, &k)))
-			return why;
-		pixels = is(&k, "IDAT");
 	}
-	if (k.length || !c->data || (c->type == PALETTE && !c->colors))
-		return "chunks are missing";
-	return NULL;
 }
 
 int

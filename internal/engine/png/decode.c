@@ -2,27 +2,38 @@
 
 #include "decode.h"
 
-#include "decoder.h"
+#include "../plane/shrink.h"
+#include "lines.h"
 #include "unfilter.h"
 
-#include <errno.h>
-#include <libdeflate.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
-/* A line that is made lies wholly before the two that it is made of: Paeth's filter
- * is undone in two lines at once. */
-#define AHEAD 2
+/* If a picture is shrunk, so many lines have no filter at a time. */
+#define STRIP 8
+
+static size_t
+new_lines(const PngPicture *p)
+{
+	return ((size_t) p->height + (size_t) p->ny - 1) / (size_t) p->ny;
+}
 
 size_t
 png_room(const PngPicture *p)
 {
-	size_t line = (size_t) p->width * (size_t) p->bands;
-	size_t filters = (size_t) p->height;
+	size_t across = ((size_t) p->width + (size_t) p->nx - 1) / (size_t) p->nx;
 
-	return line * ((size_t) p->height + AHEAD) + filters + UNFILTER_SLACK;
+	return across * (size_t) p->bands * new_lines(p) + UNFILTER_SLACK;
+}
+
+size_t
+png_memory(const PngPicture *p)
+{
+	size_t line = (size_t) p->width * (size_t) p->bands;
+	size_t sums = line * (sizeof(uint32_t) + sizeof(uint16_t));
+
+	return png_room(p) + lines_room(line + 1) + sums + (STRIP + 2) * line;
 }
 
 /* Asks for pages of 2 MB for memory from malloc: if the kernel gives a picture's memory
@@ -37,24 +48,6 @@ large_pages(void *memory, size_t n)
 		madvise((uint8_t *) memory + skip, (n - skip) / page * page, MADV_HUGEPAGE);
 }
 
-static const char *
-read_all(int file, uint8_t *to, size_t length)
-{
-	size_t at = 0;
-
-	while (at < length) {
-		ssize_t n = pread(file, to + at, length - at, (off_t) at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		/* libvips says why a file can't be read. */
-		if (n <= 0)
-			return "not as long as it was";
-		at += (size_t) n;
-	}
-	return NULL;
-}
-
 static int
 bands(const Chunks *c)
 {
@@ -63,49 +56,103 @@ bands(const Chunks *c)
 	return c->alphas ? 4 : 3;
 }
 
-/* Inflates the data to the n bytes at raw: all of the data must give exactly n bytes,
- * with a right checksum. */
-static const char *
-inflate_all(const Chunks *c, uint8_t *raw, size_t n)
-{
-	struct libdeflate_decompressor *d = libdeflate_alloc_decompressor();
-	size_t used;
-	enum libdeflate_result result;
+/* The place where lines of pixels go: the picture, or lines that are shrunk to it. */
+typedef struct {
+	const PngPicture *picture;
+	size_t line; /* bytes of a line of pixels */
+	int y;
+	uint8_t *out;
+	/* If the picture is shrunk. The strip begins with the line above it. */
+	uint8_t *strip;
+	int in_strip;
+	Shrink shrink;
+} Sink;
 
-	if (!d)
-		return "no memory";
-	result = libdeflate_zlib_decompress_ex(d, c->file + c->data, c->packed, raw, n, &used, NULL);
-	libdeflate_free_decompressor(d);
-	if (result != LIBDEFLATE_SUCCESS)
-		return "pixels that can't be inflated";
-	return used == c->packed ? NULL : "data behind the pixels";
+static int
+is_shrunk(const PngPicture *p)
+{
+	return p->nx > 1 || p->ny > 1;
 }
 
-/* Makes lines of pixels of the filtered lines at raw, if the pixels are samples. lines
- * begins with a line of zeros. */
+/* Returns 0, or -1 if there is no memory. The caller calls sink_clear in both cases. */
+static int
+sink_init(Sink *k, const PngPicture *p, uint8_t *out)
+{
+	k->picture = p;
+	k->line = (size_t) p->width * (size_t) p->bands;
+	k->out = out;
+	if (!is_shrunk(p))
+		return 0;
+	k->shrink = (Shrink) { .width = p->width, .bands = p->bands, .alpha = p->bands % 2 == 0,
+		.nx = p->nx, .ny = p->ny };
+	k->strip = calloc(1, k->line * (STRIP + 1) + UNFILTER_SLACK);
+	return k->strip && !shrink_init(&k->shrink) ? 0 : -1;
+}
+
+static void
+sink_clear(Sink *k)
+{
+	free(k->strip);
+	if (k->strip)
+		shrink_clear(&k->shrink);
+}
+
+/* The place of the next line, behind the line above. There is room for two. */
+static uint8_t *
+sink_place(Sink *k)
+{
+	if (!k->strip)
+		return k->out;
+	if (k->in_strip > STRIP - 2) {
+		memcpy(k->strip, k->strip + k->line * (size_t) k->in_strip, k->line);
+		k->in_strip = 0;
+	}
+	return k->strip + k->line * (size_t) (k->in_strip + 1);
+}
+
+/* Takes n lines that were written there. */
+static void
+sink_take(Sink *k, int n)
+{
+	for (; n > 0; n--) {
+		k->y++;
+		if (!k->strip) {
+			k->out += k->line;
+			continue;
+		}
+		k->in_strip++;
+		shrink_add(&k->shrink, k->strip + k->line * (size_t) k->in_strip);
+		if (k->y % k->picture->ny == 0 || k->y == k->picture->height) {
+			shrink_take(&k->shrink, k->out);
+			k->out += (png_room(k->picture) - UNFILTER_SLACK) / new_lines(k->picture);
+		}
+	}
+}
+
+/* Makes lines of pixels of filtered lines, if the pixels are samples. lines begins with
+ * a line of zeros. */
 static const char *
-direct(const Chunks *c, const uint8_t *raw, uint8_t *lines, uint8_t *out)
+direct(const Chunks *c, Lines *l, uint8_t *lines, Sink *sink)
 {
 	size_t n = chunks_line(c);
 	int bpp = chunks_bpp(c);
 	Unfilters u = unfilters_best(bpp);
-	const uint8_t *above = lines;
-	int y;
 
-	for (y = 0; y < c->height; y++) {
-		int twice = u.paeth_twice && y + 1 < c->height && raw[0] == 4 && raw[n + 1] == 4;
+	while (sink->y < c->height) {
+		int more = sink->y + 1 < c->height;
+		const uint8_t *raw = lines_see(l, 1 + more);
+		uint8_t *out = sink_place(sink);
+		const uint8_t *above = sink->y ? out - n : lines;
+		int twice;
 
+		if (!raw)
+			return l->why;
 		if (raw[0] >= FILTERS)
 			return "a filter of no type";
+		twice = u.paeth_twice && more && raw[0] == 4 && raw[n + 1] == 4;
 		(twice ? u.paeth_twice : u.line[raw[0]])(out, raw + 1, above, n, bpp);
-		if (twice) {
-			y++;
-			raw += n + 1;
-			out += n;
-		}
-		above = out;
-		raw += n + 1;
-		out += n;
+		lines_take(l, 1 + twice);
+		sink_take(sink, 1 + twice);
 	}
 	return NULL;
 }
@@ -135,65 +182,70 @@ look_up(const Chunks *c, const uint8_t *line, uint8_t *out)
 /* The same if the pixels are numbers of colors. lines has two lines of zeros; the
  * numbers are written into them by turns. */
 static const char *
-indexed(const Chunks *c, const uint8_t *raw, uint8_t *lines, uint8_t *out)
+indexed(const Chunks *c, Lines *l, uint8_t *lines, Sink *sink)
 {
 	size_t n = chunks_line(c);
 	Unfilters u = unfilters_best(1);
-	int y;
 
-	for (y = 0; y < c->height; y++) {
-		uint8_t *line = lines + (y & 1 ? n : 0);
-		const uint8_t *above = lines + (y & 1 ? 0 : n);
+	while (sink->y < c->height) {
+		uint8_t *line = lines + (sink->y & 1 ? n : 0);
+		const uint8_t *above = lines + (sink->y & 1 ? 0 : n);
+		const uint8_t *raw = lines_see(l, 1);
 
+		if (!raw)
+			return l->why;
 		if (raw[0] >= FILTERS)
 			return "a filter of no type";
 		u.line[raw[0]](line, raw + 1, above, n, 1);
-		if (look_up(c, line, out) >= c->colors)
+		if (look_up(c, line, sink_place(sink)) >= c->colors)
 			return "a color that the palette does not have";
-		raw += n + 1;
-		out += (size_t) c->width * (size_t) bands(c);
+		lines_take(l, 1);
+		sink_take(sink, 1);
 	}
 	return NULL;
 }
 
-/* The inflated lines are at the end of the room: a finished line, and the byte behind it,
- * never cover a line that is still filtered. */
-static const char *
-pixels(const Chunks *c, const PngPicture *p, uint8_t *out)
-{
-	size_t line = chunks_line(c);
-	size_t all = (line + 1) * (size_t) c->height;
-	uint8_t *raw = out + png_room(p) - UNFILTER_SLACK - all;
-	uint8_t *lines;
-	const char *why;
+/* Both need memory that is too large for a stack. */
+typedef struct {
+	Chunks chunks;
+	Lines lines;
+	Sink sink;
+} Decoder;
 
-	if ((why = inflate_all(c, raw, all)))
-		return why;
-	/* The loops read the slack and use nothing of it. */
-	memset(raw + all, 0, UNFILTER_SLACK);
-	if (!(lines = calloc(1, 2 * line + UNFILTER_SLACK)))
-		return "no memory";
-	why = (chunks_indexed(c) ? indexed : direct)(c, raw, lines, out);
+static const char *
+pixels(Decoder *d, const PngPicture *p, uint8_t *out)
+{
+	uint8_t *lines = calloc(1, 2 * chunks_line(&d->chunks) + UNFILTER_SLACK);
+	const char *why = "no memory";
+
+	if (!sink_init(&d->sink, p, out) && lines) {
+		if (lines_init(&d->lines, &d->chunks))
+			why = d->lines.why;
+		else if (!(why = (chunks_indexed(&d->chunks) ? indexed : direct)(&d->chunks, &d->lines, lines, &d->sink)))
+			why = lines_end(&d->lines);
+		lines_clear(&d->lines);
+	}
+	sink_clear(&d->sink);
 	free(lines);
-	return why;
+	return why ? why : chunks_close(&d->chunks);
 }
 
 const char *
 png_decode(int file, const PngPicture *p, uint8_t *out)
 {
-	Chunks c = { 0 };
+	Decoder *d = calloc(1, sizeof(*d));
+	const Chunks *c = &d->chunks;
 	const char *why;
 
-	if (!(c.file = malloc(p->length)))
+	if (!d)
 		return "no memory";
-	large_pages(c.file, p->length);
 	large_pages(out, png_room(p));
-	if (!(why = read_all(file, c.file, p->length)) && !(why = chunks_walk(&c, p->length))) {
-		if (c.width != p->width || c.height != p->height || bands(&c) != p->bands)
+	if (!(why = chunks_open(&d->chunks, file))) {
+		if (c->width != p->width || c->height != p->height || bands(c) != p->bands)
 			why = "of another size or other colors than it was";
 		else
-			why = pixels(&c, p, out);
+			why = pixels(d, p, out);
 	}
-	free(c.file);
+	free(d);
 	return why;
 }

@@ -4,6 +4,7 @@ package png
 
 import (
 	"bytes"
+	"compress/zlib"
 	"encoding/binary"
 	"errors"
 	"flag"
@@ -40,11 +41,14 @@ func decodedBytes(t testing.TB, data []byte, p Picture) ([]byte, error) {
 	if _, err := f.Write(data); err != nil {
 		t.Fatal(err)
 	}
-	p.Length = int64(len(data))
 	return decoded(f, p)
 }
 
-func pictureOf(m libpng.Making) Picture { return Picture{Size: m.Size, Bands: m.Bands()} }
+var whole = image.Pt(1, 1)
+
+func pictureOf(m libpng.Making) Picture {
+	return Picture{Size: m.Size, Bands: m.Bands(), Shrink: whole}
+}
 
 // TestRandomFiles decodes files of every kind that is decoded, and compares with
 // libpng.
@@ -63,6 +67,89 @@ func TestRandomFiles(t *testing.T) {
 			t.Fatalf("seed %d, %+v: pixels differ from libpng's", seed, m)
 		}
 	}
+}
+
+// TestLargeFiles decodes files that are inflated in several pieces: with lines shorter and
+// longer than a piece, and compressed to less and more than a piece.
+func TestLargeFiles(t *testing.T) {
+	for i, m := range []libpng.Making{
+		{Size: image.Pt(300, 900), Type: 2, Depth: 8, Filters: []int{4}, Level: 1},
+		{Size: image.Pt(500, 700), Type: 6, Depth: 8, Filters: []int{1, 4, 4, 4, 2, 3, 0}, Level: 9},
+		{Size: image.Pt(100_000, 4), Type: 2, Depth: 8, Filters: []int{4, 4, 4, 3}, Level: 6},
+		{Size: image.Pt(3, 100_000), Type: 4, Depth: 8, Filters: []int{2, 3}, Level: 0},
+		{Size: image.Pt(90_000, 9), Type: 3, Depth: 4, Colors: 16, Alphas: 3, Filters: []int{1, 2}, Level: 6},
+	} {
+		for _, m.ChunkLen = range []int{1 << 30, 8192} {
+			file := libpng.Make(rand.New(rand.NewPCG(uint64(i), 38)), m)
+			got, err := decodedBytes(t, file, pictureOf(m))
+			if err != nil {
+				t.Fatalf("%+v: %v", m, err)
+			}
+			if want, err := libpng.Decode(file); err != nil || !bytes.Equal(got, want.Pixels) {
+				t.Fatalf("%+v: pixels differ from libpng's, %v", m, err)
+			}
+		}
+	}
+}
+
+// TestShrunk compares pictures that are shrunk while they are decoded with means of the
+// pixels.
+func TestShrunk(t *testing.T) {
+	for seed := range tries(1000) {
+		r := rand.New(rand.NewPCG(uint64(seed), 39))
+		file, m := libpng.Random(r)
+		if seed%10 == 0 { // opaque lines, and a part of more than 257 lines
+			m = libpng.Making{Size: image.Pt(1+r.IntN(9), 1+r.IntN(1000)), Type: 3, Depth: 1, Colors: 2, Alphas: 1, Filters: []int{0, 2}, Level: 6, ChunkLen: 1000}
+			file = libpng.Make(r, m)
+		}
+		p := pictureOf(m)
+		pixels, err := decodedBytes(t, file, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Shrink = image.Pt(1+r.IntN(2*m.Size.X), 1+r.IntN(2*m.Size.Y))
+		got, err := decodedBytes(t, file, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := means(pixels, p); !bytes.Equal(got, want) {
+			t.Fatalf("seed %d, %+v: shrunk by %v otherwise than by means", seed, m, p.Shrink)
+		}
+	}
+}
+
+// means returns pixels shrunk by p.Shrink. Colors count as much as their alpha.
+func means(pixels []byte, p Picture) (out []byte) {
+	size := p.Shrunk()
+	for i := range size.X * size.Y {
+		from := image.Pt(i%size.X*p.Shrink.X, i/size.X*p.Shrink.Y)
+		box := image.Rectangle{from, from.Add(p.Shrink)}.Intersect(image.Rectangle{Max: p.Size})
+		sums := make([]int, p.Bands)
+		weights := 0
+		for y := box.Min.Y; y < box.Max.Y; y++ {
+			for x := box.Min.X; x < box.Max.X; x++ {
+				pixel := pixels[(y*p.Size.X+x)*p.Bands:][:p.Bands]
+				weight := 1
+				if p.Bands%2 == 0 {
+					weight = int(pixel[p.Bands-1])
+				}
+				weights += weight
+				for b, v := range pixel {
+					sums[b] += int(v) * weight
+				}
+			}
+		}
+		area := box.Dx() * box.Dy()
+		for b, sum := range sums {
+			switch {
+			case p.Bands%2 == 0 && b == p.Bands-1:
+				out = append(out, byte((weights+area/2)/area))
+			default:
+				out = append(out, byte((sum+weights/2)/max(weights, 1)))
+			}
+		}
+	}
+	return out
 }
 
 // TestUnfiltersAreAlike compares the loops of this processor with plain C.
@@ -148,6 +235,12 @@ func TestLeftToLibvips(t *testing.T) {
 			resum(f, last)
 			return f
 		},
+		"a dictionary of zlib": func(f []byte) []byte {
+			i := at(f, "IDAT")
+			f[i+9] = 32 + byte(31-(int(f[i+8])<<8+32)%31)
+			resum(f, i)
+			return f
+		},
 		"a longer end chunk": func(f []byte) []byte {
 			return append(f[:at(f, "IEND")], libpng.Chunk("IEND", []byte{0})...)
 		},
@@ -164,6 +257,40 @@ func TestLeftToLibvips(t *testing.T) {
 				t.Log(err)
 			}
 		})
+	}
+}
+
+// TestOtherNumbersOfPixels has a line too few and a line too many, in data with right sums.
+func TestOtherNumbersOfPixels(t *testing.T) {
+	for _, height := range []int{9, 11} {
+		m := common
+		m.Size.Y = height
+		file := libpng.Make(rand.New(rand.NewPCG(5, 40)), m)
+		file[16+7] = 10
+		resum(file, 8)
+		if _, err := decodedBytes(t, file, pictureOf(common)); !errors.Is(err, ErrLeft) {
+			t.Errorf("%d lines instead of 10: got %v", height, err)
+		}
+	}
+}
+
+// TestWindowOfZlib has data that repeats farther back than zlib's header says.
+func TestWindowOfZlib(t *testing.T) {
+	line := content(rand.New(rand.NewPCG(6, 41)), 300)
+	var data bytes.Buffer
+	w := zlib.NewWriter(&data)
+	_, err := w.Write(bytes.Repeat(append([]byte{0}, line...), 2))
+	if err := errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	p := Picture{Size: image.Pt(300, 2), Bands: 1, Shrink: whole}
+	for window, want := range map[byte]error{0x78: nil, 0x18: nil, 0x08: ErrLeft} { // 32768, 512 and 256 bytes
+		data.Bytes()[0], data.Bytes()[1] = window, byte(31-int(window)<<8%31)
+		file := slices.Concat([]byte("\x89PNG\r\n\x1a\n"), libpng.Chunk("IHDR", []byte{0, 0, 1, 44, 0, 0, 0, 2, 8, 0, 0, 0, 0}),
+			libpng.Chunk("IDAT", data.Bytes()), libpng.Chunk("IEND", nil))
+		if _, err := decodedBytes(t, file, p); !errors.Is(err, want) {
+			t.Errorf("%#x: got %v, want %v", window, err, want)
+		}
 	}
 }
 
@@ -235,7 +362,7 @@ func expectAsLibpng(t *testing.T, file []byte) (taken bool) {
 		return false // The engine refuses pictures above its limit.
 	}
 	for bands := 1; bands <= 4; bands++ {
-		got, err := decodedBytes(t, file, Picture{Size: size, Bands: bands})
+		got, err := decodedBytes(t, file, Picture{Size: size, Bands: bands, Shrink: whole})
 		if err != nil {
 			continue
 		}

@@ -5,23 +5,45 @@
 
 #include "decode.h"
 
+#include <sys/types.h>
+
 /* The types of colors, PNG 11.2.2. */
 enum { GRAY = 0, RGB = 2, PALETTE = 3, GRAY_ALPHA = 4, RGBA = 6 };
 
-/* The contents of a file's chunks. */
+/* A file that is read in pieces. */
+typedef struct {
+	int file;
+	off_t next; /* the place of the piece that is read next */
+	size_t at, have;
+	uint8_t piece[1 << 16];
+} Input;
+
+/* The chunk that is read. */
+typedef struct {
+	size_t left; /* bytes of its data */
+	uint32_t sum;
+	char name[5];
+} Chunk;
+
+/* The contents of a file's chunks. The zero value is not open. */
 typedef struct {
 	int width, height;
 	int depth, type;
 	int colors;              /* of the palette; of gray below 8 bits, its levels */
 	uint8_t palette[256][4]; /* red, green, blue (or gray alone) and alpha */
 	int alphas;              /* of the palette, in tRNS */
-	uint8_t *file;           /* the whole file, with the data of IDAT moved together */
-	size_t data, packed;     /* the place of this data, and its length */
+	Chunk chunk;
+	Input input;
 } Chunks;
 
-/* Walks the chunks of c->file, a file of length bytes, from the signature to IEND.
- * Returns NULL, or the reason for which the file is left to libvips. */
-const char *chunks_walk(Chunks *c, size_t length);
+/* Each of these returns NULL, or the reason for which the file is left to libvips.
+ *
+ * chunks_open reads the chunks before the pixels. chunks_pixels then reads n bytes of the
+ * chunks of pixels; if *got is fewer, there are no more. After them chunks_close reads the
+ * chunks up to IEND. */
+const char *chunks_open(Chunks *c, int file);
+const char *chunks_pixels(Chunks *c, uint8_t *to, size_t n, size_t *got);
+const char *chunks_close(Chunks *c);
 
 /* The bytes of a pixel, for example 3 for RGB, or 1 if a byte holds several pixels; and
  * the bytes of a line, without the byte that names its filter. */

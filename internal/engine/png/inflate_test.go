@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: MIT
+
+package png
+
+import (
+	"bytes"
+	"compress/flate"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// contents are kinds of data, as long as n says: what is in them makes different blocks.
+var contents = map[string]func(r *rand.Rand, n int) []byte{
+	"noise": content,
+	"few values": func(r *rand.Rand, n int) []byte {
+		b := make([]byte, n)
+		for i := range b {
+			b[i] = byte(int(r.NormFloat64() * 3))
+		}
+		return b
+	},
+	"one value": func(r *rand.Rand, n int) []byte { return bytes.Repeat([]byte{byte(r.IntN(256))}, n) },
+	"a period": func(r *rand.Rand, n int) []byte {
+		return bytes.Repeat(content(r, 1+r.IntN(40)), n)[:n]
+	},
+	"matches far and near": func(r *rand.Rand, n int) []byte {
+		b := content(r, 100)
+		for len(b) < n {
+			back := 1 + r.IntN(min(len(b), 40_000))
+			b = append(b, b[len(b)-back:][:min(back, 1+r.IntN(300))]...)
+			b = append(b, content(r, r.IntN(9))...)
+		}
+		return b[:n]
+	},
+	"rare values": func(r *rand.Rand, n int) []byte {
+		b := make([]byte, n)
+		for i := range b {
+			b[i] = byte(int(r.ExpFloat64() * 14))
+		}
+		return b
+	},
+}
+
+// deflated returns data as a deflate stream: with blocks of each kind, by the level.
+func deflated(t testing.TB, r *rand.Rand, data []byte, level int) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w, err := flate.NewWriter(&b, level)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for len(data) > 0 {
+		n := 1 + r.IntN(len(data))
+		if _, err := w.Write(data[:n]); err != nil {
+			t.Fatal(err)
+		}
+		if data = data[n:]; r.IntN(4) == 0 {
+			if err := w.Flush(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// TestInflate inflates streams of compress/flate, in pieces of any length.
+func TestInflate(t *testing.T) {
+	for kind, make := range contents {
+		t.Run(kind, func(t *testing.T) {
+			for seed := range 60 {
+				r := rand.New(rand.NewPCG(uint64(seed), 51))
+				data := make(r, r.IntN(200_000))
+				level := []int{flate.NoCompression, flate.HuffmanOnly, 1, 4, 6, 9}[seed%6]
+				behind := content(r, r.IntN(20))
+				stream := append(deflated(t, r, data, level), behind...)
+				got, rest, err := inflated(stream, 1+r.IntN(5000), 1+r.IntN(5000))
+				if err != nil || !bytes.Equal(got, data) || !bytes.Equal(rest, behind) {
+					t.Fatalf("seed %d, level %d: %v, %d bytes of %d, %d behind instead of %d",
+						seed, level, err, len(got), len(data), len(rest), len(behind))
+				}
+			}
+		})
+	}
+}
+
+// expectAsFlate fails if the bytes are inflated otherwise than by compress/flate. What
+// that refuses may not be inflated.
+func expectAsFlate(t *testing.T, stream []byte) (taken bool) {
+	t.Helper()
+	got, rest, err := inflated(stream, 2000, 3000)
+	if err != nil {
+		return false
+	}
+	from := bytes.NewReader(stream)
+	want, err := io.ReadAll(flate.NewReader(from))
+	if err != nil {
+		t.Errorf("taken, and compress/flate refuses it: %v", err)
+	} else if !bytes.Equal(got, want) || len(rest) != from.Len() {
+		t.Errorf("%d bytes and %d behind instead of %d and %d", len(got), len(rest), len(want), from.Len())
+	}
+	return true
+}
+
+// TestDamagedStreams inflates streams with wrong bytes, and streams that are cut off.
+func TestDamagedStreams(t *testing.T) {
+	taken := 0
+	for seed := range tries(3000) {
+		r := rand.New(rand.NewPCG(uint64(seed), 52))
+		make := contents[[]string{"few values", "a period", "matches far and near", "rare values"}[seed%4]]
+		stream := deflated(t, r, make(r, 1+r.IntN(6000)), []int{flate.HuffmanOnly, 1, 6}[seed/4%3])
+		for range 1 + r.IntN(3) {
+			// Most of the tables are at the beginning.
+			stream[r.IntN(min(len(stream), 1<<r.IntN(14)))] ^= 1 << r.IntN(8)
+		}
+		if expectAsFlate(t, stream) {
+			taken++
+		}
+		cut := stream[:r.IntN(len(stream))]
+		if expectAsFlate(t, cut); t.Failed() {
+			t.Fatalf("seed %d", seed)
+		}
+	}
+	t.Logf("%d taken", taken)
+	if taken == 0 {
+		t.Error("all are refused: nothing is compared")
+	}
+}
+
+// TestStreamsThatAreNotInOrder has faults that random changes seldom make.
+func TestStreamsThatAreNotInOrder(t *testing.T) {
+	for name, stream := range map[string][]byte{
+		"no block":                      {},
+		"a block of no kind":            {0b111},
+		"a stored block, wrong length":  {0b001, 1, 0, 0, 0, 7},
+		"a stored block that is cut":    {0b001, 2, 0, 0xfd, 0xff, 7},
+		"a match before the beginning":  {0b00000011, 0b00000010, 0},
+		"no last block":                 {0b000, 1, 0, 0xfe, 0xff, 7},
+		"more codes than there are":     {0xfd, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
+		"a stored block in the padding": {0b000, 0, 0, 0xff, 0xff},
+	} {
+		if data, _, err := inflated(stream, 1, 1); err == nil {
+			t.Errorf("%s: taken, %d bytes", name, len(data))
+		}
+	}
+}
+
+// TestNumbersOfCodes has blocks with as many codes as there may be, and with more: most of
+// them of no length.
+func TestNumbersOfCodes(t *testing.T) {
+	for _, c := range []struct {
+		symbols, distances int
+		taken              bool
+	}{{257, 1, true}, {286, 30, true}, {287, 1, false}, {288, 30, false}, {257, 31, false}, {257, 32, false}} {
+		var stream []byte
+		n := 0
+		put := func(value, bits int) {
+			for i := range bits {
+				if n%8 == 0 {
+					stream = append(stream, 0)
+				}
+				stream[n/8] |= byte(value>>i&1) << (n % 8)
+				n++
+			}
+		}
+		zeros := func(n int) { put(0b11, 2); put(n-11, 7) }
+		put(0b101, 3) // the last block, with codes of its own
+		put(c.symbols-257, 5)
+		put(c.distances-1, 5)
+		put(15, 4)
+		for _, code := range []int{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15} {
+			put(map[int]int{1: 1, 0: 2, 18: 2}[code], 3)
+		}
+		put(0, 1) // a code of one bit for 0
+		zeros(138)
+		zeros(117)
+		put(0, 1) // and for the end
+		for range c.symbols - 257 + c.distances {
+			put(0b01, 2)
+		}
+		put(0b1, 1)
+		if _, _, err := inflated(stream, 1, 1); (err == nil) != c.taken {
+			t.Errorf("%d and %d codes: %v", c.symbols, c.distances, err)
+		}
+		if expectAsFlate(t, stream); t.Failed() {
+			return
+		}
+	}
+}
+
+func FuzzInflate(f *testing.F) {
+	for seed := range 6 {
+		r := rand.New(rand.NewPCG(uint64(seed), 53))
+		for _, kind := range []string{"few values", "a period", "matches far and near"} {
+			f.Add(slices.Clone(deflated(f, r, contents[kind](r, 500), seed)))
+		}
+	}
+	f.Fuzz(func(t *testing.T, stream []byte) { expectAsFlate(t, stream) })
+}
