@@ -7,8 +7,8 @@
 // in C and plans them in Go. Each step is a file in both languages. Steps without a
 // picture of libvips are packages below it: jpeg, png, plane, probe.
 //
-// The package calls libvips in two ways. bimg starts it, sets it up, and knows the
-// formats that it was built for. The picture itself goes through vips.c and finish.c:
+// The package calls libvips in two ways. bimg starts it and sets it up. The picture
+// itself goes through vips.c and finish.c:
 // bimg reads whole files into memory, takes a file that is cut off for a picture,
 // corrupts pictures that it turns, leaves or drops color profiles without applying
 // them, resizes colors without their alpha, and stretches or cuts by its own

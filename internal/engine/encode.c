@@ -88,7 +88,7 @@ describe(VipsImage *in, const ThumbdEncoding *e, VipsImage **out)
 }
 
 static int
-opaque(VipsImage *in, gboolean *yes)
+is_opaque(VipsImage *in, gboolean *yes)
 {
 	VipsImage *alpha;
 	double least;
@@ -105,19 +105,19 @@ opaque(VipsImage *in, gboolean *yes)
 /* The bands of the file: no alpha if it is opaque throughout, and white below
  * transparent pixels if the format has no alpha. */
 static int
-flatten(VipsImage *in, ThumbdFormat format, VipsImage **out)
+flatten(VipsImage *in, gboolean opaque, VipsImage **out)
 {
 	gboolean plain = FALSE;
 	VipsArrayDouble *white;
 	int result;
 
 	if (vips_image_hasalpha(in)) {
-		if (opaque(in, &plain))
+		if (is_opaque(in, &plain))
 			return -1;
 		if (plain)
 			return vips_extract_band(in, out, 0, "n", in->Bands - 1, NULL);
 	}
-	if (!vips_image_hasalpha(in) || format != THUMBD_JPEG) {
+	if (!vips_image_hasalpha(in) || !opaque) {
 		*out = g_object_ref(in);
 		return 0;
 	}
@@ -128,7 +128,7 @@ flatten(VipsImage *in, ThumbdFormat format, VipsImage **out)
 }
 
 int
-thumbd_flat(VipsImage *in, ThumbdFormat format, VipsImage **out)
+thumbd_flat(VipsImage *in, gboolean opaque, VipsImage **out)
 {
 	VipsObject *scope = VIPS_OBJECT(vips_image_new());
 	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 3);
@@ -139,7 +139,7 @@ thumbd_flat(VipsImage *in, ThumbdFormat format, VipsImage **out)
 	t[0] = in->BandFmt == VIPS_FORMAT_UCHAR ? g_object_ref(in) : NULL;
 	if ((t[0] || !vips_cast_uchar(in, &t[0], NULL)) &&
 		(t[1] = vips_image_hasalpha(in) ? vips_image_copy_memory(t[0]) : g_object_ref(t[0])) &&
-		!flatten(t[1], format, &t[2]) &&
+		!flatten(t[1], opaque, &t[2]) &&
 		(*out = vips_image_copy_memory(t[2])))
 		result = 0;
 	g_object_unref(scope);
@@ -166,42 +166,71 @@ lighten(VipsImage *in, VipsImage **out)
  * frame. cgif takes a transparent pixel for black, its entry in the palette of the
  * frame before. So if black covers a transparent pixel, the black would be lost. */
 static int
-save_gif(VipsImage *in, gboolean film, gboolean strip, void **buffer, size_t *length)
+save_gif(VipsImage *in, const ThumbdEncoding *e, gboolean strip, void **buffer, size_t *length)
 {
 	VipsImage *t = NULL;
 	int result = -1;
 
-	if (!(film && vips_image_hasalpha(in) ? lighten(in, &t) : vips_copy(in, &t, NULL)))
+	if (!(e->frames > 1 && vips_image_hasalpha(in) ? lighten(in, &t) : vips_copy(in, &t, NULL)))
 		result = vips_gifsave_buffer(t, buffer, length, THUMBD_STRIP(strip), "effort", 4, NULL);
 	if (t)
 		g_object_unref(t);
 	return result;
 }
 
-/* The settings are explained in the package's documentation. */
+/* For its metadata alone: see package jpeg. */
+static int
+save_jpeg(VipsImage *in, const ThumbdEncoding *e, gboolean strip, void **buffer, size_t *length)
+{
+	return vips_jpegsave_buffer(in, buffer, length, THUMBD_STRIP(strip), NULL);
+}
+
+static int
+save_png(VipsImage *in, const ThumbdEncoding *e, gboolean strip, void **buffer, size_t *length)
+{
+	return thumbd_save_png(in, strip, e->palette, buffer, length);
+}
+
+static int
+save_webp(VipsImage *in, const ThumbdEncoding *e, gboolean strip, void **buffer, size_t *length)
+{
+	return vips_webpsave_buffer(in, buffer, length, THUMBD_STRIP(strip),
+		"Q", e->quality, "effort", 4, NULL);
+}
+
+static int
+save_avif(VipsImage *in, const ThumbdEncoding *e, gboolean strip, void **buffer, size_t *length)
+{
+	return vips_heifsave_buffer(in, buffer, length, THUMBD_STRIP(strip),
+		"Q", e->quality, "effort", 1,
+		"compression", VIPS_FOREIGN_HEIF_COMPRESSION_AV1, NULL);
+}
+
+/* The formats of thumbnails. The settings are explained in the package's
+ * documentation. */
+static const struct {
+	const char *format;
+	int (*save)(VipsImage *in, const ThumbdEncoding *e, gboolean strip,
+		void **buffer, size_t *length);
+} encoders[] = {
+	{ "jpg", save_jpeg },
+	{ "png", save_png },
+	{ "webp", save_webp },
+	{ "avif", save_avif },
+	{ "gif", save_gif },
+};
+
 static int
 save(VipsImage *in, const ThumbdEncoding *e, void **buffer, size_t *length)
 {
 	gboolean strip = e->metadata != THUMBD_METADATA_ALL && !e->artist && !e->copyright;
+	size_t i;
 
-	switch (e->format) {
-	case THUMBD_JPEG: /* for its metadata alone */
-		return vips_jpegsave_buffer(in, buffer, length, THUMBD_STRIP(strip), NULL);
-	case THUMBD_PNG:
-		return thumbd_save_png(in, strip, e->palette, buffer, length);
-	case THUMBD_WEBP:
-		return vips_webpsave_buffer(in, buffer, length, THUMBD_STRIP(strip),
-			"Q", e->quality, "effort", 4, NULL);
-	case THUMBD_AVIF:
-		return vips_heifsave_buffer(in, buffer, length, THUMBD_STRIP(strip),
-			"Q", e->quality, "effort", 1,
-			"compression", VIPS_FOREIGN_HEIF_COMPRESSION_AV1, NULL);
-	case THUMBD_GIF:
-		return save_gif(in, e->frames > 1, strip, buffer, length);
-	default:
-		vips_error("thumbd", "no encoder for format %d", e->format);
-		return -1;
-	}
+	for (i = 0; i < G_N_ELEMENTS(encoders); i++)
+		if (!strcmp(encoders[i].format, e->format))
+			return encoders[i].save(in, e, strip, buffer, length);
+	vips_error("thumbd", "no encoder for format %s", e->format);
+	return -1;
 }
 
 int
@@ -213,7 +242,7 @@ thumbd_encode(VipsImage *in, const ThumbdEncoding *e, void **buffer,
 	int result = -1;
 
 	/* The colors of a PNG are looked at before the picture is. */
-	if (!thumbd_flat(in, e->format, &t[0]) &&
+	if (!thumbd_flat(in, e->opaque, &t[0]) &&
 		!describe(t[0], e, &t[1]) &&
 		!save(t[1], e, buffer, length))
 		result = 0;
@@ -234,7 +263,7 @@ thumbd_gray(int width, int height, VipsImage **out)
 }
 
 int
-thumbd_decode_gray(const void *file, size_t length, ThumbdFormat format,
+thumbd_decode_gray(const void *file, size_t length, const char *format,
 	VipsImage **out)
 {
 	const ThumbdLoading loading = { .format = format, .divisor = 1, .scale = 1, .frames = 1 };

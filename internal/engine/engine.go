@@ -46,25 +46,3 @@ func (e *Engine) Reads() []thumb.Format { return slices.Clone(e.read) }
 
 // Writes returns the formats of thumbnails that the installed libvips writes.
 func (e *Engine) Writes() []thumb.Format { return slices.Clone(e.write) }
-
-// built maps the formats to bimg's names, to ask if libvips was built with them.
-// libheif reads AVIF and HEIC by plug-ins. If a plug-in is missing, only warm
-// detects it.
-var built = map[thumb.Format]bimg.ImageType{
-	thumb.JPEG: bimg.JPEG,
-	thumb.PNG:  bimg.PNG,
-	thumb.WebP: bimg.WEBP,
-	thumb.AVIF: bimg.AVIF,
-	thumb.GIF:  bimg.GIF,
-	thumb.HEIC: bimg.HEIF,
-	thumb.TIFF: bimg.TIFF,
-	thumb.SVG:  bimg.SVG,
-}
-
-// isBuilt reports whether libvips was built to read f. bimg does not know JPEG XL.
-func isBuilt(f thumb.Format) bool {
-	if f == thumb.JXL {
-		return has("jxlload_source")
-	}
-	return bimg.VipsIsTypeSupported(built[f])
-}

@@ -125,7 +125,7 @@ func (m mosaic) likeness(f thumb.Format, quality int) (int, error) {
 	var decoded picture
 	t := thumb.Transform{Format: f, Quality: quality}
 	err := m.encode(t, animation{frames: 1}, false, func(file []byte) error {
-		return result(C.thumbd_decode_gray(unsafe.Pointer(&file[0]), C.size_t(len(file)), codes[f], &decoded.p))
+		return result(C.thumbd_decode_gray(unsafe.Pointer(&file[0]), C.size_t(len(file)), names[f], &decoded.p))
 	})
 	if err != nil {
 		return 0, err

@@ -97,58 +97,108 @@ thumbd_source(const void *content, size_t length)
 	return source;
 }
 
-int
-thumbd_load(VipsSource *source, const ThumbdLoading *l, VipsImage **out)
+static int
+load_jpeg(VipsSource *source, const ThumbdLoading *l, VipsImage **out)
+{
+	return vips_jpegload_source(source, out, "shrink", l->divisor,
+		"access", VIPS_ACCESS_SEQUENTIAL,
+		"fail_on", VIPS_FAIL_ON_ERROR, NULL);
+}
+
+static int
+load_png(VipsSource *source, const ThumbdLoading *l, VipsImage **out)
+{
+	return vips_pngload_source(source, out,
+		"access", VIPS_ACCESS_SEQUENTIAL,
+		"fail_on", VIPS_FAIL_ON_ERROR, NULL);
+}
+
+static int
+load_webp(VipsSource *source, const ThumbdLoading *l, VipsImage **out)
 {
 	VipsImage *header;
 	int result;
 
-	switch (l->format) {
-	case THUMBD_JPEG:
-		return vips_jpegload_source(source, out, "shrink", l->divisor,
+	if (vips_webpload_source(source, &header, "scale", l->scale, "n", l->frames,
 			"access", VIPS_ACCESS_SEQUENTIAL,
-			"fail_on", VIPS_FAIL_ON_ERROR, NULL);
-	case THUMBD_PNG:
-		return vips_pngload_source(source, out,
-			"access", VIPS_ACCESS_SEQUENTIAL,
-			"fail_on", VIPS_FAIL_ON_ERROR, NULL);
-	case THUMBD_WEBP:
-		if (vips_webpload_source(source, &header, "scale", l->scale, "n", l->frames,
-				"access", VIPS_ACCESS_SEQUENTIAL,
-				"fail_on", VIPS_FAIL_ON_ERROR, NULL))
-			return -1;
-		if (l->scale == 1) {
-			*out = header;
-			return 0;
-		}
-		result = thumbd_webp(source, header, out);
-		g_object_unref(header);
-		return result;
-	case THUMBD_AVIF:
-	case THUMBD_HEIC:
-		return vips_heifload_source(source, out,
-				   "access", VIPS_ACCESS_SEQUENTIAL,
-				   "fail_on", VIPS_FAIL_ON_ERROR, NULL) ||
-			hold(*out);
-	case THUMBD_GIF:
-		return vips_gifload_source(source, out, "n", l->frames,
-			"access", VIPS_ACCESS_SEQUENTIAL,
-			"fail_on", VIPS_FAIL_ON_ERROR, NULL);
-	case THUMBD_TIFF:
-		/* Strips lie anywhere in the file: decode all to know all is there. */
-		return vips_tiffload_source(source, out, "memory", TRUE,
-			"page", l->page, "subifd", l->subifd,
-			"fail_on", VIPS_FAIL_ON_ERROR, NULL);
-	case THUMBD_SVG:
-		return vips_svgload_source(source, out,
-			"access", VIPS_ACCESS_SEQUENTIAL,
-			"fail_on", VIPS_FAIL_ON_ERROR, NULL);
-	case THUMBD_JXL:
-		return vips_jxlload_source(source, out,
-			"access", VIPS_ACCESS_SEQUENTIAL,
-			"fail_on", VIPS_FAIL_ON_ERROR, NULL);
+			"fail_on", VIPS_FAIL_ON_ERROR, NULL))
+		return -1;
+	if (l->scale == 1) {
+		*out = header;
+		return 0;
 	}
-	vips_error("thumbd", "no loader for format %d", l->format);
+	result = thumbd_webp(source, header, out);
+	g_object_unref(header);
+	return result;
+}
+
+static int
+load_heif(VipsSource *source, const ThumbdLoading *l, VipsImage **out)
+{
+	return vips_heifload_source(source, out,
+			   "access", VIPS_ACCESS_SEQUENTIAL,
+			   "fail_on", VIPS_FAIL_ON_ERROR, NULL) ||
+		hold(*out);
+}
+
+static int
+load_gif(VipsSource *source, const ThumbdLoading *l, VipsImage **out)
+{
+	return vips_gifload_source(source, out, "n", l->frames,
+		"access", VIPS_ACCESS_SEQUENTIAL,
+		"fail_on", VIPS_FAIL_ON_ERROR, NULL);
+}
+
+/* Strips lie anywhere in the file: decode all to know all is there. */
+static int
+load_tiff(VipsSource *source, const ThumbdLoading *l, VipsImage **out)
+{
+	return vips_tiffload_source(source, out, "memory", TRUE,
+		"page", l->page, "subifd", l->subifd,
+		"fail_on", VIPS_FAIL_ON_ERROR, NULL);
+}
+
+static int
+load_svg(VipsSource *source, const ThumbdLoading *l, VipsImage **out)
+{
+	return vips_svgload_source(source, out,
+		"access", VIPS_ACCESS_SEQUENTIAL,
+		"fail_on", VIPS_FAIL_ON_ERROR, NULL);
+}
+
+static int
+load_jxl(VipsSource *source, const ThumbdLoading *l, VipsImage **out)
+{
+	return vips_jxlload_source(source, out,
+		"access", VIPS_ACCESS_SEQUENTIAL,
+		"fail_on", VIPS_FAIL_ON_ERROR, NULL);
+}
+
+/* The formats of originals. */
+static const struct {
+	const char *format;
+	int (*load)(VipsSource *source, const ThumbdLoading *l, VipsImage **out);
+} decoders[] = {
+	{ "jpg", load_jpeg },
+	{ "png", load_png },
+	{ "webp", load_webp },
+	{ "avif", load_heif },
+	{ "heic", load_heif },
+	{ "gif", load_gif },
+	{ "tiff", load_tiff },
+	{ "svg", load_svg },
+	{ "jxl", load_jxl },
+};
+
+int
+thumbd_load(VipsSource *source, const ThumbdLoading *l, VipsImage **out)
+{
+	size_t i;
+
+	for (i = 0; i < G_N_ELEMENTS(decoders); i++)
+		if (!strcmp(decoders[i].format, l->format))
+			return decoders[i].load(source, l, out);
+	vips_error("thumbd", "no decoder for format %s", l->format);
 	return -1;
 }
 
@@ -193,12 +243,6 @@ thumbd_black_like(VipsImage *in, int width, int height, VipsImage **out)
 fail:
 	g_object_unref(t);
 	return -1;
-}
-
-gboolean
-thumbd_has(const char *operation)
-{
-	return vips_type_find("VipsOperation", operation) != 0;
 }
 
 int

@@ -28,17 +28,14 @@ import (
 	"thumbd/internal/thumb"
 )
 
-var codes = map[thumb.Format]C.ThumbdFormat{
-	thumb.JPEG: C.THUMBD_JPEG,
-	thumb.PNG:  C.THUMBD_PNG,
-	thumb.WebP: C.THUMBD_WEBP,
-	thumb.AVIF: C.THUMBD_AVIF,
-	thumb.GIF:  C.THUMBD_GIF,
-	thumb.HEIC: C.THUMBD_HEIC,
-	thumb.TIFF: C.THUMBD_TIFF,
-	thumb.SVG:  C.THUMBD_SVG,
-	thumb.JXL:  C.THUMBD_JXL,
-}
+// names are the formats' names for C. They are never freed.
+var names = func() map[thumb.Format]*C.char {
+	all := make(map[thumb.Format]*C.char)
+	for _, f := range thumb.Formats() {
+		all[f] = C.CString(f.String())
+	}
+	return all
+}()
 
 // These go to C as numbers. The compiler refuses an index other than 0, so a value that
 // C gives another number does not compile.
@@ -181,7 +178,7 @@ type loading struct {
 // load opens a file. The header is read, of a WebP that is scaled the pixels too.
 func (s source) load(l loading) (picture, error) {
 	c := C.ThumbdLoading{
-		format: codes[l.format], divisor: C.int(l.divisor), scale: C.double(l.scale), frames: C.int(l.frames),
+		format: names[l.format], divisor: C.int(l.divisor), scale: C.double(l.scale), frames: C.int(l.frames),
 		page: C.int(l.page), subifd: C.int(l.subifd),
 	}
 	var out picture
@@ -403,7 +400,7 @@ func (p picture) finish(t thumb.Transform, plan geometry.Plan) (picture, error) 
 		sharpen_sigma: C.double(dpr),
 		background:    truth(some),
 		color:         [3]C.double{C.double(r), C.double(g), C.double(b)},
-		opaque:        truth(t.Format == thumb.JPEG),
+		opaque:        truth(!t.Format.HasAlpha()),
 		left:          C.int(at.X), top: C.int(at.Y),
 		width: C.int(plan.Canvas.X), height: C.int(plan.Canvas.Y),
 	}
@@ -463,7 +460,8 @@ func (p picture) save(t thumb.Transform, a animation, palette bool, write func([
 	var pins runtime.Pinner
 	defer pins.Unpin()
 	e := C.ThumbdEncoding{
-		format:   codes[t.Format],
+		format:   names[t.Format],
+		opaque:   truth(!t.Format.HasAlpha()),
 		metadata: C.ThumbdMetadata(t.Metadata),
 		quality:  C.int(t.Quality),
 		frames:   C.int(a.frames),
@@ -505,7 +503,7 @@ func (p picture) save(t thumb.Transform, a animation, palette bool, write func([
 // flat returns p in memory with the bands that a file of a format shall have.
 func (p picture) flat(f thumb.Format) (picture, error) {
 	var out picture
-	return out, result(C.thumbd_flat(p.p, codes[f], &out.p))
+	return out, result(C.thumbd_flat(p.p, truth(!f.HasAlpha()), &out.p))
 }
 
 // memory returns the pixels of p, a picture of flat, line by line without gaps.
@@ -575,13 +573,6 @@ func block(pins *runtime.Pinner, data []byte) C.ThumbdBlock {
 	}
 	pins.Pin(&data[0])
 	return C.ThumbdBlock{data: unsafe.Pointer(&data[0]), length: C.size_t(len(data))}
-}
-
-// has reports whether the library has an operation.
-func has(operation string) bool {
-	name := C.CString(operation)
-	defer C.free(unsafe.Pointer(name))
-	return C.thumbd_has(name) != 0
 }
 
 func truth(on bool) C.gboolean {

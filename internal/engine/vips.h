@@ -8,17 +8,7 @@
 /* Every function returns 0, or -1 with libvips' error buffer set. The caller frees the
  * result in out. */
 
-typedef enum {
-	THUMBD_JPEG = 1,
-	THUMBD_PNG,
-	THUMBD_WEBP,
-	THUMBD_AVIF,
-	THUMBD_GIF,
-	THUMBD_HEIC,
-	THUMBD_TIFF,
-	THUMBD_SVG,
-	THUMBD_JXL,
-} ThumbdFormat;
+/* A format is its name in package thumb, for example "jpg". */
 
 typedef enum {
 	THUMBD_METADATA_NONE,
@@ -65,7 +55,8 @@ typedef struct {
 } ThumbdBlock;
 
 typedef struct {
-	ThumbdFormat format;
+	const char *format;
+	gboolean opaque; /* the format has no alpha */
 	ThumbdMetadata metadata;
 	ThumbdBlock exif, xmp, iptc; /* for THUMBD_METADATA_ALL */
 	const char *artist, *copyright; /* for THUMBD_METADATA_COPYRIGHT, or NULL */
@@ -105,7 +96,7 @@ char *thumbd_take_warning(void);
 /* How a file is opened. A JPEG is scaled to 1/divisor, a WebP to scale, no other format.
  * Only of GIF and WebP more frames than one are loaded, below one another. */
 typedef struct {
-	ThumbdFormat format;
+	const char *format;
 	int divisor;
 	double scale;
 	int frames;
@@ -155,9 +146,6 @@ void *thumbd_like(VipsImage *in, int width, int height, size_t room,
 
 /* A black picture of one band of bytes, in memory, with the metadata of in. */
 int thumbd_black_like(VipsImage *in, int width, int height, VipsImage **out);
-
-/* Whether the library has an operation. */
-gboolean thumbd_has(const char *operation);
 
 /* The frame of in, whose frames lie below one another, that begins at line top. Frames
  * must be read in their order. */
@@ -228,15 +216,15 @@ int thumbd_join(VipsImage **frames, int n, VipsImage **out);
 int thumbd_encode(VipsImage *in, const ThumbdEncoding *e, void **buffer,
 	size_t *length);
 
-/* The picture in, as bytes in memory, with the bands of a file of format: no alpha if it
- * is opaque throughout, and white below the transparent pixels of a JPEG. */
-int thumbd_flat(VipsImage *in, ThumbdFormat format, VipsImage **out);
+/* The picture in, as bytes in memory, with the bands of a file: no alpha if it is opaque
+ * throughout, and white below transparent pixels if the format has no alpha. */
+int thumbd_flat(VipsImage *in, gboolean opaque, VipsImage **out);
 
 /* A gray picture of bytes in memory, black. */
 int thumbd_gray(int width, int height, VipsImage **out);
 
 /* The still in a file of a format, whose picture is gray, as one band in memory. */
-int thumbd_decode_gray(const void *file, size_t length, ThumbdFormat format,
+int thumbd_decode_gray(const void *file, size_t length, const char *format,
 	VipsImage **out);
 
 /* The first line of in, a picture in memory. */

@@ -8,7 +8,6 @@ import (
 	"os"
 	"slices"
 
-	"github.com/h2non/bimg"
 	"golang.org/x/sys/unix"
 
 	"thumbd/internal/render/wire"
@@ -22,18 +21,14 @@ import (
 //go:embed samples
 var samples embed.FS
 
-// warm reads and writes every format that libvips was built for. If a format
-// works, warm adds it to e.read or e.write. It may fail, for example if the
-// decoder is a plug-in that is not installed.
+// warm reads and writes every format. If a format works, warm adds it to e.read or
+// e.write. It may fail, for example if libvips was built without it or if the decoder is a
+// plug-in that is not installed.
 func (e *Engine) warm() error {
-	for f := thumb.JPEG; f <= thumb.JXL; f++ {
-		if isBuilt(f) {
-			e.read = append(e.read, f)
-		}
-	}
+	e.read = thumb.Formats()
 	var read, write []thumb.Format
-	for f := thumb.JPEG; f.Thumbnail(); f++ {
-		if bimg.VipsIsTypeSupportedSave(built[f]) && e.try(thumb.JPEG, thumb.Transform{Method: thumb.Fit, Format: f}) == nil {
+	for _, f := range thumb.ThumbnailFormats() {
+		if e.try(thumb.JPEG, thumb.Transform{Method: thumb.Fit, Format: f}) == nil {
 			write = append(write, f)
 		}
 	}

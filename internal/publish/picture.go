@@ -93,9 +93,10 @@ func decodeHeader(in *bufio.Reader, want Want) (image.Config, error) {
 		return png.DecodeConfig(in)
 	case thumb.GIF:
 		return gif.DecodeConfig(in)
-	default:
+	case thumb.WebP:
 		return webp.DecodeConfig(in)
 	}
+	return image.Config{}, errors.New("nothing here reads its size")
 }
 
 // checkInfo reads the description of an original to its end. There is no picture, so no

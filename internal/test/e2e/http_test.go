@@ -16,6 +16,7 @@ import (
 
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
+	"thumbd/internal/thumb"
 )
 
 // The first hit is like the later ones: nginx answers both from the file.
@@ -42,6 +43,20 @@ func TestFirstHitIsAsLaterHits(t *testing.T) {
 	modified, err := http.ParseTime(first.Header.Get("Last-Modified"))
 	if d := original.ModTime().Truncate(time.Second).Sub(modified); err != nil || d < time.Second || d > 4095*time.Second {
 		t.Errorf("Last-Modified %q, want 1 to 4095 s before the original's %v", first.Header.Get("Last-Modified"), original.ModTime())
+	}
+}
+
+// Each format of the table in package thumb can be asked for: nginx serves the first and
+// the later request with the media type of the table.
+func TestEachFormatIsServed(t *testing.T) {
+	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, kit.Testdata(t, "originals"))}})
+	for _, f := range thumb.ThumbnailFormats() {
+		for range 2 {
+			got := kit.Get(t, r, kit.Target("photos/dogs.jpg", "120x90_crop", f.String()))
+			if mediaType := got.Header.Get("Content-Type"); got.Status != 200 || mediaType != f.MediaType() || !f.Begins(got.Body) {
+				t.Errorf("%v: status %d, %s, %d bytes; the table has %s", f, got.Status, mediaType, len(got.Body), f.MediaType())
+			}
+		}
 	}
 }
 

@@ -39,18 +39,15 @@ package vips
 // }
 //
 // static int
-// save_as(VipsImage *in, ThumbdFormat format, int quality, void **buffer, size_t *size)
+// save_as(VipsImage *in, const char *format, int quality, void **buffer, size_t *size)
 // {
-//	switch (format) {
-//	case THUMBD_JPEG:
+//	if (g_str_equal(format, "jpg"))
 //		return save(in, quality, buffer, size);
-//	case THUMBD_PNG:
+//	if (g_str_equal(format, "png"))
 //		return vips_pngsave_buffer(in, buffer, size, THUMBD_STRIP(TRUE),
 //			"compression", 3, "filter", VIPS_FOREIGN_PNG_FILTER_ALL, NULL);
-//	default:
-//		return vips_webpsave_buffer(in, buffer, size, THUMBD_STRIP(TRUE),
-//			"Q", quality, "effort", 4, NULL);
-//	}
+//	return vips_webpsave_buffer(in, buffer, size, THUMBD_STRIP(TRUE),
+//		"Q", quality, "effort", 4, NULL);
 // }
 //
 // /* The picture in with another size, in memory. Colors are multiplied by alpha
@@ -87,12 +84,12 @@ package vips
 // }
 //
 // static int
-// whole(VipsImage *in, int width, int height, ThumbdFormat format, int quality,
+// whole(VipsImage *in, int width, int height, const char *format, int quality,
 //	void **buffer, size_t *size)
 // {
 //	VipsObject *scope = VIPS_OBJECT(vips_image_new());
 //	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 5);
-//	gboolean flat = format == THUMBD_JPEG && vips_image_hasalpha(in);
+//	gboolean flat = g_str_equal(format, "jpg") && vips_image_hasalpha(in);
 //	VipsArrayDouble *white = vips_array_double_newv(1, 255.0);
 //	int result = -1;
 //
@@ -220,10 +217,11 @@ func Whole(path string, size image.Point, format thumb.Format, quality int) ([]b
 			return nil, lastError()
 		}
 	}
-	codes := map[thumb.Format]C.ThumbdFormat{thumb.JPEG: C.THUMBD_JPEG, thumb.PNG: C.THUMBD_PNG, thumb.WebP: C.THUMBD_WEBP}
+	extension := C.CString(format.String())
+	defer C.free(unsafe.Pointer(extension))
 	var buffer unsafe.Pointer
 	var length C.size_t
-	code := C.whole(in, C.int(size.X), C.int(size.Y), codes[format], C.int(quality), &buffer, &length)
+	code := C.whole(in, C.int(size.X), C.int(size.Y), extension, C.int(quality), &buffer, &length)
 	return taken(code, buffer, length)
 }
 
