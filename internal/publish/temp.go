@@ -14,9 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// OwnDir is a tree's folder for files that nginx must not serve. It holds the temp files, each with a random name and locked
-// (flock) by its owner for as long as that lives. It is in the tree, so that
-// rename does not cross file systems.
+// OwnDir is a tree's folder for files that nginx must not serve. It holds the temp
+// files, each with a random name and locked (flock) by its owner for as long as that
+// lives. It is in the tree, so that rename does not cross file systems.
 const OwnDir = ".thumbd"
 
 // create runs fill with a new temp file and its name, and fill renames the file. An
