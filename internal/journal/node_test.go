@@ -21,6 +21,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"thumbd/internal/test/aid"
 )
 
 var errAway = errors.New("the store is away")
@@ -1479,8 +1481,8 @@ func TestStoreIsClosed(t *testing.T) {
 	}
 	runtime.KeepAlive(n)
 	n = nil
-	for !store.closed.Load() && t.Context().Err() == nil {
+	aid.Await(t, func() bool {
 		runtime.GC()
-		time.Sleep(time.Millisecond)
-	}
+		return store.closed.Load()
+	})
 }
