@@ -258,7 +258,12 @@ func (o *original) load(size image.Point, out *output) (loaded, error) {
 	if l := o.loadPlanes(size, out.halves()); !l.none() {
 		return l, nil
 	}
-	if l := o.loadPNG(geometry.ShrinkEach(o.stored, size)); !l.none() {
+	n := image.Pt(1, 1)
+	// If a part is enlarged, size is that of the part.
+	if !out.plan.Enlarges() {
+		n = geometry.ShrinkEach(o.stored, size)
+	}
+	if l := o.loadPNG(n); !l.none() {
 		return l, nil
 	}
 	return o.loadPicture(size, out.animated)

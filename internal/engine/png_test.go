@@ -86,6 +86,26 @@ func TestPNGsLeftToLibvips(t *testing.T) {
 	}
 }
 
+// TestPNGsAreShrunkAsByLibvips makes thumbnails of random PNGs by both decoders: each is
+// made once more without its end, which package png does not take.
+func TestPNGsAreShrunkAsByLibvips(t *testing.T) {
+	for seed := range 45 {
+		r := rand.New(rand.NewPCG(uint64(seed), 44))
+		data, m := libpng.Random(r)
+		for range 4 {
+			tr := thumb.Transform{
+				Width: 1 + r.IntN(100), Height: 1 + r.IntN(100), Format: thumb.PNG,
+				Method:  []thumb.Method{thumb.Crop, thumb.Smart, thumb.Fit, thumb.Stretch}[r.IntN(4)],
+				Enlarge: r.IntN(2) == 0, Gravity: thumb.Gravity(r.IntN(9)),
+			}
+			got, want := thumbnail(t, data, tr), thumbnail(t, data[:len(data)-12], tr)
+			if fault := different(got, want, 0); fault != "" {
+				t.Errorf("seed %d: %+v of %+v: %s", seed, tr, m, fault)
+			}
+		}
+	}
+}
+
 // TestPackedPNGs holds that pixels are written as they are, and that libpng has nothing
 // against the files.
 func TestPackedPNGs(t *testing.T) {
