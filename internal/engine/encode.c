@@ -180,7 +180,7 @@ save_gif(VipsImage *in, const ThumbdEncoding *e, gboolean strip, void **buffer, 
 
 /* For its metadata alone: see package jpeg. */
 static int
-save_jpeg(VipsImage *in, const ThumbdEncoding *e, gboolean strip, void **buffer, size_t *length)
+save_jpeg(VipsImage *in, G_GNUC_UNUSED const ThumbdEncoding *e, gboolean strip, void **buffer, size_t *length)
 {
 	return vips_jpegsave_buffer(in, buffer, length, THUMBD_STRIP(strip), NULL);
 }

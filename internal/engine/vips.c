@@ -106,7 +106,7 @@ load_jpeg(VipsSource *source, const ThumbdLoading *l, VipsImage **out)
 }
 
 static int
-load_png(VipsSource *source, const ThumbdLoading *l, VipsImage **out)
+load_png(VipsSource *source, G_GNUC_UNUSED const ThumbdLoading *l, VipsImage **out)
 {
 	return vips_pngload_source(source, out,
 		"access", VIPS_ACCESS_SEQUENTIAL,
@@ -133,7 +133,7 @@ load_webp(VipsSource *source, const ThumbdLoading *l, VipsImage **out)
 }
 
 static int
-load_heif(VipsSource *source, const ThumbdLoading *l, VipsImage **out)
+load_heif(VipsSource *source, G_GNUC_UNUSED const ThumbdLoading *l, VipsImage **out)
 {
 	return vips_heifload_source(source, out,
 			   "access", VIPS_ACCESS_SEQUENTIAL,
@@ -159,7 +159,7 @@ load_tiff(VipsSource *source, const ThumbdLoading *l, VipsImage **out)
 }
 
 static int
-load_svg(VipsSource *source, const ThumbdLoading *l, VipsImage **out)
+load_svg(VipsSource *source, G_GNUC_UNUSED const ThumbdLoading *l, VipsImage **out)
 {
 	return vips_svgload_source(source, out,
 		"access", VIPS_ACCESS_SEQUENTIAL,
@@ -167,7 +167,7 @@ load_svg(VipsSource *source, const ThumbdLoading *l, VipsImage **out)
 }
 
 static int
-load_jxl(VipsSource *source, const ThumbdLoading *l, VipsImage **out)
+load_jxl(VipsSource *source, G_GNUC_UNUSED const ThumbdLoading *l, VipsImage **out)
 {
 	return vips_jxlload_source(source, out,
 		"access", VIPS_ACCESS_SEQUENTIAL,
