@@ -22,6 +22,7 @@ import (
 	"thumbd/internal/route"
 	"thumbd/internal/stamp"
 	"thumbd/internal/thumb"
+	"thumbd/internal/thumb/thumbjson"
 )
 
 // Settings are the settings of a site on which its pictures depend, for example its
@@ -88,7 +89,7 @@ func (s Settings) MarshalJSON() ([]byte, error) {
 	c := s.site
 	return json.Marshal(text{
 		c.Prefix, c.Scheme.String(), c.Layout, each(c.Presets, writtenPreset),
-		each(c.Watermarks, func(w thumb.Watermark) watermark { return watermark(w) }), s.marks,
+		each(c.Watermarks, func(w thumb.Watermark) thumbjson.Watermark { return thumbjson.Watermark(w) }), s.marks,
 		c.Factors, c.Enlarge, c.Quality, c.Metadata, c.FramesOver, variants(c.Variants), s.mtime,
 	})
 }
@@ -101,7 +102,7 @@ func (s *Settings) UnmarshalJSON(b []byte) error {
 	}
 	site := thumb.Site{
 		Route: route.Route{Prefix: t.Prefix}, Layout: t.Layout, Presets: each(t.Presets, readPreset),
-		Watermarks: each(t.Watermarks, func(w watermark) thumb.Watermark { return thumb.Watermark(w) }), Factors: t.Factors,
+		Watermarks: each(t.Watermarks, func(w thumbjson.Watermark) thumb.Watermark { return thumb.Watermark(w) }), Factors: t.Factors,
 		Enlarge: t.Enlarge, Quality: t.Quality, Metadata: t.Metadata, FramesOver: t.FramesOver, Variants: thumb.VariantRules(t.Variants),
 	}
 	if err := site.Scheme.UnmarshalText([]byte(t.Scheme)); err != nil {
