@@ -109,7 +109,7 @@ type Node struct {
 	unsaid   error     // of the last write
 	counts   [Refused + 1]uint64
 	others   map[string]told            // by the node's name
-	acks     map[string]map[string]bool // for each entry of Write, the nodes that have applied it
+	acks     map[string]map[string]bool // for each entry between Write and Await, the nodes that have applied it
 }
 
 // settling is an entry that is to be applied a second time, at due.
@@ -459,9 +459,9 @@ func (n *Node) Write(ctx context.Context, e Entry) (name string, err error) {
 		}
 		n.mu.Lock()
 		n.own[name] = true
-		n.expect(name)
 		n.mu.Unlock()
 		if err = n.put(ctx, entries+name, data); err == nil && n.now().Sub(named) <= writeTime {
+			n.expect(name)
 			n.tell(Event{What: Written, Entry: name, Site: e.Site})
 			return name, nil
 		}

@@ -260,7 +260,9 @@ func (r Report) Differs(here Report) []string {
 //
 // If a node starts meanwhile, it reads the entries before it is ready. So Await lists the
 // nodes once, and then reads only the reports of nodes that have not applied the entries.
+// It is called once for each entry.
 func (n *Node) Await(ctx context.Context, names []string, limit time.Duration) []Behind {
+	defer n.answered(names)
 	ctx, cancel := context.WithTimeoutCause(ctx, max(limit, lastAsk), errUnlisted)
 	defer cancel()
 	// A node may have joined since the nodes were last listed.
@@ -402,16 +404,27 @@ func (n *Node) acknowledge(node string, r Report) {
 	}
 }
 
-// ackTime is the time for which the acknowledgments of an entry are kept: longer than a
-// purge takes.
+// ackTime is the time for which the acknowledgments of an entry are kept if no Await ends
+// it, because its purge has failed here: longer than a purge takes.
 const ackTime = 24 * time.Hour
 
-// expect has the acknowledgments of an entry noted, and forgets those of old entries. n.mu
-// is held.
+// expect has the acknowledgments of an entry noted, and forgets those of old entries.
 func (n *Node) expect(name string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	end := stamp(n.clock().Add(-ackTime))
 	maps.DeleteFunc(n.acks, func(name string, _ map[string]bool) bool { return name < end })
 	n.acks[name] = make(map[string]bool)
+}
+
+// answered forgets the acknowledgments of entries whose purge is answered: a site may have
+// a million purges a day.
+func (n *Node) answered(names []string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, name := range names {
+		delete(n.acks, name)
+	}
 }
 
 func (r Report) lastRead() string {
