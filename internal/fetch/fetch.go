@@ -139,7 +139,8 @@ func (o *Origin) Close() {
 //
 // Concurrent calls for one original share one fetch. If the contexts of all callers are
 // done, the fetch ends early. A failure is remembered for a short
-// time: for one original, or for the whole origin if it does not answer.
+// time: for one original, or for the whole origin if it does not answer. If Forget ends a
+// fetch, Open fetches anew, but not for longer than Options.TotalTime in all.
 //
 // Info.Mtime is the origin's Last-Modified, with a fraction of a second that is
 // made from the content. If the origin sends none, it is a time between 2001 and
@@ -150,13 +151,19 @@ func (o *Origin) Open(ctx context.Context, name string) (*os.File, originals.Inf
 	if err != nil {
 		return nil, originals.Info{}, err
 	}
+	again, cancel := context.WithTimeoutCause(ctx, o.options.TotalTime, fmt.Errorf("%w: purged again and again meanwhile", o.slow("total_time")))
+	defer cancel()
 	// A fetched file may be evicted before it is opened.
 	for tries := 0; tries < 3; {
 		r, err := o.fetchOnce(ctx, of)
 		if errors.Is(err, errForgotten) {
+			ctx = again
 			continue
 		}
 		if err != nil {
+			if cause := context.Cause(ctx); errors.Is(cause, ErrSlow) {
+				err = cause
+			}
 			return nil, originals.Info{}, fmt.Errorf("fetch %s: %w", of.url, err)
 		}
 		// The fetch's own bytes: another process may have put earlier ones in their place.

@@ -91,6 +91,18 @@ func TestFetchEndsWithTheLastWaiter(t *testing.T) {
 	}
 }
 
+// If an original is purged again and again, requests for it end all the same.
+func TestPurgedAgainAndAgain(t *testing.T) {
+	var o *Origin
+	o = startOrigin(t, serveOn(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		o.Forget([]string{"a.jpg"}, func(name string) bool { return name == "a.jpg" })
+		_, _ = w.Write(jpeg(1000))
+	})), func(o *Options) { o.TotalTime = time.Second })
+	if _, _, err := open(t, o, "a.jpg"); !errors.Is(err, ErrSlow) {
+		t.Errorf("got %v, want %v", err, ErrSlow)
+	}
+}
+
 // add notes the error of a fetch of the original with this key, begun at start.
 func (m *memory) add(key string, start time.Time, err error) {
 	_ = m.note(&run{of: original{key: key}, start: start}, err)
