@@ -86,6 +86,8 @@ func (s *Spool) dropAll(covers func(key string, r record) bool) {
 		return
 	}
 	defer release()
+	// A folder that is read meanwhile may lack the names that these commits give.
+	s.awaitCommits()
 	// If the folder can't be read, no copy is used either.
 	_ = each(dir, func(fi os.FileInfo) {
 		key := fi.Name()
@@ -98,6 +100,12 @@ func (s *Spool) dropAll(covers func(key string, r record) bool) {
 			s.remove(dir, key)
 		}
 	})
+}
+
+// awaitCommits waits for the commits that are allowed already.
+func (s *Spool) awaitCommits() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 }
 
 // evict counts the stored bytes. If they are over the budget, it removes the

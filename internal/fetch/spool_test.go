@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"thumbd/internal/test/aid"
 )
 
 // testSpool returns a spool for limit bytes.
@@ -374,5 +376,32 @@ func TestSpoolUnderLoad(t *testing.T) {
 	load.Wait()
 	if n := onDisk(t, s); n > limit || n != s.stored || s.coming != 0 {
 		t.Errorf("%d bytes on disk of %d, counted: %d stored, %d coming", n, limit, s.stored, s.coming)
+	}
+}
+
+// A copy whose commit was allowed before a purge is dropped, too.
+func TestDropAllWaitsForCommits(t *testing.T) {
+	s := testSpool(t, 1<<20)
+	aid.Must(t, keep(t, s, "other", 1))
+	in, err := s.create("key")
+	aid.Must(t, err)
+	defer in.discard()
+	dropped := make(chan struct{})
+	_, err = in.commit(record{URL: "key"}, func() error {
+		go func() {
+			defer close(dropped)
+			s.dropAll(func(key string, _ record) bool { return key == "key" })
+		}()
+		// Without the wait of dropAll, this is time enough.
+		select {
+		case <-dropped:
+		case <-time.After(100 * time.Millisecond):
+		}
+		return nil
+	})
+	aid.Must(t, err)
+	<-dropped
+	if got := kept(s, "key", "other"); got != "other" {
+		t.Errorf("kept %q, want other", got)
 	}
 }
