@@ -452,6 +452,45 @@ func TestSourcesForgetBeforeAPurgeCounts(t *testing.T) {
 	b.expectNew("p")
 }
 
+// slow is a source whose first Forget does not return before during does.
+type slow struct {
+	originals.Folder
+	during func()
+	begun  atomic.Bool
+}
+
+func (s *slow) Forget([]string, func(string) bool) {
+	if !s.begun.Swap(true) {
+		s.during()
+	}
+}
+
+// If a source with a large spool takes long to forget, no other purge waits for it.
+func TestPurgesForgetAtTheSameTime(t *testing.T) {
+	b := newPurgeBench(t, places["folder"])
+	s := &slow{Folder: b.Site.Originals.(originals.Folder)}
+	s.during = func() {
+		ended := make(chan error, 1)
+		go func() {
+			_, err := b.Purge(t.Context(), "gallery", whole, false)
+			ended <- err
+		}()
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Error(err)
+			}
+		case <-time.After(aid.Patience):
+			t.Error("a purge waits for the other one")
+		}
+	}
+	b.Site.Originals = s
+	b.replace(purge.Scope{All: true})
+	if !s.begun.Load() {
+		t.Error("the source was not asked to forget")
+	}
+}
+
 // Purges that are applied in any order, and some of them twice, give the same: each
 // thumbnail that one of them covers is gone or made anew, and each other one is untouched.
 func TestPurgesInAnyOrder(t *testing.T) {

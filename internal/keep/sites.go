@@ -213,8 +213,9 @@ type holder struct {
 	cause   error // why there are none
 
 	// used is locked before mu. It has the current sites, and earlier ones whose sources
-	// may be open: wait of swap removes them.
-	usedMu sync.Mutex
+	// may be open: wait of swap removes them. Purges hold usedMu for reading, so that none
+	// waits for the large spool of another.
+	usedMu sync.RWMutex
 	used   map[*Sites]bool
 }
 
@@ -256,8 +257,8 @@ func (h *holder) swap(s *Sites, cause error) (old *Sites, wait func()) {
 // each calls f with each site of the current sites and of earlier ones that are in use.
 // While it lasts, no source of theirs is closed.
 func (h *holder) each(f func(*Site)) {
-	h.usedMu.Lock()
-	defer h.usedMu.Unlock()
+	h.usedMu.RLock()
+	defer h.usedMu.RUnlock()
 	for sites := range h.used {
 		for _, s := range sites.all {
 			f(s)
