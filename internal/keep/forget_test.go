@@ -43,19 +43,29 @@ const (
 	newer = "\xff\xd8\xffnew"
 )
 
-// hold stops one answer in its middle.
+// hold stops one answer in its middle, or before its header.
 type hold struct {
 	mu   sync.Mutex
 	next *held
 }
 
-// held is an answer that is stopped: reached is closed when its first half is sent, and
-// the rest follows after goOn.
-type held struct{ reached, goOn chan struct{} }
+// held is an answer that is stopped: reached is closed when its first half is sent, or
+// nothing if silent is set, and the rest follows after goOn.
+type held struct {
+	reached, goOn chan struct{}
+	silent        bool
+}
 
 // arm stops the next answer. It goes on at the end of the test at the latest.
 func (h *hold) arm(t *testing.T) *held {
-	one := &held{make(chan struct{}), make(chan struct{})}
+	return h.armWith(t, &held{})
+}
+
+// armSilent is arm for an answer of which the header says all.
+func (h *hold) armSilent(t *testing.T) *held { return h.armWith(t, &held{silent: true}) }
+
+func (h *hold) armWith(t *testing.T, one *held) *held {
+	one.reached, one.goOn = make(chan struct{}), make(chan struct{})
 	t.Cleanup(one.release)
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -92,14 +102,20 @@ func (h *hold) serve(w http.ResponseWriter, r *http.Request, inner http.Handler)
 		w.Header()[name] = values
 	}
 	w.Header().Set("Content-Length", fmt.Sprint(answer.Body.Len()))
-	w.WriteHeader(answer.Code)
-	body := answer.Body.Bytes()
-	// Less than the first half is no header of an answer.
-	_, _ = w.Write(body[:len(body)/2])
-	_ = http.NewResponseController(w).Flush()
+	body, half := answer.Body.Bytes(), 0
+	if !one.silent {
+		w.WriteHeader(answer.Code)
+		half = len(body) / 2
+		// Less than the first half is no header of an answer.
+		_, _ = w.Write(body[:half])
+		_ = http.NewResponseController(w).Flush()
+	}
 	close(one.reached)
 	<-one.goOn
-	_, _ = w.Write(body[len(body)/2:])
+	if one.silent {
+		w.WriteHeader(answer.Code)
+	}
+	_, _ = w.Write(body[half:])
 }
 
 // place is where the originals are.
@@ -270,7 +286,7 @@ func (b *purgeBench) await(answer <-chan string) string {
 	select {
 	case got := <-answer:
 		return got
-	case <-time.After(20 * time.Second):
+	case <-time.After(aid.Patience):
 		return "waiting for a fetch or render of before"
 	}
 }
@@ -376,7 +392,7 @@ func TestNothingOfBeforeOutlivesAPurge(t *testing.T) {
 		}
 		run("the answer on its way that there is no original", func(b *purgeBench) {
 			b.put("d/a.jpg", "")
-			one := b.hold.arm(b.T)
+			one := b.hold.armSilent(b.T)
 			before := b.ask(b.T.Context(), "q")
 			<-one.reached
 			b.replace(whole)
