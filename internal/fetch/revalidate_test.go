@@ -269,3 +269,26 @@ func TestSpooledOriginalsKeepToLimits(t *testing.T) {
 		o.Close()
 	}
 }
+
+// Forget drops the copies of the originals that it covers, whatever their names, and no
+// other ones.
+func TestForgetDropsCopies(t *testing.T) {
+	base := serveOn(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(jpeg(100)) }))
+	o := startOrigin(t, base+"media%2Fphotos/a%20b/", nil)
+	names := []string{"a.jpg", "a b.jpg", "a+b.jpg", "a%20b.jpg", "a%2Fb.jpg", "100%.jpg", "ä/ö.jpg", "q?x=1&y.jpg", "h#1.jpg", "(1)!*.jpg", "\xff.jpg"}
+	fill := func(names ...string) {
+		for _, name := range names {
+			if _, _, err := open(t, o, name); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for what, some := range map[string][]string{"a look at all": nil, "names": names} {
+		fill(append(names, "kept.jpg")...)
+		o.Forget(some, func(name string) bool { return name != "kept.jpg" })
+		// The kept one has its bytes and its record.
+		if left := files(t, o.spool); len(left) != 2 {
+			t.Errorf("%s: %q are left", what, left)
+		}
+	}
+}

@@ -212,3 +212,20 @@ func TestPublicBucket(t *testing.T) {
 		t.Errorf("deleted: got %v, want that it is not known", err)
 	}
 }
+
+// Forget drops all that lists have told, also a list of before that arrives later.
+func TestForgetDropsLists(t *testing.T) {
+	s := store.Start(t, "media")
+	b := open(t, s.Endpoint, nil)
+	s.Put("media/photos/a.jpg", jpeg("older"))
+	before, err := b.Stat("a.jpg")
+	aid.Must(t, err)
+	late, err := b.list(t.Context(), query{most: pageKeys})
+	aid.Must(t, err)
+	s.Put("media/photos/a.jpg", jpeg("newer"))
+	b.Forget(nil, func(string) bool { return true })
+	b.pages.keep(late)
+	if now, err := b.Stat("a.jpg"); err != nil || now.Mtime.Equal(before.Mtime) {
+		t.Errorf("got %v, %v; want the new version", now, err)
+	}
+}
