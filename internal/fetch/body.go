@@ -43,13 +43,13 @@ func (o *Origin) fetch(ctx context.Context, of original) (record, error) {
 		return record{}, err
 	}
 	defer func() { <-o.turns }()
-	run := o.memory.begin(of)
+	run := o.memory.begin(of, cancel)
 	defer o.memory.end(run)
 	// While this fetch waited, another may have found the origin silent.
 	if err := o.memory.get(of.key); err != nil {
 		return record{}, err
 	}
-	r, err := o.bring(ctx, cancel, run)
+	r, err := o.bring(ctx, run)
 	if err != nil {
 		err = o.explain(ctx, err)
 	}
@@ -77,8 +77,8 @@ func (o *Origin) turn(ctx context.Context) error {
 }
 
 // bring asks the origin for the original, conditionally if the spool has a copy,
-// and writes the body of the answer into the spool. cancel ends ctx.
-func (o *Origin) bring(ctx context.Context, cancel context.CancelCauseFunc, run *run) (record, error) {
+// and writes the body of the answer into the spool. run's cancel ends ctx.
+func (o *Origin) bring(ctx context.Context, run *run) (record, error) {
 	r, err := o.spool.record(run.of.key)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return record{}, err
@@ -108,7 +108,7 @@ func (o *Origin) bring(ctx context.Context, cancel context.CancelCauseFunc, run 
 	}
 	defer in.discard()
 	sum := sha256.New()
-	size, err := o.receive(io.MultiWriter(in, sum), resp.Body, cancel)
+	size, err := o.receive(io.MultiWriter(in, sum), resp.Body, run.cancel)
 	if err != nil {
 		return record{}, err
 	}

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// Forget implements originals.Forgetter. Fetches in flight publish no copy and remember no
-// failure; their callers fetch once more. Copies are removed, because their validators may
-// be as wrong as a server that changes a file and keeps its time and size.
+// Forget implements originals.Forgetter. Fetches in flight end, without a copy or a
+// remembered failure, and their callers fetch anew. Copies are removed, because their
+// validators may be as wrong as a server that changes a file and keeps its time and size.
 func (o *Origin) Forget(names []string, covers func(name string) bool) {
 	// First: then nothing comes back after its removal.
 	o.memory.forget(covers)

@@ -45,6 +45,7 @@ type memory struct {
 type run struct {
 	of        original
 	start     time.Time
+	cancel    context.CancelCauseFunc
 	forgotten bool // under the memory's lock
 }
 
@@ -73,11 +74,11 @@ func newMemory() *memory {
 	return &memory{now: time.Now, refusals: cache, running: make(map[*run]bool)}
 }
 
-// begin registers a fetch, before its request is sent. The caller calls end.
-func (m *memory) begin(of original) *run {
+// begin registers a fetch, before its request is sent. cancel ends it. The caller calls end.
+func (m *memory) begin(of original, cancel context.CancelCauseFunc) *run {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	r := &run{of: of, start: time.Now()}
+	r := &run{of: of, start: time.Now(), cancel: cancel}
 	m.running[r] = true
 	return r
 }
@@ -98,8 +99,8 @@ func (m *memory) forgotten(r *run) error {
 	return nil
 }
 
-// forget removes the errors of the originals that covers reports true for, and marks their
-// fetches in progress.
+// forget removes the errors of the originals that covers reports true for, and marks and
+// ends their fetches in progress.
 func (m *memory) forget(covers func(name string) bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -109,7 +110,10 @@ func (m *memory) forget(covers func(name string) bool) {
 		}
 	}
 	for r := range m.running {
-		r.forgotten = r.forgotten || covers(r.of.name)
+		if covers(r.of.name) {
+			r.forgotten = true
+			r.cancel(errForgotten)
+		}
 	}
 }
 

@@ -91,6 +91,37 @@ func TestFetchEndsWithTheLastWaiter(t *testing.T) {
 	}
 }
 
+// Forget ends a fetch in progress, so that its callers wait for the new one alone.
+func TestForgetEndsAFetch(t *testing.T) {
+	asked, end := make(chan struct{}), make(chan struct{})
+	var requests atomic.Int64
+	o := startOrigin(t, serveOn(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if requests.Add(1) == 1 {
+			close(asked)
+			select {
+			case <-r.Context().Done():
+			case <-end:
+			}
+			return
+		}
+		_, _ = w.Write(jpeg(1000))
+	})), nil)
+	defer close(end)
+	got := make(chan string, 1)
+	go func() {
+		data, _, err := open(t, o, "a.jpg")
+		if err != nil {
+			t.Error(err)
+		}
+		got <- data
+	}()
+	<-asked
+	o.Forget(nil, func(string) bool { return true })
+	if n := len(<-got); n != 1000 || requests.Load() != 2 {
+		t.Errorf("%d bytes after %d requests", n, requests.Load())
+	}
+}
+
 // If an original is purged again and again, requests for it end all the same.
 func TestPurgedAgainAndAgain(t *testing.T) {
 	var o *Origin

@@ -67,8 +67,8 @@ type Distant interface {
 type Forgetter interface {
 	// Forget drops all that the Source keeps of the originals that covers reports true for.
 	// An Open that begins after Forget has returned gives the original as it is then. An
-	// Open that waits for a fetch of before fetches once more. If names is not nil, it has
-	// all these originals, so that nothing else is looked at.
+	// Open that waits for a fetch of before fetches anew. If names is not nil, it has all
+	// these originals, so that nothing else is looked at.
 	Forget(names []string, covers func(name string) bool)
 }
 
