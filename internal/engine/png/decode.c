@@ -33,7 +33,7 @@ png_memory(const PngPicture *p)
 	size_t line = (size_t) p->width * (size_t) p->bands;
 	size_t sums = line * (sizeof(uint32_t) + sizeof(uint16_t));
 
-	return png_room(p) + lines_room(line + 1) + sums + (STRIP + 2) * line;
+	return png_room(p) + lines_room(line + 1) + sums + (STRIP + 1 + 2) * line;
 }
 
 /* Asks for pages of 2 MB for memory from malloc: if the kernel gives a picture's memory
