@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -142,10 +143,47 @@ func TestStreamsThatAreNotInOrder(t *testing.T) {
 		"no last block":                 {0b000, 1, 0, 0xfe, 0xff, 7},
 		"more codes than there are":     {0xfd, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
 		"a stored block in the padding": {0b000, 0, 0, 0xff, 0xff},
+		"no length that is repeated":    {0x05, 0xe0, 0x83, 0, 0, 0, 0, 0, 0, 0, 0, 0},
 	} {
 		if data, _, err := inflated(stream, 1, 1); err == nil {
 			t.Errorf("%s: taken, %d bytes", name, len(data))
 		}
+	}
+}
+
+// bits is a stream that is written bit by bit.
+type bits struct {
+	stream []byte
+	n      int
+}
+
+func (b *bits) put(value, n int) {
+	for i := range n {
+		if b.n%8 == 0 {
+			b.stream = append(b.stream, 0)
+		}
+		b.stream[b.n/8] |= byte(value>>i&1) << (b.n % 8)
+		b.n++
+	}
+}
+
+// codes begins the last block, with codes of its own. few has the lengths of the codes for
+// lengths.
+func (b *bits) codes(symbols, distances int, few map[int]int) {
+	b.put(0b101, 3)
+	b.put(symbols-257, 5)
+	b.put(distances-1, 5)
+	b.put(15, 4)
+	for _, code := range []int{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15} {
+		b.put(few[code], 3)
+	}
+}
+
+// zeros says that the 255 symbols from 1 on have no code. The code for 18 is 0b11.
+func (b *bits) zeros() {
+	for _, n := range []int{138, 117} {
+		b.put(0b11, 2)
+		b.put(n-11, 7)
 	}
 }
 
@@ -156,38 +194,56 @@ func TestNumbersOfCodes(t *testing.T) {
 		symbols, distances int
 		taken              bool
 	}{{257, 1, true}, {286, 30, true}, {287, 1, false}, {288, 30, false}, {257, 31, false}, {257, 32, false}} {
-		var stream []byte
-		n := 0
-		put := func(value, bits int) {
-			for i := range bits {
-				if n%8 == 0 {
-					stream = append(stream, 0)
-				}
-				stream[n/8] |= byte(value>>i&1) << (n % 8)
-				n++
-			}
-		}
-		zeros := func(n int) { put(0b11, 2); put(n-11, 7) }
-		put(0b101, 3) // the last block, with codes of its own
-		put(c.symbols-257, 5)
-		put(c.distances-1, 5)
-		put(15, 4)
-		for _, code := range []int{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15} {
-			put(map[int]int{1: 1, 0: 2, 18: 2}[code], 3)
-		}
-		put(0, 1) // a code of one bit for 0
-		zeros(138)
-		zeros(117)
-		put(0, 1) // and for the end
+		var b bits
+		b.codes(c.symbols, c.distances, map[int]int{1: 1, 0: 2, 18: 2})
+		b.put(0, 1) // a code of one bit for 0
+		b.zeros()
+		b.put(0, 1) // and for the end
 		for range c.symbols - 257 + c.distances {
-			put(0b01, 2)
+			b.put(0b01, 2)
 		}
-		put(0b1, 1)
-		if _, _, err := inflated(stream, 1, 1); (err == nil) != c.taken {
+		b.put(0b1, 1)
+		if _, _, err := inflated(b.stream, 1, 1); (err == nil) != c.taken {
 			t.Errorf("%d and %d codes: %v", c.symbols, c.distances, err)
 		}
-		if expectAsFlate(t, stream); t.Failed() {
+		if expectAsFlate(t, b.stream); t.Failed() {
 			return
+		}
+	}
+}
+
+// TestCodesThatAreNotComplete has codes that leave bits without a meaning. Only a code of
+// distances may do so, if it has one bit for one distance, or if there is no match.
+func TestCodesThatAreNotComplete(t *testing.T) {
+	for name, c := range map[string]struct {
+		symbols   [3]int // the lengths of the codes of 0, of the end, and of a match of 3 bytes
+		distances []int
+		contents  string
+		taken     bool
+	}{
+		"no distance":              {[3]int{2, 2, 1}, []int{0}, "10 11", true},
+		"no distance, and a match": {[3]int{2, 2, 1}, []int{0}, "10 0 0 11", false},
+		"one distance":             {[3]int{2, 2, 1}, []int{1}, "10 0 0 11", true},
+		"another than the one":     {[3]int{2, 2, 1}, []int{1}, "10 0 1 11", false},
+		"one of two bits":          {[3]int{2, 2, 1}, []int{2}, "10 0 00 11", false},
+		"two of two bits":          {[3]int{2, 2, 1}, []int{2, 2}, "10 0 00 11", false},
+		"two symbols of two bits":  {[3]int{2, 2, 0}, []int{1}, "00 01", false},
+		"one symbol":               {[3]int{0, 1, 0}, []int{1}, "0", false},
+		"no symbol":                {[3]int{0, 0, 0}, []int{1}, "0", false},
+	} {
+		var b bits
+		b.codes(258, len(c.distances), map[int]int{0: 2, 1: 2, 2: 2, 18: 2})
+		length := func(n int) { b.put([]int{0b00, 0b10, 0b01}[n], 2) }
+		length(c.symbols[0])
+		b.zeros()
+		for _, n := range append(c.symbols[1:], c.distances...) {
+			length(n)
+		}
+		for _, bit := range strings.ReplaceAll(c.contents, " ", "") {
+			b.put(int(bit-'0'), 1)
+		}
+		if data, _, err := inflated(b.stream, 1, 1); (err == nil) != c.taken {
+			t.Errorf("%s: %v, %d bytes", name, err, len(data))
 		}
 	}
 }
