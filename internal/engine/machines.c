@@ -3,8 +3,8 @@
 //go:build ignore
 
 /* Prints a digest of each of many results of the packages plane, jpeg and png: those of
- * random inputs, and of the JPEGs that are its arguments. machines_test.go runs it on two
- * kinds of processors, and compares the digests. */
+ * random inputs, and of its arguments: JPEGs, and streams of deflate, *.deflate.
+ * machines_test.go runs it on two kinds of processors, and compares the digests. */
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,7 +13,9 @@
 
 #include "jpeg/whole.h"
 #include "plane/pixels.h"
+#include "plane/shrink.h"
 #include "plane/turn.h"
+#include "png/inflate.h"
 #include "png/unfilter.h"
 
 static uint64_t state;
@@ -167,6 +169,78 @@ unfilter(unsigned seed)
 }
 
 static void
+shrink(unsigned seed)
+{
+	Shrink s = { 0 };
+	uint8_t *line, *out;
+	size_t n;
+	int y;
+
+	state = seed;
+	s.width = 1 + (int) random_below(200);
+	s.bands = 1 + (int) random_below(4);
+	s.alpha = s.bands % 2 == 0;
+	s.nx = 1 + (int) random_below(20);
+	s.ny = 1 + (int) random_below(600);
+	n = (size_t) s.width * (size_t) s.bands;
+	line = malloc(n);
+	out = malloc(n);
+	if (shrink_init(&s))
+		abort();
+	for (y = 0; y < s.ny; y++) {
+		fill(line, n);
+		if (y % 3) /* an opaque line, if there is alpha */
+			for (size_t i = (size_t) s.bands - 1; i < n; i += (size_t) s.bands)
+				line[i] = 255;
+		shrink_add(&s, line);
+	}
+	shrink_take(&s, out);
+	n = (size_t) ((s.width + s.nx - 1) / s.nx) * (size_t) s.bands;
+	printf("shrink %u %016llx\n", seed, (unsigned long long) digest(BASIS, out, n));
+	shrink_clear(&s);
+	free(line);
+	free(out);
+}
+
+/* Inflates a stream that is there at once, in small pieces of output. */
+static void
+inflate(const char *name)
+{
+	static uint8_t in[(1 << 20) + INFLATE_BEHIND], out[INFLATE_WINDOW + 1000 + INFLATE_BEHIND];
+	static Inflate s;
+	uint64_t h = BASIS;
+	size_t all = 0;
+	Inflated result;
+	int file = open(name, O_RDONLY);
+	ssize_t n = read(file, in, 1 << 20);
+
+	if (n < 0)
+		abort();
+	close(file);
+	memset(in + n, 0, INFLATE_BEHIND);
+	memset(&s, 0, sizeof(s));
+	s.in = in;
+	s.in_end = in + n;
+	s.from = s.out = out;
+	s.stop = out + INFLATE_WINDOW + 1000;
+	s.window = INFLATE_WINDOW;
+	do {
+		uint8_t *before = s.out;
+		size_t keep;
+
+		result = inflate_more(&s);
+		h = digest(h, before, (size_t) (s.out - before));
+		all += (size_t) (s.out - before);
+		keep = s.out - out < INFLATE_WINDOW ? (size_t) (s.out - out) : INFLATE_WINDOW;
+		memmove(out, s.out - keep, keep);
+		s.out = out + keep;
+	} while (result == INFLATE_OUT);
+	if (result != INFLATE_END)
+		abort();
+	printf("%s %zu %016llx\n", name, all, (unsigned long long) h);
+}
+
+static void
 decode(const char *name)
 {
 	int file = open(name, O_RDONLY);
@@ -205,10 +279,11 @@ main(int argc, char **argv)
 	for (seed = 1; seed <= 150; seed++) {
 		resize_pixels(seed);
 		resize_planes(seed);
+		shrink(seed);
 	}
 	for (seed = 1; seed <= 2000; seed++)
 		unfilter(seed);
 	for (i = 1; i < argc; i++)
-		decode(argv[i]);
+		(strstr(argv[i], ".deflate") ? inflate : decode)(argv[i]);
 	return 0;
 }

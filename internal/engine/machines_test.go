@@ -3,7 +3,10 @@
 package engine
 
 import (
+	"bytes"
+	"compress/flate"
 	"crypto/sha256"
+	"errors"
 	"flag"
 	"fmt"
 	"image"
@@ -40,10 +43,11 @@ func needs(t *testing.T, programs ...string) {
 	}
 }
 
-// ownC are the files of C that no library takes part in. whole.c and encode.c call libjpeg.
+// ownC are the files of C that no library takes part in. whole.c and encode.c call libjpeg,
+// and the rest of package png calls libdeflate.
 func ownC(t *testing.T) []string {
 	t.Helper()
-	files := []string{"png/unfilter.c", "png/unfilter_sse41.c"}
+	files := []string{"png/inflate.c", "png/unfilter.c", "png/unfilter_sse41.c"}
 	for _, folder := range []string{"plane", "jpeg"} {
 		all, err := filepath.Glob(folder + "/*.c")
 		if err != nil || len(all) < 5 {
@@ -58,9 +62,31 @@ func ownC(t *testing.T) []string {
 	return files
 }
 
+// machineStreams writes pixels of a photograph as streams of deflate, with codes of each
+// kind, into files.
+func machineStreams(t *testing.T) (paths []string) {
+	t.Helper()
+	folder := t.TempDir()
+	m := converted(photograph(300, 200), image.NewNRGBA(image.Rect(0, 0, 300, 200))).(*image.NRGBA)
+	for _, level := range []int{flate.HuffmanOnly, flate.NoCompression, 1, 6, 9} {
+		var b bytes.Buffer
+		w, err := flate.NewWriter(&b, level)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = w.Write(m.Pix)
+		path := filepath.Join(folder, fmt.Sprintf("%d.deflate", level))
+		if err := errors.Join(err, w.Close(), os.WriteFile(path, b.Bytes(), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, path)
+	}
+	return paths
+}
+
 // TestArm64MakesTheSameBytes compiles the project's own C for arm64, and compares the
-// results with those of this processor, over random pictures and the test data's
-// photographs. make check-processors installs the compiler and the emulator.
+// results with those of this processor, over random pictures, streams of deflate and the
+// test data's photographs. make check-processors installs the compiler and the emulator.
 func TestArm64MakesTheSameBytes(t *testing.T) {
 	const cross, emulator = "aarch64-linux-gnu-gcc", "qemu-aarch64-static"
 	needs(t, cross, emulator)
@@ -68,6 +94,7 @@ func TestArm64MakesTheSameBytes(t *testing.T) {
 	if err != nil || len(photographs) < 3 {
 		t.Fatalf("photographs: %q, %v", photographs, err)
 	}
+	inputs := append(machineStreams(t), photographs...)
 	printed := func(compiler string, run ...string) []string {
 		t.Helper()
 		program := filepath.Join(t.TempDir(), "machines")
@@ -75,7 +102,7 @@ func TestArm64MakesTheSameBytes(t *testing.T) {
 		if out, err := exec.Command(compiler, append(args, "-lm")...).CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v\n%s", compiler, err, out)
 		}
-		run = append(append(run, program), photographs...)
+		run = append(append(run, program), inputs...)
 		out, err := exec.Command(run[0], run[1:]...).Output()
 		if err != nil {
 			t.Fatalf("%s: %v", run[0], err)
