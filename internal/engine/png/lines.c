@@ -186,5 +186,5 @@ lines_end(Lines *l)
 	memcpy(&sum, s->in, sizeof(sum));
 	if (be32toh(sum) != l->sum)
 		return "a wrong checksum of the pixels";
-	return s->more || s->in_end - s->in > ZLIB_SUM ? "data behind the pixels" : NULL;
+	return s->in_end - s->in > ZLIB_SUM ? "data behind the pixels" : NULL;
 }
