@@ -37,7 +37,7 @@ png_memory(const PngPicture *p)
 }
 
 /* Asks for pages of 2 MB for memory from malloc: if the kernel gives a picture's memory
- * in pages of 4 kB, this takes longer than libdeflate takes to fill it. */
+ * in pages of 4 kB, this takes longer than to inflate the pixels. */
 static void
 large_pages(void *memory, size_t n)
 {
