@@ -5,12 +5,13 @@ package fetch
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"slices"
 	"strings"
 	"time"
+
+	"thumbd/internal/root"
 )
 
 // leftoverTime is after how long bytes that no record names are taken to be of
@@ -207,21 +208,17 @@ func (s *Spool) isLeftover(dir *os.Root, fi os.FileInfo) bool {
 
 // each calls f with each file of dir. It does not hold all names in memory at once.
 func each(dir *os.Root, f func(os.FileInfo)) error {
-	d, err := dir.Open(".")
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	for {
-		infos, err := d.Readdir(1000)
-		for _, fi := range infos {
-			f(fi)
-		}
-		if err == io.EOF {
-			return nil
-		}
+	for e, err := range root.Folder(dir, ".") {
 		if err != nil {
 			return err
 		}
+		fi, err := e.Info()
+		switch {
+		case err == nil:
+			f(fi)
+		case !errors.Is(err, fs.ErrNotExist): // Another process may have removed it.
+			return err
+		}
 	}
+	return nil
 }
