@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"flag"
+	"hash/adler32"
 	"hash/crc32"
 	"image"
 	"math/rand/v2"
@@ -290,6 +291,27 @@ func TestWindowOfZlib(t *testing.T) {
 			libpng.Chunk("IDAT", data.Bytes()), libpng.Chunk("IEND", nil))
 		if _, err := decodedBytes(t, file, p); !errors.Is(err, want) {
 			t.Errorf("%#x: got %v, want %v", window, err, want)
+		}
+	}
+}
+
+// TestSumAtTheEndOfAPiece has a block of bytes as they are that ends within some bytes of the
+// input's first piece, so that the checksum is in the next one in part or as a whole.
+func TestSumAtTheEndOfAPiece(t *testing.T) {
+	const piece = 1 << 16
+	for left := range 6 {
+		n := piece - left - 7 // without the headers of zlib and of the block
+		line := append([]byte{0}, content(rand.New(rand.NewPCG(7, 42)), n-1)...)
+		data := append([]byte{0x78, 1, 1, byte(n), byte(n >> 8), ^byte(n), ^byte(n >> 8)}, line...)
+		data = binary.BigEndian.AppendUint32(data, adler32.Checksum(line))
+		for _, behind := range []int{0, 1} {
+			header := binary.BigEndian.AppendUint32(nil, uint32(n-1))
+			file := slices.Concat([]byte("\x89PNG\r\n\x1a\n"), libpng.Chunk("IHDR", append(header, 0, 0, 0, 1, 8, 0, 0, 0, 0)),
+				libpng.Chunk("IDAT", append(data, make([]byte, behind)...)), libpng.Chunk("IEND", nil))
+			got, err := decodedBytes(t, file, Picture{Size: image.Pt(n-1, 1), Bands: 1, Shrink: whole})
+			if (err == nil) != (behind == 0) || err == nil && !bytes.Equal(got, line[1:]) {
+				t.Errorf("%d bytes of the sum, %d bytes behind it: %v", left, behind, err)
+			}
 		}
 	}
 }
