@@ -275,8 +275,9 @@ func TestOtherNumbersOfPixels(t *testing.T) {
 	}
 }
 
-// TestWindowOfZlib has data that repeats farther back than zlib's header says.
-func TestWindowOfZlib(t *testing.T) {
+// TestHeaderOfZlib has data that repeats farther back than zlib's header says, and headers
+// that are not in order.
+func TestHeaderOfZlib(t *testing.T) {
 	line := content(rand.New(rand.NewPCG(6, 41)), 300)
 	var data bytes.Buffer
 	w := zlib.NewWriter(&data)
@@ -285,12 +286,19 @@ func TestWindowOfZlib(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := Picture{Size: image.Pt(300, 2), Bands: 1, Shrink: whole}
-	for window, want := range map[byte]error{0x78: nil, 0x18: nil, 0x08: ErrLeft} { // 32768, 512 and 256 bytes
-		data.Bytes()[0], data.Bytes()[1] = window, byte(31-int(window)<<8%31)
+	for header, want := range map[[2]byte]error{
+		{0x78, 0x01}: nil,     // 32768 bytes
+		{0x18, 0x19}: nil,     // 512 bytes
+		{0x08, 0x1d}: ErrLeft, // 256 bytes
+		{0x88, 0x1c}: ErrLeft, // 65536 bytes
+		{0x79, 0x18}: ErrLeft, // another method
+		{0x78, 0x02}: ErrLeft, // a wrong sum of the header
+	} {
+		copy(data.Bytes(), header[:])
 		file := slices.Concat([]byte("\x89PNG\r\n\x1a\n"), libpng.Chunk("IHDR", []byte{0, 0, 1, 44, 0, 0, 0, 2, 8, 0, 0, 0, 0}),
 			libpng.Chunk("IDAT", data.Bytes()), libpng.Chunk("IEND", nil))
 		if _, err := decodedBytes(t, file, p); !errors.Is(err, want) {
-			t.Errorf("%#x: got %v, want %v", window, err, want)
+			t.Errorf("%#x: got %v, want %v", header, err, want)
 		}
 	}
 }
