@@ -19,7 +19,8 @@ the new ones are made, in the background. The originals of the site are in MEDIA
 If several machines share a journal, an upload waits until all of them have purged, or for
 THUMBD_WAIT seconds. The log then names the other machines, which make the purge up.
 QuerySet.update and bulk_create send no signals. A thumbd that does not answer stops no
-upload: it has a line in the log of "thumbd", and the thumbnails stay until a purge.
+upload: after 20 s, and THUMBD_WAIT more, it has a line in the log of "thumbd", and the
+thumbnails stay until a purge.
 """
 
 import http.client
@@ -36,6 +37,10 @@ from thumbd import ThumbdError
 from thumbd.admin import Admin
 
 _log = logging.getLogger("thumbd")
+
+# In seconds: longer than wait of thumbd.toml, 10 s by default, and shorter than gunicorn
+# lets a request last, 30 s.
+_PURGE = 20
 
 
 def _start():
@@ -120,7 +125,7 @@ class _Purges:
         if names:
             path, site = _thumbd()
             # The answer to the upload waits for it: a page that it leads to is right.
-            _ask(Admin(path).purge, site, names, wait=getattr(settings, "THUMBD_WAIT", None))
+            _ask(Admin(path, timeout=_PURGE).purge, site, names, wait=getattr(settings, "THUMBD_WAIT", None))
 
 
 def _thumbd():
