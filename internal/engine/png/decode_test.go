@@ -324,6 +324,21 @@ func TestSumAtTheEndOfAPiece(t *testing.T) {
 	}
 }
 
+// TestSumThatIsCutOff has a checksum that ends with a zero, and lacks it: behind the input
+// the decoder reads zeros.
+func TestSumThatIsCutOff(t *testing.T) {
+	line := []byte{0, 200, 55} // the sum of the bytes is 255, and Adler-32 adds 1
+	data := append([]byte{0x78, 1, 1, 3, 0, 0xfc, 0xff}, line...)
+	data = binary.BigEndian.AppendUint32(data, adler32.Checksum(line))
+	for cut, want := range []error{nil, ErrLeft} {
+		file := slices.Concat([]byte("\x89PNG\r\n\x1a\n"), libpng.Chunk("IHDR", []byte{0, 0, 0, 2, 0, 0, 0, 1, 8, 0, 0, 0, 0}),
+			libpng.Chunk("IDAT", data[:len(data)-cut]), libpng.Chunk("IEND", nil))
+		if _, err := decodedBytes(t, file, Picture{Size: image.Pt(2, 1), Bands: 1, Shrink: whole}); !errors.Is(err, want) {
+			t.Errorf("cut by %d of %x: got %v, want %v", cut, data, err, want)
+		}
+	}
+}
+
 // TestFaultsOfLines has wrong filters and numbers of colors, in data with right sums.
 func TestFaultsOfLines(t *testing.T) {
 	for name, m := range map[string]libpng.Making{
