@@ -44,7 +44,6 @@ package png
 // #cgo pkg-config: libdeflate
 // #cgo CFLAGS: -std=gnu11 -O3 -Wall -Wextra
 // #include "decode.h"
-// #include "../plane/shrink.h"
 import "C"
 
 import (
@@ -64,12 +63,9 @@ type Picture struct {
 	Size  image.Point
 	Bands int // 1: gray, 2: with alpha, 3: RGB, 4: with alpha
 	// Shrink has the factors by which Decode shrinks the picture, 1x1 for not at all. The
-	// one of the height is at most MostShrink.
+	// one of the height is at most SHRINK_MOST, as those of package geometry are.
 	Shrink image.Point
 }
-
-// MostShrink is the largest factor by which a picture's height can be shrunk.
-const MostShrink = C.SHRINK_MOST
 
 // ErrLeft says why a file was left to libvips.
 var ErrLeft = errors.New("left to libvips")
