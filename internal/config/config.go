@@ -28,6 +28,7 @@ import (
 
 	"thumbd/internal/access"
 	"thumbd/internal/share"
+	"thumbd/internal/systemd"
 	"thumbd/internal/thumb"
 )
 
@@ -250,7 +251,7 @@ func Parse(files []File, env Environment) (*Config, []Mistake, error) {
 		IdleExit:        10 * time.Minute,
 		LogLevel:        slog.LevelInfo,
 		Accel:           "nginx",
-		Spool:           "/var/cache/thumbd/spool",
+		Spool:           systemd.Cache + "/spool",
 		OriginalBytes:   64 << 20,
 		OriginalPixels:  100_000_000,
 		OriginalFrames:  200,

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"thumbd/internal/route"
+	"thumbd/internal/systemd"
 	"thumbd/internal/thumb"
 )
 
@@ -109,7 +110,7 @@ func (r *reader) site(c *Config, t table, name string) *draft {
 		r.read(q, qualityFields(d.Thumb.Quality))
 	}
 	r.missing(t, "prefix", `"/thumbs/"`)
-	r.missing(t, "document_root", `"/var/cache/thumbd/`+name+`"`)
+	r.missing(t, "document_root", `"`+systemd.Cache+`/`+name+`"`)
 	r.missing(t, "originals", `"/srv/`+name+`/media"`)
 	r.missing(t, "scheme", `"signed"`)
 	r.checkFormats(d)
