@@ -7,6 +7,7 @@ package aid
 import (
 	"bytes"
 	"errors"
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,6 +28,18 @@ func Must(t testing.TB, errs ...error) {
 // Patience is how long a test waits for an event that comes on any machine. It bounds a
 // test that fails; no test passes because of it.
 const Patience = 2 * time.Minute
+
+// whole is set in CI, where nothing may be missing.
+var whole = flag.Bool("whole", false, "fail where a test would be skipped")
+
+// Skip skips a test that can't run here, unless -whole forbids it.
+func Skip(t testing.TB, reason string) {
+	t.Helper()
+	if *whole {
+		t.Fatal("skipped though -whole forbids it: " + reason)
+	}
+	t.Skip(reason)
+}
 
 // Await returns when so returns true. After Patience, it ends the test.
 func Await(t testing.TB, so func() bool) {

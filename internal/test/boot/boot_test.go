@@ -10,11 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/boot"
 )
 
 var (
-	whole    = flag.Bool("whole", false, "fail where a test would be skipped")
 	selected = flag.String("inside", "", "run the tests inside that match this")
 )
 
@@ -27,10 +27,10 @@ const limit = 25 * time.Minute
 func TestInstalledPackage(t *testing.T) {
 	repo := os.Getenv("THUMBD_REPO")
 	if repo == "" {
-		skip(t, "THUMBD_REPO names no repository: make e2e-systemd makes one")
+		aid.Skip(t, "THUMBD_REPO names no repository: make e2e-systemd makes one")
 	}
 	if err := boot.Possible(t.Context()); err != nil {
-		skip(t, err.Error())
+		aid.Skip(t, err.Error())
 	}
 	program := filepath.Join(t.TempDir(), "inside")
 	build := exec.CommandContext(t.Context(), "go", "test", "-c", "-o", program, "./inside")
@@ -61,13 +61,4 @@ func TestInstalledPackage(t *testing.T) {
 			}
 		})
 	}
-}
-
-// skip skips a test that can't run here, unless -whole forbids it.
-func skip(t *testing.T, reason string) {
-	t.Helper()
-	if *whole {
-		t.Fatal("skipped though -whole forbids it: " + reason)
-	}
-	t.Skip(reason)
 }

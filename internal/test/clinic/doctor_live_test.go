@@ -20,6 +20,7 @@ import (
 
 	"thumbd/internal/admin"
 	"thumbd/internal/doctor"
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
@@ -93,7 +94,7 @@ func ed25519Keys(t *testing.T) (private, public string) {
 // The daemon's own user is in the way, and the cure names the folder.
 func TestDoctorFindsWhatTheDaemonMayNot(t *testing.T) {
 	if os.Geteuid() != 0 {
-		kit.Skip(t, "only root can start a daemon of another user")
+		aid.Skip(t, "only root can start a daemon of another user")
 	}
 	originals := kit.Folder(t, map[string]string{"closed/in/a.jpg": "originals/tests/orientation/1.jpg"})
 	site := kit.Gallery(t, filepath.Join(originals, "closed", "in"))

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
@@ -183,7 +184,7 @@ func TestTheDaemonKeepsTheDiskFree(t *testing.T) {
 // Without the right to look at originals nobody knows what was deleted.
 func TestGCWithoutRights(t *testing.T) {
 	if os.Geteuid() != 0 {
-		kit.Skip(t, "to be another user takes root")
+		aid.Skip(t, "to be another user takes root")
 	}
 	dir := kit.Folder(t, map[string]string{"private/a.jpg": "originals/photos/dandelion.jpg", "b.jpg": "originals/photos/dandelion.jpg"})
 	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, dir)}, Nobody: true})

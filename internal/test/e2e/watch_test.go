@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
@@ -182,7 +183,7 @@ func TestWatchLimitsAreTold(t *testing.T) {
 		script := fmt.Sprintf("echo 0 >/proc/sys/user/max_inotify_%s && exec '%s' check -c '%s'", limit, p.Thumbd, kit.ConfigFile(r))
 		out, err := exec.CommandContext(t.Context(), "unshare", "--user", "--map-root-user", "/bin/sh", "-c", script).CombinedOutput()
 		if strings.Contains(string(out), "unshare") {
-			kit.Skip(t, "no user namespaces: "+string(out))
+			aid.Skip(t, "no user namespaces: "+string(out))
 		}
 		if err == nil || !strings.Contains(string(out), want) {
 			t.Errorf("no %s: %v: %s; want %s", limit, err, out, want)

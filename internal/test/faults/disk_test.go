@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
@@ -29,7 +30,7 @@ func newExt4(t *testing.T, size string) string {
 func mountImage(t *testing.T, image, dir, options string) {
 	t.Helper()
 	if _, err := os.Stat("/dev/loop-control"); err != nil {
-		kit.Skip(t, "no loop devices: "+err.Error())
+		aid.Skip(t, "no loop devices: "+err.Error())
 	}
 	kit.Run(t, "mount", "-t", "ext4", "-o", "loop,"+options, image, dir)
 	t.Cleanup(func() { kit.Unmount(t, dir) })

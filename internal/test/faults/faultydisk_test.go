@@ -12,6 +12,7 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 )
 
@@ -35,7 +36,7 @@ func newFaultyDisk(t *testing.T) *faultyDisk {
 	t.Helper()
 	kit.NeedMounts(t)
 	if _, err := os.Stat("/dev/fuse"); err != nil {
-		kit.Skip(t, err.Error())
+		aid.Skip(t, err.Error())
 	}
 	folder, err := fs.NewLoopbackRoot(t.TempDir())
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
@@ -186,7 +187,7 @@ func TestOddOriginals(t *testing.T) {
 	t.Run("a device", func(t *testing.T) {
 		path := filepath.Join(originals, "zero.jpg")
 		if err := unix.Mknod(path, unix.S_IFCHR|0o666, int(unix.Mkdev(1, 5))); err != nil {
-			kit.Skip(t, "no device can be made: "+err.Error())
+			aid.Skip(t, "no device can be made: "+err.Error())
 		}
 		kit.Expect(t, kit.Get(t, r, kit.Target("zero.jpg", "20x20_crop", "jpg")), 404, "no-original")
 	})

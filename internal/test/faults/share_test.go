@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"thumbd/internal/doctor"
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
@@ -24,7 +25,7 @@ func hangShare(t *testing.T, dir string) (release func()) {
 	kit.NeedMounts(t)
 	h, err := rig.HangShare(dir)
 	if err != nil {
-		kit.Skip(t, err.Error())
+		aid.Skip(t, err.Error())
 	}
 	release = func() {
 		if err := h.Release(); err != nil {

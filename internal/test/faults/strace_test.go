@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
@@ -51,7 +52,7 @@ func strace(t *testing.T, r *rig.Rig, args ...string) (end func() string) {
 		n, err := said.Read(buf)
 		if text = append(text, buf[:n]...); err != nil {
 			if bytes.Contains(text, []byte("ptrace")) {
-				kit.Skip(t, string(text))
+				aid.Skip(t, string(text))
 			}
 			t.Fatalf("strace: %v: %s", err, text)
 		}

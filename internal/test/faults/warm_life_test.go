@@ -300,7 +300,7 @@ func TestWarmDoesNotWaitForWhatIsInWork(t *testing.T) {
 func TestWarmAsRoot(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
-		kit.Skip(t, "root alone can be in the place of another user")
+		aid.Skip(t, "root alone can be in the place of another user")
 	}
 	r := kit.Start(t, rig.Options{Programs: kit.PublicPrograms(t), Sites: kit.WarmSites(t, kit.Folder(t, map[string]string{"a.jpg": kit.Upright})), Nobody: true})
 	kit.StopDaemon(t, r)

@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
@@ -41,7 +42,7 @@ type framework struct {
 func TestFrameworks(t *testing.T) {
 	from := os.Getenv("THUMBD_FRAMEWORKS")
 	if from == "" {
-		kit.Skip(t, "THUMBD_FRAMEWORKS names no installed frameworks; make check-clients does")
+		aid.Skip(t, "THUMBD_FRAMEWORKS names no installed frameworks; make check-clients does")
 	}
 	for _, f := range []framework{
 		{"next", []string{"node", "node_modules/next/dist/bin/next", "build"}, []string{"node", "node_modules/next/dist/bin/next", "start", "-H", "127.0.0.1"}, ".next", ".next/static", 1},

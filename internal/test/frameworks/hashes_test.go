@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"thumbd/internal/info"
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 	"thumbd/internal/thumb"
@@ -47,7 +48,7 @@ type reference struct {
 func TestHashesOfNpmsPackages(t *testing.T) {
 	from := os.Getenv("THUMBD_FRAMEWORKS")
 	if from == "" {
-		kit.Skip(t, "THUMBD_FRAMEWORKS names no installed packages; make check-clients does")
+		aid.Skip(t, "THUMBD_FRAMEWORKS names no installed packages; make check-clients does")
 	}
 	const made, photos = "originals/tests/made/", "originals/photos/"
 	dir := kit.Folder(t, map[string]string{

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
@@ -24,7 +25,7 @@ func TestMain(m *testing.M) { kit.Main(m) }
 func TestOldPictureDoesNotStay(t *testing.T) {
 	mounts := strings.Split(os.Getenv("THUMBD_MOUNTS"), ":")
 	if len(mounts) != 2 {
-		kit.Skip(t, "THUMBD_MOUNTS names no two mounts; make check-nodes does")
+		aid.Skip(t, "THUMBD_MOUNTS names no two mounts; make check-nodes does")
 	}
 	kit.Must(t, os.Mkdir(filepath.Join(mounts[0], "media"), 0o755), os.Mkdir(filepath.Join(mounts[0], "journal"), 0o770))
 	var nodes []*rig.Rig

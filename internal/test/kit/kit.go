@@ -298,7 +298,6 @@ func Must(t testing.TB, errs ...error) {
 
 var (
 	Campaign = flag.Bool("campaign", false, "run the long versions of the tests that have one")
-	whole    = flag.Bool("whole", false, "fail where a test would be skipped")
 	seed     = flag.Uint64("seed", 0, "of the moments that are chosen at random; 0: any")
 )
 
@@ -330,21 +329,12 @@ func Random(t *testing.T) *rand.Rand {
 	return rand.New(rand.NewPCG(s, 0))
 }
 
-// Skip skips a test that can't run here, unless -whole forbids it.
-func Skip(t *testing.T, reason string) {
-	t.Helper()
-	if *whole {
-		t.Fatal("skipped though -whole forbids it: " + reason)
-	}
-	t.Skip(reason)
-}
-
 // NeedPrograms skips the test if a program is missing.
 func NeedPrograms(t *testing.T, names ...string) {
 	t.Helper()
 	for _, name := range names {
 		if _, err := exec.LookPath(name); err != nil {
-			Skip(t, err.Error())
+			aid.Skip(t, err.Error())
 		}
 	}
 }
@@ -383,7 +373,7 @@ func ownMounts() error {
 func NeedMounts(t *testing.T) {
 	t.Helper()
 	if os.Getenv(mountsVariable) == "" {
-		Skip(t, "a mount takes root, with the right to mount")
+		aid.Skip(t, "a mount takes root, with the right to mount")
 	}
 }
 

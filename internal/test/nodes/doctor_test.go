@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"thumbd/internal/doctor"
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
@@ -129,7 +130,7 @@ func TestDoctorOnAJournal(t *testing.T) {
 // A daemon that has no right to write into the folder of the journal is told what to type.
 func TestDoctorOnAJournalOfOthers(t *testing.T) {
 	if os.Geteuid() != 0 {
-		kit.Skip(t, "only root can start a daemon of another user")
+		aid.Skip(t, "only root can start a daemon of another user")
 	}
 	f := &farm{t: t, originals: kit.Folder(t, map[string]string{"a.jpg": "originals/tests/orientation/1.jpg"}), journal: kit.Folder(t, nil)}
 	kit.Must(t, os.Chmod(f.journal, 0o755|os.ModeSetgid))

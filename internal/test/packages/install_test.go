@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"thumbd/internal/test/aid"
 )
 
 // helpers are the distributions' programs that the packages' scripts call. In
@@ -38,7 +40,7 @@ type root struct{ dir string }
 func newRoot(t *testing.T) root {
 	t.Helper()
 	if os.Getuid() != 0 {
-		skip(t, "packages are installed by root")
+		aid.Skip(t, "packages are installed by root")
 	}
 	r := root{t.TempDir()}
 	if err := os.Chmod(r.dir, 0o755); err != nil {

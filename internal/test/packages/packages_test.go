@@ -12,7 +12,6 @@ import (
 	"archive/tar"
 	"bytes"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -20,28 +19,19 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-)
 
-var whole = flag.Bool("whole", false, "fail tests that can't run here, instead of skipping them")
+	"thumbd/internal/test/aid"
+)
 
 // module is the module's folder, where the scripts of packaging run.
 const module = "../../.."
-
-// skip skips a test that can't run here, unless -whole forbids it.
-func skip(t *testing.T, reason string) {
-	t.Helper()
-	if *whole {
-		t.Fatal("skipped though -whole forbids it: " + reason)
-	}
-	t.Skip(reason)
-}
 
 // folder returns the absolute path of the packages' folder.
 func folder(t *testing.T) string {
 	t.Helper()
 	dir := os.Getenv("THUMBD_PACKAGES")
 	if dir == "" {
-		skip(t, "THUMBD_PACKAGES names no folder with packages; make check-packages does")
+		aid.Skip(t, "THUMBD_PACKAGES names no folder with packages; make check-packages does")
 	}
 	return dir
 }

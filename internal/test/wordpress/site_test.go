@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 )
 
@@ -54,7 +55,7 @@ func newSite(t *testing.T) site {
 	t.Helper()
 	from := os.Getenv("THUMBD_WORDPRESS")
 	if from == "" {
-		kit.Skip(t, "THUMBD_WORDPRESS names no unpacked WordPress; make check-cms does")
+		aid.Skip(t, "THUMBD_WORDPRESS names no unpacked WordPress; make check-cms does")
 	}
 	dir := kit.Folder(t, nil)
 	s := site{dir, filepath.Join(dir, "wordpress")}
