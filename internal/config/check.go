@@ -96,12 +96,21 @@ func (r *reader) checkFormats(d *draft) {
 		r.mistake(d.table.at("formats"), empty)
 	}
 	key := d.table.at("negotiate")
+	lists := negotiations()
 	switch {
 	case !r.sound(d.table, "negotiate") || len(d.Thumb.Negotiate) == 0:
 		return
-	case !slices.Equal(d.Thumb.Negotiate, []thumb.Format{thumb.WebP}) &&
-		!slices.Equal(d.Thumb.Negotiate, []thumb.Format{thumb.AVIF, thumb.WebP}):
-		r.mistake(key, `want [], ["webp"] or ["avif", "webp"]`)
+	case !slices.ContainsFunc(lists, func(l []thumb.Format) bool { return slices.Equal(l, d.Thumb.Negotiate) }):
+		texts := []string{"[]"}
+		for _, l := range lists {
+			var quoted []string
+			for _, f := range l {
+				quoted = append(quoted, fmt.Sprintf("%q", f.String()))
+			}
+			texts = append(texts, "["+strings.Join(quoted, ", ")+"]")
+		}
+		last := len(texts) - 1
+		r.mistake(key, "want %s or %s", strings.Join(texts[:last], ", "), texts[last])
 	case r.bad[d.table.at("formats")]:
 		return
 	}
@@ -110,6 +119,16 @@ func (r *reader) checkFormats(d *draft) {
 			r.mistake(key, "%v is not in formats; add it there, or remove it here", f)
 		}
 	}
+}
+
+// negotiations returns the values of negotiate, the shortest first: nginx's maps yield the
+// last variants of thumb.Variants, for example ["webp"] and ["avif", "webp"].
+func negotiations() (lists [][]thumb.Format) {
+	all := thumb.Variants()
+	for i := len(all) - 1; i >= 0; i-- {
+		lists = append(lists, all[i:])
+	}
+	return lists
 }
 
 // resolve sets the real paths of the tree and the originals of d, without links.
