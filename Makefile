@@ -108,7 +108,7 @@ test-programs:
 	$(E2ETEST) -p 3 -parallel 4 -timeout 30m $(E2EFLAGS)
 
 # The same as the user nobody, for root, but for the engine: see AS_USER.
-test-user:
+test-user: $(TOOLS)/versitygw
 	@$(SETUP) test
 	@$(MAKE) --no-print-directory all
 	sh packaging/scripts/test-user.sh '$(AS_USER)' $$($(GO) list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.Dir}}{{end}}' ./... | \

@@ -19,9 +19,10 @@ trap 'rm -rf "$dir"' EXIT
 chmod 755 "$dir"
 mkdir -m 1777 "$dir/tmp" "$dir/home"
 tree=$dir/tree
-mkdir -p "$tree/build"
+mkdir -p "$tree/build/tools"
 git ls-files -z | tar --null --files-from=- -cf - | tar -C "$tree" -xf -
 cp build/thumbd build/thumbd-render "$tree/build"
+cp build/tools/versitygw "$tree/build/tools"
 chmod -R a+rX "$tree"
 
 mkdir "$dir/tests"
