@@ -169,7 +169,7 @@ func TestWarmRemoteOriginals(t *testing.T) {
 	kit.Warm(t, cmd, 1, "made 3 thumbnails, 0 were there, 3 failed (3 no-original)")
 	cmd = kit.WarmCommand(t, r, true, "away", "--since", "1d", "--from", "-")
 	cmd.Stdin = strings.NewReader("photos/dogs.jpg\n")
-	kit.Warm(t, cmd, 2, "not known before they are fetched")
+	kit.Warm(t, cmd, 2, "known only after they are fetched")
 }
 
 // On a terminal there is a bar.
