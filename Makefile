@@ -60,7 +60,7 @@ ENGINE   := ./internal/engine $(addprefix ./internal/engine/,jpeg plane png)
 AS_USER  := Answers|Permissions|Rights|Purge$$|InPlace$$|Layouts|Warm|Followed|Remote|ItsTree|IdleExit$$
 AS_USER  := $(AS_USER)|WorkerFailures|InTheMiddle|OddOriginals|ComesAndGoes|ComeAndGo|Configuration|Doctor|Nginxconf
 AS_USER  := $(AS_USER)|Front|Protected$$|Downloads|CheckTouches|Login|Demo|Address|Report|Lacks
-AS_USER  := $(AS_USER)|AllNodes|ComesBack|TwoDaemons|OnNodes|JournalIs|NodeIsReady
+AS_USER  := $(AS_USER)|AllNodes|ComesBack|TwoDaemons|OnNodes|JournalIs|NodeIsReady|Bucket|OfAJournal
 FUZZERS  = $(shell grep -rl '^func Fuzz' --include='*_test.go' internal | xargs -n1 dirname | sort -u)
 
 .PHONY: .FORCE all demo test test-engine test-programs test-user asan check check-processors bench campaign install deb rpm repo image check-image clients check-clients check-cms check-nodes check-packages e2e-systemd clean
