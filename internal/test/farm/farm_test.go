@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 
 // Package farm tests several machines, each with thumbd behind a real nginx, and the
-// nginx in front of them, with the shipped files.
+// nginx in front of them, with the shipped files. It is one package, because all its tests
+// need the machines and the front that it builds.
 package farm
 
 import (
