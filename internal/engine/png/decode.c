@@ -13,18 +13,19 @@
 /* If a picture is shrunk, so many lines have no filter at a time. */
 #define STRIP 8
 
+/* Bytes of a line of the picture that is made. */
 static size_t
-new_lines(const PngPicture *p)
+new_line(const PngPicture *p)
 {
-	return ((size_t) p->height + (size_t) p->ny - 1) / (size_t) p->ny;
+	return ((size_t) p->width + (size_t) p->nx - 1) / (size_t) p->nx * (size_t) p->bands;
 }
 
 size_t
 png_room(const PngPicture *p)
 {
-	size_t across = ((size_t) p->width + (size_t) p->nx - 1) / (size_t) p->nx;
+	size_t lines = ((size_t) p->height + (size_t) p->ny - 1) / (size_t) p->ny;
 
-	return across * (size_t) p->bands * new_lines(p) + UNFILTER_SLACK;
+	return new_line(p) * lines + UNFILTER_SLACK;
 }
 
 size_t
@@ -93,8 +94,7 @@ static void
 sink_clear(Sink *k)
 {
 	free(k->strip);
-	if (k->strip)
-		shrink_clear(&k->shrink);
+	shrink_clear(&k->shrink);
 }
 
 /* The place of the next line, behind the line above. There is room for two. */
@@ -124,7 +124,7 @@ sink_take(Sink *k, int n)
 		shrink_add(&k->shrink, k->strip + k->line * (size_t) k->in_strip);
 		if (k->y % k->picture->ny == 0 || k->y == k->picture->height) {
 			shrink_take(&k->shrink, k->out);
-			k->out += (png_room(k->picture) - UNFILTER_SLACK) / new_lines(k->picture);
+			k->out += new_line(k->picture);
 		}
 	}
 }
