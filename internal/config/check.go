@@ -96,21 +96,11 @@ func (r *reader) checkFormats(d *draft) {
 		r.mistake(d.table.at("formats"), empty)
 	}
 	key := d.table.at("negotiate")
-	lists := negotiations()
 	switch {
 	case !r.sound(d.table, "negotiate") || len(d.Thumb.Negotiate) == 0:
 		return
-	case !slices.ContainsFunc(lists, func(l []thumb.Format) bool { return slices.Equal(l, d.Thumb.Negotiate) }):
-		texts := []string{"[]"}
-		for _, l := range lists {
-			var quoted []string
-			for _, f := range l {
-				quoted = append(quoted, fmt.Sprintf("%q", f.String()))
-			}
-			texts = append(texts, "["+strings.Join(quoted, ", ")+"]")
-		}
-		last := len(texts) - 1
-		r.mistake(key, "want %s or %s", strings.Join(texts[:last], ", "), texts[last])
+	case !slices.ContainsFunc(negotiations(), func(l []thumb.Format) bool { return slices.Equal(l, d.Thumb.Negotiate) }):
+		r.mistake(key, "want [], %s", negotiationsText())
 	case r.bad[d.table.at("formats")]:
 		return
 	}
@@ -129,6 +119,19 @@ func negotiations() (lists [][]thumb.Format) {
 		lists = append(lists, all[i:])
 	}
 	return lists
+}
+
+// negotiationsText returns these values as thumbd.toml has them.
+func negotiationsText() string {
+	var texts []string
+	for _, l := range negotiations() {
+		var names []string
+		for _, f := range l {
+			names = append(names, f.String())
+		}
+		texts = append(texts, strings.ReplaceAll(fmt.Sprintf("%q", names), " ", ", "))
+	}
+	return strings.Join(texts, " or ")
 }
 
 // resolve sets the real paths of the tree and the originals of d, without links.

@@ -43,7 +43,7 @@ func (r *reader) inPlace(c *Config, d *draft) {
 		}
 	}
 	if r.sound(d.table, "negotiate") && len(d.Thumb.Negotiate) == 0 {
-		r.mistake(d.table.at("negotiate"), `is empty; want ["webp"] or ["avif", "webp"]`)
+		r.mistake(d.table.at("negotiate"), "is empty; want %s", negotiationsText())
 	}
 	if !d.Local() {
 		r.mistake(d.table.at("originals"), "want a folder: in the scheme inplace nginx itself serves the originals")
