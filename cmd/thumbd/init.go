@@ -152,19 +152,13 @@ func picture(s *config.Site) string {
 			if d.IsDir() {
 				return fs.SkipDir
 			}
-		case d.Type().IsRegular() && isOriginal(s, name):
+		case d.Type().IsRegular() && thumb.IsNamed(name, s.OriginalFormats):
 			found = name
 			return fs.SkipAll
 		}
 		return nil
 	})
 	return found
-}
-
-// isOriginal goes by the extension.
-func isOriginal(s *config.Site, name string) bool {
-	f, ok := thumb.FormatOfName(name)
-	return ok && slices.Contains(s.OriginalFormats, f)
 }
 
 // tryLine returns the URL of a thumbnail of one of the site's originals, or the

@@ -168,8 +168,7 @@ func isFull(err error) bool {
 
 // isListed reports whether an original's name says that it can be one.
 func (s *Site) isListed(name string) bool {
-	format, ok := thumb.FormatOfName(name)
-	return ok && slices.Contains(s.OriginalFormats, format) && s.Thumb.CheckName(s.Thumb.Prefix+name) == nil
+	return thumb.IsNamed(name, s.OriginalFormats) && s.Thumb.CheckName(s.Thumb.Prefix+name) == nil
 }
 
 // pause waits for d, or until ctx is done.

@@ -86,8 +86,7 @@ type Count struct {
 func Originals(folder string, formats []thumb.Format, u asuser.User) (Sight, error) {
 	return share.Do(share.Of(folder), func() (Sight, error) {
 		s, w, err := look(folder, u, func(name string) bool {
-			f, ok := thumb.FormatOfName(name)
-			return ok && slices.Contains(formats, f)
+			return thumb.IsNamed(name, formats)
 		})
 		if err == nil {
 			open := slices.DeleteFunc(w.folders, func(path string) bool { return slices.Contains(s.Folders.shut, path) })

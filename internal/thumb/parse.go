@@ -246,6 +246,13 @@ func FormatOfName(name string) (Format, bool) {
 	return f, ok
 }
 
+// IsNamed reports whether the extension of a file name tells one of formats. The worker
+// goes by the bytes.
+func IsNamed(name string, formats []Format) bool {
+	f, ok := FormatOfName(name)
+	return ok && slices.Contains(formats, f)
+}
+
 // parsePresetName parses NAME, NAME@Nx or NAME-Nw.
 func (t *Thumb) parsePresetName(s string) error {
 	if _, ok := t.Site.Presets[s]; ok {

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -67,7 +66,7 @@ func skipped(d fs.DirEntry) error {
 
 // isOriginal goes by the extension; the worker goes by the bytes.
 func isOriginal(s *config.Site, folder, at string, most int64) bool {
-	if f, ok := thumb.FormatOfName(at); !ok || !slices.Contains(s.OriginalFormats, f) {
+	if !thumb.IsNamed(at, s.OriginalFormats) {
 		return false
 	}
 	file, err := filepath.EvalSymlinks(at)
