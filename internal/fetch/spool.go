@@ -137,7 +137,7 @@ func (s *Spool) record(key string) (record, error) {
 	if err != nil {
 		return record{}, s.missing(err)
 	}
-	f, err := s.open(key, r)
+	f, err := s.openIn(dir, key, r)
 	if err != nil {
 		return record{}, err
 	}
@@ -154,6 +154,11 @@ func (s *Spool) open(key string, r record) (*os.File, error) {
 		return nil, err
 	}
 	defer release()
+	return s.openIn(dir, key, r)
+}
+
+// openIn is open in the spool's folder.
+func (s *Spool) openIn(dir *os.Root, key string, r record) (*os.File, error) {
 	f, err := dir.Open(r.Content)
 	if err != nil {
 		return nil, s.missing(err)
