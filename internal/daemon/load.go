@@ -123,7 +123,8 @@ type owned struct {
 	services int // that have the tree: during a reload two
 }
 
-// own locks the tree of a site for this daemon, until no service uses the tree. A daemon goes on with a disk that does not let it, as hold does.
+// own locks the tree of a site for this daemon, until no service uses the tree. If the disk
+// does not allow a lock, the daemon goes on without one, as hold does.
 func (d *Daemon) own(ctx context.Context, s *Service, site *keep.Site) error {
 	folder := folderOf(site)
 	if d.alone || d.ownMore(s, folder, nil) {

@@ -91,8 +91,9 @@ func (n *Node) enter(ctx context.Context, known bool) error {
 // every entry, and reports the entry as applied.
 const noSite = ""
 
-// recall reads the record of a site's tree. It returns nil if the tree has no record. If
-// the record says nothing about this journal, recall returns one that is too old.
+// recall reads the record of a site's tree. It returns nil if the tree has no record, or
+// is empty and its record is of another journal. If the record says nothing about this
+// journal, and the tree is not empty, recall returns a record that is too old.
 func (n *Node) recall(site string) (*record, error) {
 	data, err := n.o.Trees.Progress(site)
 	if err != nil || data == nil {
@@ -103,14 +104,14 @@ func (n *Node) recall(site string) (*record, error) {
 		// The tree's progress is unknown, so it is treated as too old.
 		return &record{V: version, Journal: n.o.Where}, nil //nolint:nilerr // the tree is emptied
 	}
-	if r.Journal != n.o.Where && !n.o.Trees.Empty(site) {
-		// The other journal may have entries that were never applied to the tree.
-		return &record{V: version}, nil
-	}
-	if r.Journal != n.o.Where {
+	switch {
+	case r.Journal == n.o.Where:
+		return &r, nil
+	case n.o.Trees.Empty(site):
 		return nil, nil
 	}
-	return &r, nil
+	// The other journal may have entries that were never applied to the tree.
+	return &record{V: version}, nil
 }
 
 // resume returns the progress of a tree with the record r. If r is nil, all of the journal

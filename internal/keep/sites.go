@@ -212,11 +212,12 @@ type holder struct {
 	current *Sites
 	cause   error // why there are none
 
-	// used is locked before mu. It has the current sites, and earlier ones whose sources
-	// may be open: wait of swap removes them. Purges hold usedMu for reading, so that none
-	// waits for the large spool of another.
+	// usedMu is locked before mu. Purges hold it for reading, so that no purge waits for the
+	// large spool of another.
 	usedMu sync.RWMutex
-	used   map[*Sites]bool
+	// used has the current sites, and earlier ones whose sources may be open: wait of swap
+	// removes them.
+	used map[*Sites]bool
 }
 
 // acquire returns the sites. The caller gives them back by users.Done. If there are none,
