@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"thumbd/internal/thumb"
@@ -79,6 +80,39 @@ func TestErrorsDoNotTellSignedRedirects(t *testing.T) {
 		if !isAny(err, ErrOrigin, ErrForbidden) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: got %v", to, err)
 		}
+	}
+}
+
+// signsURLs is a Dialect whose signature is in the URL. AWS's signer writes there, too.
+type signsURLs struct{}
+
+func (signsURLs) Sign(r *http.Request) error {
+	r.URL.RawQuery += "secret"
+	return nil
+}
+
+func (signsURLs) Refusal(status int, _ http.Header, _ []byte) error {
+	return fmt.Errorf("%w: status %d", ErrOrigin, status)
+}
+
+func (signsURLs) Version(http.Header) (time.Time, bool) { return time.Time{}, false }
+
+// Each request has a URL of its own: a fetch whose clients have left is signed while they
+// read the URL for their error.
+func TestSigningChangesNoURL(t *testing.T) {
+	var query atomic.Value
+	o := startOrigin(t, serveOn(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		query.Store(r.URL.RawQuery)
+		w.WriteHeader(http.StatusInternalServerError)
+	})), func(o *Options) { o.Dialect = signsURLs{} })
+	_, _, err := open(t, o, "a.jpg")
+	if !errors.Is(err, ErrOrigin) || strings.Contains(err.Error(), "secret") || query.Load() != "secret" {
+		t.Errorf("open: %v, and the request had the query %q", err, query.Load())
+	}
+	u := o.options.Base.JoinPath("list")
+	_, err = o.Call(t.Context(), Call{Method: http.MethodGet, URL: u})
+	if !errors.Is(err, ErrOrigin) || u.RawQuery != "" || query.Load() != "secret" {
+		t.Errorf("call: %v, the caller's URL is %s, and the request had the query %q", err, u, query.Load())
 	}
 }
 

@@ -133,8 +133,10 @@ func (o *Origin) request(ctx context.Context, method string, u *url.URL, r recor
 }
 
 func newRequest(ctx context.Context, method string, u *url.URL) *http.Request {
+	// A dialect's Sign writes to the URL of its request, while callers read u.
+	own := *u
 	return (&http.Request{
-		Method: method, URL: u, Host: u.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Method: method, URL: &own, Host: u.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: http.Header{
 			"User-Agent": {"thumbd"},
 			"Accept":     {"image/*, */*;q=0.1"},
