@@ -22,10 +22,6 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// Version is the protocol's: daemon and worker of two installations do not
-// talk to each other by mistake.
-const Version = 6
-
 // Limits of the protocol.
 const (
 	MaxMessage = 64 << 10 // bytes of one message

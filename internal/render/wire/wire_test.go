@@ -33,7 +33,6 @@ func job() *wire.Job {
 }
 
 // An output has its protocol's names, whatever the fields of thumb.Transform are called.
-// If this text changes, raise Version.
 func TestOutputsHaveTheirText(t *testing.T) {
 	full := thumb.Transform{
 		Width: 200, Height: 150, Method: thumb.Crop, Gravity: thumb.NorthEast, Focus: thumb.NewFocus(3000, 6250), Uncovered: thumb.Axes,

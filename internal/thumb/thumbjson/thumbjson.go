@@ -6,8 +6,8 @@
 // The names and the order of the fields are those of settings.json: a change of one is a
 // change of every recipe, and purges every tree. So they are apart from package thumb. The
 // compiler checks the conversions: if a field of thumb.Transform is added or renamed, this
-// package no longer compiles, and the names in the JSON stay as they are. A change here is
-// also a change of wire.Version.
+// package no longer compiles, and the names in the JSON stay as they are. A change here also
+// changes wire.Version, which is computed from these fields.
 package thumbjson
 
 import "thumbd/internal/thumb"
