@@ -87,7 +87,8 @@ test: $(TOOLS)/versitygw
 	@$(SETUP) test
 	@$(SETUP) others
 	@$(MAKE) --no-print-directory all
-	CGO_ENABLED=0 $(GO) test $(PURE)
+	@: -cover prints the share of each package that its own tests run
+	CGO_ENABLED=0 $(GO) test -cover $(PURE)
 	cd packaging/clients/go && $(GO) vet . && $(GO) test .
 	$(GO) test -race -timeout 30m $(PURE) ./internal/engine/probe ./cmd/thumbd-render/...
 	@$(MAKE) --no-print-directory -j2 --output-sync=target test-programs test-engine
