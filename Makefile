@@ -63,7 +63,7 @@ AS_USER  := $(AS_USER)|Front|Protected$$|Downloads|CheckTouches|Login|Demo|Addre
 AS_USER  := $(AS_USER)|AllNodes|ComesBack|TwoDaemons|OnNodes|JournalIs|NodeIsReady|Bucket|OfAJournal
 FUZZERS  = $(shell grep -rl '^func Fuzz' --include='*_test.go' internal | xargs -n1 dirname | sort -u)
 
-.PHONY: .FORCE all demo test test-engine test-programs test-user asan check check-processors bench campaign install deb rpm repo image check-image clients check-clients check-cms check-nodes check-packages e2e-systemd clean
+.PHONY: .FORCE all demo test test-engine test-programs test-busy test-user asan check check-processors bench campaign install deb rpm repo image check-image clients check-clients check-cms check-nodes check-packages e2e-systemd clean
 
 all: $(BUILD)/thumbd $(BUILD)/thumbd-render
 
@@ -107,6 +107,14 @@ test-engine:
 # that go wrong, too: those would start slowly. A campaign has it.
 test-programs:
 	$(E2ETEST) -p 3 -parallel 4 -timeout 30m $(E2EFLAGS)
+
+# make test beside two busy loops, which end with it, also if it fails or is interrupted.
+# BUSY=test-programs runs another target beside them.
+test-busy: BUSY = test
+test-busy:
+	@loops=; trap 'kill $$loops 2>/dev/null' EXIT; trap 'exit 1' HUP INT TERM; \
+	for i in 1 2; do nice -n 0 sh -c 'while :; do :; done' & loops="$$loops $$!"; done; \
+	$(MAKE) --no-print-directory $(BUSY)
 
 # The same as the user nobody, for root, but for the engine: see AS_USER.
 test-user: $(TOOLS)/versitygw
