@@ -7,7 +7,6 @@ import (
 	"slices"
 	"sync"
 
-	"thumbd/internal/fetch"
 	"thumbd/internal/keep"
 	"thumbd/internal/originals"
 	"thumbd/internal/s3"
@@ -68,7 +67,7 @@ func probeOrigin(from originals.Source) (kind string, err error) {
 		switch {
 		case errors.Is(err, s3.ErrNoKeys):
 			return keyless, err
-		case errors.Is(err, fetch.ErrCredentials):
+		case errors.Is(err, originals.ErrCredentials):
 			return "credentials", err
 		}
 		return "origin", err

@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"thumbd/internal/fetch"
 	"thumbd/internal/originals"
 	"thumbd/internal/s3"
 	"thumbd/internal/share"
@@ -185,7 +184,7 @@ func TestKindsOfOrigins(t *testing.T) {
 	}{
 		"list":        {probeError{unlisted, "gallery", originals.ErrUnlisted}, "site gallery: ", true, false},
 		"keys":        {probeError{keyless, "gallery", s3.ErrNoKeys}, "site gallery: ", false, true},
-		"credentials": {probeError{"credentials", "gallery", fetch.ErrCredentials}, "site gallery: ", false, false},
+		"credentials": {probeError{"credentials", "gallery", originals.ErrCredentials}, "site gallery: ", false, false},
 		"files":       {probeError{"files", "docs", os.ErrNotExist}, "files docs: ", false, false},
 		"journal":     {probeError{"journal", "n1", os.ErrNotExist}, "node n1: ", false, false},
 		"spool":       {probeError{"spool", "", os.ErrNotExist}, os.ErrNotExist.Error(), false, false},

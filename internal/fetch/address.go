@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"slices"
 	"syscall"
+
+	"thumbd/internal/originals"
 )
 
 // global6 contains all IPv6 addresses of hosts in the Internet (RFC 4291, section
@@ -63,10 +65,10 @@ func Control(exceptions []netip.Prefix) func(network, address string, c syscall.
 	return func(_, address string, _ syscall.RawConn) error {
 		at, err := netip.ParseAddrPort(address)
 		if err != nil {
-			return fmt.Errorf("%w: %q is no address", ErrForbidden, address)
+			return fmt.Errorf("%w: %q is no address", originals.ErrForbidden, address)
 		}
 		if !Allowed(at.Addr(), exceptions) {
-			return fmt.Errorf("%w: %s is a special address, and not in allow_addresses", ErrForbidden, at.Addr())
+			return fmt.Errorf("%w: %s is a special address, and not in allow_addresses", originals.ErrForbidden, at.Addr())
 		}
 		return nil
 	}

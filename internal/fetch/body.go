@@ -66,7 +66,7 @@ func (o *Origin) turn(ctx context.Context) error {
 	}
 	defer o.waiting.Add(-1)
 	if o.waiting.Add(1) > int64(o.options.Queue) {
-		return fmt.Errorf("%w: %d wait", ErrBusy, o.options.Queue)
+		return fmt.Errorf("%w: %d wait", originals.ErrBusy, o.options.Queue)
 	}
 	select {
 	case o.turns <- struct{}{}:
@@ -93,7 +93,7 @@ func (o *Origin) bring(ctx context.Context, run *run) (record, error) {
 	}
 	defer resp.Body.Close()
 	if err := o.checkAnswer(resp, r.conditional()); err != nil {
-		if errors.Is(err, fs.ErrNotExist) && !errors.Is(err, ErrUntold) {
+		if errors.Is(err, fs.ErrNotExist) && !errors.Is(err, originals.ErrUntold) {
 			o.spool.drop(run.of.key)
 		}
 		return record{}, err
@@ -151,7 +151,7 @@ func (o *Origin) receive(w io.Writer, body io.Reader, cancel context.CancelCause
 		return 0, err
 	}
 	if !beginsAs(begin, o.options.Formats) {
-		return 0, fmt.Errorf("%w: %.16q", ErrType, begin)
+		return 0, fmt.Errorf("%w: %.16q", originals.ErrType, begin)
 	}
 	n, err := io.Copy(w, io.LimitReader(head, o.options.OriginalBytes+1))
 	if err == nil && n > o.options.OriginalBytes {

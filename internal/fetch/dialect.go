@@ -20,27 +20,17 @@ import (
 	"thumbd/internal/originals"
 )
 
-var (
-	// ErrCredentials means that there are no credentials, or that a store refuses them, the
-	// clock or the region.
-	ErrCredentials = errors.New("no credentials that the store accepts")
-	// ErrSlowDown means that a store asks for fewer requests.
-	ErrSlowDown = errors.New("the store asks for fewer requests")
-	// ErrUntold is an [fs.ErrNotExist] that may be a missing right as well.
-	ErrUntold = errors.New("the store does not tell if there is no such original or no right to read it")
-)
-
-// slowDown is an ErrSlowDown with the time that the store asks for.
+// slowDown is an originals.ErrSlowDown with the time that the store asks for.
 type slowDown struct {
 	text  string
 	after time.Duration
 }
 
-func (s *slowDown) Error() string { return fmt.Sprintf("%s: %s", ErrSlowDown, s.text) }
-func (s *slowDown) Unwrap() error { return ErrSlowDown }
+func (s *slowDown) Error() string { return fmt.Sprintf("%s: %s", originals.ErrSlowDown, s.text) }
+func (s *slowDown) Unwrap() error { return originals.ErrSlowDown }
 
-// SlowDown returns an ErrSlowDown. If the answer's header has a Retry-After in seconds, no
-// request is sent for so long, up to 30 s.
+// SlowDown returns an originals.ErrSlowDown. If the answer's header has a Retry-After in
+// seconds, no request is sent for so long, up to 30 s.
 func SlowDown(h http.Header, text string) error {
 	seconds, err := strconv.Atoi(h.Get("Retry-After"))
 	if err != nil || seconds < 0 {
@@ -49,8 +39,8 @@ func SlowDown(h http.Header, text string) error {
 	return &slowDown{text, time.Duration(min(seconds, int(mostPause/time.Second))) * time.Second}
 }
 
-// After returns for how long the store of an ErrSlowDown wants no requests: 0 if it does
-// not say.
+// After returns for how long the store of an originals.ErrSlowDown wants no requests: 0 if
+// it does not say.
 func After(err error) time.Duration {
 	if s, ok := errors.AsType[*slowDown](err); ok {
 		return s.after
@@ -86,7 +76,7 @@ func (o *Origin) refusal(resp *http.Response) error {
 	case http.StatusNotFound, http.StatusGone:
 		return fmt.Errorf("%w: status %d", fs.ErrNotExist, code)
 	default:
-		return fmt.Errorf("%w: status %d", ErrOrigin, code)
+		return fmt.Errorf("%w: status %d", originals.ErrOrigin, code)
 	}
 }
 
@@ -132,16 +122,16 @@ func (o *Origin) Call(ctx context.Context, c Call) (Answer, error) {
 		return Answer{}, err
 	}
 	limit := min(o.options.TotalTime, o.asking)
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w: no whole answer within %v", ErrSlow, limit))
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w: no whole answer within %v", originals.ErrSlow, limit))
 	defer cancel()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	defer context.AfterFunc(o.all, func() { stop(ErrStopped) })()
+	defer context.AfterFunc(o.all, func() { stop(originals.ErrStopped) })()
 	start := time.Now()
 	a, err := o.call(ctx, c)
 	if err != nil {
 		err = o.explain(ctx, err)
-		if errors.Is(err, ErrSlowDown) {
+		if errors.Is(err, originals.ErrSlowDown) {
 			err = o.memory.note(&run{of: original{key: o.key(c.URL)}, start: start}, err)
 		}
 		return Answer{}, err
@@ -171,7 +161,7 @@ func (o *Origin) call(ctx context.Context, c Call) (Answer, error) {
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, c.Most+1))
 	if err == nil && int64(len(body)) > c.Most {
-		err = fmt.Errorf("%w: %w: an answer of more than %d bytes", ErrOrigin, originals.ErrTooLarge, c.Most)
+		err = fmt.Errorf("%w: %w: an answer of more than %d bytes", originals.ErrOrigin, originals.ErrTooLarge, c.Most)
 	}
 	return Answer{resp.Header, body}, err
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"thumbd/internal/originals"
 	"thumbd/internal/root"
 )
 
@@ -60,7 +61,7 @@ func (s *Spool) reserve(dir *os.Root, n int64) error {
 	}
 	err := s.evict(dir)
 	if err == nil && s.stored+s.coming > s.limit {
-		err = fmt.Errorf("%w: they do not fit into spool_bytes", ErrBusy)
+		err = fmt.Errorf("%w: they do not fit into spool_bytes", originals.ErrBusy)
 	}
 	if err != nil {
 		s.coming -= n

@@ -3,7 +3,7 @@
 // Package fetch copies originals from an origin over HTTP into a spool. It dials
 // no address that the site does not allow, keeps the site's limits of size and
 // time, and fetches each original once for all requests that wait for it. It
-// parses no original.
+// parses no original. Its errors are those of an originals.Distant.
 //
 // It is larger than other packages because each step of a fetch (address, request, body,
 // spool, eviction) keeps a limit for the others. A border between them would be a place
@@ -27,29 +27,6 @@ import (
 	"thumbd/internal/flight"
 	"thumbd/internal/originals"
 	"thumbd/internal/thumb"
-)
-
-// Errors of a fetch, beside [fs.ErrNotExist] (the origin answers 404 or 410) and
-// originals.ErrTooLarge.
-var (
-	// ErrOrigin means that the origin refuses connections, answers with an error
-	// status, or does not speak HTTP.
-	ErrOrigin = errors.New("the origin failed")
-	// ErrSlow means that the origin exceeded a time limit or sent fewer bytes a
-	// second than the site demands.
-	ErrSlow = errors.New("the origin is too slow")
-	// ErrForbidden means that the origin has an address, or redirects to a URL,
-	// that the site does not allow.
-	ErrForbidden = errors.New("the origin leads to where the site does not let it")
-	ErrType      = errors.New("the origin's answer begins as no format of original_formats")
-	// ErrBusy means that too many fetches wait, or that the fetches in flight fill
-	// spool_bytes.
-	ErrBusy = errors.New("too many originals are being fetched")
-	// ErrSpool means that the spool's folder can't be read or written. Its text
-	// has the path.
-	ErrSpool = errors.New("the spool can't be used")
-	// ErrStopped means that Stop was called.
-	ErrStopped = errors.New("thumbd is stopping")
 )
 
 // Options are the options of an Origin. All but the lists must be set.
@@ -122,8 +99,8 @@ func newOrigin(options Options, spool *Spool, resolver *net.Resolver) *Origin {
 	return o
 }
 
-// Stop ends all fetches in flight. Later fetches return ErrStopped.
-func (o *Origin) Stop() { o.stop(ErrStopped) }
+// Stop ends all fetches in flight. Later fetches return originals.ErrStopped.
+func (o *Origin) Stop() { o.stop(originals.ErrStopped) }
 
 // Close waits for the fetches in flight and closes connections. The caller must
 // not call Open after it. Files that Open has returned stay open.
@@ -161,7 +138,7 @@ func (o *Origin) Open(ctx context.Context, name string) (*os.File, originals.Inf
 			continue
 		}
 		if err != nil {
-			if cause := context.Cause(ctx); errors.Is(cause, ErrSlow) {
+			if cause := context.Cause(ctx); errors.Is(cause, originals.ErrSlow) {
 				err = cause
 			}
 			return nil, originals.Info{}, fmt.Errorf("fetch %s: %w", of.url, err)
@@ -176,7 +153,7 @@ func (o *Origin) Open(ctx context.Context, name string) (*os.File, originals.Inf
 		}
 		tries++
 	}
-	return nil, originals.Info{}, fmt.Errorf("fetch %s: %w: spool_bytes is too small for them", of.url, ErrBusy)
+	return nil, originals.Info{}, fmt.Errorf("fetch %s: %w: spool_bytes is too small for them", of.url, originals.ErrBusy)
 }
 
 // fetchOnce fetches an original, once for all callers that wait for it, unless a failure
@@ -224,7 +201,7 @@ func (o *Origin) Exists(name string) (bool, error) {
 	if err == nil {
 		err = o.memory.get(of.key)
 	}
-	if errors.Is(err, fs.ErrNotExist) && !errors.Is(err, ErrUntold) {
+	if errors.Is(err, fs.ErrNotExist) && !errors.Is(err, originals.ErrUntold) {
 		return false, nil
 	}
 	return false, fmt.Errorf("%s: not known without asking the origin", o.Path(name))
@@ -235,7 +212,7 @@ func (o *Origin) Exists(name string) (bool, error) {
 func (o *Origin) Probe() error {
 	err := o.ask(http.MethodHead, o.options.Base, func(resp *http.Response) error {
 		if resp.StatusCode >= 500 && resp.StatusCode != http.StatusNotImplemented {
-			return fmt.Errorf("%w: status %d", ErrOrigin, resp.StatusCode)
+			return fmt.Errorf("%w: status %d", originals.ErrOrigin, resp.StatusCode)
 		}
 		return nil
 	})
@@ -262,7 +239,7 @@ func (o *Origin) Ask(name string) error {
 
 func (o *Origin) ask(method string, u *url.URL, check func(*http.Response) error) error {
 	limit := min(o.options.TotalTime, o.asking)
-	ctx, cancel := context.WithTimeoutCause(context.Background(), limit, fmt.Errorf("%w: no answer within %v", ErrSlow, limit))
+	ctx, cancel := context.WithTimeoutCause(context.Background(), limit, fmt.Errorf("%w: no answer within %v", originals.ErrSlow, limit))
 	defer cancel()
 	resp, err := o.request(ctx, method, u, record{})
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"thumbd/internal/originals"
 	"thumbd/internal/thumb"
 )
 
@@ -77,7 +78,7 @@ func TestErrorsDoNotTellSignedRedirects(t *testing.T) {
 			w.WriteHeader(http.StatusFound)
 		})), nil)
 		_, _, err := open(t, o, "a.jpg")
-		if !isAny(err, ErrOrigin, ErrForbidden) || strings.Contains(err.Error(), "secret") {
+		if !isAny(err, originals.ErrOrigin, originals.ErrForbidden) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: got %v", to, err)
 		}
 	}
@@ -92,7 +93,7 @@ func (signsURLs) Sign(r *http.Request) error {
 }
 
 func (signsURLs) Refusal(status int, _ http.Header, _ []byte) error {
-	return fmt.Errorf("%w: status %d", ErrOrigin, status)
+	return fmt.Errorf("%w: status %d", originals.ErrOrigin, status)
 }
 
 func (signsURLs) Version(http.Header) (time.Time, bool) { return time.Time{}, false }
@@ -106,12 +107,12 @@ func TestSigningChangesNoURL(t *testing.T) {
 		w.WriteHeader(http.StatusInternalServerError)
 	})), func(o *Options) { o.Dialect = signsURLs{} })
 	_, _, err := open(t, o, "a.jpg")
-	if !errors.Is(err, ErrOrigin) || strings.Contains(err.Error(), "secret") || query.Load() != "secret" {
+	if !errors.Is(err, originals.ErrOrigin) || strings.Contains(err.Error(), "secret") || query.Load() != "secret" {
 		t.Errorf("open: %v, and the request had the query %q", err, query.Load())
 	}
 	u := o.options.Base.JoinPath("list")
 	_, err = o.Call(t.Context(), Call{Method: http.MethodGet, URL: u})
-	if !errors.Is(err, ErrOrigin) || u.RawQuery != "" || query.Load() != "secret" {
+	if !errors.Is(err, originals.ErrOrigin) || u.RawQuery != "" || query.Load() != "secret" {
 		t.Errorf("call: %v, the caller's URL is %s, and the request had the query %q", err, u, query.Load())
 	}
 }
@@ -123,14 +124,14 @@ func TestErrorsAreShort(t *testing.T) {
 		origin http.HandlerFunc
 		want   error
 	}{
-		"a status":         {raw("HTTP/1.1 500 " + long + "\r\nContent-Length: 0\r\n\r\n"), ErrOrigin},
-		"no HTTP":          {raw(long + "\r\n\r\n"), ErrOrigin},
-		"a header's name":  {raw("HTTP/1.1 200 OK\r\n" + long + "\r\n\r\n"), ErrOrigin},
-		"a coding":         {raw("HTTP/1.1 200 OK\r\nContent-Encoding: " + long + "\r\n\r\n"), ErrOrigin},
-		"a length":         {raw("HTTP/1.1 200 OK\r\nContent-Length: " + long + "\r\n\r\n"), ErrOrigin},
-		"a host":           {redirect("http://" + long + "/"), ErrForbidden},
-		"a scheme":         {redirect(long + "://x/"), ErrForbidden},
-		"a host not found": {redirect("http://" + long + ".allowed.test/"), ErrOrigin},
+		"a status":         {raw("HTTP/1.1 500 " + long + "\r\nContent-Length: 0\r\n\r\n"), originals.ErrOrigin},
+		"no HTTP":          {raw(long + "\r\n\r\n"), originals.ErrOrigin},
+		"a header's name":  {raw("HTTP/1.1 200 OK\r\n" + long + "\r\n\r\n"), originals.ErrOrigin},
+		"a coding":         {raw("HTTP/1.1 200 OK\r\nContent-Encoding: " + long + "\r\n\r\n"), originals.ErrOrigin},
+		"a length":         {raw("HTTP/1.1 200 OK\r\nContent-Length: " + long + "\r\n\r\n"), originals.ErrOrigin},
+		"a host":           {redirect("http://" + long + "/"), originals.ErrForbidden},
+		"a scheme":         {redirect(long + "://x/"), originals.ErrForbidden},
+		"a host not found": {redirect("http://" + long + ".allowed.test/"), originals.ErrOrigin},
 	} {
 		o := startOrigin(t, serveOn(t, tt.origin), func(o *Options) { o.AllowHosts = []string{"*.allowed.test"} })
 		_, _, err := open(t, o, "a.jpg")
@@ -145,7 +146,7 @@ func TestErrorsAreCutBetweenCharacters(t *testing.T) {
 	for n := range 2 * maxText {
 		err := o.explain(t.Context(), errors.New(strings.Repeat("é", n)))
 		text := err.Error()
-		if !errors.Is(err, ErrOrigin) || !utf8.ValidString(text) || len(text) > 3*maxText || n > maxText && !strings.HasSuffix(text, "é (and so on)") {
+		if !errors.Is(err, originals.ErrOrigin) || !utf8.ValidString(text) || len(text) > 3*maxText || n > maxText && !strings.HasSuffix(text, "é (and so on)") {
 			t.Fatalf("%d: %q", n, text)
 		}
 	}

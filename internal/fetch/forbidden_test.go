@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"thumbd/internal/originals"
 )
 
 // victim is a server on loopback that nobody may reach.
@@ -169,7 +171,7 @@ func TestForbiddenPlaces(t *testing.T) {
 		t.Run(a.name, func(t *testing.T) {
 			o := startAttack(t, a, v, nil)
 			_, _, err := open(t, o, "a.jpg")
-			if errors.Is(err, ErrForbidden) == a.lame || a.lame && !errors.Is(err, ErrOrigin) {
+			if errors.Is(err, originals.ErrForbidden) == a.lame || a.lame && !errors.Is(err, originals.ErrOrigin) {
 				t.Errorf("got %v", err)
 			}
 			if n := v.reached.Load(); n != 0 {
@@ -194,7 +196,7 @@ func TestForbiddenPlacesCanBeAllowed(t *testing.T) {
 			before := v.reached.Load()
 			o := startAttack(t, a, v, prefixes("127.0.0.0/8", "::1/128", "0.0.0.0/32", "::/128"))
 			_, _, err := open(t, o, "a.jpg")
-			if errors.Is(err, ErrForbidden) != a.policy || a.open && err != nil {
+			if errors.Is(err, originals.ErrForbidden) != a.policy || a.open && err != nil {
 				t.Errorf("got %v", err)
 			}
 			if reached := v.reached.Load() > before; reached != a.open {
@@ -245,7 +247,7 @@ func TestRebinding(t *testing.T) {
 		switch got, _, err := open(t, o, "a.jpg"); {
 		case err == nil && len(got) == 200:
 			fetched++
-		case errors.Is(err, ErrForbidden):
+		case errors.Is(err, originals.ErrForbidden):
 			forbidden++
 		default:
 			t.Errorf("%d bytes, %v", len(got), err)

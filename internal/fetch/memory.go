@@ -21,7 +21,7 @@ const (
 	// example), troubleTime how long a failure that may pass by itself.
 	refusalTime = 30 * time.Second
 	troubleTime = 2 * time.Second
-	// leastPause and mostPause bound the time without requests after ErrSlowDown.
+	// leastPause and mostPause bound the time without requests after originals.ErrSlowDown.
 	leastPause = time.Second
 	mostPause  = 30 * time.Second
 )
@@ -38,7 +38,7 @@ type memory struct {
 	late     late
 	running  map[*run]bool
 	slow     refusal       // of all originals: the store asks for fewer requests
-	pause    time.Duration // of the last ErrSlowDown
+	pause    time.Duration // of the last originals.ErrSlowDown
 }
 
 // run is a fetch in progress.
@@ -184,15 +184,15 @@ func (m *memory) note(f *run, err error) error {
 	}
 	r := refusal{f.of.name, err, m.now().Add(troubleTime)}
 	switch {
-	case err == nil, errors.Is(err, context.Canceled), isAny(err, ErrBusy, ErrSpool, ErrStopped):
+	case err == nil, errors.Is(err, context.Canceled), isAny(err, originals.ErrBusy, originals.ErrSpool, originals.ErrStopped):
 		return err
-	case errors.Is(err, ErrSlowDown):
+	case errors.Is(err, originals.ErrSlowDown):
 		m.slowDown(err)
 		// The others first: it may be this original alone that the store can't serve.
 		r.until = m.slow.until.Add(troubleTime)
-	case isAny(err, fs.ErrNotExist, originals.ErrTooLarge, ErrType):
+	case isAny(err, fs.ErrNotExist, originals.ErrTooLarge, originals.ErrType):
 		r.until = m.now().Add(refusalTime)
-	case m.heard.Before(f.start) && (isDial(err) || errors.Is(err, ErrSlow) && m.isSecond(f.of.key, f.start)):
+	case m.heard.Before(f.start) && (isDial(err) || errors.Is(err, originals.ErrSlow) && m.isSecond(f.of.key, f.start)):
 		m.silent = r
 	}
 	m.refusals.Add(f.of.key, r)

@@ -71,24 +71,24 @@ func TestWhatOriginsDo(t *testing.T) {
 	}{
 		{"it has none", status(404), nil, fs.ErrNotExist},
 		{"it has one no more", status(410), nil, fs.ErrNotExist},
-		{"it forbids", status(403), nil, ErrOrigin},
-		{"it wants a password", status(401), nil, ErrOrigin},
-		{"it fails", status(500), nil, ErrOrigin},
-		{"it is overloaded", status(503), nil, ErrOrigin},
-		{"it sends nothing", status(204), nil, ErrOrigin},
-		{"it sends a part", status(206), nil, ErrOrigin},
-		{"it says that nothing has changed, unasked", status(304), nil, ErrOrigin},
-		{"it redirects nowhere", status(302), nil, ErrOrigin},
+		{"it forbids", status(403), nil, originals.ErrOrigin},
+		{"it wants a password", status(401), nil, originals.ErrOrigin},
+		{"it fails", status(500), nil, originals.ErrOrigin},
+		{"it is overloaded", status(503), nil, originals.ErrOrigin},
+		{"it sends nothing", status(204), nil, originals.ErrOrigin},
+		{"it sends a part", status(206), nil, originals.ErrOrigin},
+		{"it says that nothing has changed, unasked", status(304), nil, originals.ErrOrigin},
+		{"it redirects nowhere", status(302), nil, originals.ErrOrigin},
 		{"it redirects for ever", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, r.URL.Path+"x", http.StatusFound)
-		}, nil, ErrOrigin},
-		{"it is no web server", raw("SSH-2.0-OpenSSH_9.2\r\n"), nil, ErrOrigin},
-		{"it hangs up", raw(""), nil, ErrOrigin},
-		{"it sends a header without end", raw("HTTP/1.1 200 OK\r\n" + strings.Repeat("X-More: and more\r\n", 10_000)), nil, ErrOrigin},
-		{"it sends less than it said", raw("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + string(jpeg(999))), nil, ErrOrigin},
-		{"it breaks off between chunks", raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n64\r\n" + string(jpeg(100)) + "\r\n"), nil, ErrOrigin},
-		{"it sends a length that is none", raw("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n" + string(jpeg(100))), nil, ErrOrigin},
-		{"it says two lengths", raw("HTTP/1.1 200 OK\r\nContent-Length: 100\r\nContent-Length: 99\r\n\r\n" + string(jpeg(100))), nil, ErrOrigin},
+		}, nil, originals.ErrOrigin},
+		{"it is no web server", raw("SSH-2.0-OpenSSH_9.2\r\n"), nil, originals.ErrOrigin},
+		{"it hangs up", raw(""), nil, originals.ErrOrigin},
+		{"it sends a header without end", raw("HTTP/1.1 200 OK\r\n" + strings.Repeat("X-More: and more\r\n", 10_000)), nil, originals.ErrOrigin},
+		{"it sends less than it said", raw("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + string(jpeg(999))), nil, originals.ErrOrigin},
+		{"it breaks off between chunks", raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n64\r\n" + string(jpeg(100)) + "\r\n"), nil, originals.ErrOrigin},
+		{"it sends a length that is none", raw("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n" + string(jpeg(100))), nil, originals.ErrOrigin},
+		{"it says two lengths", raw("HTTP/1.1 200 OK\r\nContent-Length: 100\r\nContent-Length: 99\r\n\r\n" + string(jpeg(100))), nil, originals.ErrOrigin},
 		{"it says that it is too large", raw("HTTP/1.1 200 OK\r\nContent-Length: 9999999999\r\n\r\n" + string(jpeg(100))), nil, originals.ErrTooLarge},
 		{"it is too large and does not say so", func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write(jpeg(1 << 19))
@@ -99,23 +99,23 @@ func TestWhatOriginsDo(t *testing.T) {
 				_, err = w.Write(b)
 			}
 		}, nil, originals.ErrTooLarge},
-		{"it sends what was compressed", bomb, nil, ErrOrigin},
+		{"it sends what was compressed", bomb, nil, originals.ErrOrigin},
 		{"it sends a page", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "image/jpeg")
 			_, _ = io.WriteString(w, "<!doctype html><title>Log in</title>")
-		}, nil, ErrType},
+		}, nil, originals.ErrType},
 		{"it sends another format", func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, "\x89PNG\r\n\x1a\n and so on")
-		}, nil, ErrType},
-		{"it sends an empty file", status(200), nil, ErrType},
-		{"it never answers", silentBefore, func(o *Origin) { o.options.HeaderTime = brief }, ErrSlow},
-		{"it never sends the body", silent, func(o *Origin) { o.window = brief }, ErrSlow},
+		}, nil, originals.ErrType},
+		{"it sends an empty file", status(200), nil, originals.ErrType},
+		{"it never answers", silentBefore, func(o *Origin) { o.options.HeaderTime = brief }, originals.ErrSlow},
+		{"it never sends the body", silent, func(o *Origin) { o.window = brief }, originals.ErrSlow},
 		{"it stops in the middle", func(w http.ResponseWriter, r *http.Request) {
 			_, _ = w.Write(jpeg(1 << 16))
 			silent(w, r)
-		}, func(o *Origin) { o.window = brief }, ErrSlow},
-		{"it drips", drip, func(o *Origin) { o.window, o.options.Rate = brief, 1<<20 }, ErrSlow},
-		{"it drips fast enough, and for ever", drip, func(o *Origin) { o.options.TotalTime = brief }, ErrSlow},
+		}, func(o *Origin) { o.window = brief }, originals.ErrSlow},
+		{"it drips", drip, func(o *Origin) { o.window, o.options.Rate = brief, 1<<20 }, originals.ErrSlow},
+		{"it drips fast enough, and for ever", drip, func(o *Origin) { o.options.TotalTime = brief }, originals.ErrSlow},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			o := startOrigin(t, serveOn(t, tt.origin), nil)
@@ -153,18 +153,18 @@ func TestOriginsThatCanNotBeReached(t *testing.T) {
 		name, base string
 		want       error
 	}{
-		{"nobody listens", refusing, ErrOrigin},
-		{"a certificate of nobody that is known", secure.URL + "/", ErrOrigin},
-		{"plain HTTP to TLS", strings.Replace(secure.URL, "https", "http", 1) + "/", ErrOrigin},
-		{"a name that does not exist", "http://does-not-exist.invalid/", ErrOrigin},
-		{"a TLS that nobody speaks", "https://" + mute.Addr().String() + "/", ErrSlow},
+		{"nobody listens", refusing, originals.ErrOrigin},
+		{"a certificate of nobody that is known", secure.URL + "/", originals.ErrOrigin},
+		{"plain HTTP to TLS", strings.Replace(secure.URL, "https", "http", 1) + "/", originals.ErrOrigin},
+		{"a name that does not exist", "http://does-not-exist.invalid/", originals.ErrOrigin},
+		{"a TLS that nobody speaks", "https://" + mute.Addr().String() + "/", originals.ErrSlow},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			o := startWith(t, tt.base, func(o *Options) { o.ConnectTime = 2 * time.Second },
 				&net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
 					return nil, errors.New("no name server")
 				}})
-			if errors.Is(tt.want, ErrSlow) {
+			if errors.Is(tt.want, originals.ErrSlow) {
 				o.options.ConnectTime = 50 * time.Millisecond
 				o.client = o.newClient(new(net.Resolver))
 			}
@@ -209,7 +209,7 @@ func TestProbe(t *testing.T) {
 		o.HeaderTime, o.TotalTime = time.Hour, time.Hour
 	})
 	o.asking = 50 * time.Millisecond
-	if err := o.Probe(); !errors.Is(err, ErrSlow) {
+	if err := o.Probe(); !errors.Is(err, originals.ErrSlow) {
 		t.Errorf("no answer: %v", err)
 	}
 }
@@ -227,7 +227,7 @@ func TestAsk(t *testing.T) {
 			_, _ = w.Write(jpeg(100))
 		}, nil},
 		{"it is gone", status(404), fs.ErrNotExist},
-		{"the origin fails", status(500), ErrOrigin},
+		{"the origin fails", status(500), originals.ErrOrigin},
 		{"it is too large", raw("HTTP/1.1 200 OK\r\nContent-Length: 9999999999\r\n\r\n"), originals.ErrTooLarge},
 	} {
 		o := startOrigin(t, serveOn(t, tt.origin), nil)

@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"thumbd/internal/originals"
 	"thumbd/internal/test/aid"
 )
 
@@ -30,8 +31,8 @@ func TestRedirectsAreCounted(t *testing.T) {
 		_, _ = w.Write(jpeg(100))
 	}))
 	for limit, names := range map[int]map[string]error{
-		3: {"0.jpg": nil, "1.jpg": nil, "3.jpg": nil, "4.jpg": ErrOrigin},
-		0: {"0.jpg": nil, "1.jpg": ErrOrigin},
+		3: {"0.jpg": nil, "1.jpg": nil, "3.jpg": nil, "4.jpg": originals.ErrOrigin},
+		0: {"0.jpg": nil, "1.jpg": originals.ErrOrigin},
 	} {
 		o := startOrigin(t, base, func(o *Options) { o.Redirects = limit })
 		for name, want := range names {
@@ -103,7 +104,7 @@ func TestRedirectsBetweenSchemes(t *testing.T) {
 		{secure, "to-secure.jpg", nil},
 		{plain, "to-secure.jpg", nil},
 		{plain, "to-plain.jpg", nil},
-		{secure, "to-plain.jpg", ErrForbidden},
+		{secure, "to-plain.jpg", originals.ErrForbidden},
 	} {
 		o := startOrigin(t, tt.base, func(o *Options) {
 			for _, url := range []string{plain, secure} {

@@ -64,7 +64,7 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	t.answered()
 	if _, err := resp.Location(); resp.StatusCode/100 == 3 && err != nil && !errors.Is(err, http.ErrNoLocation) {
 		resp.Body.Close()
-		return nil, fmt.Errorf("%w: status %d and a Location that is no URL", ErrOrigin, resp.StatusCode)
+		return nil, fmt.Errorf("%w: status %d and a Location that is no URL", originals.ErrOrigin, resp.StatusCode)
 	}
 	return resp, nil
 }
@@ -78,17 +78,17 @@ func (o *Origin) checkRedirect(req *http.Request, via []*http.Request) error {
 	case o.options.Dialect != nil:
 		return http.ErrUseLastResponse
 	case len(via) > o.options.Redirects:
-		return fmt.Errorf("%w: more than %d redirects", ErrOrigin, o.options.Redirects)
+		return fmt.Errorf("%w: more than %d redirects", originals.ErrOrigin, o.options.Redirects)
 	case u.Scheme != "https" && u.Scheme != "http":
-		return fmt.Errorf("%w: a redirect to a URL of %q", ErrForbidden, u.Scheme)
+		return fmt.Errorf("%w: a redirect to a URL of %q", originals.ErrForbidden, u.Scheme)
 	case u.Scheme == "http" && from.Scheme == "https":
-		return fmt.Errorf("%w: a redirect from https to http", ErrForbidden)
+		return fmt.Errorf("%w: a redirect from https to http", originals.ErrForbidden)
 	case u.User != nil:
-		return fmt.Errorf("%w: a redirect to a URL with a user's name", ErrForbidden)
+		return fmt.Errorf("%w: a redirect to a URL with a user's name", originals.ErrForbidden)
 	case !o.allowsHost(strings.ToLower(u.Hostname())):
-		return fmt.Errorf("%w: a redirect to the host %q, which is not in allow_hosts", ErrForbidden, u.Hostname())
+		return fmt.Errorf("%w: a redirect to the host %q, which is not in allow_hosts", originals.ErrForbidden, u.Hostname())
 	case !o.allowsPort(u):
-		return fmt.Errorf("%w: a redirect to port %s, which is not in allow_ports", ErrForbidden, port(u))
+		return fmt.Errorf("%w: a redirect to port %s, which is not in allow_ports", originals.ErrForbidden, port(u))
 	}
 	return nil
 }
@@ -173,7 +173,7 @@ func (o *Origin) checkAnswer(resp *http.Response, conditional bool) error {
 		return o.refusal(resp)
 	}
 	if coding := resp.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
-		return fmt.Errorf("%w: Content-Encoding %q, and identity was asked for", ErrOrigin, coding)
+		return fmt.Errorf("%w: Content-Encoding %q, and identity was asked for", originals.ErrOrigin, coding)
 	}
 	if resp.ContentLength > o.options.OriginalBytes {
 		return fmt.Errorf("%w: %d bytes", originals.ErrTooLarge, resp.ContentLength)
@@ -182,13 +182,13 @@ func (o *Origin) checkAnswer(resp *http.Response, conditional bool) error {
 }
 
 // own are the errors that explain leaves as they are.
-var own = []error{fs.ErrNotExist, originals.ErrTooLarge, ErrOrigin, ErrSlow, ErrForbidden, ErrCredentials, ErrSlowDown, ErrType, ErrBusy, ErrSpool, ErrStopped}
+var own = []error{fs.ErrNotExist, originals.ErrTooLarge, originals.ErrOrigin, originals.ErrSlow, originals.ErrForbidden, originals.ErrCredentials, originals.ErrSlowDown, originals.ErrType, originals.ErrBusy, originals.ErrSpool, originals.ErrStopped}
 
 // maxText is the number of characters that are kept of an error. If an error quotes the
 // origin, it may have any length, and many errors are remembered.
 const maxText = 500
 
-// explain wraps any err with its sentinel, for example ErrSlow. If no caller waits any
+// explain wraps any err with its sentinel, for example originals.ErrSlow. If no caller waits any
 // more, the error is [context.Canceled].
 func (o *Origin) explain(ctx context.Context, err error) error {
 	err = o.classify(ctx, err)
@@ -209,16 +209,16 @@ func (o *Origin) classify(ctx context.Context, err error) error {
 	switch {
 	case isAny(err, own...):
 		return err
-	case isAny(context.Cause(ctx), ErrSlow, ErrStopped):
+	case isAny(context.Cause(ctx), originals.ErrSlow, originals.ErrStopped):
 		return context.Cause(ctx)
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case isNet && timeout.Timeout():
-		return fmt.Errorf("%w: %w", ErrSlow, err)
+		return fmt.Errorf("%w: %w", originals.ErrSlow, err)
 	case HasNoNetwork(err):
-		return fmt.Errorf("%w: %w; %s", ErrOrigin, err, NoNetwork)
+		return fmt.Errorf("%w: %w; %s", originals.ErrOrigin, err, NoNetwork)
 	}
-	return fmt.Errorf("%w: %w", ErrOrigin, err)
+	return fmt.Errorf("%w: %w", originals.ErrOrigin, err)
 }
 
 // NoNetwork is what to add to an error if HasNoNetwork.
@@ -235,7 +235,7 @@ func isAny(err error, targets ...error) bool {
 	return slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) })
 }
 
-// slow returns ErrSlow because of the limit of a key.
+// slow returns originals.ErrSlow because of the limit of a key.
 func (o *Origin) slow(key string) error {
-	return fmt.Errorf("%w for %s", ErrSlow, key)
+	return fmt.Errorf("%w for %s", originals.ErrSlow, key)
 }

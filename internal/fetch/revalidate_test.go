@@ -166,7 +166,7 @@ func TestOriginTakesBack(t *testing.T) {
 		status int
 		want   error
 		files  int // in the spool
-	}{{500, ErrOrigin, 2}, {404, fs.ErrNotExist, 0}, {404, fs.ErrNotExist, 0}} {
+	}{{500, originals.ErrOrigin, 2}, {404, fs.ErrNotExist, 0}, {404, fs.ErrNotExist, 0}} {
 		s.set(func(s *shop) { s.status = tt.status })
 		o.memory = newMemory()
 		if _, _, err := open(t, o, "a.jpg"); !errors.Is(err, tt.want) {
@@ -257,7 +257,7 @@ func TestSpooledOriginalsKeepToLimits(t *testing.T) {
 		want   error
 	}{
 		{"the same", func(*Options) {}, nil},
-		{"another site, with other formats", func(o *Options) { o.Site, o.Formats = "other", []thumb.Format{thumb.PNG} }, ErrType},
+		{"another site, with other formats", func(o *Options) { o.Site, o.Formats = "other", []thumb.Format{thumb.PNG} }, originals.ErrType},
 		{"a lower limit since", func(o *Options) { o.OriginalBytes = 999 }, originals.ErrTooLarge},
 	} {
 		options := testOptions(t, base)

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"thumbd/internal/originals"
 	"thumbd/internal/root"
 	"thumbd/internal/whole"
 )
@@ -116,13 +117,13 @@ func (s *Spool) acquire() (*os.Root, func(), error) {
 	return r, release, s.explain(err)
 }
 
-// explain makes ErrSpool of an error, and nothing of none.
+// explain makes originals.ErrSpool of an error, and nothing of none.
 func (s *Spool) explain(err error) error {
 	if err == nil {
 		return nil
 	}
 	// Not wrapped: [fs.ErrNotExist] would say that the original is gone.
-	return fmt.Errorf("%w: %q as user %s: %s", ErrSpool, s.dir.Path(), root.User(), err.Error())
+	return fmt.Errorf("%w: %q as user %s: %s", originals.ErrSpool, s.dir.Path(), root.User(), err.Error())
 }
 
 // record returns the record of key. The error wraps [fs.ErrNotExist] if there is
@@ -173,7 +174,7 @@ func (s *Spool) openIn(dir *os.Root, key string, r record) (*os.File, error) {
 }
 
 // missing keeps an error that says that there is no such file, and makes
-// ErrSpool of others.
+// originals.ErrSpool of others.
 func (s *Spool) missing(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -208,7 +209,7 @@ type incoming struct {
 	share   int64 // that is counted in the spool's coming
 }
 
-// create begins an original of key, or returns ErrBusy if the budget has no room
+// create begins an original of key, or returns originals.ErrBusy if the budget has no room
 // for it. The caller calls discard at the end, after commit too.
 func (s *Spool) create(key string) (*incoming, error) {
 	dir, release, err := s.acquire()
@@ -241,7 +242,7 @@ func (in *incoming) grow(n int) error {
 	return nil
 }
 
-// Write appends p, or returns ErrBusy if the budget has no room for it.
+// Write appends p, or returns originals.ErrBusy if the budget has no room for it.
 func (in *incoming) Write(p []byte) (int, error) {
 	if err := in.grow(len(p)); err != nil {
 		return 0, err

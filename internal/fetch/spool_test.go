@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"thumbd/internal/originals"
 	"thumbd/internal/test/aid"
 )
 
@@ -119,7 +120,7 @@ func TestBudgetKeepsWhatWasUsedLast(t *testing.T) {
 	if n := onDisk(t, s); n != 9*Share(250) || n != s.stored {
 		t.Errorf("%d bytes on disk, %d are counted", n, s.stored)
 	}
-	if err := keep(t, s, "l", int(limit)+1); !errors.Is(err, ErrBusy) {
+	if err := keep(t, s, "l", int(limit)+1); !errors.Is(err, originals.ErrBusy) {
 		t.Errorf("more than the budget: %v", err)
 	}
 	if s.coming != 0 || len(s.writing) != 0 {
@@ -293,7 +294,7 @@ func TestSpoolWithWhatItDidNotWrite(t *testing.T) {
 			if err := spoil(s.dir.Path(), r); err != nil {
 				t.Fatal(err)
 			}
-			if _, _, err := s.openKey("a"); !errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrSpool) {
+			if _, _, err := s.openKey("a"); !errors.Is(err, fs.ErrNotExist) || errors.Is(err, originals.ErrSpool) {
 				t.Errorf("got %v", err)
 			}
 			if err := keep(t, s, "a", 300); err != nil {
@@ -319,7 +320,7 @@ func TestSpoolThatCanNotBeUsed(t *testing.T) {
 		_, createErr := s.create("a")
 		_, _, openErr := s.openKey("a")
 		for what, err := range map[string]error{"create": createErr, "open": openErr, "Probe": s.Probe(), "Check": s.Check()} {
-			if !errors.Is(err, ErrSpool) || errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), path) {
+			if !errors.Is(err, originals.ErrSpool) || errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), path) {
 				t.Errorf("%s: %s: %v", path, what, err)
 			}
 		}
@@ -358,7 +359,7 @@ func TestSpoolUnderLoad(t *testing.T) {
 		load.Go(func() {
 			for i := range 100 {
 				key := string(rune('a' + (g*7+i)%10))
-				if err := keep(t, s, key, 300+i); err != nil && !errors.Is(err, ErrBusy) {
+				if err := keep(t, s, key, 300+i); err != nil && !errors.Is(err, originals.ErrBusy) {
 					t.Error(err)
 				}
 				f, r, err := s.openKey(key)

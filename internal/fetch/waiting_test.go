@@ -19,6 +19,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"thumbd/internal/originals"
 	"thumbd/internal/test/aid"
 )
 
@@ -129,8 +130,8 @@ func TestPurgedAgainAndAgain(t *testing.T) {
 		o.Forget([]string{"a.jpg"}, func(name string) bool { return name == "a.jpg" })
 		_, _ = w.Write(jpeg(1000))
 	})), func(o *Options) { o.TotalTime = time.Second })
-	if _, _, err := open(t, o, "a.jpg"); !errors.Is(err, ErrSlow) {
-		t.Errorf("got %v, want %v", err, ErrSlow)
+	if _, _, err := open(t, o, "a.jpg"); !errors.Is(err, originals.ErrSlow) {
+		t.Errorf("got %v, want %v", err, originals.ErrSlow)
 	}
 }
 
@@ -146,9 +147,9 @@ func TestRefusalsAreRemembered(t *testing.T) {
 		time.Sleep(time.Second)
 		m.answered()
 		m.add("gone", start, fmt.Errorf("a: %w", fs.ErrNotExist))
-		m.add("late", start, fmt.Errorf("b: %w", ErrSlow))
+		m.add("late", start, fmt.Errorf("b: %w", originals.ErrSlow))
 		m.add("left", start, context.Canceled)
-		m.add("busy", start, ErrBusy)
+		m.add("busy", start, originals.ErrBusy)
 		expect := func(key string, want error) {
 			t.Helper()
 			if got := m.get(key); !errors.Is(got, want) {
@@ -156,7 +157,7 @@ func TestRefusalsAreRemembered(t *testing.T) {
 			}
 		}
 		expect("gone", fs.ErrNotExist)
-		expect("late", ErrSlow)
+		expect("late", originals.ErrSlow)
 		for _, key := range []string{"left", "busy", "other"} {
 			expect(key, nil)
 		}
@@ -166,7 +167,7 @@ func TestRefusalsAreRemembered(t *testing.T) {
 		time.Sleep(refusalTime)
 		expect("gone", nil)
 
-		dial := fmt.Errorf("%w: %w", ErrOrigin, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED})
+		dial := fmt.Errorf("%w: %w", originals.ErrOrigin, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED})
 		m.add("one", time.Now(), dial)
 		expect("other", dial)
 		m.answered()
@@ -175,8 +176,8 @@ func TestRefusalsAreRemembered(t *testing.T) {
 		expect("other", dial)
 		time.Sleep(troubleTime)
 		expect("other", nil)
-		m.add("one", time.Now(), fmt.Errorf("%w: %w", ErrOrigin, io.EOF))
-		expect("one", ErrOrigin)
+		m.add("one", time.Now(), fmt.Errorf("%w: %w", originals.ErrOrigin, io.EOF))
+		expect("one", originals.ErrOrigin)
 		expect("other", nil)
 	})
 }
@@ -206,7 +207,7 @@ func TestLateOriginals(t *testing.T) {
 			time.Sleep(time.Second)
 			start := time.Now()
 			time.Sleep(10 * time.Second)
-			m.add(key, start, ErrSlow)
+			m.add(key, start, originals.ErrSlow)
 		}
 		expect := func(what string, want error) {
 			t.Helper()
@@ -222,11 +223,11 @@ func TestLateOriginals(t *testing.T) {
 		fail("two")
 		expect("another, after an answer", nil)
 		fail("one")
-		expect("both since the answer", ErrSlow)
+		expect("both since the answer", originals.ErrSlow)
 		time.Sleep(troubleTime)
 		expect("later", nil)
 		fail("three")
-		expect("still nothing", ErrSlow)
+		expect("still nothing", originals.ErrSlow)
 		m.answered()
 		expect("an answer", nil)
 		fail("three")
@@ -244,7 +245,7 @@ func TestOneOriginalThatHangs(t *testing.T) {
 		_, _ = w.Write(jpeg(100))
 	})), func(o *Options) { o.HeaderTime = 100 * time.Millisecond })
 	for range 2 {
-		if _, _, err := open(t, o, "hangs.jpg"); !errors.Is(err, ErrSlow) {
+		if _, _, err := open(t, o, "hangs.jpg"); !errors.Is(err, originals.ErrSlow) {
 			t.Error(err)
 		}
 		if _, _, err := open(t, o, "other.jpg"); err != nil {
@@ -264,7 +265,7 @@ func TestSilentOriginIsRemembered(t *testing.T) {
 	var waiting sync.WaitGroup
 	for i := range 20 {
 		waiting.Go(func() {
-			if _, _, err := open(t, o, strconv.Itoa(i)+".jpg"); !errors.Is(err, ErrSlow) {
+			if _, _, err := open(t, o, strconv.Itoa(i)+".jpg"); !errors.Is(err, originals.ErrSlow) {
 				t.Error(err)
 			}
 		})
@@ -298,7 +299,7 @@ func TestNotTooManyAtOnce(t *testing.T) {
 		})
 	}
 	aid.Await(t, func() bool { return o.waiting.Load() == 3 && now.Load() == 2 })
-	if _, _, err := open(t, o, "one-too-many.jpg"); !errors.Is(err, ErrBusy) {
+	if _, _, err := open(t, o, "one-too-many.jpg"); !errors.Is(err, originals.ErrBusy) {
 		t.Errorf("one too many: %v", err)
 	}
 	if n, _ := o.flights.Callers(); n != 5 {

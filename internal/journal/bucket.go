@@ -51,7 +51,7 @@ func (b *Bucket) Put(ctx context.Context, name string, data []byte) (now time.Ti
 	pause := 250 * time.Millisecond
 	for i := range attempts {
 		now, err = b.files.Put(ctx, name, data)
-		if i == attempts-1 || !errors.Is(err, fetch.ErrOrigin) && !errors.Is(err, fetch.ErrSlowDown) {
+		if i == attempts-1 || !errors.Is(err, originals.ErrOrigin) && !errors.Is(err, originals.ErrSlowDown) {
 			break
 		}
 		timer := time.NewTimer(pause)

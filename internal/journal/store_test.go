@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"thumbd/internal/fetch"
+	"thumbd/internal/originals"
 	"thumbd/internal/s3"
 	"thumbd/internal/test/aid"
 	"thumbd/internal/test/store"
@@ -208,7 +208,7 @@ func TestFaults(t *testing.T) {
 				if err == nil {
 					break
 				}
-				if !errors.Is(err, fetch.ErrSlowDown) || time.Now().After(end) {
+				if !errors.Is(err, originals.ErrSlowDown) || time.Now().After(end) {
 					t.Fatalf("after the fault: %v", err)
 				}
 			}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"time"
 
-	"thumbd/internal/fetch"
 	"thumbd/internal/originals"
 	"thumbd/internal/share"
 )
@@ -39,6 +38,6 @@ func (a Request) standing() standing {
 // outlives reports whether an existing thumbnail is a better answer than err: if err only
 // says that the origin does not answer now.
 func (p standing) outlives(err error) bool {
-	return p.there && (errors.Is(err, fetch.ErrOrigin) || errors.Is(err, fetch.ErrSlow) ||
-		errors.Is(err, fetch.ErrCredentials) || errors.Is(err, fetch.ErrSlowDown))
+	return p.there && (errors.Is(err, originals.ErrOrigin) || errors.Is(err, originals.ErrSlow) ||
+		errors.Is(err, originals.ErrCredentials) || errors.Is(err, originals.ErrSlowDown))
 }

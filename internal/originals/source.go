@@ -13,6 +13,37 @@ import (
 // ErrUnlisted means that a source lets thumbd read originals and not list them.
 var ErrUnlisted = errors.New("no right to list the originals")
 
+// Errors of a Distant source, beside [fs.ErrNotExist] (the other machine says that there is
+// no such original) and ErrTooLarge.
+var (
+	// ErrOrigin means that the origin refuses connections, answers with an error
+	// status, or does not speak its protocol.
+	ErrOrigin = errors.New("the origin failed")
+	// ErrSlow means that the origin exceeded a time limit or sent fewer bytes a
+	// second than the site demands.
+	ErrSlow = errors.New("the origin is too slow")
+	// ErrForbidden means that the origin has an address, or redirects to a URL,
+	// that the site does not allow.
+	ErrForbidden = errors.New("the origin leads to where the site does not let it")
+	// ErrType means that the answer is no picture of original_formats.
+	ErrType = errors.New("the origin's answer begins as no format of original_formats")
+	// ErrCredentials means that there are no credentials, or that a store refuses them, the
+	// clock or the region.
+	ErrCredentials = errors.New("no credentials that the store accepts")
+	// ErrSlowDown means that a store asks for fewer requests.
+	ErrSlowDown = errors.New("the store asks for fewer requests")
+	// ErrUntold is an [fs.ErrNotExist] that may be a missing right as well.
+	ErrUntold = errors.New("the store does not tell if there is no such original or no right to read it")
+	// ErrBusy means that too many fetches wait, or that the fetches in flight fill
+	// spool_bytes.
+	ErrBusy = errors.New("too many originals are being fetched")
+	// ErrSpool means that the spool's folder can't be read or written. Its text
+	// has the path.
+	ErrSpool = errors.New("the spool can't be used")
+	// ErrStopped means that Stop was called.
+	ErrStopped = errors.New("thumbd is stopping")
+)
+
 // Source is the originals of a site, wherever they are. Its methods are safe for
 // concurrent use. A Source may have the abilities below: a caller that needs one asks
 // for the interface, for example source.(Lister), and never for the type.

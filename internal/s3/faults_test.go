@@ -31,26 +31,26 @@ func TestRefusals(t *testing.T) {
 	}{
 		{404, "NoSuchKey", fs.ErrNotExist, "status 404"},
 		{404, "", fs.ErrNotExist, "status 404"},
-		{404, "NoSuchBucket", fetch.ErrOrigin, "there is no bucket media"},
-		{404, "XElse", fetch.ErrOrigin, "XElse"},
-		{403, "AccessDenied", fetch.ErrUntold, "does not tell"},
-		{403, "SignatureDoesNotMatch", fetch.ErrCredentials, "SignatureDoesNotMatch"},
-		{403, "InvalidAccessKeyId", fetch.ErrCredentials, "InvalidAccessKeyId"},
-		{403, "RequestTimeTooSkewed", fetch.ErrCredentials, "clock"},
-		{403, "AccountProblem", fetch.ErrCredentials, "AccountProblem"},
-		{403, "AllAccessDisabled", fetch.ErrCredentials, "AllAccessDisabled"},
-		{403, "InvalidObjectState", fetch.ErrCredentials, "InvalidObjectState"},
-		{403, "", fetch.ErrCredentials, "status 403"},
-		{400, "ExpiredToken", fetch.ErrCredentials, "ExpiredToken"},
-		{400, "AuthorizationHeaderMalformed", fetch.ErrCredentials, `the bucket is in "eu-real-1"`},
-		{301, "PermanentRedirect", fetch.ErrCredentials, `the bucket is in "eu-real-1"`},
-		{307, "TemporaryRedirect", fetch.ErrCredentials, `the bucket is in "eu-real-1"`},
-		{400, "InvalidRequest", fetch.ErrOrigin, "InvalidRequest"},
-		{500, "InternalError", fetch.ErrOrigin, "InternalError"},
-		{503, "SlowDown", fetch.ErrSlowDown, "SlowDown"},
-		{503, "ServiceUnavailable", fetch.ErrSlowDown, "ServiceUnavailable"},
-		{429, "", fetch.ErrSlowDown, "status 429"},
-		{403, "Odd\nstore-secret", fetch.ErrCredentials, "a code of 16 bytes"},
+		{404, "NoSuchBucket", originals.ErrOrigin, "there is no bucket media"},
+		{404, "XElse", originals.ErrOrigin, "XElse"},
+		{403, "AccessDenied", originals.ErrUntold, "does not tell"},
+		{403, "SignatureDoesNotMatch", originals.ErrCredentials, "SignatureDoesNotMatch"},
+		{403, "InvalidAccessKeyId", originals.ErrCredentials, "InvalidAccessKeyId"},
+		{403, "RequestTimeTooSkewed", originals.ErrCredentials, "clock"},
+		{403, "AccountProblem", originals.ErrCredentials, "AccountProblem"},
+		{403, "AllAccessDisabled", originals.ErrCredentials, "AllAccessDisabled"},
+		{403, "InvalidObjectState", originals.ErrCredentials, "InvalidObjectState"},
+		{403, "", originals.ErrCredentials, "status 403"},
+		{400, "ExpiredToken", originals.ErrCredentials, "ExpiredToken"},
+		{400, "AuthorizationHeaderMalformed", originals.ErrCredentials, `the bucket is in "eu-real-1"`},
+		{301, "PermanentRedirect", originals.ErrCredentials, `the bucket is in "eu-real-1"`},
+		{307, "TemporaryRedirect", originals.ErrCredentials, `the bucket is in "eu-real-1"`},
+		{400, "InvalidRequest", originals.ErrOrigin, "InvalidRequest"},
+		{500, "InternalError", originals.ErrOrigin, "InternalError"},
+		{503, "SlowDown", originals.ErrSlowDown, "SlowDown"},
+		{503, "ServiceUnavailable", originals.ErrSlowDown, "ServiceUnavailable"},
+		{429, "", originals.ErrSlowDown, "status 429"},
+		{403, "Odd\nstore-secret", originals.ErrCredentials, "a code of 16 bytes"},
 	} {
 		b := open(t, store.Serve(t, func(w http.ResponseWriter, r *http.Request) {
 			if test.status/100 == 3 {
@@ -78,11 +78,11 @@ func TestBodies(t *testing.T) {
 		_, _ = w.Write(jpeg("cut off"))
 	}
 	b := open(t, store.Serve(t, cut), nil)
-	if _, err := read(t, b, "a.jpg"); !errors.Is(err, fetch.ErrOrigin) {
-		t.Errorf("cut off: got %v, want %v", err, fetch.ErrOrigin)
+	if _, err := read(t, b, "a.jpg"); !errors.Is(err, originals.ErrOrigin) {
+		t.Errorf("cut off: got %v, want %v", err, originals.ErrOrigin)
 	}
-	if err := b.CanList(); !errors.Is(err, fetch.ErrOrigin) {
-		t.Errorf("cut off list: got %v, want %v", err, fetch.ErrOrigin)
+	if err := b.CanList(); !errors.Is(err, originals.ErrOrigin) {
+		t.Errorf("cut off list: got %v, want %v", err, originals.ErrOrigin)
 	}
 }
 
@@ -94,11 +94,11 @@ func TestSlowDown(t *testing.T) {
 		store.Refuse(w, 503, "SlowDown")
 	}), nil)
 	for i := range 20 {
-		if _, err := read(t, b, fmt.Sprintf("%d.jpg", i)); !errors.Is(err, fetch.ErrSlowDown) {
-			t.Fatalf("got %v, want %v", err, fetch.ErrSlowDown)
+		if _, err := read(t, b, fmt.Sprintf("%d.jpg", i)); !errors.Is(err, originals.ErrSlowDown) {
+			t.Fatalf("got %v, want %v", err, originals.ErrSlowDown)
 		}
-		if err := b.CanList(); !errors.Is(err, fetch.ErrSlowDown) {
-			t.Fatalf("list: got %v, want %v", err, fetch.ErrSlowDown)
+		if err := b.CanList(); !errors.Is(err, originals.ErrSlowDown) {
+			t.Fatalf("list: got %v, want %v", err, originals.ErrSlowDown)
 		}
 	}
 	// A busy machine may be in the loop for longer than the first pause.
@@ -143,8 +143,8 @@ func TestGuard(t *testing.T) {
 	b := open(t, s.URL, nil)
 	_, err = read(t, b, "a.jpg")
 	for _, err := range []error{err, b.Probe(), b.CanList()} {
-		if !errors.Is(err, fetch.ErrForbidden) {
-			t.Errorf("got %v, want %v", err, fetch.ErrForbidden)
+		if !errors.Is(err, originals.ErrForbidden) {
+			t.Errorf("got %v, want %v", err, originals.ErrForbidden)
 		}
 	}
 	if asked.Load() > 0 {
@@ -277,7 +277,7 @@ func TestListOfAnotherFolder(t *testing.T) {
 			fmt.Fprintf(w, `<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>%s</Key><ETag>"e"</ETag></Contents></ListBucketResult>`, key)
 		}), nil)
 		f := &Files{b}
-		if names, err := f.List(t.Context(), "journal/", ""); !errors.Is(err, fetch.ErrOrigin) {
+		if names, err := f.List(t.Context(), "journal/", ""); !errors.Is(err, originals.ErrOrigin) {
 			t.Errorf("%s: got %q, %v", key, names, err)
 		}
 	}
@@ -363,8 +363,8 @@ func TestStopEndsAList(t *testing.T) {
 	}()
 	<-waits
 	b.Stop()
-	if err := <-ended; !errors.Is(err, fetch.ErrStopped) {
-		t.Errorf("got %v, want %v", err, fetch.ErrStopped)
+	if err := <-ended; !errors.Is(err, originals.ErrStopped) {
+		t.Errorf("got %v, want %v", err, originals.ErrStopped)
 	}
 }
 
@@ -379,8 +379,8 @@ func TestOneSlowOriginal(t *testing.T) {
 		w.Header().Set("ETag", `"e"`)
 		_, _ = w.Write(jpeg("good"))
 	}), nil)
-	if _, err := read(t, b, "bad.jpg"); !errors.Is(err, fetch.ErrSlowDown) {
-		t.Fatalf("got %v, want %v", err, fetch.ErrSlowDown)
+	if _, err := read(t, b, "bad.jpg"); !errors.Is(err, originals.ErrSlowDown) {
+		t.Fatalf("got %v, want %v", err, originals.ErrSlowDown)
 	}
 	for deadline := time.Now().Add(aid.Patience); ; {
 		if !time.Now().Before(deadline) {
@@ -405,7 +405,7 @@ func TestRetryAfter(t *testing.T) {
 	} {
 		h := http.Header{"Retry-After": {header}}
 		err := newDialect(Options{}).Refusal(503, h, nil)
-		if got := fetch.After(err); got != want || !errors.Is(err, fetch.ErrSlowDown) {
+		if got := fetch.After(err); got != want || !errors.Is(err, originals.ErrSlowDown) {
 			t.Errorf("%q: got %v and %v, want %v", header, got, err, want)
 		}
 	}
@@ -432,8 +432,8 @@ func TestSlowStore(t *testing.T) {
 		b := openWith(t, endpoint, nil, func(o *fetch.Options) { o.TotalTime = 200 * time.Millisecond })
 		_, err := read(t, b, "a.jpg")
 		for _, err := range []error{err, b.CanList()} {
-			if !errors.Is(err, fetch.ErrSlow) {
-				t.Errorf("%s: got %v, want %v", name, err, fetch.ErrSlow)
+			if !errors.Is(err, originals.ErrSlow) {
+				t.Errorf("%s: got %v, want %v", name, err, originals.ErrSlow)
 			}
 		}
 	}

@@ -41,7 +41,7 @@ func (f *Files) Put(ctx context.Context, name string, data []byte) (now time.Tim
 		return now, err
 	}
 	if now, err = http.ParseTime(answer.Header.Get("Date")); err != nil {
-		return now, fmt.Errorf("%s %s: %w: its answer has no Date", http.MethodPut, f.Path(name), fetch.ErrOrigin)
+		return now, fmt.Errorf("%s %s: %w: its answer has no Date", http.MethodPut, f.Path(name), originals.ErrOrigin)
 	}
 	return now, nil
 }
@@ -73,11 +73,11 @@ func (f *Files) call(ctx context.Context, c fetch.Call, name, right string) (fet
 	c.URL, c.Most = &u, max(c.Most, maxAnswer)
 	answer, err := f.bucket.Call(ctx, c)
 	switch {
-	case errors.Is(err, fetch.ErrUntold):
+	case errors.Is(err, originals.ErrUntold):
 		// Who may list gets 404 for an object that is not there.
-		err = fmt.Errorf("%w: status 403 AccessDenied: no right %s", fetch.ErrCredentials, right)
+		err = fmt.Errorf("%w: status 403 AccessDenied: no right %s", originals.ErrCredentials, right)
 	case c.Method == http.MethodPut && errors.Is(err, fs.ErrNotExist):
-		err = fmt.Errorf("%w: nothing can be written there", fetch.ErrOrigin)
+		err = fmt.Errorf("%w: nothing can be written there", originals.ErrOrigin)
 	}
 	if err != nil {
 		return answer, fmt.Errorf("%s %s: %w", c.Method, f.Path(name), err)
@@ -93,9 +93,9 @@ func (f *Files) List(ctx context.Context, folder, after string) ([]string, error
 		p, err := f.bucket.list(ctx, query{below: folder, after: folder + after, most: pageKeys})
 		switch {
 		case errors.Is(err, originals.ErrUnlisted):
-			return nil, fmt.Errorf("list %s: %w: status 403 AccessDenied: no right s3:ListBucket", f.Path(folder), fetch.ErrCredentials)
+			return nil, fmt.Errorf("list %s: %w: status 403 AccessDenied: no right s3:ListBucket", f.Path(folder), originals.ErrCredentials)
 		case errors.Is(err, fs.ErrNotExist):
-			return nil, fmt.Errorf("%w: %s", fetch.ErrOrigin, err.Error())
+			return nil, fmt.Errorf("%w: %s", originals.ErrOrigin, err.Error())
 		case err != nil:
 			return nil, err
 		}

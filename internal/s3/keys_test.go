@@ -12,7 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
-	"thumbd/internal/fetch"
+	"thumbd/internal/originals"
 	"thumbd/internal/test/store"
 )
 
@@ -51,19 +51,19 @@ func TestKeys(t *testing.T) {
 	}
 	ask(fs.ErrNotExist)
 	code, status = "AccessDenied", 403
-	ask(fetch.ErrUntold)
+	ask(originals.ErrUntold)
 	if k.refused != 0 {
 		t.Errorf("told %d times that they are refused, want none", k.refused)
 	}
 	for i, c := range []string{"ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch"} {
 		code = c
-		ask(fetch.ErrCredentials)
+		ask(originals.ErrCredentials)
 		if k.refused != i+1 {
 			t.Errorf("%s: told %d times, want %d", c, k.refused, i+1)
 		}
 	}
 	k.err = errors.New("none today")
-	if err := b.Ask("a.jpg"); !errors.Is(err, ErrNoKeys) || !errors.Is(err, fetch.ErrCredentials) || !strings.Contains(err.Error(), "none today") {
+	if err := b.Ask("a.jpg"); !errors.Is(err, ErrNoKeys) || !errors.Is(err, originals.ErrCredentials) || !strings.Contains(err.Error(), "none today") {
 		t.Errorf("without keys: got %v, want %v", err, ErrNoKeys)
 	}
 	b.Stop()

@@ -127,7 +127,7 @@ func (b *Bucket) list(ctx context.Context, q query) (*page, error) {
 		}
 	}
 	// No right to list says nothing of an original.
-	if errors.Is(err, fetch.ErrUntold) {
+	if errors.Is(err, originals.ErrUntold) {
 		err = fmt.Errorf("%w (s3:ListBucket): %s", originals.ErrUnlisted, err.Error())
 	}
 	return nil, fmt.Errorf("list %s: %w", b.Path(""), err)
@@ -137,14 +137,14 @@ func (b *Bucket) list(ctx context.Context, q query) (*page, error) {
 func (b *Bucket) page(body []byte, q query) (*page, error) {
 	var r result
 	if err := xml.Unmarshal(body, &r); err != nil {
-		return nil, fmt.Errorf("%w: its list is not XML as it should be: %.200s", fetch.ErrOrigin, err.Error())
+		return nil, fmt.Errorf("%w: its list is not XML as it should be: %.200s", originals.ErrOrigin, err.Error())
 	}
 	if r.IsTruncated == nil {
-		return nil, fmt.Errorf("%w: a list that does not say whether more follows", fetch.ErrOrigin)
+		return nil, fmt.Errorf("%w: a list that does not say whether more follows", originals.ErrOrigin)
 	}
 	more := *r.IsTruncated
 	if more && len(r.Contents) == 0 {
-		return nil, fmt.Errorf("%w: a list says that more follows, and has nothing", fetch.ErrOrigin)
+		return nil, fmt.Errorf("%w: a list says that more follows, and has nothing", originals.ErrOrigin)
 	}
 	p := &page{after: q.after, end: !more}
 	for _, c := range r.Contents {
@@ -153,13 +153,13 @@ func (b *Bucket) page(body []byte, q query) (*page, error) {
 			// Some stores write a space as +, and then a plus as %2B.
 			decoded, err := url.QueryUnescape(key)
 			if err != nil {
-				return nil, fmt.Errorf("%w: a list with a key that is not encoded right", fetch.ErrOrigin)
+				return nil, fmt.Errorf("%w: a list with a key that is not encoded right", originals.ErrOrigin)
 			}
 			key = decoded
 		}
 		name, ok := strings.CutPrefix(key, b.options.Prefix)
 		if !ok || !strings.HasPrefix(name, q.below) || name <= p.last() && name != "" {
-			return nil, fmt.Errorf("%w: a list out of order, or with keys that were not asked for", fetch.ErrOrigin)
+			return nil, fmt.Errorf("%w: a list out of order, or with keys that were not asked for", originals.ErrOrigin)
 		}
 		if name == "" {
 			continue // the marker of a folder
@@ -224,7 +224,7 @@ func (b *Bucket) Stat(name string) (originals.Info, error) {
 	case !ok:
 		return originals.Info{}, fmt.Errorf("%s: %w", b.Path(name), fs.ErrNotExist)
 	case o.version.IsZero():
-		return originals.Info{}, fmt.Errorf("%s: %w: the list has no ETag", b.Path(name), fetch.ErrOrigin)
+		return originals.Info{}, fmt.Errorf("%s: %w: the list has no ETag", b.Path(name), originals.ErrOrigin)
 	}
 	return originals.Info{Mtime: o.version, Size: o.size, Modified: o.modified, Fixed: true}, nil
 }

@@ -47,8 +47,8 @@ type Options struct {
 	RequesterPays bool // the account of the keys pays for requests
 }
 
-// ErrNoKeys means that Keys has none, so no request was sent. It is a fetch.ErrCredentials.
-var ErrNoKeys = fmt.Errorf("%w: there are none", fetch.ErrCredentials)
+// ErrNoKeys means that Keys has none, so no request was sent. It is a originals.ErrCredentials.
+var ErrNoKeys = fmt.Errorf("%w: there are none", originals.ErrCredentials)
 
 // Keys gives the keys that sign requests, if they may end or be replaced. Its methods are
 // safe for concurrent use.
@@ -213,7 +213,7 @@ func (d *dialect) Sign(r *http.Request) error {
 	r.Header.Del("Accept-Encoding")
 	defer func() { r.Header["Accept-Encoding"] = encoding }()
 	if err := d.signer.SignHTTP(r.Context(), who, r, content, "s3", d.options.Region, d.now()); err != nil {
-		return fmt.Errorf("%w: the request can't be signed: %w", fetch.ErrCredentials, err)
+		return fmt.Errorf("%w: the request can't be signed: %w", originals.ErrCredentials, err)
 	}
 	return nil
 }
@@ -274,22 +274,22 @@ func (d *dialect) Refusal(status int, h http.Header, body []byte) error {
 	text := strings.TrimSpace(fmt.Sprintf("status %d %s", status, fetch.Word(a.Code)))
 	switch {
 	case status == http.StatusForbidden && a.Code == "AccessDenied":
-		return fmt.Errorf("%w: %w: %s", fs.ErrNotExist, fetch.ErrUntold, text)
+		return fmt.Errorf("%w: %w: %s", fs.ErrNotExist, originals.ErrUntold, text)
 	case a.Code == "RequestTimeTooSkewed":
-		return fmt.Errorf("%w: %s%s", fetch.ErrCredentials, text, d.clockText(h))
+		return fmt.Errorf("%w: %s%s", originals.ErrCredentials, text, d.clockText(h))
 	case status == http.StatusMovedPermanently, status == http.StatusTemporaryRedirect,
 		a.Code == "AuthorizationHeaderMalformed", a.Code == "PermanentRedirect":
-		return fmt.Errorf("%w: %s%s", fetch.ErrCredentials, text, d.regionText(h, a))
+		return fmt.Errorf("%w: %s%s", originals.ErrCredentials, text, d.regionText(h, a))
 	case status == http.StatusForbidden, status == http.StatusUnauthorized, misfits[a.Code]:
-		return fmt.Errorf("%w: %s", fetch.ErrCredentials, text)
+		return fmt.Errorf("%w: %s", originals.ErrCredentials, text)
 	case a.Code == "NoSuchBucket":
-		return fmt.Errorf("%w: %s: there is no bucket %s", fetch.ErrOrigin, text, d.options.Bucket)
+		return fmt.Errorf("%w: %s: there is no bucket %s", originals.ErrOrigin, text, d.options.Bucket)
 	case status == http.StatusNotFound && (a.Code == "" || a.Code == "NoSuchKey"), status == http.StatusGone:
 		return fmt.Errorf("%w: %s", fs.ErrNotExist, text)
 	case status == http.StatusServiceUnavailable, status == http.StatusTooManyRequests, a.Code == "SlowDown":
 		return fetch.SlowDown(h, text)
 	}
-	return fmt.Errorf("%w: %s", fetch.ErrOrigin, text)
+	return fmt.Errorf("%w: %s", originals.ErrOrigin, text)
 }
 
 // clockText tells how far the clocks are apart.

@@ -142,7 +142,7 @@ func TestMissing(t *testing.T) {
 	s := store.Start(t, "media")
 	b := open(t, s.Endpoint, nil)
 	for _, name := range []string{"none.jpg", strings.Repeat("long/", 300) + "a.jpg"} {
-		if _, err := read(t, b, name); !errors.Is(err, fs.ErrNotExist) || errors.Is(err, fetch.ErrUntold) {
+		if _, err := read(t, b, name); !errors.Is(err, fs.ErrNotExist) || errors.Is(err, originals.ErrUntold) {
 			t.Errorf("%.20s: got %v, want that there is none", name, err)
 		}
 	}
@@ -161,10 +161,10 @@ func TestRefused(t *testing.T) {
 		want   error
 		text   string
 	}{
-		"access key": {func(o *Options) { o.AccessKey = "another" }, fetch.ErrCredentials, "InvalidAccessKeyId"},
-		"secret key": {func(o *Options) { o.SecretKey = "another-secret-key" }, fetch.ErrCredentials, "SignatureDoesNotMatch"},
-		"region":     {func(o *Options) { o.Region = "us-west-7" }, fetch.ErrCredentials, `"us-west-7"`},
-		"bucket":     {func(o *Options) { o.Bucket = "nothere" }, fetch.ErrOrigin, "nothere"},
+		"access key": {func(o *Options) { o.AccessKey = "another" }, originals.ErrCredentials, "InvalidAccessKeyId"},
+		"secret key": {func(o *Options) { o.SecretKey = "another-secret-key" }, originals.ErrCredentials, "SignatureDoesNotMatch"},
+		"region":     {func(o *Options) { o.Region = "us-west-7" }, originals.ErrCredentials, `"us-west-7"`},
+		"bucket":     {func(o *Options) { o.Bucket = "nothere" }, originals.ErrOrigin, "nothere"},
 	} {
 		b := open(t, s.Endpoint, test.change)
 		_, err := read(t, b, "a.jpg")
@@ -187,7 +187,7 @@ func TestClock(t *testing.T) {
 	s.Put("media/photos/a.jpg", jpeg("a"))
 	b := open(t, s.Endpoint, nil)
 	b.dialect.now = func() time.Time { return time.Now().Add(time.Hour) }
-	if _, err := read(t, b, "a.jpg"); !errors.Is(err, fetch.ErrCredentials) || !strings.Contains(err.Error(), "clock is 1h0m") {
+	if _, err := read(t, b, "a.jpg"); !errors.Is(err, originals.ErrCredentials) || !strings.Contains(err.Error(), "clock is 1h0m") {
 		t.Errorf("got %v, want the difference of the clocks", err)
 	}
 }

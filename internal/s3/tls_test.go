@@ -21,7 +21,7 @@ import (
 	"testing"
 	"time"
 
-	"thumbd/internal/fetch"
+	"thumbd/internal/originals"
 	"thumbd/internal/test/store"
 )
 
@@ -131,7 +131,7 @@ func TestTLS(t *testing.T) {
 		"bucket in the host": {domain, false, nil},
 		"bucket in the path": {store.Address, true, nil},
 		// The host is s3.test, and the certificate is for the names below it.
-		"another name": {domain, true, fetch.ErrOrigin},
+		"another name": {domain, true, originals.ErrOrigin},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := open(t, "https://"+net.JoinHostPort(test.host, u.Port()), func(o *Options) { o.PathStyle = test.path })

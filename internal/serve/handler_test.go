@@ -16,7 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"thumbd/internal/fetch"
 	"thumbd/internal/keep"
 	"thumbd/internal/originals"
 	"thumbd/internal/publish"
@@ -359,13 +358,13 @@ func TestEveryErrorHasItsStatus(t *testing.T) {
 		{originals.ErrUnreadable, 500, "original-unreadable"},
 		{os.ErrNotExist, 404, "no-original"},
 		{keep.ErrChanged, 503, "original-changed"},
-		{fetch.ErrOrigin, 502, "origin"},
-		{fmt.Errorf("%w: %w", fetch.ErrSlow, os.ErrDeadlineExceeded), 504, "origin-slow"},
-		{fetch.ErrForbidden, 502, "origin-forbidden"},
-		{fetch.ErrType, 415, "unsupported"},
-		{fetch.ErrBusy, 503, "origin-busy"},
-		{fetch.ErrStopped, 503, "shutdown"},
-		{fetch.ErrSpool, 500, "spool"},
+		{originals.ErrOrigin, 502, "origin"},
+		{fmt.Errorf("%w: %w", originals.ErrSlow, os.ErrDeadlineExceeded), 504, "origin-slow"},
+		{originals.ErrForbidden, 502, "origin-forbidden"},
+		{originals.ErrType, 415, "unsupported"},
+		{originals.ErrBusy, 503, "origin-busy"},
+		{originals.ErrStopped, 503, "shutdown"},
+		{originals.ErrSpool, 500, "spool"},
 		{&render.Refusal{Err: render.ErrUnsupported}, 415, "unsupported"},
 		{&render.Refusal{Err: render.ErrDamaged}, 422, "damaged"},
 		{&render.Refusal{Err: render.ErrTooManyPixels}, 422, "original-pixels"},

@@ -10,7 +10,6 @@ import (
 
 	"thumbd/internal/access"
 	"thumbd/internal/admin"
-	"thumbd/internal/fetch"
 	"thumbd/internal/files"
 	"thumbd/internal/journal"
 	"thumbd/internal/keep"
@@ -106,15 +105,15 @@ var statuses = []struct {
 	// Before the errors of its image: they are the errors of originals.
 	{render.ErrWatermark, status{http.StatusInternalServerError, "watermark"}},
 	// Before the errors that an origin's trouble may wrap.
-	{fetch.ErrForbidden, status{http.StatusBadGateway, "origin-forbidden"}},
-	{fetch.ErrCredentials, status{http.StatusBadGateway, "origin-credentials"}},
-	{fetch.ErrSlowDown, status{http.StatusServiceUnavailable, "origin-busy"}},
-	{fetch.ErrSlow, status{http.StatusGatewayTimeout, "origin-slow"}},
-	{fetch.ErrOrigin, status{http.StatusBadGateway, "origin"}},
-	{fetch.ErrType, status{http.StatusUnsupportedMediaType, "unsupported"}},
-	{fetch.ErrBusy, status{http.StatusServiceUnavailable, "origin-busy"}},
-	{fetch.ErrStopped, status{http.StatusServiceUnavailable, admin.Shutdown}},
-	{fetch.ErrSpool, status{http.StatusInternalServerError, "spool"}},
+	{originals.ErrForbidden, status{http.StatusBadGateway, "origin-forbidden"}},
+	{originals.ErrCredentials, status{http.StatusBadGateway, "origin-credentials"}},
+	{originals.ErrSlowDown, status{http.StatusServiceUnavailable, "origin-busy"}},
+	{originals.ErrSlow, status{http.StatusGatewayTimeout, "origin-slow"}},
+	{originals.ErrOrigin, status{http.StatusBadGateway, "origin"}},
+	{originals.ErrType, status{http.StatusUnsupportedMediaType, "unsupported"}},
+	{originals.ErrBusy, status{http.StatusServiceUnavailable, "origin-busy"}},
+	{originals.ErrStopped, status{http.StatusServiceUnavailable, admin.Shutdown}},
+	{originals.ErrSpool, status{http.StatusInternalServerError, "spool"}},
 	{originals.ErrTooLarge, status{http.StatusUnprocessableEntity, "original-bytes"}},
 	{originals.ErrUnreadable, status{http.StatusInternalServerError, "original-unreadable"}},
 	{originals.ErrNotRegular, status{http.StatusNotFound, noOriginal}},
@@ -162,8 +161,8 @@ func Judge(err error) keep.Verdict {
 		Status: s.code, Reason: s.reason,
 		Ours:       s.code == http.StatusInternalServerError,
 		Passing:    s.code == http.StatusServiceUnavailable,
-		Shared:     errors.Is(err, fetch.ErrUntold),
-		Known:      s.code == http.StatusNotFound && s.reason != absoluteLink && !errors.Is(err, fetch.ErrUntold),
+		Shared:     errors.Is(err, originals.ErrUntold),
+		Known:      s.code == http.StatusNotFound && s.reason != absoluteLink && !errors.Is(err, originals.ErrUntold),
 		NoOriginal: s.reason == noOriginal,
 	}
 }

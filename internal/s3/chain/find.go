@@ -27,6 +27,7 @@ import (
 	"github.com/aws/smithy-go/logging"
 
 	"thumbd/internal/fetch"
+	"thumbd/internal/originals"
 )
 
 // providers are the addresses that give the keys of an instance (the first two) and of a
@@ -212,7 +213,7 @@ func (f *finder) cause(ctx context.Context, err error) string {
 		mfa      config.AssumeRoleTokenProviderNotSetError
 	)
 	switch {
-	case errors.Is(err, fetch.ErrForbidden) && errors.As(err, &op):
+	case errors.Is(err, originals.ErrForbidden) && errors.As(err, &op):
 		return op.Err.Error()
 	case ctx.Err() != nil:
 		return context.Cause(ctx).Error()
