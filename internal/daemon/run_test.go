@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"thumbd/internal/admin"
 	"thumbd/internal/systemd"
 	"thumbd/internal/test/aid"
 	"thumbd/internal/test/standin"
@@ -151,6 +152,22 @@ func TestStopDuringTheFirstLoad(t *testing.T) {
 		t.Errorf("log %s", text)
 	}
 	r.silent()
+}
+
+// After workers have crashed over an original, a purge has it tried again, although it has
+// not changed.
+func TestPurgeForgetsACrash(t *testing.T) {
+	r := start(t, gallery)
+	// A worker can't read a folder, and ends.
+	aid.Must(t, os.Mkdir(r.Path("worker/gate"), 0o755))
+	r.want("/thumbs/small/a.jpg", "500 crashed")
+	aid.Must(t, os.Remove(r.Path("worker/gate")))
+	r.want("/thumbs/small/a.jpg", "422 quarantined")
+	for _, name := range []string{"another.jpg", "a.jpg"} {
+		_, err := r.admin.Purge(t.Context(), admin.Purge{Site: "gallery", Originals: []string{name}})
+		aid.Must(t, err)
+		r.want("/thumbs/small/a.jpg", map[string]string{"another.jpg": "422 quarantined", "a.jpg": "200"}[name])
+	}
 }
 
 // A stop finishes the running render, answers its client, and refuses the requests after

@@ -211,14 +211,19 @@ func (k *Keeper) purge(ctx context.Context, s *Site, p *purge.Purge, again bool,
 	return nil
 }
 
-// forgetOriginals has the sources of s, also those of earlier configurations that are in
-// use, drop what they keep of the originals that covers includes. It is called before
-// Ledger.Add: a render that begins after Add may publish, and must join no earlier fetch.
+// forgetOriginals has the sources and renderers of s, also those of earlier configurations
+// that are in use, drop what they keep of the originals that covers includes: copies,
+// fetches, failures and refusals. It is called before Ledger.Add: a render that begins
+// after Add may publish, and must join no earlier fetch.
 func (k *Keeper) forgetOriginals(s *Site, names []string, covers func(name string) bool) {
-	k.sites.each(func(one *Site) {
-		if f, ok := one.Originals.(originals.Forgetter); ok && one.ledger == s.ledger {
+	k.sites.each(func(one *Site, renderer Renderer) {
+		if one.ledger != s.ledger {
+			return
+		}
+		if f, ok := one.Originals.(originals.Forgetter); ok {
 			f.Forget(names, covers)
 		}
+		renderer.Forget(one.Thumb.Name, covers)
 	})
 }
 

@@ -27,6 +27,9 @@ import (
 // Renderer makes pictures: render.Pool.
 type Renderer interface {
 	Render(ctx context.Context, r render.Request) (*render.Picture, error)
+	// Forget drops the remembered refusals of the originals of a site that covers reports
+	// true for.
+	Forget(site string, covers func(name string) bool)
 }
 
 // Site is one site with the parts that its requests go through.
@@ -255,14 +258,14 @@ func (h *holder) swap(s *Sites, cause error) (old *Sites, wait func()) {
 	}
 }
 
-// each calls f with each site of the current sites and of earlier ones that are in use.
-// While it lasts, no source of theirs is closed.
-func (h *holder) each(f func(*Site)) {
+// each calls f with each site of the current sites and of earlier ones that are in use, and
+// with its renderer. While it lasts, no source of theirs is closed.
+func (h *holder) each(f func(*Site, Renderer)) {
 	h.usedMu.RLock()
 	defer h.usedMu.RUnlock()
 	for sites := range h.used {
 		for _, s := range sites.all {
-			f(s)
+			f(s, sites.renderer)
 		}
 	}
 }

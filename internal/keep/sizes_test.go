@@ -22,6 +22,8 @@ func (m *measurer) Render(context.Context, render.Request) (*render.Picture, err
 	return render.NewPicture(nil, m.calls, 1, func() {}), nil
 }
 
+func (m *measurer) Forget(string, func(string) bool) {}
+
 // An original is measured again after another file has taken its place, also if that has
 // the same length and modification time.
 func TestSizeIsOfOneFile(t *testing.T) {

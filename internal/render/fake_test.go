@@ -156,10 +156,13 @@ func obey(conn *net.UnixConn, job wire.Job, files, marks []*os.File) {
 		if job.Outputs[0].Width == 13 {
 			reply.Results[0] = wire.Result{Failure: wire.TooManyFrames}
 		}
-	case "wait":
+	case "wait", "wait and refuse":
 		must(os.WriteFile(path+".running", nil, 0o600))
 		for !exists(path + ".go") {
 			time.Sleep(time.Millisecond)
+		}
+		if order != "wait" {
+			reply.Results[0] = wire.Result{Failure: wire.Damaged}
 		}
 	case "another id":
 		reply.ID++

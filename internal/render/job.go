@@ -112,7 +112,7 @@ func (p *Pool) finishAll(outputs []*output, err error) {
 		if err != nil {
 			o.picture, o.err = nil, err
 		}
-		p.refusals.add(o.Request, o.err)
+		p.refusals.add(o)
 		o.finish()
 	}
 }

@@ -251,6 +251,8 @@ func (p *Pool) Render(ctx context.Context, r Request) (*Picture, error) {
 		return nil, err
 	}
 	o := &output{Request: r, done: make(chan struct{}), queued: time.Now()}
+	p.refusals.begin(o)
+	defer p.refusals.end(o)
 	if err := p.queue.add(o); err != nil {
 		return nil, err
 	}
@@ -280,3 +282,8 @@ func (p *Pool) Render(ctx context.Context, r Request) (*Picture, error) {
 		}
 	}
 }
+
+// Forget drops the remembered refusals of the originals of a site that covers reports true
+// for, for example after an administrator has purged them. A Render that begins after
+// Forget has returned asks a worker, also if an earlier Render is refused in between.
+func (p *Pool) Forget(site string, covers func(name string) bool) { p.refusals.forget(site, covers) }

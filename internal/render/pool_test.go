@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -242,6 +243,60 @@ func TestRefusalsEnd(t *testing.T) {
 	_, _, err := b.render("damaged", 7)
 	if refusal, ok := errors.AsType[*Refusal](err); !ok || refusal.Remembered {
 		t.Errorf("%v; want a refusal that is not remembered", err)
+	}
+}
+
+// Forget drops refusals and strikes of the originals that it names, and no others.
+func TestForget(t *testing.T) {
+	b := newBench(t, nil)
+	isRemembered := func(order string) bool {
+		_, _, err := b.render(order, 7)
+		refusal, ok := errors.AsType[*Refusal](err)
+		if !ok {
+			t.Fatalf("%s: %v; want a refusal", order, err)
+		}
+		return refusal.Remembered
+	}
+	all := []string{"damaged", "unsupported", "crash", "thumbnail-too-large"}
+	for _, tt := range []struct {
+		site  string
+		names []string
+	}{{"s", nil}, {"s", all[:1]}, {"s", all[2:]}, {"another", all}} {
+		for _, order := range all {
+			b.refuse(order)
+		}
+		b.Forget(tt.site, func(name string) bool { return slices.Contains(tt.names, name) })
+		if got, want := b.refusals.strikes(b.request("crash", 7).Identity) == 0, tt.site == "s" && slices.Contains(tt.names, "crash"); got != want {
+			t.Errorf("after %v of the site %s, no strikes: %v, want %v", tt.names, tt.site, got, want)
+		}
+		for _, order := range all {
+			if got, want := isRemembered(order), tt.site != "s" || !slices.Contains(tt.names, order); got != want {
+				t.Errorf("%s after %v of the site %s is remembered: %v, want %v", order, tt.names, tt.site, got, want)
+			}
+		}
+	}
+}
+
+// A job that began before Forget leaves no refusal behind it.
+func TestForgetDuringAJob(t *testing.T) {
+	b := newBench(t, nil)
+	r := b.request("wait and refuse", 7)
+	before := b.background(t.Context(), r)
+	path := filepath.Join(b.dir, "wait and refuse")
+	aid.Await(t, func() bool { return exists(path + ".running") })
+	b.Forget("s", func(name string) bool { return name == "wait and refuse" })
+	aid.Must(t, os.WriteFile(path+".go", nil, 0o600))
+	if err := <-before; !errors.Is(err, ErrDamaged) {
+		t.Errorf("%v; want %v", err, ErrDamaged)
+	}
+	for i, want := range []bool{false, true} {
+		_, _, err := b.render("wait and refuse", 7)
+		if refusal, ok := errors.AsType[*Refusal](err); !ok || refusal.Remembered != want {
+			t.Errorf("%v in render %d after Forget; want a refusal, remembered: %v", err, i, want)
+		}
+	}
+	if n := len(b.refusals.waited); n > 0 {
+		t.Errorf("%d outputs are kept in memory", n)
 	}
 }
 

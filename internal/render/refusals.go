@@ -5,6 +5,7 @@ package render
 import (
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -26,6 +27,11 @@ type refusals struct {
 	cache  *lru.Cache[refusalKey, refused]
 	struck *lru.Cache[Identity, strikes]
 	now    func() time.Time
+
+	mu sync.Mutex
+	// waited are the outputs that Render waits for. An output is true if forget has
+	// included its original since.
+	waited map[*output]bool
 }
 
 // strikes are the deadlines and crashes over an original, up to a time.
@@ -54,7 +60,44 @@ func newRefusals() *refusals {
 	if err != nil {
 		panic(err) // As above.
 	}
-	return &refusals{cache: cache, struck: struck, now: time.Now}
+	return &refusals{cache: cache, struck: struck, now: time.Now, waited: make(map[*output]bool)}
+}
+
+// begin notes that Render waits for o. The caller calls end.
+func (m *refusals) begin(o *output) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.waited[o] = false
+}
+
+func (m *refusals) end(o *output) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.waited, o)
+}
+
+// forget drops the refusals and strikes of a site's originals that covers reports true
+// for. Of the outputs that Render waits for now, it has no later refusal remembered. Their
+// strikes count: otherwise an original that hangs could be tried without end.
+func (m *refusals) forget(site string, covers func(name string) bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	of := func(id Identity) bool { return id.Site == site && covers(id.Name) }
+	for _, key := range m.cache.Keys() {
+		if of(key.identity) {
+			m.cache.Remove(key)
+		}
+	}
+	for _, id := range m.struck.Keys() {
+		if of(id) {
+			m.struck.Remove(id)
+		}
+	}
+	for o := range m.waited {
+		if of(o.Identity) {
+			m.waited[o] = true
+		}
+	}
 }
 
 // strikes returns how many deadlines and crashes an original has cost lately.
@@ -83,11 +126,15 @@ func (m *refusals) get(r Request) error {
 	return nil
 }
 
-// add remembers err for r if it is a *Refusal. If the refusal is about the original, it
-// is remembered for all outputs of the original.
-func (m *refusals) add(r Request, err error) {
+// add remembers the error of o if it is a *Refusal, unless forget has included o's
+// original since Render began. If the refusal is about the original, it is remembered for
+// all outputs of the original.
+func (m *refusals) add(o *output) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, err := o.Request, o.err
 	refusal, ok := errors.AsType[*Refusal](err)
-	if !ok {
+	if !ok || m.waited[o] {
 		return
 	}
 	refusal.Remembered = m.get(r) != nil

@@ -15,7 +15,7 @@ func TestRefusalsAreBounded(t *testing.T) {
 	var last Request
 	for i := range most + 100 {
 		last = Request{Identity: Identity{Name: strconv.Itoa(i)}}
-		m.add(last, &Refusal{Err: ErrDamaged})
+		m.add(&output{Request: last, err: &Refusal{Err: ErrDamaged}})
 		m.strike(last.Identity)
 	}
 	if n := m.cache.Len(); n != most {

@@ -253,6 +253,8 @@ func (p *scribbler) Render(context.Context, render.Request) (*render.Picture, er
 	return render.NewPicture(f, 10, 10, func() { p.distrusted++ }), nil
 }
 
+func (p *scribbler) Forget(string, func(string) bool) {}
+
 // An original that is replaced during both renders: the picture is right for the
 // file of before and is sent, but only if it is one.
 func TestUnverifiedPictureIsNotSent(t *testing.T) {

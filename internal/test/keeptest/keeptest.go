@@ -39,6 +39,15 @@ type Painter struct {
 	Width  int // of the picture, if it is not the requested one
 	// Gray returns the picture's shade, if not nil. Otherwise it is 0.
 	Gray func(r render.Request) uint8
+	// Forgotten is called by Forget, if not nil. A Painter itself remembers nothing.
+	Forgotten func(site string, covers func(name string) bool)
+}
+
+// Forget implements keep.Renderer.
+func (p *Painter) Forget(site string, covers func(name string) bool) {
+	if p.Forgotten != nil {
+		p.Forgotten(site, covers)
+	}
 }
 
 // Render paints a gray picture.
