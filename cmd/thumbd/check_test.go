@@ -4,6 +4,8 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +16,7 @@ import (
 	"thumbd/internal/access"
 	"thumbd/internal/config"
 	"thumbd/internal/route"
+	"thumbd/internal/s3"
 	"thumbd/internal/thumb"
 )
 
@@ -47,5 +50,21 @@ func TestReadableTreesAreWarnedOf(t *testing.T) {
 	}
 	if got := warned(); got != "" {
 		t.Errorf("0750: %q", got)
+	}
+}
+
+// The service may have keys of a store that this command does not have, so check only
+// warns of that. Every other error of an origin is an error of check.
+func TestMissingKeysAreWarnedOf(t *testing.T) {
+	var out bytes.Buffer
+	cmd := &cobra.Command{}
+	cmd.SetErr(&out)
+	away := errors.New("site news: connection refused")
+	got := warnOrigins(cmd, "thumbd.toml", []error{fmt.Errorf("site gallery: %w", s3.ErrNoKeys), away})
+	if len(got) != 1 || !errors.Is(got[0], away) {
+		t.Errorf("errors %v, want %v", got, away)
+	}
+	if text := out.String(); strings.Count(text, "\n") != 1 || !strings.HasPrefix(text, "warning: thumbd.toml: site gallery: ") || !strings.Contains(text, otherKeys) {
+		t.Errorf("warnings %q", text)
 	}
 }

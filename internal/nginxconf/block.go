@@ -75,7 +75,7 @@ func (b *Block) Text() string { return strings.Join(append([]string{b.Name}, b.A
 
 // Lines returns b as nginx's files have it, with all that is within its braces:
 //
-//	location ~ \.sql$ {
+//	location ~ "\.sql$" {
 //	    deny all;
 //	}
 func (b *Block) Lines() ([]string, error) {

@@ -266,6 +266,25 @@ func TestLacks(t *testing.T) {
 	}
 }
 
+func TestTextOfABlock(t *testing.T) {
+	location := servers(t, "server { listen 80; location ~* \\.(sql|bak)$ { deny   all; # a comment\n\nif ($x = 'a b') { return 403; } } }")[0].Locations()[0]
+	want := []string{
+		`location ~* "\.(sql|bak)$" {`,
+		`    deny all;`,
+		`    if ($x = "a b") {`,
+		`        return 403;`,
+		`    }`,
+		`}`,
+	}
+	got, err := location.Lines()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("lines (-want +got):\n%s", diff)
+	}
+}
+
 // If nginx refuses its configuration, the error has nginx's words, and the files
 // are read as they are.
 func TestRefused(t *testing.T) {
