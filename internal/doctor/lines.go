@@ -82,7 +82,7 @@ var programNames = regexp.MustCompile("(?i)" + programs)
 // restricts files below the site's prefix, it is nested in the site's location, because
 // the ^~ there would switch it off:
 //
-//	location ~ \.sql$ {
+//	location ~ "\.sql$" {
 //	    deny all;
 //	}
 //

@@ -4,6 +4,7 @@ package doctor
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -50,6 +51,36 @@ func TestLinesInPlaceAreTheSameEverywhere(t *testing.T) {
 				break
 			}
 			rest = after
+		}
+	}
+}
+
+// A location by regular expression that restricts files of a site is nested in the
+// site's lines, if the server is one of the site.
+func TestLinesKeepRestrictions(t *testing.T) {
+	in := install(t)
+	v := in.sound(t)
+	conf := strings.Replace(in.conf(v.config), "location ^~ /uploads/ {", "location ~ \\.sql$ { deny all; }\nlocation ~ \\.php$ { deny all; }\nlocation ~ \\.css$ { expires 1d; }\nlocation ^~ /elsewhere/ {", 1)
+	conf = strings.Replace(conf, "server_name www.example;", "server_name www.example;\nroot "+in.dir+"/www;", 1)
+	in.read(t, v, conf)
+	for i := range v.config.Sites {
+		s := &v.config.Sites[i]
+		got := strings.Join(LinesFor(s, v.conf.Servers()), "\n")
+		plain := strings.Join(Lines(s), "\n")
+		if s.Thumb.Name != "uploads" {
+			if got != plain && s.Thumb.Name != "blog" {
+				t.Errorf("%s: nginx serves no originals for it, and the lines are\n%s", s.Thumb.Name, got)
+			}
+			continue
+		}
+		want := strings.Replace(plain, denyPrograms, denyPrograms+"\n    location ~ \"\\.sql$\" {\n        deny all;\n    }", 1)
+		if got != want {
+			t.Errorf("lines\n%s\nwant\n%s", got, want)
+		}
+		// The server of another folder has rules for other files.
+		s.Originals = in.dir + "/letters"
+		if got := LinesFor(s, v.conf.Servers()); slices.ContainsFunc(got, func(line string) bool { return strings.Contains(line, "sql") }) {
+			t.Errorf("the server does not serve %s, and the lines are\n%s", s.Originals, strings.Join(got, "\n"))
 		}
 	}
 }

@@ -23,9 +23,21 @@ const (
 	thumbs = "location ^~ /thumbs/ {\n"
 	news   = "location ^~ /news/ {\n"
 
+	smallServer = "server {\n        listen 80;\n        server_name small"
+
 	thumbdConf = "include snippets/thumbd.conf;"
 	nodeConf   = "include snippets/thumbd-node.conf;"
 )
+
+// front returns the blocks of nginx as the front of several machines, with more lines of
+// the server and the values of proxy_next_upstream, if there are any.
+func front(server, next string) string {
+	if next != "" {
+		next = "proxy_next_upstream " + next + ";"
+	}
+	return "upstream machines { hash $thumbd_original consistent; server 192.0.2.1; server 192.0.2.2; }\n" +
+		"server { listen 81; " + server + " location / { proxy_pass http://machines; " + next + " } }\n"
+}
 
 // changes of nginx.conf are made in its text with the lines of all sites.
 var changes = map[string]change{
@@ -74,6 +86,13 @@ var changes = map[string]change{
 	"a limit that says dead":      {old: thumbdConf, new: "limit_req zone=x; limit_req_status 429;\n" + nodeConf, want: times(2, "front-429"), part: "limit_req_status 503;"},
 	"a limit of misses":           {old: thumbdConf, new: "location @few { limit_conn x 1; limit_conn_status 429; try_files /none @thumbd; }\n" + nodeConf, want: times(2, "front-429"), part: "limit_conn_status 503;"},
 	"a limit of another location": {old: thumbdConf, new: "location /api/ { limit_req zone=x; limit_req_status 429; }\n" + nodeConf},
+
+	// The front of several machines.
+	"a front of the default":       {old: smallServer, new: front("", "") + smallServer},
+	"a front that tries again":     {old: smallServer, new: front("", "error timeout http_429") + smallServer},
+	"a front that says dead":       {old: smallServer, new: front("", "error http_503") + smallServer, want: []string{"front-502"}, part: "proxy_next_upstream error timeout http_429;"},
+	"a front of all its locations": {old: smallServer, new: front("proxy_next_upstream http_500;", "") + smallServer, want: []string{"front-502"}, part: "has http_500"},
+	"a front of another kind":      {old: smallServer, new: strings.Replace(front("", "http_503"), "$thumbd_original", "$uri", 1) + smallServer},
 
 	// The snippets.
 	"no snippet":                {old: "include snippets/thumbd.conf;", want: times(6, "snippet-missing")},

@@ -5,14 +5,17 @@ package doctor
 import (
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"thumbd/internal/access"
 	"thumbd/internal/admin"
 	"thumbd/internal/config"
 	"thumbd/internal/doctor/probe"
@@ -94,6 +97,115 @@ func TestHits(t *testing.T) {
 			v.hit(p, v.entrances["small"][0], tt.answer, time.Now())
 			v.wants(t, tt.part, tt.want...)
 		})
+	}
+}
+
+// standIn answers as nginx would on an address of its own. It returns the address.
+func standIn(t *testing.T, answer http.HandlerFunc) string {
+	t.Helper()
+	s := httptest.NewServer(answer)
+	t.Cleanup(s.Close)
+	return s.Listener.Addr().String()
+}
+
+// Each site is asked for a missing thumbnail and then for the same one again. No file of
+// the attempt stays.
+func TestAttempts(t *testing.T) {
+	// way is what nginx and thumbd do with a request.
+	type way struct {
+		refuse    int    // the status of a miss, 0 for 200
+		reason    string // with it
+		unwritten bool   // the miss is answered, not published
+		sent      bool   // thumbd sends the miss, so that it has no header of a file
+		headless  bool   // hits have none
+		kept      bool   // the published name is a folder with a file
+		open      bool   // the proof of access makes no difference
+	}
+	for name, tt := range map[string]struct {
+		site  string
+		way   way
+		last  bool
+		said  string
+		again bool
+		part  string
+		want  []string
+	}{
+		"sound":                      {site: "small", said: "miss and hit"},
+		"damaged original":           {site: "small", way: way{refuse: 415}, again: true},
+		"original too large":         {site: "small", way: way{refuse: 422}, again: true},
+		"last original damaged":      {site: "small", way: way{refuse: 415, reason: "damaged"}, last: true, said: "miss failed", part: "it is answered 415, damaged", want: []string{"probe-miss"}},
+		"no daemon":                  {site: "small", way: way{refuse: 502}, said: "miss failed", part: "nginx does not get to thumbd", want: []string{"probe-miss"}},
+		"not published":              {site: "small", way: way{unwritten: true}, said: "not published", part: "/root/small/small/icon/a.jpg", want: []string{"probe-unpublished"}},
+		"miss sent by thumbd":        {site: "small", way: way{sent: true}, said: "miss and hit", part: "thumbd has to send it", want: []string{"probe-hit"}},
+		"hits by thumbd":             {site: "small", way: way{headless: true}, said: "miss and hit", part: "thumbd has to send it", want: []string{"probe-hit"}},
+		"file that stays":            {site: "small", way: way{kept: true}, said: "miss and hit", part: "rm ", want: []string{"probe-left"}},
+		"protected":                  {site: "gallery", said: "miss and hit"},
+		"protected, and open":        {site: "gallery", way: way{open: true}, said: "miss and hit", part: "a request without a proof is answered", want: []string{"probe-open"}},
+		"protected by another's key": {site: "gallery", way: way{refuse: 403, reason: "signature"}, said: "miss failed", part: "another configuration", want: []string{"probe-miss"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := install(t)
+			write(t, filepath.Join(in.dir, "originals/a.jpg"), "\xff\xd8\xff")
+			v := in.sound(t)
+			i := slices.IndexFunc(v.config.Sites, func(s config.Site) bool { return s.Thumb.Name == tt.site })
+			probes := probe.New(&v.config.Sites[i], []string{"a.jpg"}, 1)
+			if len(probes) != 1 {
+				t.Fatalf("%d probes", len(probes))
+			}
+			p := probes[0]
+			address := standIn(t, func(w http.ResponseWriter, q *http.Request) {
+				switch {
+				case p.Site.Access != nil && q.URL.RawQuery == "" && !tt.way.open:
+					w.WriteHeader(http.StatusForbidden)
+				case p.Published():
+					if !tt.way.headless {
+						w.Header().Set("ETag", `"1"`)
+					}
+				case tt.way.refuse != 0:
+					w.Header().Set("X-Thumbd-Reason", tt.way.reason)
+					w.WriteHeader(tt.way.refuse)
+				case !tt.way.unwritten:
+					file := p.File()
+					if tt.way.kept {
+						file += "/x"
+					}
+					if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, nil, 0o600)); err != nil {
+						t.Error(err)
+					}
+					if !tt.way.sent {
+						w.Header().Set("Accept-Ranges", "bytes")
+					}
+				}
+			})
+			in.read(t, v, strings.ReplaceAll(in.conf(v.config), "listen 80;", "listen "+address+";"))
+			v.sites(t.Context())
+			v.result = Result{}
+			said, again := v.attempt(t.Context(), p, v.entrances[tt.site], tt.last)
+			if !strings.Contains(said, tt.said) || again != tt.again {
+				t.Errorf("%q, and another original: %v; want %q, %v", said, again, tt.said, tt.again)
+			}
+			v.wants(t, tt.part, tt.want...)
+			if p.Published() != tt.way.kept {
+				t.Errorf("%s is there afterwards: %v", p.File(), p.Published())
+			}
+		})
+	}
+}
+
+// If a signer outside has the private key, thumbd can't prove access. It only tries that
+// a request without a proof is refused.
+func TestRefusalAloneIsTried(t *testing.T) {
+	for status, want := range map[int][]string{http.StatusForbidden: {"probe-untried"}, http.StatusOK: {"probe-untried", "probe-open"}} {
+		v, p := small(t)
+		p.Provable, p.Site.Access = false, &access.Options{}
+		address := standIn(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+		entrances := v.entrances["small"][:1]
+		entrances[0].listen = nginxconf.Listen{Network: "tcp", Address: address}
+		said, again := v.attempt(t.Context(), p, entrances, false)
+		if said != "refusal alone tried" || again {
+			t.Errorf("%d: %q, and another original: %v", status, said, again)
+		}
+		v.wants(t, "thumbd verify URL --token TOKEN", want...)
 	}
 }
 
