@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"thumbd/internal/admin"
+	"thumbd/internal/admin/client"
 	"thumbd/internal/systemd"
 )
 
@@ -25,7 +25,7 @@ func healthCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), healthTime)
 			defer cancel()
-			if err := admin.Dial(socket).Health(ctx); err != nil {
+			if err := client.Dial(socket).Health(ctx); err != nil {
 				return fmt.Errorf("health: %w", err)
 			}
 			return nil

@@ -16,7 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"thumbd/internal/admin"
+	"thumbd/internal/admin/client"
 	"thumbd/internal/warm"
 )
 
@@ -65,7 +65,7 @@ func (f *infoFlags) run(cmd *cobra.Command, site string, originals []string) err
 		_, err := cmd.OutOrStdout().Write(file)
 		return err
 	}
-	return withThumbd(cmd, f.file, f.admin, site, func(ctx context.Context, c *admin.Client) error {
+	return withThumbd(cmd, f.file, f.admin, site, func(ctx context.Context, c *client.Client) error {
 		o.Client = c
 		sum, err := warm.Describe(ctx, o, each)
 		failed, _ := sum.Failures()

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"thumbd/internal/admin"
+	"thumbd/internal/admin/client"
 )
 
 // adminFlag adds the flag --admin.
@@ -31,8 +32,8 @@ func purgeCommand() *cobra.Command {
 			if cmd.Flags().Changed("wait") {
 				p.Wait = &wait
 			}
-			said, err := admin.Dial(socket).Purge(cmd.Context(), p)
-			r, ok := errors.AsType[*admin.Refused](err)
+			said, err := client.Dial(socket).Purge(cmd.Context(), p)
+			r, ok := errors.AsType[*client.Refused](err)
 			switch {
 			case ok && r.Code == http.StatusAccepted:
 				// Its first line is that of a purge that all nodes have applied.

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"thumbd/internal/admin"
+	"thumbd/internal/admin/client"
 )
 
 func statusCommand() *cobra.Command {
@@ -25,16 +26,16 @@ func statusCommand() *cobra.Command {
 		Short: "Print the state and the counters of the running thumbd",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			client := admin.Dial(socket)
+			c := client.Dial(socket)
 			switch {
 			case forget != "" && !nodes:
 				return asUsage(errors.New("--forget is for --nodes"))
 			case forget != "":
-				return forgetNode(cmd.Context(), client, forget)
+				return forgetNode(cmd.Context(), c, forget)
 			case nodes:
-				return printNodes(cmd.Context(), cmd.OutOrStdout(), client, asJSON)
+				return printNodes(cmd.Context(), cmd.OutOrStdout(), c, asJSON)
 			}
-			answer, err := client.Status(cmd.Context())
+			answer, err := c.Status(cmd.Context())
 			if err != nil {
 				return fmt.Errorf("status: %w", err)
 			}
@@ -57,9 +58,9 @@ func statusCommand() *cobra.Command {
 }
 
 // forgetNode forgets a node that has gone for good.
-func forgetNode(ctx context.Context, client *admin.Client, name string) error {
-	err := client.Forget(ctx, name)
-	if r, ok := errors.AsType[*admin.Refused](err); ok && r.Code < http.StatusInternalServerError {
+func forgetNode(ctx context.Context, c *client.Client, name string) error {
+	err := c.Forget(ctx, name)
+	if r, ok := errors.AsType[*client.Refused](err); ok && r.Code < http.StatusInternalServerError {
 		return asUsage(err)
 	}
 	if err != nil {
@@ -69,9 +70,9 @@ func forgetNode(ctx context.Context, client *admin.Client, name string) error {
 }
 
 // printNodes prints a line for each node.
-func printNodes(ctx context.Context, w io.Writer, client *admin.Client, asJSON bool) error {
-	all, err := client.Nodes(ctx)
-	if r, ok := errors.AsType[*admin.Refused](err); ok && r.Code == http.StatusNotFound {
+func printNodes(ctx context.Context, w io.Writer, c *client.Client, asJSON bool) error {
+	all, err := c.Nodes(ctx)
+	if r, ok := errors.AsType[*client.Refused](err); ok && r.Code == http.StatusNotFound {
 		return errors.New("status: thumbd.toml has no [nodes]: this machine is the only one")
 	}
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/term"
 
 	"thumbd/internal/admin"
+	"thumbd/internal/admin/client"
 	"thumbd/internal/config"
 	"thumbd/internal/daemon"
 	"thumbd/internal/shell"
@@ -74,7 +75,7 @@ func (f *warmFlags) run(cmd *cobra.Command, site string) error {
 		Site: site, Selection: f.selection, List: list, AtOnce: 2 * runtime.NumCPU(),
 		Patience: warmPatience, Progress: progressOn(cmd.ErrOrStderr(), site),
 	}
-	return withThumbd(cmd, f.file, f.admin, site, func(ctx context.Context, c *admin.Client) error {
+	return withThumbd(cmd, f.file, f.admin, site, func(ctx context.Context, c *client.Client) error {
 		o.Client = c
 		sum, err := warm.Run(ctx, o)
 		told := tellWarmed(cmd.OutOrStdout(), site, sum, err)
@@ -88,13 +89,13 @@ func (f *warmFlags) run(cmd *cobra.Command, site string) error {
 // withThumbd calls do with a thumbd that makes thumbnails of a site: the one that listens
 // at socket, or if none listens one of this process. Its context ends when a thumbd is
 // started that is to make them instead.
-func withThumbd(cmd *cobra.Command, file, socket, site string, do func(ctx context.Context, c *admin.Client) error) error {
-	there, err := admin.Listens(socket)
+func withThumbd(cmd *cobra.Command, file, socket, site string, do func(ctx context.Context, c *client.Client) error) error {
+	there, err := client.Listens(socket)
 	switch {
 	case err != nil:
 		return fmt.Errorf("%s: %w", cmd.Name(), err)
 	case there:
-		return do(cmd.Context(), admin.Dial(socket))
+		return do(cmd.Context(), client.Dial(socket))
 	}
 	alone, err := daemon.StartAlone(cmd.Context(), daemon.Options{
 		File: file, Version: versionText(), Log: newLogger(cmd.ErrOrStderr(), slog.LevelWarn),

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
 
 // Package admin is the protocol of thumbd's socket for administrators: its
-// routes, forms and JSON, and the Client that the commands use. The page
-// thumbd-admin(7) describes it for applications. It is HTTP over a unix socket;
-// for example, this takes away the thumbnails of one original:
+// routes, forms and JSON. The page thumbd-admin(7) describes it for applications.
+// Package serve answers, and the commands ask through package client. It is HTTP over
+// a unix socket; for example, this takes away the thumbnails of one original:
 //
 //	POST /purge
 //	Content-Type: application/x-www-form-urlencoded
 //
 //	site=gallery&original=2024%2Fa.jpg
 //
-// A file has the routes of one topic, with their forms, their JSON and their methods of
-// Client: purge.go, warm.go, report.go, status.go, nodes.go.
+// A file has the routes of one topic, with their forms and their JSON: purge.go, warm.go,
+// report.go, status.go, nodes.go.
 package admin
 
 import (

@@ -2,12 +2,7 @@
 
 package admin
 
-import (
-	"context"
-	"net/http"
-	"net/url"
-	"time"
-)
+import "time"
 
 // NodesRoute answers a GET with a list of Node, and a POST with forget=NAME by removing
 // that node from the list. Without [nodes] both answers are 404.
@@ -29,15 +24,4 @@ type Node struct {
 	// Differs has the differences from this node, for example "thumbd 1.2, not 1.3".
 	Differs []string `json:"differs,omitempty"`
 	Trouble string   `json:"trouble,omitempty"` // for example that its report can't be trusted
-}
-
-// Nodes returns the members of the farm.
-func (c *Client) Nodes(ctx context.Context) (all []Node, err error) {
-	return all, c.decode(ctx, http.MethodGet, NodesRoute, "", &all)
-}
-
-// Forget removes a node from the list of Nodes.
-func (c *Client) Forget(ctx context.Context, name string) error {
-	_, err := c.whole(ctx, http.MethodPost, NodesRoute, url.Values{"forget": {name}}.Encode(), maxText)
-	return err
 }

@@ -4,11 +4,9 @@ package admin
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -61,12 +59,6 @@ const (
 	// MaxField is the most bytes of a field: the longest name, percent-encoded.
 	MaxField = 16 << 10
 )
-
-// Purge returns the daemon's words about the purge.
-func (c *Client) Purge(ctx context.Context, p Purge) (string, error) {
-	b, err := c.whole(ctx, http.MethodPost, PurgeRoute, p.Form(), maxText)
-	return strings.TrimSpace(string(b)), err
-}
 
 // ReadPurge reads a form of any size from r, and calls purge for each part of it.
 // If there are many originals, all other fields must come before them. Errors are

@@ -2,11 +2,6 @@
 
 package admin
 
-import (
-	"context"
-	"net/http"
-)
-
 // Routes for the state of a daemon. Each takes a GET.
 const (
 	ReportRoute = "/report" // answers with Report
@@ -45,14 +40,4 @@ type Trouble struct {
 	Kind string `json:"kind"`
 	Name string `json:"name"` // of the site or section, or of this node; of the spool ""
 	Text string `json:"text"`
-}
-
-// Report returns the daemon's state. The daemon tries all folders and origins for
-// it.
-func (c *Client) Report(ctx context.Context) (*Report, error) {
-	r := new(Report)
-	if err := c.decode(ctx, http.MethodGet, ReportRoute, "", r); err != nil {
-		return nil, err
-	}
-	return r, nil
 }

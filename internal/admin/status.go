@@ -2,11 +2,6 @@
 
 package admin
 
-import (
-	"context"
-	"net/http"
-)
-
 // Routes for metrics. Each takes a GET.
 const (
 	StatusRoute  = "/status"  // answers with a list of Family
@@ -32,9 +27,4 @@ type Sample struct {
 type Label struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
-}
-
-// Status returns a list of Family in JSON.
-func (c *Client) Status(ctx context.Context) ([]byte, error) {
-	return c.whole(ctx, http.MethodGet, StatusRoute, "", maxJSON)
 }

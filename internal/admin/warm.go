@@ -3,15 +3,8 @@
 package admin
 
 import (
-	"bufio"
-	"context"
 	"errors"
-	"fmt"
-	"io"
-	"net/http"
 	"net/url"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -107,47 +100,4 @@ const (
 type Failure struct {
 	Name   string `json:"name"`   // the published one, or the original's if that has none
 	Reason string `json:"reason"` // as in X-Thumbd-Reason, for example "damaged"
-}
-
-// Warm asks the daemon to make the missing thumbnails of an original, and waits for
-// them. If original is "", it only checks the site and the selection.
-func (c *Client) Warm(ctx context.Context, site string, s Selection, original string) (w Warmed, err error) {
-	return w, c.decode(ctx, http.MethodPost, WarmRoute, s.Form(site, original), &w)
-}
-
-// EachOriginal calls f with the name of each original that s selects, and returns
-// the number of folders that the daemon can't read.
-func (c *Client) EachOriginal(ctx context.Context, site string, s Selection, f func(name string) error) (unread int, err error) {
-	resp, err := c.do(ctx, http.MethodPost, OriginalsRoute, s.Form(site, ""))
-	if err != nil {
-		return 0, err
-	}
-	defer resp.Body.Close()
-	lines := bufio.NewReader(resp.Body)
-	for {
-		line, err := lines.ReadString('\n')
-		if errors.Is(err, io.EOF) && line == "" {
-			break
-		}
-		if err != nil {
-			return 0, &NoAnswer{err}
-		}
-		name, err := url.PathUnescape(strings.TrimSuffix(line, "\n"))
-		if err != nil {
-			return 0, &NoAnswer{err}
-		}
-		if err := f(name); err != nil {
-			return 0, err
-		}
-	}
-	if unread, err = strconv.Atoi(resp.Trailer.Get(UnreadTrailer)); err != nil {
-		return 0, &NoAnswer{fmt.Errorf("%s: %w", UnreadTrailer, err)}
-	}
-	return unread, nil
-}
-
-// Info returns the description of an original, the file of package info. Without an
-// original it only checks that the site has descriptions.
-func (c *Client) Info(ctx context.Context, site, original string) ([]byte, error) {
-	return c.whole(ctx, http.MethodPost, InfoRoute, Selection{}.Form(site, original), maxText)
 }

@@ -14,7 +14,7 @@ import (
 	"syscall"
 	"time"
 
-	"thumbd/internal/admin"
+	"thumbd/internal/admin/client"
 	"thumbd/internal/root"
 	"thumbd/internal/serve"
 	"thumbd/internal/shell"
@@ -74,7 +74,7 @@ func (in *Alone) UntilWanted(parent context.Context) (ctx context.Context, cance
 }
 
 // Client asks the handler for administrators.
-func (in *Alone) Client() *admin.Client { return admin.NewClient(in.conns.dial) }
+func (in *Alone) Client() *client.Client { return client.NewClient(in.conns.dial) }
 
 // Stop ends it as a daemon is stopped.
 func (in *Alone) Stop() { in.Daemon.stop([]*serve.Server{in.server}) }

@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"thumbd/internal/admin"
+	"thumbd/internal/admin/client"
 	"thumbd/internal/render/wire"
 	"thumbd/internal/systemd"
 	"thumbd/internal/test/aid"
@@ -45,7 +45,7 @@ type rig struct {
 	log     *aid.Log
 	manager *net.UnixConn
 	front   *http.Client
-	admin   *admin.Client
+	admin   *client.Client
 	reloads chan os.Signal
 	stop    context.CancelFunc // as SIGTERM
 	ended   chan error         // has the error of Run
@@ -67,7 +67,7 @@ func newRig(t *testing.T, configuration string) *rig {
 	r.front = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", r.Path("front"))
 	}}}
-	r.admin = admin.Dial(r.Path("admin"))
+	r.admin = client.Dial(r.Path("admin"))
 	return r
 }
 

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"thumbd/internal/admin"
+	"thumbd/internal/admin/client"
 	"thumbd/internal/asuser"
 )
 
@@ -110,7 +111,7 @@ func TestSocketOfAnotherGroup(t *testing.T) {
 const sum = "the same"
 
 func TestDaemonsAnswers(t *testing.T) {
-	noAnswer := func(cause error) error { return &admin.NoAnswer{Cause: cause} }
+	noAnswer := func(cause error) error { return &client.NoAnswer{Cause: cause} }
 	for name, tt := range map[string]struct {
 		report      admin.Report
 		err, health error
@@ -131,7 +132,7 @@ func TestDaemonsAnswers(t *testing.T) {
 		"no socket of admins":      {err: fs.ErrNotExist, want: []string{"admin-socket"}, part: "thumbd doctor --admin PATH", status: Warning},
 		"nobody at admins' socket": {err: fmt.Errorf("dial: %w", unix.ECONNREFUSED), want: []string{"admin-socket"}, status: Warning},
 		"no right to ask":          {err: fs.ErrPermission, status: Skipped},
-		"an older daemon":          {err: &admin.Refused{Code: http.StatusNotFound}, want: []string{"daemon-outdated"}, part: "does not know this program", status: Warning},
+		"an older daemon":          {err: &client.Refused{Code: http.StatusNotFound}, want: []string{"daemon-outdated"}, part: "does not know this program", status: Warning},
 		"a daemon that fails":      {err: errors.New("unexpected EOF"), want: []string{"daemon-silent"}, part: "unexpected EOF", status: Wrong},
 	} {
 		t.Run(name, func(t *testing.T) {

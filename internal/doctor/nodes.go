@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"thumbd/internal/admin"
+	"thumbd/internal/admin/client"
 	"thumbd/internal/rights"
 	"thumbd/internal/shell"
 	"thumbd/internal/systemd"
@@ -35,8 +36,8 @@ func (v *visit) nodes(ctx context.Context) string {
 	if v.host == nil || v.host.Checksum == "" {
 		return v.skip("no daemon at work to ask")
 	}
-	all, err := admin.Dial(v.Admin).Nodes(ctx)
-	refused, ok := errors.AsType[*admin.Refused](err)
+	all, err := client.Dial(v.Admin).Nodes(ctx)
+	refused, ok := errors.AsType[*client.Refused](err)
 	switch {
 	case ok && refused.Code == http.StatusNotFound:
 		return v.skip("the daemon has not loaded [nodes] yet")

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"thumbd/internal/admin"
+	"thumbd/internal/admin/client"
 	"thumbd/internal/config"
 	"thumbd/internal/keep"
 	"thumbd/internal/publish"
@@ -108,24 +109,24 @@ func (v *visit) daemon(ctx context.Context) string {
 	asking, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	var err error
-	v.host, err = admin.Dial(v.Admin).Report(asking)
+	v.host, err = client.Dial(v.Admin).Report(asking)
 	v.load()
 	if v.has("socket-missing") || v.has("socket-dead") {
 		return v.skip("no socket to ask at")
 	}
 	asking, cancel = context.WithTimeout(ctx, askTime)
 	defer cancel()
-	return v.heard(err, admin.Dial(v.at).Health(asking))
+	return v.heard(err, client.Dial(v.at).Health(asking))
 }
 
 // heard looks at the daemon's report of itself, and at the errors of the requests for
 // the report and for its health.
 func (v *visit) heard(err, health error) string {
-	dead, ok := errors.AsType[*admin.NoAnswer](health)
+	dead, ok := errors.AsType[*client.NoAnswer](health)
 	if ok && !errors.Is(dead, fs.ErrPermission) {
 		return v.silent(v.at, dead.Cause)
 	}
-	refused, ok := errors.AsType[*admin.Refused](err)
+	refused, ok := errors.AsType[*client.Refused](err)
 	switch {
 	case ok && refused.Code == http.StatusNotFound:
 		v.find("daemon-outdated", v.Admin, "a daemon answers that does not know this program, of "+v.Version, v.restart())

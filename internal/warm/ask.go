@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"thumbd/internal/admin"
+	"thumbd/internal/admin/client"
 )
 
 // errAway means that thumbd does not answer at the moment.
@@ -52,10 +53,10 @@ func (r *run) ask(ctx context.Context, original string) (admin.Warmed, error) {
 
 // away returns err as errAway, ErrRefused or with thumbd's text.
 func away(err error) error {
-	if _, ok := errors.AsType[*admin.NoAnswer](err); ok {
+	if _, ok := errors.AsType[*client.NoAnswer](err); ok {
 		return fmt.Errorf("%w: %w", errAway, err)
 	}
-	answer, ok := errors.AsType[*admin.Refused](err)
+	answer, ok := errors.AsType[*client.Refused](err)
 	switch {
 	case !ok:
 		return err

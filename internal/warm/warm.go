@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"thumbd/internal/admin"
+	"thumbd/internal/admin/client"
 	"thumbd/internal/thumb"
 )
 
@@ -28,7 +29,7 @@ var ErrFull = errors.New("the disk is full or read-only: see thumbd's log")
 // Options are the options of a Run. All but the slices, Since and List must be
 // set.
 type Options struct {
-	Client    *admin.Client
+	Client    *client.Client
 	Site      string
 	Selection admin.Selection
 	// List has the name or path of an original in each line; nil means all
@@ -96,7 +97,7 @@ func Describe(ctx context.Context, o Options, each func(original string, file []
 	o.Selection = admin.Selection{Presets: []string{thumb.InfoName}}
 	return o.run(ctx, func(ctx context.Context, original string) (admin.Warmed, error) {
 		file, err := o.Client.Info(ctx, o.Site, original)
-		refused, ok := errors.AsType[*admin.Refused](err)
+		refused, ok := errors.AsType[*client.Refused](err)
 		switch {
 		case original == "":
 			return admin.Warmed{}, err

@@ -21,6 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"thumbd/internal/admin"
+	"thumbd/internal/admin/client"
 )
 
 // script answers as thumbd does, and has trouble where it is told to.
@@ -81,7 +82,7 @@ func options(t *testing.T, s http.Handler, list ...string) (Options, *seen) {
 	t.Cleanup(server.Close)
 	p := &seen{}
 	return Options{
-		Client: admin.NewClient(func(ctx context.Context) (net.Conn, error) {
+		Client: client.NewClient(func(ctx context.Context) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "tcp", server.Listener.Addr().String())
 		}),
 		Site: "g", List: strings.NewReader(strings.Join(list, "\n")), AtOnce: 3, Patience: time.Minute, Progress: p,

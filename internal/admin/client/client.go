@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 
-package admin
+// Package client asks a daemon over its socket for administrators. Package admin is the
+// protocol. For example, this takes away the thumbnails of one original:
+//
+//	said, err := client.Dial(admin.Socket).Purge(ctx, admin.Purge{Site: "gallery", Originals: []string{"2024/a.jpg"}})
+package client
 
 import (
 	"context"
@@ -20,7 +24,7 @@ import (
 // error of a callback.
 type Client struct{ http http.Client }
 
-// Dial returns a Client of the unix socket at a path, for example Socket.
+// Dial returns a Client of the unix socket at a path, for example admin.Socket.
 func Dial(socket string) *Client {
 	return NewClient(func(ctx context.Context) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", socket)
@@ -80,12 +84,6 @@ const (
 	maxText = 64 << 10 // of an error's text, in bytes
 	maxJSON = 16 << 20 // of an answer in JSON, in bytes
 )
-
-// Health asks for /_thumbd/health. Only the socket for nginx has this route.
-func (c *Client) Health(ctx context.Context) error {
-	_, err := c.whole(ctx, http.MethodGet, "/_thumbd/health", "", maxText)
-	return err
-}
 
 func (c *Client) decode(ctx context.Context, method, route, form string, to any) error {
 	b, err := c.whole(ctx, method, route, form, maxJSON)
