@@ -19,6 +19,7 @@ import (
 	"strings"
 	"testing"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
@@ -37,10 +38,10 @@ type django struct {
 func startDjango(t *testing.T, folderOfSite, socket string) django {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
-	kit.Must(t, err)
+	aid.Must(t, err)
 	defer l.Close()
 	f, err := l.(*net.TCPListener).File()
-	kit.Must(t, err)
+	aid.Must(t, err)
 	defer f.Close()
 	// Debian's, which has its Django.
 	cmd := exec.Command("/usr/bin/python3", "testdata/django/serve.py", folder(t))
@@ -48,7 +49,7 @@ func startDjango(t *testing.T, folderOfSite, socket string) django {
 	cmd.Env = append(os.Environ(), "SITE_FOLDER="+folderOfSite, "THUMBD_ADMIN="+socket)
 	ended, log := kit.Background(t, cmd)
 	return django{t, "http://" + l.Addr().String(), log, func() <-chan struct{} {
-		kit.Must(t, cmd.Process.Kill())
+		aid.Must(t, cmd.Process.Kill())
 		return ended
 	}}
 }
@@ -58,16 +59,16 @@ func (d django) post(path, title, name string, file []byte) string {
 	d.t.Helper()
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
-	kit.Must(d.t, form.WriteField("title", title))
+	aid.Must(d.t, form.WriteField("title", title))
 	if name != "" {
 		part, err := form.CreateFormFile("image", name)
-		kit.Must(d.t, err)
+		aid.Must(d.t, err)
 		_, err = part.Write(file)
-		kit.Must(d.t, err)
+		aid.Must(d.t, err)
 	}
-	kit.Must(d.t, form.Close())
+	aid.Must(d.t, form.Close())
 	resp, err := http.Post(d.url+path, form.FormDataContentType(), &body)
-	kit.Must(d.t, err)
+	aid.Must(d.t, err)
 	defer resp.Body.Close()
 	page, err := io.ReadAll(resp.Body)
 	if err != nil || resp.StatusCode != 200 {
@@ -85,7 +86,7 @@ func photos(t *testing.T) (dir string, site rig.Site) {
 	options, err := json.Marshal(map[string]any{"prefix": "/thumbs/", "scheme": "signed", "key": kit.Key, "presets": map[string]any{
 		"hero": map[string]any{"size": "80x60", "method": "crop", "widths": []int{40, 80}, "formats": []string{"webp"}},
 	}})
-	kit.Must(t, err)
+	aid.Must(t, err)
 	kit.Put(t, filepath.Join(dir, "thumbd.json"), options)
 	return dir, site
 }
@@ -94,7 +95,7 @@ func photos(t *testing.T) (dir string, site rig.Site) {
 func photo(t *testing.T, n int) []byte {
 	t.Helper()
 	b, err := os.ReadFile(kit.Testdata(t, fmt.Sprintf("originals/tests/orientation/%d.jpg", n)))
-	kit.Must(t, err)
+	aid.Must(t, err)
 	return b
 }
 

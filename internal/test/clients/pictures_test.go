@@ -23,6 +23,7 @@ import (
 	"strings"
 	"testing"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
@@ -135,7 +136,7 @@ func describe(t *testing.T, r *rig.Rig) (all []described) {
 	for line := range strings.Lines(out) {
 		var name struct{ Original string }
 		var o described
-		kit.Must(t, json.Unmarshal([]byte(line), &name), json.Unmarshal([]byte(line), &o))
+		aid.Must(t, json.Unmarshal([]byte(line), &name), json.Unmarshal([]byte(line), &o))
 		o.Original = name.Original
 		all = append(all, o)
 	}
@@ -172,10 +173,10 @@ func everyLanguage(t *testing.T, cases []shown) map[string][]string {
 		options["presets"].(map[string]any)[name] = p
 	}
 	given, err := json.Marshal(map[string]any{"options": options, "cases": cases})
-	kit.Must(t, err)
+	aid.Must(t, err)
 	module := t.TempDir()
 	program, err := os.ReadFile("testdata/pictures.go")
-	kit.Must(t, err)
+	aid.Must(t, err)
 	kit.Put(t, filepath.Join(module, "main.go"), program)
 	kit.Put(t, filepath.Join(module, "go.mod"), fmt.Appendf(nil, "module pictures\ngo 1.24\nrequire thumbd/clients/go v0.0.0\nreplace thumbd/clients/go => %s\n", folder(t)+"/go"))
 	all := make(map[string][]string)
@@ -190,7 +191,7 @@ func everyLanguage(t *testing.T, cases []shown) map[string][]string {
 			t.Fatalf("%s: %v: %s", language, err, errs.String())
 		}
 		var elements []string
-		kit.Must(t, json.Unmarshal(out.Bytes(), &elements))
+		aid.Must(t, json.Unmarshal(out.Bytes(), &elements))
 		all[language] = elements
 	}
 	return all
@@ -226,11 +227,11 @@ func originals(t *testing.T) string {
 		ext := []string{"jpg", "png", "gif"}[i%3]
 		switch ext {
 		case "jpg":
-			kit.Must(t, jpeg.Encode(&b, m, nil))
+			aid.Must(t, jpeg.Encode(&b, m, nil))
 		case "png":
-			kit.Must(t, png.Encode(&b, m))
+			aid.Must(t, png.Encode(&b, m))
 		case "gif":
-			kit.Must(t, gif.Encode(&b, m, nil))
+			aid.Must(t, gif.Encode(&b, m, nil))
 		}
 		kit.Put(t, filepath.Join(dir, "made", strconv.Itoa(size.X)+"-"+strconv.Itoa(size.Y)+"."+ext), b.Bytes())
 	}

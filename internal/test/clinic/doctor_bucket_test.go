@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/store"
 )
@@ -24,11 +25,11 @@ func TestDoctorOnBucket(t *testing.T) {
 	well := kit.Configuration(t, r)
 
 	key := filepath.Join(r.Dir, "keys/s3-secret")
-	kit.Must(t, os.WriteFile(key, []byte("another"), 0o600))
+	aid.Must(t, os.WriteFile(key, []byte("another"), 0o600))
 	kit.Reload(t, r, well)
 	kit.WantFinding(t, kit.Examine(t, r), "bucket-refused", "secret_key")
 	check(t, r, 1, "SignatureDoesNotMatch")
-	kit.Must(t, os.WriteFile(key, []byte(store.SecretKey), 0o600))
+	aid.Must(t, os.WriteFile(key, []byte(store.SecretKey), 0o600))
 
 	kit.Reload(t, r, strings.Replace(well, store.Region, "us-west-7", 1))
 	kit.WantFinding(t, kit.Examine(t, r), "bucket-refused", "region")

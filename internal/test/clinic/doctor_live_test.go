@@ -119,8 +119,8 @@ func TestDoctorFindsWhatTheDaemonMayNot(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			kit.Must(t, os.Chmod(tt.path, tt.mode))
-			defer func() { kit.Must(t, os.Chmod(tt.path, fi.Mode().Perm())) }()
+			aid.Must(t, os.Chmod(tt.path, tt.mode))
+			defer func() { aid.Must(t, os.Chmod(tt.path, fi.Mode().Perm())) }()
 			found := kit.Examine(t, r)
 			if tt.want == "" {
 				if !found.Well {
@@ -293,7 +293,7 @@ func TestDoctorQuotesNames(t *testing.T) {
 				t.Fatal("no probe-hit, though nginx has another root")
 			}
 			p, err := kit.Programs()
-			kit.Must(t, err)
+			aid.Must(t, err)
 			// It exits 1, as something is wrong.
 			out, _ := exec.CommandContext(t.Context(), p.Thumbd, "doctor", "-c", kit.ConfigFile(r), "--nginx", kit.NginxOf(r), "--admin", r.AdminPath()).Output()
 			var line string

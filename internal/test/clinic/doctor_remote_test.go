@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
@@ -41,22 +42,22 @@ func TestDoctorOnRemoteOriginals(t *testing.T) {
 	}
 	well("at first")
 
-	kit.Must(t, origin.StopNginx())
+	aid.Must(t, origin.StopNginx())
 	ill("origin-unreachable", "connection refused", "curl -sSI "+url)
 	if found := kit.Examine(t, r); len(found.Findings) != 2 {
 		t.Errorf("two sites have that origin: %+v", found.Findings)
 	}
 	mute, err := new(net.ListenConfig).Listen(t.Context(), "tcp4", origin.Addr)
-	kit.Must(t, err)
+	aid.Must(t, err)
 	ill("origin-unreachable", "too slow", "thumbd.toml(5)")
-	kit.Must(t, mute.Close())
+	aid.Must(t, mute.Close())
 	kit.StartOrigin(t, origin.Addr)
 	well("the origin is back")
 
-	kit.Must(t, os.RemoveAll(spool))
-	kit.Must(t, os.WriteFile(spool, nil, 0o600))
+	aid.Must(t, os.RemoveAll(spool))
+	aid.Must(t, os.WriteFile(spool, nil, 0o600))
 	ill("spool-unwritable", spool, "restart thumbd")
-	kit.Must(t, os.Remove(spool))
+	aid.Must(t, os.Remove(spool))
 	well("the spool is back")
 }
 
@@ -65,10 +66,10 @@ func TestDoctorOnSpoolOfAnother(t *testing.T) {
 	_, url := kit.StartOrigin(t, "")
 	toml, spool := kit.DaemonWithSpool(t)
 	r := kit.Start(t, rig.Options{TOML: toml, Nobody: true, Sites: []rig.Site{kit.Remote("away", url)}})
-	kit.Must(t, os.RemoveAll(spool))
-	kit.Must(t, os.Chmod(filepath.Dir(spool), 0o555))
+	aid.Must(t, os.RemoveAll(spool))
+	aid.Must(t, os.Chmod(filepath.Dir(spool), 0o555))
 	kit.WantFinding(t, kit.Examine(t, r), "spool-unwritable", "install -d -o ")
-	kit.Must(t, os.Chmod(filepath.Dir(spool), 0o777))
+	aid.Must(t, os.Chmod(filepath.Dir(spool), 0o777))
 	for _, f := range kit.Examine(t, r).Findings {
 		t.Errorf("undone: %+v", f)
 	}
@@ -78,7 +79,7 @@ func TestDoctorOnSpoolOfAnother(t *testing.T) {
 func check(t *testing.T, r *rig.Rig, code int, words string) {
 	t.Helper()
 	built, err := kit.Programs()
-	kit.Must(t, err)
+	aid.Must(t, err)
 	cmd := exec.CommandContext(t.Context(), built.Thumbd, "check", "-c", kit.ConfigFile(r))
 	out, err := cmd.CombinedOutput()
 	if got := cmd.ProcessState.ExitCode(); got != code || !strings.Contains(string(out), words) {

@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"thumbd/internal/doctor"
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
@@ -319,7 +320,7 @@ func linkedTree(t *testing.T, r *rig.Rig) func() {
 		t.Fatal(err)
 	}
 	return func() {
-		kit.Must(t, os.Remove(path))
+		aid.Must(t, os.Remove(path))
 		back()
 	}
 }
@@ -469,7 +470,7 @@ func fileInPlaceOfTree(t *testing.T, r *rig.Rig) func() {
 func otherKey(t *testing.T, r *rig.Rig) func() {
 	path := filepath.Join(r.Dir, "keys", "old.key")
 	back := moved(t, path)
-	kit.Must(t, os.WriteFile(path, []byte("another key of the old, 0123456789"), 0o600))
+	aid.Must(t, os.WriteFile(path, []byte("another key of the old, 0123456789"), 0o600))
 	return back
 }
 

@@ -101,7 +101,7 @@ func TestAutoWithoutADecoder(t *testing.T) {
 func undecoded(t *testing.T) []string {
 	t.Helper()
 	p, err := kit.Programs()
-	kit.Must(t, err)
+	aid.Must(t, err)
 	library := aid.Preload(t, "int dav1d_open(void) { return -12; }\nvoid *aom_codec_av1_dx(void) { return 0; }\n")
 	script := filepath.Join(t.TempDir(), "render")
 	kit.PutProgram(t, script, fmt.Appendf(nil, "#!/bin/sh\nLD_PRELOAD='%s' exec '%s' \"$@\"\n", library, p.Render))

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
@@ -143,7 +144,7 @@ func showPicture(t *testing.T, b *kit.Browser, held *heldPictures, name, url str
 	}
 	select {
 	case held.let <- struct{}{}:
-	case <-time.After(kit.Patience):
+	case <-time.After(aid.Patience):
 		t.Fatalf("%s: the picture is not asked for", name)
 	}
 	b.Eval("after()", &shift)

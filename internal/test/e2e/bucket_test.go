@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/store"
 )
@@ -23,7 +24,7 @@ import (
 func TestBucket(t *testing.T) {
 	s, o := kit.Bucket(t, "cloud", kit.BucketKeys)
 	photo, err := os.ReadFile(filepath.Join(kit.Testdata(t, "originals"), "photos/dogs.jpg"))
-	kit.Must(t, err)
+	aid.Must(t, err)
 	names := []string{"a b+c.jpg", "ä/100%.jpg", "deleted.jpg", "replaced.jpg"}
 	for _, name := range names {
 		s.Put("media/photos/"+name, photo)
@@ -40,7 +41,7 @@ func TestBucket(t *testing.T) {
 	}
 	s.Delete("media/photos/deleted.jpg")
 	other, err := os.ReadFile(filepath.Join(kit.Testdata(t, "originals"), "photos/fig.jpg"))
-	kit.Must(t, err)
+	aid.Must(t, err)
 	s.Put("media/photos/replaced.jpg", other)
 	if out := gc(t, r); !strings.Contains(out, "1 orphan, 1 stale") {
 		t.Errorf("gc: %s", out)
@@ -53,7 +54,7 @@ func TestBucket(t *testing.T) {
 	// stopped.
 	kit.StopDaemon(t, r)
 	s.Put("media/photos/"+names[0], other)
-	kit.Must(t, r.StartDaemon(t.Context()))
+	aid.Must(t, r.StartDaemon(t.Context()))
 	old := r.File("cloud", kit.SignedWith("cloud"+kit.Key, "/cloud/"+names[0], "30x20_crop", "jpg"))
 	if _, err := os.Stat(old); err != nil {
 		t.Error(err)
@@ -74,7 +75,7 @@ func TestBucketRefusesKeys(t *testing.T) {
 	s, o := kit.Bucket(t, "cloud", kit.BucketKeys)
 	o.Keys["s3-secret"] = "another-secret-0123"
 	photo, err := os.ReadFile(filepath.Join(kit.Testdata(t, "originals"), "photos/dogs.jpg"))
-	kit.Must(t, err)
+	aid.Must(t, err)
 	s.Put("media/photos/a.jpg", photo)
 	r := kit.Start(t, o)
 	kit.Expect(t, kit.Get(t, r, kit.RemoteTarget("cloud", "a.jpg", "30x20_crop", "jpg")), 502, "origin-credentials")
@@ -94,9 +95,9 @@ func TestBucketRefusesKeys(t *testing.T) {
 // orphan.
 func TestBucketWithoutTheRightToList(t *testing.T) {
 	photo, err := os.ReadFile(filepath.Join(kit.Testdata(t, "originals"), "photos/dogs.jpg"))
-	kit.Must(t, err)
+	aid.Must(t, err)
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp4", "127.0.0.1:0")
-	kit.Must(t, err)
+	aid.Must(t, err)
 	s := &httptest.Server{Listener: l, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/media/photos/a.jpg" {
 			w.Header().Set("ETag", `"1"`)
@@ -144,10 +145,10 @@ func agent(t *testing.T, asked *atomic.Int64, refuse *atomic.Bool) string {
 // profile or a container.
 func TestBucketOfTheChain(t *testing.T) {
 	photo, err := os.ReadFile(filepath.Join(kit.Testdata(t, "originals"), "photos/dogs.jpg"))
-	kit.Must(t, err)
+	aid.Must(t, err)
 	var asked atomic.Int64
 	profiles := filepath.Join(kit.Folder(t, nil), "credentials")
-	kit.Must(t, os.WriteFile(profiles, fmt.Appendf(nil, "[reader]\naws_access_key_id = %s\naws_secret_access_key = %s\n", store.AccessKey, store.SecretKey), 0o644))
+	aid.Must(t, os.WriteFile(profiles, fmt.Appendf(nil, "[reader]\naws_access_key_id = %s\naws_secret_access_key = %s\n", store.AccessKey, store.SecretKey), 0o644))
 	for name, test := range map[string]struct {
 		lines string
 		env   []string
@@ -189,7 +190,7 @@ func TestBucketWithoutKeys(t *testing.T) {
 	url := agent(t, &asked, &refuse)
 	kit.Chain(t, "AWS_CONTAINER_CREDENTIALS_FULL_URI="+url)
 	photo, err := os.ReadFile(filepath.Join(kit.Testdata(t, "originals"), "photos/dogs.jpg"))
-	kit.Must(t, err)
+	aid.Must(t, err)
 	s, o := kit.Bucket(t, "cloud", kit.BucketKeys)
 	s.Put("media/photos/a.jpg", photo)
 	r := kit.Start(t, o)
@@ -207,7 +208,7 @@ func TestBucketWithoutKeys(t *testing.T) {
 	}
 	// The next request that asks again, after a pause, has them.
 	refuse.Store(false)
-	for end := time.Now().Add(kit.Patience); ; time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(aid.Patience); ; time.Sleep(100 * time.Millisecond) {
 		resp := kit.Get(t, r, kit.RemoteTarget("cloud", "a.jpg", "30x20_crop", "jpg"))
 		if resp.Status == http.StatusOK {
 			kit.Picture(t, resp, "jpeg", 30, 20)

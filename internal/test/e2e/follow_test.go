@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
@@ -60,7 +61,7 @@ watermark = "logo"
 func writePicture(t *testing.T, path string, c color.Color) {
 	t.Helper()
 	kit.Put(t, path+".new", kit.Solid(c))
-	kit.Must(t, os.Rename(path+".new", path))
+	aid.Must(t, os.Rename(path+".new", path))
 }
 
 func all(t *testing.T, r *rig.Rig, uris []string) {
@@ -158,11 +159,11 @@ func TestTreeOfAnOlderVersionStays(t *testing.T) {
 	for _, site := range []string{"gallery", "p"} {
 		settings := filepath.Join(r.Root(site), map[string]string{"gallery": "thumbs", "p": "p"}[site], ".thumbd/settings.json")
 		text, err := os.ReadFile(settings)
-		kit.Must(t, err)
+		aid.Must(t, err)
 		if !strings.Contains(string(text), `,"mtime":2`) {
 			t.Fatalf("a new tree does not tell its version: %s", text)
 		}
-		kit.Must(t, os.WriteFile(settings, []byte(strings.ReplaceAll(string(text), `,"mtime":2`, "")), 0o600))
+		aid.Must(t, os.WriteFile(settings, []byte(strings.ReplaceAll(string(text), `,"mtime":2`, "")), 0o600))
 		for _, uri := range kit.Thumbnails(t, r, site) {
 			original := "a.jpg"
 			if strings.Contains(uri, "d/b.jpg") {
@@ -170,15 +171,15 @@ func TestTreeOfAnOlderVersionStays(t *testing.T) {
 			}
 			of := stat(t, filepath.Join(originals, original))
 			path := r.File(site, uri)
-			kit.Must(t, os.Chtimes(path, time.Time{}, of.ModTime()))
+			aid.Must(t, os.Chtimes(path, time.Time{}, of.ModTime()))
 			inodes[path], err = os.Stat(path)
-			kit.Must(t, err)
+			aid.Must(t, err)
 		}
 	}
 	if len(inodes) != len(uris) {
 		t.Fatalf("%d thumbnails, want %d", len(inodes), len(uris))
 	}
-	kit.Must(t, r.StartDaemon(t.Context()))
+	aid.Must(t, r.StartDaemon(t.Context()))
 	kit.WaitLog(t, r, 2, "reconciled with the originals", "removed=0")
 	if out := gc(t, r); strings.Count(out, "removed 0 files") != 2 {
 		t.Errorf("gc: %s", out)
@@ -199,7 +200,7 @@ func TestTreeOfAnOlderVersionStays(t *testing.T) {
 func stat(t *testing.T, path string) os.FileInfo {
 	t.Helper()
 	fi, err := os.Stat(path)
-	kit.Must(t, err)
+	aid.Must(t, err)
 	return fi
 }
 
@@ -228,10 +229,10 @@ func TestChangesAreFollowedAtTheStart(t *testing.T) {
 	// As if it had been killed before it was through: both have made the tree.
 	settings := filepath.Join(r.Root("p"), "p/.thumbd/settings.json")
 	now, err := os.ReadFile(settings)
-	kit.Must(t, err)
+	aid.Must(t, err)
 	kit.StopDaemon(t, r)
 	kit.Configure(t, r, before)
-	kit.Must(t, os.WriteFile(settings, fmt.Appendf(nil, "[%s,%s]", first(t, strings.ReplaceAll(string(now), `"width":25,"height":25`, `"width":20,"height":20`)), first(t, string(now))), 0o600))
+	aid.Must(t, os.WriteFile(settings, fmt.Appendf(nil, "[%s,%s]", first(t, strings.ReplaceAll(string(now), `"width":25,"height":25`, `"width":20,"height":20`)), first(t, string(now))), 0o600))
 	if err := r.StartDaemon(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,7 @@ func settled(t *testing.T, r *rig.Rig) {
 	t.Helper()
 	for _, name := range kit.Thumbnails(t, r, "gallery") {
 		var st unix.Stat_t
-		kit.Must(t, unix.Stat(r.Root("gallery")+name, &st))
+		aid.Must(t, unix.Stat(r.Root("gallery")+name, &st))
 		<-time.After(time.Until(time.Unix(st.Ctim.Unix()).Add(2100 * time.Millisecond)))
 	}
 }
@@ -83,16 +83,16 @@ func TestGCFollowsOriginals(t *testing.T) {
 		"an older file restored": func(t *testing.T, original, other string) {
 			kit.Run(t, "cp", other, original)
 			old := time.Now().Add(-1000 * time.Hour)
-			kit.Must(t, os.Chtimes(original, old, old))
+			aid.Must(t, os.Chtimes(original, old, old))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := kit.Folder(t, map[string]string{"a.jpg": "originals/photos/dandelion.jpg", "b.jpg": "originals/photos/dandelion.jpg"})
 			other := filepath.Join(t.TempDir(), "other.jpg")
 			b, err := os.ReadFile(kit.Testdata(t, "originals/photos/drum.jpg"))
-			kit.Must(t, err, os.WriteFile(other, b, 0o644))
+			aid.Must(t, err, os.WriteFile(other, b, 0o644))
 			past := time.Now().Add(-time.Hour)
-			kit.Must(t, os.Chtimes(other, past, past))
+			aid.Must(t, os.Chtimes(other, past, past))
 			r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, dir)}})
 			before := kit.Get(t, r, kit.Target("a.jpg", "20x20_crop", "png"))
 			kit.Expect(t, before, 200, "")
@@ -106,7 +106,7 @@ func TestGCFollowsOriginals(t *testing.T) {
 			if string(after.Body) == string(before.Body) {
 				t.Error("the old picture is served")
 			}
-			kit.Must(t, os.Remove(filepath.Join(dir, "a.jpg")))
+			aid.Must(t, os.Remove(filepath.Join(dir, "a.jpg")))
 			if out := gc(t, r); !strings.Contains(out, "(1 orphan)") {
 				t.Errorf("gc says %s", out)
 			}
@@ -132,9 +132,9 @@ func TestGCGoesByTheMount(t *testing.T) {
 			site.TOML = "[site.gallery.cache]\nmax_files = 1"
 			r := kit.Start(t, rig.Options{Sites: []rig.Site{site}, Stopped: true})
 			dir := r.File("gallery", "/thumbs")
-			kit.Must(t, os.MkdirAll(dir, 0o755))
+			aid.Must(t, os.MkdirAll(dir, 0o755))
 			kit.Mount(t, "tmpfs", dir, "tmpfs", tt.flags, "mode=755,size=4m")
-			kit.Must(t, r.StartDaemon(t.Context()))
+			aid.Must(t, r.StartDaemon(t.Context()))
 			for _, spec := range []string{"20x20_crop", "30x30_crop"} {
 				kit.Expect(t, kit.Get(t, r, kit.Target("a.jpg", spec, "jpg")), 200, "")
 				// Long enough for clocks of a tick.
@@ -161,16 +161,16 @@ func TestTheDaemonKeepsTheDiskFree(t *testing.T) {
 	site.TOML = "[site.gallery.cache]\nmin_free = \"1MiB\""
 	r := kit.Start(t, rig.Options{Sites: []rig.Site{site}, Stopped: true})
 	dir := r.File("gallery", "/thumbs")
-	kit.Must(t, os.MkdirAll(dir, 0o755))
+	aid.Must(t, os.MkdirAll(dir, 0o755))
 	kit.Mount(t, "tmpfs", dir, "tmpfs", 0, "mode=755,size=2m")
-	kit.Must(t, r.StartDaemon(t.Context()))
+	aid.Must(t, r.StartDaemon(t.Context()))
 	kit.Expect(t, kit.Get(t, r, kit.Target("a.jpg", "20x20_crop", "jpg")), 200, "")
 	if n := r.Log.Count("gc"); n > 0 {
 		t.Errorf("%d runs while there is enough", n)
 	}
 	settled(t, r)
 	ballast := filepath.Join(dir, "ballast")
-	kit.Must(t, os.WriteFile(ballast, make([]byte, 1100<<10), 0o600))
+	aid.Must(t, os.WriteFile(ballast, make([]byte, 1100<<10), 0o600))
 	kit.Expect(t, kit.Get(t, r, kit.Target("a.jpg", "30x30_crop", "jpg")), 200, "")
 	kit.WaitLog(t, r, 1, "gc, as there was less free than min_free")
 	kit.WaitLog(t, r, 1, "nothing left to remove")
@@ -189,9 +189,9 @@ func TestGCWithoutRights(t *testing.T) {
 	dir := kit.Folder(t, map[string]string{"private/a.jpg": "originals/photos/dandelion.jpg", "b.jpg": "originals/photos/dandelion.jpg"})
 	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, dir)}, Nobody: true})
 	kit.Expect(t, kit.Get(t, r, kit.Target("private/a.jpg", "20x20_crop", "jpg")), 200, "")
-	kit.Must(t, os.Chmod(filepath.Join(dir, "private"), 0))
+	aid.Must(t, os.Chmod(filepath.Join(dir, "private"), 0))
 	p, err := kit.Programs()
-	kit.Must(t, err)
+	aid.Must(t, err)
 	cmd := exec.CommandContext(t.Context(), p.Thumbd, "gc", "-c", filepath.Join(r.Dir, "thumbd.toml"))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	out, err := cmd.CombinedOutput()

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 	"thumbd/internal/thumb"
@@ -144,7 +145,7 @@ func TestManyClientsOneRender(t *testing.T) {
 		Sites:             []rig.Site{kit.Gallery(t, kit.Testdata(t, "originals"))},
 		WorkerConnections: 4096,
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), aid.Patience)
 	defer cancel()
 	replies := make([]<-chan kit.Reply, clients)
 	for i := range replies {
@@ -216,7 +217,7 @@ func TestServedWhileStopped(t *testing.T) {
 	}
 
 	// A miss waits in the socket until thumbd is there again.
-	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), aid.Patience)
 	defer cancel()
 	waiting := kit.Ask(ctx, r, kit.Target("photos/brook.jpg", "30x20_crop", "webp"))
 	if err := r.StartDaemon(ctx); err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"thumbd/internal/info"
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 	"thumbd/internal/thumb"
@@ -105,7 +106,7 @@ func TestInfoCommand(t *testing.T) {
 			if i, err := info.Parse([]byte(published("d/c.png"))); err != nil || !i.Alpha {
 				t.Errorf("%+v, %v", i, err)
 			}
-			kit.Must(t, os.Rename(filepath.Join(originals, "d/c.png"), filepath.Join(originals, "d/C.png")))
+			aid.Must(t, os.Rename(filepath.Join(originals, "d/c.png"), filepath.Join(originals, "d/C.png")))
 			kit.Put(t, filepath.Join(originals, "d/c.png"), readFile(t, kit.Testdata(t, kit.Upright)))
 			out = printed(t, infoCommand(t, r, running, "p", "d/c.png"), 0, "")
 			if out != published("d/c.png") || !strings.Contains(out, `"alpha":false`) {
@@ -117,7 +118,7 @@ func TestInfoCommand(t *testing.T) {
 			got := make(map[string]string)
 			for line := range strings.Lines(out) {
 				var named struct{ Original string }
-				kit.Must(t, json.Unmarshal([]byte(line), &named))
+				aid.Must(t, json.Unmarshal([]byte(line), &named))
 				_, rest, _ := strings.Cut(line, `,"width"`)
 				got[named.Original] = `{"width"` + rest
 			}
@@ -172,7 +173,7 @@ func printed(t *testing.T, cmd *exec.Cmd, code int, words ...string) string {
 func readFile(t *testing.T, path string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(path)
-	kit.Must(t, err)
+	aid.Must(t, err)
 	return b
 }
 

@@ -29,6 +29,7 @@ import (
 	"thumbd/internal/config"
 	"thumbd/internal/doctor"
 	"thumbd/internal/route"
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 	"thumbd/internal/thumb"
@@ -254,12 +255,12 @@ func webpAlone(lines string) string {
 // standIn returns a listener in the place of the daemon of r, which is stopped.
 func standIn(t *testing.T, r *rig.Rig) net.Listener {
 	t.Helper()
-	kit.Must(t, r.CloseSocket())
+	aid.Must(t, r.CloseSocket())
 	path := filepath.Join(r.Dir, "thumbd.sock")
-	kit.Must(t, os.Remove(path))
+	aid.Must(t, os.Remove(path))
 	l, err := net.Listen("unix", path)
-	kit.Must(t, err)
-	kit.Must(t, os.Chmod(path, 0o666))
+	aid.Must(t, err)
+	aid.Must(t, os.Chmod(path, 0o666))
 	return l
 }
 
@@ -299,7 +300,7 @@ func TestInPlaceStatusesEndAtTheOriginal(t *testing.T) {
 			t.Errorf("POST: %d", got.Status)
 		}
 	}
-	kit.Must(t, server.Close())
+	aid.Must(t, server.Close())
 	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 		t.Error(err)
 	}
@@ -361,7 +362,7 @@ func TestInPlaceOriginalsUnderLoad(t *testing.T) {
 	write := func(m *moving, version int) {
 		t.Helper()
 		kit.Put(t, filepath.Join(dir, ".new"), drawing(t, 100+version))
-		kit.Must(t, os.Rename(filepath.Join(dir, ".new"), filepath.Join(dir, m.name)))
+		aid.Must(t, os.Rename(filepath.Join(dir, ".new"), filepath.Join(dir, m.name)))
 	}
 	replaced, deleted, from, to := &moving{name: "a.png"}, &moving{name: "b.png"}, &moving{name: "c.png"}, &moving{name: "d.png"}
 	to.phase.Store(gone)
@@ -390,7 +391,7 @@ func TestInPlaceOriginalsUnderLoad(t *testing.T) {
 		deleted.next()
 		from.next()
 		to.next()
-		kit.Must(t, os.Remove(filepath.Join(dir, deleted.name)), os.Rename(filepath.Join(dir, from.name), filepath.Join(dir, to.name)))
+		aid.Must(t, os.Remove(filepath.Join(dir, deleted.name)), os.Rename(filepath.Join(dir, from.name), filepath.Join(dir, to.name)))
 		to.next()
 		seen(replaced, version)
 		for _, m := range []*moving{deleted, from} {
@@ -422,8 +423,8 @@ func TestInPlaceFileIsRemovedBeforeItIsOpened(t *testing.T) {
 	pipe := func(name string) {
 		t.Helper()
 		path := r.Root("uploads") + "/uploads/" + name
-		kit.Must(t, os.MkdirAll(filepath.Dir(path), 0o755))
-		kit.Must(t, syscall.Mkfifo(path, 0o644))
+		aid.Must(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		aid.Must(t, syscall.Mkfifo(path, 0o644))
 	}
 	pipe("a.jpg.avif")
 	pipe("none.jpg.avif")
@@ -436,7 +437,7 @@ func TestInPlaceFileIsRemovedBeforeItIsOpened(t *testing.T) {
 	for _, stopped := range []bool{false, true} {
 		if stopped {
 			kit.StopDaemon(t, r)
-			kit.Must(t, r.CloseSocket())
+			aid.Must(t, r.CloseSocket())
 		}
 		asBefore(t, r, []string{"a.jpg"}, acceptAVIF)
 		ends("none.jpg", acceptAVIF)
@@ -454,7 +455,7 @@ func TestInPlaceSizeIsRemovedBeforeItIsOpened(t *testing.T) {
 	r := kit.Start(t, o)
 	l := standIn(t, r)
 	size := r.Root("uploads") + "/uploads/what? a-1x1.jpg"
-	kit.Must(t, os.MkdirAll(filepath.Dir(size), 0o755))
+	aid.Must(t, os.MkdirAll(filepath.Dir(size), 0o755))
 	var asked atomic.Int64
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		n := asked.Add(1)
@@ -481,7 +482,7 @@ func TestInPlaceSizeIsRemovedBeforeItIsOpened(t *testing.T) {
 	if got.Status != 200 || string(got.Body) != "made again" || asked.Load() != 2 {
 		t.Errorf("%d, %q after %d requests", got.Status, got.Body, asked.Load())
 	}
-	kit.Must(t, os.Remove(size), syscall.Mkfifo(size, 0o644))
+	aid.Must(t, os.Remove(size), syscall.Mkfifo(size, 0o644))
 	for _, name := range []string{"what%3F%20a-1x1.jpg", "none.jpg"} {
 		kit.Expect(t, kit.Get(t, r, "/_thumbd/tree/uploads/"+name, acceptAVIF), 404, "")
 	}
@@ -492,7 +493,7 @@ func TestInPlaceSizeIsRemovedBeforeItIsOpened(t *testing.T) {
 	if got := kit.Get(t, r, "/uploads/what%3F%20a-1x1.jpg", acceptAVIF); got.Status != 404 || asked.Load() != 4 {
 		t.Errorf("without its original: %d after %d requests", got.Status, asked.Load())
 	}
-	kit.Must(t, server.Close())
+	aid.Must(t, server.Close())
 	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 		t.Error(err)
 	}
@@ -525,7 +526,7 @@ func TestInPlaceProtected(t *testing.T) {
 		t.Errorf("%d, %v", got.Status, got.Header)
 	}
 	kit.StopDaemon(t, r)
-	kit.Must(t, r.CloseSocket())
+	aid.Must(t, r.CloseSocket())
 	for _, target := range []string{good, "/uploads/a.jpg"} {
 		if got := kit.Get(t, r, target, acceptAVIF); got.Status != 500 {
 			t.Errorf("thumbd is dead, and %s is answered %d", target, got.Status)
@@ -555,7 +556,7 @@ func TestInPlaceCommands(t *testing.T) {
 	}
 	asBefore(t, r, []string{"d/cut-off.jpg"}, acceptWebP)
 	kit.Get(t, r, "/uploads/d/a.jpg", acceptWebP)
-	kit.Must(t, os.RemoveAll(filepath.Join(dir, "d")))
+	aid.Must(t, os.RemoveAll(filepath.Join(dir, "d")))
 	kit.Put(t, filepath.Join(dir, "b.png"), drawing(t, 10))
 	gc(t, r)
 	if exists("d") || exists(".thumbd/none/d") {

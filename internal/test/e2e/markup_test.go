@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"thumbd/internal/markup"
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
@@ -82,9 +83,9 @@ func TestPlaceholderOfThePictureElement(t *testing.T) {
 		return text
 	}
 	file, err := base64.StdEncoding.DecodeString(blurred("orientation/6.jpg", "hero"))
-	kit.Must(t, err)
+	aid.Must(t, err)
 	tiny, err := png.Decode(bytes.NewReader(file))
-	kit.Must(t, err)
+	aid.Must(t, err)
 	if got := tiny.Bounds().Size(); got != image.Pt(16, 11) {
 		t.Errorf("%v, want 16x11", got)
 	}

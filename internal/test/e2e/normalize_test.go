@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"thumbd/internal/test/kit"
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/rig"
 	"thumbd/internal/thumb"
 )
@@ -34,7 +34,7 @@ func FuzzNormalize(f *testing.F) {
 		if !isRequestTarget(raw) {
 			return
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
+		ctx, cancel := context.WithTimeout(t.Context(), aid.Patience)
 		defer cancel()
 		resp, err := r.Get(ctx, raw)
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
@@ -22,14 +23,14 @@ import (
 // Each of these tests exists.
 func TestPromisesHaveTheirTests(t *testing.T) {
 	page, err := os.ReadFile("../../../ARCHITECTURE.md")
-	kit.Must(t, err)
+	aid.Must(t, err)
 	threats, err := os.ReadFile("../../../SECURITY.md")
-	kit.Must(t, err)
+	aid.Must(t, err)
 	var all bytes.Buffer
 	for _, file := range goFiles(t) {
 		if strings.HasSuffix(file, "_test.go") {
 			b, err := os.ReadFile(file)
-			kit.Must(t, err)
+			aid.Must(t, err)
 			all.Write(b)
 		}
 	}
@@ -49,7 +50,7 @@ func TestPromisesHaveTheirTests(t *testing.T) {
 // Each path that ARCHITECTURE.md names, for example internal/thumb/format.go, exists.
 func TestPathsExist(t *testing.T) {
 	page, err := os.ReadFile("../../../ARCHITECTURE.md")
-	kit.Must(t, err)
+	aid.Must(t, err)
 	paths := regexp.MustCompile("`((?:cmd|internal|nginx|packaging|testdata)/[^` ]+)`").FindAllStringSubmatch(string(page), -1)
 	if len(paths) < 50 {
 		t.Errorf("ARCHITECTURE.md names %d paths", len(paths))
@@ -64,7 +65,7 @@ func TestPathsExist(t *testing.T) {
 // ARCHITECTURE.md has a row for each package, and no other row.
 func TestEachPackageIsOnTheMap(t *testing.T) {
 	page, err := os.ReadFile("../../../ARCHITECTURE.md")
-	kit.Must(t, err)
+	aid.Must(t, err)
 	var rows []string
 	for _, m := range regexp.MustCompile("(?m)^\\| `((?:cmd|internal|packaging)/[^`]+)`").FindAllStringSubmatch(string(page), -1) {
 		rows = append(rows, m[1])
@@ -85,7 +86,7 @@ func goFiles(t *testing.T) []string {
 	t.Helper()
 	var files []string
 	for _, top := range []string{"cmd", "internal", "packaging"} {
-		kit.Must(t, filepath.WalkDir("../../../"+top, func(path string, _ fs.DirEntry, err error) error {
+		aid.Must(t, filepath.WalkDir("../../../"+top, func(path string, _ fs.DirEntry, err error) error {
 			if err == nil && filepath.Ext(path) == ".go" && !strings.Contains(path, "/testdata/") {
 				files = append(files, path)
 			}

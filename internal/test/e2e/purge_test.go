@@ -139,7 +139,7 @@ func TestPurgeThatRenders(t *testing.T) {
 			}
 		}
 	}
-	kit.Must(t, os.Remove(filepath.Join(originals, "gone.jpg")))
+	aid.Must(t, os.Remove(filepath.Join(originals, "gone.jpg")))
 	const rendered = 3 * 5
 	kit.WaitLog(t, r, rendered, "msg=rendered")
 	if out, err := kit.Thumbd(t, "purge", "--admin", r.AdminPath(), "gallery", "--all", "--render"); err != nil {
@@ -165,19 +165,19 @@ func TestPurgeDuringARender(t *testing.T) {
 	kit.Put(t, filepath.Join(originals, "before"), []byte{before})
 	kit.Put(t, filepath.Join(originals, "now"), []byte{now})
 	link := filepath.Join(originals, "a.jpg")
-	kit.Must(t, os.Symlink("before", link))
+	aid.Must(t, os.Symlink("before", link))
 	path := aid.NewGate(t, filepath.Join(t.TempDir(), "gate"))
 	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, originals)}, TOML: "[daemon]\nworkers = 2", Env: kit.Faulty(t, kit.Gate, path)})
-	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), aid.Patience)
 	defer cancel()
 	uri := kit.Target("a.jpg", "20x20_crop", "jpg")
 	first := kit.Ask(ctx, r, uri)
 	held := aid.AtGate(t, path)
-	kit.Must(t, os.Symlink("now", link+".new"), os.Rename(link+".new", link))
+	aid.Must(t, os.Symlink("now", link+".new"), os.Rename(link+".new", link))
 	kit.Expect(t, kit.Do(t, r, kit.Post(url.Values{"site": {"gallery"}, "original": {"a.jpg"}})), 200, "")
 	// The gate is open for good.
 	kit.Put(t, path+".open", nil)
-	kit.Must(t, os.Rename(path+".open", path))
+	aid.Must(t, os.Rename(path+".open", path))
 	held.Close()
 	if resp := (<-first).Response; resp.Status != 200 {
 		t.Errorf("who asked before it got status %d", resp.Status)

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
@@ -47,9 +48,9 @@ func TestRemoteOriginals(t *testing.T) {
 	}
 
 	// A new version, and a purge.
-	kit.Must(t, os.Rename(filepath.Join(origin.Root("media"), "media/photos/fig.jpg"), filepath.Join(origin.Root("media"), "media", original)))
-	kit.Must(t, os.RemoveAll(r.File("away", "/away/"+original)))
-	kit.Must(t, os.RemoveAll(r.File("gallery", "/thumbs/"+original)))
+	aid.Must(t, os.Rename(filepath.Join(origin.Root("media"), "media/photos/fig.jpg"), filepath.Join(origin.Root("media"), "media", original)))
+	aid.Must(t, os.RemoveAll(r.File("away", "/away/"+original)))
+	aid.Must(t, os.RemoveAll(r.File("gallery", "/thumbs/"+original)))
 	away := kit.Get(t, r, kit.RemoteTarget("away", original, "120x90_crop", "webp"))
 	here := kit.Get(t, r, kit.Target(original, "120x90_crop", "webp"))
 	if here.Status != 200 || !bytes.Equal(away.Body, here.Body) {
@@ -63,7 +64,7 @@ func TestCommandsOnRemoteOriginals(t *testing.T) {
 	toml, spool := kit.DaemonWithSpool(t)
 	r := kit.Start(t, rig.Options{TOML: toml, Sites: []rig.Site{kit.Remote("away", url)}})
 	built, err := kit.Programs()
-	kit.Must(t, err)
+	aid.Must(t, err)
 	thumbd := func(want int, words string, args ...string) string {
 		t.Helper()
 		args = append([]string{args[0], "-c", filepath.Join(r.Dir, "thumbd.toml")}, args[1:]...)
@@ -80,12 +81,12 @@ func TestCommandsOnRemoteOriginals(t *testing.T) {
 	kit.Picture(t, kit.Get(t, r, uri), "jpeg", 30, 20)
 	thumbd(1, "404", "verify", thumbd(0, "", "url", "away", "none.jpg", "30x20", "crop"))
 
-	kit.Must(t, origin.StopNginx())
+	aid.Must(t, origin.StopNginx())
 	thumbd(1, "connection refused", "check")
 	thumbd(1, "connection refused", "verify", uri)
 	kit.StartOrigin(t, origin.Addr)
-	kit.Must(t, os.RemoveAll(spool))
-	kit.Must(t, os.WriteFile(spool, nil, 0o600))
+	aid.Must(t, os.RemoveAll(spool))
+	aid.Must(t, os.WriteFile(spool, nil, 0o600))
 	thumbd(1, spool, "check")
 }
 
@@ -101,7 +102,7 @@ type misses struct {
 // status.
 func (m *misses) together() (seen map[int]int, slowest time.Duration) {
 	m.t.Helper()
-	ctx, cancel := context.WithTimeout(m.t.Context(), kit.Patience)
+	ctx, cancel := context.WithTimeout(m.t.Context(), aid.Patience)
 	defer cancel()
 	begin := time.Now()
 	var answers []<-chan kit.Reply
@@ -113,7 +114,7 @@ func (m *misses) together() (seen map[int]int, slowest time.Duration) {
 	seen = make(map[int]int)
 	for _, a := range answers {
 		got := <-a
-		kit.Must(m.t, got.Err)
+		aid.Must(m.t, got.Err)
 		seen[got.Status]++
 	}
 	return seen, time.Since(begin)
@@ -124,7 +125,7 @@ func (m *misses) together() (seen map[int]int, slowest time.Duration) {
 func (m *misses) until(status int, before ...int) {
 	m.t.Helper()
 	var slowest time.Duration
-	for begin := time.Now(); time.Since(begin) < kit.Patience; time.Sleep(10 * time.Millisecond) {
+	for begin := time.Now(); time.Since(begin) < aid.Patience; time.Sleep(10 * time.Millisecond) {
 		seen, took := m.together()
 		slowest = max(slowest, took)
 		for got := range seen {
@@ -163,12 +164,12 @@ func TestOriginStopsAndComesBack(t *testing.T) {
 	})
 	m := &misses{t: t, rig: r, sites: names}
 	m.until(200)
-	kit.Must(t, origin.StopNginx())
+	aid.Must(t, origin.StopNginx())
 	m.until(502)
 	mute, err := new(net.ListenConfig).Listen(t.Context(), "tcp4", origin.Addr)
-	kit.Must(t, err)
+	aid.Must(t, err)
 	m.until(504, 502)
-	kit.Must(t, mute.Close())
+	aid.Must(t, mute.Close())
 	kit.StartOrigin(t, origin.Addr)
 	m.until(200, 502, 504)
 	t.Logf("%d hits meanwhile", l.End())

@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
@@ -71,7 +72,7 @@ func storedURIs() map[string]string {
 // is served with its bytes and validators, none is purged, and none is rendered again.
 func TestTreesOfEarlierVersions(t *testing.T) {
 	stored, err := filepath.Glob("testdata/trees-*.tar.gz")
-	kit.Must(t, err)
+	aid.Must(t, err)
 	if len(stored) < 2 {
 		t.Fatalf("stored trees: %q", stored)
 	}
@@ -86,8 +87,8 @@ func TestTreesOfEarlierVersions(t *testing.T) {
 			r := kit.Start(t, rig.Options{Sites: sites, Stopped: true})
 			inodes := make(map[string]fs.FileInfo)
 			for _, site := range []string{"gallery", "p"} {
-				kit.Must(t, os.RemoveAll(r.Root(site)))
-				kit.Must(t, os.Rename(filepath.Join(dir, "root", site), r.Root(site)))
+				aid.Must(t, os.RemoveAll(r.Root(site)))
+				aid.Must(t, os.Rename(filepath.Join(dir, "root", site), r.Root(site)))
 				for _, uri := range kit.Thumbnails(t, r, site) {
 					inodes[r.File(site, uri)] = stat(t, r.File(site, uri))
 				}
@@ -95,7 +96,7 @@ func TestTreesOfEarlierVersions(t *testing.T) {
 			if want := len(storedURIs()); len(inodes) != want {
 				t.Fatalf("%d thumbnails are stored, want %d", len(inodes), want)
 			}
-			kit.Must(t, r.StartDaemon(t.Context()))
+			aid.Must(t, r.StartDaemon(t.Context()))
 			kit.WaitLog(t, r, 2, "reconciled with the originals")
 			if n := r.Log.Count("reconciled with the originals", "removed=0"); n != 2 {
 				t.Errorf("thumbnails are purged:\n%s", r.Log)
@@ -125,7 +126,7 @@ func TestTreesOfEarlierVersions(t *testing.T) {
 func answersAsStored(t *testing.T, r *rig.Rig, path string) {
 	t.Helper()
 	text, err := os.ReadFile(path)
-	kit.Must(t, err)
+	aid.Must(t, err)
 	accepts := storedURIs()
 	for line := range strings.Lines(string(text)) {
 		uri, headers, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
@@ -159,7 +160,7 @@ func TestStoreTrees(t *testing.T) {
 		path := filepath.Join(dir, name)
 		kit.Put(t, path, gradient(t, 64-16*i, 48))
 		at := time.Date(2024, 5, 6, 7, 8, 9+i, 123_456_789, time.UTC)
-		kit.Must(t, os.Chtimes(path, at, at))
+		aid.Must(t, os.Chtimes(path, at, at))
 	}
 	r := kit.Start(t, rig.Options{Sites: storedSites(dir)})
 	var answers strings.Builder
@@ -174,10 +175,10 @@ func TestStoreTrees(t *testing.T) {
 	kit.StopDaemon(t, r)
 	kit.Put(t, filepath.Join(dir, "answers.txt"), []byte(answers.String()))
 	for _, site := range []string{"gallery", "p"} {
-		kit.Must(t, os.CopyFS(filepath.Join(dir, "root", site), os.DirFS(r.Root(site))))
-		kit.Must(t, keepTimes(r.Root(site), filepath.Join(dir, "root", site)))
+		aid.Must(t, os.CopyFS(filepath.Join(dir, "root", site), os.DirFS(r.Root(site))))
+		aid.Must(t, keepTimes(r.Root(site), filepath.Join(dir, "root", site)))
 	}
-	kit.Must(t, pack(dir, *storeTree))
+	aid.Must(t, pack(dir, *storeTree))
 }
 
 // gradient is a JPEG of two colors that run into each other.
@@ -190,7 +191,7 @@ func gradient(t *testing.T, width, height int) []byte {
 		}
 	}
 	var b bytes.Buffer
-	kit.Must(t, jpeg.Encode(&b, m, nil))
+	aid.Must(t, jpeg.Encode(&b, m, nil))
 	return b.Bytes()
 }
 
@@ -242,21 +243,21 @@ func pack(dir, to string) error {
 func unpack(t *testing.T, from, dir string) {
 	t.Helper()
 	f, err := os.Open(from)
-	kit.Must(t, err)
+	aid.Must(t, err)
 	defer f.Close()
 	zip, err := gzip.NewReader(f)
-	kit.Must(t, err)
+	aid.Must(t, err)
 	for r := tar.NewReader(zip); ; {
 		h, err := r.Next()
 		if errors.Is(err, io.EOF) {
 			return
 		}
-		kit.Must(t, err)
+		aid.Must(t, err)
 		text, err := io.ReadAll(r)
-		kit.Must(t, err)
+		aid.Must(t, err)
 		path := filepath.Join(dir, filepath.FromSlash(h.Name))
-		kit.Must(t, os.MkdirAll(filepath.Dir(path), 0o755))
-		kit.Must(t, os.WriteFile(path, text, fs.FileMode(h.Mode)))
-		kit.Must(t, os.Chtimes(path, h.ModTime, h.ModTime))
+		aid.Must(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		aid.Must(t, os.WriteFile(path, text, fs.FileMode(h.Mode)))
+		aid.Must(t, os.Chtimes(path, h.ModTime, h.ModTime))
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
@@ -29,7 +30,7 @@ type upload struct {
 func uploadsOf(t testing.TB, folder string) (list []upload) {
 	t.Helper()
 	photo, err := os.ReadFile(kit.Testdata(t, "originals/tests/orientation/1.jpg"))
-	kit.Must(t, err)
+	aid.Must(t, err)
 	drawing, film := drawing(t, 60), film(t)
 	add := func(variant string, data []byte, names ...string) {
 		for _, name := range names {
@@ -140,7 +141,7 @@ func TestInPlaceUploadsWhileThumbdIsKilled(t *testing.T) {
 	}
 
 	// As at the first request, for the variants are gone.
-	kit.Must(t, os.RemoveAll(s.rig.Root("uploads")+"/uploads"))
+	aid.Must(t, os.RemoveAll(s.rig.Root("uploads")+"/uploads"))
 	l := kit.StartLoad(t, 4, func(ctx context.Context, n int) error {
 		_, err := s.ask(ctx, tree[n%len(tree)], n%5 > 0)
 		return err
@@ -148,16 +149,16 @@ func TestInPlaceUploadsWhileThumbdIsKilled(t *testing.T) {
 	for range kit.Times(2, 20) {
 		l.Await(kit.Times(20, 200))
 		s.rig.KillDaemon()
-		kit.Must(t, s.rig.StartDaemon(t.Context()))
+		aid.Must(t, s.rig.StartDaemon(t.Context()))
 	}
 	l.Await(kit.Times(20, 200))
 	t.Logf("%d files, %v by variant, %d requests under load", len(tree), made, l.End())
 
 	kit.StopDaemon(t, s.rig)
-	kit.Must(t, s.rig.CloseSocket())
+	aid.Must(t, s.rig.CloseSocket())
 	s.answered(t, "stopped", tree)
-	kit.Must(t, os.Remove(filepath.Join(s.rig.Dir, "thumbd.sock")))
+	aid.Must(t, os.Remove(filepath.Join(s.rig.Dir, "thumbd.sock")))
 	s.answered(t, "without its socket", tree)
-	kit.Must(t, os.RemoveAll(s.rig.Root("uploads")))
+	aid.Must(t, os.RemoveAll(s.rig.Root("uploads")))
 	s.all(t, "without its tree", tree, false)
 }

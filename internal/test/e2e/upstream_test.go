@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
@@ -37,13 +38,13 @@ func startUpstream(t *testing.T, u *upstream, o rig.Options) *rig.Rig {
 	o.Stopped = true
 	r := kit.Start(t, o)
 	path := filepath.Join(r.Dir, "thumbd.sock")
-	kit.Must(t, os.Remove(path))
+	aid.Must(t, os.Remove(path))
 	l, err := net.Listen("unix", path)
-	kit.Must(t, err, os.Chmod(path, 0o666))
+	aid.Must(t, err, os.Chmod(path, 0o666))
 	var serving sync.WaitGroup
 	t.Cleanup(func() {
 		// It ends the connections that are kept.
-		kit.Must(t, l.Close(), r.StopNginx())
+		aid.Must(t, l.Close(), r.StopNginx())
 		serving.Wait()
 	})
 	serving.Go(func() {
@@ -151,7 +152,7 @@ func TestNginxStoresNothing(t *testing.T) {
 		fmt.Fprint(c, "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\npicture")
 	}}
 	store := kit.Folder(t, nil)
-	kit.Must(t, os.Chmod(store, 0o777))
+	aid.Must(t, os.Chmod(store, 0o777))
 	r := startUpstream(t, u, rig.Options{
 		Sites:  []rig.Site{kit.Gallery(t, kit.JPGs(t))},
 		HTTP:   "proxy_store " + store + "/stored;",

@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
@@ -32,7 +33,7 @@ func TestWarm(t *testing.T) {
 				"a.jpg": kit.Upright, "d/e/b.JPG": kit.Upright, "d/100% ä.jpg": kit.Upright, ".hidden/a.jpg": kit.Upright, "d/.a.jpg": kit.Upright, "a.jpg.bak": kit.Upright,
 			})
 			kit.Put(t, filepath.Join(originals, "notes.txt"), []byte("no picture"))
-			kit.Must(t, os.Symlink("a.jpg", filepath.Join(originals, "link.jpg")), os.Symlink("d", filepath.Join(originals, "folder")))
+			aid.Must(t, os.Symlink("a.jpg", filepath.Join(originals, "link.jpg")), os.Symlink("d", filepath.Join(originals, "folder")))
 			r := kit.Start(t, rig.Options{Sites: kit.WarmSites(t, originals), Stopped: !running})
 			names := []string{"a.jpg", "d/100% ä.jpg", "d/e/b.JPG", "link.jpg"}
 
@@ -77,10 +78,10 @@ func TestWarm(t *testing.T) {
 func TestWarmSelection(t *testing.T) {
 	originals := kit.Folder(t, map[string]string{"a.jpg": kit.Upright, "d/b.jpg": kit.Upright, "old.jpg": kit.Upright})
 	long := time.Now().Add(-48 * time.Hour)
-	kit.Must(t, os.Chtimes(filepath.Join(originals, "old.jpg"), long, long))
+	aid.Must(t, os.Chtimes(filepath.Join(originals, "old.jpg"), long, long))
 	r := kit.Start(t, rig.Options{Sites: kit.WarmSites(t, originals)})
 	list := filepath.Join(r.Dir, "list")
-	kit.Must(t, os.WriteFile(list, []byte("d/b.jpg\n\n./a.jpg\n"+originals+"/old.jpg"), 0o644))
+	aid.Must(t, os.WriteFile(list, []byte("d/b.jpg\n\n./a.jpg\n"+originals+"/old.jpg"), 0o644))
 	none := []string{}
 	for _, tt := range []struct {
 		args []string
@@ -124,9 +125,9 @@ func TestWarmSelection(t *testing.T) {
 		}
 		for site, folders := range map[string]string{"gallery": "/thumbs/*", "p": "/p/*"} {
 			all, err := filepath.Glob(r.File(site, folders))
-			kit.Must(t, err)
+			aid.Must(t, err)
 			for _, path := range all {
-				kit.Must(t, os.RemoveAll(path))
+				aid.Must(t, os.RemoveAll(path))
 			}
 		}
 	}
@@ -136,10 +137,10 @@ func TestWarmSelection(t *testing.T) {
 func TestWarmFailures(t *testing.T) {
 	originals := kit.Folder(t, map[string]string{"a.jpg": kit.Upright, "d/b.jpg": kit.Upright})
 	whole, err := os.ReadFile(kit.Testdata(t, kit.Upright))
-	kit.Must(t, err)
+	aid.Must(t, err)
 	kit.Put(t, filepath.Join(originals, "cut.jpg"), whole[:len(whole)/2])
 	kit.Put(t, filepath.Join(originals, "d/text.png"), []byte("no picture"))
-	kit.Must(t, os.Mkdir(filepath.Join(originals, "lost+found"), 0))
+	aid.Must(t, os.Mkdir(filepath.Join(originals, "lost+found"), 0))
 	r := kit.Start(t, rig.Options{Programs: kit.PublicPrograms(t), Sites: kit.WarmSites(t, originals), Nobody: true})
 	words := []string{
 		"gallery: 4 originals, made 12 thumbnails, 0 were there, 12 failed (6 damaged, 6 unsupported)\n",

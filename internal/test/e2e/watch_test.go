@@ -36,7 +36,7 @@ func TestOriginalsAreFollowed(t *testing.T) {
 	write := func(t *testing.T, name string, version int, mtime time.Time) {
 		t.Helper()
 		kit.Put(t, path(name), kit.Solid(kit.VersionColor(version)))
-		kit.Must(t, os.Chtimes(path(name), mtime, mtime))
+		aid.Must(t, os.Chtimes(path(name), mtime, mtime))
 	}
 	now := time.Now().Add(-time.Hour).Truncate(time.Second)
 	for _, name := range []string{"a.png", "d/b.png", "d/e/c.png", "still.png"} {
@@ -52,7 +52,7 @@ func TestOriginalsAreFollowed(t *testing.T) {
 	var still []os.FileInfo
 	for i, uri := range uris("still.png") {
 		fi, err := os.Stat(r.File([]string{"gallery", "p"}[i], uri))
-		kit.Must(t, err)
+		aid.Must(t, err)
 		still = append(still, fi)
 	}
 	for i, tt := range []struct {
@@ -65,31 +65,31 @@ func TestOriginalsAreFollowed(t *testing.T) {
 		{name: "written in place with its old mtime", change: func(t *testing.T, v int) { write(t, "a.png", v, now) }},
 		{name: "renamed over", change: func(t *testing.T, v int) {
 			kit.Put(t, path(".a.png.tmp"), kit.Solid(kit.VersionColor(v)))
-			kit.Must(t, os.Rename(path(".a.png.tmp"), path("a.png")))
+			aid.Must(t, os.Rename(path(".a.png.tmp"), path("a.png")))
 		}},
 		{name: "renamed over with its old mtime", change: func(t *testing.T, v int) {
 			write(t, ".a.png.Xa12Zz", v, now)
-			kit.Must(t, os.Rename(path(".a.png.Xa12Zz"), path("a.png")))
+			aid.Must(t, os.Rename(path(".a.png.Xa12Zz"), path("a.png")))
 		}},
 		{name: "cp -p", change: func(t *testing.T, v int) {
 			file := filepath.Join(t.TempDir(), "x.png")
-			kit.Must(t, os.WriteFile(file, kit.Solid(kit.VersionColor(v)), 0o644), os.Chtimes(file, kit.Old, kit.Old))
+			aid.Must(t, os.WriteFile(file, kit.Solid(kit.VersionColor(v)), 0o644), os.Chtimes(file, kit.Old, kit.Old))
 			kit.Run(t, "cp", "-p", file, path("a.png"))
 		}},
 		{name: "rsync -t", change: func(t *testing.T, v int) {
 			kit.NeedPrograms(t, "rsync")
 			file := filepath.Join(t.TempDir(), "x.png")
-			kit.Must(t, os.WriteFile(file, kit.Solid(kit.VersionColor(v)), 0o644), os.Chtimes(file, kit.Old, kit.Old.Add(time.Minute)))
+			aid.Must(t, os.WriteFile(file, kit.Solid(kit.VersionColor(v)), 0o644), os.Chtimes(file, kit.Old, kit.Old.Add(time.Minute)))
 			kit.Run(t, "rsync", "-t", file, path("a.png"))
 		}},
 		{name: "an older file moved back", change: func(t *testing.T, v int) {
 			write(t, "backup.png", v, kit.Old.Add(-time.Hour))
-			kit.Must(t, os.Rename(path("backup.png"), path("a.png")))
+			aid.Must(t, os.Rename(path("backup.png"), path("a.png")))
 		}},
-		{name: "removed", change: func(t *testing.T, _ int) { kit.Must(t, os.Remove(path("a.png"))) }, gone: true},
+		{name: "removed", change: func(t *testing.T, _ int) { aid.Must(t, os.Remove(path("a.png"))) }, gone: true},
 		{name: "made anew", change: func(t *testing.T, v int) { write(t, "a.png", v, kit.Old) }},
 		{name: "in a folder", change: func(t *testing.T, v int) { write(t, "d/e/c.png", v, now) }, of: "d/e/c.png"},
-		{name: "its folder moved away", change: func(t *testing.T, _ int) { kit.Must(t, os.Rename(path("d"), path("f"))) }, of: "d/b.png", gone: true},
+		{name: "its folder moved away", change: func(t *testing.T, _ int) { aid.Must(t, os.Rename(path("d"), path("f"))) }, of: "d/b.png", gone: true},
 		{name: "the folder in that", change: func(*testing.T, int) {}, of: "d/e/c.png", gone: true},
 		{name: "in the folder that was moved", change: func(t *testing.T, v int) { write(t, "f/b.png", v, now) }, of: "f/b.png"},
 		{name: "and again", change: func(t *testing.T, v int) { write(t, "f/b.png", v, now) }, of: "f/b.png"},
@@ -98,8 +98,8 @@ func TestOriginalsAreFollowed(t *testing.T) {
 		{name: "in a new folder", change: func(t *testing.T, v int) { write(t, "n/m/d.png", v, now) }, of: "n/m/d.png"},
 		{name: "and there again", change: func(t *testing.T, v int) { write(t, "n/m/d.png", v, now) }, of: "n/m/d.png"},
 		{name: "all of the originals in place of others", change: func(t *testing.T, v int) {
-			kit.Must(t, os.Rename(originals, originals+".old"))
-			t.Cleanup(func() { kit.Must(t, os.RemoveAll(originals+".old")) })
+			aid.Must(t, os.Rename(originals, originals+".old"))
+			t.Cleanup(func() { aid.Must(t, os.RemoveAll(originals+".old")) })
 			write(t, "a.png", v, kit.Old.Add(time.Hour))
 			write(t, "still.png", 1, now)
 		}},
@@ -136,7 +136,7 @@ func TestOriginalsAreReconciledAtTheStart(t *testing.T) {
 	write := func(name string, version int, mtime time.Time) {
 		t.Helper()
 		kit.Put(t, filepath.Join(originals, name), kit.Solid(kit.VersionColor(version)))
-		kit.Must(t, os.Chtimes(filepath.Join(originals, name), mtime, mtime))
+		aid.Must(t, os.Chtimes(filepath.Join(originals, name), mtime, mtime))
 	}
 	for _, name := range []string{"a.png", "gone.png", "still.png"} {
 		write(name, 1, kit.Old)
@@ -149,7 +149,7 @@ func TestOriginalsAreReconciledAtTheStart(t *testing.T) {
 	}
 	kit.StopDaemon(t, r)
 	write("a.png", 2, kit.Old.Add(-time.Hour))
-	kit.Must(t, os.Remove(filepath.Join(originals, "gone.png")))
+	aid.Must(t, os.Remove(filepath.Join(originals, "gone.png")))
 	seen := r.Log.Count("reconciled")
 	if err := r.StartDaemon(t.Context()); err != nil {
 		t.Fatal(err)
@@ -162,12 +162,12 @@ func TestOriginalsAreReconciledAtTheStart(t *testing.T) {
 
 	// Where nothing is mounted nothing has been removed.
 	kit.StopDaemon(t, r)
-	kit.Must(t, os.Rename(originals, originals+".away"), os.Mkdir(originals, 0o755))
+	aid.Must(t, os.Rename(originals, originals+".away"), os.Mkdir(originals, 0o755))
 	if err := r.StartDaemon(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	kit.WaitLog(t, r, 2, "ERROR", "no originals at all")
-	kit.Must(t, os.Remove(originals), os.Rename(originals+".away", originals))
+	aid.Must(t, os.Remove(originals), os.Rename(originals+".away", originals))
 	for _, uri := range uris("still.png") {
 		kit.Becomes(t, r, uri, 1)
 	}
@@ -178,7 +178,7 @@ func TestWatchLimitsAreTold(t *testing.T) {
 	originals := kit.Folder(t, map[string]string{"a/b/c/d.jpg": "originals/tests/orientation/1.jpg"})
 	r := kit.Start(t, rig.Options{Sites: watched(t, originals)})
 	p, err := kit.Programs()
-	kit.Must(t, err)
+	aid.Must(t, err)
 	for limit, want := range map[string]string{"watches": "fs.inotify.max_user_watches", "instances": "fs.inotify.max_user_instances"} {
 		script := fmt.Sprintf("echo 0 >/proc/sys/user/max_inotify_%s && exec '%s' check -c '%s'", limit, p.Thumbd, kit.ConfigFile(r))
 		out, err := exec.CommandContext(t.Context(), "unshare", "--user", "--map-root-user", "/bin/sh", "-c", script).CombinedOutput()

@@ -15,6 +15,7 @@ import (
 
 	"thumbd/internal/config"
 	"thumbd/internal/route"
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 	"thumbd/internal/thumb"
@@ -63,13 +64,13 @@ const wpUploads = "/wp-content/uploads/"
 // exists.
 func TestWordPressSizes(t *testing.T) {
 	var big bytes.Buffer
-	kit.Must(t, png.Encode(&big, image.NewGray(image.Rect(0, 0, 2600, 2600))))
+	aid.Must(t, png.Encode(&big, image.NewGray(image.Rect(0, 0, 2600, 2600))))
 	for _, scheme := range []thumb.Scheme{thumb.PresetScheme, thumb.InPlace} {
 		t.Run(scheme.String(), func(t *testing.T) {
 			dir := wordpressTree(t)
 			kit.Put(t, filepath.Join(dir, "big.png"), big.Bytes())
 			photo, err := os.ReadFile(filepath.Join(dir, "2024/dogs.jpg"))
-			kit.Must(t, err)
+			aid.Must(t, err)
 			for _, name := range []string{"2024/dogs-rotated.jpg", "copied.jpg", "copied-scaled.jpg", "alone-scaled.jpg"} {
 				kit.Put(t, filepath.Join(dir, name), photo)
 			}
@@ -100,7 +101,7 @@ func TestWordPressSizes(t *testing.T) {
 				t.Errorf("a size of a text: %d", got.Status)
 			}
 			kit.StopDaemon(t, r)
-			kit.Must(t, r.CloseSocket())
+			aid.Must(t, r.CloseSocket())
 			kit.Picture(t, kit.Get(t, r, wpUploads+"2024/dogs-200x300.jpg"), "jpeg", 200, 300)
 			kit.Picture(t, kit.Get(t, r, wpUploads+"2024/dogs.jpg"), "jpeg", 1600, 1065)
 		})
@@ -197,15 +198,15 @@ func TestWordPressInPlace(t *testing.T) {
 	kit.WaitLog(t, r, 1, "msg=rendered", "2024/dogs.jpg.webp")
 	kit.Picture(t, kit.Get(t, r, wpUploads+"2024/dogs.jpg", acceptWebP), "webp", 1065, 1600)
 	tree := r.Root("wp") + wpUploads + "2024/"
-	kit.Must(t, os.Remove(tree+"dogs-200x300.jpg.avif"))
+	aid.Must(t, os.Remove(tree+"dogs-200x300.jpg.avif"))
 	before := kit.Get(t, r, size)
 
 	// A replaced original has no size any more from the moment that watch sees it.
 	data := drawing(t, 900)
 	kit.Put(t, filepath.Join(dir, "2024/.new"), data)
-	kit.Must(t, os.Rename(filepath.Join(dir, "2024/.new"), filepath.Join(dir, "2024/dogs.jpg")))
+	aid.Must(t, os.Rename(filepath.Join(dir, "2024/.new"), filepath.Join(dir, "2024/dogs.jpg")))
 	for kit.Get(t, r, size).Status != 404 {
-		kit.Must(t, t.Context().Err())
+		aid.Must(t, t.Context().Err())
 	}
 	for _, name := range []string{"dogs-200x300.jpg", "dogs-200x300.jpg.webp", "dogs.jpg.webp"} {
 		if _, err := os.Stat(tree + name); !os.IsNotExist(err) {

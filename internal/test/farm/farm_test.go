@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 	"thumbd/internal/thumb"
@@ -126,9 +127,9 @@ func TestFarmWithoutAMachine(t *testing.T) {
 	}{
 		{"thumbd is killed", func(t *testing.T, n *rig.Rig) {
 			n.KillDaemon()
-			kit.Must(t, n.CloseSocket())
+			aid.Must(t, n.CloseSocket())
 		}},
-		{"nginx is killed", func(t *testing.T, n *rig.Rig) { kit.Must(t, n.StopNginx()) }},
+		{"nginx is killed", func(t *testing.T, n *rig.Rig) { aid.Must(t, n.StopNginx()) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -152,11 +153,11 @@ func (f *farm) leader(t *testing.T) func(without int) {
 	t.Helper()
 	path := filepath.Join(f.front.Dir, "nginx.conf")
 	text, err := os.ReadFile(path)
-	kit.Must(t, err)
+	aid.Must(t, err)
 	pid := f.front.NginxPID()
 	workers := func() []string {
 		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", pid))
-		kit.Must(t, err)
+		aid.Must(t, err)
 		return strings.Fields(string(b))
 	}
 	return func(without int) {
@@ -170,12 +171,12 @@ func (f *farm) leader(t *testing.T) func(without int) {
 		kit.Expect(t, kit.Get(t, f.front, mark), 404, "")
 		kit.Put(t, path, []byte(conf))
 		old := workers()
-		kit.Must(t, syscall.Kill(pid, syscall.SIGHUP))
+		aid.Must(t, syscall.Kill(pid, syscall.SIGHUP))
 		// A worker of before may accept for a moment beside the new ones.
 		ended := func() bool {
 			return !slices.ContainsFunc(workers(), func(pid string) bool { return slices.Contains(old, pid) })
 		}
-		for end := time.Now().Add(kit.Patience); kit.Get(t, f.front, mark).Status != 204 || !ended(); time.Sleep(10 * time.Millisecond) {
+		for end := time.Now().Add(aid.Patience); kit.Get(t, f.front, mark).Status != 204 || !ended(); time.Sleep(10 * time.Millisecond) {
 			if time.Now().After(end) {
 				t.Fatal("the front has not reloaded")
 			}
@@ -196,7 +197,7 @@ func TestFarmGrowsAndShrinks(t *testing.T) {
 	load.Await(60)
 	lead(0) // with machine 2
 	load.Await(60)
-	kit.Must(t, f.nodes[0].StopNginx())
+	aid.Must(t, f.nodes[0].StopNginx())
 	kit.StopDaemon(t, f.nodes[0])
 	load.Await(120)
 	load.End()
@@ -262,7 +263,7 @@ func TestFarmProtectedWithoutAMachine(t *testing.T) {
 	kit.Expect(t, kit.Get(t, f.front, good), 200, "")
 	for _, n := range f.nodes {
 		kit.StopDaemon(t, n)
-		kit.Must(t, n.CloseSocket())
+		aid.Must(t, n.CloseSocket())
 		kit.Expect(t, kit.Get(t, n, good), 429, "dead")
 		kit.Expect(t, kit.Get(t, n, uri), 429, "dead")
 		if n == f.nodes[0] {
@@ -285,7 +286,7 @@ func TestNodeWithAPageOfItsOwn(t *testing.T) {
 	o.Sites[0].Location += "error_page 500 = @thumbd_unguarded;"
 	r := kit.Start(t, o)
 	kit.StopDaemon(t, r)
-	kit.Must(t, r.CloseSocket())
+	aid.Must(t, r.CloseSocket())
 	kit.Expect(t, kit.Get(t, r, kit.Target("tests/orientation/1.jpg", "30x30_crop", "jpg")), 429, "dead")
 }
 
@@ -324,7 +325,7 @@ func TestNodeIsReady(t *testing.T) {
 	await := func(status int, reason string) {
 		t.Helper()
 		resp := ready()
-		for end := time.Now().Add(kit.Patience); resp.Status != status && time.Now().Before(end); resp = ready() {
+		for end := time.Now().Add(aid.Patience); resp.Status != status && time.Now().Before(end); resp = ready() {
 			time.Sleep(10 * time.Millisecond)
 		}
 		kit.Expect(t, resp, status, reason)
@@ -334,11 +335,11 @@ func TestNodeIsReady(t *testing.T) {
 	for _, other := range []string{"/_thumbd/health", "/_thumbd/auth", "/_thumbd/ready/x"} {
 		kit.Expect(t, kit.Get(t, r, other), 404, "")
 	}
-	kit.Must(t, os.Rename(journal, journal+".away"))
+	aid.Must(t, os.Rename(journal, journal+".away"))
 	await(503, "behind")
-	kit.Must(t, os.Rename(journal+".away", journal))
+	aid.Must(t, os.Rename(journal+".away", journal))
 	kit.StopDaemon(t, r)
-	kit.Must(t, r.CloseSocket())
+	aid.Must(t, r.CloseSocket())
 	kit.Expect(t, ready(), 429, "dead")
 }
 
@@ -354,7 +355,7 @@ func TestFarmWithoutAnOrigin(t *testing.T) {
 	for _, name := range hits {
 		kit.Expect(t, kit.Get(t, f.front, uri(name, 0)), 200, "")
 	}
-	kit.Must(t, origin.StopNginx())
+	aid.Must(t, origin.StopNginx())
 	for n := 1; n < 12; n++ {
 		for _, name := range hits {
 			kit.Expect(t, kit.Get(t, f.front, uri("not/fetched/"+name, n)), 502, "origin")
@@ -368,7 +369,7 @@ func TestFarmWithoutAnOrigin(t *testing.T) {
 func TestFarmWithAMachineThatHangs(t *testing.T) {
 	dir, names := pictures(t, 8)
 	snippet, err := nginx.Files.ReadFile("snippets/thumbd-front.conf")
-	kit.Must(t, err)
+	aid.Must(t, err)
 	const timeout = "proxy_read_timeout    160s;"
 	if strings.Count(string(snippet), timeout) != 1 {
 		t.Fatal("the snippet has another timeout")
@@ -377,8 +378,8 @@ func TestFarmWithAMachineThatHangs(t *testing.T) {
 	for _, name := range names {
 		kit.Expect(t, kit.Get(t, f.front, kit.Target(name, "30x30_crop", "jpg")), 200, "")
 	}
-	kit.Must(t, f.nodes[0].SignalNginx(syscall.SIGSTOP))
-	defer func() { kit.Must(t, f.nodes[0].SignalNginx(syscall.SIGCONT)) }()
+	aid.Must(t, f.nodes[0].SignalNginx(syscall.SIGSTOP))
+	defer func() { aid.Must(t, f.nodes[0].SignalNginx(syscall.SIGCONT)) }()
 	var clients sync.WaitGroup
 	for _, name := range names {
 		clients.Go(func() {
@@ -451,7 +452,7 @@ type wire struct {
 func newWire(t *testing.T, to string) *wire {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
-	kit.Must(t, err)
+	aid.Must(t, err)
 	w := &wire{t: t, from: l.(*net.TCPListener), to: to, waits: make(map[net.Conn]bool)}
 	t.Cleanup(w.close)
 	w.accepting.Go(func() {
@@ -526,7 +527,7 @@ func (w *wire) held() (n int) {
 // await waits until so many requests wait.
 func (w *wire) await(n int) {
 	w.t.Helper()
-	for end := time.Now().Add(kit.Patience); w.held() < n; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(aid.Patience); w.held() < n; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			w.t.Fatalf("%d requests wait, want %d", w.held(), n)
 		}
@@ -536,13 +537,13 @@ func (w *wire) await(n int) {
 // cut has the kernel answer no new connection: nobody accepts, and the queue is full.
 func (w *wire) cut() {
 	w.t.Helper()
-	kit.Must(w.t, w.from.SetDeadline(time.Unix(1, 0)))
+	aid.Must(w.t, w.from.SetDeadline(time.Unix(1, 0)))
 	w.accepting.Wait()
 	raw, err := w.from.SyscallConn()
-	kit.Must(w.t, err)
-	kit.Must(w.t, raw.Control(func(fd uintptr) { err = syscall.Listen(int(fd), 0) }), err)
+	aid.Must(w.t, err)
+	aid.Must(w.t, raw.Control(func(fd uintptr) { err = syscall.Listen(int(fd), 0) }), err)
 	last, err := net.Dial("tcp", w.from.Addr().String())
-	kit.Must(w.t, err)
+	aid.Must(w.t, err)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.conns = append(w.conns, last)

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
@@ -29,7 +30,7 @@ func TestHAProxyAsksMachines(t *testing.T) {
 	site := rig.Site{Name: "gallery", Prefix: "/thumbs/", Scheme: "preset", Originals: dir}
 	site.TOML = "[site.gallery.preset.one]\nsize = \"30x30\"\nmethod = \"crop\"\ndpr = [2, 3]\n"
 	file, err := os.ReadFile("../../../packaging/examples/haproxy/haproxy.cfg")
-	kit.Must(t, err)
+	aid.Must(t, err)
 	journal := t.TempDir()
 	conf := string(file)
 	var nodes []*rig.Rig
@@ -63,7 +64,7 @@ func TestHAProxyAsksMachines(t *testing.T) {
 	await := func(preset string) {
 		t.Helper()
 		for _, name := range names {
-			for end := time.Now().Add(kit.Patience); get(preset, name) != 200; time.Sleep(10 * time.Millisecond) {
+			for end := time.Now().Add(aid.Patience); get(preset, name) != 200; time.Sleep(10 * time.Millisecond) {
 				if time.Now().After(end) {
 					t.Fatalf("%s of %s: status %d", preset, name, get(preset, name))
 				}
@@ -89,10 +90,10 @@ func TestHAProxyAsksMachines(t *testing.T) {
 	}
 
 	kit.StopDaemon(t, nodes[0])
-	kit.Must(t, nodes[0].CloseSocket())
+	aid.Must(t, nodes[0].CloseSocket())
 	await("one@3x")
-	kit.Must(t, nodes[1].SignalNginx(syscall.SIGSTOP))
-	defer func() { kit.Must(t, nodes[1].SignalNginx(syscall.SIGCONT)) }()
+	aid.Must(t, nodes[1].SignalNginx(syscall.SIGSTOP))
+	defer func() { aid.Must(t, nodes[1].SignalNginx(syscall.SIGCONT)) }()
 	var clients sync.WaitGroup
 	for _, name := range names {
 		clients.Go(func() {

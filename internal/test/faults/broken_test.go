@@ -147,7 +147,7 @@ func TestWorkerProgramGoesAndComesBack(t *testing.T) {
 func workers(t *testing.T, r *rig.Rig) []int {
 	t.Helper()
 	pids, err := aid.Children(r.DaemonPID())
-	kit.Must(t, err)
+	aid.Must(t, err)
 	return pids
 }
 

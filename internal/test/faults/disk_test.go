@@ -41,7 +41,7 @@ func mountImage(t *testing.T, image, dir, options string) {
 func fill(t *testing.T, dir string, size int) (end func()) {
 	t.Helper()
 	fillers := filepath.Join(dir, "fillers")
-	kit.Must(t, os.Mkdir(fillers, 0o755))
+	aid.Must(t, os.Mkdir(fillers, 0o755))
 	var err error
 	for i := 0; err == nil; i++ {
 		err = os.WriteFile(filepath.Join(fillers, fmt.Sprint(i)), make([]byte, size), 0o600)
@@ -49,7 +49,7 @@ func fill(t *testing.T, dir string, size int) (end func()) {
 	if !errors.Is(err, unix.ENOSPC) {
 		t.Fatal(err)
 	}
-	return func() { kit.Must(t, os.RemoveAll(fillers)) }
+	return func() { aid.Must(t, os.RemoveAll(fillers)) }
 }
 
 func syncFile(path string) error {

@@ -69,7 +69,7 @@ func TestOriginalThatChangesOnce(t *testing.T) {
 	resp := kit.Get(t, r, kit.Target("a.jpg", "20x20_crop", "jpg"))
 	kit.Picture(t, resp, "jpeg", 20, 20)
 	// The same from an original that had this time from the beginning.
-	kit.Must(t, os.Chtimes(path, time.Time{}, kit.Old.Add(time.Second)))
+	aid.Must(t, os.Chtimes(path, time.Time{}, kit.Old.Add(time.Second)))
 	again := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, originals)}})
 	want := kit.Get(t, again, kit.Target("a.jpg", "20x20_crop", "jpg")).Header.Get("Last-Modified")
 	if got := resp.Header.Get("Last-Modified"); got != want {
@@ -80,7 +80,7 @@ func TestOriginalThatChangesOnce(t *testing.T) {
 func TestQueueFull(t *testing.T) {
 	t.Parallel()
 	r, path := gated(t, "queue = 1")
-	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), aid.Patience)
 	defer cancel()
 	running := kit.Ask(ctx, r, kit.Target("a.jpg", "20x20_crop", "jpg"))
 	held := aid.AtGate(t, path)
@@ -116,7 +116,7 @@ func fillQueue(ctx context.Context, t *testing.T, r *rig.Rig, originals ...strin
 
 func TestQueueTime(t *testing.T) {
 	r, path := gated(t, "queue_time = \"1s\"")
-	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), aid.Patience)
 	defer cancel()
 	running := kit.Ask(ctx, r, kit.Target("a.jpg", "20x20_crop", "jpg"))
 	held := aid.AtGate(t, path)
@@ -130,7 +130,7 @@ func TestQueueTime(t *testing.T) {
 func TestClientGoesAway(t *testing.T) {
 	t.Parallel()
 	r, path := gated(t, "")
-	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), aid.Patience)
 	defer cancel()
 	first, leave := context.WithCancel(ctx)
 	gone := kit.Ask(first, r, kit.Target("a.jpg", "20x20_crop", "jpg"))

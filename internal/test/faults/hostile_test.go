@@ -21,6 +21,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
@@ -65,7 +66,7 @@ func TestMutatedOriginals(t *testing.T) {
 				t.Errorf("%s as %s: %s", originals[j], ext, answer)
 				keep(t, path)
 			}
-			kit.Must(t, os.Remove(path))
+			aid.Must(t, os.Remove(path))
 		}
 		if i%1000 == 0 {
 			t.Logf("%d mutated originals: %v", i+len(samples), answers)
@@ -97,7 +98,7 @@ func askForAll(t *testing.T, r *rig.Rig, originals []string, ext string) []strin
 			return nil
 		})
 	}
-	kit.Must(t, all.Wait())
+	aid.Must(t, all.Wait())
 	return answers
 }
 

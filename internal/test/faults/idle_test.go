@@ -48,7 +48,7 @@ func TestAdministratorsDoNotHoldUpTheIdleExit(t *testing.T) {
 		Stopped: true,
 	})
 	end := hold(t, r)
-	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), aid.Patience)
 	defer cancel()
 	// As one who looks all the time.
 	for r.Notified.Count("STOPPING=1") < 2 {
@@ -90,7 +90,7 @@ func TestNoIdleExit(t *testing.T) {
 			Sites: []rig.Site{kit.Gallery(t, kit.JPGs(t))}, TOML: idle, Env: append(kit.Faulty(t, kit.Gate, path), "WATCHDOG_USEC=60000"),
 			Stopped: true,
 		})
-		ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
+		ctx, cancel := context.WithTimeout(t.Context(), aid.Patience)
 		defer cancel()
 		running := kit.Ask(ctx, r, kit.Target("a.jpg", "20x20_crop", "jpg"))
 		// Without it thumbd may have ended before nginx has connected.
@@ -127,7 +127,7 @@ func TestNoIdleExit(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
+		ctx, cancel := context.WithTimeout(t.Context(), aid.Patience)
 		defer cancel()
 		if err := r.Notified.Wait(ctx, 10, fmt.Sprintf("pid=%d WATCHDOG=1", cmd.Process.Pid)); err != nil {
 			t.Error(err)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
@@ -116,7 +117,7 @@ func TestStuckWorkerEndsWithItsDaemon(t *testing.T) {
 	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, originals)}, TOML: "[daemon]\nworkers = 1"})
 	disk.mount(t, originals)
 	b, err := os.ReadFile(kit.Testdata(t, "originals/tests/orientation/1.jpg"))
-	kit.Must(t, err)
+	aid.Must(t, err)
 	kit.Put(t, filepath.Join(originals, "a.jpg"), b)
 	reading, release := make(chan struct{}, 1), make(chan struct{})
 	end := disk.fail("read", func(do func() fuse.Status) fuse.Status {
@@ -143,7 +144,7 @@ func TestStuckWorkerEndsWithItsDaemon(t *testing.T) {
 	for _, pid := range pids {
 		awaitEnd(t, pid)
 	}
-	kit.Must(t, r.StartDaemon(t.Context()))
+	aid.Must(t, r.StartDaemon(t.Context()))
 	end()
 	<-asked
 }
@@ -151,7 +152,7 @@ func TestStuckWorkerEndsWithItsDaemon(t *testing.T) {
 // awaitEnd waits until a process has ended, whoever is to wait for it.
 func awaitEnd(t *testing.T, pid int) {
 	t.Helper()
-	for deadline := time.Now().Add(kit.Patience); time.Now().Before(deadline); <-time.After(10 * time.Millisecond) {
+	for deadline := time.Now().Add(aid.Patience); time.Now().Before(deadline); <-time.After(10 * time.Millisecond) {
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		// The state follows the name: proc(5).
 		if _, state, _ := strings.Cut(string(stat), ") "); err != nil || strings.HasPrefix(state, "Z") {

@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
@@ -34,7 +35,7 @@ type misdeed struct {
 
 func misdeeds(t *testing.T) []misdeed {
 	photo, err := os.ReadFile(kit.Testdata(t, "originals/photos/fig.jpg"))
-	kit.Must(t, err)
+	aid.Must(t, err)
 	raw := func(answer string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
 			conn, _, err := http.NewResponseController(w).Hijack()
@@ -130,7 +131,7 @@ func TestOriginsThatMisbehave(t *testing.T) {
 	}
 	toml, spool := kit.DaemonWithSpool(t)
 	r := kit.Start(t, rig.Options{TOML: toml + "workers = 1\n[limits]\noriginal_bytes = \"4MiB\"\n", Sites: sites})
-	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), aid.Patience)
 	defer cancel()
 	var answers []<-chan kit.Reply
 	for _, m := range all {
@@ -170,7 +171,7 @@ func nothingIn(t *testing.T, root string) {
 		}
 		return err
 	})
-	kit.Must(t, err)
+	aid.Must(t, err)
 }
 
 // An original that is another one with every request gives whole thumbnails,

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
@@ -22,15 +23,15 @@ func TestShareMountedLaterIsFollowed(t *testing.T) {
 	kit.NeedMounts(t)
 	originals := kit.Folder(t, nil)
 	share := filepath.Join(originals, "a share")
-	kit.Must(t, os.Mkdir(share, 0o755))
+	aid.Must(t, os.Mkdir(share, 0o755))
 	disk := kit.Folder(t, nil) // bound there, so that its files outlive the mount
 	original := filepath.Join(share, "b.png")
 	kit.Put(t, filepath.Join(disk, "b.png"), kit.Solid(kit.VersionColor(1)))
 	r := kit.Start(t, rig.Options{Sites: []rig.Site{{Name: "p", Prefix: "/p/", Scheme: "preset", Originals: originals, TOML: "watch = true"}}})
 	kit.WaitLog(t, r, 1, "reconciled")
-	away := func() { kit.Must(t, unix.Unmount(share, unix.MNT_DETACH)) }
+	away := func() { aid.Must(t, unix.Unmount(share, unix.MNT_DETACH)) }
 	for n := range 2 {
-		kit.Must(t, unix.Mount(disk, share, "", unix.MS_BIND, ""))
+		aid.Must(t, unix.Mount(disk, share, "", unix.MS_BIND, ""))
 		mounted := true
 		t.Cleanup(func() {
 			if mounted {
@@ -58,7 +59,7 @@ func TestLimitOfWatchesIsTold(t *testing.T) {
 	t.Parallel()
 	kit.NeedMounts(t)
 	p, err := kit.Programs()
-	kit.Must(t, err)
+	aid.Must(t, err)
 	// The limit of a user namespace of its own: that of the machine is of others too.
 	script := filepath.Join(kit.Folder(t, nil), "thumbd")
 	kit.PutProgram(t, script, []byte("#!/bin/sh\nexec unshare -U --map-root-user sh -c 'echo 0 > /proc/sys/user/max_inotify_instances; exec \"$0\" \"$@\"' "+p.Thumbd+` "$@"`+"\n"))

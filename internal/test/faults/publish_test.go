@@ -13,6 +13,7 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
@@ -121,7 +122,7 @@ func TestDiskFaultsAtEachStepOfPublishing(t *testing.T) {
 				height++
 				uri := kit.Signed("/thumbs/", "a.jpg", fmt.Sprintf("2000x%d_crop", height), "jpg")
 				told := unpublishedErrors(r)
-				kit.Must(t, os.RemoveAll(r.File("gallery", "/thumbs/a.jpg")), r.StartDaemon(t.Context()))
+				aid.Must(t, os.RemoveAll(r.File("gallery", "/thumbs/a.jpg")), r.StartDaemon(t.Context()))
 				t.Cleanup(func() { kit.StopDaemon(t, r) })
 				end := disk.fail(operation.name, func(func() fuse.Status) fuse.Status { return statuses[name] })
 				unpublished(t, r, uri, 2000, height)
@@ -157,7 +158,7 @@ func TestKilledAtEachStepOfPublishing(t *testing.T) {
 	for _, operation := range operations {
 		for _, done := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, done: %v", operation.name, done), func(t *testing.T) {
-				kit.Must(t, os.RemoveAll(r.File("gallery", "/thumbs/a.jpg")))
+				aid.Must(t, os.RemoveAll(r.File("gallery", "/thumbs/a.jpg")))
 				end := disk.fail(operation.name, func(do func() fuse.Status) fuse.Status {
 					status := fuse.EIO
 					if done {
@@ -173,7 +174,7 @@ func TestKilledAtEachStepOfPublishing(t *testing.T) {
 				<-r.DaemonDone()
 				end()
 				r.KillDaemon()
-				kit.Must(t, new(seenWhole).scan(r.Root("gallery")), r.StartDaemon(t.Context()))
+				aid.Must(t, new(seenWhole).scan(r.Root("gallery")), r.StartDaemon(t.Context()))
 				if got := <-asked; got.Status != 502 {
 					kit.Picture(t, got.Response, "jpeg", 2000, 1500)
 				}

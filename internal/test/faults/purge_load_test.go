@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
@@ -168,9 +169,9 @@ func (v *versions) tidy(ctx context.Context, t *testing.T, l *kit.Load) (runs, r
 func TestPurgesUnderLoad(t *testing.T) {
 	t.Parallel()
 	v := &versions{originals: kit.Folder(t, nil)}
-	kit.Must(t, os.Mkdir(filepath.Join(v.originals, "d0"), 0o755), os.Mkdir(filepath.Join(v.originals, "d1"), 0o755))
+	aid.Must(t, os.Mkdir(filepath.Join(v.originals, "d0"), 0o755), os.Mkdir(filepath.Join(v.originals, "d1"), 0o755))
 	for k := range v.purged {
-		kit.Must(t, v.replace(k, 1))
+		aid.Must(t, v.replace(k, 1))
 	}
 	const preset = "[site.%s.preset.s]\nsize = \"20x20\"\nmethod = \"stretch\"\n"
 	one, two := kit.Gallery(t, v.originals), rig.Site{Name: "p", Prefix: "/p/", Scheme: "preset", Originals: v.originals}

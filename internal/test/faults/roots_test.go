@@ -45,19 +45,19 @@ func TestOriginalsComeAndGo(t *testing.T) {
 		kit.WaitLog(t, r, 1, "ERROR", "site=gallery", originals)
 	}
 	there("at first")
-	kit.Must(t, os.Rename(originals, originals+"-away"))
-	t.Cleanup(func() { kit.Must(t, os.RemoveAll(originals+"-away")) })
+	aid.Must(t, os.Rename(originals, originals+"-away"))
+	t.Cleanup(func() { aid.Must(t, os.RemoveAll(originals+"-away")) })
 	away("renamed away")
-	kit.Must(t, os.Mkdir(originals, 0o755))
+	aid.Must(t, os.Mkdir(originals, 0o755))
 	uri, _, _ := fresh(&n, "a.jpg")
 	kit.Expect(t, kit.Get(t, r, rig.Escape(uri)), 404, "no-original")
-	kit.Must(t, os.Remove(originals), os.WriteFile(originals, nil, 0o644))
+	aid.Must(t, os.Remove(originals), os.WriteFile(originals, nil, 0o644))
 	away("a file in their place")
-	kit.Must(t, os.Remove(originals), os.Rename(originals+"-away", originals))
+	aid.Must(t, os.Remove(originals), os.Rename(originals+"-away", originals))
 	there("renamed back")
 
 	b, err := os.ReadFile(filepath.Join(originals, "a.jpg"))
-	kit.Must(t, err, os.RemoveAll(originals))
+	aid.Must(t, err, os.RemoveAll(originals))
 	kit.Put(t, filepath.Join(originals, "a.jpg"), b)
 	there("made again")
 }
@@ -70,7 +70,7 @@ func TestOriginalsMountedOver(t *testing.T) {
 	originals := kit.JPGs(t)
 	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, originals)}, TOML: "[daemon]\nworkers = 1"})
 	b, err := os.ReadFile(filepath.Join(originals, "a.jpg"))
-	kit.Must(t, err)
+	aid.Must(t, err)
 	kit.Mount(t, "tmpfs", originals, "tmpfs", 0, "mode=755")
 	uri, w, h := fresh(&n, "a.jpg")
 	kit.Expect(t, kit.Get(t, r, rig.Escape(uri)), 404, "no-original")
@@ -78,7 +78,7 @@ func TestOriginalsMountedOver(t *testing.T) {
 	other, ow, oh := fresh(&n, "new.jpg")
 	published(t, r, other, ow, oh)
 	// thumbd has it open until it is asked for something again.
-	kit.Must(t, unix.Unmount(originals, unix.MNT_DETACH))
+	aid.Must(t, unix.Unmount(originals, unix.MNT_DETACH))
 	published(t, r, uri, w, h)
 }
 
@@ -107,18 +107,18 @@ func TestTreeComesAndGoes(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			kit.Must(t, tt.change())
+			aid.Must(t, tt.change())
 			uri, w, h := fresh(&n, "a.jpg")
 			published(t, r, uri, w, h)
 		})
 	}
 	t.Run("a file in its place", func(t *testing.T) {
-		kit.Must(t, os.Remove(tree), os.WriteFile(tree, nil, 0o644))
+		aid.Must(t, os.Remove(tree), os.WriteFile(tree, nil, 0o644))
 		uri, w, h := fresh(&n, "a.jpg")
 		resp := kit.Get(t, r, rig.Escape(uri))
 		kit.Picture(t, resp, "jpeg", w, h)
 		kit.WaitLog(t, r, 1, "ERROR", "site=gallery", uri, "not a directory")
-		kit.Must(t, os.Remove(tree))
+		aid.Must(t, os.Remove(tree))
 		published(t, r, uri, w, h)
 	})
 }
@@ -131,7 +131,7 @@ func TestLinkOutOfTheTree(t *testing.T) {
 	elsewhere := kit.Folder(t, nil)
 	for _, link := range []string{elsewhere, "../../../" + filepath.Base(elsewhere)} {
 		path := r.File("gallery", "/thumbs/a.jpg")
-		kit.Must(t, os.Symlink(link, path))
+		aid.Must(t, os.Symlink(link, path))
 		uri, w, h := fresh(&n, "a.jpg")
 		resp := kit.Get(t, r, rig.Escape(uri))
 		kit.Picture(t, resp, "jpeg", w, h)
@@ -142,9 +142,9 @@ func TestLinkOutOfTheTree(t *testing.T) {
 		if len(entries) > 0 || err != nil {
 			t.Errorf("%s: written: %v, %v", link, entries, err)
 		}
-		kit.Must(t, os.Remove(path))
+		aid.Must(t, os.Remove(path))
 		published(t, r, uri, w, h)
-		kit.Must(t, os.RemoveAll(path))
+		aid.Must(t, os.RemoveAll(path))
 	}
 }
 
@@ -154,7 +154,7 @@ func TestOddOriginals(t *testing.T) {
 	t.Parallel()
 	originals := kit.JPGs(t)
 	outside := kit.JPGs(t)
-	kit.Must(t,
+	aid.Must(t,
 		os.Mkdir(filepath.Join(originals, "sub"), 0o755),
 		os.Symlink(".", filepath.Join(originals, "dot")),
 		os.Symlink("..", filepath.Join(originals, "sub", "up")),
@@ -167,7 +167,7 @@ func TestOddOriginals(t *testing.T) {
 		os.Symlink("fifo.jpg", filepath.Join(originals, "to-fifo.jpg")),
 	)
 	l, err := net.Listen("unix", filepath.Join(originals, "socket.jpg"))
-	kit.Must(t, err)
+	aid.Must(t, err)
 	defer l.Close()
 	r := kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, originals)}, TOML: "[daemon]\nworkers = 1"})
 	const none = "no-original"

@@ -136,7 +136,7 @@ func TestStopWithAShareThatHangs(t *testing.T) {
 	answered := make(chan map[string]int)
 	go func() { answered <- askMany(t, r, 40) }()
 	// The requests are there once one of them hangs.
-	for deadline := time.Now().Add(kit.Patience); ; {
+	for deadline := time.Now().Add(aid.Patience); ; {
 		if bytes.Contains(kit.Do(t, r, rig.Request{Target: "/metrics", Admin: true}).Body, []byte(`outcome="original-slow",site="nas"`)) {
 			break
 		}

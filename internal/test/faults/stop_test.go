@@ -45,7 +45,7 @@ func TestStopInTheMiddleOfARender(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r, path := gated(t, "")
-			ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
+			ctx, cancel := context.WithTimeout(t.Context(), aid.Patience)
 			defer cancel()
 			client, leave := context.WithCancel(ctx)
 			defer leave()
@@ -78,7 +78,7 @@ func TestStopInTheMiddleOfARender(t *testing.T) {
 func TestStopWithAQueue(t *testing.T) {
 	const limit = 2 * time.Second
 	r, path := gated(t, fmt.Sprintf("render_time = %q\nqueue = 2", limit))
-	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), aid.Patience)
 	defer cancel()
 	first := kit.Ask(ctx, r, kit.Target("a.jpg", "20x20_crop", "jpg"))
 	held := aid.AtGate(t, path)

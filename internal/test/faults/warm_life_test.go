@@ -32,7 +32,7 @@ func kept(t *testing.T, r *rig.Rig) map[string]version {
 	all := make(map[string]version)
 	for _, name := range kit.Thumbnails(t, r, "gallery") {
 		var st unix.Stat_t
-		kit.Must(t, unix.Stat(r.File("gallery", name), &st))
+		aid.Must(t, unix.Stat(r.File("gallery", name), &st))
 		all[name] = version{st.Ino, syscall.Timespec(st.Ctim)}
 	}
 	return all
@@ -41,8 +41,8 @@ func kept(t *testing.T, r *rig.Rig) map[string]version {
 // awaitThumbnails waits until so many of the gallery are there.
 func awaitThumbnails(t *testing.T, r *rig.Rig, n int) {
 	t.Helper()
-	kit.Must(t, os.MkdirAll(r.Root("gallery"), 0o755))
-	end := time.Now().Add(kit.Patience)
+	aid.Must(t, os.MkdirAll(r.Root("gallery"), 0o755))
+	end := time.Now().Add(aid.Patience)
 	for len(kit.Thumbnails(t, r, "gallery")) < n {
 		if time.Now().After(end) {
 			t.Fatalf("no %d thumbnails", n)
@@ -73,7 +73,7 @@ func TestWarmGoesOn(t *testing.T) {
 				ended, out := kit.Background(t, cmd)
 				// More than are in work at once: it is at it, and counts.
 				awaitThumbnails(t, r, len(before)+len(want)/4)
-				kit.Must(t, cmd.Process.Signal(tt.signal))
+				aid.Must(t, cmd.Process.Signal(tt.signal))
 				<-ended
 				if tt.signal == syscall.SIGINT && (cmd.ProcessState.ExitCode() != 1 || !strings.Contains(out.String(), "not finished: the same command goes on")) {
 					t.Errorf("exit code %d:\n%s", cmd.ProcessState.ExitCode(), out)
@@ -116,7 +116,7 @@ func wantKept(t *testing.T, before, after map[string]version) {
 func restart(t *testing.T, r *rig.Rig) {
 	t.Helper()
 	kit.StopDaemon(t, r)
-	kit.Must(t, r.StartDaemon(t.Context()))
+	aid.Must(t, r.StartDaemon(t.Context()))
 }
 
 // A thumbd that ends meanwhile, in order or not, and is started again, costs
@@ -130,9 +130,9 @@ func TestWarmOutlivesThumbd(t *testing.T) {
 	awaitThumbnails(t, r, len(want)/4)
 	r.KillDaemon()
 	before := kept(t, r)
-	kit.Must(t, r.StartDaemon(t.Context()))
+	aid.Must(t, r.StartDaemon(t.Context()))
 	awaitThumbnails(t, r, len(want)/2)
-	kit.Must(t, r.SignalDaemon(syscall.SIGHUP))
+	aid.Must(t, r.SignalDaemon(syscall.SIGHUP))
 	awaitThumbnails(t, r, len(want)*3/4)
 	restart(t, r)
 	<-ended
@@ -155,13 +155,13 @@ func TestWarmGivesWayToThumbd(t *testing.T) {
 	ended, out := kit.Background(t, cmd)
 	awaitThumbnails(t, r, len(want)/8)
 	// It has much to do still when the daemon comes.
-	kit.Must(t, cmd.Process.Signal(syscall.SIGSTOP))
+	aid.Must(t, cmd.Process.Signal(syscall.SIGSTOP))
 	kit.Warm(t, kit.WarmCommand(t, r, false, "gallery"), 1, "the tree is held")
 	other := kit.WarmCommand(t, r, false, "p", "--from", "-")
 	other.Stdin = strings.NewReader("d0/0.jpg\n")
 	kit.Warm(t, other, 0, "p: 1 originals, made 4 thumbnails")
-	kit.Must(t, cmd.Process.Signal(syscall.SIGCONT))
-	kit.Must(t, r.StartDaemon(t.Context()))
+	aid.Must(t, cmd.Process.Signal(syscall.SIGCONT))
+	aid.Must(t, r.StartDaemon(t.Context()))
 	<-ended
 	if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(out.String(), "another thumbd has been started") {
 		t.Errorf("exit code %d:\n%s", cmd.ProcessState.ExitCode(), out)
@@ -179,20 +179,20 @@ func TestWarmGivesWayWhileItReads(t *testing.T) {
 	t.Parallel()
 	r := kit.Start(t, rig.Options{Sites: kit.WarmSites(t, kit.Folder(t, map[string]string{"a.jpg": kit.Upright})), Stopped: true})
 	in, rest, err := os.Pipe()
-	kit.Must(t, err)
+	aid.Must(t, err)
 	defer rest.Close()
 	defer in.Close()
 	cmd := kit.WarmCommand(t, r, false, "gallery", "--from", "-")
 	cmd.Stdin = in
 	ended, out := kit.Background(t, cmd)
 	_, err = rest.WriteString("a.jpg\n")
-	kit.Must(t, err)
+	aid.Must(t, err)
 	awaitRead(t, in)
-	kit.Must(t, r.StartDaemon(t.Context()))
+	aid.Must(t, r.StartDaemon(t.Context()))
 	select {
 	case <-ended:
-	case <-time.After(kit.Patience):
-		kit.Must(t, rest.Close())
+	case <-time.After(aid.Patience):
+		aid.Must(t, rest.Close())
 		t.Fatal("it goes on to wait")
 	}
 	if got, want := out.String(), "thumbd: list of originals: another thumbd has been started\n"; cmd.ProcessState.ExitCode() != 1 || got != want {
@@ -203,9 +203,9 @@ func TestWarmGivesWayWhileItReads(t *testing.T) {
 // awaitRead waits until a pipe is empty.
 func awaitRead(t *testing.T, pipe *os.File) {
 	t.Helper()
-	for end := time.Now().Add(kit.Patience); ; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(aid.Patience); ; time.Sleep(time.Millisecond) {
 		n, err := unix.IoctlGetInt(int(pipe.Fd()), unix.TIOCINQ)
-		kit.Must(t, err)
+		aid.Must(t, err)
 		if n == 0 {
 			return
 		}
@@ -221,9 +221,9 @@ func TestWarmOnAFullDisk(t *testing.T) {
 	kit.NeedMounts(t)
 	originals, want := kit.Many(t, 40)
 	r := kit.Start(t, rig.Options{Sites: kit.WarmSites(t, originals), Stopped: true})
-	kit.Must(t, os.MkdirAll(r.Root("gallery"), 0o755))
+	aid.Must(t, os.MkdirAll(r.Root("gallery"), 0o755))
 	kit.Mount(t, "tmpfs", r.Root("gallery"), "tmpfs", 0, "mode=755,size=4m")
-	kit.Must(t, r.StartDaemon(t.Context()))
+	aid.Must(t, r.StartDaemon(t.Context()))
 	end := fill(t, r.Root("gallery"), 4096)
 	out := kit.Warm(t, kit.WarmCommand(t, r, true, "gallery"), 1, "unpublished", "not finished: the same command goes on", "the disk is full or read-only")
 	if strings.Contains(out, "gallery: 40 originals") {
@@ -243,19 +243,19 @@ func TestDaemonWaitsForItsTree(t *testing.T) {
 	r := kit.Start(t, rig.Options{Sites: kit.WarmSites(t, kit.Folder(t, map[string]string{"a.jpg": kit.Upright})), Stopped: true})
 	lock := r.File("gallery", "/thumbs/.thumbd/hold.lock")
 	kit.Put(t, lock, nil)
-	kit.Must(t, os.Chmod(filepath.Dir(lock), 0o700))
+	aid.Must(t, os.Chmod(filepath.Dir(lock), 0o700))
 	f, err := os.OpenFile(lock, os.O_RDWR, 0)
-	kit.Must(t, err)
+	aid.Must(t, err)
 	defer f.Close()
-	kit.Must(t, unix.Flock(int(f.Fd()), unix.LOCK_EX))
-	kit.Must(t, r.StartDaemon(t.Context()))
+	aid.Must(t, unix.Flock(int(f.Fd()), unix.LOCK_EX))
+	aid.Must(t, r.StartDaemon(t.Context()))
 	uri := kit.Target("a.jpg", "20x20_crop", "jpg")
 	kit.Expect(t, kit.Get(t, r, uri), 503, "held")
 	if resp := health(t, r); resp.Status != 503 || !strings.Contains(string(resp.Body), "a thumbd warm holds a tree") {
 		t.Errorf("health: %d %q", resp.Status, resp.Body)
 	}
 	kit.WaitLog(t, r, 1, "not loaded", "the tree is held by a thumbd warm")
-	kit.Must(t, unix.Flock(int(f.Fd()), unix.LOCK_UN), r.SignalDaemon(syscall.SIGHUP))
+	aid.Must(t, unix.Flock(int(f.Fd()), unix.LOCK_UN), r.SignalDaemon(syscall.SIGHUP))
 	kit.WaitLog(t, r, 1, "msg=loaded")
 	for resp := kit.Get(t, r, uri); resp.Status == 503; resp = kit.Get(t, r, uri) {
 	}
@@ -274,7 +274,7 @@ func TestWarmDoesNotWaitForWhatIsInWork(t *testing.T) {
 	ended, out := kit.Background(t, kit.WarmCommand(t, r, true, "p"))
 	busy := regexp.MustCompile(`(?m)^thumbd_workers{.*state="rendering".*} 2$`)
 	for begun := time.Now(); !busy.Match(kit.Do(t, r, rig.Request{Target: "/metrics", Admin: true}).Body); {
-		if time.Since(begun) > kit.Patience {
+		if time.Since(begun) > aid.Patience {
 			t.Fatal("the others do not go to a worker")
 		}
 	}
@@ -315,7 +315,7 @@ func TestWarmOfOthers(t *testing.T) {
 	t.Parallel()
 	p := kit.PublicPrograms(t)
 	r := kit.Start(t, rig.Options{Programs: p, Sites: kit.WarmSites(t, kit.Folder(t, map[string]string{"a.jpg": kit.Upright}))})
-	kit.Must(t, os.Chmod(r.AdminPath(), 0))
+	aid.Must(t, os.Chmod(r.AdminPath(), 0))
 	cmd := kit.WarmCommand(t, r, true, "gallery")
 	cmd.Path = p.Thumbd
 	if os.Geteuid() == 0 {

@@ -61,7 +61,7 @@ func (f framework) test(t *testing.T, dir string) {
 	r := kit.Start(t, rig.Options{Sites: []rig.Site{signed, open}})
 	address := kit.FreePort(t)
 	_, port, err := net.SplitHostPort(address)
-	kit.Must(t, err)
+	aid.Must(t, err)
 	env := append(os.Environ(), "NEXT_TELEMETRY_DISABLED=1", "NUXT_TELEMETRY_DISABLED=1", "ASTRO_TELEMETRY_DISABLED=1", "HOST=127.0.0.1", "PORT="+port,
 		"THUMBD_KEY="+kit.Key, "NUXT_KEY="+kit.Key, "NEXT_PUBLIC_THUMBS="+r.URL(""), "NUXT_PUBLIC_THUMBS="+r.URL(""), "THUMBS="+r.URL(""))
 	kit.Run(t, "cp", "-R", "testdata/"+f.name+"/.", dir)
@@ -123,7 +123,7 @@ func (f framework) serve(t *testing.T, dir, address string, env []string) string
 // await waits until a server that has been started takes connections.
 func await(t *testing.T, address string, ended <-chan struct{}, log *bytes.Buffer) {
 	t.Helper()
-	for end := time.Now().Add(kit.Patience); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(aid.Patience); ; time.Sleep(10 * time.Millisecond) {
 		conn, err := net.Dial("tcp", address)
 		if err == nil {
 			conn.Close()
@@ -145,7 +145,7 @@ func await(t *testing.T, address string, ended <-chan struct{}, log *bytes.Buffe
 func expectNone(t *testing.T, dir, text, other string) {
 	t.Helper()
 	found := false
-	kit.Must(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	aid.Must(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
 			return err
 		}

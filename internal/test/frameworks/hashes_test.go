@@ -56,13 +56,13 @@ func TestHashesOfNpmsPackages(t *testing.T) {
 		"fig.jpg": photos + "fig.jpg", "mountains.jpg": photos + "mountains.jpg", "sunset.jpg": photos + "sunset.jpg", "drawing.png": made + "alpha.png",
 	})
 	originals, err := os.ReadDir(dir)
-	kit.Must(t, err)
+	aid.Must(t, err)
 	pictures := map[string]*image.NRGBA{"faded-small.png": faded()}
 	for _, o := range originals {
 		b, err := os.ReadFile(filepath.Join(dir, o.Name()))
-		kit.Must(t, err)
+		aid.Must(t, err)
 		m, _, err := image.Decode(bytes.NewReader(b))
-		kit.Must(t, err)
+		aid.Must(t, err)
 		name, ext, _ := strings.Cut(o.Name(), ".")
 		small := info.Shrink(nrgba(m), thumb.InfoSide)
 		if ext == "jpg" {
@@ -73,7 +73,7 @@ func TestHashesOfNpmsPackages(t *testing.T) {
 	for name, m := range pictures {
 		if filepath.Ext(name) == ".png" {
 			var b bytes.Buffer
-			kit.Must(t, png.Encode(&b, m))
+			aid.Must(t, png.Encode(&b, m))
 			kit.Put(t, filepath.Join(dir, name), b.Bytes())
 		}
 	}
@@ -89,7 +89,7 @@ func TestHashesOfNpmsPackages(t *testing.T) {
 			t.Fatalf("%v: %s", err, out)
 		}
 		h := hashed{W: m.Rect.Dx(), H: m.Rect.Dy(), RGBA: m.Pix}
-		kit.Must(t, json.Unmarshal([]byte(out), &h))
+		aid.Must(t, json.Unmarshal([]byte(out), &h))
 		names, all = append(names, name), append(all, h)
 	}
 	for i, want := range references(t, filepath.Join(from, "hashes"), all) {
@@ -110,7 +110,7 @@ func references(t *testing.T, dir string, all []hashed) (list []reference) {
 	t.Helper()
 	kit.Run(t, "cp", "testdata/hashes/hashes.mjs", dir)
 	given, err := json.Marshal(all)
-	kit.Must(t, err)
+	aid.Must(t, err)
 	cmd := exec.CommandContext(t.Context(), "node", "hashes.mjs")
 	var errs bytes.Buffer
 	cmd.Dir, cmd.Stdin, cmd.Stderr = dir, bytes.NewReader(given), &errs
@@ -118,7 +118,7 @@ func references(t *testing.T, dir string, all []hashed) (list []reference) {
 	if err != nil {
 		t.Fatalf("%v: %s", err, errs.String())
 	}
-	kit.Must(t, json.Unmarshal(out, &list))
+	aid.Must(t, json.Unmarshal(out, &list))
 	if len(list) != len(all) {
 		t.Fatalf("%d hashes of %d pictures", len(list), len(all))
 	}

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"testing"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 )
 
@@ -58,7 +59,7 @@ func TestDemo(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), aid.Patience)
 	defer cancel()
 	// One that does not print is ended, and then the pipe is.
 	defer context.AfterFunc(ctx, func() { _ = cmd.Process.Kill() })()

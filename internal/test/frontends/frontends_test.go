@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
@@ -127,7 +128,7 @@ func startFront(t *testing.T, x front, r *rig.Rig) string {
 
 func awaitPort(t *testing.T, addr string, ended <-chan struct{}, out *bytes.Buffer) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), aid.Patience)
 	defer cancel()
 	for {
 		conn, err := new(net.Dialer).DialContext(ctx, "tcp4", addr)

@@ -20,6 +20,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
@@ -128,7 +129,7 @@ func TestPrometheusScrapes(t *testing.T) {
 		"--storage.tsdb.path="+dir+"/data", "--web.listen-address="+web, "--log.level=error"))
 	awaitPort(t, web, ended, out)
 
-	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), aid.Patience)
 	defer cancel()
 	for askPrometheus(ctx, t, web, `up{job="thumbd"} == 1`) == 0 {
 		select {

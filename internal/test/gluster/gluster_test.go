@@ -27,7 +27,7 @@ func TestOldPictureDoesNotStay(t *testing.T) {
 	if len(mounts) != 2 {
 		aid.Skip(t, "THUMBD_MOUNTS names no two mounts; make check-nodes does")
 	}
-	kit.Must(t, os.Mkdir(filepath.Join(mounts[0], "media"), 0o755), os.Mkdir(filepath.Join(mounts[0], "journal"), 0o770))
+	aid.Must(t, os.Mkdir(filepath.Join(mounts[0], "media"), 0o755), os.Mkdir(filepath.Join(mounts[0], "journal"), 0o770))
 	var nodes []*rig.Rig
 	for i, mount := range mounts {
 		nodes = append(nodes, kit.Start(t, rig.Options{
@@ -43,7 +43,7 @@ func TestOldPictureDoesNotStay(t *testing.T) {
 	rounds := kit.Times(50, 500)
 	for version := 1; version <= rounds; version++ {
 		kit.Put(t, path+".new", kit.Solid(kit.VersionColor(version)))
-		kit.Must(t, os.Rename(path+".new", path))
+		aid.Must(t, os.Rename(path+".new", path))
 		if version > 1 {
 			out, err := kit.Thumbd(t, "purge", "--admin", nodes[version%2].AdminPath(), "gallery", "v.png")
 			if err != nil {

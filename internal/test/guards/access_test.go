@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
@@ -180,7 +181,7 @@ func TestRevokedLater(t *testing.T) {
 	if err := os.WriteFile(list, []byte("smith-7\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	deadline := time.After(kit.Patience)
+	deadline := time.After(aid.Patience)
 	for kit.Get(t, r, card, cookie).Status == 200 {
 		select {
 		case <-deadline:
@@ -206,7 +207,7 @@ func TestLogFormat(t *testing.T) {
 	kit.Expect(t, kit.Get(t, r, card+"?token="+token, "Referer: http://x/?token="+token), 200, "")
 	kit.Expect(t, kit.Get(t, r, card+"?token="+token+"x"), 403, "token")
 	// nginx writes it after its answer.
-	deadline := time.After(kit.Patience)
+	deadline := time.After(aid.Patience)
 	for {
 		log, err := os.ReadFile(filepath.Join(r.Dir, "access.log"))
 		if err != nil {

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
@@ -124,7 +125,7 @@ func TestCachedAnswersSpareQuestions(t *testing.T) {
 	r := cached(t)
 	card := kit.Signed("/thumbs/", "photos/dogs.jpg", "60x60_crop", "jpg")
 	target := rig.Escape(card) + kit.Proof(kit.AccessKey, "access", card, kit.Expires(time.Hour))
-	deadline := time.After(kit.Patience)
+	deadline := time.After(aid.Patience)
 	for {
 		before := allowedQuestions(t, r)
 		for range 10 {
@@ -157,7 +158,7 @@ func TestCachedAnswerLastsASecond(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(r.Dir, "revoked.txt"), []byte("smith-7\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	deadline := time.After(kit.Patience)
+	deadline := time.After(aid.Patience)
 	// Each query makes a question of its own. The last one that is allowed was kept directly
 	// before thumbd's first refusal.
 	for i := 0; ; i++ {

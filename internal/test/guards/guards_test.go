@@ -21,6 +21,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 )
@@ -165,7 +166,7 @@ func (q question) withProofs(t testing.TB) (target string, cookies []string) {
 // ask sends q. An answer that is no HTTP is an error.
 func (k *stronghold) ask(t testing.TB, q question) rig.Response {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), aid.Patience)
 	defer cancel()
 	target, cookies := q.withProofs(t)
 	if q.h2 {

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"thumbd/internal/test/aid"
 )
 
 // Browser is a page of a headless Chromium, which is told what to do in the DevTools
@@ -44,9 +46,9 @@ func OpenBrowser(t *testing.T) *Browser {
 		t.Fatalf("%v: make test installs it", err)
 	}
 	theirIn, to, err := os.Pipe()
-	Must(t, err)
+	aid.Must(t, err)
 	from, theirOut, err := os.Pipe()
-	Must(t, err)
+	aid.Must(t, err)
 	cmd := exec.Command("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-breakpad",
 		"--remote-debugging-pipe", "--user-data-dir="+t.TempDir())
 	// A Chromium that is killed leaves a folder there.
@@ -55,7 +57,7 @@ func OpenBrowser(t *testing.T) *Browser {
 	cmd.ExtraFiles = []*os.File{theirIn, theirOut}
 	// Its other processes write below the folder until they have ended too.
 	t.Cleanup(func() {
-		for end := time.Now().Add(Patience); syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) == nil && time.Now().Before(end); {
+		for end := time.Now().Add(aid.Patience); syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) == nil && time.Now().Before(end); {
 			time.Sleep(time.Millisecond)
 		}
 		to.Close()
@@ -88,27 +90,27 @@ func (b *Browser) call(method string, params, result any) {
 		m["sessionId"] = b.session
 	}
 	text, err := json.Marshal(m)
-	Must(b.t, err)
+	aid.Must(b.t, err)
 	_, err = b.to.Write(append(text, 0))
-	Must(b.t, err)
+	aid.Must(b.t, err)
 	answer := b.await(func(m browserMessage) bool { return m.ID == b.last })
 	if answer.Error != nil {
 		b.t.Fatalf("%s %s: %s", method, text, answer.Error)
 	}
 	if result != nil {
-		Must(b.t, json.Unmarshal(answer.Result, result))
+		aid.Must(b.t, json.Unmarshal(answer.Result, result))
 	}
 }
 
 // await reads until a message is the wanted one.
 func (b *Browser) await(wanted func(browserMessage) bool) browserMessage {
 	b.t.Helper()
-	Must(b.t, b.from.SetReadDeadline(time.Now().Add(Patience)))
+	aid.Must(b.t, b.from.SetReadDeadline(time.Now().Add(aid.Patience)))
 	for {
 		text, err := b.lines.ReadBytes(0)
-		Must(b.t, err)
+		aid.Must(b.t, err)
 		var m browserMessage
-		Must(b.t, json.Unmarshal(bytes.TrimSuffix(text, []byte{0}), &m))
+		aid.Must(b.t, json.Unmarshal(bytes.TrimSuffix(text, []byte{0}), &m))
 		if m.Method != "" {
 			b.events = append(b.events, m)
 		}
@@ -155,7 +157,7 @@ func (b *Browser) Eval(expression string, value any) {
 		b.t.Fatalf("%s: %s", expression, got.ExceptionDetails)
 	}
 	if value != nil {
-		Must(b.t, json.Unmarshal(got.Result.Value, value))
+		aid.Must(b.t, json.Unmarshal(got.Result.Value, value))
 	}
 }
 
@@ -165,7 +167,7 @@ func (b *Browser) Requests(prefix string) (urls []string) {
 	for _, m := range b.events {
 		var p struct{ Request struct{ URL string } }
 		if m.Method == "Network.requestWillBeSent" {
-			Must(b.t, json.Unmarshal(m.Params, &p))
+			aid.Must(b.t, json.Unmarshal(m.Params, &p))
 			if strings.HasPrefix(p.Request.URL, prefix) {
 				urls = append(urls, p.Request.URL)
 			}
@@ -183,7 +185,7 @@ func (b *Browser) MediaTypes(prefix string) map[string]string {
 			Response struct{ URL, MimeType string }
 		}
 		if m.Method == "Network.responseReceived" {
-			Must(b.t, json.Unmarshal(m.Params, &p))
+			aid.Must(b.t, json.Unmarshal(m.Params, &p))
 			if strings.HasPrefix(p.Response.URL, prefix) {
 				types[p.Response.URL] = p.Response.MimeType
 			}
@@ -210,6 +212,6 @@ func (b *Browser) Screenshot() image.Image {
 	var shot struct{ Data []byte }
 	b.call("Page.captureScreenshot", map[string]any{"format": "png"}, &shot)
 	m, err := png.Decode(bytes.NewReader(shot.Data))
-	Must(b.t, err)
+	aid.Must(b.t, err)
 	return m
 }

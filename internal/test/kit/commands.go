@@ -19,6 +19,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/rig"
 )
 
@@ -48,7 +49,7 @@ func PutProgram(t testing.TB, path string, data []byte) {
 	t.Helper()
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
-	Must(t, os.WriteFile(path, data, 0o755), os.Chmod(path, 0o755))
+	aid.Must(t, os.WriteFile(path, data, 0o755), os.Chmod(path, 0o755))
 }
 
 // FreePort returns an address of 127.0.0.1 that was free a moment ago.
@@ -138,7 +139,7 @@ func Thumbnails(t *testing.T, r *rig.Rig, site string) []string {
 func AwaitPublished(t *testing.T, r *rig.Rig, site string, want []string) {
 	t.Helper()
 	var diff string
-	for deadline := time.Now().Add(Patience); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(aid.Patience); time.Now().Before(deadline); {
 		if diff = cmp.Diff(want, Thumbnails(t, r, site)); diff == "" {
 			return
 		}
@@ -198,7 +199,7 @@ func Warmed(original string, specs ...string) []string {
 func WarmCommand(t *testing.T, r *rig.Rig, running bool, args ...string) *exec.Cmd {
 	t.Helper()
 	p, err := Programs()
-	Must(t, err)
+	aid.Must(t, err)
 	admin := r.AdminPath()
 	if !running {
 		admin = filepath.Join(r.Dir, "nobody.sock")

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/rig"
 )
 
@@ -63,7 +64,7 @@ func byDaemon(r *rig.Rig, line string) string { return fmt.Sprintf("pid=%d %s", 
 // line that begins so.
 func WaitNotified(t *testing.T, r *rig.Rig, n int, line string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), aid.Patience)
 	defer cancel()
 	if err := r.Notified.Wait(ctx, n, byDaemon(r, line)); err != nil {
 		t.Fatal(err)
@@ -99,6 +100,6 @@ func StartOrigin(t *testing.T, address string) (*rig.Rig, string) {
 		Plain: true, Address: address,
 		Sites: []rig.Site{{Name: "media", Prefix: "/media/", Scheme: "preset"}},
 	})
-	Must(t, os.CopyFS(r.Root("media")+"/media", os.DirFS(Testdata(t, "originals"))))
+	aid.Must(t, os.CopyFS(r.Root("media")+"/media", os.DirFS(Testdata(t, "originals"))))
 	return r, r.URL("/media/")
 }

@@ -38,13 +38,8 @@ import (
 	"thumbd/internal/test/rig"
 )
 
-const (
-	// Key signs the URIs of the gallery.
-	Key = "thumbd-test-key-0123456789abcdef"
-	// Patience is far longer than any step of a test, and far shorter than the
-	// limit of a test run.
-	Patience = aid.Patience
-)
+// Key signs the URIs of the gallery.
+const Key = "thumbd-test-key-0123456789abcdef"
 
 // Programs builds both programs, once for all tests.
 var Programs = sync.OnceValues(func() (rig.Programs, error) {
@@ -180,7 +175,7 @@ func Target(original, spec, ext string) string {
 
 func Do(t testing.TB, r *rig.Rig, q rig.Request) rig.Response {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), aid.Patience)
 	defer cancel()
 	resp, err := r.Do(ctx, q)
 	if err != nil {
@@ -238,7 +233,7 @@ func Picture(t testing.TB, resp rig.Response, format string, width, height int) 
 // WaitLog waits until n lines of thumbd's log have all of words.
 func WaitLog(t testing.TB, r *rig.Rig, n int, words ...string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), aid.Patience)
 	defer cancel()
 	if err := r.Log.Wait(ctx, n, words...); err != nil {
 		t.Fatal(err)
@@ -288,12 +283,6 @@ func Unmount(t *testing.T, dir string) {
 	if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) {
 		t.Errorf("unmount %s: %v", dir, err)
 	}
-}
-
-// Must is aid.Must, for packages that have the rest from here.
-func Must(t testing.TB, errs ...error) {
-	t.Helper()
-	aid.Must(t, errs...)
 }
 
 var (

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/rig"
 )
 
@@ -30,7 +31,7 @@ type Load struct {
 func StartLoad(t *testing.T, clients int, ask func(ctx context.Context, n int) error) *Load {
 	t.Helper()
 	// A load ends after the answers to all of its requests.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 4*Patience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 4*aid.Patience)
 	if *Campaign {
 		ctx, cancel = context.WithCancel(context.WithoutCancel(t.Context()))
 	}

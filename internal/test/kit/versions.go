@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/rig"
 )
 
@@ -43,7 +44,7 @@ func VersionOf(b []byte) (version, width int, err error) {
 func Becomes(t *testing.T, r *rig.Rig, uri string, version int, header ...string) {
 	t.Helper()
 	got := ""
-	for begin := time.Now(); time.Since(begin) < Patience; <-time.After(5 * time.Millisecond) {
+	for begin := time.Now(); time.Since(begin) < aid.Patience; <-time.After(5 * time.Millisecond) {
 		resp := Get(t, r, rig.Escape(uri), header...)
 		v, _, err := VersionOf(resp.Body)
 		if got = fmt.Sprintf("status %d, version %d, %v", resp.Status, v, err); resp.Status == 404 && version == 0 || resp.Status == 200 && v == version {

@@ -25,7 +25,7 @@ import (
 func (f *farm) expectFindings(r *rig.Rig, cure string, names ...string) {
 	f.t.Helper()
 	var found doctor.Result
-	for end := time.Now().Add(kit.Patience); ; {
+	for end := time.Now().Add(aid.Patience); ; {
 		found = kit.Examine(f.t, r)
 		var have []string
 		for _, finding := range found.Findings {
@@ -46,7 +46,7 @@ func (f *farm) expectFindings(r *rig.Rig, cure string, names ...string) {
 // share makes the folder of the journal as thumbd-nodes(7) says.
 func (f *farm) share() {
 	f.t.Helper()
-	kit.Must(f.t, os.Chmod(f.journal, 0o770|os.ModeSetgid))
+	aid.Must(f.t, os.Chmod(f.journal, 0o770|os.ModeSetgid))
 }
 
 // The doctor finds nothing wrong with a farm, and tells each mistake with its cure.
@@ -78,7 +78,7 @@ func TestDoctorOnNodes(t *testing.T) {
 		kit.StopDaemon(t, r)
 	}
 	// A name counts as taken for a while.
-	kit.Must(t, n1.StartDaemon(t.Context()))
+	aid.Must(t, n1.StartDaemon(t.Context()))
 	// The state of a node that does not report changes after some time: the report is made
 	// older.
 	f.report("n2", map[string]string{"at": at(-10 * time.Minute), "read": at(-10 * time.Minute)})
@@ -100,7 +100,7 @@ func (f *farm) report(name string, fields map[string]string) {
 	f.t.Helper()
 	path := filepath.Join(f.journal, "nodes", name)
 	data, err := os.ReadFile(path)
-	kit.Must(f.t, err)
+	aid.Must(f.t, err)
 	line, _, _ := strings.Cut(string(data), "\n")
 	for key, value := range fields {
 		field := regexp.MustCompile(`"` + key + `":("[^"]*"|[^",}]+)`)
@@ -121,9 +121,9 @@ func TestDoctorOnAJournal(t *testing.T) {
 	r := f.nodes[0]
 	f.expectFindings(r, "")
 	away := f.journal + ".away"
-	kit.Must(t, os.Rename(f.journal, away))
+	aid.Must(t, os.Rename(f.journal, away))
 	f.expectFindings(r, "install -d -m 2770 -g thumbd-nodes "+f.journal, "journal-unreadable")
-	kit.Must(t, os.Rename(away, f.journal))
+	aid.Must(t, os.Rename(away, f.journal))
 	f.expectFindings(r, "")
 }
 
@@ -133,7 +133,7 @@ func TestDoctorOnAJournalOfOthers(t *testing.T) {
 		aid.Skip(t, "only root can start a daemon of another user")
 	}
 	f := &farm{t: t, originals: kit.Folder(t, map[string]string{"a.jpg": "originals/tests/orientation/1.jpg"}), journal: kit.Folder(t, nil)}
-	kit.Must(t, os.Chmod(f.journal, 0o755|os.ModeSetgid))
+	aid.Must(t, os.Chmod(f.journal, 0o755|os.ModeSetgid))
 	r := kit.Start(t, rig.Options{
 		Sites: []rig.Site{kit.Gallery(t, f.originals)}, Keys: map[string]string{"nodes.key": groupKey}, Nobody: true,
 	})
@@ -152,13 +152,13 @@ func TestDoctorOnASharedTree(t *testing.T) {
 	// As another machine writes it.
 	lock := filepath.Join(n1.Root("gallery"), "thumbs/.thumbd/daemon.lock")
 	own, err := os.ReadFile(lock)
-	kit.Must(t, err, os.WriteFile(lock, []byte("process 7 on elsewhere\n"), 0o600))
+	aid.Must(t, err, os.WriteFile(lock, []byte("process 7 on elsewhere\n"), 0o600))
 	found := kit.Examine(t, n1)
 	kit.WantFinding(t, found, "tree-shared", "write another document_root")
 	if text := fmt.Sprint(found.Findings); !strings.Contains(text, "process 7 on elsewhere") {
 		t.Errorf("no process in %s", text)
 	}
-	kit.Must(t, os.WriteFile(lock, own, 0o600))
+	aid.Must(t, os.WriteFile(lock, own, 0o600))
 	f.expectFindings(n1, "")
 
 	text := kit.Configuration(t, n2)
@@ -192,16 +192,16 @@ func TestCheckOnNodes(t *testing.T) {
 	check(false, "does not give its group", "find "+f.journal+" -type d -exec chmod 2770")
 	f.share()
 	check(true)
-	kit.Must(t, os.Chmod(f.journal, 0o777|os.ModeSetgid))
+	aid.Must(t, os.Chmod(f.journal, 0o777|os.ModeSetgid))
 	check(false, "every user of this machine can write "+f.journal, "chmod 2770")
 	f.share()
 	if os.Geteuid() != 0 {
-		kit.Must(t, os.Chmod(n2, 0))
+		aid.Must(t, os.Chmod(n2, 0))
 		check(false, "can't read 1 of", "for example "+n2, "chmod -R u+rwX,g+rX,o= "+f.journal)
-		kit.Must(t, os.Chmod(n2, 0o640))
+		aid.Must(t, os.Chmod(n2, 0o640))
 	}
 	kit.Put(t, n2, []byte("{}\nforged\n"))
 	check(true, "the report of node n2", "give all nodes the same keys")
-	kit.Must(t, os.Rename(f.journal, f.journal+".away"))
+	aid.Must(t, os.Rename(f.journal, f.journal+".away"))
 	check(false, f.journal+" is not there", "install -d -m 2770 -g thumbd-nodes "+f.journal)
 }

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/store"
 )
@@ -53,12 +54,12 @@ type folder struct {
 
 func (f *folder) url() string        { return f.path }
 func (f *folder) section(int) string { return "" }
-func (f *folder) cut(int)            { kit.Must(f.t, os.Rename(f.path, f.path+".away")) }
-func (f *folder) mend(int)           { kit.Must(f.t, os.Rename(f.path+".away", f.path)) }
+func (f *folder) cut(int)            { aid.Must(f.t, os.Rename(f.path, f.path+".away")) }
+func (f *folder) mend(int)           { aid.Must(f.t, os.Rename(f.path+".away", f.path)) }
 
 func (f *folder) entries() int {
 	names, err := os.ReadDir(filepath.Join(f.path, "journal"))
-	kit.Must(f.t, err)
+	aid.Must(f.t, err)
 	return len(names)
 }
 
@@ -188,7 +189,7 @@ func TestKilledAfterTheEntry(t *testing.T) {
 	if !has(n1, "a.jpg") {
 		t.Fatal("it was purged before n1 was killed")
 	}
-	kit.Must(t, n1.StartDaemon(t.Context()))
+	aid.Must(t, n1.StartDaemon(t.Context()))
 	f.waitReady(n1)
 	f.expectGone("a.jpg", n1)
 	if !has(n1, "b.jpg") {
@@ -220,7 +221,7 @@ func TestCheckOfABucketWithoutKeys(t *testing.T) {
 	f := newFarmIn(t, "bucket", 1)
 	file := kit.ConfigFile(f.nodes[0])
 	text, err := os.ReadFile(file)
-	kit.Must(t, err)
+	aid.Must(t, err)
 	const keys = "access_key = \"s3-access\"\nsecret_key = \"s3-secret\""
 	if !strings.Contains(string(text), keys) {
 		t.Fatalf("%s has no %s", file, keys)

@@ -22,6 +22,7 @@ import (
 	"testing"
 	"time"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
 	"thumbd/internal/test/store"
@@ -129,7 +130,7 @@ func (f *farm) purge(r *rig.Rig, args ...string) (out string, code int) {
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return out, exit.ExitCode()
 	}
-	kit.Must(f.t, err)
+	aid.Must(f.t, err)
 	return out, 0
 }
 
@@ -151,7 +152,7 @@ func (f *farm) waitReady(r *rig.Rig) {
 
 func (f *farm) waitStatus(r *rig.Rig, status int, reason string) {
 	f.t.Helper()
-	for end := time.Now().Add(kit.Patience); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(aid.Patience); ; time.Sleep(10 * time.Millisecond) {
 		resp := f.ready(r)
 		if resp.Status == status && resp.Header.Get("X-Thumbd-Reason") == reason {
 			return
@@ -230,7 +231,7 @@ func testPurgeOfAllNodesUnderLoad(t *testing.T, kind string) {
 	put := func(version int) {
 		path := filepath.Join(f.originals, "v.png")
 		kit.Put(t, path+".new", kit.Solid(kit.VersionColor(version)))
-		kit.Must(t, os.Rename(path+".new", path))
+		aid.Must(t, os.Rename(path+".new", path))
 	}
 	put(0)
 	var purged atomic.Int64 // version
@@ -275,7 +276,7 @@ func testPurgeOfAllNodesUnderLoad(t *testing.T, kind string) {
 		}
 		load.Await(12)
 		if killed.Load() {
-			kit.Must(t, last.StartDaemon(t.Context()))
+			aid.Must(t, last.StartDaemon(t.Context()))
 			f.waitReady(last)
 			killed.Store(false)
 		}
@@ -347,7 +348,7 @@ func testNodeComesBack(t *testing.T, kind string) {
 			if !has(n2, "a.jpg") {
 				t.Fatal("the tree of n2 has nothing to lose")
 			}
-			kit.Must(t, n2.StartDaemon(t.Context()))
+			aid.Must(t, n2.StartDaemon(t.Context()))
 			f.waitReady(n2)
 			f.expectGone("a.jpg", n2)
 			f.expectGone("b.jpg", n2)
@@ -371,7 +372,7 @@ func testJournalIsAway(t *testing.T, kind string) {
 	r := f.nodes[0]
 	f.fill("a.jpg")
 	if kind == "folder" {
-		kit.Must(t, os.RemoveAll(filepath.Join(f.journal, "journal")))
+		aid.Must(t, os.RemoveAll(filepath.Join(f.journal, "journal")))
 	} else {
 		f.place.cut(0)
 	}
@@ -430,7 +431,7 @@ func TestTreeOfTwoDaemons(t *testing.T) {
 	}
 	f.fill("b.jpg")
 	r.KillDaemon()
-	kit.Must(t, r.StartDaemon(t.Context()))
+	aid.Must(t, r.StartDaemon(t.Context()))
 	f.fill("c.jpg")
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 )
 
@@ -87,6 +88,6 @@ func (s site) pictures(t *testing.T, options string) (all map[string]map[string]
 	cmd := exec.CommandContext(t.Context(), "php", "testdata/pictures.php", s.root)
 	cmd.Stdin = strings.NewReader(options)
 	out, err := cmd.Output()
-	kit.Must(t, err, json.Unmarshal(out, &all))
+	aid.Must(t, err, json.Unmarshal(out, &all))
 	return all
 }

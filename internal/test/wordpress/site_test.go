@@ -63,13 +63,13 @@ func newSite(t *testing.T) site {
 	kit.Run(t, "cp", "-a", filepath.Join(from, "usr/share/wordpress"), s.root)
 	s.copy(t, "testdata/wp-config.php", "wp-config.php")
 	s.copy(t, "testdata/sizes.php", "wp-content/mu-plugins/sizes.php")
-	kit.Must(t, os.MkdirAll(s.uploads(), 0o755))
+	aid.Must(t, os.MkdirAll(s.uploads(), 0o755))
 	s.startDatabase(t)
 	s.php(t, "testdata/install.php", s.root, home)
 	kit.Background(t, exec.Command("php-cgi", "-b", s.dir+"/php.sock"))
 	awaitSocket(t, s.dir+"/php.sock")
 	// PHP has no option for it: nginx's workers are another user.
-	kit.Must(t, os.Chmod(s.dir+"/php.sock", 0o666))
+	aid.Must(t, os.Chmod(s.dir+"/php.sock", 0o666))
 	return s
 }
 
@@ -79,7 +79,7 @@ func (s site) uploads() string { return filepath.Join(s.root, "wp-content/upload
 func (s site) copy(t *testing.T, from, to string) {
 	t.Helper()
 	b, err := os.ReadFile(from)
-	kit.Must(t, err)
+	aid.Must(t, err)
 	kit.Put(t, filepath.Join(s.root, to), b)
 }
 
@@ -88,16 +88,16 @@ func (s site) copy(t *testing.T, from, to string) {
 func (s site) startDatabase(t *testing.T) {
 	t.Helper()
 	me, err := user.Current()
-	kit.Must(t, err)
+	aid.Must(t, err)
 	options := []string{
 		"--no-defaults", "--user=" + me.Username, "--datadir=" + s.dir + "/data", "--innodb-log-file-size=8M", "--innodb-buffer-pool-size=32M",
 		"--innodb-flush-log-at-trx-commit=0",
 	}
-	kit.Must(t, os.Mkdir(s.dir+"/data", 0o755), os.Mkdir(s.dir+"/data/mysql", 0o755))
+	aid.Must(t, os.Mkdir(s.dir+"/data", 0o755), os.Mkdir(s.dir+"/data/mysql", 0o755))
 	tables := bytes.NewBufferString("use mysql;\n")
 	for _, name := range []string{"mysql_system_tables.sql", "mysql_performance_tables.sql", "mysql_system_tables_data.sql"} {
 		b, err := os.ReadFile(filepath.Join("/usr/share/mysql", name))
-		kit.Must(t, err)
+		aid.Must(t, err)
 		tables.Write(b)
 	}
 	tables.WriteString("\ncreate database wp;\n")
@@ -113,7 +113,7 @@ func (s site) startDatabase(t *testing.T) {
 // awaitSocket returns when a program listens on a socket.
 func awaitSocket(t *testing.T, path string) {
 	t.Helper()
-	for end := time.Now().Add(kit.Patience); ; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(aid.Patience); ; time.Sleep(time.Millisecond) {
 		conn, err := net.Dial("unix", path)
 		if err == nil {
 			conn.Close()

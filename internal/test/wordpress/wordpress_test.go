@@ -27,6 +27,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/likeness"
 	"thumbd/internal/test/rig"
@@ -119,7 +120,7 @@ func pictures(t *testing.T) map[string][]byte {
 		alpha.Set(x, x, color.NRGBA{})
 	}
 	dogs, err := os.ReadFile(kit.Testdata(t, "originals/photos/dogs.jpg"))
-	kit.Must(t, err, jpeg.Encode(&wide, pattern(2601, 1734), nil), jpeg.Encode(&tall, pattern(310, 1399), nil), png.Encode(&drawing, alpha))
+	aid.Must(t, err, jpeg.Encode(&wide, pattern(2601, 1734), nil), jpeg.Encode(&tall, pattern(310, 1399), nil), png.Encode(&drawing, alpha))
 	return map[string][]byte{"dogs.jpg": dogs, "wide.jpg": wide.Bytes(), "tall.jpg": tall.Bytes(), "drawing.png": drawing.Bytes()}
 }
 
@@ -150,7 +151,7 @@ func named(t *testing.T, files map[string][]byte, prefix string) []string {
 func (s site) files(t *testing.T) map[string]string {
 	t.Helper()
 	files := make(map[string]string)
-	kit.Must(t, filepath.WalkDir(s.uploads(), func(path string, d os.DirEntry, err error) error {
+	aid.Must(t, filepath.WalkDir(s.uploads(), func(path string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
@@ -226,10 +227,10 @@ func (s site) front(t *testing.T) (*rig.Rig, client) {
 		t.Fatalf("thumbd init: %v\n%s", err, out)
 	}
 	toml, err := os.ReadFile(dir + "/sites.d/blog.toml")
-	kit.Must(t, err)
+	aid.Must(t, err)
 	conf, err := os.ReadFile(filepath.Join(examples(t), "wordpress/nginx.conf"))
-	kit.Must(t, err)
-	kit.Must(t, os.Mkdir(dir+"/tree", 0o755))
+	aid.Must(t, err)
+	aid.Must(t, os.Mkdir(dir+"/tree", 0o755))
 	socket := dir + "/front.sock"
 	block := strings.NewReplacer("/var/cache/thumbd/blog", dir+"/tree", "/srv/blog", s.root, "80;", "unix:"+socket+";",
 		"/run/php/php-fpm.sock", s.dir+"/php.sock", "fastcgi_params;", "/etc/nginx/fastcgi_params;").Replace(string(conf))
@@ -247,15 +248,15 @@ type client struct{ *http.Client }
 func (c client) get(t *testing.T, uri, accept string) rig.Response {
 	t.Helper()
 	q, err := http.NewRequestWithContext(t.Context(), "GET", home+uri, nil)
-	kit.Must(t, err)
+	aid.Must(t, err)
 	if accept != "" {
 		q.Header.Set("Accept", accept)
 	}
 	resp, err := c.Do(q)
-	kit.Must(t, err)
+	aid.Must(t, err)
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
-	kit.Must(t, err)
+	aid.Must(t, err)
 	return rig.Response{Status: resp.StatusCode, Header: resp.Header, Body: body}
 }
 
