@@ -158,7 +158,8 @@ func (v *visit) filesOpen(f *config.Files) {
 	}
 }
 
-// marked checks that nginx passes on thumbd's marker and the location's root.
+// marked checks that nginx sends X-Thumbd-Proof, which tells thumbd that it has allowed
+// the request, and the location's root if thumbd needs it to tell sites apart.
 func (v *visit) marked(s *config.Site, r entrance) {
 	missing := func(b *nginxconf.Block, name, directive string) {
 		v.find("snippet-outdated", siteWhere(&s.Thumb, b), "it lacks "+directive+": thumbd refuses missing thumbnails", renew(included(b, name), name)...)

@@ -179,7 +179,7 @@ func hidden(server *nginxconf.Server, prefix string, counts func(uri string, l *
 	return all
 }
 
-// restricts reports whether a location denies access, or has a program answer.
+// restricts reports whether a location denies access or sends its requests to a program.
 func restricts(b *nginxconf.Block) bool {
 	return slices.ContainsFunc([]string{
 		"deny", "return", "auth_basic", "auth_request", "proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass", "internal",

@@ -178,7 +178,7 @@ save_gif(VipsImage *in, const ThumbdEncoding *e, gboolean strip, void **buffer, 
 	return result;
 }
 
-/* For its metadata alone: see package jpeg. */
+/* Only the metadata of this JPEG is used: package jpeg writes the picture. */
 static int
 save_jpeg(VipsImage *in, G_GNUC_UNUSED const ThumbdEncoding *e, gboolean strip, void **buffer, size_t *length)
 {

@@ -223,7 +223,8 @@ int thumbd_flat(VipsImage *in, gboolean opaque, VipsImage **out);
 /* A gray picture of bytes in memory, black. */
 int thumbd_gray(int width, int height, VipsImage **out);
 
-/* The still in a file of a format, whose picture is gray, as one band in memory. */
+/* The first picture in a file of this format, for example "webp", as one band in
+ * memory. The picture is gray. */
 int thumbd_decode_gray(const void *file, size_t length, const char *format,
 	VipsImage **out);
 

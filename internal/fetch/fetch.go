@@ -169,7 +169,8 @@ func (o *Origin) fetchOnce(ctx context.Context, of original) (record, error) {
 	return r, err
 }
 
-// original is an original of an Origin.
+// original is where an original is: its name in the site, its URL at the origin, and its
+// copy in the spool.
 type original struct {
 	name string
 	url  *url.URL

@@ -256,7 +256,8 @@ func (s *Section) acquire() (*os.Root, func(), error) {
 	return r, release, nil
 }
 
-// find checks every segment of the name, and opens none.
+// find returns nil if name is a regular file and each part of its path a folder, none of
+// them a link. It opens nothing.
 func find(r *os.Root, name string) error {
 	for i, c := range name + "/" {
 		if c != '/' {
@@ -273,7 +274,7 @@ func find(r *os.Root, name string) error {
 	return nil
 }
 
-// explain adds the sentinel to err.
+// explain wraps err in the sentinel error that Open promises: ErrNone or ErrUnreadable.
 func (s *Section) explain(d Download, err error) error {
 	errno, isErrno := errors.AsType[syscall.Errno](err)
 	switch {

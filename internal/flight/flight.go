@@ -147,9 +147,9 @@ func (g *Group[A, R]) endUnused(fl *flight[A, R]) {
 	}
 }
 
-// Forget keeps later callers from the flights whose question covers reports true for: for
-// a later caller, the action is run anew, even while the earlier flight lasts. Callers that
-// wait already get the earlier flight's result. covers must return soon and must not call
+// Forget closes each flight for whose question covers reports true: a later caller does not
+// join it, but has the action run anew, even while the closed flight lasts. Callers that
+// wait already get the closed flight's result. covers must return soon and must not call
 // the Group.
 func (g *Group[A, R]) Forget(covers func(A) bool) {
 	g.mu.Lock()

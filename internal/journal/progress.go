@@ -350,7 +350,7 @@ func (n *Node) move(bound string) {
 	for name := range n.unsettled() {
 		bound = min(bound, name[:stampBytes])
 	}
-	// Entries of this age are deleted from the journal by now.
+	// Older entries have been deleted from the journal by now.
 	end := stamp(n.clock().Add(-n.o.Keep - keepMargin))
 	for _, p := range n.trees {
 		maps.DeleteFunc(p.waiting, func(name string, _ bool) bool { return name <= end })

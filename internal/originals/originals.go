@@ -106,7 +106,7 @@ func (d *Dir) Open(name string) (*os.File, Info, error) {
 	return o.file, o.info, err
 }
 
-// opened is the result of Open.
+// opened is an open original and its state: the results of Open in one value.
 type opened struct {
 	file *os.File
 	info Info

@@ -151,7 +151,7 @@ func (q *queue) withdraw(o *output) bool {
 	return true
 }
 
-// hurry has o made as one that a client waits for.
+// hurry moves o from the outputs of the background to those that a client waits for.
 func (q *queue) hurry(o *output) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

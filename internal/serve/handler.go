@@ -44,8 +44,8 @@ type Options struct {
 	Report func() any
 	// Count is called for each Event, from any goroutine. nil: nothing is counted.
 	Count func(keep.Event)
-	// Node returns this machine as a node of a farm, nil if it is the only machine. nil:
-	// it is.
+	// Node returns this machine as a node of a farm. If this is the only machine, Node is
+	// nil or returns nil.
 	Node func() *Node
 	// Metrics answers /metrics and /status for administrators; nil: nobody does.
 	Metrics http.Handler

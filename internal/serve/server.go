@@ -82,7 +82,7 @@ func (s *Server) Serve() error {
 // new connection nginx does not, and [http.Server.Shutdown] drops requests that it
 // reads from new connections, so Shutdown has to wait until there are none.
 func (s *Server) Shutdown(ctx context.Context) error {
-	// An error is that it is closed already.
+	// An error means that the listener is closed already.
 	_ = s.listener.Close()
 	s.http.SetKeepAlivesEnabled(false)
 	<-s.served

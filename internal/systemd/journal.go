@@ -25,8 +25,8 @@ func IsJournal(f *os.File) bool {
 	return os.Getenv("JOURNAL_STREAM") == fmt.Sprintf("%d:%d", st.Dev, st.Ino)
 }
 
-// Priority returns the prefix of a line of this level. By the prefix the journal knows
-// the line's priority, see sd-daemon(3): <3> for an error.
+// Priority returns the prefix that tells the journal a line's priority, for example "<3>"
+// for an error: see sd-daemon(3).
 func Priority(level slog.Level) string {
 	switch {
 	case level >= slog.LevelError:

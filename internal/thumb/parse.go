@@ -223,11 +223,12 @@ func (t *Thumb) parseInfo(preset, name string) error {
 	return t.setOriginal(original)
 }
 
-// cut returns the original that a URI's NAME is of. Exactly one extension is
-// taken off, in the one spelling of its format, and only if p.Formats has that
-// and NAME before it tells another one: so there is one URI for each original
-// and format. With webp in p.Formats a.png.webp is of a.png; a.png.WebP,
-// a.webp.webp and a.png.jpg are originals of these names.
+// cut returns the original of a URI's NAME, without the extension of another format than
+// the original's own, and if it has cut one off. One extension at most is cut off: it is
+// spelled as its format prints it, the format is one of p.Formats, and the name before it
+// has the extension of another format. So each original has one URI for each format. If
+// webp is one of p.Formats, a.png.webp is a thumbnail of a.png. a.png.WebP, a.webp.webp
+// and a.png.jpg are the names of originals.
 func (p Preset) cut(name string) (original string, ok bool) {
 	stem, ext := cutLast(name, '.')
 	f := extensions[ext]
@@ -238,16 +239,15 @@ func (p Preset) cut(name string) (original string, ok bool) {
 	return stem, true
 }
 
-// FormatOfName returns the format that the extension of a file name tells, in any
-// case.
+// FormatOfName returns the format of a file name's extension, in upper or lower case.
 func FormatOfName(name string) (Format, bool) {
 	_, ext := cutLast(name[strings.LastIndexByte(name, '/')+1:], '.')
 	f, ok := extensions[strings.ToLower(ext)]
 	return f, ok
 }
 
-// IsNamed reports whether the extension of a file name tells one of formats. The worker
-// goes by the bytes.
+// IsNamed reports whether the extension of a file name is that of one of formats. The
+// worker tells a format by the bytes.
 func IsNamed(name string, formats []Format) bool {
 	f, ok := FormatOfName(name)
 	return ok && slices.Contains(formats, f)

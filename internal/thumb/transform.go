@@ -33,13 +33,13 @@ type Transform struct {
 	Blur       Decimal // sigma in pixels before DPR; 0: none
 	Sharpen    Decimal // 0: none
 	Gray       bool
-	// Frames is 1 where an animation gives its first frame alone, else 0.
+	// Frames is 1 if an animation gives its first frame alone, else 0.
 	Frames int
 	// Watermark is resolved by Thumb.Transform; before, it has its Name alone.
 	Watermark Watermark
 	Enlarge   bool
 	Metadata  Metadata
-	// FramesOver is for an animation that is over the limits.
+	// FramesOver is the answer for an animation with more frames than the limits allow.
 	FramesOver FramesOver
 	// Variant is for a thumbnail that nginx serves in place of its original. There is
 	// none unless it shows all frames of the original and takes at least MinSaving

@@ -19,8 +19,8 @@ typedef struct {
 	int parts;
 } Span;
 
-/* Weights are in 1 / 2^WEIGHT_BITS. Between the pass down and the pass across a
- * sample has BELOW more bits than a byte, below the point. */
+/* A weight of 1 is 2^WEIGHT_BITS. Between the pass down and the pass across, a sample
+ * is a byte's value times 2^BELOW: it has BELOW bits of fraction. */
 #define WEIGHT_BITS 14
 #define BELOW 6
 

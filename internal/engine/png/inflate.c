@@ -197,7 +197,8 @@ pair(uint32_t *table)
 		count -= n_; \
 	} while (0)
 
-/* Returns the next n bits, up to 32. There are at least 56 then. */
+/* Returns the next n bits, up to 32, and leaves them in s. s has at least 56 bits
+ * afterwards. */
 static unsigned
 peek(Inflate *s, unsigned n)
 {

@@ -435,9 +435,9 @@ func (s *scanner) boxes() {
 // behind one that was cut.
 var innerBoxes = []string{"hdlr", "iinf", "iloc", "infe", "ipco", "ipma", "iprp", "iref", "pitm"}
 
-// endlessBoxes may have no length: they end with the file. If another box has none, it
-// is part of a second file, and the first was cut in its mdat. mpvd is the film of a
-// phone.
+// endlessBoxes are the boxes that may have no length, for they end with the file. If
+// another box has no length, the first file was cut in its mdat, and the box is part of a
+// second file. mpvd has the video that a phone adds to a photograph.
 var endlessBoxes = []string{"mdat", "meta", "moov", "free", "skip", "uuid", "mpvd"}
 
 // zeroKind is in the kind of a box or chunk of a file that was made as long as it

@@ -111,7 +111,7 @@ func checkElement(e xml.StartElement, parent string) error {
 	for _, a := range e.Attr {
 		value := strings.TrimSpace(a.Value)
 		switch {
-		// The target of a click is not drawn.
+		// The href of <a> is where a click leads. It is not drawn.
 		case a.Name.Local == "href" && e.Name.Local != "a" && value != "" && value[0] != '#',
 			a.Name.Local == "attributeName" && strings.HasSuffix(value, "href"),
 			(a.Name.Local == "base" || a.Name.Local == "src") && value != "":

@@ -34,8 +34,9 @@ func BucketAt(t testing.TB, endpoint, name, lines string) rig.Options {
 	}
 }
 
-// Chain gives the programs of a test the variables of AWS, for example AWS_PROFILE=reader, and no
-// others. No instance is asked for keys.
+// Chain gives the programs of a test these variables of AWS, for example
+// AWS_PROFILE=reader, and no others. The programs do not ask EC2's metadata service for
+// keys.
 func Chain(t *testing.T, variables ...string) {
 	t.Helper()
 	for _, v := range os.Environ() {
