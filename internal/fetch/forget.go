@@ -5,23 +5,28 @@ package fetch
 import (
 	"net/url"
 	"strings"
+
+	"thumbd/internal/originals"
 )
 
 // Forget implements originals.Forgetter. Fetches in flight end, without a copy or a
 // remembered failure, and their callers fetch anew. Copies are removed, because their
 // validators may be as wrong as a server that changes a file and keeps its time and size.
-func (o *Origin) Forget(names []string, covers func(name string) bool) {
+func (o *Origin) Forget(f originals.Forgotten) {
 	// First: then nothing comes back after its removal.
-	o.memory.forget(covers)
-	o.flights.Forget(func(of original) bool { return covers(of.name) })
-	if names == nil {
+	o.memory.forget(f.Covers)
+	o.flights.Forget(func(of original) bool { return f.Covers(of.name) })
+	if f.KeepCopies {
+		return
+	}
+	if f.Names == nil {
 		o.spool.dropAll(func(key string, r record) bool {
 			of, err := o.original(o.nameOf(r.URL))
-			return err == nil && of.key == key && covers(of.name)
+			return err == nil && of.key == key && f.Covers(of.name)
 		})
 		return
 	}
-	for _, name := range names {
+	for _, name := range f.Names {
 		if of, err := o.original(name); err == nil {
 			o.spool.drop(of.key)
 		}

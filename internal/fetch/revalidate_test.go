@@ -285,10 +285,30 @@ func TestForgetDropsCopies(t *testing.T) {
 	}
 	for what, some := range map[string][]string{"a look at all": nil, "names": names} {
 		fill(append(names, "kept.jpg")...)
-		o.Forget(some, func(name string) bool { return name != "kept.jpg" })
+		o.Forget(originals.Forgotten{Names: some, Covers: func(name string) bool { return name != "kept.jpg" }})
 		// The kept one has its bytes and its record.
 		if left := files(t, o.spool); len(left) != 2 {
 			t.Errorf("%s: %q are left", what, left)
+		}
+	}
+}
+
+// If Forget keeps copies, the next Open asks if its copy is good, and the original is not
+// sent again.
+func TestForgetKeepsCopies(t *testing.T) {
+	for _, names := range [][]string{nil, {"a.jpg"}} {
+		for _, keep := range []bool{true, false} {
+			s := &shop{body: version1(), etag: `"1"`}
+			o := startOrigin(t, serveOn(t, s), nil)
+			for range 2 {
+				if got, _, err := open(t, o, "a.jpg"); got != version1() || err != nil {
+					t.Errorf("got %d bytes, %v", len(got), err)
+				}
+				o.Forget(originals.Forgotten{Names: names, Covers: func(string) bool { return true }, KeepCopies: keep})
+			}
+			if sent, spared := s.counts(); keep != (sent == 1 && spared == 1) || !keep && sent != 2 {
+				t.Errorf("names %q, copies kept %v: sent %d times, spared %d times", names, keep, sent, spared)
+			}
 		}
 	}
 }

@@ -117,7 +117,7 @@ func TestForgetEndsAFetch(t *testing.T) {
 		got <- data
 	}()
 	<-asked
-	o.Forget(nil, func(string) bool { return true })
+	o.Forget(originals.Forgotten{Covers: func(string) bool { return true }})
 	if n := len(<-got); n != 1000 || requests.Load() != 2 {
 		t.Errorf("%d bytes after %d requests", n, requests.Load())
 	}
@@ -127,7 +127,7 @@ func TestForgetEndsAFetch(t *testing.T) {
 func TestPurgedAgainAndAgain(t *testing.T) {
 	var o *Origin
 	o = startOrigin(t, serveOn(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		o.Forget([]string{"a.jpg"}, func(name string) bool { return name == "a.jpg" })
+		o.Forget(originals.Forgotten{Names: []string{"a.jpg"}, Covers: func(name string) bool { return name == "a.jpg" }})
 		_, _ = w.Write(jpeg(1000))
 	})), func(o *Options) { o.TotalTime = time.Second })
 	if _, _, err := open(t, o, "a.jpg"); !errors.Is(err, originals.ErrSlow) {

@@ -335,6 +335,13 @@ func TestNothingOfBeforeOutlivesAPurge(t *testing.T) {
 			run("a picture, with a copy of the original, purged by "+name, func(b *purgeBench) {
 				<-b.ask(t.Context(), "p")
 				b.replace(scope)
+				if where == "origin" && name == "preset" {
+					// The copy is kept, and the origin says that it is good.
+					if got := b.await(b.ask(t.Context(), "p")); got != "old" {
+						b.T.Errorf("after the purge of a preset: %q; want the copy", got)
+					}
+					return
+				}
 				b.expectNew("p")
 			})
 			run("a fetch or render whose client waits, purged by "+name, func(b *purgeBench) {
@@ -464,7 +471,7 @@ func (e *early) Open(ctx context.Context, _ string) (*os.File, originals.Info, e
 	return e.Folder.Open(ctx, name)
 }
 
-func (e *early) Forget([]string, func(string) bool) {
+func (e *early) Forget(originals.Forgotten) {
 	e.forget()
 	e.forgotten.Store(true)
 }
@@ -497,7 +504,7 @@ type slow struct {
 	begun  atomic.Bool
 }
 
-func (s *slow) Forget([]string, func(string) bool) {
+func (s *slow) Forget(originals.Forgotten) {
 	if !s.begun.Swap(true) {
 		s.during()
 	}

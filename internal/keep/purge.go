@@ -183,7 +183,7 @@ func (sites *Sites) named(name string) *Site {
 // nil.
 func (k *Keeper) purge(ctx context.Context, s *Site, p *purge.Purge, again bool, n *removals) error {
 	if p.Original != nil {
-		k.forgetOriginals(s, p.Names(), p.Original)
+		k.forgetOriginals(s, originals.Forgotten{Covers: p.Original, Names: p.Names(), KeepCopies: p.KeepCopies})
 	}
 	// Before the removal: then no removed thumbnail can come back.
 	s.ledger.Add(p.Covers, p.Bytes())
@@ -212,18 +212,18 @@ func (k *Keeper) purge(ctx context.Context, s *Site, p *purge.Purge, again bool,
 }
 
 // forgetOriginals has the sources and renderers of s, also those of earlier configurations
-// that are in use, drop what they keep of the originals that covers includes: copies,
-// fetches, failures and refusals. It is called before Ledger.Add: a render that begins
+// that are in use, drop what they keep of the originals in f: copies, fetches, failures
+// and refusals. It is called before Ledger.Add: a render that begins
 // after Add may publish, and must join no earlier fetch.
-func (k *Keeper) forgetOriginals(s *Site, names []string, covers func(name string) bool) {
+func (k *Keeper) forgetOriginals(s *Site, f originals.Forgotten) {
 	k.sites.each(func(one *Site, renderer Renderer) {
 		if one.ledger != s.ledger {
 			return
 		}
-		if f, ok := one.Originals.(originals.Forgetter); ok {
-			f.Forget(names, covers)
+		if source, ok := one.Originals.(originals.Forgetter); ok {
+			source.Forget(f)
 		}
-		renderer.Forget(one.Thumb.Name, covers)
+		renderer.Forget(one.Thumb.Name, f.Covers)
 	})
 }
 

@@ -96,11 +96,21 @@ type Distant interface {
 // Forgetter is a Source that keeps something of its originals: copies, failures, or
 // fetches in flight.
 type Forgetter interface {
-	// Forget drops all that the Source keeps of the originals that covers reports true for.
-	// An Open that begins after Forget has returned gives the original as it is then. An
-	// Open that waits for a fetch of before fetches anew. If names is not nil, it has all
-	// these originals, so that nothing else is looked at.
-	Forget(names []string, covers func(name string) bool)
+	// Forget drops all that the Source keeps of the originals of f. An Open that begins
+	// after Forget has returned gives the original as it is then. An Open that waits for a
+	// fetch of before fetches anew.
+	Forget(f Forgotten)
+}
+
+// Forgotten are the originals that a Forgetter forgets.
+type Forgotten struct {
+	// Covers reports whether an original is one of them.
+	Covers func(name string) bool
+	// Names, if not nil, has all of them, so that nothing else is looked at.
+	Names []string
+	// KeepCopies leaves the copies that are whole. The next Open of an original asks
+	// whether its copy is still good, as every Open does.
+	KeepCopies bool
 }
 
 // Gated is a Source whose files may be on a share that hangs.

@@ -37,8 +37,12 @@ type Purge struct {
 	// Original reports whether the purge includes thumbnails of an original because the
 	// original may have changed. It is nil if only the configuration has changed.
 	Original func(name string) bool
-	all      bool
-	places   []thumb.Place
+	// KeepCopies is true if the purge is about no original in particular: copies of
+	// originals that are elsewhere stay, as long as they are good.
+	KeepCopies bool
+
+	all    bool
+	places []thumb.Place
 	// names are originals. Their places are found when they are taken: there
 	// are 54 names of files for each in six presets.
 	names []string
@@ -109,7 +113,7 @@ func (p *Purge) preset(name string) error {
 		return fmt.Errorf("%w: %q", ErrNoPreset, name)
 	}
 	places, ok := p.site.OfPreset(name)
-	p.places, p.walk = places, !ok
+	p.places, p.walk, p.KeepCopies = places, !ok, true
 	p.Covers = func(_ string, t thumb.Thumb) bool {
 		return slices.ContainsFunc(t.Readings(), func(r thumb.Thumb) bool { return r.Gives(name) })
 	}

@@ -128,9 +128,9 @@ func (b *Bucket) Close() {
 }
 
 // Forget forgets as fetch.Origin's, and all lists.
-func (b *Bucket) Forget(names []string, covers func(name string) bool) {
+func (b *Bucket) Forget(f originals.Forgotten) {
 	b.pages.forget()
-	b.Origin.Forget(names, covers)
+	b.Origin.Forget(f)
 }
 
 // Path returns the URL of the original of that name as the configuration writes it,

@@ -223,7 +223,7 @@ func TestForgetDropsLists(t *testing.T) {
 	late, err := b.list(t.Context(), query{most: pageKeys})
 	aid.Must(t, err)
 	s.Put("media/photos/a.jpg", jpeg("newer"))
-	b.Forget(nil, func(string) bool { return true })
+	b.Forget(originals.Forgotten{Covers: func(string) bool { return true }})
 	b.pages.keep(late)
 	if now, err := b.Stat("a.jpg"); err != nil || now.Mtime.Equal(before.Mtime) {
 		t.Errorf("got %v, %v; want the new version", now, err)
