@@ -8,7 +8,9 @@ import (
 	"slices"
 	"strings"
 
+	"thumbd/internal/config"
 	"thumbd/internal/nginxconf"
+	"thumbd/internal/route"
 	"thumbd/internal/thumb"
 )
 
@@ -41,15 +43,12 @@ func (v *visit) hosts(s *thumb.Site, server *nginxconf.Server) {
 	if len(s.Hosts) == 0 || sendsOn(server.Block) || slices.ContainsFunc(server.Block.All("if"), sendsOn) {
 		return
 	}
-	all := make(thumb.Sites, 0, len(v.config.Sites))
-	for i := range v.config.Sites {
-		all = append(all, &v.config.Sites[i].Thumb)
-	}
+	routeOf := func(s config.Site) *route.Route { return &s.Thumb.Route }
 	for _, name := range server.Names {
 		if name == "" || strings.ContainsAny(name, "~*_") || name[0] == '.' || !strings.Contains(name, ".") {
 			continue
 		}
-		if _, err := all.Find(name, s.Prefix); err != nil {
+		if _, ok := route.Find(v.config.Sites, routeOf, name, s.Prefix); !ok {
 			v.find("host-missing", siteWhere(s, server.Block), fmt.Sprintf("nginx passes requests for %s, which is not among the hosts of the site: thumbd answers 404", name),
 				fmt.Sprintf("add it to hosts of [site.%s] in %s: %q; or take it out of server_name", s.Name, v.config.FileOf("site."+s.Name), name), v.reload())
 		}

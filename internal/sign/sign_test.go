@@ -76,14 +76,14 @@ func site(scheme thumb.Scheme, prefix, key string) *thumb.Site {
 
 // parse leads a request through the stages before the disk and returns the
 // first error.
-func parse(sites thumb.Sites, request string) (thumb.Thumb, error) {
+func parse(sites []*thumb.Site, request string) (thumb.Thumb, error) {
 	uri, err := thumb.Normalize(request)
 	if err != nil {
 		return thumb.Thumb{}, err
 	}
-	s, err := sites.Find("", uri)
-	if err != nil {
-		return thumb.Thumb{}, err
+	s, ok := route.Find(sites, func(s *thumb.Site) *route.Route { return &s.Route }, "", uri)
+	if !ok {
+		return thumb.Thumb{}, thumb.ErrNoSite
 	}
 	t, err := s.Parse(uri)
 	if err != nil {
@@ -108,7 +108,7 @@ func statusOf(err error) int {
 	return 0
 }
 
-func check(t *testing.T, v vectors, sites thumb.Sites) {
+func check(t *testing.T, v vectors, sites []*thumb.Site) {
 	t.Helper()
 	for _, x := range v.Vectors {
 		got, err := parse(sites, x.Request)
@@ -140,7 +140,7 @@ func TestVectorsSigned(t *testing.T) {
 		prefixes[x.Prefix] = true
 	}
 	delete(prefixes, "")
-	var sites thumb.Sites
+	var sites []*thumb.Site
 	for _, prefix := range slices.Sorted(maps.Keys(prefixes)) {
 		sites = append(sites, site(thumb.Signed, prefix, v.Key))
 	}
@@ -149,7 +149,7 @@ func TestVectorsSigned(t *testing.T) {
 
 func TestVectorsRestThumbnails(t *testing.T) {
 	v := read(t, "restthumbnails.json")
-	check(t, v, thumb.Sites{site(thumb.RestThumbnails, "/thumbnails/", v.SecretKey)})
+	check(t, v, []*thumb.Site{site(thumb.RestThumbnails, "/thumbnails/", v.SecretKey)})
 }
 
 // TestNewWritesTheVectors holds that what thumbd url prints are the vectors.

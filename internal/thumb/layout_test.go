@@ -16,7 +16,7 @@ import (
 var longName = strings.Repeat("long_Name-", 16) + "123456" // 166 bytes
 
 // layoutSites are a site of each layout in one server.
-func layoutSites() thumb.Sites {
+func layoutSites() []*thumb.Site {
 	box := thumb.Transform{Width: 40, Height: 30, Method: thumb.Fit}
 	site := func(name, prefix string, layout thumb.Layout) *thumb.Site {
 		return &thumb.Site{
@@ -34,7 +34,7 @@ func layoutSites() thumb.Sites {
 	drupal := site("drupal", "/sites/default/files/styles/", thumb.DrupalLayout)
 	negotiated := site("negotiated", "/sites/n/files/styles/", thumb.DrupalLayout)
 	negotiated.Negotiate = []thumb.Format{thumb.WebP}
-	return thumb.Sites{liip, drupal, negotiated}
+	return []*thumb.Site{liip, drupal, negotiated}
 }
 
 // layoutURIs are request targets and what they name: the site, the preset and the
@@ -210,9 +210,9 @@ func layoutRead(raw string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	site, err := layoutSites().Find("", uri)
-	if err != nil {
-		return "", err
+	site, ok := route.Find(layoutSites(), func(s *thumb.Site) *route.Route { return &s.Route }, "", uri)
+	if !ok {
+		return "", thumb.ErrNoSite
 	}
 	u, err := site.Parse(uri)
 	if to, ok := errors.AsType[thumb.Elsewhere](err); ok {

@@ -14,7 +14,7 @@ import (
 
 // wordpressSites are sites of the layout wordpress in both schemes, and one of
 // another layout in the same server.
-func wordpressSites() thumb.Sites {
+func wordpressSites() []*thumb.Site {
 	preset := func(w, h int, m thumb.Method, rank int) thumb.Preset {
 		return thumb.Preset{Transform: thumb.Transform{Width: w, Height: h, Method: m}, Rank: rank}
 	}
@@ -30,7 +30,7 @@ func wordpressSites() thumb.Sites {
 	}
 	inPlace := site("in", "/in/", thumb.InPlace)
 	inPlace.Formats, inPlace.Negotiate = all, thumb.Variants()
-	return thumb.Sites{site("wp", "/wp-content/uploads/", thumb.PresetScheme), inPlace, layoutSites()[0]}
+	return []*thumb.Site{site("wp", "/wp-content/uploads/", thumb.PresetScheme), inPlace, layoutSites()[0]}
 }
 
 // wordpressURIs are request targets and what they name, SITE FORMAT, and SIZE of
@@ -152,9 +152,9 @@ func wordpressRead(raw string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	site, err := wordpressSites().Find("", uri)
-	if err != nil {
-		return "", err
+	site, ok := route.Find(wordpressSites(), func(s *thumb.Site) *route.Route { return &s.Route }, "", uri)
+	if !ok {
+		return "", thumb.ErrNoSite
 	}
 	u, err := site.Parse(uri)
 	if err != nil {
