@@ -32,8 +32,8 @@ type Files struct {
 // with the sites.
 func (r *reader) sections(c *Config, tops []table, sites []*draft) {
 	var claims []*claim
-	for _, d := range sites {
-		claims = append(claims, &claim{route: &d.Thumb.Route, table: d.table, scheme: d.Thumb.Scheme, keys: d.Thumb.Keys, names: d.keys, uses: d.uses})
+	for _, site := range sites {
+		claims = append(claims, &claim{route: &site.Thumb.Route, table: site.table, scheme: site.Thumb.Scheme, keys: site.Thumb.Keys, names: site.keys, uses: site.uses})
 	}
 	all := r.merge(tops, "files")
 	_, named := r.places["files"]
@@ -64,11 +64,11 @@ func (r *reader) sections(c *Config, tops []table, sites []*draft) {
 // filesSection reads one section.
 func (r *reader) filesSection(c *Config, t table, name string) (*Files, *claim) {
 	f := &Files{Route: route.Route{Name: name}, Digest: sign.MD5, Timeout: 2 * time.Minute, Attachment: true}
-	d := &claim{route: &f.Route, table: t}
+	claimed := &claim{route: &f.Route, table: t}
 	if !namePattern.MatchString(name) {
 		r.mistake(t.key, "%s", nameRule)
 	}
-	r.read(t, filesFields(f, &d.names))
+	r.read(t, filesFields(f, &claimed.names))
 	r.missing(t, "prefix", `"/`+name+`/"`)
 	r.missing(t, "root", `"/srv/`+name+`"`)
 	r.missing(t, "scheme", `"signed"`)
@@ -80,9 +80,9 @@ func (r *reader) filesSection(c *Config, t table, name string) (*Files, *claim) 
 			r.mistake(t.at(only), "is for the scheme authtoken; remove it")
 		}
 	}
-	r.filesKeys(t, f, d)
-	d.keys = f.Keys
-	return f, d
+	r.filesKeys(t, f, claimed)
+	claimed.keys = f.Keys
+	return f, claimed
 }
 
 func filesFields(f *Files, keys *[]string) fields {
@@ -105,21 +105,21 @@ func filesFields(f *Files, keys *[]string) fields {
 	}
 }
 
-func (r *reader) filesKeys(t table, f *Files, d *claim) {
+func (r *reader) filesKeys(t table, f *Files, claimed *claim) {
 	key := t.at("keys")
 	needed := f.Scheme == files.Signed || f.Scheme == files.AuthToken
 	switch {
 	case r.bad[key] || f.Scheme == 0:
 		return
-	case !needed && len(d.names) > 0:
+	case !needed && len(claimed.names) > 0:
 		r.mistake(key, "URLs of the scheme %v are not signed; remove it", f.Scheme)
 		return
 	case needed && !t.has("keys"):
 		r.missing(t, "keys", `["`+f.Name+`.key"]`)
-	case needed && len(d.names) == 0:
+	case needed && len(claimed.names) == 0:
 		r.mistake(key, "is empty; URLs of the scheme %v are signed: name a key", f.Scheme)
 	}
-	for _, name := range d.names {
+	for _, name := range claimed.names {
 		content := r.key(key, name)
 		purpose := "URLs of files"
 		switch {
@@ -131,7 +131,7 @@ func (r *reader) filesKeys(t table, f *Files, d *claim) {
 		case len(content) > 0:
 			r.checkLength(key, name, content)
 		}
-		d.uses = append(d.uses, keyUse{key, purpose, name, content})
+		claimed.uses = append(claimed.uses, keyUse{key, purpose, name, content})
 		f.Keys = append(f.Keys, content)
 	}
 }
