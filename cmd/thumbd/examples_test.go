@@ -31,6 +31,11 @@ func TestEachManualHasExamples(t *testing.T) {
 	}
 }
 
+var (
+	tableLine = regexp.MustCompile(`^\[(\S+)\]$`)
+	keyNames  = regexp.MustCompile(`\w+`)
+)
+
 // Every key of thumbd.toml(5) has an example: its text has the words "for example", or
 // `key = value` is in its text or below its table in a literal block, such as
 //
@@ -41,7 +46,7 @@ func TestEachKeyHasAnExample(t *testing.T) {
 	shown := map[string]bool{}
 	table := ""
 	for _, line := range literals(page) {
-		if m := regexp.MustCompile(`^\[(\S+)\]$`).FindStringSubmatch(line); m != nil {
+		if m := tableLine.FindStringSubmatch(line); m != nil {
 			// site.gallery.preset.card is site.NAME.preset.NAME.
 			parts := strings.Split(m[1], ".")
 			for i := 1; i < len(parts); i += 2 {
@@ -60,7 +65,7 @@ func TestEachKeyHasAnExample(t *testing.T) {
 		name, text, _ := strings.Cut(section, "\n")
 		text, _, _ = strings.Cut(text, "\n.Sh ")
 		for _, item := range items(text) {
-			for _, key := range regexp.MustCompile(`\w+`).FindAllString(item.names, -1) {
+			for _, key := range keyNames.FindAllString(item.names, -1) {
 				keys++
 				if !shown[strings.Trim(name, "[]")+" "+key] && !regexp.MustCompile(`\b`+key+` = `).MatchString(item.text) && !forExample.MatchString(item.text) {
 					t.Errorf("%s %s has no example in thumbd.toml(5)", name, key)
@@ -82,9 +87,8 @@ func TestEachFlagHasAnExample(t *testing.T) {
 		if c.Hidden || c.Name() == "help" {
 			continue
 		}
-		of := slices.DeleteFunc(slices.Clone(lines), func(line string) bool {
-			return !regexp.MustCompile(`\bthumbd ` + c.Name() + `\b`).MatchString(line)
-		})
+		call := regexp.MustCompile(`\bthumbd ` + c.Name() + `\b`)
+		of := slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return !call.MatchString(line) })
 		if len(of) == 0 {
 			t.Errorf("%s has no example in thumbd(8)", c.Name())
 		}
@@ -97,6 +101,9 @@ func TestEachFlagHasAnExample(t *testing.T) {
 	}
 }
 
+// callLine is a line with a call, for example: runuser -u thumbd -- thumbd gc gallery >log
+var callLine = regexp.MustCompile(`(?:^|\| |-- |\$ )thumbd (.+?)(?: \||\s*>|$)`)
+
 // The command lines of the man pages have no command and no flag that thumbd refuses.
 func TestExamplesAreCommands(t *testing.T) {
 	pages, err := filepath.Glob(manuals + "*.[1-9]")
@@ -106,8 +113,7 @@ func TestExamplesAreCommands(t *testing.T) {
 	commands := 0
 	for _, path := range pages {
 		for _, line := range literals(manual(t, filepath.Base(path))) {
-			// For example: runuser -u thumbd -- thumbd gc gallery >log
-			m := regexp.MustCompile(`(?:^|\| |-- |\$ )thumbd (.+?)(?: \||\s*>|$)`).FindStringSubmatch(line)
+			m := callLine.FindStringSubmatch(line)
 			if m == nil {
 				continue
 			}
