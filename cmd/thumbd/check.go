@@ -109,16 +109,13 @@ func loadable(ctx context.Context, file string) error {
 	return err
 }
 
-// unit is the service that the packages install.
-const unit = systemd.Service
-
 // warnStopTimeout warns if the service manager would not wait for the renders that a
 // stop finishes.
 func warnStopTimeout(cmd *cobra.Command, file string, c *config.Config) {
-	limit, err := systemd.StopTimeout(cmd.Context(), unit)
+	limit, err := systemd.StopTimeout(cmd.Context(), systemd.Service)
 	if longest := c.LongestRender(); err == nil && limit > 0 && longest > limit {
 		fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s: queue_time and two render_time are %v, and systemd kills %s after TimeoutStopSec=%v; "+
-			"lower them, or raise that with systemctl edit %s\n", file, longest, unit, limit, unit)
+			"lower them, or raise that with systemctl edit %s\n", file, longest, systemd.Service, limit, systemd.Service)
 	}
 }
 
@@ -153,7 +150,7 @@ func canEnter(path string) bool {
 }
 
 // otherKeys follows the error of a store for which this command has no keys.
-const otherKeys = "this command has another environment than " + unit + ", for which thumbd doctor knows"
+const otherKeys = "this command has another environment than " + systemd.Service + ", for which thumbd doctor knows"
 
 // warnOrigins warns of the sources that can't be listed or for which this command has no
 // keys, and returns the other errors of ProbeOrigins.
@@ -178,23 +175,23 @@ func warnNetwork(cmd *cobra.Command, file string, c *config.Config) {
 	if remote == "" {
 		return
 	}
-	values, err := systemd.Properties(cmd.Context(), unit, append([]string{"LoadState"}, systemd.NetworkProperties...)...)
+	values, err := systemd.Properties(cmd.Context(), systemd.Service, append([]string{"LoadState"}, systemd.NetworkProperties...)...)
 	if err != nil || values["LoadState"] != "loaded" {
 		return
 	}
 	if in := systemd.NoNetwork(values); len(in) > 0 {
 		fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s: %s, and %s has no network (%s); to give it one:\n\t%s\n",
-			file, remote, unit, strings.Join(in, ", "), strings.Join(systemd.NetworkDropIn, "\n\t"))
+			file, remote, systemd.Service, strings.Join(in, ", "), strings.Join(systemd.NetworkDropIn, "\n\t"))
 	}
 }
 
 // warnMetrics warns of metrics in [daemon] if systemd makes the sockets: the service then
 // does not listen on that address.
 func warnMetrics(cmd *cobra.Command, file string, c *config.Config) {
-	values, err := systemd.Properties(cmd.Context(), unit, "LoadState")
+	values, err := systemd.Properties(cmd.Context(), systemd.Service, "LoadState")
 	if c.Metrics == "" || err != nil || values["LoadState"] != "loaded" {
 		return
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s: metrics is for thumbd serve --listen, and %s takes its sockets from systemd; for Prometheus:\n"+
-		"\tsystemctl enable %s && systemctl restart %s\n", file, unit, daemon.MetricsUnit, unit)
+		"\tsystemctl enable %s && systemctl restart %s\n", file, systemd.Service, systemd.MetricsUnit, systemd.Service)
 }

@@ -212,7 +212,7 @@ type machine struct {
 
 func newMachine(o onlooker, booted bool) machine {
 	if booted {
-		return machine{o, true, "thumbd", "systemctl try-reload-or-restart " + unit, "nginx -t && systemctl reload nginx"}
+		return machine{o, true, "thumbd", "systemctl try-reload-or-restart " + systemd.Service, "nginx -t && systemctl reload nginx"}
 	}
 	return machine{o, false, o.Name, "send thumbd serve the signal HUP, or restart its container", "nginx -t && nginx -s reload"}
 }
@@ -263,8 +263,8 @@ func writeSteps(w io.Writer, a newsite.Added, lines []string, m machine) error {
 	}
 	load := m.load
 	if lines := systemd.DropIn(s.Originals, s.Thumb.DocumentRoot); len(lines) > 0 && m.booted {
-		load = "systemctl try-restart " + unit
-		say("The unit keeps thumbd out of these folders. With `systemctl edit "+unit+"` add:", lines...)
+		load = "systemctl try-restart " + systemd.Service
+		say("The unit keeps thumbd out of these folders. With `systemctl edit "+systemd.Service+"` add:", lines...)
 	}
 	if !s.Local() && m.booted {
 		say("The unit has no network. Where it has no drop-in yet that gives it one:", systemd.NetworkDropIn...)

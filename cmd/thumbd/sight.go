@@ -90,7 +90,7 @@ func (o onlooker) journal(ctx context.Context, c *config.Nodes) (wrong []error, 
 		if err != nil {
 			return []error{fmt.Errorf("the journal %s: %w", c.Journal, err)}, nil
 		}
-		is, err := systemd.Properties(ctx, unit, rights.JournalProperties...)
+		is, err := systemd.Properties(ctx, systemd.Service, rights.JournalProperties...)
 		if err == nil && is["LoadState"] == "loaded" && n.Group != "" {
 			n.Cure = append(n.Cure, rights.JournalDropIn(is, c.Journal, n.Group)...)
 		}
@@ -98,7 +98,7 @@ func (o onlooker) journal(ctx context.Context, c *config.Nodes) (wrong []error, 
 		case n.What != "":
 			return []error{fmt.Errorf("the journal: %s%s", n.What, cureText(n.Cure))}, nil
 		case len(n.Cure) > 0:
-			warnings = append(warnings, fmt.Sprintf("the journal %s: %s can't write there%s", c.Journal, unit, cureText(n.Cure)))
+			warnings = append(warnings, fmt.Sprintf("the journal %s: %s can't write there%s", c.Journal, systemd.Service, cureText(n.Cure)))
 		}
 	}
 	others, err := daemon.Nodes(ctx, c)

@@ -43,9 +43,6 @@ type mistakes struct{ error }
 func (m mistakes) Is(target error) bool { return target == ErrConfiguration }
 func (m mistakes) Unwrap() error        { return m.error }
 
-// MetricsUnit is the unit of the socket for Prometheus that the packages install.
-const MetricsUnit = "thumbd-metrics.socket"
-
 // Options are the options of a Daemon.
 type Options struct {
 	File    string // the configuration's, for example /etc/thumbd/thumbd.toml
@@ -220,7 +217,7 @@ func (d *Daemon) listenMetrics(address string) error {
 	case d.alone || address == d.scraped:
 		return nil
 	case d.activated:
-		d.log.Warn("metrics is without effect, as systemd makes the sockets: remove it, and enable "+MetricsUnit, "metrics", address)
+		d.log.Warn("metrics is without effect, as systemd makes the sockets: remove it, and enable "+systemd.MetricsUnit, "metrics", address)
 		return nil
 	case d.service.Load() != nil:
 		d.log.Warn("a change of metrics takes effect when thumbd is started again", "metrics", address, "listens", d.scraped)

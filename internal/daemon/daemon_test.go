@@ -26,6 +26,7 @@ import (
 	"thumbd/internal/render/wire"
 	"thumbd/internal/route"
 	"thumbd/internal/serve"
+	"thumbd/internal/systemd"
 	"thumbd/internal/test/aid"
 	"thumbd/internal/test/standin"
 	"thumbd/internal/thumb"
@@ -271,7 +272,7 @@ func TestSocketForPrometheus(t *testing.T) {
 		r.activated = true
 		r.run()
 		r.told("READY=1\nSTATUS=serves 1 sites")
-		if !r.hasLine("level=WARN", "metrics is without effect", MetricsUnit) {
+		if !r.hasLine("level=WARN", "metrics is without effect", systemd.MetricsUnit) {
 			t.Error("no line in the log")
 		}
 		if _, err := scrape(r, "scraped"); err == nil {

@@ -14,10 +14,11 @@ import (
 // The units that the packages install, and the path of nginx's socket, which SocketUnit
 // makes. The admin socket's path is admin.Socket.
 const (
-	Service    = "thumbd.service"
-	SocketUnit = "thumbd.socket"
-	AdminUnit  = "thumbd-admin.socket"
-	Socket     = "/run/thumbd/thumbd.sock"
+	Service     = "thumbd.service"
+	SocketUnit  = "thumbd.socket"
+	AdminUnit   = "thumbd-admin.socket"
+	MetricsUnit = "thumbd-metrics.socket" // for Prometheus
+	Socket      = "/run/thumbd/thumbd.sock"
 )
 
 // ErrNoUnit means that the service manager does not know the unit, or that there
