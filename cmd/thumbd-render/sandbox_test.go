@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -262,31 +263,24 @@ func everything(formats []thumb.Format) [][]thumb.Transform {
 		jobs = append(jobs, outputs)
 	}
 	base.Method = thumb.Crop
-	var options []thumb.Transform
 	for _, f := range []thumb.Format{thumb.PNG, thumb.WebP} {
-		for _, set := range []func(*thumb.Transform){
-			func(o *thumb.Transform) { o.Background = thumb.NewColor(200, 100, 50) },
-			func(o *thumb.Transform) { o.Blur = 2_50 },
-			func(o *thumb.Transform) { o.Sharpen = 1_50 },
-			func(o *thumb.Transform) { o.Gray = true },
-			func(o *thumb.Transform) { o.Frames = 1 },
-			func(o *thumb.Transform) { o.Focus = thumb.NewFocus(10_00, 90_00) },
-			func(o *thumb.Transform) { o.Metadata = thumb.CopyrightMetadata },
-			func(o *thumb.Transform) { o.Metadata = thumb.AllMetadata },
-			func(o *thumb.Transform) {
-				o.Watermark = thumb.Watermark{Name: "logo", Opacity: 50, Scale: 40, Position: thumb.SouthEast}
-			},
-		} {
-			o := base
-			o.Format = f
+		var options []thumb.Transform
+		add := func(o thumb.Transform) {
+			o.Width, o.Height, o.Enlarge, o.Method, o.Format = base.Width, base.Height, base.Enlarge, base.Method, f
 			if f == thumb.WebP {
-				o.Quality = 80
+				o.Quality = cmp.Or(o.Quality, 80)
 			}
-			set(&o)
 			options = append(options, o)
 		}
+		for _, o := range thumb.Examples() {
+			add(o)
+		}
+		add(thumb.Transform{Metadata: thumb.CopyrightMetadata})
+		add(thumb.Transform{Metadata: thumb.AllMetadata})
+		add(thumb.Transform{Watermark: thumb.Watermark{Name: "logo", Opacity: 50, Scale: 40, Position: thumb.SouthEast}})
+		jobs = append(jobs, options)
 	}
-	return append(jobs, options)
+	return jobs
 }
 
 // watermark returns an image with transparent parts.

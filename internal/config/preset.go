@@ -96,9 +96,10 @@ var widthName = regexp.MustCompile(`-[0-9]+w$`)
 
 const widthRule = "ends as the widths of a preset do (hero-320w is hero at that width); choose another name, or give a preset these widths"
 
+// presetFields has the keys of a preset: these, and those of the options of URLs.
 func presetFields(p *thumb.Preset) fields {
 	t := &p.Transform
-	return fields{
+	all := fields{
 		"size":    box(&t.Width, &t.Height),
 		"method":  word(&t.Method),
 		"dpr":     list(&p.DPR, number(2, 4)),
@@ -106,18 +107,34 @@ func presetFields(p *thumb.Preset) fields {
 		"widths":  list(&p.Widths, number(1, 16383)),
 		"formats": list(&p.Formats, format(thumbnailFormats)),
 
-		"background": word(&t.Background),
-		"blur":       decimal(&t.Blur, thumb.LeastBlur, thumb.MostBlur),
-		"focus":      word(&t.Focus),
-		"frames":     firstFrame(&t.Frames),
-		"gravity":    word(&t.Gravity),
-		"gray":       truth(&t.Gray),
-		"max_bytes":  size(&t.MaxBytes, 1, 1<<40),
-		"quality":    quality(func(q int) { t.Quality = q }),
-		"sharpen":    decimal(&t.Sharpen, thumb.LeastSharpen, thumb.MostSharpen),
-		"uncovered":  word(&t.Uncovered),
-		"watermark":  text(&t.Watermark.Name, checkName),
+		"max_bytes": size(&t.MaxBytes, 1, 1<<40),
+		"uncovered": word(&t.Uncovered),
 	}
+	for key, v := range t.PresetOptions() {
+		all[key] = option(v)
+	}
+	return all
+}
+
+// option sets the value of an option of URLs.
+func option(v thumb.Value) setter {
+	switch v := v.(type) {
+	case thumb.Whole:
+		return whole(v.To, v.Least, v.Most)
+	case thumb.Number:
+		return decimal(v.To, v.Least, v.Most)
+	case thumb.Truth:
+		return truth(v.To)
+	case thumb.Word:
+		return word(v.To)
+	case thumb.QualityValue:
+		return quality(func(q int) { *v.To = q })
+	case thumb.OneFrame:
+		return firstFrame(v.To)
+	case thumb.WatermarkName:
+		return text(v.To, checkName)
+	}
+	panic(fmt.Sprintf("a preset can't have an option of the kind %T", v))
 }
 
 // checkPreset checks the keys of a preset, and that none of its thumbnails is larger than

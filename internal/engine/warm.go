@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"cmp"
 	"embed"
 	"fmt"
 	"os"
@@ -41,7 +42,12 @@ func (e *Engine) warm() error {
 	if len(read) == 0 || len(write) == 0 {
 		return ErrNoFormats
 	}
-	for _, t := range warmTransforms {
+	transforms := slices.Clone(warmTransforms)
+	for _, t := range thumb.Examples() {
+		t.Method, t.Format = thumb.Crop, write[0]
+		transforms = append(transforms, t)
+	}
+	for _, t := range transforms {
 		if slices.Contains(write, t.Format) {
 			if err := e.try(thumb.GIF, t); err != nil && slices.Contains(read, thumb.GIF) {
 				return err
@@ -64,16 +70,17 @@ var warmMethods = map[thumb.Format]thumb.Method{
 	thumb.JXL:  thumb.Fit,
 }
 
-// warmTransforms are made of the GIF, an animation, with its sample as the
-// watermark. Between them they have every option.
+// warmTransforms, and the examples of all options, are made of the GIF, an animation, with
+// its sample as the watermark. They have options that run code of their own together, for
+// example a watermark in color on a gray picture, or with a method or a format.
 var warmTransforms = []thumb.Transform{
-	{Method: thumb.Pad, Format: thumb.GIF, Sharpen: 100, Watermark: thumb.Watermark{Name: "a", Opacity: 50, Scale: 50}},
+	{Method: thumb.Pad, Format: thumb.GIF, Sharpen: 100, Watermark: thumb.Watermark{Name: "logo", Opacity: 50, Scale: 50}},
 	{Method: thumb.Stretch, Format: thumb.WebP, Blur: 50, Enlarge: true},
 	{
 		Method: thumb.Pad, Format: thumb.JPEG, Blur: 2000, Gray: true, Background: thumb.NewColor(255, 0, 0),
-		Watermark: thumb.Watermark{Name: "a", Opacity: 50},
+		Watermark: thumb.Watermark{Name: "logo", Opacity: 50},
 	},
-	{Method: thumb.Pad, Format: thumb.AVIF, Gray: true, Watermark: thumb.Watermark{Name: "a", Opacity: 50}},
+	{Method: thumb.Pad, Format: thumb.AVIF, Gray: true, Watermark: thumb.Watermark{Name: "logo", Opacity: 50}},
 }
 
 // try renders the sample of one format as t.
@@ -92,11 +99,11 @@ func (e *Engine) try(from thumb.Format, t thumb.Transform) error {
 		return err
 	}
 	defer out.Close()
-	t.Width, t.Height, t.Quality = 20, 20, 80
+	t.Width, t.Height, t.Quality = 20, 20, cmp.Or(t.Quality, 80)
 	r := e.Render(wire.Job{
 		Formats: []thumb.Format{from},
 		Pixels:  1 << 20, Frames: 10, Width: 100, Height: 100, Bytes: 1 << 20,
-		Watermarks: []string{"a"}, Outputs: []thumb.Transform{t},
+		Watermarks: []string{"logo"}, Outputs: []thumb.Transform{t},
 	}, Files{Original: in, Watermarks: []*os.File{in}, Outputs: []*os.File{out}})[0]
 	if r.Failure != "" {
 		return fmt.Errorf("%v to %v: %s", from, t.Format, r.Detail)

@@ -75,38 +75,17 @@ func (t Transform) Box() (width, height int) {
 	return t.Width * n, t.Height * n
 }
 
-// Finishes reports whether pixels of the resized picture are changed: by a filter or a
-// watermark.
-func (t Transform) Finishes() bool {
-	return t.Gray || t.Blur != 0 || t.Sharpen != 0 || t.Watermark.Name != ""
-}
-
-// Limits of options, for URIs and presets alike.
-const (
-	LeastBlur, MostBlur       Decimal = 30, 5000
-	LeastSharpen, MostSharpen Decimal = 10, 1000
-)
-
 // CheckValues returns an error if an option of t has a value that no URI and no
 // configuration can give it.
 func (t Transform) CheckValues() error {
-	x, y := t.Focus.Point()
 	between := func(n, least, most Decimal) bool { return n >= least && n <= most }
 	switch w := t.Watermark; {
-	case t.Quality < AutoQuality || t.Quality > 100:
-		return fmt.Errorf("quality %d", t.Quality)
 	case t.MaxBytes < 0:
 		return fmt.Errorf("at most %d bytes", t.MaxBytes)
-	case !between(x, 0, 100_00) || !between(y, 0, 100_00):
-		return fmt.Errorf("focus %v", t.Focus)
-	case !between(t.Blur, 0, MostBlur) || !between(t.Sharpen, 0, MostSharpen):
-		return fmt.Errorf("blur %v, sharpen %v", t.Blur, t.Sharpen)
-	case t.Frames != 0 && t.Frames != 1:
-		return fmt.Errorf("%d frames", t.Frames)
 	case !between(w.Opacity, 0, 1_00) || !between(w.Scale, 0, 1_00):
 		return fmt.Errorf("watermark %q: opacity %v, scale %v", w.Name, w.Opacity, w.Scale)
 	}
-	return nil
+	return t.checkOptions()
 }
 
 // options are in alphabetical order; URIs must have them in this order. The names
@@ -114,70 +93,62 @@ func (t Transform) CheckValues() error {
 // meaning.
 var options = []option{
 	{
-		"bg",
-		func(t *Thumb, v string) bool { return v != "" && t.Spec.Background.UnmarshalText([]byte(v)) == nil },
-		func(t Thumb) string { return t.Spec.Background.String() },
+		name: "bg", key: "background",
+		value:    func(t *Transform) Value { return Word{&t.Background} },
+		examples: []string{"ff8000"},
 	},
 	{
-		"blur",
-		func(t *Thumb, v string) (ok bool) { t.Spec.Blur, ok = ParseDecimal(v, LeastBlur, MostBlur); return ok },
-		func(t Thumb) string { return formatDecimal(t.Spec.Blur) },
+		name: "blur", key: "blur", finishes: true,
+		value:    func(t *Transform) Value { return Number{&t.Blur, 30, 50_00} },
+		examples: []string{"1", "50"},
 	},
 	{
-		"dpr",
-		func(t *Thumb, v string) (ok bool) { t.Spec.DPR, ok = parseWhole(v, 2, 4); return ok },
-		func(t Thumb) string { return formatWhole(t.Spec.DPR) },
+		// The key dpr of presets is a list.
+		name:     "dpr",
+		value:    func(t *Transform) Value { return Whole{&t.DPR, 2, 4} },
+		examples: []string{"2"},
 	},
 	{
-		"focus",
-		func(t *Thumb, v string) bool {
-			return v != "" && t.Spec.Focus.UnmarshalText([]byte(v)) == nil && t.Spec.Method == Crop
-		},
-		func(t Thumb) string { return t.Spec.Focus.String() },
+		name: "focus", key: "focus",
+		value:    func(t *Transform) Value { return Word{&t.Focus} },
+		fits:     func(t Thumb) bool { return t.Spec.Method == Crop },
+		examples: []string{"30:62.5"},
 	},
 	{
-		"frames",
-		func(t *Thumb, v string) (ok bool) { t.Spec.Frames, ok = parseWhole(v, 1, 1); return ok },
-		func(t Thumb) string { return formatWhole(t.Spec.Frames) },
+		name: "frames", key: "frames",
+		value:    func(t *Transform) Value { return OneFrame{&t.Frames} },
+		examples: []string{"1"},
 	},
 	{
-		"gravity",
-		func(t *Thumb, v string) bool {
-			return v != "" && t.Spec.Gravity.UnmarshalText([]byte(v)) == nil &&
-				t.Spec.Method == Crop && t.Spec.Focus == (Focus{})
-		},
-		func(t Thumb) string { return t.Spec.Gravity.String() },
+		name: "gravity", key: "gravity",
+		value:    func(t *Transform) Value { return Word{&t.Gravity} },
+		fits:     func(t Thumb) bool { return t.Spec.Method == Crop && t.Spec.Focus == (Focus{}) },
+		examples: []string{"southeast"},
 	},
 	{
-		"gray",
-		func(t *Thumb, v string) bool { t.Spec.Gray = true; return v == "1" },
-		func(t Thumb) string { return formatTruth(t.Spec.Gray) },
+		name: "gray", key: "gray", finishes: true,
+		value:    func(t *Transform) Value { return Truth{&t.Gray} },
+		examples: []string{"1"},
 	},
 	{
-		"q",
-		func(t *Thumb, v string) (ok bool) { t.Spec.Quality, ok = parseQuality(v); return ok },
-		func(t Thumb) string { return formatQuality(t.Spec.Quality) },
+		name: "q", key: "quality",
+		value:    func(t *Transform) Value { return QualityValue{&t.Quality} },
+		examples: []string{"70", autoWord},
 	},
 	{
-		"sharpen",
-		func(t *Thumb, v string) (ok bool) {
-			t.Spec.Sharpen, ok = ParseDecimal(v, LeastSharpen, MostSharpen)
+		name: "sharpen", key: "sharpen", finishes: true,
+		value:    func(t *Transform) Value { return Number{&t.Sharpen, 10, 10_00} },
+		examples: []string{"0.1", "10"},
+	},
+	// It is no part of a transform, because it has no effect.
+	{name: "v", examples: []string{"7"}},
+	{
+		name: "watermark", key: "watermark", finishes: true,
+		value: func(t *Transform) Value { return WatermarkName{&t.Watermark.Name} },
+		fits: func(t Thumb) bool {
+			_, ok := t.Site.Watermarks[t.Spec.Watermark.Name]
 			return ok
 		},
-		func(t Thumb) string { return formatDecimal(t.Spec.Sharpen) },
-	},
-	{
-		"v",
-		func(t *Thumb, v string) bool { t.Version = v; return isVersion(v) },
-		func(t Thumb) string { return t.Version },
-	},
-	{
-		"watermark",
-		func(t *Thumb, v string) (ok bool) {
-			t.Spec.Watermark.Name = v
-			_, ok = t.Site.Watermarks[v]
-			return ok
-		},
-		func(t Thumb) string { return t.Spec.Watermark.Name },
+		examples: []string{"logo"},
 	},
 }
