@@ -12,16 +12,10 @@ import (
 
 // ability has the formats that the worker can read, or the formats that it can write.
 type ability struct {
-	verb     string
-	formats  []thumb.Format
-	packages map[thumb.Format]string // that bring it, where libvips alone does not
+	verb    string
+	formats []thumb.Format
+	bringer func(thumb.Format) string // the package that brings it
 }
-
-// The packages have Debian's names.
-var (
-	decoders = map[thumb.Format]string{thumb.AVIF: "libheif-plugin-dav1d", thumb.HEIC: "libheif-plugin-libde265"}
-	encoders = map[thumb.Format]string{thumb.AVIF: "libheif-plugin-aomenc"}
-)
 
 // Restrict returns c without the formats that the worker can't read or write,
 // each with a warning, and one if it can't choose the quality of a format. A format to negotiate that it can't write is a mistake,
@@ -32,7 +26,7 @@ func (c *Config) Restrict(read, write []thumb.Format) (*Config, []Mistake, error
 	restricted := *c
 	restricted.Sites = slices.Clone(c.Sites)
 	for i := range restricted.Sites {
-		r.restrict(&restricted.Sites[i], ability{"read", read, decoders}, ability{"written", write, encoders})
+		r.restrict(&restricted.Sites[i], ability{"read", read, thumb.Format.Decoder}, ability{"written", write, thumb.Format.Encoder})
 	}
 	r.sort()
 	if err := join(r.mistakes); err != nil {
@@ -100,7 +94,7 @@ func (r *reader) keep(a ability, key string, formats []thumb.Format) []thumb.For
 func (a ability) has(f thumb.Format) bool { return slices.Contains(a.formats, f) }
 
 func (a ability) remedy(f thumb.Format) string {
-	if p, ok := a.packages[f]; ok {
+	if p := a.bringer(f); p != "" {
 		return fmt.Sprintf("can't be %s by the installed libvips; install %s", a.verb, p)
 	}
 	return fmt.Sprintf("can't be %s by the installed libvips; install one that can", a.verb)

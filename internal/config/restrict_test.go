@@ -3,6 +3,7 @@
 package config
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -97,5 +98,20 @@ thumbd.toml:15: site.b.formats: the installed libvips can write none of them; na
 	}
 	if len(warnings) == 0 {
 		t.Error("no warnings beside the mistakes")
+	}
+}
+
+// The packages recommend or suggest the packages that the warnings name.
+func TestPackagesNameDecodersAndEncoders(t *testing.T) {
+	b, err := os.ReadFile("../../packaging/nfpm.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range thumb.Formats() {
+		for _, name := range []string{f.Decoder(), f.Encoder()} {
+			if !strings.Contains(string(b), name) {
+				t.Errorf("packaging/nfpm.yaml does not name %s for %v", name, f)
+			}
+		}
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"thumbd/internal/thumb"
 )
 
-// unseen is the wear of an output if the format of its original is not walked in Go before
+// unseen is the wear of an output if the format of its original is not checked in Go before
 // a decoder in C sees it. Otherwise the wear is 1.
 const unseen = 10
 
@@ -20,14 +20,14 @@ const mostDoubts = 10
 
 // wear returns the count of one output of an original towards WorkerRenders. If thumbd
 // can't check a file before a decoder parses it, a hostile file could control the worker
-// more easily: so a file that is no JPEG, PNG, GIF or WebP counts more. Only the first
-// bytes are compared, nothing is parsed.
+// more easily: so a file that has no Checked format counts more, for example an AVIF. Only
+// the first bytes are compared, nothing is parsed.
 func wear(original io.ReaderAt) int {
 	head := make([]byte, thumb.SignatureLength)
 	// An error leaves less to compare.
 	n, _ := original.ReadAt(head, 0)
-	for _, f := range []thumb.Format{thumb.JPEG, thumb.PNG, thumb.GIF, thumb.WebP} {
-		if f.Begins(head[:n]) {
+	for _, f := range thumb.Formats() {
+		if f.Checked() && f.Begins(head[:n]) {
 			return 1
 		}
 	}

@@ -40,7 +40,11 @@ var formats = [...]struct {
 	alpha      bool     // a thumbnail of this format can be transparent
 	animates   bool     // a thumbnail of this format can be an animation
 	byDefault  bool     // originals of this format are allowed unless a site says otherwise
+	checked    bool     // the worker checks originals to their end, in Go, before a decoder in C reads them
 	data       bool     // no picture
+
+	// Debian's packages that bring the decoder and the encoder, if libvips alone has none.
+	decoder, encoder string
 
 	// The maps of conf.d/thumbd.conf. variant is the place of the format among the variants
 	// that they yield, 1 for the preferred one; 0: none. varies are the extensions of the
@@ -51,19 +55,19 @@ var formats = [...]struct {
 	JPEG: {
 		extensions: []string{"jpg", "jpeg", "jpe"}, mediaType: "image/jpeg",
 		signatures: []string{"\xff\xd8\xff"},
-		thumbnail:  true, quality: 82, byDefault: true,
+		thumbnail:  true, quality: 82, byDefault: true, checked: true,
 		varies: []string{"jpg", "jpeg"},
 	},
 	PNG: {
 		extensions: []string{"png"}, mediaType: "image/png",
 		signatures: []string{"\x89PNG\r\n\x1a\n"},
-		thumbnail:  true, alpha: true, byDefault: true,
+		thumbnail:  true, alpha: true, byDefault: true, checked: true,
 		varies: []string{"png"},
 	},
 	WebP: {
 		extensions: []string{"webp"}, mediaType: "image/webp",
 		signatures: []string{"RIFF????WEBP"},
-		thumbnail:  true, quality: 80, alpha: true, animates: true, byDefault: true,
+		thumbnail:  true, quality: 80, alpha: true, animates: true, byDefault: true, checked: true,
 		variant: 2,
 	},
 	AVIF: {
@@ -71,11 +75,12 @@ var formats = [...]struct {
 		signatures: []string{"????ftyp"}, brands: []string{"avif", "avis"},
 		thumbnail: true, quality: 55, alpha: true, byDefault: true,
 		variant: 1,
+		decoder: "libheif-plugin-dav1d", encoder: "libheif-plugin-aomenc",
 	},
 	GIF: {
 		extensions: []string{"gif"}, mediaType: "image/gif",
 		signatures: []string{"GIF87a", "GIF89a"},
-		thumbnail:  true, alpha: true, animates: true, byDefault: true,
+		thumbnail:  true, alpha: true, animates: true, byDefault: true, checked: true,
 		varies: []string{"gif"},
 	},
 	HEIC: {
@@ -83,6 +88,7 @@ var formats = [...]struct {
 		signatures: []string{"????ftyp"},
 		brands:     []string{"heic", "heix", "heim", "heis", "hevc", "hevx", "hevm", "hevs"},
 		byDefault:  true,
+		decoder:    "libheif-plugin-libde265",
 	},
 	TIFF: {
 		extensions: []string{"tiff", "tif"}, mediaType: "image/tiff",
@@ -174,6 +180,17 @@ func (f Format) HasAlpha() bool { return formats[f].alpha }
 
 // Animates reports whether a thumbnail of format f can be an animation.
 func (f Format) Animates() bool { return formats[f].animates }
+
+// Checked reports whether the worker checks originals of format f to their end, in Go,
+// before a decoder in C reads them.
+func (f Format) Checked() bool { return formats[f].checked }
+
+// Decoder returns the Debian package that brings the decoder of f, for example
+// "libheif-plugin-dav1d", or "" if libvips has it.
+func (f Format) Decoder() string { return formats[f].decoder }
+
+// Encoder returns the Debian package that brings the encoder of f, or "" if libvips has it.
+func (f Format) Encoder() string { return formats[f].encoder }
 
 // Begins reports whether head, the first bytes of a file, has a signature of f. An
 // SVG has none.

@@ -137,19 +137,22 @@ func nameIn(uri string, f thumb.Format) string {
 	return strings.TrimPrefix(uri, "/")
 }
 
-// negotiated returns the format that is negotiated, 0 for none.
+// negotiated returns the format that is negotiated, 0 for none: the last variant, which
+// each site has that negotiates.
 func (p *Probe) negotiated() thumb.Format {
-	if !p.Site.Thumb.Negotiates(p.thumb.URI(), thumb.WebP) {
+	all := thumb.Variants()
+	last := all[len(all)-1]
+	if !p.Site.Thumb.Negotiates(p.thumb.URI(), last) {
 		return 0
 	}
-	return thumb.WebP
+	return last
 }
 
 // prove makes a proof of access for some minutes.
 func (p *Probe) prove() {
 	p.header, p.Provable = make(http.Header), true
-	if p.negotiated() != 0 {
-		p.header.Set("Accept", "image/webp")
+	if f := p.negotiated(); f != 0 {
+		p.header.Set("Accept", f.MediaType())
 	}
 	if p.Site.Access == nil {
 		return
