@@ -8,7 +8,7 @@
 // admin, whose Selection and Warmed are also the arguments and the result of warming, and
 // fetch, whose errors tell that an origin, and not the original, has failed.
 //
-// It has more files than other packages, as all of them act on the flights and the
+// It has more files than other packages because all of them act on the flights and the
 // ledgers of purges: with a border between them, a thumbnail that is being made
 // could outlive its purge.
 package keep

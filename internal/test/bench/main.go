@@ -6,8 +6,8 @@
 // Arguments name the measurements to make; without any, all are made. See
 // package rig for THUMBD_BUILD.
 //
-// Each measurement is a file. They are one command so that one run, on one machine,
-// compares them.
+// Each measurement is a file. They are one command because they are compared: one run, on
+// one machine, has them all.
 package main
 
 import (

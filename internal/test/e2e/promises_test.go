@@ -81,13 +81,48 @@ func TestEachPackageIsOnTheMap(t *testing.T) {
 	}
 }
 
-// goFiles returns the paths of all Go files of the module's packages.
+// A package of more than 500 lines of code or 10 files gives the reason in its comment.
+func TestLargePackagesSayWhy(t *testing.T) {
+	type size struct{ lines, files int }
+	sizes, comments := make(map[string]size), make(map[string]string)
+	block, ofPackage := regexp.MustCompile(`(?s)/\*.*?\*/`), regexp.MustCompile(`(?m)^// (?:Package|Command) (?:.*\n//)*.*\npackage `)
+	for _, file := range sources(t, ".go", ".c", ".h") {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		aid.Must(t, err)
+		dir := strings.TrimPrefix(filepath.Dir(file), "../../../")
+		comments[dir] += ofPackage.FindString(string(text))
+		s := sizes[dir]
+		s.files++
+		for line := range strings.Lines(block.ReplaceAllString(string(text), "")) {
+			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "//") {
+				s.lines++
+			}
+		}
+		sizes[dir] = s
+	}
+	for dir, s := range sizes {
+		if (s.lines > 500 || s.files > 10) && !strings.Contains(comments[dir], "because") {
+			t.Errorf("%s has %d lines of code in %d files, and no reason (because …) in its package comment:\n%s", dir, s.lines, s.files, comments[dir])
+		}
+	}
+}
+
 func goFiles(t *testing.T) []string {
+	t.Helper()
+	return sources(t, ".go")
+}
+
+// sources returns the paths of all files of the module's packages with one of these
+// extensions, for example ".go".
+func sources(t *testing.T, extensions ...string) []string {
 	t.Helper()
 	var files []string
 	for _, top := range []string{"cmd", "internal", "packaging"} {
 		aid.Must(t, filepath.WalkDir("../../../"+top, func(path string, _ fs.DirEntry, err error) error {
-			if err == nil && filepath.Ext(path) == ".go" && !strings.Contains(path, "/testdata/") {
+			if err == nil && slices.Contains(extensions, filepath.Ext(path)) && !strings.Contains(path, "/testdata/") {
 				files = append(files, path)
 			}
 			return err
