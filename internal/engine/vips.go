@@ -544,8 +544,8 @@ func (p picture) segments(t thumb.Transform, size image.Point) (segments []byte,
 	return segments, err
 }
 
-// endOfMetadata returns the end of the first segments of a JPEG that are of applications
-// and comments.
+// endOfMetadata returns the offset in a JPEG at which the segments of applications and
+// comments at its beginning end.
 func endOfMetadata(file []byte) int {
 	const com = 0xfe
 	at := 2
@@ -555,7 +555,8 @@ func endOfMetadata(file []byte) int {
 	return min(at, len(file))
 }
 
-// withSegments returns write for a JPEG that lacks segments at its beginning.
+// withSegments returns a function that writes a JPEG by write, with segments inserted at
+// its beginning.
 func withSegments(segments []byte, write func([]byte) error) func([]byte) error {
 	if len(segments) == 0 {
 		return write

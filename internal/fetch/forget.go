@@ -13,7 +13,7 @@ import (
 // remembered failure, and their callers fetch anew. Copies are removed, because their
 // validators may be as wrong as a server that changes a file and keeps its time and size.
 func (o *Origin) Forget(f originals.Forgotten) {
-	// First: then nothing comes back after its removal.
+	// The fetches in flight end first: otherwise they could restore what is removed below.
 	o.memory.forget(f.Covers)
 	o.flights.Forget(func(of original) bool { return f.Covers(of.name) })
 	if f.KeepCopies {

@@ -188,8 +188,8 @@ var own = []error{fs.ErrNotExist, originals.ErrTooLarge, originals.ErrOrigin, or
 // origin, it may have any length, and many errors are remembered.
 const maxText = 500
 
-// explain wraps any err with its sentinel, for example originals.ErrSlow. If no caller waits any
-// more, the error is [context.Canceled].
+// explain returns err as a sentinel error, for example originals.ErrSlow, with err's text,
+// cut to maxText. If no caller waits any more, the error is [context.Canceled].
 func (o *Origin) explain(ctx context.Context, err error) error {
 	err = o.classify(ctx, err)
 	text := err.Error()
@@ -235,7 +235,8 @@ func isAny(err error, targets ...error) bool {
 	return slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) })
 }
 
-// slow returns originals.ErrSlow because of the limit of a key.
+// slow returns an originals.ErrSlow that names the key of the limit, for example
+// total_time.
 func (o *Origin) slow(key string) error {
 	return fmt.Errorf("%w for %s", originals.ErrSlow, key)
 }

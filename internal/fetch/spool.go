@@ -117,7 +117,7 @@ func (s *Spool) acquire() (*os.Root, func(), error) {
 	return r, release, s.explain(err)
 }
 
-// explain makes originals.ErrSpool of an error, and nothing of none.
+// explain returns an originals.ErrSpool with the text of err, or nil if err is nil.
 func (s *Spool) explain(err error) error {
 	if err == nil {
 		return nil

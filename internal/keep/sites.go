@@ -218,8 +218,8 @@ type holder struct {
 	// usedMu is locked before mu. Purges hold it for reading, so that no purge waits for the
 	// large spool of another.
 	usedMu sync.RWMutex
-	// used has the current sites, and earlier ones whose sources may be open: wait of swap
-	// removes them.
+	// used has the current sites, and earlier ones whose sources may be open: the function
+	// wait that swap returns removes them.
 	used map[*Sites]bool
 }
 

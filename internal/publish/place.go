@@ -46,9 +46,10 @@ func makeAll(dir string) error {
 	return os.Chmod(dir, 0o755)
 }
 
-// place renames the temp file to rel. The folders above it are taken to be
-// there until the rename says otherwise: they mostly are. So package whole can't do it. The
-// folder is not synced: a thumbnail that a power cut takes away is a miss.
+// place renames the temp file to rel. It makes the folders above rel only if the rename
+// fails for want of them, because mostly they exist. Package whole does not do so, and it
+// syncs the folder. Here this is not needed: a thumbnail that a power cut takes away is a
+// miss.
 func (t *Tree) place(r *os.Root, tmp, rel string) error {
 	for range attempts {
 		err := r.Rename(tmp, rel)

@@ -47,7 +47,8 @@ type Options struct {
 	RequesterPays bool // the account of the keys pays for requests
 }
 
-// ErrNoKeys means that Keys has none, so no request was sent. It is a originals.ErrCredentials.
+// ErrNoKeys means that Keys has none, so no request was sent. It is an
+// originals.ErrCredentials.
 var ErrNoKeys = fmt.Errorf("%w: there are none", originals.ErrCredentials)
 
 // Keys gives the keys that sign requests, if they may end or be replaced. Its methods are
@@ -127,7 +128,7 @@ func (b *Bucket) Close() {
 	}
 }
 
-// Forget forgets as fetch.Origin's, and all lists.
+// Forget implements originals.Forgetter. Beside the originals, it drops all lists of keys.
 func (b *Bucket) Forget(f originals.Forgotten) {
 	b.pages.forget()
 	b.Origin.Forget(f)
