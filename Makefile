@@ -33,7 +33,7 @@ GOLANGCI     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 NFPM         := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 # An S3 store, for tests alone.
 VERSITYGW    := github.com/versity/versitygw/cmd/versitygw@v1.8.0
-TOOLS        := $(CURDIR)/build/tools
+TOOLS        := build/tools
 
 SETUP   := sh packaging/scripts/setup.sh
 # Below nginx/ and, as they are installed into /etc, packaging/nginx/.
@@ -105,7 +105,7 @@ test-engine:
 
 # Without -race, which would watch the tests' own code alone, and they are the workers
 # that go wrong, too: those would start slowly. A campaign has it.
-test-programs:
+test-programs: $(TOOLS)/thumbd-wrong-clock
 	$(E2ETEST) -p 3 -parallel 4 -timeout 30m $(E2EFLAGS)
 
 # make test beside two busy loops, which end with it, also if it fails or is interrupted.
@@ -182,13 +182,17 @@ check-cms:
 build/wordpress: packaging/scripts/wordpress.sh
 	sh packaging/scripts/wordpress.sh $@
 
+# For tests alone: thumbd with a clock that is wrong by THUMBD_CLOCK.
+$(TOOLS)/thumbd-wrong-clock: $(SOURCES) packaging/scripts/wrong-clock.sh
+	GO='$(GO)' sh packaging/scripts/wrong-clock.sh $@
+
 # A tool is built once for each version.
 $(TOOLS)/staticcheck: TOOL = $(STATICCHECK)
 $(TOOLS)/golangci-lint: TOOL = $(GOLANGCI)
 $(TOOLS)/nfpm: TOOL = $(NFPM)
 $(TOOLS)/versitygw: TOOL = $(VERSITYGW)
 $(TOOLS)/staticcheck $(TOOLS)/golangci-lint $(TOOLS)/nfpm $(TOOLS)/versitygw: Makefile
-	GOBIN=$(TOOLS) $(GO) install $(TOOL)
+	GOBIN=$(CURDIR)/$(TOOLS) $(GO) install $(TOOL)
 	@touch $@
 
 deb rpm: $(TOOLS)/nfpm

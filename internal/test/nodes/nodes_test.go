@@ -50,14 +50,23 @@ func newFarm(t *testing.T, size int, lines ...string) *farm {
 // newFarmIn starts a farm with a journal of a kind.
 func newFarmIn(t *testing.T, kind string, size int, lines ...string) *farm {
 	t.Helper()
+	return newFarmWith(t, kind, size, func(int, *rig.Options) {}, lines...)
+}
+
+// newFarmWith starts a farm with a journal of a kind. change may alter the options of each
+// node.
+func newFarmWith(t *testing.T, kind string, size int, change func(node int, o *rig.Options), lines ...string) *farm {
+	t.Helper()
 	const jpg = "originals/tests/orientation/1.jpg"
 	f := &farm{t: t, originals: kit.Folder(t, map[string]string{"a.jpg": jpg, "b.jpg": jpg, "c.jpg": jpg}), place: newPlace(t, kind)}
 	f.journal = f.place.url()
 	for i := range size {
-		f.nodes = append(f.nodes, kit.Start(t, rig.Options{
+		o := rig.Options{
 			Sites: []rig.Site{kit.Gallery(t, f.originals)}, Keys: keys(),
 			TOML: "[daemon]\nidle_exit = \"0\"\n" + f.table(i, lines...),
-		}))
+		}
+		change(i, &o)
+		f.nodes = append(f.nodes, kit.Start(t, o))
 	}
 	return f
 }
@@ -226,7 +235,14 @@ func TestPurgeOfAllNodesUnderLoad(t *testing.T) { onJournals(t, testPurgeOfAllNo
 
 func testPurgeOfAllNodesUnderLoad(t *testing.T, kind string) {
 	t.Helper()
-	f := newFarmIn(t, kind, 3)
+	newFarmIn(t, kind, 3).purgeUnderLoad(kit.Times(10, 100))
+}
+
+// purgeUnderLoad replaces and purges an original that often, at the first two nodes in turn.
+// In the middle the third node is killed.
+func (f *farm) purgeUnderLoad(times int) {
+	t := f.t
+	t.Helper()
 	uri := kit.Signed("/thumbs/", "v.png", "20x20_crop", "png")
 	put := func(version int) {
 		path := filepath.Join(f.originals, "v.png")
@@ -255,7 +271,7 @@ func testPurgeOfAllNodesUnderLoad(t *testing.T, kind string) {
 		}
 		return err
 	})
-	last, times := f.nodes[len(f.nodes)-1], kit.Times(10, 100)
+	last := f.nodes[len(f.nodes)-1]
 	for version := 1; version <= times; version++ {
 		if version == times/2 {
 			killed.Store(true)
