@@ -233,7 +233,7 @@ func (d *Daemon) listenMetrics(address string) error {
 
 // servers returns a server for each socket.
 func (d *Daemon) servers() []*serve.Server {
-	all := []*serve.Server{serve.NewServer(d.handler, d.sockets.Front, d.log)}
+	all := []*serve.Server{serve.NewFrontServer(d.handler, d.sockets.Front, d.log)}
 	if d.sockets.Admin != nil {
 		all = append(all, serve.NewServer(d.handler.Admin(), d.sockets.Admin, d.log))
 	}

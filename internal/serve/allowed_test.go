@@ -3,11 +3,13 @@
 package serve
 
 import (
-	"log/slog"
+	"bytes"
+	"fmt"
+	"maps"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,49 +19,50 @@ import (
 	"thumbd/internal/test/keeptest"
 )
 
-// newQuestion is a question of nginx's, with all that decides about it.
-func newQuestion(token string) *http.Request {
-	r := httptest.NewRequest(http.MethodGet, "/_thumbd/auth", nil)
-	r.Host = "a.example"
-	for name, value := range map[string]string{
-		originalURI: "/thumbs/a.jpg", rootHeader: "/srv", "Authorization": "Basic x", "Cookie": "thumbd=" + token,
-	} {
-		r.Header.Set(name, value)
+// questionText is a question as nginx sends it.
+func questionText(uri string, header ...string) []byte {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%sHost: a.example\r\nX-Original-URI: %s\r\nX-Thumbd-Root: /srv\r\n", questionLine, uri)
+	for i := 0; i < len(header); i += 2 {
+		fmt.Fprintf(&b, "%s: %s\r\n", header[i], header[i+1])
 	}
-	return r
+	return []byte(b.String() + "\r\n")
 }
 
-// If a question was allowed, only the same question is allowed without a check.
-func TestQuestionsThatDiffer(t *testing.T) {
-	seen := map[question]string{}
-	for name, change := range map[string]func(*http.Request){
-		"as it is":       func(*http.Request) {},
-		"another method": func(r *http.Request) { r.Method = http.MethodPost },
-		"another host":   func(r *http.Request) { r.Host = "b.example" },
-		"another URI":    func(r *http.Request) { r.Header.Set(originalURI, "/thumbs/b.jpg") },
-		"two URIs":       func(r *http.Request) { r.Header.Add(originalURI, "/thumbs/b.jpg") },
-		"no URI":         func(r *http.Request) { r.Header.Del(originalURI) },
-		"an empty URI":   func(r *http.Request) { r.Header.Set(originalURI, "") },
-		"another root":   func(r *http.Request) { r.Header.Set(rootHeader, "/srv/b") },
-		"no root":        func(r *http.Request) { r.Header.Del(rootHeader) },
-		"another bearer": func(r *http.Request) { r.Header.Set("Authorization", "Bearer x") },
-		"another cookie": func(r *http.Request) { r.Header.Set("Cookie", "thumbd=y") },
-		"a cookie more":  func(r *http.Request) { r.Header.Add("Cookie", "thumbd=y") },
-		"cookies in one": func(r *http.Request) { r.Header.Set("Cookie", "thumbd=x\x08thumbd=y") },
-		"the other place": func(r *http.Request) {
-			r.Header["Authorization"], r.Header["Cookie"] = r.Header["Cookie"], r.Header["Authorization"]
-		},
-		"moved border": func(r *http.Request) { r.Header.Set(originalURI, "/thumbs/a.jpg\x01"); r.Header.Set(rootHeader, "srv") },
+// Only a question just as nginx's files have it is read past net/http's server.
+func TestUnusualQuestions(t *testing.T) {
+	usual := string(questionText("/thumbs/a.jpg", "Authorization", "Basic x", "Cookie", "thumbd=y"))
+	if r := readQuestion([]byte(usual)); r == nil || r.Host != "a.example" || !maps.EqualFunc(r.Header, http.Header{
+		originalURI: {"/thumbs/a.jpg"}, rootHeader: {"/srv"}, "Authorization": {"Basic x"}, "Cookie": {"thumbd=y"},
+	}, slices.Equal) {
+		t.Fatalf("%v", r)
+	}
+	for name, text := range map[string]string{
+		"nothing":                "",
+		"a part":                 usual[:len(usual)-2],
+		"more":                   usual + "G",
+		"two":                    usual + usual,
+		"an empty line more":     usual + "\r\n",
+		"no host":                strings.Replace(usual, "Host: a.example\r\n", "", 1),
+		"an empty host":          strings.Replace(usual, "a.example", "", 1),
+		"two hosts":              strings.Replace(usual, "Host:", "Host: a.example\r\nHost:", 1),
+		"another kind of host":   strings.Replace(usual, "a.example", "a/example", 1),
+		"two URIs":               strings.Replace(usual, "Cookie:", "X-Original-URI: /thumbs/b.jpg\r\nCookie:", 1),
+		"two cookies":            strings.Replace(usual, "Cookie:", "Cookie: a=b\r\nCookie:", 1),
+		"another header":         strings.Replace(usual, "Cookie:", "Expect: 100-continue\r\nCookie:", 1),
+		"a body":                 strings.Replace(usual, "Cookie:", "Content-Length: 1\r\nCookie:", 1),
+		"chunks":                 strings.Replace(usual, "Cookie:", "Transfer-Encoding: chunked\r\nCookie:", 1),
+		"its last":               strings.Replace(usual, "Cookie:", "Connection: close\r\nCookie:", 1),
+		"a line break alone":     strings.Replace(usual, "\r\nCookie", "\nCookie", 1),
+		"an end of line breaks":  strings.Replace(usual, "\r\nCookie", "\nCookie", 1) + "\r\n",
+		"a carriage return":      strings.Replace(usual, "thumbd=y", "thumbd=\ry", 1),
+		"a control character":    strings.Replace(usual, "thumbd=y", "thumbd=\x01y", 1),
+		"DEL":                    strings.Replace(usual, "thumbd=y", "thumbd=\x7fy", 1),
+		"a line that goes on":    strings.Replace(usual, "thumbd=y", "thumbd=\r\n y", 1),
+		"a space before a colon": strings.Replace(usual, "Cookie:", "Cookie :", 1),
 	} {
-		r := newQuestion("x")
-		change(r)
-		q := questionOf(r)
-		if other, ok := seen[q]; ok {
-			t.Errorf("%s is the same question as %s", name, other)
-		}
-		seen[q] = name
-		if questionOf(r) != q {
-			t.Errorf("%s: asked twice, it is another question", name)
+		if r := readQuestion([]byte(text)); r != nil {
+			t.Errorf("%s: %v", name, r)
 		}
 	}
 }
@@ -104,6 +107,9 @@ func TestAnAllowedQuestionIsDecidedAgain(t *testing.T) {
 		for name, ask := range questions {
 			for range 2 {
 				w := b.ask(ask[0], ask[1:]...)
+				if permitted := len(b.permit(nil, questionText(ask[0], ask[1:]...))) > 0; permitted != (w.Code == 204) {
+					t.Errorf("%s, %s: permitted %v; want what net/http's server answers: %d", name, when, permitted, w.Code)
+				}
 				reason := map[string]string{"a signature": signature, "a token": token}[name]
 				if reason != "" {
 					expectAuth(t, name+", "+when, w, 403, reason)
@@ -138,28 +144,30 @@ func TestAnAllowedQuestionIsDecidedAgain(t *testing.T) {
 	expect("with other keys", "signature", "revoked")
 }
 
-// headers is a ResponseWriter without a body.
-type headers http.Header
-
-func (h headers) Header() http.Header       { return http.Header(h) }
-func (h headers) Write([]byte) (int, error) { return 0, nil }
-func (h headers) WriteHeader(int)           {}
-
-// nginx asks about every hit of a protected site, often the same.
-func TestAnAllowedQuestionAllocatesNothing(t *testing.T) {
-	b := newBench(t, &keeptest.Painter{}, func(s *keep.Site) { s.Access = newGate(t, access.Proofs...) })
-	b.Level.Set(slog.LevelInfo)
-	token, err := b.Site.Access.NewToken("id", "", clock.Add(time.Hour))
+// A question that differs from an allowed one in anything is another question.
+func TestAnAllowedQuestionAllowsNoOther(t *testing.T) {
+	b := guarded(t, &keeptest.Painter{})
+	token, err := b.Site.Access.NewToken("", "/thumbs/mine/", clock.Add(time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range []*http.Request{newQuestion(token), newQuestion("x")} {
-		if strings.HasSuffix(r.Header.Get("Cookie"), "=x") {
-			r.Header.Set(originalURI, "/thumbs/a.jpg"+signedQuery("/thumbs/a.jpg", clock.Add(time.Hour), accessKey))
+	mine := questionText("/thumbs/mine/a.jpg", "Cookie", "thumbd="+token)
+	for range 2 {
+		if len(b.permit(nil, mine)) == 0 {
+			t.Fatal("not permitted")
 		}
-		w := headers{}
-		if n := testing.AllocsPerRun(100, func() { b.auth(w, r) }); n != 0 || http.Header(w).Get(markerHeader) == "" {
-			t.Errorf("%v allocations, marker %q", n, http.Header(w).Get(markerHeader))
+	}
+	for name, text := range map[string][]byte{
+		"another URI":     questionText("/thumbs/theirs/a.jpg", "Cookie", "thumbd="+token),
+		"no cookie":       questionText("/thumbs/mine/a.jpg"),
+		"another cookie":  questionText("/thumbs/mine/a.jpg", "Cookie", "thumbe="+token),
+		"a moved border":  questionText("/thumbs/mine/a.jpg", "Authorization", "Cookie: thumbd="+token),
+		"another request": bytes.Replace(mine, []byte("/_thumbd/auth"), []byte("/_thumbd/authx"), 1),
+		"another method":  bytes.Replace(mine, []byte("GET"), []byte("HEAD"), 1),
+		"another version": bytes.Replace(mine, []byte("HTTP/1.1"), []byte("HTTP/1.0"), 1),
+	} {
+		if answer := b.permit(nil, text); len(answer) > 0 {
+			t.Errorf("%s: %s", name, answer)
 		}
 	}
 }

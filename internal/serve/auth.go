@@ -74,43 +74,39 @@ func (h *Handler) authorize(r *http.Request) (marker []string, err error) {
 		return nil, err
 	}
 	defer sites.Release()
-	known := h.allowedBy(sites)
-	question := questionOf(r)
-	if a, ok := known.of.Get(question); ok && a.gate.Holds(a.pass) {
-		return a.marker, nil
+	a, site, err := allow(sites, r)
+	if errors.Is(err, errOtherRoot) {
+		h.tellOtherRoot(site, r.Header[rootHeader])
 	}
-	a, err := h.allow(sites, r)
 	if err != nil {
 		return nil, err
 	}
-	known.of.Add(question, a)
-	return a.marker, nil
+	return []string{a.marker}, nil
 }
 
-// allow decides a question that is not known yet.
-func (h *Handler) allow(sites *keep.Sites, r *http.Request) (allowed, error) {
+// allow decides a question. The site is nil if the URI is of none.
+func allow(sites *keep.Sites, r *http.Request) (a allowed, site *keep.Site, err error) {
 	// nginx sends one. If there are two, the URI that is served is not known.
 	raw := r.Header[originalURI]
 	if len(raw) != 1 {
-		return allowed{}, errNotProtected
+		return allowed{}, nil, errNotProtected
 	}
 	uri, err := thumb.Normalize(raw[0])
 	if err != nil {
-		return allowed{}, errors.Join(errNotProtected, err)
+		return allowed{}, nil, errors.Join(errNotProtected, err)
 	}
-	site, _, err := sites.Find(r.Host, uri)
+	site, _, err = sites.Find(r.Host, uri)
 	if err != nil {
-		return allowed{}, errors.Join(errNotProtected, err)
+		return allowed{}, nil, errors.Join(errNotProtected, err)
 	}
 	if site == nil || site.Access == nil {
-		return allowed{}, errNotProtected
+		return allowed{}, site, errNotProtected
 	}
 	if err := checkRoot(sites, site, uri, r.Header[rootHeader]); err != nil {
-		h.tellOtherRoot(site, r.Header[rootHeader])
-		return allowed{}, err
+		return allowed{}, site, err
 	}
 	pass, err := site.Access.Admit(request(site.Access, r, uri, raw[0]))
-	return allowed{site.Access, pass, []string{markerOf(site, uri)}}, err
+	return allowed{site.Access, pass, markerOf(site, uri)}, site, err
 }
 
 // checkRoot returns nil if nginx can serve no other protected site's file for

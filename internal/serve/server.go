@@ -17,6 +17,10 @@ const (
 	// silentTime is how long a connection may go without a request before a
 	// stop takes no notice of it. nginx sends one as soon as it has connected.
 	silentTime = 5 * time.Second
+	// idleTime is the longest that a connection is kept without a request. It is above
+	// keepalive_timeout of nginx's upstream, 60 s, so that nginx closes connections and
+	// never finds one closed under it.
+	idleTime = 2 * time.Minute
 )
 
 // Server answers on one listener, and loses no request when it stops.
@@ -35,9 +39,7 @@ func NewServer(h http.Handler, l net.Listener, log *slog.Logger) *Server {
 		ReadTimeout:       time.Minute,
 		// A request that is rendered gets more: see Handler.ServeHTTP.
 		WriteTimeout: sendTime,
-		// Above keepalive_timeout of nginx's upstream, 60 s, so that nginx closes
-		// connections and never finds one closed under it.
-		IdleTimeout: 2 * time.Minute,
+		IdleTimeout:  idleTime,
 		// nginx sends no more than its own large_client_header_buffers.
 		MaxHeaderBytes: 64 << 10,
 		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelWarn),
