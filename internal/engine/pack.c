@@ -2,6 +2,8 @@
 
 #include "vips.h"
 
+#include "plane/wide.h"
+
 #include <libdeflate.h>
 #include <string.h>
 
@@ -34,7 +36,7 @@ paeth(int left, int above, int corner)
 
 /* Filters the line in, with the line up above it, by a filter of PNG 9.2. Returns the
  * sum of the filtered bytes: if it is smaller, the compressed line is likely shorter. */
-THUMBD_WIDE static guint32
+WIDE static guint32
 filter_line(int filter, const guint8 *restrict in, const guint8 *restrict up, int bpp,
 	int n, guint8 *restrict out)
 {

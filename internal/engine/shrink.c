@@ -3,9 +3,10 @@
 #include "vips.h"
 
 #include "plane/shrink.h"
+#include "plane/wide.h"
 
 /* Whether the alphas of n pixels are all 255. */
-THUMBD_WIDE static gboolean
+WIDE static gboolean
 is_opaque(const VipsPel *p, int n, int bands)
 {
 	VipsPel all = 255;

@@ -78,14 +78,6 @@ typedef struct {
 /* From so many pixels a JPEG is progressive. */
 #define THUMBD_PROGRESSIVE (400 * 400)
 
-/* Compiles a loop over whole numbers twice, the second time for processors that add
- * eight or sixteen numbers at once. The results are the same on every processor. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define THUMBD_WIDE __attribute__((target_clones("avx2", "default")))
-#else
-#define THUMBD_WIDE
-#endif
-
 /* Settings of the library that bimg has started. */
 void thumbd_settings(void);
 

@@ -3,16 +3,9 @@
 #ifndef THUMBD_JPEG_DECODER_H
 #define THUMBD_JPEG_DECODER_H
 
+#include "../plane/wide.h"
 #include "decode.h"
 #include "huffman.h"
-
-/* Compiles an integer loop twice, the second time for processors that add sixteen
- * numbers at once. The results are the same on every processor. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-#define WIDE __attribute__((target_clones("avx2", "default")))
-#else
-#define WIDE
-#endif
 
 /* The most scans of a file: each takes time, however short it is. */
 #define SCANS_MAX 100

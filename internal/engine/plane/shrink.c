@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 #include "shrink.h"
+#include "wide.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -8,14 +9,6 @@
 /* The mean of nx x ny pixels, for pictures of bytes. vips_shrink takes several
  * times as long, and has to be given colors that alpha has multiplied, as
  * floats. */
-
-/* Compiles a loop over whole numbers twice, the second time for processors that add
- * eight or sixteen numbers at once. The results are the same on every processor. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define WIDE __attribute__((target_clones("avx2", "default")))
-#else
-#define WIDE
-#endif
 
 /* A division would take most of the time: a sum is multiplied by this and
  * shifted by SHIFT. A sum is at most 255.5 times the area, so 2^56. The mean is exact for
