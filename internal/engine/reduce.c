@@ -3,6 +3,7 @@
 #include "vips.h"
 
 #include "plane/pixels.h"
+#include "plane/wide.h"
 
 /* A reduction by Lanczos3 of pictures of bytes, from any part of a pixel to any
  * whole number of them, by package plane. vips_reduce takes five times as long, and
@@ -22,6 +23,36 @@ line(void *from, int y)
 	return VIPS_REGION_ADDR(region, 0, y);
 }
 
+/* Whether the alphas of n pixels are all 255. */
+WIDE static gboolean
+is_opaque(const VipsPel *p, int n, int bands)
+{
+	VipsPel all = 255;
+	int i;
+
+	for (i = 0; i < n; i++)
+		all &= p[i * bands + bands - 1];
+	return all == 255;
+}
+
+/* Whether in, a picture of bytes, has an alpha that is not known to be opaque throughout:
+ * of a picture in memory its pixels are looked at. */
+static gboolean
+shows_through(VipsImage *in)
+{
+	int y;
+
+	if (!vips_image_hasalpha(in))
+		return FALSE;
+	if (in->dtype != VIPS_IMAGE_SETBUF)
+		return TRUE;
+	for (y = 0; y < in->Ysize; y++)
+		if (!(in->Bands == 4 ? is_opaque(VIPS_IMAGE_ADDR(in, 0, y), in->Xsize, 4)
+							 : is_opaque(VIPS_IMAGE_ADDR(in, 0, y), in->Xsize, in->Bands)))
+			return TRUE;
+	return FALSE;
+}
+
 static int
 reduce(VipsImage *in, const Span *x, const Span *y, VipsImage *out)
 {
@@ -29,7 +60,7 @@ reduce(VipsImage *in, const Span *x, const Span *y, VipsImage *out)
 	VipsRegion *region = vips_region_new(in);
 	Pixels pixels = {
 		.width = in->Xsize, .height = in->Ysize, .bands = in->Bands,
-		.alpha = thumbd_shows_through(in),
+		.alpha = shows_through(in),
 		.pixels = there ? VIPS_IMAGE_ADDR(in, 0, 0) : NULL,
 		.stride = VIPS_IMAGE_SIZEOF_LINE(in),
 		.line = line, .from = region,

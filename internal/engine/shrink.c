@@ -3,35 +3,6 @@
 #include "vips.h"
 
 #include "plane/shrink.h"
-#include "plane/wide.h"
-
-/* Whether the alphas of n pixels are all 255. */
-WIDE static gboolean
-is_opaque(const VipsPel *p, int n, int bands)
-{
-	VipsPel all = 255;
-	int i;
-
-	for (i = 0; i < n; i++)
-		all &= p[i * bands + bands - 1];
-	return all == 255;
-}
-
-gboolean
-thumbd_shows_through(VipsImage *in)
-{
-	int y;
-
-	if (!vips_image_hasalpha(in))
-		return FALSE;
-	if (in->dtype != VIPS_IMAGE_SETBUF || in->BandFmt != VIPS_FORMAT_UCHAR)
-		return TRUE;
-	for (y = 0; y < in->Ysize; y++)
-		if (!(in->Bands == 4 ? is_opaque(VIPS_IMAGE_ADDR(in, 0, y), in->Xsize, 4)
-							 : is_opaque(VIPS_IMAGE_ADDR(in, 0, y), in->Xsize, in->Bands)))
-			return TRUE;
-	return FALSE;
-}
 
 static int
 lines(VipsRegion *region, VipsImage *out, Shrink *s)

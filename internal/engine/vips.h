@@ -152,10 +152,6 @@ int thumbd_shrink(VipsImage *in, int n, VipsImage **out);
  * numbers, its colors must be multiplied by alpha already. */
 int thumbd_shrink_raw(VipsImage *in, int nx, int ny, VipsImage **out);
 
-/* Whether in has an alpha that is not known to be opaque throughout: of a picture
- * in memory its pixels are looked at. */
-gboolean thumbd_shows_through(VipsImage *in);
-
 /* The first across x down pixels of in, a picture of bytes, in a size that is smaller
  * or the same. Colors are weighted by alpha. */
 int thumbd_reduce_bytes(VipsImage *in, double across, double down, int width,
