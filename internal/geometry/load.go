@@ -85,7 +85,8 @@ func Eighths(picture, size image.Point) int {
 // Shrink returns the factor by which a decoded picture is shrunk before it is reduced to
 // size. At least a factor of 2 is left to reduce.
 func Shrink(picture, size image.Point) int {
-	return min(max(min(picture.X/(2*size.X), picture.Y/(2*size.Y)), 1), mostShrink)
+	each := ShrinkEach(picture, size)
+	return min(each.X, each.Y)
 }
 
 // ShrinkEach is Shrink with a factor for each axis.
