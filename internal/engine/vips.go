@@ -7,6 +7,7 @@ package engine
 // #cgo LDFLAGS: -lm
 // #include <stdlib.h>
 // #include "vips.h"
+// #include "plane/shrink.h"
 import "C"
 
 import (
@@ -37,7 +38,7 @@ var names = func() map[thumb.Format]*C.char {
 	return all
 }()
 
-// These go to C as numbers. The compiler refuses an index other than 0, so a value that
+// These go to C as numbers, or bound a number that does. The compiler refuses an index other than 0, so a value that
 // C gives another number does not compile.
 var (
 	_ = [1]bool{}[C.THUMBD_PROFILE_NONE-ignoreProfile]
@@ -54,6 +55,8 @@ var (
 	_ = [1]bool{}[C.THUMBD_METADATA_NONE-thumb.NoMetadata]
 	_ = [1]bool{}[C.THUMBD_METADATA_COPYRIGHT-thumb.CopyrightMetadata]
 	_ = [1]bool{}[C.THUMBD_METADATA_ALL-thumb.AllMetadata]
+
+	_ = [1]bool{}[C.SHRINK_MOST-geometry.MostShrink]
 )
 
 func settings() { C.thumbd_settings() }

@@ -47,8 +47,8 @@ func Scaled(picture, size image.Point) image.Point {
 	return cover(picture, least, false)
 }
 
-// mostShrink is the largest factor by which the engine can shrink.
-const mostShrink = 1 << 15
+// MostShrink is the largest factor by which the engine can shrink the height.
+const MostShrink = 1 << 15
 
 // The JPEG decoder of package jpeg takes the lowest frequencies of each block,
 // and scales better than means do. At 1/8 these are means.
@@ -91,7 +91,7 @@ func Shrink(picture, size image.Point) int {
 
 // ShrinkEach is Shrink with a factor for each axis.
 func ShrinkEach(picture, size image.Point) image.Point {
-	return image.Pt(max(picture.X/(2*size.X), 1), min(max(picture.Y/(2*size.Y), 1), mostShrink))
+	return image.Pt(max(picture.X/(2*size.X), 1), min(max(picture.Y/(2*size.Y), 1), MostShrink))
 }
 
 // Fine reports whether a picture that was reduced by Lanczos3 is large enough to
