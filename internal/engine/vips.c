@@ -97,20 +97,19 @@ thumbd_source(const void *content, size_t length)
 	return source;
 }
 
+/* The options of a loader that reads from top to bottom and takes no damaged file. */
+#define STRICT "access", VIPS_ACCESS_SEQUENTIAL, "fail_on", VIPS_FAIL_ON_ERROR
+
 static int
 load_jpeg(VipsSource *source, const ThumbdLoading *l, VipsImage **out)
 {
-	return vips_jpegload_source(source, out, "shrink", l->divisor,
-		"access", VIPS_ACCESS_SEQUENTIAL,
-		"fail_on", VIPS_FAIL_ON_ERROR, NULL);
+	return vips_jpegload_source(source, out, "shrink", l->divisor, STRICT, NULL);
 }
 
 static int
 load_png(VipsSource *source, G_GNUC_UNUSED const ThumbdLoading *l, VipsImage **out)
 {
-	return vips_pngload_source(source, out,
-		"access", VIPS_ACCESS_SEQUENTIAL,
-		"fail_on", VIPS_FAIL_ON_ERROR, NULL);
+	return vips_pngload_source(source, out, STRICT, NULL);
 }
 
 static int
@@ -119,9 +118,7 @@ load_webp(VipsSource *source, const ThumbdLoading *l, VipsImage **out)
 	VipsImage *header;
 	int result;
 
-	if (vips_webpload_source(source, &header, "scale", l->scale, "n", l->frames,
-			"access", VIPS_ACCESS_SEQUENTIAL,
-			"fail_on", VIPS_FAIL_ON_ERROR, NULL))
+	if (vips_webpload_source(source, &header, "scale", l->scale, "n", l->frames, STRICT, NULL))
 		return -1;
 	if (l->scale == 1) {
 		*out = header;
@@ -135,18 +132,13 @@ load_webp(VipsSource *source, const ThumbdLoading *l, VipsImage **out)
 static int
 load_heif(VipsSource *source, G_GNUC_UNUSED const ThumbdLoading *l, VipsImage **out)
 {
-	return vips_heifload_source(source, out,
-			   "access", VIPS_ACCESS_SEQUENTIAL,
-			   "fail_on", VIPS_FAIL_ON_ERROR, NULL) ||
-		hold(*out);
+	return vips_heifload_source(source, out, STRICT, NULL) || hold(*out);
 }
 
 static int
 load_gif(VipsSource *source, const ThumbdLoading *l, VipsImage **out)
 {
-	return vips_gifload_source(source, out, "n", l->frames,
-		"access", VIPS_ACCESS_SEQUENTIAL,
-		"fail_on", VIPS_FAIL_ON_ERROR, NULL);
+	return vips_gifload_source(source, out, "n", l->frames, STRICT, NULL);
 }
 
 /* Strips lie anywhere in the file: decode all to know all is there. */
@@ -161,17 +153,13 @@ load_tiff(VipsSource *source, const ThumbdLoading *l, VipsImage **out)
 static int
 load_svg(VipsSource *source, G_GNUC_UNUSED const ThumbdLoading *l, VipsImage **out)
 {
-	return vips_svgload_source(source, out,
-		"access", VIPS_ACCESS_SEQUENTIAL,
-		"fail_on", VIPS_FAIL_ON_ERROR, NULL);
+	return vips_svgload_source(source, out, STRICT, NULL);
 }
 
 static int
 load_jxl(VipsSource *source, G_GNUC_UNUSED const ThumbdLoading *l, VipsImage **out)
 {
-	return vips_jxlload_source(source, out,
-		"access", VIPS_ACCESS_SEQUENTIAL,
-		"fail_on", VIPS_FAIL_ON_ERROR, NULL);
+	return vips_jxlload_source(source, out, STRICT, NULL);
 }
 
 /* The formats of originals. */
