@@ -78,6 +78,15 @@ peer_make(const Making *m, const uint8_t *pixels, uint8_t **out, unsigned long *
 	return 0;
 }
 
+/* Reads the header of a file. An error jumps to the setjmp of the caller. */
+static void
+begin(j_decompress_ptr c, const uint8_t *data, size_t length)
+{
+	jpeg_create_decompress(c);
+	jpeg_mem_src(c, data, length);
+	jpeg_read_header(c, TRUE);
+}
+
 static void
 copy_component(j_decompress_ptr c, int n, jvirt_barray_ptr from, Coefficients *out)
 {
@@ -112,9 +121,7 @@ peer_coefficients(const uint8_t *data, size_t length, Coefficients out[3], int *
 		jpeg_destroy_decompress(&c);
 		return -1;
 	}
-	jpeg_create_decompress(&c);
-	jpeg_mem_src(&c, data, length);
-	jpeg_read_header(&c, TRUE);
+	begin(&c, data, length);
 	arrays = jpeg_read_coefficients(&c);
 	*count = c.num_components;
 	for (i = 0; i < c.num_components && i < 3; i++)
@@ -138,9 +145,7 @@ peer_luma(const uint8_t *data, size_t length, int eighths, uint8_t **out, int *w
 		*out = NULL;
 		return -1;
 	}
-	jpeg_create_decompress(&c);
-	jpeg_mem_src(&c, data, length);
-	jpeg_read_header(&c, TRUE);
+	begin(&c, data, length);
 	c.scale_num = (unsigned) eighths;
 	c.scale_denom = 8;
 	c.out_color_space = JCS_GRAYSCALE;
@@ -170,9 +175,7 @@ peer_sampling(const uint8_t *data, size_t length, int factors[6], int *progressi
 		jpeg_destroy_decompress(&c);
 		return -1;
 	}
-	jpeg_create_decompress(&c);
-	jpeg_mem_src(&c, data, length);
-	jpeg_read_header(&c, TRUE);
+	begin(&c, data, length);
 	*progressive = c.progressive_mode;
 	for (i = 0; i < c.num_components && i < 3; i++) {
 		factors[2 * i] = c.comp_info[i].h_samp_factor;
