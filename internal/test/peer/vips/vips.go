@@ -212,10 +212,12 @@ func Whole(path string, size image.Point, format thumb.Format, quality int) ([]b
 	}
 	shrink := geometry.Divisor(image.Pt(int(in.Xsize), int(in.Ysize)), size)
 	if strings.HasSuffix(path, ".jpg") && shrink > 1 {
-		C.g_object_unref(C.gpointer(in))
-		if in = C.open_at(name, C.int(shrink)); in == nil {
+		smaller := C.open_at(name, C.int(shrink))
+		if smaller == nil {
 			return nil, lastError()
 		}
+		C.g_object_unref(C.gpointer(in))
+		in = smaller
 	}
 	extension := C.CString(format.String())
 	defer C.free(unsafe.Pointer(extension))
