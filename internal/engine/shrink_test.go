@@ -59,41 +59,6 @@ func TestMeanOfManyPixels(t *testing.T) {
 	expectColor(t, thumbnail(t, originalFile(t, uniform(1300, 1100, white), thumb.PNG), one), 0, 0, white, 0)
 }
 
-// means is what shrink.c makes of pixels, in plain arithmetic: each pixel is the mean
-// of n x n, and fewer at the ends, of colors that are weighted by alpha.
-func means(pixels []byte, size image.Point, bands, n int) (out []byte) {
-	for top := 0; top < size.Y; top += n {
-		for left := 0; left < size.X; left += n {
-			cell := image.Rect(left, top, left+n, top+n).Intersect(image.Rectangle{Max: size})
-			sums := make([]uint64, bands)
-			weights := uint64(0)
-			for y := cell.Min.Y; y < cell.Max.Y; y++ {
-				for x := cell.Min.X; x < cell.Max.X; x++ {
-					p := pixels[(y*size.X+x)*bands:][:bands]
-					weight := uint64(1)
-					if bands%2 == 0 {
-						weight = uint64(p[bands-1])
-					}
-					for b := range sums {
-						sums[b] += uint64(p[b]) * weight
-					}
-					weights += weight
-				}
-			}
-			if bands%2 == 0 {
-				for _, sum := range sums[:bands-1] {
-					out = append(out, byte((sum+weights/2)/max(weights, 1)))
-				}
-				sums, weights = []uint64{weights}, uint64(cell.Dx()*cell.Dy())
-			}
-			for _, sum := range sums {
-				out = append(out, byte((sum+weights/2)/weights))
-			}
-		}
-	}
-	return out
-}
-
 // TestShrinkIsExact compares the loops of shrink.c, which this processor's instructions
 // run, with plain arithmetic, also where a line or the picture ends inside of a group of
 // pixels. TestOldProcessorsMakeTheSameThumbnails runs the test on another processor, too.
@@ -114,7 +79,8 @@ func TestShrinkIsExact(t *testing.T) {
 							pixels[i] = 255
 						}
 					}
-					if got := shrunk(t, like, pixels, size, bands, n); !bytes.Equal(got, means(pixels, size, bands, n)) {
+					want := libpng.Decoded{Size: size, Bands: bands, Pixels: pixels}.Shrunk(image.Pt(n, n))
+					if got := shrunk(t, like, pixels, size, bands, n); !bytes.Equal(got, want) {
 						t.Errorf("%v of %d bands, opaque %v, by %d: other pixels", size, bands, opaque, n)
 					}
 				}

@@ -108,49 +108,16 @@ func TestShrunk(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		all := libpng.Decoded{Size: p.Size, Bands: p.Bands, Pixels: pixels}
 		p.Shrink = image.Pt(1+r.IntN(2*m.Size.X), 1+r.IntN(2*m.Size.Y))
 		got, err := decodedBytes(t, file, p)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := means(pixels, p); !bytes.Equal(got, want) {
+		if want := all.Shrunk(p.Shrink); !bytes.Equal(got, want) {
 			t.Fatalf("seed %d, %+v: shrunk by %v otherwise than by means", seed, m, p.Shrink)
 		}
 	}
-}
-
-// means returns pixels shrunk by p.Shrink. Colors count as much as their alpha.
-func means(pixels []byte, p Picture) (out []byte) {
-	size := p.Shrunk()
-	for i := range size.X * size.Y {
-		from := image.Pt(i%size.X*p.Shrink.X, i/size.X*p.Shrink.Y)
-		box := image.Rectangle{from, from.Add(p.Shrink)}.Intersect(image.Rectangle{Max: p.Size})
-		sums := make([]int, p.Bands)
-		weights := 0
-		for y := box.Min.Y; y < box.Max.Y; y++ {
-			for x := box.Min.X; x < box.Max.X; x++ {
-				pixel := pixels[(y*p.Size.X+x)*p.Bands:][:p.Bands]
-				weight := 1
-				if p.Bands%2 == 0 {
-					weight = int(pixel[p.Bands-1])
-				}
-				weights += weight
-				for b, v := range pixel {
-					sums[b] += int(v) * weight
-				}
-			}
-		}
-		area := box.Dx() * box.Dy()
-		for b, sum := range sums {
-			switch {
-			case p.Bands%2 == 0 && b == p.Bands-1:
-				out = append(out, byte((weights+area/2)/area))
-			default:
-				out = append(out, byte((sum+weights/2)/max(weights, 1)))
-			}
-		}
-	}
-	return out
 }
 
 // TestUnfiltersAreAlike compares the loops of this processor with plain C.

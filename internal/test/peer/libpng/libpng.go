@@ -47,6 +47,48 @@ func Decode(file []byte) (Decoded, error) {
 	}, nil
 }
 
+// Shrunk returns the pixels of d shrunk by n, in plain arithmetic: a pixel is the mean of
+// n.X x n.Y pixels, or of fewer at the right and at the bottom. If there is alpha, colors
+// count as much as their alpha.
+func (d Decoded) Shrunk(n image.Point) (out []byte) {
+	for top := 0; top < d.Size.Y; top += n.Y {
+		for left := 0; left < d.Size.X; left += n.X {
+			cell := image.Rect(left, top, left+n.X, top+n.Y).Intersect(image.Rectangle{Max: d.Size})
+			out = append(out, d.mean(cell)...)
+		}
+	}
+	return out
+}
+
+// mean returns the mean of the pixels in a cell.
+func (d Decoded) mean(cell image.Rectangle) []byte {
+	alpha := d.Bands%2 == 0
+	sums := make([]int, d.Bands)
+	weights := 0
+	for y := cell.Min.Y; y < cell.Max.Y; y++ {
+		for x := cell.Min.X; x < cell.Max.X; x++ {
+			pixel := d.Pixels[(y*d.Size.X+x)*d.Bands:][:d.Bands]
+			weight := 1
+			if alpha {
+				weight = int(pixel[d.Bands-1])
+			}
+			weights += weight
+			for b, v := range pixel {
+				sums[b] += int(v) * weight
+			}
+		}
+	}
+	mean := make([]byte, d.Bands)
+	for b, sum := range sums {
+		mean[b] = byte((sum + weights/2) / max(weights, 1))
+	}
+	if alpha {
+		area := cell.Dx() * cell.Dy()
+		mean[d.Bands-1] = byte((weights + area/2) / area)
+	}
+	return mean
+}
+
 // Chunk returns a chunk with its length and sum.
 func Chunk(kind string, data []byte) []byte {
 	b := binary.BigEndian.AppendUint32(nil, uint32(len(data)))
