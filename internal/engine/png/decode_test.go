@@ -242,6 +242,13 @@ func TestOtherNumbersOfPixels(t *testing.T) {
 	}
 }
 
+// grayPNG returns a gray PNG of a size, of 8 bits, whose chunk of pixels has some data.
+func grayPNG(width, height int, data []byte) []byte {
+	header := binary.BigEndian.AppendUint32(nil, uint32(width))
+	header = append(binary.BigEndian.AppendUint32(header, uint32(height)), 8, 0, 0, 0, 0)
+	return slices.Concat([]byte("\x89PNG\r\n\x1a\n"), libpng.Chunk("IHDR", header), libpng.Chunk("IDAT", data), libpng.Chunk("IEND", nil))
+}
+
 // TestHeaderOfZlib has data that repeats farther back than zlib's header says, and headers
 // that are not in order.
 func TestHeaderOfZlib(t *testing.T) {
@@ -262,9 +269,7 @@ func TestHeaderOfZlib(t *testing.T) {
 		{0x78, 0x02}: ErrLeft, // a wrong sum of the header
 	} {
 		copy(data.Bytes(), header[:])
-		file := slices.Concat([]byte("\x89PNG\r\n\x1a\n"), libpng.Chunk("IHDR", []byte{0, 0, 1, 44, 0, 0, 0, 2, 8, 0, 0, 0, 0}),
-			libpng.Chunk("IDAT", data.Bytes()), libpng.Chunk("IEND", nil))
-		if _, err := decodedBytes(t, file, p); !errors.Is(err, want) {
+		if _, err := decodedBytes(t, grayPNG(300, 2, data.Bytes()), p); !errors.Is(err, want) {
 			t.Errorf("%#x: got %v, want %v", header, err, want)
 		}
 	}
@@ -280,9 +285,7 @@ func TestSumAtTheEndOfAPiece(t *testing.T) {
 		data := append([]byte{0x78, 1, 1, byte(n), byte(n >> 8), ^byte(n), ^byte(n >> 8)}, line...)
 		data = binary.BigEndian.AppendUint32(data, adler32.Checksum(line))
 		for _, behind := range []int{0, 1} {
-			header := binary.BigEndian.AppendUint32(nil, uint32(n-1))
-			file := slices.Concat([]byte("\x89PNG\r\n\x1a\n"), libpng.Chunk("IHDR", append(header, 0, 0, 0, 1, 8, 0, 0, 0, 0)),
-				libpng.Chunk("IDAT", append(data, make([]byte, behind)...)), libpng.Chunk("IEND", nil))
+			file := grayPNG(n-1, 1, append(data, make([]byte, behind)...))
 			got, err := decodedBytes(t, file, Picture{Size: image.Pt(n-1, 1), Bands: 1, Shrink: whole})
 			if (err == nil) != (behind == 0) || err == nil && !bytes.Equal(got, line[1:]) {
 				t.Errorf("%d bytes of the sum, %d bytes behind it: %v", left, behind, err)
@@ -298,8 +301,7 @@ func TestSumThatIsCutOff(t *testing.T) {
 	data := append([]byte{0x78, 1, 1, 3, 0, 0xfc, 0xff}, line...)
 	data = binary.BigEndian.AppendUint32(data, adler32.Checksum(line))
 	for cut, want := range []error{nil, ErrLeft} {
-		file := slices.Concat([]byte("\x89PNG\r\n\x1a\n"), libpng.Chunk("IHDR", []byte{0, 0, 0, 2, 0, 0, 0, 1, 8, 0, 0, 0, 0}),
-			libpng.Chunk("IDAT", data[:len(data)-cut]), libpng.Chunk("IEND", nil))
+		file := grayPNG(2, 1, data[:len(data)-cut])
 		if _, err := decodedBytes(t, file, Picture{Size: image.Pt(2, 1), Bands: 1, Shrink: whole}); !errors.Is(err, want) {
 			t.Errorf("cut by %d of %x: got %v, want %v", cut, data, err, want)
 		}
