@@ -487,7 +487,7 @@ symbols(Inflate *s)
 {
 	int bmi2 = __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
 
-	return (bmi2 ? symbols_bmi2 : symbols_plain)(s);
+	return (bmi2 && !s->plain ? symbols_bmi2 : symbols_plain)(s);
 }
 
 #else

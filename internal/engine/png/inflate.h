@@ -33,6 +33,7 @@ typedef struct {
 	 * when out is at stop or up to INFLATE_BEHIND bytes beyond. */
 	uint8_t *from, *out, *stop;
 	size_t window; /* matches begin at most so many bytes back */
+	int plain;     /* use no instructions but those of every processor of this kind */
 
 	uint64_t bits; /* the bits that were read and not used, the next one lowest */
 	unsigned count;

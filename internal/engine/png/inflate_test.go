@@ -69,6 +69,19 @@ func deflated(t testing.TB, r *rand.Rand, data []byte, level int) []byte {
 	return b.Bytes()
 }
 
+// inflatedTwice inflates a stream by the loop of this processor and in plain C. It fails if
+// they differ.
+func inflatedTwice(t *testing.T, stream []byte, in, out int) (data, rest []byte, err error) {
+	t.Helper()
+	data, rest, err = inflated(stream, in, out, false)
+	plain, behind, refused := inflated(stream, in, out, true)
+	if !bytes.Equal(plain, data) || !bytes.Equal(behind, rest) || (refused == nil) != (err == nil) {
+		t.Errorf("in plain C: %v, %d bytes and %d behind instead of %v, %d and %d",
+			refused, len(plain), len(behind), err, len(data), len(rest))
+	}
+	return data, rest, err
+}
+
 // TestInflate inflates streams of compress/flate, in pieces of any length.
 func TestInflate(t *testing.T) {
 	for kind, make := range contents {
@@ -79,7 +92,7 @@ func TestInflate(t *testing.T) {
 				level := []int{flate.NoCompression, flate.HuffmanOnly, 1, 4, 6, 9}[seed%6]
 				behind := content(r, r.IntN(20))
 				stream := append(deflated(t, r, data, level), behind...)
-				got, rest, err := inflated(stream, 1+r.IntN(5000), 1+r.IntN(5000))
+				got, rest, err := inflatedTwice(t, stream, 1+r.IntN(5000), 1+r.IntN(5000))
 				if err != nil || !bytes.Equal(got, data) || !bytes.Equal(rest, behind) {
 					t.Fatalf("seed %d, level %d: %v, %d bytes of %d, %d behind instead of %d",
 						seed, level, err, len(got), len(data), len(rest), len(behind))
@@ -93,7 +106,7 @@ func TestInflate(t *testing.T) {
 // that refuses may not be inflated.
 func expectAsFlate(t *testing.T, stream []byte) (taken bool) {
 	t.Helper()
-	got, rest, err := inflated(stream, 2000, 3000)
+	got, rest, err := inflatedTwice(t, stream, 2000, 3000)
 	if err != nil {
 		return false
 	}
@@ -145,7 +158,7 @@ func TestStreamsThatAreNotInOrder(t *testing.T) {
 		"a stored block in the padding": {0b000, 0, 0, 0xff, 0xff},
 		"no length that is repeated":    {0x05, 0xe0, 0x83, 0, 0, 0, 0, 0, 0, 0, 0, 0},
 	} {
-		if data, _, err := inflated(stream, 1, 1); err == nil {
+		if data, _, err := inflatedTwice(t, stream, 1, 1); err == nil {
 			t.Errorf("%s: taken, %d bytes", name, len(data))
 		}
 	}
@@ -203,7 +216,7 @@ func TestNumbersOfCodes(t *testing.T) {
 			b.put(0b01, 2)
 		}
 		b.put(0b1, 1)
-		if _, _, err := inflated(b.stream, 1, 1); (err == nil) != c.taken {
+		if _, _, err := inflatedTwice(t, b.stream, 1, 1); (err == nil) != c.taken {
 			t.Errorf("%d and %d codes: %v", c.symbols, c.distances, err)
 		}
 		if expectAsFlate(t, b.stream); t.Failed() {
@@ -242,7 +255,7 @@ func TestCodesThatAreNotComplete(t *testing.T) {
 		for _, bit := range strings.ReplaceAll(c.contents, " ", "") {
 			b.put(int(bit-'0'), 1)
 		}
-		if data, _, err := inflated(b.stream, 1, 1); (err == nil) != c.taken {
+		if data, _, err := inflatedTwice(t, b.stream, 1, 1); (err == nil) != c.taken {
 			t.Errorf("%s: %v, %d bytes", name, err, len(data))
 		}
 	}

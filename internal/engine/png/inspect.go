@@ -58,8 +58,9 @@ func unfiltered(plain bool, kind int, in, up []byte, n, bpp int) []byte {
 }
 
 // inflated inflates a deflate stream that comes in pieces of in bytes, in pieces of about
-// out bytes, for tests. It returns the rest behind the stream, too.
-func inflated(stream []byte, in, out int) (data, rest []byte, err error) {
+// out bytes, for tests. It returns the rest behind the stream, too. If plain is set, the
+// loop in plain C inflates it.
+func inflated(stream []byte, in, out int, plain bool) (data, rest []byte, err error) {
 	const least = 1 << 10 // a header of a block must fit
 	in = max(in, least)
 	s := (*C.Inflate)(C.calloc(1, C.sizeof_Inflate))
@@ -70,6 +71,9 @@ func inflated(stream []byte, in, out int) (data, rest []byte, err error) {
 	defer C.free(output)
 	from := unsafe.Slice((*byte)(output), C.INFLATE_WINDOW+out)
 	s.from, s.window = (*C.uint8_t)(output), C.INFLATE_WINDOW
+	if plain {
+		s.plain = 1
+	}
 	s.out, s.stop = s.from, (*C.uint8_t)(unsafe.Add(output, len(from)))
 	s.in, s.in_end, s.more = (*C.uint8_t)(input), (*C.uint8_t)(input), 1
 	for {
