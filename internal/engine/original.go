@@ -333,8 +333,9 @@ func (o *original) check(l loaded, rest bool) error {
 	return nil
 }
 
-// damaged returns the error of a decoder as a failure. All that could be checked before
-// was in order, so the file is at fault, unless memory ran out. An SVG was read to its end before: librsvg does not take all that is XML.
+// damaged returns the error of a decoder as a failure. The checks before the decoder have
+// found no fault, so the file is damaged, unless memory ran out. An SVG is not: it was read
+// to its end as XML, but librsvg does not draw every such file.
 func (o *original) damaged(err error) error {
 	if !room(o.memory) {
 		err = fmt.Errorf("%w: %w", plane.ErrMemory, err)

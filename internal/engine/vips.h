@@ -143,13 +143,14 @@ int thumbd_black_like(VipsImage *in, int width, int height, VipsImage **out);
  * must be read in their order. */
 int thumbd_frame(VipsImage *in, int top, int height, VipsImage **out);
 
-/* The picture in, each pixel the mean of n x n, in memory. n is at most
- * SHRINK_MOST. */
+/* Shrinks in: n x n pixels become one, their mean, for example 100x50 pixels by 3 become
+ * 34x17. At the right and at the bottom it may be the mean of fewer. n is at most
+ * SHRINK_MOST. The result is in memory. */
 int thumbd_shrink(VipsImage *in, int n, VipsImage **out);
 
-/* The picture in, each pixel the mean of nx x ny pixels, and fewer at the end. ny is at
- * most SHRINK_MOST. If in is of bytes, colors are weighted by alpha. If in is of other
- * numbers, its colors must be multiplied by alpha already. */
+/* Shrinks in as thumbd_shrink does, by nx across and by ny down. ny is at most SHRINK_MOST.
+ * If in is a picture of bytes, its colors are weighted by alpha. In a picture of other
+ * numbers, the caller has multiplied the colors by alpha. */
 int thumbd_shrink_raw(VipsImage *in, int nx, int ny, VipsImage **out);
 
 /* The first across x down pixels of in, a picture of bytes, in a size that is smaller

@@ -388,8 +388,9 @@ copy(uint8_t *out, unsigned back, unsigned length)
 /* The value of an entry with its extra bits. */
 #define WITH_EXTRA(e) (VALUE(e) + (unsigned) ((bits & ((UINT64_C(1) << LENGTH(e)) - 1)) >> ((e) >> 8 & 15)))
 
-/* Decodes a symbol or more of a block, until there is no input or output left, or to the block's
- * end. Returns 0, or -1 if they are not in order. */
+/* Decodes at least one symbol of a block. It stops behind the block's last symbol, if
+ * little input is left, or if the output is full. Returns 0, or -1 if a symbol is not in
+ * order. */
 static inline __attribute__((always_inline)) int
 symbols_by(Inflate *s)
 {
