@@ -69,6 +69,7 @@ var measurements = []measurement{
 	{"rgba-png", "thumbnails of PNG with alpha as PNG, the same", 0.5, false, "", overSharp("rgba.png", thumb.PNG, 0.7)},
 	{"webp-sharp", "thumbnails of WebP as JPEG, the same", 0.9, false, "", overSharp("webp", thumb.JPEG, 1)},
 	{"bytes", "bytes of thumbnails as JPEG, over those of libvips alone", 1, false, "", bytesOverLibvips},
+	{"earlier", "bytes of thumbnails as JPEG, over those of the last version without own decoders and encoders", 1, false, "", overEarlier},
 	{"stages", "thumbnails of JPEG, processor time over sharp's, step by step", 1, false, "", whereTimeGoes},
 	{"png", "thumbnails of PNG, processor time over vips_thumbnail's", 1, false, "", against("png", 3)},
 	{"webp", "thumbnails of WebP, processor time over vips_thumbnail's, step by step", 1, false, "", whereWebPGoes},

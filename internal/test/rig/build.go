@@ -29,9 +29,18 @@ func Build(ctx context.Context, dir string) (Programs, error) {
 		}
 		return p, nil
 	}
+	root, err := moduleRoot()
+	if err != nil {
+		return Programs{}, err
+	}
+	return buildAll(ctx, root, dir)
+}
+
+// buildAll builds both programs of the source tree root into dir.
+func buildAll(ctx context.Context, root, dir string) (Programs, error) {
 	p := programs(dir)
 	for path, pure := range map[string]bool{p.Thumbd: true, p.Render: false} {
-		if err := build(ctx, path, pure); err != nil {
+		if err := build(ctx, root, path, pure); err != nil {
 			return Programs{}, err
 		}
 	}
@@ -42,13 +51,9 @@ func programs(dir string) Programs {
 	return Programs{Thumbd: filepath.Join(dir, "thumbd"), Render: filepath.Join(dir, "thumbd-render")}
 }
 
-// build builds the program that is named like path. A pure one has no cgo, as
-// the Makefile has it.
-func build(ctx context.Context, path string, pure bool) error {
-	root, err := moduleRoot()
-	if err != nil {
-		return err
-	}
+// build builds the program that is named like path from the source tree root. A pure
+// one has no cgo, as the Makefile has it.
+func build(ctx context.Context, root, path string, pure bool) error {
 	cmd := exec.CommandContext(ctx, "go", "build", "-o", path, "./cmd/"+filepath.Base(path))
 	cmd.Dir = root
 	if pure {

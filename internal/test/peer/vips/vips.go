@@ -84,6 +84,15 @@ package vips
 // }
 //
 // static int
+// to_srgb(VipsImage *in, VipsImage **out)
+// {
+//	return vips_image_get_typeof(in, VIPS_META_ICC_NAME)
+//		? vips_icc_transform(in, out, "srgb", "embedded", TRUE,
+//			  "intent", VIPS_INTENT_RELATIVE, "black_point_compensation", TRUE, NULL)
+//		: vips_copy(in, out, NULL);
+// }
+//
+// static int
 // whole(VipsImage *in, int width, int height, const char *format, int quality,
 //	void **buffer, size_t *size)
 // {
@@ -94,11 +103,7 @@ package vips
 //	int result = -1;
 //
 //	if ((t[0] = resized(in, width, height)) &&
-//		!(vips_image_get_typeof(in, VIPS_META_ICC_NAME)
-//				? vips_icc_transform(t[0], &t[1], "srgb", "embedded", TRUE,
-//					  "intent", VIPS_INTENT_RELATIVE,
-//					  "black_point_compensation", TRUE, NULL)
-//				: vips_copy(t[0], &t[1], NULL)) &&
+//		!to_srgb(t[0], &t[1]) &&
 //		!(flat ? vips_flatten(t[1], &t[2], "background", white, NULL)
 //			   : vips_copy(t[1], &t[2], NULL)) &&
 //		!vips_autorot(t[2], &t[3], NULL) &&
@@ -120,6 +125,27 @@ package vips
 //		return vips_image_new_from_file(path, "access", VIPS_ACCESS_SEQUENTIAL, NULL);
 //	return vips_jpegload(path, &t, "shrink", shrink, "access", VIPS_ACCESS_SEQUENTIAL, NULL)
 //		? NULL : t;
+// }
+//
+// /* A file's pixels, as RGB or RGBA, in memory. */
+// static VipsImage *
+// upright(const char *path)
+// {
+//	VipsObject *scope = VIPS_OBJECT(vips_image_new());
+//	VipsImage **t = (VipsImage **) vips_object_local_array(scope, 3);
+//	VipsImage *last = NULL;
+//
+//	if ((t[0] = vips_image_new_from_file(path, NULL)) &&
+//		!to_srgb(t[0], &t[1]) && !vips_autorot(t[1], &t[2], NULL))
+//		last = vips_image_copy_memory(t[2]);
+//	g_object_unref(scope);
+//	return last;
+// }
+//
+// static const VipsPel *
+// pixels_of(VipsImage *in)
+// {
+//	return VIPS_IMAGE_ADDR(in, 0, 0);
 // }
 //
 // static int
@@ -163,6 +189,7 @@ import "C"
 
 import (
 	"errors"
+	"fmt"
 	"image"
 	"strings"
 	"unsafe"
@@ -225,6 +252,29 @@ func Whole(path string, size image.Point, format thumb.Format, quality int) ([]b
 	var length C.size_t
 	code := C.whole(in, C.int(size.X), C.int(size.Y), extension, C.int(quality), &buffer, &length)
 	return taken(code, buffer, length)
+}
+
+// Upright returns the pixels of a file with three bands of 8 bits, or with a fourth of
+// alpha: all of them, turned as EXIF tells, in sRGB.
+func Upright(path string) (*image.NRGBA, error) {
+	name := C.CString(path)
+	defer C.free(unsafe.Pointer(name))
+	in := C.upright(name)
+	if in == nil {
+		return nil, lastError()
+	}
+	defer func() { C.g_object_unref(C.gpointer(in)) }()
+	bands := int(in.Bands)
+	if in.BandFmt != C.VIPS_FORMAT_UCHAR || bands < 3 || bands > 4 {
+		return nil, fmt.Errorf("%s: has not 3 or 4 bands of 8 bits", path)
+	}
+	m := image.NewNRGBA(image.Rect(0, 0, int(in.Xsize), int(in.Ysize)))
+	pixels := unsafe.Slice((*byte)(C.pixels_of(in)), bands*m.Rect.Dx()*m.Rect.Dy())
+	for i := range len(m.Pix) / 4 {
+		m.Pix[4*i+3] = 255
+		copy(m.Pix[4*i:], pixels[bands*i:][:bands])
+	}
+	return m, nil
 }
 
 // Picture is decoded and in memory. Its owner closes it.
