@@ -49,6 +49,63 @@ func farm(ctx context.Context, p rig.Programs) (f figure, err error) {
 	}, nil
 }
 
+// fronted compares the hits through the shipped front, which has a connection for each
+// request, with the hits of the same node through a front that keeps connections, in turns.
+// Front, node and clients share the processors of this machine.
+func fronted(ctx context.Context, p rig.Programs) (f figure, err error) {
+	const rounds, clients, round = 60, 8, 300 * time.Millisecond
+	folder, err := photographs()
+	if err != nil {
+		return f, err
+	}
+	uri, err := target("fig.jpg", card, 1)
+	if err != nil {
+		return f, err
+	}
+	node, err := rig.Start(ctx, rig.Options{Programs: p, Sites: []rig.Site{site(folder)}, Node: true})
+	if err != nil {
+		return f, err
+	}
+	defer func() { err = errors.Join(err, node.Close()) }()
+	path, err := rig.Testdata("../nginx/snippets/thumbd-front.conf")
+	if err != nil {
+		return f, err
+	}
+	snippet, err := os.ReadFile(path)
+	if err != nil {
+		return f, err
+	}
+	const closed = "proxy_set_header   Connection        close;"
+	if !strings.Contains(string(snippet), closed) {
+		return f, fmt.Errorf("%s has no %s", path, closed)
+	}
+	shipped := rig.Front([]*rig.Rig{node}, site(folder), string(snippet))
+	kept := rig.Front([]*rig.Rig{node}, site(folder), strings.Replace(string(snippet), closed, `proxy_set_header Connection "";`, 1))
+	kept.HTTP = strings.Replace(kept.HTTP, "server ", "keepalive 32; server ", 1)
+	var fronts [2]*rig.Rig
+	for i, o := range []rig.Options{shipped, kept} {
+		if fronts[i], err = rig.Start(ctx, o); err != nil {
+			return f, err
+		}
+		defer func() { err = errors.Join(err, fronts[i].Close()) }()
+	}
+	var ratios []float64
+	var rates [2][]float64
+	for range rounds {
+		for i, r := range fronts {
+			took, err := repeat(ctx, r, uri, clients, round)
+			if err != nil {
+				return f, err
+			}
+			rates[i] = append(rates[i], float64(len(took))/round.Seconds())
+		}
+		last := len(rates[0]) - 1
+		ratios = append(ratios, rates[0][last]/rates[1][last])
+	}
+	return figure{value: quantile(ratios, 0.5), detail: fmt.Sprintf("median of %d rounds, half of them from %.2f to %.2f; %.0f and %.0f a second",
+		rounds, quantile(ratios, 0.25), quantile(ratios, 0.75), quantile(rates[0], 0.5), quantile(rates[1], 0.5))}, nil
+}
+
 // manyOriginals makes originals in dir of one photograph, so many that each node of a
 // farm has its share, and returns their names.
 func manyOriginals(dir string) (names []string, err error) {

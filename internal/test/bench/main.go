@@ -86,6 +86,7 @@ var measurements = []measurement{
 	{"inplace-12mp", "both variants of a photograph of 12 MP in its own size, processor time", 8, false, " s", inPlaceLarge},
 	{"journal", "requests a minute of an idle node to the bucket of the journal", 43, false, "", journal},
 	{"farm", "misses a second of three nodes behind the front, half a processor each, over one node", 2.6, true, "", farm},
+	{"front", "hits per second through the shipped front, over a front with keepalive", 0.5, true, "", fronted},
 	{"saturated", "p99 of hits while misses saturate the CPUs, over idle", 3, false, "", saturated},
 }
 
