@@ -4,9 +4,8 @@
 // away: a flight for each missing thumbnail, the purges, and the changes of originals
 // and configurations.
 //
-// It does not know HTTP. If you list its imports, net/http comes in through two of them:
-// admin, whose Selection and Warmed are also the arguments and the result of warming, and
-// fetch, whose errors tell that an origin, and not the original, has failed.
+// It does not know HTTP: neither it nor a package that it imports has net/http. make check
+// looks for it.
 //
 // It has more files than other packages because all of them act on the flights and the
 // ledgers of purges: with a border between them, a thumbnail that is being made
