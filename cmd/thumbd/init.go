@@ -30,7 +30,7 @@ func initCommand() *cobra.Command {
 	var file string
 	var from []string
 	var s newsite.Site
-	var public bool
+	var public, chain bool
 	cmd := &cobra.Command{
 		Use:     "init SITE --originals DIR [--prefix URI | --from FILE]",
 		Short:   "Add a site with a fresh key, and print the lines for nginx",
@@ -44,11 +44,16 @@ func initCommand() *cobra.Command {
 			if s.Originals == "" || s.Prefix == "" {
 				return usage{errors.New("thumbd: want --originals and --prefix or --from; see thumbd --help")}
 			}
-			if public {
+			switch {
+			case public && chain:
+				return usage{errors.New("thumbd: --public and --aws exclude each other")}
+			case public:
 				s.S3.Credentials = "none"
+			case chain:
+				s.S3.Credentials = "aws"
 			}
 			if s.S3 != (newsite.S3{}) && !strings.HasPrefix(s.Originals, "s3://") {
-				return usage{errors.New("thumbd: --endpoint, --region and --public are for --originals s3://NAME/PREFIX/")}
+				return usage{errors.New("thumbd: --endpoint, --region, --public and --aws are for --originals s3://NAME/PREFIX/")}
 			}
 			s.Name = args[0]
 			if s.DocumentRoot == "" {
@@ -77,6 +82,7 @@ func initCommand() *cobra.Command {
 	flags.StringVar(&s.S3.Endpoint, "endpoint", "", "the `URL` of a bucket's store, e.g. https://s3.example:9000 (AWS)")
 	flags.StringVar(&s.S3.Region, "region", "", "the `REGION` of a bucket (us-east-1)")
 	flags.BoolVar(&public, "public", false, "the bucket is public: no keys")
+	flags.BoolVar(&chain, "aws", false, "the bucket's keys are those of AWS's chain: environment, profiles, roles")
 	flags.StringVar(&s.Prefix, "prefix", "", "the `URI` below which the thumbnails are, e.g. /thumbs/")
 	flags.StringSliceVar(&from, "from", nil, "the `FILE` of LiipImagine's filter sets, of WordPress' sizes, or of a Drupal style, more than once for several")
 	flags.StringVar(&s.Scheme, "scheme", "signed", "signed, preset, restthumbnails or inplace")

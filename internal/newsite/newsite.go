@@ -190,7 +190,7 @@ func (s Site) text() ([]byte, error) {
 		fmt.Fprintf(b, "\n[%s]\nallow_addresses = [\"%s\"]\n", toml.Key{"site", s.Name, "fetch"}, strings.Join(s.AllowAddresses, `", "`))
 	}
 	if strings.HasPrefix(s.Originals, "s3://") {
-		if s.S3.Credentials != "none" {
+		if s.S3.Credentials == "" {
 			s.S3.AccessKey, s.S3.SecretKey = "s3-access", "s3-secret"
 		}
 		fmt.Fprintf(b, "\n[%s]\n", toml.Key{"site", s.Name, "s3"})

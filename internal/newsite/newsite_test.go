@@ -183,9 +183,12 @@ func TestAddBucket(t *testing.T) {
 	if got := added.Site.S3; got == nil || got.AccessKey != "s3-access" || got.SecretKey != "s3-secret" || got.Region != "garage" {
 		t.Errorf("got %+v", got)
 	}
-	public := s
-	public.Name, public.Prefix, public.DocumentRoot, public.S3 = "public", "/public/", "/var/cache/thumbd/public", S3{Credentials: "none"}
-	if added, err = Add(file, public, ""); err != nil || added.Site.S3.AccessKey != "" {
-		t.Errorf("a public bucket: %v", err)
+	for _, credentials := range []string{"none", "aws"} {
+		other := s
+		other.Name, other.Prefix, other.DocumentRoot = credentials, "/"+credentials+"/", "/var/cache/thumbd/"+credentials
+		other.S3 = S3{Credentials: credentials}
+		if added, err = Add(file, other, ""); err != nil || added.Site.S3.AccessKey != "" || added.Site.S3.Chain != (credentials == "aws") {
+			t.Errorf("credentials %s: %v", credentials, err)
+		}
 	}
 }
