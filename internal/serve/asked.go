@@ -17,7 +17,9 @@ func NewFrontServer(h *Handler, l net.Listener, log *slog.Logger) *Server {
 	s := NewServer(h, l, log)
 	s.listener = askedListener{s.listener, h}
 	s.http.ConnState = func(c net.Conn, state http.ConnState) {
-		if c, ok := c.(*askedConn); ok {
+		// At the end of a connection, the server may still be in Read: if it has read the
+		// rest of a body past an answer, it reads on in the background.
+		if c, ok := c.(*askedConn); ok && state != http.StateClosed {
 			c.idle, c.renewed = state == http.StateIdle, time.Time{}
 		}
 	}
@@ -43,7 +45,8 @@ func (l askedListener) Accept() (net.Conn, error) {
 // everything else: other requests, questions that are refused or unusual, parts of
 // questions, and the first request of a connection.
 //
-// The server calls Read and ConnState one after the other, from its goroutines.
+// The server calls Read and ConnState one after the other, from its goroutines, except
+// ConnState for a closed connection.
 type askedConn struct {
 	net.Conn
 	handler *Handler

@@ -168,6 +168,8 @@ func expectSame(t *testing.T, name string, parts ...[]byte) {
 // Whatever arrives, the answers are those of net/http's server.
 func TestQuestionsAreAnsweredAsByTheServer(t *testing.T) {
 	good, refused := goodQuestion(), questionText("/thumbs/a.jpg")
+	long := questionText("/thumbs/a.jpg"+signedQuery("/thumbs/a.jpg", clock.Add(time.Hour), accessKey), "Cookie", "x")
+	long = bytes.Replace(long, []byte("x\r\n\r\n"), []byte(strings.Repeat("x", 4096-len(long)+1)+"\r\n\r\n"), 1)
 	head := func(length int) []byte {
 		return fmt.Appendf(nil, "POST /_thumbd/health HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", length)
 	}
@@ -184,6 +186,11 @@ func TestQuestionsAreAnsweredAsByTheServer(t *testing.T) {
 		"as a body that is not all":                {head(len(good) + 99), good},
 		"in front of a body":                       {append(head(9), good...)},
 		"behind a body":                            {append(head(4), "\r\n\r\n"...), good},
+		"as a body, behind another request":        {append(bytes.Clone(healthText), head(len(good))...), good},
+		"as a body that is asked for":              {bytes.Replace(head(len(good)), []byte("Host"), []byte("Expect: 100-continue\r\nHost"), 1), good},
+		"behind a body and line breaks":            {append(head(4), "body\r\n\r\n"...), good, good},
+		"as long as the server's buffer":           {long, good},
+		"as long as the server's buffer, and more": {append(bytes.Clone(long), good...), good},
 		"as chunks":                                {[]byte("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"), good},
 		"of HTTP/1.0":                              {bytes.Replace(good, []byte("HTTP/1.1"), []byte("HTTP/1.0"), 1)},
 		"the last":                                 {bytes.Replace(good, []byte("Host"), []byte("Connection: close\r\nHost"), 1), good},
