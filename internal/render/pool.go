@@ -247,12 +247,13 @@ func (p *Pool) drop(w *worker, why end) {
 // together. If ctx is done, the output is taken out of the queue; but if its render has
 // begun, it is finished. Errors are this package's.
 func (p *Pool) Render(ctx context.Context, r Request) (*Picture, error) {
+	o := &output{Request: r, done: make(chan struct{}), queued: time.Now()}
+	// First: if Forget comes after it, no refusal of o is remembered.
+	p.refusals.begin(o)
+	defer p.refusals.end(o)
 	if err := p.refusals.get(r); err != nil {
 		return nil, err
 	}
-	o := &output{Request: r, done: make(chan struct{}), queued: time.Now()}
-	p.refusals.begin(o)
-	defer p.refusals.end(o)
 	if err := p.queue.add(o); err != nil {
 		return nil, err
 	}

@@ -300,6 +300,23 @@ func TestForgetDuringAJob(t *testing.T) {
 	}
 }
 
+// A Render that looks for a refusal just before Forget leaves none behind it.
+func TestForgetAtTheBeginOfARender(t *testing.T) {
+	b := newBench(t, nil)
+	b.refuse("damaged")
+	forget := sync.OnceFunc(func() { b.Forget("s", func(name string) bool { return name == "damaged" }) })
+	b.refusals.now = func() time.Time {
+		forget()
+		return time.Now().Add(refusalTime)
+	}
+	for i := range 2 {
+		_, _, err := b.render("damaged", 7)
+		if refusal, ok := errors.AsType[*Refusal](err); !ok || refusal.Remembered {
+			t.Errorf("%v in render %d; want a refusal that is not remembered", err, i)
+		}
+	}
+}
+
 func TestWaitingOutputsOfAnOriginalAreOneJob(t *testing.T) {
 	b := newBench(t, nil)
 	release := b.block()
