@@ -48,7 +48,8 @@ func (s *sizes) of(ctx context.Context, renderer Renderer, a Request, file *os.F
 	}
 	// The first caller reads its own open file, so this is no flight: that would outlive
 	// the file. If the first caller is canceled, the others begin anew: see [flight.Group].
-	size, err, _ := s.flights.Do(fmt.Sprintf("%#v", key), func() (any, error) {
+	// After a purge, a caller does not wait for a worker that was asked before it.
+	size, err, _ := s.flights.Do(fmt.Sprintf("%#v %d", key, a.Purges()), func() (any, error) {
 		if size, ok := s.known.Get(key); ok {
 			return size, nil
 		}
