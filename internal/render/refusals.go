@@ -112,6 +112,8 @@ func (m *refusals) strikes(id Identity) int {
 
 // strike counts one more.
 func (m *refusals) strike(id Identity) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.struck.Add(id, strikes{m.strikes(id) + 1, m.now().Add(refusalTime)})
 }
 

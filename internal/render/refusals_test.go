@@ -4,6 +4,7 @@ package render
 
 import (
 	"strconv"
+	"sync"
 	"testing"
 )
 
@@ -26,5 +27,23 @@ func TestRefusalsAreBounded(t *testing.T) {
 	}
 	if m.get(last) == nil || m.strikes(last.Identity) != 1 {
 		t.Error("the last one is forgotten")
+	}
+}
+
+// No strike is lost if jobs of one original end at the same time.
+func TestStrikesAtTheSameTime(t *testing.T) {
+	const jobs, each = 4, 10_000
+	m, id := newRefusals(), Identity{Name: "a.jpg"}
+	var running sync.WaitGroup
+	for range jobs {
+		running.Go(func() {
+			for range each {
+				m.strike(id)
+			}
+		})
+	}
+	running.Wait()
+	if n := m.strikes(id); n != jobs*each {
+		t.Errorf("%d strikes, want %d", n, jobs*each)
 	}
 }
