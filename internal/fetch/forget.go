@@ -10,8 +10,8 @@ import (
 )
 
 // Forget implements originals.Forgetter. Fetches in flight end, without a copy or a
-// remembered failure, and their callers fetch anew. Copies are removed, because their
-// validators may be as wrong as a server that changes a file and keeps its time and size.
+// remembered failure, and their callers fetch anew. Copies are removed unless f keeps them:
+// a server that changes a file may keep its time and size, and would call the copy good.
 func (o *Origin) Forget(f originals.Forgotten) {
 	// The fetches in flight end first: otherwise they could restore what is removed below.
 	o.memory.forget(f.Covers)

@@ -212,9 +212,9 @@ func (k *Keeper) purge(ctx context.Context, s *Site, p *purge.Purge, again bool,
 }
 
 // forgetOriginals has the sources and renderers of s, also those of earlier configurations
-// that are in use, drop what they keep of the originals in f: copies, fetches, failures
-// and refusals. It is called before Ledger.Add: a render that begins
-// after Add may publish, and must join no earlier fetch.
+// that are in use, drop the copies, fetches, failures and refusals of the originals in f.
+// It is called before Ledger.Add: a render that begins after Add may publish, and must join
+// no earlier fetch.
 func (k *Keeper) forgetOriginals(s *Site, f originals.Forgotten) {
 	k.sites.each(func(one *Site, renderer Renderer) {
 		if one.ledger != s.ledger {
