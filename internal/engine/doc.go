@@ -8,18 +8,19 @@
 // picture of libvips are packages below it: jpeg, png, plane, probe.
 //
 // The package calls libvips in two ways. bimg starts it and sets it up. The picture
-// itself goes through vips.c and finish.c, because
-// bimg reads whole files into memory, takes a file that is cut off for a picture,
-// corrupts pictures that it turns, leaves or drops color profiles without applying
-// them, resizes colors without their alpha, and stretches or cuts by its own
-// arithmetic. Its blur, sharpening and watermark are right, but take a file and
-// return a file: each would decode and encode the thumbnail once more. If a WebP is
-// scaled, libwebp itself decodes it (webp.c), in one thread and one copy.
+// itself goes through vips.c and finish.c, because bimg reads whole files into memory,
+// takes a file that is cut off for a picture, corrupts pictures that it turns, leaves or
+// drops color profiles without applying them, resizes colors without their alpha, and
+// stretches or cuts by its own arithmetic. Its blur, sharpening and watermark are right,
+// but take a file and return a file: each would decode and encode the thumbnail once
+// more. If a WebP is scaled, libwebp itself decodes it (webp.c), in one thread and one
+// copy.
 //
 // A render is: probe the file in Go, open it with the one loader for its
 // format, compare the header with the limits, let the decoder scale it as far as the
 // quality allows (package geometry), resize, and only then, on few pixels, apply the
-// profile, turn upright, seek the part to keep, finish, lay the watermark over it, encode. Several outputs are made of one decode.
+// profile, turn upright, seek the part to keep, finish, lay the watermark over it, encode.
+// Several outputs are made of one decode.
 //
 // If a JPEG is not enlarged, package jpeg decodes it at 1/8 to 4/8, or in full, into
 // planes, and package plane resizes these. If the thumbnail is a JPEG, too, and needs

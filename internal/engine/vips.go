@@ -38,8 +38,8 @@ var names = func() map[thumb.Format]*C.char {
 	return all
 }()
 
-// These go to C as numbers, or bound a number that does. The compiler refuses an index other than 0, so a value that
-// C gives another number does not compile.
+// These constants go to C as numbers, or bound such a number. If C gives one another
+// value, the index is not 0, and the compiler refuses it.
 var (
 	_ = [1]bool{}[C.THUMBD_PROFILE_NONE-ignoreProfile]
 	_ = [1]bool{}[C.THUMBD_PROFILE_RELATIVE-relativeProfile]
