@@ -238,8 +238,8 @@ func testPurgeOfAllNodesUnderLoad(t *testing.T, kind string) {
 	newFarmIn(t, kind, 3).purgeUnderLoad(kit.Times(10, 100))
 }
 
-// purgeUnderLoad replaces and purges an original that often, at the first two nodes in turn.
-// In the middle the third node is killed.
+// purgeUnderLoad replaces and purges an original so many times, at the first two nodes in
+// turn. In the middle it kills the last node.
 func (f *farm) purgeUnderLoad(times int) {
 	t := f.t
 	t.Helper()
