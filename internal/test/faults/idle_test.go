@@ -151,26 +151,40 @@ func TestIdleExitRaces(t *testing.T) {
 	for i := range rigs {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			t.Parallel()
-			raceIdleExit(t, kit.Times(240, 20_000)/rigs)
+			o := rig.Options{Sites: []rig.Site{kit.Gallery(t, kit.JPGs(t))}}
+			raceIdleExit(t, o, kit.Times(240, 20_000)/rigs, func(r *rig.Rig, n int) {
+				text, w, h := kit.Spec(n)
+				resp := kit.Get(t, r, kit.Target("a.jpg", text, "jpg"))
+				kit.Picture(t, resp, "jpeg", w, h)
+			})
 		})
 	}
+	t.Run("hits of a protected site", func(t *testing.T) {
+		t.Parallel()
+		hit := kit.Signed("/thumbs/", "photos/dogs.jpg", "60x60_crop", "jpg")
+		target := rig.Escape(hit) + kit.Proof(kit.AccessKey, "access", hit, kit.Expires(time.Hour))
+		raceIdleExit(t, kit.Protected(t, rig.Options{}), kit.Times(60, 5_000), func(r *rig.Rig, n int) {
+			if n == 0 {
+				kit.Put(t, r.File("gallery", hit), []byte("a hit"))
+			}
+			if resp := kit.Get(t, r, target); resp.Status != 200 {
+				t.Errorf("request %d: %d", n, resp.Status)
+			}
+		})
+	})
 }
 
-func raceIdleExit(t *testing.T, races int) {
+// raceIdleExit calls ask races times, each time about when the daemon exits.
+func raceIdleExit(t *testing.T, o rig.Options, races int, ask func(r *rig.Rig, n int)) {
 	t.Helper()
 	const idle = 30 * time.Millisecond
-	r := kit.Start(t, rig.Options{
-		Sites:   []rig.Site{kit.Gallery(t, kit.JPGs(t))},
-		TOML:    fmt.Sprintf("[daemon]\nworkers = 1\nidle_exit = %q", idle),
-		Env:     kit.Faulty(t, kit.Sound, ""),
-		Stopped: true,
-	})
+	o.TOML = fmt.Sprintf("[daemon]\nworkers = 1\nidle_exit = %q", idle)
+	o.Env, o.Stopped = kit.Faulty(t, kit.Sound, ""), true
+	r := kit.Start(t, o)
 	moments := kit.Random(t)
 	end := hold(t, r)
 	for n := range races {
-		text, w, h := kit.Spec(n)
-		resp := kit.Get(t, r, kit.Target("a.jpg", text, "jpg"))
-		kit.Picture(t, resp, "jpeg", w, h)
+		ask(r, n)
 		// It looks every 10 ms, and then needs a few to go.
 		<-time.After(idle + time.Duration(moments.Int64N(int64(20*time.Millisecond))))
 	}
