@@ -104,12 +104,13 @@ func sendsFiles(b *nginxconf.Block) bool {
 	if t := b.First("try_files"); t != nil {
 		return strings.Contains(t.Arg(0), "$uri")
 	}
-	for _, handler := range []string{"proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass"} {
-		if b.First(handler) != nil {
-			return false
-		}
-	}
-	return true
+	return !hasPass(b)
+}
+
+// hasPass reports whether nginx sends the requests of a block to a program.
+func hasPass(b *nginxconf.Block) bool {
+	return slices.ContainsFunc([]string{"proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass"},
+		func(name string) bool { return b.First(name) != nil })
 }
 
 func isWithin(path, folder string) bool {

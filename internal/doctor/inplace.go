@@ -181,7 +181,6 @@ func hidden(server *nginxconf.Server, prefix string, counts func(uri string, l *
 
 // restricts reports whether a location denies access or sends its requests to a program.
 func restricts(b *nginxconf.Block) bool {
-	return slices.ContainsFunc([]string{
-		"deny", "return", "auth_basic", "auth_request", "proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass", "internal",
-	}, func(name string) bool { return b.First(name) != nil })
+	return hasPass(b) || slices.ContainsFunc([]string{"deny", "return", "auth_basic", "auth_request", "internal"},
+		func(name string) bool { return b.First(name) != nil })
 }

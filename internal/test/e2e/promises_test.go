@@ -17,6 +17,7 @@ import (
 	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
 	"thumbd/internal/test/rig"
+	"thumbd/internal/thumb"
 )
 
 // ARCHITECTURE.md and SECURITY.md name the tests that hold promises and bounds.
@@ -137,7 +138,8 @@ func TestSameThumbnailOnEveryNode(t *testing.T) {
 	for i := range nodes {
 		nodes[i] = kit.Start(t, rig.Options{Sites: []rig.Site{kit.Gallery(t, kit.Testdata(t, "originals"))}})
 	}
-	for _, ext := range []string{"jpg", "png", "webp", "avif", "gif"} {
+	for _, format := range thumb.ThumbnailFormats() {
+		ext := format.String()
 		thumbnail := kit.Target("photos/dandelion.jpg", "160x120_attention", ext)
 		a, b := kit.Get(t, nodes[0], thumbnail), kit.Get(t, nodes[1], thumbnail)
 		if a.Status != 200 || !bytes.Equal(a.Body, b.Body) {
