@@ -81,7 +81,8 @@ $(BUILD)/thumbd-render: $(SOURCES) build/version
 demo:
 	@$(SETUP) test
 	@$(MAKE) --no-print-directory all
-	@THUMBD_BUILD=$(CURDIR)/build PORT='$(PORT)' ORIGINALS='$(ORIGINALS)' $(GO) run ./internal/test/demo
+	@$(GO) build -o build/demo ./internal/test/demo
+	@THUMBD_BUILD=$(CURDIR)/build PORT='$(PORT)' ORIGINALS='$(ORIGINALS)' exec build/demo
 
 test: $(TOOLS)/versitygw
 	@$(SETUP) test
