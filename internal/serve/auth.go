@@ -55,7 +55,7 @@ func (h *Handler) auth(w http.ResponseWriter, r *http.Request) {
 	marker, err := h.authorize(r)
 	if err == nil {
 		h.options.Count(keep.Event{What: keep.Asked, Outcome: "allowed"})
-		w.Header()[markerHeader] = marker
+		w.Header().Set(markerHeader, marker)
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
@@ -66,12 +66,11 @@ func (h *Handler) auth(w http.ResponseWriter, r *http.Request) {
 	answerRefusal(w, s, err)
 }
 
-// authorize returns the marker of a request that may be answered, as the values of its
-// header.
-func (h *Handler) authorize(r *http.Request) (marker []string, err error) {
+// authorize returns the marker of a request that may be answered.
+func (h *Handler) authorize(r *http.Request) (marker string, err error) {
 	sites, err := h.keeper.Sites()
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	defer sites.Release()
 	a, site, err := allow(sites, r)
@@ -79,9 +78,9 @@ func (h *Handler) authorize(r *http.Request) (marker []string, err error) {
 		h.tellOtherRoot(site, r.Header[rootHeader])
 	}
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	return []string{a.marker}, nil
+	return a.marker, nil
 }
 
 // allow decides a question. The site is nil if the URI is of none.
