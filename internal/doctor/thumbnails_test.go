@@ -70,15 +70,18 @@ func small(t *testing.T) (*visit, *probe.Probe) {
 	conf := strings.Replace(in.conf(v.config), "listen 80;\n        server_name small", "listen 127.0.0.1:8443 ssl; listen 80; server_name small", 1)
 	in.read(t, v, conf)
 	v.sites(t.Context())
-	i := 0
-	for v.config.Sites[i].Thumb.Name != "small" {
-		i++
-	}
+	return v, v.probeOf(t, "small")
+}
+
+// probeOf returns a Probe of the original a.jpg of a site.
+func (v *visit) probeOf(t *testing.T, site string) *probe.Probe {
+	t.Helper()
+	i := slices.IndexFunc(v.config.Sites, func(s config.Site) bool { return s.Thumb.Name == site })
 	probes := probe.New(&v.config.Sites[i], []string{"a.jpg"}, 1)
 	if len(probes) != 1 {
 		t.Fatalf("%d probes", len(probes))
 	}
-	return v, probes[0]
+	return probes[0]
 }
 
 func TestHits(t *testing.T) {
@@ -147,12 +150,7 @@ func TestAttempts(t *testing.T) {
 			in := install(t)
 			write(t, filepath.Join(in.dir, "originals/a.jpg"), "\xff\xd8\xff")
 			v := in.sound(t)
-			i := slices.IndexFunc(v.config.Sites, func(s config.Site) bool { return s.Thumb.Name == tt.site })
-			probes := probe.New(&v.config.Sites[i], []string{"a.jpg"}, 1)
-			if len(probes) != 1 {
-				t.Fatalf("%d probes", len(probes))
-			}
-			p := probes[0]
+			p := v.probeOf(t, tt.site)
 			address := standIn(t, func(w http.ResponseWriter, q *http.Request) {
 				switch {
 				case p.Site.Access != nil && q.URL.RawQuery == "" && !tt.way.open:
@@ -253,7 +251,7 @@ func TestSitesThatAreNotTried(t *testing.T) {
 			}
 			delete(v.entrances, site)
 			if said := v.try(t.Context(), s); said != "not tried" {
-				t.Errorf("%s without a entrance: %q", site, said)
+				t.Errorf("%s without an entrance: %q", site, said)
 			}
 		}
 		names := []string{"probe-untried"}
