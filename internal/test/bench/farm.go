@@ -54,11 +54,7 @@ func farm(ctx context.Context, p rig.Programs) (f figure, err error) {
 // Front, node and clients share the processors of this machine.
 func fronted(ctx context.Context, p rig.Programs) (f figure, err error) {
 	const rounds, clients, round = 60, 8, 300 * time.Millisecond
-	folder, err := photographs()
-	if err != nil {
-		return f, err
-	}
-	uri, err := target("fig.jpg", card, 1)
+	folder, uri, err := oneCard()
 	if err != nil {
 		return f, err
 	}

@@ -24,15 +24,21 @@ var (
 // photographs returns the folder of the test data's.
 func photographs() (string, error) { return rig.Testdata("originals/photos") }
 
+// oneCard returns the folder of the photographs and the request target of a card of one of
+// them.
+func oneCard() (folder, uri string, err error) {
+	if folder, err = photographs(); err != nil {
+		return "", "", err
+	}
+	uri, err = target("fig.jpg", card, 1)
+	return folder, uri, err
+}
+
 // hits compares an nginx with thumbd's files and one without, on a file that
 // both have, in turns.
 func hits(ctx context.Context, p rig.Programs) (f figure, err error) {
 	const rounds, clients, round = 40, 8, 300 * time.Millisecond
-	folder, err := photographs()
-	if err != nil {
-		return f, err
-	}
-	uri, err := target("fig.jpg", card, 1)
+	folder, uri, err := oneCard()
 	if err != nil {
 		return f, err
 	}
@@ -80,11 +86,7 @@ func copyTree(from, to string) error {
 // every CPU renders.
 func saturated(ctx context.Context, p rig.Programs) (f figure, err error) {
 	const long, clients = 8 * time.Second, 2
-	folder, err := photographs()
-	if err != nil {
-		return f, err
-	}
-	hit, err := target("fig.jpg", card, 1)
+	folder, hit, err := oneCard()
 	if err != nil {
 		return f, err
 	}
