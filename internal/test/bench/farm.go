@@ -98,8 +98,7 @@ func fronted(ctx context.Context, p rig.Programs) (f figure, err error) {
 		last := len(rates[0]) - 1
 		ratios = append(ratios, rates[0][last]/rates[1][last])
 	}
-	return figure{value: quantile(ratios, 0.5), detail: fmt.Sprintf("median of %d rounds, half of them from %.2f to %.2f; %.0f and %.0f a second",
-		rounds, quantile(ratios, 0.25), quantile(ratios, 0.75), quantile(rates[0], 0.5), quantile(rates[1], 0.5))}, nil
+	return ofRounds(ratios, fmt.Sprintf("%.0f and %.0f a second", quantile(rates[0], 0.5), quantile(rates[1], 0.5))), nil
 }
 
 // manyOriginals makes originals in dir of one photograph, so many that each node of a

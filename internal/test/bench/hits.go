@@ -71,8 +71,7 @@ func hits(ctx context.Context, p rig.Programs) (f figure, err error) {
 		ratios = append(ratios, float64(n[0])/float64(n[1]))
 		rates = append(rates, float64(n[1])/round.Seconds())
 	}
-	return figure{value: quantile(ratios, 0.5), detail: fmt.Sprintf("median of %d rounds, half of them from %.2f to %.2f; %.0f a second without",
-		rounds, quantile(ratios, 0.25), quantile(ratios, 0.75), quantile(rates, 0.5))}, nil
+	return ofRounds(ratios, fmt.Sprintf("%.0f a second without", quantile(rates, 0.5))), nil
 }
 
 func copyTree(from, to string) error {

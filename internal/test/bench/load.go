@@ -141,4 +141,11 @@ func quantile[T time.Duration | float64](d []T, q float64) T {
 	return d[min(int(q*float64(len(d))), len(d)-1)]
 }
 
+// ofRounds returns the median of the ratios of rounds as a figure, with their spread and
+// further details.
+func ofRounds(ratios []float64, details string) figure {
+	return figure{value: quantile(ratios, 0.5), detail: fmt.Sprintf("median of %d rounds, half of them from %.2f to %.2f; %s",
+		len(ratios), quantile(ratios, 0.25), quantile(ratios, 0.75), details)}
+}
+
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -95,9 +95,9 @@ func guardedOverOpen(ctx context.Context, p rig.Programs, outer, inner string) (
 	if err != nil {
 		return f, err
 	}
-	return figure{value: quantile(ratios, 0.5), detail: fmt.Sprintf("median of %d rounds, half of them from %.2f to %.2f; a check takes %.0f µs of the daemon's CPU, and under load its answer p50 %.2f ms, p99 %.2f ms",
-		rounds, quantile(ratios, 0.25), quantile(ratios, 0.75), float64(cpu.Microseconds())/float64(checks),
-		milliseconds(quantile(answers, 0.5)), milliseconds(quantile(answers, 0.99)))}, nil
+	return ofRounds(ratios, fmt.Sprintf("a check takes %.0f µs of the daemon's CPU, and under load its answer p50 %.2f ms, p99 %.2f ms",
+		float64(cpu.Microseconds())/float64(checks),
+		milliseconds(quantile(answers, 0.5)), milliseconds(quantile(answers, 0.99)))), nil
 }
 
 // askMeanwhile asks the daemon itself about uri, as nginx does, while load
