@@ -59,7 +59,7 @@ func testWrongClocks(t *testing.T, kind, program string, clocks [3]time.Duration
 		o.Programs = rig.Programs{Thumbd: program, Render: built.Render}
 		o.Env = []string{"THUMBD_RENDER=" + built.Render, "THUMBD_CLOCK=" + clocks[node].String()}
 	})
-	f.purgeUnderLoad(6)
+	f.purgeUnderLoad(6, outages["killed"])
 	// Each node knows how wrong its clock is, to within the time of a write.
 	for i, r := range f.nodes {
 		var all []admin.Node

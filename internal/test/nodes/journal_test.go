@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"thumbd/internal/test/aid"
 	"thumbd/internal/test/kit"
@@ -74,6 +75,7 @@ type bucket struct {
 type way struct {
 	endpoint string
 	fault    atomic.Pointer[http.HandlerFunc]
+	delay    atomic.Int64           // of each request, in nanoseconds
 	written  atomic.Pointer[func()] // is called when an entry was written, before the answer
 }
 
@@ -94,6 +96,7 @@ func (b *bucket) way(node int) *way {
 				(*fault)(rw, r)
 				return
 			}
+			time.Sleep(time.Duration(w.delay.Load()))
 			store.ServeHTTP(rw, r)
 			if written := w.written.Load(); written != nil && r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/journal/") {
 				(*written)()

@@ -228,19 +228,69 @@ func (f *farm) checkStatus() {
 	}
 }
 
+// outage takes the last node out of the farm, or the store away from all nodes.
+type outage struct {
+	bucket bool // takes a journal in a bucket
+	away   bool // no purge is possible meanwhile
+	begin  func(f *farm, last *rig.Rig)
+	end    func(f *farm, last *rig.Rig)
+}
+
+var outages = map[string]outage{
+	"killed": {begin: func(_ *farm, last *rig.Rig) { last.KillDaemon() }, end: startDaemon},
+	"down":   {begin: func(f *farm, last *rig.Rig) { kit.StopDaemon(f.t, last) }, end: startDaemon},
+	"cut off": {
+		bucket: true,
+		begin: func(f *farm, last *rig.Rig) {
+			f.place.cut(len(f.nodes) - 1)
+			f.waitStatus(last, 503, "behind")
+		},
+		end: func(f *farm, _ *rig.Rig) { f.place.mend(len(f.nodes) - 1) },
+	},
+	"the journal is away": {
+		away: true,
+		begin: func(f *farm, _ *rig.Rig) {
+			for i := range f.cuts() {
+				f.place.cut(i)
+			}
+		},
+		end: func(f *farm, _ *rig.Rig) {
+			for i := range f.cuts() {
+				f.place.mend(i)
+			}
+		},
+	},
+}
+
+func startDaemon(f *farm, last *rig.Rig) { aid.Must(f.t, last.StartDaemon(f.t.Context())) }
+
 // While clients ask all nodes for a thumbnail, its original is replaced again and again. Once
-// a purge has exited with 0, no node answers with an earlier version. A node that was killed
-// is named, and answers with no earlier version once it is ready.
+// a purge has exited with 0, no node answers with an earlier version. A node that is out is
+// named, and answers with no earlier version once it is ready.
 func TestPurgeOfAllNodesUnderLoad(t *testing.T) { onJournals(t, testPurgeOfAllNodesUnderLoad) }
 
 func testPurgeOfAllNodesUnderLoad(t *testing.T, kind string) {
 	t.Helper()
-	newFarmIn(t, kind, 3).purgeUnderLoad(kit.Times(10, 100))
+	for name, out := range outages {
+		if out.bucket && kind != "bucket" {
+			continue
+		}
+		t.Run(name, func(t *testing.T) { newFarmIn(t, kind, 3, `lag = "1s"`).purgeUnderLoad(kit.Times(10, 100), out) })
+	}
+}
+
+// A store that is slow for all nodes makes purges slow, and no answer wrong.
+func TestPurgesUnderLoadOnASlowStore(t *testing.T) {
+	f := newFarmIn(t, "bucket", 3)
+	for i := range f.nodes {
+		f.place.(*bucket).way(i).delay.Store(int64(100 * time.Millisecond))
+	}
+	f.purgeUnderLoad(6, outages["killed"])
 }
 
 // purgeUnderLoad replaces and purges an original so many times, at the first two nodes in
-// turn. In the middle it kills the last node.
-func (f *farm) purgeUnderLoad(times int) {
+// turn. In the middle it has an outage.
+func (f *farm) purgeUnderLoad(times int, o outage) {
 	t := f.t
 	t.Helper()
 	uri := kit.Signed("/thumbs/", "v.png", "20x20_crop", "png")
@@ -251,15 +301,15 @@ func (f *farm) purgeUnderLoad(times int) {
 	}
 	put(0)
 	var purged atomic.Int64 // version
-	var killed atomic.Bool  // the last node, which a balancer sends nothing until it is ready
+	var out atomic.Bool     // the last node, which a balancer sends nothing until it is ready
 	load := kit.StartLoad(t, 6, func(ctx context.Context, n int) error {
 		node, least := n%len(f.nodes), purged.Load()
-		if killed.Load() {
+		if out.Load() {
 			node = n % (len(f.nodes) - 1)
 		}
 		resp, err := f.nodes[node].Do(ctx, rig.Request{Target: rig.Escape(uri)})
-		if node == len(f.nodes)-1 && killed.Load() {
-			return nil // It was killed meanwhile.
+		if node == len(f.nodes)-1 && out.Load() {
+			return nil // The outage began meanwhile.
 		}
 		if err != nil || resp.Status == 404 {
 			// nginx answers 404 if the purge comes between its look and its open.
@@ -273,29 +323,33 @@ func (f *farm) purgeUnderLoad(times int) {
 	})
 	last := f.nodes[len(f.nodes)-1]
 	for version := 1; version <= times; version++ {
+		node := f.nodes[version%2]
 		if version == times/2 {
-			killed.Store(true)
-			last.KillDaemon()
+			out.Store(!o.away)
+			o.begin(f, last)
+			put(version)
+			said, code := f.purge(node, "--wait", "1s", "v.png")
+			if code == 0 || !o.away && (code != 1 || !strings.Contains(said, "\nn3: ")) {
+				t.Fatalf("in the outage: exit status %d, %q", code, said)
+			}
+			// The answer names n3, and the other node too if that took more than a second.
+			if !o.away && !strings.Contains(said, "\nn1: ") && !strings.Contains(said, "\nn2: ") {
+				purged.Store(int64(version))
+			}
+			load.Await(12)
+			o.end(f, last)
+			for _, r := range f.nodes {
+				f.waitReady(r)
+			}
+			out.Store(false)
+			load.Await(12) // before a purge that the last node takes part in
 		}
 		put(version)
-		args := []string{"v.png"}
-		if killed.Load() {
-			args = []string{"--wait", "1s", "v.png"}
+		if said, code := f.purge(node, "v.png"); code != 0 {
+			t.Fatalf("exit status %d, %q", code, said)
 		}
-		out, code := f.purge(f.nodes[version%2], args...)
-		if !killed.Load() && code != 0 || killed.Load() && (code != 1 || !strings.Contains(out, "\nn3: ")) {
-			t.Fatalf("exit status %d, %q", code, out)
-		}
-		// The answer names n3, and the other node too if that took more than a second.
-		if !strings.Contains(out, "\nn1: ") && !strings.Contains(out, "\nn2: ") {
-			purged.Store(int64(version))
-		}
+		purged.Store(int64(version))
 		load.Await(12)
-		if killed.Load() {
-			aid.Must(t, last.StartDaemon(t.Context()))
-			f.waitReady(last)
-			killed.Store(false)
-		}
 	}
 	load.End()
 }
